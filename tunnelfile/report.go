@@ -1,0 +1,43 @@
+package tunnelfile
+
+import "time"
+
+// Report is what a worker says of itself on $XDG_RUNTIME_DIR/holdfast/NAME.sock,
+// GET /status, as JSON. The worker writes it and the daemon reads it.
+type Report struct {
+	Name       string          `json:"name"`
+	State      State           `json:"state"`
+	Status     string          `json:"status"` // for people; what follows "STATE: " in the unit's StatusText
+	StateSince time.Time       `json:"state_since"`
+	UpSince    time.Time       `json:"up_since"`  // zero when there is no SSH connection
+	NextTry    time.Time       `json:"next_try"`  // zero unless retrying
+	Settings   string          `json:"settings"`  // SettingsHash of the file in force
+	Transport  Transport       `json:"transport"` // in use: native or openssh
+	Peer       string          `json:"peer,omitempty"`
+	Kex        string          `json:"kex,omitempty"`
+	Cipher     string          `json:"cipher,omitempty"`
+	HostKey    string          `json:"host_key,omitempty"` // type and SHA-256 fingerprint
+	Forwards   []ForwardReport `json:"forwards"`
+
+	RTT           time.Duration `json:"rtt_ns"` // last measured round trip; 0 unknown
+	Reconnects    uint64        `json:"reconnects"`
+	ChannelsOpen  int64         `json:"channels_open"`
+	ChannelsTotal uint64        `json:"channels_total"`
+	Held          int64         `json:"held"`           // local connections that wait for the link
+	BytesSent     uint64        `json:"bytes_sent"`     // into the tunnel, from this side to the server
+	BytesReceived uint64        `json:"bytes_received"` // out of it
+}
+
+// ForwardReport is one forward's part of a Report.
+type ForwardReport struct {
+	Kind          ForwardKind `json:"kind"`
+	Text          string      `json:"text"` // as written
+	Listen        string      `json:"listen"`
+	Target        string      `json:"target"` // "SOCKS" where clients choose
+	State         State       `json:"state"`  // up, listening, retrying, degraded, …
+	Message       string      `json:"message,omitempty"`
+	ChannelsOpen  int64       `json:"channels_open"`
+	ChannelsTotal uint64      `json:"channels_total"`
+	BytesSent     uint64      `json:"bytes_sent"`
+	BytesReceived uint64      `json:"bytes_received"`
+}

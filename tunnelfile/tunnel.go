@@ -1,0 +1,135 @@
+package tunnelfile
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Tunnel is one tunnel file, its drop-ins merged in and its defaults filled in.
+type Tunnel struct {
+	Name    string
+	Path    string   // of the NAME.tunnel file; empty when parsed from text alone
+	DropIns []string // paths of the drop-ins that were merged, in order
+	Text    string   // of the NAME.tunnel file, as it stands
+
+	Description string // one line for people; Destination when not given
+	Destination string // what ssh(1) takes: alias, user@host, ssh://user@host:port
+	Forwards    []Forward
+
+	Start       StartMode
+	IdleTimeout time.Duration
+	HoldTimeout time.Duration
+	MaxHeld     int
+	AllowUsers  string // "any" or "self"
+	Connections int
+	GateTime    time.Duration
+	RetryMax    time.Duration
+	Transport   Transport
+	ExecUp      [][]string // argv each
+	ExecDown    [][]string
+	Check       string // "none" or "connect"
+	Metered     bool
+	OnlyOn      []string // globs over NetworkManager connection ids
+	NeverOn     []string
+
+	SSH     []Setting // [SSH]: any ssh_config(5) keyword, in the order written
+	Unit    []Setting // [Unit], handed on to the transient units
+	Service []Setting // [Service], handed on to the transient service
+}
+
+// Setting is one KEY=VALUE line outside [Tunnel], with its place for messages.
+type Setting struct {
+	Key, Value string
+	Path       string
+	Line       int
+}
+
+// ForwardKind is a forward's key, spelled as in ssh_config(5).
+type ForwardKind string
+
+// The three kinds of forward.
+const (
+	LocalForward   ForwardKind = "LocalForward"
+	RemoteForward  ForwardKind = "RemoteForward"
+	DynamicForward ForwardKind = "DynamicForward"
+)
+
+// Forward is one LocalForward, RemoteForward or DynamicForward.
+type Forward struct {
+	Kind   ForwardKind
+	Listen Address // here for LocalForward and DynamicForward, on the server for RemoteForward
+	Target Address // zero for DynamicForward and for a RemoteForward that is a SOCKS proxy
+	Text   string  // the value as written
+	Path   string
+	Line   int
+}
+
+// SOCKS says whether the forward's listener speaks SOCKS instead of having one target.
+func (f Forward) SOCKS() bool { return f.Target == Address{} }
+
+// Address is one end of a forward: a TCP host and port, or the path of a unix socket.
+type Address struct {
+	Unix string // path of a unix socket; when set, the rest is empty
+	Host string // without brackets; may be empty, "*", "localhost", an address or a name
+	Port int
+	Bind bool // a listener's bind address was written, be it empty ("*" and "" mean all interfaces, none written means loopback)
+}
+
+// StartMode is the Start= key.
+type StartMode string
+
+// Start modes.
+const (
+	StartAuto     StartMode = "auto"
+	StartOnDemand StartMode = "on-demand"
+	StartManual   StartMode = "manual"
+)
+
+// Transport is the Transport= key.
+type Transport string
+
+// Transports.
+const (
+	TransportAuto    Transport = "auto"
+	TransportNative  Transport = "native"
+	TransportOpenSSH Transport = "openssh"
+)
+
+// Problem is one thing wrong with a tunnel file. Line is 0 where no single line is to blame.
+type Problem struct {
+	Path    string
+	Line    int
+	Key     string
+	Message string
+}
+
+// Error is "path:line: key: message", without the parts that are not known.
+func (p Problem) Error() string {
+	var b strings.Builder
+	if p.Path != "" {
+		b.WriteString(p.Path)
+		if p.Line > 0 {
+			fmt.Fprintf(&b, ":%d", p.Line)
+		}
+		b.WriteString(": ")
+	} else if p.Line > 0 {
+		fmt.Fprintf(&b, "line %d: ", p.Line)
+	}
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	b.WriteString(p.Message)
+	return b.String()
+}
+
+// Problems is all that is wrong with a file; as an error it is one line a problem.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
