@@ -1,0 +1,44 @@
+package forward
+
+import (
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Config is what a Set serves and how. The names are those of the tunnel file and
+// of ssh_config(5).
+type Config struct {
+	Forwards []tunnelfile.Forward
+
+	HoldTimeout time.Duration // how long a new local connection waits for a link; 0 refuses at once
+	MaxHeld     int           // how many may wait
+	AllowUsers  string        // "self": TCP listeners here refuse other users' processes; "any" or empty: they do not
+
+	GatewayPorts          bool        // listeners without a bind address listen on all interfaces
+	StreamLocalBindMask   os.FileMode // umask for unix sockets made here; ssh's own default is 0177
+	StreamLocalBindUnlink bool        // remove a stale unix socket before listening, here and on the server
+	ExitOnForwardFailure  bool        // a refused remote bind makes its forward degraded; otherwise merely retrying
+	PermitRemoteOpen      []string    // where clients of a reverse SOCKS proxy may go: ssh_config(5); empty is any
+	Check                 string      // "connect": try each target once a minute; "none" or empty
+
+	// The rest is taken from the Config that New was given; Apply ignores it.
+
+	Inherited []net.Listener                    // listening sockets of the service manager
+	Store     func(name string, l net.Listener) // hands a listener to the service manager's fd store; may be nil
+	Changed   func()                            // some forward's state changed; called without locks held; may be nil
+	Log       *slog.Logger                      // may be nil
+}
+
+// Totals are a Set's sums over all its forwards, past ones included.
+type Totals struct {
+	ChannelsOpen  int64  // connections that carry data or wait for their target to answer
+	ChannelsTotal uint64 // channels that were opened
+	Refused       uint64 // connections that were reset because their target could not be reached
+	Held          int64  // local connections that wait for a link
+	BytesSent     uint64 // into the tunnel, from this side to the server
+	BytesReceived uint64 // out of it
+}
