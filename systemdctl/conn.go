@@ -1,0 +1,112 @@
+package systemdctl
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Scope says which systemd manager is meant.
+type Scope int
+
+// The two kinds of manager.
+const (
+	User   Scope = iota // the person's own: systemd --user, on the session bus
+	System              // PID 1, on the system bus
+)
+
+const (
+	busName          = "org.freedesktop.systemd1"
+	managerPath      = dbus.ObjectPath("/org/freedesktop/systemd1")
+	managerInterface = "org.freedesktop.systemd1.Manager"
+	unitInterface    = "org.freedesktop.systemd1.Unit"
+	serviceInterface = "org.freedesktop.systemd1.Service"
+	propsInterface   = "org.freedesktop.DBus.Properties"
+)
+
+// Conn is a connection to a systemd manager. It is good until Done is closed; a
+// lost connection is not mended, its owner connects again and looks at everything
+// anew. Its methods may be called from any goroutine, and none outlasts its context.
+//
+// One bus connection carries both calls and signals, so a signal that systemd sent
+// before a reply is also seen before it.
+type Conn struct {
+	bus     *dbus.Conn
+	manager dbus.BusObject
+	watches watches
+}
+
+// Connect connects to the manager of a scope and asks it to send its signals. The
+// context bounds the connecting only. Without a bus, or without a systemd on it, the
+// error is ErrNoManager.
+func Connect(ctx context.Context, scope Scope) (*Conn, error) {
+	bus, err := dial(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{bus: bus, manager: bus.Object(busName, managerPath)}
+	if err := c.subscribe(ctx); err != nil {
+		_ = bus.Close()
+		return nil, fmt.Errorf("subscribe to systemd: %w", translate(err))
+	}
+	return c, nil
+}
+
+// dial opens a private bus connection. Neither net.Dial nor the authentication that
+// follows takes a context, so its end closes the connection under them.
+func dial(ctx context.Context, scope Scope) (*dbus.Conn, error) {
+	address := busAddress(scope, os.Getenv)
+	if address == "" {
+		return nil, fmt.Errorf("%w: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set", ErrNoManager)
+	}
+	bus, err := dbus.Dial(address, dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoManager, err)
+	}
+	abandon := context.AfterFunc(ctx, func() { _ = bus.Close() })
+	err = bus.Auth(nil)
+	if err == nil {
+		err = bus.Hello()
+	}
+	if !abandon() { // the context ended, and the connection with it
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = bus.Close()
+		return nil, fmt.Errorf("connect to the bus: %w", err)
+	}
+	return bus, nil
+}
+
+// busAddress is where the scope's bus is; empty when the environment does not tell.
+// godbus would start a stray dbus-launch in that case.
+func busAddress(scope Scope, getenv func(string) string) string {
+	if scope == System {
+		if a := getenv("DBUS_SYSTEM_BUS_ADDRESS"); a != "" {
+			return a
+		}
+		return "unix:path=/run/dbus/system_bus_socket"
+	}
+	if a := getenv("DBUS_SESSION_BUS_ADDRESS"); a != "" {
+		return a
+	}
+	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))
+	}
+	return ""
+}
+
+// Done is closed when the connection is lost or closed.
+func (c *Conn) Done() <-chan struct{} { return c.bus.Context().Done() }
+
+// Close ends the connection; what waits on it returns with an error.
+func (c *Conn) Close() error { return c.bus.Close() }
+
+// call calls a method of the manager. A bus without a systemd answers at once:
+// there is no point in having the bus start one.
+func (c *Conn) call(ctx context.Context, method string, args ...any) *dbus.Call {
+	return c.manager.CallWithContext(ctx, managerInterface+"."+method, dbus.FlagNoAutoStart, args...)
+}

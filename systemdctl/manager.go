@@ -1,0 +1,40 @@
+package systemdctl
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// ManagerEnvironment is the environment that the manager gives to every unit it
+// starts, as KEY=VALUE.
+func (c *Conn) ManagerEnvironment(ctx context.Context) ([]string, error) {
+	var env []string
+	return env, c.managerProperty(ctx, "Environment", &env)
+}
+
+// UserspaceTimestamp is when this manager started: the realtime clock, and
+// CLOCK_MONOTONIC in µs, which tells two lives of a manager apart though the
+// realtime clock was set between them.
+func (c *Conn) UserspaceTimestamp(ctx context.Context) (realtime time.Time, monotonic uint64, err error) {
+	var usec uint64
+	if err := c.managerProperty(ctx, "UserspaceTimestamp", &usec); err != nil {
+		return time.Time{}, 0, err
+	}
+	err = c.managerProperty(ctx, "UserspaceTimestampMonotonic", &monotonic)
+	return timeOf(usec), monotonic, err
+}
+
+func (c *Conn) managerProperty(ctx context.Context, name string, into any) error {
+	var v dbus.Variant
+	err := c.manager.CallWithContext(ctx, propsInterface+".Get", dbus.FlagNoAutoStart, managerInterface, name).Store(&v)
+	if err == nil {
+		err = v.Store(into)
+	}
+	if err != nil {
+		return fmt.Errorf("systemd's %s: %w", name, translate(err))
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package systemdctl
+
+import "time"
+
+// Service is a service unit: systemd.service(5) and systemd.exec(5) have the meaning
+// of each field. What is zero is left to systemd's default.
+type Service struct {
+	Description string
+	Slice       string
+	ExecStart   []string // argv; the first is a path
+	Environment []string // KEY=VALUE
+
+	Type                     string // notify, exec, simple, …
+	NotifyAccess             string // none, main, exec, all
+	KillMode                 string // control-group, mixed, process, none
+	Restart                  string // no, always, on-failure, …
+	RestartSec               time.Duration
+	RestartPreventExitStatus []int32
+	TimeoutStart             time.Duration
+	TimeoutStop              time.Duration
+	Watchdog                 time.Duration
+	FileDescriptorStoreMax   uint32
+
+	Requires, Wants, After []string
+}
+
+// execCommand is a command line: path, argv, and whether its failure is ignored.
+type execCommand struct {
+	Path          string
+	Argv          []string
+	IgnoreFailure bool
+}
+
+// exitStatuses is a set of exit statuses and signals.
+type exitStatuses struct{ Statuses, Signals []int32 }
+
+// Properties is the service as StartTransient takes it.
+func (s Service) Properties() []Property {
+	var props []Property
+	if len(s.ExecStart) > 0 {
+		props = append(props, property("ExecStart", []execCommand{{s.ExecStart[0], s.ExecStart, false}}))
+	}
+	for _, p := range []struct{ name, value string }{
+		{"Description", s.Description},
+		{"Slice", s.Slice},
+		{"Type", s.Type},
+		{"NotifyAccess", s.NotifyAccess},
+		{"KillMode", s.KillMode},
+		{"Restart", s.Restart},
+	} {
+		if p.value != "" {
+			props = append(props, property(p.name, p.value))
+		}
+	}
+	for _, p := range []struct {
+		name  string
+		value []string
+	}{
+		{"Environment", s.Environment},
+		{"Requires", s.Requires},
+		{"Wants", s.Wants},
+		{"After", s.After},
+	} {
+		if len(p.value) > 0 {
+			props = append(props, property(p.name, p.value))
+		}
+	}
+	for _, p := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"RestartUSec", s.RestartSec},
+		{"TimeoutStartUSec", s.TimeoutStart},
+		{"TimeoutStopUSec", s.TimeoutStop},
+		{"WatchdogUSec", s.Watchdog},
+	} {
+		if p.value != 0 {
+			props = append(props, property(p.name, usec(p.value)))
+		}
+	}
+	if len(s.RestartPreventExitStatus) > 0 {
+		props = append(props, property("RestartPreventExitStatus", exitStatuses{s.RestartPreventExitStatus, []int32{}}))
+	}
+	if s.FileDescriptorStoreMax != 0 {
+		props = append(props, property("FileDescriptorStoreMax", s.FileDescriptorStoreMax))
+	}
+	return props
+}
