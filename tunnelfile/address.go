@@ -1,0 +1,54 @@
+package tunnelfile
+
+import (
+	"strconv"
+	"strings"
+)
+
+// String is the address as a forward in a tunnel file spells it: 5432, *:5432,
+// [::1]:5432, db.internal:5432 or a path.
+func (a Address) String() string {
+	switch {
+	case a == Address{}:
+		return ""
+	case a.Unix != "":
+		return strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace(a.Unix)
+	case a.Host == "" && !a.Bind:
+		return strconv.Itoa(a.Port)
+	}
+	return bracket(a.Host) + ":" + strconv.Itoa(a.Port)
+}
+
+// ListenText is where the forward listens, for people: "localhost:5432", "*:5432", or a path.
+func (f Forward) ListenText() string {
+	a := f.Listen
+	switch {
+	case a.Unix != "":
+		return a.Unix
+	case !a.Bind && a.Host == "":
+		a.Host = "localhost"
+	case a.Host == "":
+		a.Host = "*"
+	}
+	return bracket(a.Host) + ":" + strconv.Itoa(a.Port)
+}
+
+// TargetText is where the forward goes, for people: "db.internal:5432", a path, or
+// "SOCKS" where clients choose.
+func (f Forward) TargetText() string {
+	switch {
+	case f.SOCKS():
+		return "SOCKS"
+	case f.Target.Unix != "":
+		return f.Target.Unix
+	}
+	return bracket(f.Target.Host) + ":" + strconv.Itoa(f.Target.Port)
+}
+
+// bracket puts an IPv6 address in the brackets that a port after it needs.
+func bracket(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}

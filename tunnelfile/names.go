@@ -1,0 +1,139 @@
+package tunnelfile
+
+import (
+	"strings"
+)
+
+// Names that the parts of Holdfast meet under.
+const (
+	Suffix       = ".tunnel"                         // of a tunnel file
+	DropInSuffix = ".conf"                           // of a drop-in, in NAME.tunnel.d/
+	Slice        = "app-holdfast.slice"              // of all units of all tunnels
+	BusName      = "io.github.holdfast.Holdfast1"    // on the session bus, or with --system on the system bus
+	EntryPath    = "/io/github/holdfast/Holdfast1"   // the entry object
+	TunnelPath   = EntryPath + "/tunnel/"            // and an escaped name: a tunnel's object
+	unitPrefix   = "holdfast-tunnel@"                // and a name: a tunnel's units
+	UnitPattern  = unitPrefix + "*"                  // a glob over all units of all tunnels
+	maxNameLen   = 64                                // bytes
+	nameRule     = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}" // for messages; ValidName is the rule
+)
+
+// ValidName says whether name may be a tunnel's: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
+func ValidName(name string) bool {
+	if name == "" || len(name) > maxNameLen || !isAlnum(name[0]) {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; !isAlnum(c) && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// ServiceName is the unit that runs a tunnel's worker.
+func ServiceName(name string) string { return unitPrefix + name + ".service" }
+
+// SocketName is the unit that owns a tunnel's local listening sockets.
+func SocketName(name string) string { return unitPrefix + name + ".socket" }
+
+// NameOfUnit is the inverse of ServiceName and SocketName.
+func NameOfUnit(unit string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(unit, unitPrefix)
+	if !ok {
+		return "", false
+	}
+	service, isService := strings.CutSuffix(name, ".service")
+	socket, isSocket := strings.CutSuffix(name, ".socket")
+	switch {
+	case isService:
+		name = service
+	case isSocket:
+		name = socket
+	default:
+		return "", false
+	}
+	if !ValidName(name) {
+		return "", false
+	}
+	return name, true
+}
+
+// ObjectPath is the D-Bus path of a tunnel's object.
+func ObjectPath(name string) string { return TunnelPath + encodeLabel(name) }
+
+// NameOfPath is the inverse of ObjectPath.
+func NameOfPath(path string) (name string, ok bool) {
+	label, ok := strings.CutPrefix(path, TunnelPath)
+	if !ok {
+		return "", false
+	}
+	name = decodeLabel(label)
+	// A label has one spelling: "a%62" in another disguise is no object of ours.
+	if !ValidName(name) || encodeLabel(name) != label {
+		return "", false
+	}
+	return name, true
+}
+
+// encodeLabel escapes one element of an object path as sd_bus_path_encode(3) does:
+// everything but letters and digits, and a digit that comes first, becomes "_" and two
+// hexadecimal digits; nothing at all becomes "_".
+func encodeLabel(s string) string {
+	if s == "" {
+		return "_"
+	}
+	const hex = "0123456789abcdef"
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if isAlnum(c) && (i > 0 || !isDigit(c)) {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('_')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		}
+	}
+	return b.String()
+}
+
+// decodeLabel is the inverse of encodeLabel. Like sd_bus_path_decode(3) it leaves an
+// underscore that two hexadecimal digits do not follow as it is.
+func decodeLabel(s string) string {
+	if s == "_" {
+		return ""
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '_' && i+2 < len(s) {
+			high, ok1 := unhex(s[i+1])
+			low, ok2 := unhex(s[i+2])
+			if ok1 && ok2 {
+				b.WriteByte(high<<4 | low)
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func unhex(c byte) (byte, bool) {
+	switch {
+	case isDigit(c):
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isAlnum(c byte) bool {
+	return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}

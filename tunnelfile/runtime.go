@@ -1,0 +1,37 @@
+package tunnelfile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
+)
+
+// RuntimeDirName is our folder's name in $XDG_RUNTIME_DIR, and in /run in system mode.
+const RuntimeDirName = "holdfast"
+
+// maxSocketPath is the longest path, in bytes, that unix(7) takes for a socket: sun_path
+// has 108 and the last is a NUL.
+const maxSocketPath = 107
+
+// RuntimeDir is where sockets, locks and marks of running tunnels are: "holdfast" in
+// $XDG_RUNTIME_DIR, or /run/holdfast where there is none (system mode).
+func RuntimeDir(getenv func(string) string) string {
+	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, RuntimeDirName)
+	}
+	return filepath.Join("/run", RuntimeDirName)
+}
+
+// ReportSocket is the unix socket on which the worker of a tunnel gives its Report.
+//
+// In a deep runtime directory a long name would not fit in a socket's address; then the
+// socket is called by a hash of the name, which both sides compute alike. "~" is in no
+// tunnel's name, so the two kinds never meet.
+func ReportSocket(runtimeDir, name string) string {
+	path := filepath.Join(runtimeDir, name+".sock")
+	if len(path) <= maxSocketPath {
+		return path
+	}
+	sum := sha256.Sum256([]byte(name))
+	return filepath.Join(runtimeDir, "~"+hex.EncodeToString(sum[:8])+".sock")
+}
