@@ -14,7 +14,7 @@ type Service struct {
 	NotifyAccess             string // none, main, exec, all
 	KillMode                 string // control-group, mixed, process, none
 	Restart                  string // no, always, on-failure, …
-	RestartSec               time.Duration
+	RestartDelay             time.Duration
 	RestartPreventExitStatus []int32
 	TimeoutStart             time.Duration
 	TimeoutStop              time.Duration
@@ -69,7 +69,7 @@ func (s Service) Properties() []Property {
 		name  string
 		value time.Duration
 	}{
-		{"RestartUSec", s.RestartSec},
+		{"RestartUSec", s.RestartDelay},
 		{"TimeoutStartUSec", s.TimeoutStart},
 		{"TimeoutStopUSec", s.TimeoutStop},
 		{"WatchdogUSec", s.Watchdog},
