@@ -1,0 +1,191 @@
+package testbed
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/holdfast/holdfast/"
+
+// floors is the house: a folder may import those on floors below its own, and what
+// lies inside itself. docs/architecture.md says what each is for.
+var floors = map[string]int{
+	"cmd/holdfast":        5,
+	"cmd/holdfastd":       5,
+	"cmd/holdfast-tunnel": 5,
+	"cmd/holdfast-tray":   5,
+	"tray":                4,
+	"demo":                4,
+	"dbusapi":             3,
+	"manager":             2,
+	"worker":              2,
+	"systemdctl":          1,
+	"netwatch":            1,
+	"sshlink":             1,
+	"forward":             1,
+	"keeper":              1,
+	"tunnelfile":          0,
+}
+
+// strangers must not be imported, although the floors alone would allow it.
+var strangers = map[string][]string{
+	"tray":              {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
+	"cmd/holdfast-tray": {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
+	"worker":            {"systemdctl", "netwatch"},
+	"manager":           {"sshlink", "forward", "keeper"},
+}
+
+// room is the folder of the house that a package belongs to: itself or what it lies in.
+func room(pkg string) string {
+	for p := pkg; p != "."; p = path.Dir(p) {
+		if _, ok := floors[p]; ok || p == "testbed" {
+			return p
+		}
+	}
+	return ""
+}
+
+// wrong says why the package at folder pkg must not import imported, or "".
+// Both are folders of this module; test says that the importing file is a test.
+func wrong(pkg, imported string, test bool) string {
+	from, to := room(pkg), room(imported)
+	switch {
+	case from == "":
+		return pkg + " is on no floor: give it one in floors_test.go and docs/architecture.md"
+	case to == "":
+		return pkg + " imports " + imported + ", which is on no floor"
+	case from == to:
+		return ""
+	case to == "testbed":
+		if test {
+			return ""
+		}
+		return pkg + " imports the testbed, which is for tests only"
+	case from == "testbed":
+		if test {
+			return ""
+		}
+		return "testbed imports " + imported + "; it stands outside the house"
+	case floors[to] >= floors[from]:
+		return fmt.Sprintf("%s (floor %d) imports %s (floor %d): imports go down", pkg, floors[from], imported, floors[to])
+	case slices.Contains(strangers[from], to):
+		return pkg + " must not know " + imported
+	}
+	return ""
+}
+
+func TestFloors(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Files are parsed one by one, whatever their build tags: go list would leave some out.
+	err = filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && file != root || entry.Name() == "testdata" || file == filepath.Join(root, "bin")) {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if ours, ok := strings.CutPrefix(imported, module); ok {
+				if why := wrong(filepath.Dir(rel), ours, strings.HasSuffix(file, "_test.go")); why != "" {
+					t.Errorf("%s: %s", rel, why)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFloorsTellWrong keeps TestFloors honest: each of these imports must be refused.
+func TestFloorsTellWrong(t *testing.T) {
+	for _, c := range []struct {
+		pkg, imported string
+		test          bool
+	}{
+		{"tunnelfile", "keeper", false},
+		{"keeper", "forward", false},
+		{"keeper", "forward", true},
+		{"worker", "systemdctl", false},
+		{"worker/deep", "systemdctl", false},
+		{"manager", "dbusapi", false},
+		{"manager", "sshlink", false},
+		{"dbusapi", "demo", false},
+		{"tray", "demo", false},
+		{"tray", "manager", false},
+		{"cmd/holdfast", "cmd/holdfastd", false},
+		{"manager", "testbed", false},
+		{"testbed", "tunnelfile", false},
+		{"attic", "tunnelfile", false},
+		{"manager", "attic", false},
+	} {
+		if wrong(c.pkg, c.imported, c.test) == "" {
+			t.Errorf("%s may import %s (test %v)", c.pkg, c.imported, c.test)
+		}
+	}
+}
+
+// TestFloorsLinked looks at all that ends up in each program, libraries included.
+func TestFloorsLinked(t *testing.T) {
+	Need(t, "go")
+	for _, c := range []struct {
+		program string
+		without []string
+	}{
+		{"cmd/holdfast", []string{"github.com/getlantern/"}},
+		{"cmd/holdfastd", []string{"github.com/getlantern/"}},
+		{"cmd/holdfast-tunnel", []string{
+			"github.com/getlantern/", "github.com/godbus/",
+			module + "systemdctl", module + "netwatch", module + "manager", module + "dbusapi",
+		}},
+	} {
+		t.Run(c.program, func(t *testing.T) {
+			if files, _ := filepath.Glob(filepath.Join("..", c.program, "*.go")); len(files) == 0 {
+				t.Fatalf("%s has no Go files", c.program)
+			}
+			cmd := exec.Command("go", "list", "-deps", "./"+c.program)
+			cmd.Dir = ".."
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, linked := range strings.Fields(string(out)) {
+				for _, prefix := range c.without {
+					if strings.HasPrefix(linked, prefix) {
+						t.Errorf("links %s", linked)
+					}
+				}
+			}
+		})
+	}
+}
