@@ -1,0 +1,111 @@
+package dbusapi
+
+import (
+	"context"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Agent answers what only a person can: a terminal, a dialog. Its context ends when the
+// answer is no longer wanted. It is asked one question at a time. An error that is
+// manager.ErrRefused says that the person does not want to answer; with any other the
+// next agent is asked.
+type Agent interface {
+	// Ask asks for a line. Kind is passphrase, password, code, pin or other.
+	Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error)
+	// Confirm asks for a yes or a no. Kind is hostkey, touch or other.
+	Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error)
+}
+
+// agentPath is where a client's agent is.
+const agentPath = EntryPath + "/Agent"
+
+// RegisterAgent has the daemon ask this agent, before those registered earlier, until
+// UnregisterAgent or Close. A client has one agent at most. A daemon that is started
+// anew must be told again.
+func (c *Client) RegisterAgent(ctx context.Context, agent Agent) error {
+	object := clientAgent{ctx: c.conn.Context(), agent: agent, cancel: make(chan struct{})}
+	if err := c.conn.Export(object, agentPath, AgentInterface); err != nil {
+		return err
+	}
+	return c.manager(ctx, "RegisterAgent", agentPath).Err
+}
+
+// UnregisterAgent has the daemon ask this client's agent no more.
+func (c *Client) UnregisterAgent(ctx context.Context) error {
+	return c.manager(ctx, "UnregisterAgent", agentPath).Err
+}
+
+// clientAgent is the Agent interface on a client's connection.
+type clientAgent struct {
+	ctx    context.Context
+	agent  Agent
+	cancel chan struct{}
+}
+
+func (a clientAgent) Ask(tunnel dbus.ObjectPath, kind, prompt string, echo bool) (string, *dbus.Error) {
+	return wanted(a, func(ctx context.Context) (string, error) {
+		return a.agent.Ask(ctx, nameAt(tunnel), kind, prompt, echo)
+	})
+}
+
+func (a clientAgent) Confirm(tunnel dbus.ObjectPath, kind, prompt string) (bool, *dbus.Error) {
+	return wanted(a, func(ctx context.Context) (bool, error) {
+		return a.agent.Confirm(ctx, nameAt(tunnel), kind, prompt)
+	})
+}
+
+// Cancel ends the question under way, if there is one.
+func (a clientAgent) Cancel() *dbus.Error {
+	select {
+	case a.cancel <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// wanted asks until Cancel.
+func wanted[T any](a clientAgent, ask func(context.Context) (T, error)) (T, *dbus.Error) {
+	ctx, stop := context.WithCancel(a.ctx)
+	asked := make(chan struct{})
+	go func() {
+		defer stop()
+		select {
+		case <-a.cancel:
+		case <-asked:
+		}
+	}()
+	answer, err := ask(ctx)
+	close(asked)
+	return answer, dbusError(err)
+}
+
+// nameAt is the name of the tunnel at path; empty when the question is about none.
+func nameAt(path dbus.ObjectPath) string {
+	name, _ := tunnelfile.NameOfPath(string(path))
+	return name
+}
+
+// Ask asks the daemon, and so whoever can answer, for a line. It waits as long as they do.
+func (c *Client) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error) {
+	var answer string
+	err := c.call(ctx, EntryPath, AgentInterface+".Ask", about(tunnel), kind, prompt, echo).Store(&answer)
+	return answer, err
+}
+
+// Confirm asks likewise for a yes or a no.
+func (c *Client) Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error) {
+	var yes bool
+	err := c.call(ctx, EntryPath, AgentInterface+".Confirm", about(tunnel), kind, prompt).Store(&yes)
+	return yes, err
+}
+
+// about is the object a question is about: a tunnel, or everything.
+func about(tunnel string) dbus.ObjectPath {
+	if tunnel == "" {
+		return EntryPath
+	}
+	return tunnelPath(tunnel)
+}

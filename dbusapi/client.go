@@ -1,0 +1,179 @@
+package dbusapi
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Client talks to the daemon. Calls start a daemon that does not run, where D-Bus
+// activation is set up. Their errors are those of the manager (manager.ErrNoSuchTunnel,
+// tunnelfile.Problems, …), ErrNoAgent, or say why there is no daemon to talk to:
+// ErrNotInstalled, ErrNotStarted, ErrGone.
+type Client struct {
+	conn *dbus.Conn
+}
+
+// Dial connects to the daemon's bus; it does not start the daemon. The context bounds
+// the connecting only. Errors are ErrNoBus.
+func Dial(ctx context.Context, system bool) (*Client, error) {
+	conn, err := Connect(ctx, system)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{conn}, nil
+}
+
+// Close ends the connection, and every Watch.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// call calls a method of the daemon.
+func (c *Client) call(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	call := c.conn.Object(BusName, path).CallWithContext(ctx, method, 0, args...)
+	call.Err = goError(call.Err)
+	return call
+}
+
+func (c *Client) manager(ctx context.Context, method string, args ...any) *dbus.Call {
+	return c.call(ctx, EntryPath, ManagerInterface+"."+method, args...)
+}
+
+// Activate starts the daemon if it does not run.
+func (c *Client) Activate(ctx context.Context) error {
+	return goError(c.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.StartServiceByName", 0, BusName, uint32(0)).Err)
+}
+
+// Tunnels is all tunnels, sorted by name.
+func (c *Client) Tunnels(ctx context.Context) ([]manager.Tunnel, error) {
+	byPath, _, err := c.managed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sorted(byPath), nil
+}
+
+// managed is all tunnels by object, and the reply's place in the order of messages.
+func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]manager.Tunnel, dbus.Sequence, error) {
+	var objects map[dbus.ObjectPath]map[string]map[string]dbus.Variant
+	call := c.call(ctx, EntryPath, objectManagerInterface+".GetManagedObjects")
+	if err := call.Store(&objects); err != nil {
+		return nil, 0, err
+	}
+	byPath := make(map[dbus.ObjectPath]manager.Tunnel, len(objects))
+	for path, interfaces := range objects {
+		properties, ok := interfaces[TunnelInterface]
+		if !ok {
+			continue
+		}
+		t, err := tunnelOf(manager.Tunnel{}, properties)
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", path, err)
+		}
+		byPath[path] = t
+	}
+	return byPath, call.ResponseSequence, nil
+}
+
+func sorted(byPath map[dbus.ObjectPath]manager.Tunnel) []manager.Tunnel {
+	tunnels := make([]manager.Tunnel, 0, len(byPath))
+	for _, t := range byPath {
+		tunnels = append(tunnels, t)
+	}
+	slices.SortFunc(tunnels, func(a, b manager.Tunnel) int { return cmp.Compare(a.Name, b.Name) })
+	return tunnels
+}
+
+// Tunnel is the tunnel of this name.
+func (c *Client) Tunnel(ctx context.Context, name string) (manager.Tunnel, error) {
+	var path dbus.ObjectPath
+	if err := c.manager(ctx, "GetTunnel", name).Store(&path); err != nil {
+		return manager.Tunnel{}, err
+	}
+	var properties map[string]dbus.Variant
+	if err := c.call(ctx, path, propertiesInterface+".GetAll", TunnelInterface).Store(&properties); err != nil {
+		return manager.Tunnel{}, err
+	}
+	return tunnelOf(manager.Tunnel{}, properties)
+}
+
+// Global is what the daemon says of itself.
+func (c *Client) Global(ctx context.Context) (manager.Global, error) {
+	g, _, err := c.global(ctx)
+	return g, err
+}
+
+func (c *Client) global(ctx context.Context) (manager.Global, dbus.Sequence, error) {
+	var properties map[string]dbus.Variant
+	call := c.call(ctx, EntryPath, propertiesInterface+".GetAll", ManagerInterface)
+	if err := call.Store(&properties); err != nil {
+		return manager.Global{}, 0, err
+	}
+	g, err := globalOf(manager.Global{}, properties)
+	return g, call.ResponseSequence, err
+}
+
+// AddTunnel makes a tunnel from the text of a tunnel file.
+func (c *Client) AddTunnel(ctx context.Context, name, text string) error {
+	return c.manager(ctx, "AddTunnel", name, text).Err
+}
+
+// UpdateTunnel gives a tunnel that exists another text.
+func (c *Client) UpdateTunnel(ctx context.Context, name, text string) error {
+	return c.manager(ctx, "UpdateTunnel", name, text).Err
+}
+
+// RemoveTunnel stops a tunnel and deletes its file.
+func (c *Client) RemoveTunnel(ctx context.Context, name string) error {
+	return c.manager(ctx, "RemoveTunnel", name).Err
+}
+
+// CheckTunnel says what is wrong with a text; nothing is written.
+func (c *Client) CheckTunnel(ctx context.Context, name, text string) (tunnelfile.Problems, error) {
+	var rows []checkRow
+	if err := c.manager(ctx, "CheckTunnel", name, text).Store(&rows); err != nil {
+		return nil, err
+	}
+	var problems tunnelfile.Problems
+	for _, r := range rows {
+		problems = append(problems, tunnelfile.Problem{Line: int(r.Line), Key: r.Key, Message: r.Message})
+	}
+	return problems, nil
+}
+
+// Start starts tunnels by name or glob; none means all. It does not wait until they are up.
+func (c *Client) Start(ctx context.Context, patterns ...string) error {
+	return c.manager(ctx, "Start", list(patterns)).Err
+}
+
+// Stop stops tunnels likewise.
+func (c *Client) Stop(ctx context.Context, patterns ...string) error {
+	return c.manager(ctx, "Stop", list(patterns)).Err
+}
+
+// Restart restarts tunnels likewise.
+func (c *Client) Restart(ctx context.Context, patterns ...string) error {
+	return c.manager(ctx, "Restart", list(patterns)).Err
+}
+
+// Reconnect makes new SSH connections for tunnels likewise.
+func (c *Client) Reconnect(ctx context.Context, patterns ...string) error {
+	return c.manager(ctx, "Reconnect", list(patterns)).Err
+}
+
+// Reload has the directories of tunnel files read again.
+func (c *Client) Reload(ctx context.Context) error { return c.manager(ctx, "Reload").Err }
+
+// Statistics is what a tunnel counted; the zero Statistics where it does not run.
+func (c *Client) Statistics(ctx context.Context, name string) (Statistics, error) {
+	var values map[string]dbus.Variant
+	if err := c.call(ctx, tunnelPath(name), TunnelInterface+".Statistics").Store(&values); err != nil {
+		return Statistics{}, err
+	}
+	return statisticsOf(values)
+}

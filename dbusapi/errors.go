@@ -1,0 +1,144 @@
+package dbusapi
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// ErrNoAgent says that nobody is there to answer a question.
+var ErrNoAgent = errors.New("no agent: nobody is there to ask")
+
+// errorNames is the one table of errors: what Go calls it, what the bus calls it.
+// A text that does not parse is tunnelfile.Problems and InvalidSettings.
+var errorNames = []struct {
+	err  error
+	name string
+}{
+	{manager.ErrNoSuchTunnel, "io.github.holdfast.Holdfast1.Error.NoSuchTunnel"},
+	{manager.ErrTunnelExists, "io.github.holdfast.Holdfast1.Error.TunnelExists"},
+	{manager.ErrInvalidName, "io.github.holdfast.Holdfast1.Error.InvalidName"},
+	{manager.ErrNotStored, "io.github.holdfast.Holdfast1.Error.NotStored"},
+	{manager.ErrRefused, "io.github.holdfast.Holdfast1.Error.Refused"},
+	{ErrNoAgent, "io.github.holdfast.Holdfast1.Error.NoAgent"},
+	{errors.ErrUnsupported, "org.freedesktop.DBus.Error.NotSupported"},
+}
+
+const (
+	invalidSettings = "io.github.holdfast.Holdfast1.Error.InvalidSettings"
+	failed          = "org.freedesktop.DBus.Error.Failed"
+)
+
+// problemRow is a tunnelfile.Problem on the bus: (suss).
+type problemRow struct {
+	Path    string
+	Line    uint32
+	Key     string
+	Message string
+}
+
+func problemRows(ps []tunnelfile.Problem) []problemRow {
+	rows := make([]problemRow, len(ps))
+	for i, p := range ps {
+		rows[i] = problemRow{p.Path, uint32(max(p.Line, 0)), p.Key, p.Message}
+	}
+	return rows
+}
+
+func problemsOf(rows []problemRow) []tunnelfile.Problem {
+	if len(rows) == 0 {
+		return nil
+	}
+	ps := make([]tunnelfile.Problem, len(rows))
+	for i, r := range rows {
+		ps[i] = tunnelfile.Problem{Path: r.Path, Line: int(r.Line), Key: r.Key, Message: r.Message}
+	}
+	return ps
+}
+
+// dbusError is a Go error as the bus says it; nil for nil. Its first value is the
+// sentence. InvalidSettings carries the problems, a(suss), as a second.
+func dbusError(err error) *dbus.Error {
+	if err == nil {
+		return nil
+	}
+	var problems tunnelfile.Problems
+	if errors.As(err, &problems) {
+		return dbus.NewError(invalidSettings, []any{err.Error(), problemRows(problems)})
+	}
+	for _, e := range errorNames {
+		if errors.Is(err, e.err) {
+			return dbus.NewError(e.name, []any{err.Error()})
+		}
+	}
+	return dbus.NewError(failed, []any{err.Error()})
+}
+
+// remoteError is an error that came over the bus: errors.Is finds the Go error it stands for.
+type remoteError struct {
+	message string
+	err     error
+}
+
+func (e remoteError) Error() string { return e.message }
+func (e remoteError) Unwrap() error { return e.err }
+
+// goError is the inverse of dbusError: what came back from a call to the daemon, as a Go error.
+func goError(err error) error {
+	var e dbus.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	if e.Name == invalidSettings {
+		var message string
+		var rows []problemRow
+		if dbus.Store(e.Body, &message, &rows) == nil && len(rows) > 0 {
+			return tunnelfile.Problems(problemsOf(rows))
+		}
+		return tunnelfile.Problems{{Message: e.Error()}}
+	}
+	for _, known := range errorNames {
+		if e.Name == known.name {
+			return remoteError{e.Error(), known.err}
+		}
+	}
+	if reason := absence(e); reason != nil {
+		return reason
+	}
+	return remoteError{e.Error(), err}
+}
+
+// Why there is no daemon to talk to.
+var (
+	ErrNotInstalled = errors.New("holdfastd is not installed: nothing on the bus offers " + BusName)
+	ErrNotStarted   = errors.New("holdfastd did not start")
+	ErrGone         = errors.New("holdfastd went away before it answered")
+	ErrNoBus        = errors.New("no message bus")
+)
+
+// notInstalled, notStarted and gone are how message buses (dbus-daemon, dbus-broker) and
+// systemd name the same three things.
+var (
+	notInstalled = []string{"org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"}
+	notStarted   = []string{"org.freedesktop.DBus.Error.TimedOut", "org.freedesktop.systemd1.NoSuchUnit", "org.freedesktop.systemd1.LoadFailed", "org.freedesktop.systemd1.UnitMasked"}
+	gone         = []string{"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected"}
+)
+
+// absence says why there is no daemon to talk to, if that is what the error means.
+func absence(e dbus.Error) error {
+	switch {
+	case slices.Contains(notInstalled, e.Name):
+		return ErrNotInstalled
+	case slices.Contains(notStarted, e.Name), strings.HasPrefix(e.Name, "org.freedesktop.DBus.Error.Spawn."):
+		return fmt.Errorf("%w: %s", ErrNotStarted, e.Error())
+	case slices.Contains(gone, e.Name):
+		return ErrGone
+	}
+	return nil
+}

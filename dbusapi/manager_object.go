@@ -1,0 +1,115 @@
+package dbusapi
+
+import (
+	"context"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// managerObject is the Manager interface, on the entry object.
+type managerObject struct{ *server }
+
+// do is server.do where there is a Manager interface.
+func (o managerObject) do(msg dbus.Message, f func(ctx context.Context) error) *dbus.Error {
+	if err := onEntry(msg, ManagerInterface); err != nil {
+		return err
+	}
+	return o.server.do(msg, f)
+}
+
+// onNames is do for the methods that take names and globs.
+func (o managerObject) onNames(msg dbus.Message, f func(ctx context.Context, patterns []string) error, names []string) *dbus.Error {
+	return o.do(msg, func(ctx context.Context) error { return f(ctx, names) })
+}
+
+func (o managerObject) AddTunnel(msg dbus.Message, name, text string) (dbus.ObjectPath, *dbus.Error) {
+	err := o.do(msg, func(ctx context.Context) error { return o.backend.AddTunnel(ctx, name, text) })
+	if err != nil {
+		return "/", err
+	}
+	return tunnelPath(name), nil
+}
+
+func (o managerObject) UpdateTunnel(msg dbus.Message, name, text string) *dbus.Error {
+	return o.do(msg, func(ctx context.Context) error { return o.backend.UpdateTunnel(ctx, name, text) })
+}
+
+func (o managerObject) RemoveTunnel(msg dbus.Message, name string) *dbus.Error {
+	return o.do(msg, func(ctx context.Context) error { return o.backend.RemoveTunnel(ctx, name) })
+}
+
+// checkRow is a tunnelfile.Problem of a text that has no path: (uss).
+type checkRow struct {
+	Line    uint32
+	Key     string
+	Message string
+}
+
+func (o managerObject) CheckTunnel(msg dbus.Message, name, text string) ([]checkRow, *dbus.Error) {
+	if err := onEntry(msg, ManagerInterface); err != nil {
+		return nil, err
+	}
+	ctx, cancel := o.deadline()
+	defer cancel()
+	problems, err := o.backend.CheckTunnel(ctx, name, text)
+	rows := make([]checkRow, len(problems))
+	for i, p := range problems {
+		rows[i] = checkRow{uint32(max(p.Line, 0)), p.Key, p.Message}
+	}
+	return rows, dbusError(err)
+}
+
+func (o managerObject) GetTunnel(msg dbus.Message, name string) (dbus.ObjectPath, *dbus.Error) {
+	if err := onEntry(msg, ManagerInterface); err != nil {
+		return "/", err
+	}
+	ctx, cancel := o.deadline()
+	defer cancel()
+	t, err := o.backend.Tunnel(ctx, name)
+	if err != nil {
+		return "/", dbusError(err)
+	}
+	return tunnelPath(t.Name), nil
+}
+
+func (o managerObject) Start(msg dbus.Message, names []string) *dbus.Error {
+	return o.onNames(msg, o.backend.Start, names)
+}
+
+func (o managerObject) Stop(msg dbus.Message, names []string) *dbus.Error {
+	return o.onNames(msg, o.backend.Stop, names)
+}
+
+func (o managerObject) Restart(msg dbus.Message, names []string) *dbus.Error {
+	return o.onNames(msg, o.backend.Restart, names)
+}
+
+func (o managerObject) Reconnect(msg dbus.Message, names []string) *dbus.Error {
+	return o.onNames(msg, o.backend.Reconnect, names)
+}
+
+func (o managerObject) Reload(msg dbus.Message) *dbus.Error {
+	return o.do(msg, o.backend.Reload)
+}
+
+func (o managerObject) RegisterAgent(msg dbus.Message, path dbus.ObjectPath) *dbus.Error {
+	return o.do(msg, func(ctx context.Context) error { return o.register(ctx, senderOf(msg), path) })
+}
+
+func (o managerObject) UnregisterAgent(msg dbus.Message, path dbus.ObjectPath) *dbus.Error {
+	return o.do(msg, func(ctx context.Context) error { return o.unregister(ctx, senderOf(msg), path) })
+}
+
+// onEntry is an error unless the message is for the entry object, where alone this interface is.
+func onEntry(msg dbus.Message, iface string) *dbus.Error {
+	path := pathOf(msg)
+	if path == EntryPath {
+		return nil
+	}
+	if _, ok := tunnelfile.NameOfPath(string(path)); ok || path == tunnelsPath {
+		return unknownInterface(path, iface)
+	}
+	return unknownObject(path)
+}

@@ -1,0 +1,242 @@
+package dbusapi
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// properties is the one place where a tunnel becomes D-Bus values.
+func properties(t manager.Tunnel) map[string]dbus.Variant {
+	return variants(map[string]any{
+		"Name":           t.Name,
+		"Description":    t.Description,
+		"Destination":    t.Destination,
+		"FilePath":       t.FilePath,
+		"Text":           t.Text,
+		"Unit":           t.Unit,
+		"StartMode":      string(t.StartMode),
+		"State":          string(t.State),
+		"Status":         t.Status,
+		"StateSince":     micros(t.StateSince),
+		"UpSince":        micros(t.UpSince),
+		"NextTry":        micros(t.NextTry),
+		"LocalForward":   list(t.LocalForward),
+		"RemoteForward":  list(t.RemoteForward),
+		"DynamicForward": list(t.DynamicForward),
+		"Forwards":       forwardRows(t.Forwards),
+	})
+}
+
+// tunnelOf is the inverse of properties, but for what the bus does not carry of a
+// forward. With some of the properties it changes those of t and leaves the rest.
+func tunnelOf(t manager.Tunnel, from map[string]dbus.Variant) (manager.Tunnel, error) {
+	r := reader{from: from}
+	store(&r, "Name", &t.Name)
+	store(&r, "Description", &t.Description)
+	store(&r, "Destination", &t.Destination)
+	store(&r, "FilePath", &t.FilePath)
+	store(&r, "Text", &t.Text)
+	store(&r, "Unit", &t.Unit)
+	store(&r, "StartMode", (*string)(&t.StartMode))
+	store(&r, "State", (*string)(&t.State))
+	store(&r, "Status", &t.Status)
+	storeTime(&r, "StateSince", &t.StateSince)
+	storeTime(&r, "UpSince", &t.UpSince)
+	storeTime(&r, "NextTry", &t.NextTry)
+	store(&r, "LocalForward", &t.LocalForward)
+	store(&r, "RemoteForward", &t.RemoteForward)
+	store(&r, "DynamicForward", &t.DynamicForward)
+	var rows []forwardRow
+	if store(&r, "Forwards", &rows) {
+		t.Forwards = forwardsOf(rows)
+	}
+	return t, r.err
+}
+
+// globalProperties is the one place where the manager's own properties become D-Bus values.
+func globalProperties(g manager.Global) map[string]dbus.Variant {
+	return variants(map[string]any{
+		"Version":       g.Version,
+		"Network":       g.Network,
+		"NetworkSource": g.NetworkSource,
+		"Problems":      problemRows(g.Problems),
+	})
+}
+
+// globalOf is the inverse of globalProperties; it changes of g what is given.
+func globalOf(g manager.Global, from map[string]dbus.Variant) (manager.Global, error) {
+	r := reader{from: from}
+	store(&r, "Version", &g.Version)
+	store(&r, "Network", &g.Network)
+	store(&r, "NetworkSource", &g.NetworkSource)
+	var rows []problemRow
+	if store(&r, "Problems", &rows) {
+		g.Problems = problemsOf(rows)
+	}
+	return g, r.err
+}
+
+// statistics is what a tunnel counted as D-Bus values. Times are in µs.
+func statistics(r tunnelfile.Report, now time.Time) map[string]dbus.Variant {
+	var up time.Duration
+	if !r.UpSince.IsZero() {
+		up = max(now.Sub(r.UpSince), 0)
+	}
+	return variants(map[string]any{
+		"BytesSent":     r.BytesSent,
+		"BytesReceived": r.BytesReceived,
+		"ChannelsOpen":  r.ChannelsOpen,
+		"ChannelsTotal": r.ChannelsTotal,
+		"Held":          r.Held,
+		"RoundTripTime": uint64(max(r.RTT, 0).Microseconds()),
+		"Reconnects":    r.Reconnects,
+		"UpTime":        uint64(up.Microseconds()),
+		"Transport":     string(r.Transport),
+		"Peer":          r.Peer,
+		"KeyExchange":   r.Kex,
+		"Cipher":        r.Cipher,
+		"HostKey":       r.HostKey,
+	})
+}
+
+// Statistics is what a tunnel counted, as the bus tells it.
+type Statistics struct {
+	BytesSent, BytesReceived uint64
+	ChannelsOpen             int64
+	ChannelsTotal            uint64
+	Held                     int64 // local connections that wait for the SSH connection
+	RoundTripTime            time.Duration
+	Reconnects               uint64
+	UpTime                   time.Duration
+	Transport                string // native or openssh
+	Peer                     string
+	KeyExchange, Cipher      string
+	HostKey                  string // type and SHA-256 fingerprint
+}
+
+// statisticsOf is the inverse of statistics.
+func statisticsOf(from map[string]dbus.Variant) (Statistics, error) {
+	var s Statistics
+	var rtt, up uint64
+	r := reader{from: from}
+	store(&r, "BytesSent", &s.BytesSent)
+	store(&r, "BytesReceived", &s.BytesReceived)
+	store(&r, "ChannelsOpen", &s.ChannelsOpen)
+	store(&r, "ChannelsTotal", &s.ChannelsTotal)
+	store(&r, "Held", &s.Held)
+	store(&r, "RoundTripTime", &rtt)
+	store(&r, "Reconnects", &s.Reconnects)
+	store(&r, "UpTime", &up)
+	store(&r, "Transport", &s.Transport)
+	store(&r, "Peer", &s.Peer)
+	store(&r, "KeyExchange", &s.KeyExchange)
+	store(&r, "Cipher", &s.Cipher)
+	store(&r, "HostKey", &s.HostKey)
+	s.RoundTripTime = time.Duration(rtt) * time.Microsecond
+	s.UpTime = time.Duration(up) * time.Microsecond
+	return s, r.err
+}
+
+// differing is what of the properties in new is not so in old.
+func differing(old, new map[string]dbus.Variant) map[string]dbus.Variant {
+	changed := make(map[string]dbus.Variant)
+	for name, v := range new {
+		if o, ok := old[name]; !ok || !reflect.DeepEqual(o, v) {
+			changed[name] = v
+		}
+	}
+	return changed
+}
+
+func variants(values map[string]any) map[string]dbus.Variant {
+	vs := make(map[string]dbus.Variant, len(values))
+	for name, v := range values {
+		vs[name] = dbus.MakeVariant(v)
+	}
+	return vs
+}
+
+// reader takes Go values out of D-Bus ones and remembers the first error.
+type reader struct {
+	from map[string]dbus.Variant
+	err  error
+}
+
+// store stores the value of this name, and says whether there was one. What was there
+// before is left as it is for those who hold it: slices are made anew.
+func store[T any](r *reader, name string, into *T) bool {
+	v, ok := r.from[name]
+	if !ok {
+		return false
+	}
+	var fresh T
+	if err := v.Store(&fresh); err != nil {
+		r.err = cmp.Or(r.err, fmt.Errorf("%s: %w", name, err))
+		return false
+	}
+	*into = fresh
+	return true
+}
+
+func storeTime(r *reader, name string, into *time.Time) {
+	var us uint64
+	if store(r, name, &us) {
+		*into = timeOf(us)
+	}
+}
+
+// micros is µs since the epoch, 0 for the zero time.
+func micros(t time.Time) uint64 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint64(t.UnixMicro())
+}
+
+// timeOf is the inverse of micros.
+func timeOf(us uint64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(us))
+}
+
+// list is never nil, which D-Bus does not have.
+func list(ss []string) []string {
+	if ss == nil {
+		return []string{}
+	}
+	return ss
+}
+
+// forwardRow is a forward on the bus: (sssss).
+type forwardRow struct{ Kind, Listen, Target, State, Message string }
+
+func forwardRows(fs []tunnelfile.ForwardReport) []forwardRow {
+	rows := make([]forwardRow, len(fs))
+	for i, f := range fs {
+		rows[i] = forwardRow{string(f.Kind), f.Listen, f.Target, string(f.State), f.Message}
+	}
+	return rows
+}
+
+func forwardsOf(rows []forwardRow) []tunnelfile.ForwardReport {
+	if len(rows) == 0 {
+		return nil
+	}
+	fs := make([]tunnelfile.ForwardReport, len(rows))
+	for i, r := range rows {
+		fs[i] = tunnelfile.ForwardReport{
+			Kind: tunnelfile.ForwardKind(r.Kind), Listen: r.Listen, Target: r.Target,
+			State: tunnelfile.State(r.State), Message: r.Message,
+		}
+	}
+	return fs
+}

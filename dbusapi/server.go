@@ -1,0 +1,197 @@
+package dbusapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Backend is what the server tells of and acts on; *manager.Manager is one.
+type Backend interface {
+	AddTunnel(ctx context.Context, name, text string) error
+	UpdateTunnel(ctx context.Context, name, text string) error
+	RemoveTunnel(ctx context.Context, name string) error
+	CheckTunnel(ctx context.Context, name, text string) (tunnelfile.Problems, error)
+	Tunnel(ctx context.Context, name string) (manager.Tunnel, error)
+	Tunnels(ctx context.Context) ([]manager.Tunnel, error)
+	Start(ctx context.Context, patterns []string) error
+	Stop(ctx context.Context, patterns []string) error
+	Restart(ctx context.Context, patterns []string) error
+	Reconnect(ctx context.Context, patterns []string) error
+	Reload(ctx context.Context) error
+	Statistics(ctx context.Context, name string) (tunnelfile.Report, error)
+	Global(ctx context.Context) (manager.Global, error)
+	// Subscribe calls f with every later change, in order, until cancel is called.
+	Subscribe(f func(manager.Change)) (cancel func())
+}
+
+var _ Backend = (*manager.Manager)(nil)
+
+// callTime is how long a call may take; callers commonly wait 25 s.
+const callTime = 20 * time.Second
+
+// ErrNameTaken says that another daemon answers on this bus already.
+var ErrNameTaken = errors.New(BusName + " is taken: another holdfastd runs on this bus")
+
+// Serve answers on conn, which Connect made, until ctx ends (nil) or the bus goes away.
+// With system set, conn is the system bus and only root may change anything.
+func Serve(ctx context.Context, conn *dbus.Conn, system bool, backend Backend) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	s := &server{ctx: ctx, conn: conn, system: system, backend: backend, calls: make(chan func(*registry))}
+	// All objects are exported once, before anybody can know of them: godbus does not
+	// bear exports beside introspection.
+	for name, object := range map[string]any{
+		ManagerInterface:        managerObject{s},
+		TunnelInterface:         tunnelObject{s},
+		AgentInterface:          agentObject{s},
+		propertiesInterface:     propertiesObject{s},
+		objectManagerInterface:  objectManagerObject{s},
+		introspectableInterface: introspectableObject{s},
+	} {
+		if err := conn.ExportSubtree(object, EntryPath, name); err != nil {
+			return err
+		}
+	}
+	defer backend.Subscribe(s.publish)()
+
+	signals := make(chan *dbus.Signal, 16)
+	conn.Signal(signals)
+	defer conn.RemoveSignal(signals)
+
+	reply, err := conn.RequestName(BusName, dbus.NameFlagDoNotQueue)
+	if err != nil {
+		return fmt.Errorf("asking the bus for %s: %w", BusName, err)
+	}
+	if reply != dbus.RequestNameReplyPrimaryOwner {
+		return ErrNameTaken
+	}
+	agents := &registry{askers: make(map[*asker]bool)}
+	for {
+		select {
+		case <-ctx.Done():
+			_, err := conn.ReleaseName(BusName)
+			return err
+		case call := <-s.calls:
+			call(agents)
+		case signal, ok := <-signals:
+			if !ok {
+				return errors.New("the message bus went away")
+			}
+			if name, left := leftBus(signal); left {
+				for range agents.left(name) {
+					go s.unwatchName(name)
+				}
+			}
+		}
+	}
+}
+
+// server is what all exported objects have in common. What it answers is computed from
+// the backend; the agents are owned by the goroutine that runs Serve.
+type server struct {
+	ctx     context.Context // as long as Serve
+	conn    *dbus.Conn
+	system  bool
+	backend Backend
+	calls   chan func(*registry)
+}
+
+// deadline is the time a call has.
+func (s *server) deadline() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.ctx, callTime)
+}
+
+// do calls f for a message that asks to change something on the object at this path.
+func (s *server) do(msg dbus.Message, f func(ctx context.Context) error) *dbus.Error {
+	if err := s.allowed(msg); err != nil {
+		return err
+	}
+	ctx, cancel := s.deadline()
+	defer cancel()
+	return dbusError(f(ctx))
+}
+
+// allowed says whether the sender may change anything. A session bus lets nobody but
+// its user on. On the system bus it must be root.
+func (s *server) allowed(msg dbus.Message) *dbus.Error {
+	if !s.system {
+		return nil
+	}
+	var uid uint32
+	ctx, cancel := s.deadline()
+	defer cancel()
+	err := s.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetConnectionUnixUser", 0, senderOf(msg)).Store(&uid)
+	if err != nil {
+		return dbusError(err)
+	}
+	if uid != 0 {
+		return dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"only root may do this: authorisation by polkit is not built yet"})
+	}
+	return nil
+}
+
+// tunnelAt is the tunnel whose object is at path.
+func (s *server) tunnelAt(path dbus.ObjectPath) (manager.Tunnel, *dbus.Error) {
+	name, ok := tunnelfile.NameOfPath(string(path))
+	if !ok {
+		return manager.Tunnel{}, unknownObject(path)
+	}
+	ctx, cancel := s.deadline()
+	defer cancel()
+	t, err := s.backend.Tunnel(ctx, name)
+	if errors.Is(err, manager.ErrNoSuchTunnel) {
+		return manager.Tunnel{}, unknownObject(path)
+	}
+	return t, dbusError(err)
+}
+
+// publish announces a change that happened.
+func (s *server) publish(c manager.Change) {
+	switch c.Kind {
+	case manager.Added:
+		s.emit(EntryPath, objectManagerInterface+".InterfacesAdded", tunnelPath(c.New.Name), tunnelInterfaces(c.New))
+	case manager.Removed:
+		s.emit(EntryPath, objectManagerInterface+".InterfacesRemoved", tunnelPath(c.Old.Name), []string{TunnelInterface})
+	case manager.Changed:
+		s.changed(tunnelPath(c.New.Name), TunnelInterface, differing(properties(c.Old), properties(c.New)))
+	case manager.GlobalChanged:
+		s.changed(EntryPath, ManagerInterface, differing(globalProperties(c.OldGlobal), globalProperties(c.NewGlobal)))
+	}
+}
+
+// changed announces changed properties, if there are any.
+func (s *server) changed(path dbus.ObjectPath, iface string, properties map[string]dbus.Variant) {
+	if len(properties) > 0 {
+		s.emit(path, propertiesInterface+".PropertiesChanged", iface, properties, []string{})
+	}
+}
+
+// emit sends a signal. When the bus is gone nobody is there to hear, and Serve ends.
+func (s *server) emit(path dbus.ObjectPath, name string, values ...any) {
+	_ = s.conn.Emit(path, name, values...)
+}
+
+func pathOf(msg dbus.Message) dbus.ObjectPath {
+	path, _ := msg.Headers[dbus.FieldPath].Value().(dbus.ObjectPath)
+	return path
+}
+
+func senderOf(msg dbus.Message) string {
+	sender, _ := msg.Headers[dbus.FieldSender].Value().(string)
+	return sender
+}
+
+func unknownObject(path dbus.ObjectPath) *dbus.Error {
+	return dbus.NewError("org.freedesktop.DBus.Error.UnknownObject", []any{fmt.Sprintf("no object at %s", path)})
+}
+
+func unknownInterface(path dbus.ObjectPath, iface string) *dbus.Error {
+	return dbus.NewError("org.freedesktop.DBus.Error.UnknownInterface", []any{fmt.Sprintf("%s has no interface %q", path, iface)})
+}

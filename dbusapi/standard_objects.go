@@ -1,0 +1,108 @@
+package dbusapi
+
+import (
+	"fmt"
+	"maps"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/manager"
+)
+
+// tunnelInterfaces is a tunnel as GetManagedObjects and InterfacesAdded tell it.
+func tunnelInterfaces(t manager.Tunnel) map[string]map[string]dbus.Variant {
+	return map[string]map[string]dbus.Variant{TunnelInterface: properties(t)}
+}
+
+// propertiesOf is the properties of the object at path, by interface.
+func (s *server) propertiesOf(path dbus.ObjectPath) (map[string]map[string]dbus.Variant, *dbus.Error) {
+	switch path {
+	case EntryPath:
+		ctx, cancel := s.deadline()
+		defer cancel()
+		g, err := s.backend.Global(ctx)
+		if err != nil {
+			return nil, dbusError(err)
+		}
+		return map[string]map[string]dbus.Variant{ManagerInterface: globalProperties(g), AgentInterface: {}, objectManagerInterface: {}}, nil
+	case tunnelsPath:
+		return nil, nil
+	}
+	t, err := s.tunnelAt(path)
+	if err != nil {
+		return nil, err
+	}
+	return tunnelInterfaces(t), nil
+}
+
+// propertiesObject is org.freedesktop.DBus.Properties, on every object.
+type propertiesObject struct{ *server }
+
+func (o propertiesObject) Get(msg dbus.Message, iface, name string) (dbus.Variant, *dbus.Error) {
+	none := dbus.MakeVariant("")
+	all, err := o.GetAll(msg, iface)
+	if err != nil {
+		return none, err
+	}
+	v, ok := all[name]
+	if !ok {
+		return none, unknownProperty(pathOf(msg), iface, name)
+	}
+	return v, nil
+}
+
+// GetAll answers for the interface, or for all of them when it is empty.
+func (o propertiesObject) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, *dbus.Error) {
+	path := pathOf(msg)
+	byInterface, err := o.propertiesOf(path)
+	if err != nil {
+		return nil, err
+	}
+	switch iface {
+	case "":
+		all := make(map[string]dbus.Variant)
+		for _, properties := range byInterface {
+			maps.Copy(all, properties)
+		}
+		return all, nil
+	case propertiesInterface, introspectableInterface, peerInterface:
+		return map[string]dbus.Variant{}, nil
+	}
+	properties, ok := byInterface[iface]
+	if !ok {
+		return nil, unknownInterface(path, iface)
+	}
+	return properties, nil
+}
+
+// Set never sets: the contract has no property that can be written.
+func (o propertiesObject) Set(msg dbus.Message, iface, name string, _ dbus.Variant) *dbus.Error {
+	if _, err := o.Get(msg, iface, name); err != nil {
+		return err
+	}
+	return dbus.NewError("org.freedesktop.DBus.Error.PropertyReadOnly", []any{fmt.Sprintf("%s.%s is read-only: change the tunnel file with UpdateTunnel", iface, name)})
+}
+
+func unknownProperty(path dbus.ObjectPath, iface, name string) *dbus.Error {
+	return dbus.NewError("org.freedesktop.DBus.Error.UnknownProperty", []any{fmt.Sprintf("%s has no property %s.%s", path, iface, name)})
+}
+
+// objectManagerObject is org.freedesktop.DBus.ObjectManager, on the entry object.
+type objectManagerObject struct{ *server }
+
+func (o objectManagerObject) GetManagedObjects(msg dbus.Message) (map[dbus.ObjectPath]map[string]map[string]dbus.Variant, *dbus.Error) {
+	if err := onEntry(msg, objectManagerInterface); err != nil {
+		return nil, err
+	}
+	ctx, cancel := o.deadline()
+	defer cancel()
+	tunnels, err := o.backend.Tunnels(ctx)
+	if err != nil {
+		return nil, dbusError(err)
+	}
+	objects := make(map[dbus.ObjectPath]map[string]map[string]dbus.Variant, len(tunnels))
+	for _, t := range tunnels {
+		objects[tunnelPath(t.Name)] = tunnelInterfaces(t)
+	}
+	return objects, nil
+}

@@ -1,0 +1,39 @@
+package dbusapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// tunnelObject is the Tunnel interface, on each tunnel's object.
+type tunnelObject struct{ *server }
+
+// do is server.do for the tunnel that the message is for.
+func (o tunnelObject) do(msg dbus.Message, f func(ctx context.Context, patterns []string) error) *dbus.Error {
+	if path := pathOf(msg); path == EntryPath || path == tunnelsPath {
+		return unknownInterface(path, TunnelInterface)
+	}
+	t, err := o.tunnelAt(pathOf(msg))
+	if err != nil {
+		return err
+	}
+	// A name has none of a glob's characters: it means itself.
+	return o.server.do(msg, func(ctx context.Context) error { return f(ctx, []string{t.Name}) })
+}
+
+func (o tunnelObject) Start(msg dbus.Message) *dbus.Error     { return o.do(msg, o.backend.Start) }
+func (o tunnelObject) Stop(msg dbus.Message) *dbus.Error      { return o.do(msg, o.backend.Stop) }
+func (o tunnelObject) Restart(msg dbus.Message) *dbus.Error   { return o.do(msg, o.backend.Restart) }
+func (o tunnelObject) Reconnect(msg dbus.Message) *dbus.Error { return o.do(msg, o.backend.Reconnect) }
+
+func (o tunnelObject) Statistics(msg dbus.Message) (map[string]dbus.Variant, *dbus.Error) {
+	var counted map[string]dbus.Variant
+	err := o.do(msg, func(ctx context.Context, names []string) error {
+		report, err := o.backend.Statistics(ctx, names[0])
+		counted = statistics(report, time.Now())
+		return err
+	})
+	return counted, err
+}

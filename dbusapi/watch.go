@@ -1,0 +1,209 @@
+package dbusapi
+
+import (
+	"context"
+	"errors"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/manager"
+)
+
+// Snapshot is all there is to know at one moment.
+type Snapshot struct {
+	Running bool  // the daemon is there; else the rest is empty
+	Err     error // why it is not, where that is known
+	Global  manager.Global
+	Tunnels []manager.Tunnel // sorted by name
+}
+
+// Tunnel is the tunnel of this name.
+func (s Snapshot) Tunnel(name string) (manager.Tunnel, bool) {
+	for _, t := range s.Tunnels {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return manager.Tunnel{}, false
+}
+
+// Watch tells how things are now, and again whenever something differs, until ctx ends
+// or the bus goes away; then the channel is closed. A reader that is slow misses what was
+// in between, never the latest.
+//
+// It starts the daemon at first. Should the daemon go away, a Snapshot says so and the
+// next one comes when it is back, by itself or by Activate.
+func (c *Client) Watch(ctx context.Context) (<-chan Snapshot, error) {
+	w := &watcher{client: c, signals: make(chan *dbus.Signal, 64)}
+	c.conn.Signal(w.signals)
+	for _, match := range watchMatches {
+		if err := c.conn.AddMatchSignalContext(ctx, match...); err != nil {
+			w.stop()
+			return nil, goError(err)
+		}
+	}
+	snapshots := make(chan Snapshot)
+	go w.run(ctx, snapshots)
+	return snapshots, nil
+}
+
+// watchMatches are the signals a watcher lives on.
+var watchMatches = [][]dbus.MatchOption{
+	{dbus.WithMatchSender(BusName), dbus.WithMatchPathNamespace(EntryPath)},
+	nameOwnerMatch(BusName),
+}
+
+// watcher follows the daemon.
+type watcher struct {
+	client  *Client
+	signals chan *dbus.Signal
+
+	now     Snapshot // but for its Tunnels
+	tunnels map[dbus.ObjectPath]manager.Tunnel
+	// Replies and signals come in one order. What was sent before these is in the reply already.
+	tunnelsAsOf, globalAsOf dbus.Sequence
+}
+
+func (w *watcher) stop() {
+	c := w.client
+	c.conn.RemoveSignal(w.signals)
+	for _, match := range watchMatches {
+		// Without waiting: the connection may be gone.
+		go func() { _ = c.conn.RemoveMatchSignal(match...) }()
+	}
+}
+
+func (w *watcher) run(ctx context.Context, snapshots chan<- Snapshot) {
+	defer close(snapshots)
+	defer w.stop()
+	w.load(ctx)
+	out, next := snapshots, w.snapshot()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case out <- next:
+			out = nil // until something differs
+		case signal, ok := <-w.signals:
+			if !ok {
+				return // the bus went away
+			}
+			if w.take(ctx, signal) {
+				out, next = snapshots, w.snapshot()
+			}
+		}
+	}
+}
+
+func (w *watcher) snapshot() Snapshot {
+	s := w.now
+	s.Tunnels = sorted(w.tunnels)
+	return s
+}
+
+// load asks for everything.
+func (w *watcher) load(ctx context.Context) {
+	var err error
+	w.now = Snapshot{}
+	w.tunnels, w.tunnelsAsOf, err = w.client.managed(ctx)
+	if err == nil {
+		w.now.Global, w.globalAsOf, err = w.client.global(ctx)
+	}
+	w.now.Running, w.now.Err = err == nil, err
+	if err != nil {
+		w.tunnels = nil
+	}
+}
+
+// take takes a signal in and says whether something may differ.
+func (w *watcher) take(ctx context.Context, signal *dbus.Signal) bool {
+	switch signal.Name {
+	case "org.freedesktop.DBus.NameOwnerChanged":
+		return w.ownerChanged(ctx, signal)
+	case propertiesInterface + ".PropertiesChanged":
+		return w.propertiesChanged(signal)
+	case objectManagerInterface + ".InterfacesAdded":
+		var path dbus.ObjectPath
+		var interfaces map[string]map[string]dbus.Variant
+		if signal.Sequence < w.tunnelsAsOf || dbus.Store(signal.Body, &path, &interfaces) != nil || !w.now.Running {
+			return false
+		}
+		return w.update(path, interfaces[TunnelInterface])
+	case objectManagerInterface + ".InterfacesRemoved":
+		var path dbus.ObjectPath
+		var interfaces []string
+		if signal.Sequence < w.tunnelsAsOf || dbus.Store(signal.Body, &path, &interfaces) != nil || !w.now.Running {
+			return false
+		}
+		delete(w.tunnels, path)
+		return true
+	}
+	return false
+}
+
+func (w *watcher) ownerChanged(ctx context.Context, signal *dbus.Signal) bool {
+	var name, old, new string
+	if dbus.Store(signal.Body, &name, &old, &new) != nil || name != BusName || signal.Sequence < w.globalAsOf {
+		return false
+	}
+	if new == "" {
+		w.now, w.tunnels = Snapshot{Err: ErrGone}, nil
+		return true
+	}
+	w.load(ctx)
+	return true
+}
+
+func (w *watcher) propertiesChanged(signal *dbus.Signal) bool {
+	var iface string
+	var changed map[string]dbus.Variant
+	var invalidated []string
+	if dbus.Store(signal.Body, &iface, &changed, &invalidated) != nil || !w.now.Running {
+		return false
+	}
+	switch iface {
+	case ManagerInterface:
+		if signal.Sequence < w.globalAsOf {
+			return false
+		}
+		g, err := globalOf(w.now.Global, changed)
+		w.now.Global = g
+		return err == nil
+	case TunnelInterface:
+		if _, known := w.tunnels[signal.Path]; !known || signal.Sequence < w.tunnelsAsOf {
+			return false
+		}
+		return w.update(signal.Path, changed)
+	}
+	return false
+}
+
+// update changes of a tunnel what is given.
+func (w *watcher) update(path dbus.ObjectPath, properties map[string]dbus.Variant) bool {
+	t, err := tunnelOf(w.tunnels[path], properties)
+	if err != nil || t.Name == "" {
+		return false
+	}
+	w.tunnels[path] = t
+	return true
+}
+
+// Wait watches until done says so of a snapshot, and returns that snapshot.
+func (c *Client) Wait(ctx context.Context, done func(Snapshot) bool) (Snapshot, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	snapshots, err := c.Watch(ctx)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	var last Snapshot
+	for last = range snapshots {
+		if done(last) {
+			return last, nil
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return last, err
+	}
+	return last, errors.Join(ErrNoBus, errors.New("the message bus went away"))
+}
