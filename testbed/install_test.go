@@ -1,0 +1,105 @@
+package testbed
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// packageTree is a copy of what packaging/install reads, with stand-ins for the programs.
+func packageTree(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "packaging"), os.DirFS("../packaging")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, "dbusapi"), os.DirFS("../dbusapi")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"holdfast", "holdfastd", "holdfast-tunnel", "holdfast-tray"} {
+		if err := os.WriteFile(filepath.Join(dir, "bin", program), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func runScript(t *testing.T, dir string, argv ...string) {
+	t.Helper()
+	cmd := exec.Command("bash", argv...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", argv, err, out)
+	}
+}
+
+func listing(t *testing.T, dir string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		found = append(found, strings.TrimPrefix(path, dir))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestInstallAndUninstall(t *testing.T) {
+	source, destination := packageTree(t), t.TempDir()
+	// Something of somebody else's lies there already, and a folder that is empty.
+	for _, dir := range []string{"usr/share/dbus-1", "usr/bin", "usr/lib/systemd/user"} {
+		if err := os.MkdirAll(filepath.Join(destination, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(destination, "usr/bin/other"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before := listing(t, destination)
+	runScript(t, source, "packaging/install", "/usr", destination)
+	runScript(t, source, "packaging/install", "/usr", destination) // an upgrade forgets nothing
+	for _, file := range []string{"usr/bin/holdfastd", "usr/lib/systemd/user/holdfastd.service", "usr/share/dbus-1/services/io.github.holdfast.Holdfast1.service"} {
+		text, err := os.ReadFile(filepath.Join(destination, file))
+		if err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(string(text), "dir@") || strings.Contains(string(text), destination) {
+			t.Errorf("%s has a placeholder or the staging folder in it:\n%s", file, text)
+		}
+	}
+	for _, line := range []string{"ExecStart=/usr/bin/holdfastd", "BusName=io.github.holdfast.Holdfast1"} {
+		unit, _ := os.ReadFile(filepath.Join(destination, "usr/lib/systemd/user/holdfastd.service"))
+		if !slices.Contains(strings.Split(string(unit), "\n"), line) {
+			t.Errorf("holdfastd.service lacks %s", line)
+		}
+	}
+	runScript(t, source, "packaging/uninstall", "/usr", destination)
+	if after := listing(t, destination); !slices.Equal(before, after) {
+		t.Errorf("uninstall left\n%s\nwhere there was\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
+	}
+}
+
+// TestUnitsVerify has systemd read the installed units.
+func TestUnitsVerify(t *testing.T) {
+	Need(t, "systemd-analyze")
+	source, prefix := packageTree(t), filepath.Join(t.TempDir(), "prefix")
+	runScript(t, source, "packaging/install", prefix)
+	units, err := filepath.Glob(filepath.Join(prefix, "lib/systemd/user/*"))
+	if err != nil || len(units) == 0 {
+		t.Fatalf("no units installed (%v)", err)
+	}
+	cmd := exec.Command("systemd-analyze", append([]string{"--user", "--man=no", "verify"}, units...)...)
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), prefix) {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
