@@ -1,0 +1,145 @@
+package systemdctl
+
+import (
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// TestProperties holds the kinds of values against what systemd's properties carry.
+func TestProperties(t *testing.T) {
+	for _, c := range []struct {
+		section, key, value string
+		want                []Property
+	}{
+		{"Service", "TimeoutStopSec", "90", []Property{property("TimeoutStopUSec", uint64(90e6))}},
+		{"Service", "RestartSec", "1min 1.5s", []Property{property("RestartUSec", uint64(61.5e6))}},
+		{"Service", "RuntimeMaxSec", "infinity", []Property{property("RuntimeMaxUSec", uint64(math.MaxUint64))}},
+		{"Service", "WatchdogSec", "100ms", []Property{property("WatchdogUSec", uint64(100e3))}},
+		{"Service", "MemoryMax", "64M", []Property{property("MemoryMax", uint64(64<<20))}},
+		{"Service", "MemoryMax", "1.5G", []Property{property("MemoryMax", uint64(3<<29))}},
+		{"Service", "MemoryHigh", "infinity", []Property{property("MemoryHigh", uint64(math.MaxUint64))}},
+		{"Service", "MemoryHigh", "50%", []Property{property("MemoryHighScale", uint32(1<<31))}},
+		{"Service", "TasksMax", "100%", []Property{property("TasksMaxScale", uint32(math.MaxUint32))}},
+		{"Service", "TasksMax", "12", []Property{property("TasksMax", uint64(12))}},
+		{"Service", "CPUQuota", "150%", []Property{property("CPUQuotaPerSecUSec", uint64(1500000))}},
+		{"Service", "CPUWeight", "idle", []Property{property("CPUWeight", uint64(0))}},
+		{"Service", "LimitNOFILE", "1024:4096", []Property{property("LimitNOFILE", uint64(4096)), property("LimitNOFILESoft", uint64(1024))}},
+		{"Service", "LimitCPU", "1500ms", []Property{property("LimitCPU", uint64(2)), property("LimitCPUSoft", uint64(2))}},
+		{"Service", "UMask", "0077", []Property{property("UMask", uint32(0o77))}},
+		{"Service", "LogLevelMax", "info", []Property{property("LogLevelMax", int32(6))}},
+		{"Service", "PrivateTmp", "yes", []Property{property("PrivateTmp", true)}},
+		{"Service", "ProtectHome", "true", []Property{property("ProtectHome", "yes")}},
+		{"Service", "SystemCallFilter", "~@debug @mount", []Property{property("SystemCallFilter", filter{false, []string{"@debug", "@mount"}})}},
+		{"Service", "RestrictNamespaces", "~user net", []Property{property("RestrictNamespaces", uint64(0x2E020000))}},
+		{"Service", "Environment", `A=1 "B=two words" 'C=\x41\n'`, []Property{property("Environment", []string{"A=1", "B=two words", "C=A\n"})}},
+		{"Service", "Environment", "", []Property{property("Environment", []string{})}},
+		{"Service", "Environment", "SHARE=50%%", []Property{property("Environment", []string{"SHARE=50%"})}},
+		{"Service", "EnvironmentFile", "-/etc/a file", []Property{property("EnvironmentFiles", []fileMayMiss{{"/etc/a file", true}})}},
+		{"Service", "LoadCredential", "key:/a:b", []Property{property("LoadCredential", []credential{{"key", "/a:b"}})}},
+		{"Service", "SetCredential", `k:a\x00b\n`, []Property{property("SetCredential", []secret{{"k", []byte("a\x00b\n")}})}},
+		{"Service", "StandardOutput", "append:/tmp/x y", []Property{property("StandardOutputFileToAppend", "/tmp/x y")}},
+		{"Service", "ExecStartPre", `-/bin/sh -c "echo $A; exit 1" ; :@/bin/echo me '%%' \; x`, []Property{property("ExecStartPreEx", []execCommandEx{
+			{"/bin/sh", []string{"/bin/sh", "-c", "echo $A; exit 1"}, []string{"ignore-failure"}},
+			{"/bin/echo", []string{"me", "%", ";", "x"}, []string{"no-env-expand"}},
+		})}},
+		{"Service", "IPAddressDeny", "10.0.0.0/8", []Property{property("IPAddressDeny", []prefix{{2, []byte{10, 0, 0, 0}, 8}})}},
+		{"Unit", "After", `a.service foo\x2dbar.mount`, []Property{property("After", []string{"a.service", `foo\x2dbar.mount`})}},
+		{"Unit", "ConditionPathExists", "|!/a b", []Property{property("Conditions", []condition{{"ConditionPathExists", true, true, "/a b"}})}},
+		{"Unit", "StartLimitIntervalSec", "10", []Property{property("StartLimitIntervalUSec", uint64(10e6))}},
+	} {
+		got, errs := Properties(c.section, []Setting{{c.key, c.value}})
+		if errs[0] != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s=%s:\n got %v, %v\nwant %v", c.key, c.value, got, errs[0], c.want)
+		}
+	}
+}
+
+func TestPropertiesRefused(t *testing.T) {
+	for _, c := range []struct{ section, key, value, want string }{
+		{"Service", "MemoryMaxx", "1G", "did you mean MemoryMax?"},
+		{"Service", "memorymax", "1G", "did you mean MemoryMax?"},
+		{"Service", "Frobnicate", "1", "no such setting in [Service]"},
+		{"Service", "After", "a.service", "belongs in [Unit]"},
+		{"Unit", "PrivateTmp", "yes", "belongs in [Service]"},
+		{"Service", "Type", "simple", "cannot be set here: the program reports"},
+		{"Service", "KillMode", "none", "cannot be set here"},
+		{"Install", "WantedBy", "x.target", "no such section"},
+		{"Service", "WorkingDirectory", "%h/x", `specifiers such as "%h" are not expanded`},
+		{"Service", "Environment", "A=%", `specifiers such as "%"`},
+		{"Service", "Environment", "just-a-word", "not VARIABLE=VALUE"},
+		{"Service", "Environment", `"A=1`, "not closed"},
+		{"Service", "Environment", `A=\q`, "no such escape"},
+		{"Service", "TimeoutStopSec", "soon", "not a time span"},
+		{"Service", "TimeoutStopSec", "", "not a time span"},
+		{"Service", "MemoryMax", "64Q", "not a size"},
+		{"Service", "MemoryMax", "101%", "more than there is"},
+		{"Service", "PrivateTmp", "maybe", "neither yes nor no"},
+		{"Service", "ProtectSystem", "strictly", "none of yes, no, full, strict"},
+		{"Service", "LimitNOFILE", "9:8", "above the hard limit"},
+		{"Service", "Nice", "20", "from -20 to 19"},
+		{"Service", "ExecStartPre", "bin/sh", "neither an absolute path"},
+		{"Service", "ExecStartPre", "-", "needs a command"},
+		{"Service", "ExecStartPre", "+/bin/true", "not for a person's own units"},
+		{"Service", "SystemCallErrorNumber", "EWHAT", "not an error number"},
+		{"Service", "IPAddressAllow", "here", "not an address"},
+		{"Service", "StandardOutput", "file:x", "not an absolute path"},
+		{"Unit", "After", "network", "not the name of a unit"},
+		{"Unit", "After", "", "needs the name of a unit"},
+		{"Unit", "ConditionPathExists", "here", "not an absolute path"},
+		{"Unit", "Documentation", "see the manual", "not a URI"},
+	} {
+		good := Setting{"SyslogIdentifier", "x"}
+		if c.section == "Unit" {
+			good = Setting{"Wants", "x.service"}
+		}
+		props, errs := Properties(c.section, []Setting{{c.key, c.value}, good})
+		if errs[0] == nil || !strings.Contains(errs[0].Error(), c.want) {
+			t.Errorf("[%s] %s=%s: got %v, want …%s…", c.section, c.key, c.value, errs[0], c.want)
+		}
+		if c.section != "Install" && (errs[1] != nil || len(props) != 1) {
+			t.Errorf("[%s] %s=%s spoiled the setting after it: %v, %v", c.section, c.key, c.value, props, errs[1])
+		}
+	}
+}
+
+// TestTablesAreDisjoint finds a setting that would be both taken and refused.
+func TestTablesAreDisjoint(t *testing.T) {
+	for section, table := range tables {
+		for key := range table {
+			if reserved[key] != "" {
+				t.Errorf("[%s] %s is taken and reserved", section, key)
+			}
+		}
+	}
+	if n := len(Known("Unit")) + len(Known("Service")); n < 60 {
+		t.Errorf("only %d settings", n)
+	}
+}
+
+// FuzzProperties finds values that panic or that make a property without a type.
+func FuzzProperties(f *testing.F) {
+	f.Add(uint16(0), "yes")
+	f.Add(uint16(7), `-/bin/sh -c "a\x41" ; b`)
+	f.Add(uint16(31), "1.5G")
+	f.Add(uint16(99), "~a:b \\")
+	var keys []Setting
+	for _, section := range []string{"Unit", "Service"} {
+		for _, key := range Known(section) {
+			keys = append(keys, Setting{section, key})
+		}
+	}
+	f.Fuzz(func(t *testing.T, n uint16, value string) {
+		s := keys[int(n)%len(keys)]
+		props, errs := Properties(s.Key, []Setting{{s.Value, value}})
+		if errs[0] == nil && len(props) == 0 {
+			t.Errorf("%s=%q: neither a property nor an error", s.Value, value)
+		}
+		for _, p := range props {
+			if p.Value.Signature().Empty() {
+				t.Errorf("%s=%q: %s has no type", s.Value, value, p.Name)
+			}
+		}
+	})
+}

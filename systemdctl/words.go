@@ -1,0 +1,166 @@
+package systemdctl
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// escapes is what a backslash means in a word, as in systemd.syntax(7), "Quoting".
+type escapes int
+
+const (
+	dropEscapes   escapes = iota // the character after it, whatever it is
+	retainEscapes                // itself: unit names are full of them
+	cEscapes                     // \n, \x41, \u00e4, …
+)
+
+// words splits a value at white space that is not in quotes, and takes the quotes away.
+func words(value string, e escapes) ([]string, error) {
+	var list []string
+	rest := value
+	for {
+		word, after, ok, err := firstWord(rest, e)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return list, nil
+		}
+		list, rest = append(list, word), after
+	}
+}
+
+const whitespace = " \t\n\r"
+
+// firstWord takes the first word off a value; ok is false when there is none.
+func firstWord(value string, e escapes) (word, rest string, ok bool, err error) {
+	value = strings.TrimLeft(value, whitespace)
+	if value == "" {
+		return "", "", false, nil
+	}
+	var b strings.Builder
+	var quote byte
+	for i := 0; i < len(value); {
+		c := value[i]
+		switch {
+		case c == '\\' && e != retainEscapes:
+			s, n, err := unescape(value[i:], e)
+			if err != nil {
+				return "", "", false, err
+			}
+			b.WriteString(s)
+			i += n
+			continue
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			b.WriteByte(c)
+		case c == '"' || c == '\'':
+			quote = c
+		case strings.IndexByte(whitespace, c) >= 0:
+			return b.String(), value[i:], true, nil
+		default:
+			b.WriteByte(c)
+		}
+		i++
+	}
+	if quote != 0 {
+		return "", "", false, fmt.Errorf("a quote (%c) is not closed", quote)
+	}
+	return b.String(), "", true, nil
+}
+
+// unescape reads the escape that a text begins with: what it stands for and how long it is.
+func unescape(text string, e escapes) (s string, n int, err error) {
+	if len(text) < 2 {
+		return "", 0, fmt.Errorf("a backslash at the end")
+	}
+	if e == dropEscapes {
+		_, size := utf8.DecodeRuneInString(text[1:])
+		return text[1 : 1+size], 1 + size, nil
+	}
+	number := func(start, digits, base int) (string, int, error) {
+		if len(text) < start+digits {
+			return "", 0, fmt.Errorf("the escape %s is too short", text)
+		}
+		v, err := strconv.ParseUint(text[start:start+digits], base, 32)
+		switch {
+		case err != nil || v == 0:
+			return "", 0, fmt.Errorf("no such escape: %s", text[:start+digits])
+		case digits > 3: // \u and \U are characters, the others bytes
+			return string(rune(v)), start + digits, nil
+		case v > 255:
+			return "", 0, fmt.Errorf("no such escape: %s", text[:start+digits])
+		}
+		return string([]byte{byte(v)}), start + digits, nil
+	}
+	switch c := text[1]; c {
+	case 'a':
+		return "\a", 2, nil
+	case 'b':
+		return "\b", 2, nil
+	case 'f':
+		return "\f", 2, nil
+	case 'n':
+		return "\n", 2, nil
+	case 'r':
+		return "\r", 2, nil
+	case 't':
+		return "\t", 2, nil
+	case 'v':
+		return "\v", 2, nil
+	case 's':
+		return " ", 2, nil
+	case '\\', '"', '\'':
+		return string(c), 2, nil
+	case 'x':
+		return number(2, 2, 16)
+	case 'u':
+		return number(2, 4, 16)
+	case 'U':
+		return number(2, 8, 16)
+	case '0', '1', '2', '3':
+		return number(1, 3, 8)
+	}
+	return "", 0, fmt.Errorf("no such escape: %s", text[:2])
+}
+
+// plain takes "%%" for "%" and refuses every other specifier (systemd.unit(5)):
+// systemd expands none in what it gets over D-Bus.
+func plain(text string) (string, error) {
+	if !strings.Contains(text, "%") {
+		return text, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		b.WriteByte(text[i])
+		if text[i] != '%' {
+			continue
+		}
+		if i+1 == len(text) || text[i+1] != '%' {
+			specifier := text[i:min(i+2, len(text))]
+			return "", fmt.Errorf("specifiers such as %q are not expanded here: write it out, or %%%% for a percent sign", specifier)
+		}
+		i++
+	}
+	return b.String(), nil
+}
+
+// plainWords is words without specifiers.
+func plainWords(value string, e escapes) ([]string, error) {
+	list, err := words(value, e)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i], err = plain(list[i]); err != nil {
+			return nil, err
+		}
+	}
+	if list == nil {
+		list = []string{} // an empty list has a type on the bus
+	}
+	return list, nil
+}
