@@ -57,12 +57,15 @@ func StartServer(t testing.TB, o ServerOptions) *Server {
 	if s.Host == "" {
 		s.Host = "127.0.0.1"
 	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if s.User == "" {
-		u, err := user.Current()
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.User = u.Username
+		s.User = me.Username
+	}
+	if s.User != me.Username {
+		s.Dir = sharedDir(t) // that user reads keys there
 	}
 	if s.Port == 0 {
 		s.Port = freePort(t)
@@ -74,6 +77,16 @@ func StartServer(t testing.TB, o ServerOptions) *Server {
 	s.Start()
 	t.Cleanup(s.cleanup)
 	return s
+}
+
+// sharedDir is a temporary folder that other users can look into; TempDir is not.
+func sharedDir(t testing.TB) string {
+	t.Helper()
+	dir := SocketDir(t)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // freePort asks the kernel for a port that nobody listens on.
@@ -110,6 +123,12 @@ func (s *Server) writeFiles() {
 	s.HostKeyFile = s.HostKeys[0].File
 	s.IdentityFile = filepath.Join(s.Dir, "identity")
 	s.Identity = NewKey(s.t, s.IdentityFile, "ed25519", "")
+	if account, err := user.Lookup(s.User); err == nil && os.Geteuid() == 0 {
+		uid, _ := strconv.Atoi(account.Uid)
+		if err := os.Chown(s.IdentityFile, uid, -1); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	s.KnownHosts = filepath.Join(s.Dir, "known_hosts")
 	s.write(s.KnownHosts, known.String())
 	s.write(s.authorizedKeys(), s.Identity.AuthorizedKey()+"\n")

@@ -1,0 +1,182 @@
+package testbed
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// NeedBox leaves the test out unless it runs in a box: it changes networks,
+// sessions or services that outside belong to somebody.
+func NeedBox(t testing.TB) {
+	t.Helper()
+	if os.Getenv("HOLDFAST_BOX") == "" {
+		t.Skip("runs in a box only: testbed/run-tests")
+	}
+}
+
+// NeedRootBox is NeedBox for tests that need root in it.
+func NeedRootBox(t testing.TB) {
+	t.Helper()
+	NeedBox(t)
+	if os.Geteuid() != 0 {
+		t.Skip("needs root in the box: belongs into a file called *_root_test.go")
+	}
+}
+
+// Network is another host, in a network namespace of its own, that this one
+// reaches through one or more cards. NetworkManager runs the cards on this side.
+type Network struct {
+	Netns string // for ServerOptions.Netns
+	Host  string // the other host's address, the same whichever card leads there: for ServerOptions.Addr
+
+	t     testing.TB
+	cards int
+}
+
+// Card is one veth pair: an interface here, with a NetworkManager connection of
+// the same name, and its other end in the network's namespace.
+type Card struct {
+	Name    string // of the interface and of the connection, its id
+	Address string // this side's address
+	Gateway string // the other side's address on this card
+
+	network *Network
+	peer    string
+}
+
+// NewNetwork makes the other host, and removes it with the test. It needs root in a box.
+func NewNetwork(t testing.TB) *Network {
+	t.Helper()
+	NeedRootBox(t)
+	Need(t, "ip", "nmcli", "nft")
+	n := &Network{t: t, Netns: fmt.Sprintf("hf%d", time.Now().UnixNano()%1e6), Host: "192.0.2.1"}
+	Command(t, "ip", "netns", "add", n.Netns)
+	t.Cleanup(func() { exec.Command("ip", "netns", "del", n.Netns).Run() })
+	Command(t, "ip", "-n", n.Netns, "link", "set", "lo", "up")
+	Command(t, "ip", "-n", n.Netns, "address", "add", n.Host+"/32", "dev", "lo")
+	return n
+}
+
+// AddCard adds a card and brings it up. Of several, the one added first has the better default route.
+func (n *Network) AddCard(name string) *Card {
+	t := n.t
+	t.Helper()
+	n.cards++
+	prefix := fmt.Sprintf("198.51.%d.", 99+n.cards)
+	c := &Card{Name: name, Address: prefix + "1", Gateway: prefix + "2", network: n, peer: name + "p"}
+	Command(t, "ip", "link", "add", name, "type", "veth", "peer", "name", c.peer, "netns", n.Netns)
+	t.Cleanup(func() {
+		exec.Command("nmcli", "connection", "delete", name).Run()
+		exec.Command("ip", "link", "del", name).Run()
+	})
+	Command(t, "ip", "-n", n.Netns, "address", "add", c.Gateway+"/24", "dev", c.peer)
+	Command(t, "ip", "-n", n.Netns, "link", "set", c.peer, "up")
+	WaitFor(t, 10*time.Second, func() error {
+		_, err := Output("nmcli", "device", "show", name)
+		return err
+	})
+	Command(t, "nmcli", "connection", "add", "type", "ethernet", "ifname", name, "con-name", name, "autoconnect", "no",
+		"ipv4.method", "manual", "ipv4.addresses", c.Address+"/24", "ipv4.gateway", c.Gateway,
+		"ipv4.route-metric", strconv.Itoa(100*n.cards), "ipv6.method", "disabled")
+	c.Up()
+	return c
+}
+
+// Up activates the card's connection, as a click in the network menu does.
+func (c *Card) Up() {
+	c.network.t.Helper()
+	Command(c.network.t, "nmcli", "--wait", "20", "connection", "up", c.Name)
+}
+
+// Down deactivates it.
+func (c *Card) Down() {
+	c.network.t.Helper()
+	Command(c.network.t, "nmcli", "--wait", "20", "connection", "down", c.Name)
+}
+
+// Unplug pulls the cable: this side loses its carrier.
+func (c *Card) Unplug() { c.peerLink("down") }
+
+// Plug puts the cable back.
+func (c *Card) Plug() { c.peerLink("up") }
+
+func (c *Card) peerLink(state string) {
+	c.network.t.Helper()
+	Command(c.network.t, "ip", "-n", c.network.Netns, "link", "set", c.peer, state)
+}
+
+// Silence drops every packet at the other host, both ways and without an answer; Speak ends it.
+func (n *Network) Silence() {
+	n.t.Helper()
+	n.nft("add table inet silence; " +
+		"add chain inet silence in { type filter hook input priority 0; policy drop; }; " +
+		"add chain inet silence out { type filter hook output priority 0; policy drop; }")
+}
+
+// Speak ends a Silence.
+func (n *Network) Speak() {
+	n.t.Helper()
+	n.nft("delete table inet silence")
+}
+
+func (n *Network) nft(rules string) {
+	n.t.Helper()
+	Command(n.t, "ip", "netns", "exec", n.Netns, "nft", rules)
+}
+
+// Command runs a program to its end and returns what it printed; the test fails when it does.
+func Command(t testing.TB, argv ...string) string {
+	t.Helper()
+	out, err := Output(argv...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Output runs a program to its end; the error holds what it printed.
+func Output(argv ...string) (string, error) {
+	path := lookPath(argv[0])
+	if path == "" {
+		return "", fmt.Errorf("%s is not installed", argv[0])
+	}
+	out, err := exec.Command(path, argv[1:]...).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// AsTester is a command of the box's user, with that user's session bus and user manager.
+// Run by that user itself it is an ordinary command.
+func AsTester(t testing.TB, argv ...string) *exec.Cmd {
+	t.Helper()
+	NeedBox(t)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	if os.Geteuid() != 0 {
+		return cmd
+	}
+	tester, err := user.Lookup("tester")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, uidErr := strconv.ParseUint(tester.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(tester.Gid, 10, 32)
+	if err := errors.Join(uidErr, gidErr); err != nil {
+		t.Fatal(err)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	runtimeDir := "/run/user/" + tester.Uid
+	cmd.Env = append(os.Environ(),
+		"HOME="+tester.HomeDir, "USER=tester", "LOGNAME=tester",
+		"XDG_RUNTIME_DIR="+runtimeDir, "DBUS_SESSION_BUS_ADDRESS=unix:path="+runtimeDir+"/bus")
+	return cmd
+}
