@@ -1,0 +1,218 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
+)
+
+// Courtesy is what the tunnels to one server owe it together, across processes: at most
+// three handshakes at once, and one penalty clock.
+//
+// It lives in one small file for each server address, in Dir. Handshakes hold a lock
+// on a byte of it (open file description locks, see fcntl(2)), so that death releases
+// them. A folder that is missing, full or not ours makes every tunnel polite alone;
+// it never stops one.
+type Courtesy struct {
+	Dir string // empty: no courtesy across processes
+}
+
+// Server is the courtesy owed to one address.
+type Server struct {
+	path string // empty: none
+}
+
+// handshakes is how many attempts may be at one server at once: well below the ten
+// at which sshd's MaxStartups 10:30:100 begins to drop.
+const handshakes = 3
+
+// maxWait bounds the wait for a slot: somebody else's stopped process may hold one.
+const maxWait = time.Minute
+
+// slotByte is where in the file the locks are; far behind what is written there.
+const slotByte = 1 << 20
+
+// At is the courtesy owed to the server at address, "host:port".
+func (c Courtesy) At(address string) *Server {
+	if c.Dir == "" || address == "" {
+		return &Server{}
+	}
+	name := url.PathEscape(address)
+	if len(name) > 200 {
+		name = name[:200]
+	}
+	return &Server{path: filepath.Join(c.Dir, name+".server")}
+}
+
+// Enter waits for a place among the handshakes with this server. leave gives it back,
+// and may be called more than once. The only error is ctx's.
+func (s *Server) Enter(ctx context.Context) (leave func(), err error) {
+	if s.path == "" {
+		return func() {}, ctx.Err()
+	}
+	f, err := s.open()
+	if err != nil {
+		return func() {}, ctx.Err()
+	}
+	deadline := time.Now().Add(maxWait)
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 80*time.Millisecond) {
+		free, err := lockOne(f)
+		if free || err != nil || time.Now().After(deadline) {
+			break
+		}
+		// There is no lock that can be waited for and abandoned, so look again, out of step.
+		timer := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			f.Close()
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
+	}
+	return func() { f.Close() }, ctx.Err() // closing releases the lock
+}
+
+func (s *Server) open() (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
+}
+
+// lockOne locks one of the slots of an open file, if any is free.
+func lockOne(f *os.File) (bool, error) {
+	for i := range int64(handshakes) {
+		err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{
+			Type: unix.F_WRLCK, Whence: io.SeekStart, Start: slotByte + i, Len: 1,
+		})
+		switch err {
+		case nil:
+			return true, nil
+		case unix.EAGAIN, unix.EACCES:
+		default:
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// TurnedAway tells the other tunnels that the server turns this address away; it
+// moves the penalty clock unless that is running already.
+func (s *Server) TurnedAway(p Policy, now time.Time) {
+	c := s.clock()
+	if now.Before(c.until) {
+		return
+	}
+	if now.Sub(c.until) > 10*p.RetryMax {
+		c.level = 0 // long ago
+	}
+	c.level++
+	wait, _ := p.Delay(Failure{Class: TurnedAway}, c.level, 0, rand.Float64())
+	c.until = now.Add(wait)
+	s.write(c)
+}
+
+// Stood tells the other tunnels that the server is there: the penalty is over, and
+// those that wait try again.
+func (s *Server) Stood() { s.write(clock{}) }
+
+// Penalty is until when no attempt should be made; a time in the past means: now.
+func (s *Server) Penalty() time.Time { return s.clock().until }
+
+// clock is what is written in a server's file.
+type clock struct {
+	until time.Time // wall clock: processes share it
+	level int       // penalties in a row
+}
+
+func (s *Server) clock() clock {
+	if s.path == "" {
+		return clock{}
+	}
+	text, err := os.ReadFile(s.path)
+	if err != nil {
+		return clock{}
+	}
+	var until int64
+	var c clock
+	if _, err := fmt.Sscanf(string(text), "until %d level %d", &until, &c.level); err != nil {
+		return clock{}
+	}
+	if until == 0 {
+		return clock{}
+	}
+	if c.until = time.Unix(0, until); time.Until(c.until) > time.Hour {
+		return clock{} // the machine's clock was set back
+	}
+	return c
+}
+
+// Back receives a token when another tunnel's link to this server stood, until ctx
+// ends. Where that cannot be watched, none comes.
+func (s *Server) Back(ctx context.Context) <-chan struct{} {
+	back := make(chan struct{}, 1)
+	if s.path == "" {
+		return back
+	}
+	f, err := s.open()
+	if err != nil {
+		return back
+	}
+	f.Close() // it exists now
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return back
+	}
+	if err := watcher.Add(s.path); err != nil {
+		watcher.Close()
+		return back
+	}
+	go func() {
+		defer watcher.Close()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e, ok := <-watcher.Events:
+				if !ok {
+					return
+				}
+				if e.Has(fsnotify.Write) && s.clock().until.IsZero() {
+					select {
+					case back <- struct{}{}:
+					default:
+					}
+				}
+			case <-watcher.Errors: // events were lost; the next attempt comes by the clock
+			}
+		}
+	}()
+	return back
+}
+
+// write replaces the file's text in place: its locks are of the file, not of its name.
+// Two that write at once write much the same.
+func (s *Server) write(c clock) {
+	if s.path == "" {
+		return
+	}
+	f, err := s.open()
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	var until int64
+	if !c.until.IsZero() {
+		until = c.until.UnixNano()
+	}
+	f.WriteAt(fmt.Appendf(nil, "until %-20d level %-4d\n", until, c.level), 0)
+}

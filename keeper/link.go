@@ -1,0 +1,151 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Link is an established connection, as its keeper sees it.
+type Link interface {
+	Ping(ctx context.Context) (time.Duration, error) // asks for an answer; how long it took
+	LastReceived() time.Time                         // when the last byte came
+	Unanswered() time.Time                           // when the first byte was written since then; zero: none was
+	Busy() <-chan struct{}                           // a token after a write that ended a silence
+	Wait() error                                     // until it is lost: why
+	Close() error                                    // at once
+	LocalAddr() net.Addr
+	RemoteAddr() net.Addr
+}
+
+// held is a link that the keeper holds: the one in use, or an old one that drains.
+// Its fields belong to the goroutine of Run, but for those that never change.
+type held struct {
+	link    Link
+	policy  Policy
+	since   time.Time          // when it stood
+	context context.Context    // ends with the link: whatever waits for it is abandoned
+	cancel  context.CancelFunc //
+	poke    chan struct{}      // cap 1: ask now
+
+	suspect  bool      // asked, and not answered in time
+	used     bool      // Use has returned: the forwards are on it
+	stale    bool      // made from settings that are no longer in force
+	replaced time.Time // when another took over; zero: not
+	release  func()    // gives back the handshake's slot; may be called more than once
+}
+
+// watch is a goroutine that asks when there is reason to, and reports what it finds.
+// It sleeps while the link is idle: nothing in it ticks.
+func (k *Keeper) watch(h *held) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var (
+		pinged  time.Time
+		rtt     time.Duration
+		pong    = make(chan time.Duration, 1)
+		suspicn bool
+	)
+	send := func() {
+		pinged = time.Now()
+		go func() {
+			rtt, err := h.link.Ping(h.context)
+			if err == nil {
+				pong <- rtt // never blocks: one ping at a time
+			} // else the link is lost, and Wait says why
+		}()
+	}
+	send() // the first answer tells the round trip
+	for {
+		now := time.Now()
+		verdict, again := h.policy.judge(silence{h.link.LastReceived(), h.link.Unanswered(), pinged, rtt}, now)
+		switch verdict {
+		case ask:
+			send()
+			continue
+		case dead:
+			k.post(func() { k.giveUp(h, silentError(now.Sub(h.link.LastReceived()))) })
+			return
+		}
+		if s := verdict == suspect; s != suspicn {
+			suspicn = s
+			k.post(func() { k.suspect(h, s) })
+		}
+		if again.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(again.Sub(now))
+		}
+		// A write that wakes us while something is unanswered already tells nothing new.
+		busy := h.link.Busy()
+		if !h.link.Unanswered().IsZero() || !pinged.IsZero() {
+			busy = nil
+		}
+		select {
+		case <-h.context.Done():
+			return
+		case <-timer.C:
+		case <-busy:
+		case <-h.poke:
+			if pinged.IsZero() {
+				send()
+			}
+		case rtt = <-pong:
+			pinged = time.Time{}
+			measured := rtt
+			k.post(func() { k.answered(h, measured) })
+		}
+	}
+}
+
+// errSilent is why a link was given up whose server no longer answers.
+var errSilent = errors.New("no answer from the server")
+
+func silentError(d time.Duration) error {
+	return fmt.Errorf("%w for %s", errSilent, d.Round(time.Second))
+}
+
+// errAddressGone is why a link was given up at once when the network changed.
+var errAddressGone = errors.New("this machine no longer has the connection's address")
+
+// addressGone says whether a connection's own address is none of this machine's any
+// more: it can never receive an answer again.
+func addressGone(local net.Addr, machine []netip.Addr) bool {
+	tcp, ok := local.(*net.TCPAddr)
+	if !ok || len(machine) == 0 {
+		return false // not a TCP connection of ours, or nothing is known
+	}
+	address, ok := netip.AddrFromSlice(tcp.IP)
+	if !ok || address.IsUnspecified() {
+		return false
+	}
+	address = address.Unmap()
+	if address.IsLoopback() {
+		return false
+	}
+	for _, a := range machine {
+		if a.Unmap().WithZone("") == address {
+			return false
+		}
+	}
+	return true
+}
+
+// machineAddresses are the addresses of this machine's interfaces; empty when they
+// cannot be read.
+func machineAddresses() []netip.Addr {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var addresses []netip.Addr
+	for _, a := range all {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			addresses = append(addresses, p.Addr())
+		}
+	}
+	return addresses
+}

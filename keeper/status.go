@@ -1,0 +1,67 @@
+package keeper
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Status is what a keeper says of itself.
+type Status struct {
+	State      tunnelfile.State // Connecting, Up, Degraded (up, but suspect), Retrying, Offline or Blocked
+	Text       string           // for people; empty when up and well
+	Class      Class            // of the last failure
+	Err        error            // the last failure; nil when up and well
+	NextTry    time.Time        // zero: none planned
+	Link       Link             // in use; nil: none
+	UpSince    time.Time        // when the link in use stood
+	RTT        time.Duration    // last measured; 0: not known
+	Reconnects uint64           // links that stood after the first
+}
+
+// status computes what there is to say.
+func (k *Keeper) status() Status {
+	s := Status{RTT: k.rtt, Class: k.last.Class, Err: k.lastErr, Reconnects: k.reconnects}
+	if h := k.link; h != nil {
+		s.Link, s.UpSince, s.State = h.link, h.since, tunnelfile.Up
+		switch {
+		case !h.used && len(k.old) == 0:
+			s.State, s.Text = tunnelfile.Connecting, "forwards"
+		case h.suspect:
+			s.State, s.Text = tunnelfile.Degraded, "the server does not answer, connecting anew"
+			if k.lastErr != nil {
+				s.Text += ": " + k.lastErr.Error()
+			}
+		case k.wanted && k.lastErr != nil:
+			s.State, s.Text = tunnelfile.Degraded, "a new connection does not stand, the old one is kept: "+k.lastErr.Error()
+		default:
+			s.Err = nil
+		}
+		return s
+	}
+	switch {
+	case k.blocked:
+		s.State, s.Text = tunnelfile.Blocked, k.lastErr.Error()
+	case k.suspended:
+		s.State, s.Text = tunnelfile.Offline, "no network"
+	case k.lastErr != nil && k.eager:
+		// Attempts follow each other so fast that each of them is not worth telling.
+		s.State, s.Text = tunnelfile.Retrying, k.lastErr.Error()
+	case k.attempt != nil || k.lastErr == nil:
+		s.State, s.Text = tunnelfile.Connecting, k.policy.Address
+	default:
+		s.State, s.NextTry = tunnelfile.Retrying, k.nextTry
+		s.Text = fmt.Sprintf("in %s, %s", seconds(k.planned), k.lastErr)
+	}
+	return s
+}
+
+// seconds is a wait for people: whole seconds, at least one.
+func seconds(d time.Duration) time.Duration { return max(d.Round(time.Second), time.Second) }
+
+// differs says whether there is something new to tell.
+func (s Status) differs(t Status) bool {
+	return s.State != t.State || s.Text != t.Text || s.Link != t.Link || s.RTT != t.RTT ||
+		s.Reconnects != t.Reconnects || !s.NextTry.Equal(t.NextTry)
+}

@@ -1,0 +1,76 @@
+package keeper
+
+import "time"
+
+// Times of the watch over a link.
+const (
+	stallAfter  = time.Second     // an answer is overdue after this, or after stallRTTs round trips
+	stallRTTs   = 4               //
+	pingPatient = 2 * time.Second // a ping is overdue after this, or after pingRTTs round trips
+	pingRTTs    = 8               //
+)
+
+// silence is what can be seen of a link from outside.
+type silence struct {
+	received   time.Time     // when the last byte came
+	unanswered time.Time     // when the first byte was written since then; zero: none was
+	pinged     time.Time     // when the ping that is under way was sent; zero: none is
+	rtt        time.Duration // last measured; 0: not known yet
+}
+
+// verdict is what to do about a link.
+type verdict int
+
+const (
+	well    verdict = iota // nothing
+	ask                    // send a ping
+	suspect                // dial another beside it
+	dead                   // close it
+)
+
+// judge says what to do about a link and, when that is nothing or has been done,
+// when to look again; the zero time means: not before something happens.
+//
+// A link is asked when it was silent for ServerAliveInterval, or when something was
+// written and nothing has come back for too long. It is dead after
+// ServerAliveInterval × ServerAliveCountMax without a byte, but never without having
+// been asked: a process that was stopped, or a machine that slept, sees old times.
+func (p Policy) judge(s silence, now time.Time) (verdict, time.Time) {
+	if s.pinged.IsZero() {
+		var at time.Time
+		if p.ServerAliveInterval > 0 {
+			at = s.received.Add(p.ServerAliveInterval)
+		}
+		if !s.unanswered.IsZero() {
+			at = sooner(at, s.unanswered.Add(max(stallAfter, stallRTTs*s.rtt)))
+		}
+		if !at.IsZero() && !now.Before(at) {
+			return ask, now
+		}
+		return well, at
+	}
+	asked := s.pinged
+	if s.received.After(asked) {
+		asked = s.received // something came, the answer is behind it
+	}
+	overdue := asked.Add(max(pingPatient, pingRTTs*s.rtt))
+	if now.Before(overdue) {
+		return well, overdue
+	}
+	if p.ServerAliveInterval == 0 {
+		return suspect, time.Time{}
+	}
+	end := s.received.Add(p.ServerAliveInterval * time.Duration(max(p.ServerAliveCountMax, 2)))
+	if now.Before(end) {
+		return suspect, end
+	}
+	return dead, time.Time{}
+}
+
+// sooner is the earlier of two times, of which a may be zero for "never".
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
