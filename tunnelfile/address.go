@@ -52,3 +52,11 @@ func bracket(host string) string {
 	}
 	return host
 }
+
+// Spec is the forward as a tunnel file spells it: the inverse of ParseForward.
+func (f Forward) Spec() string {
+	if f.SOCKS() {
+		return quoteWord(f.Listen.String())
+	}
+	return quoteWord(f.Listen.String()) + " " + quoteWord(f.Target.String())
+}

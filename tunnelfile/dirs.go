@@ -1,26 +1,222 @@
 package tunnelfile
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
 
-// Dirs are the folders in which tunnel files are looked for; for each name the first
-// folder that has it wins.
+// Dirs are the folders in which tunnel files and drop-ins are looked for, the most
+// important first. As with systemd's own units, the first folder that has NAME.tunnel
+// has the say, be the file broken or not, and of drop-ins with one file name the first
+// counts; a symbolic link to /dev/null hides what is behind it.
 type Dirs []string
 
 // UserDirs is the search path for a person's own tunnels.
-func UserDirs(getenv func(string) string) Dirs { return nil }
+func UserDirs(getenv func(string) string) Dirs {
+	dirs := Dirs{"/etc/holdfast/user", "/usr/lib/holdfast/user"}
+	config := getenv("XDG_CONFIG_HOME")
+	// A relative path is to be ignored, says the XDG Base Directory Specification.
+	if home := getenv("HOME"); !filepath.IsAbs(config) && filepath.IsAbs(home) {
+		config = filepath.Join(home, ".config")
+	}
+	if filepath.IsAbs(config) {
+		dirs = slices.Insert(dirs, 0, filepath.Join(config, "holdfast"))
+	}
+	return dirs
+}
 
 // SystemDirs is the search path in system mode.
 func SystemDirs() Dirs { return Dirs{"/etc/holdfast/system", "/usr/lib/holdfast/system"} }
 
-// LoadAll reads every tunnel; those with problems are left out.
-func (d Dirs) LoadAll() ([]Tunnel, Problems) { return nil, nil }
+// NameOfFile is the name of the tunnel that a path belongs to, be it a NAME.tunnel, a
+// NAME.tunnel.d, or a drop-in in that.
+func NameOfFile(path string) (name string, ok bool) {
+	base := filepath.Base(path)
+	if strings.HasSuffix(base, DropInSuffix) {
+		base = filepath.Base(filepath.Dir(path))
+	}
+	name, ok = strings.CutSuffix(strings.TrimSuffix(base, ".d"), Suffix)
+	if !ok || !ValidName(name) {
+		return "", false
+	}
+	return name, true
+}
+
+// LoadAll reads every tunnel, sorted by name. Those with problems are left out; the
+// problems say all that is wrong with them, each with the path of the file it is in.
+func (d Dirs) LoadAll() ([]Tunnel, Problems) {
+	paths, problems := d.find()
+	var tunnels []Tunnel
+	for _, name := range slices.Sorted(maps.Keys(paths)) {
+		t, err := d.load(name, paths[name])
+		switch broken, isProblems := errors.AsType[Problems](err); {
+		case isProblems:
+			problems = append(problems, broken...)
+		case errors.Is(err, fs.ErrNotExist): // it went away in between
+		case err != nil:
+			problems = append(problems, Problem{Path: paths[name], Message: fileMessage(err)})
+		default:
+			tunnels = append(tunnels, t)
+		}
+	}
+	return tunnels, problems
+}
 
 // Load reads one tunnel by name. The error is fs.ErrNotExist where there is none of
-// that name, or Problems.
-func (d Dirs) Load(name string) (Tunnel, error) { return Tunnel{}, errors.New("not built yet") }
+// that name, or Problems, or what kept the file from being read.
+func (d Dirs) Load(name string) (Tunnel, error) {
+	if !ValidName(name) {
+		return Tunnel{}, fmt.Errorf("%q is not a tunnel's name (%s): %w", name, nameRule, fs.ErrNotExist)
+	}
+	for _, dir := range d {
+		path := filepath.Join(dir, name+Suffix)
+		switch _, err := os.Lstat(path); {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return Tunnel{}, err
+		}
+		if masked(path) {
+			break
+		}
+		return d.load(name, path)
+	}
+	return Tunnel{}, fmt.Errorf("tunnel %s: %w", name, fs.ErrNotExist)
+}
 
-// LoadFile reads one tunnel file and its drop-ins. The error may be Problems.
-func LoadFile(path string) (Tunnel, error) { return Tunnel{}, errors.New("not built yet") }
+// LoadFile reads one tunnel file and its drop-ins: those beside it and, where it is in a
+// folder of a search path, those in all of that path's folders. The error may be Problems.
+func LoadFile(path string) (Tunnel, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return Tunnel{}, err
+	}
+	name, ok := strings.CutSuffix(filepath.Base(path), Suffix)
+	if !ok || !ValidName(name) {
+		return Tunnel{}, Problems{{Path: path, Message: fileNameMessage(filepath.Base(path))}}
+	}
+	dirs := Dirs{filepath.Dir(path)}
+	for _, known := range []Dirs{UserDirs(os.Getenv), SystemDirs()} {
+		if slices.Contains(known, dirs[0]) {
+			dirs = known
+		}
+	}
+	return dirs.load(name, path)
+}
 
-// Write puts text at path, whole or not at all.
-func Write(path, text string) error { return errors.New("not built yet") }
+// find is the path of every tunnel by its name.
+func (d Dirs) find() (map[string]string, Problems) {
+	var problems Problems
+	paths := make(map[string]string)
+	hidden := make(map[string]bool)
+	for _, dir := range d {
+		files, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, Problem{Path: dir, Message: fileMessage(err)})
+		}
+		for _, file := range files {
+			// Editors keep their own files beside ours, and begin them with a dot.
+			if strings.HasPrefix(file.Name(), ".") || !strings.HasSuffix(file.Name(), Suffix) {
+				continue
+			}
+			path := filepath.Join(dir, file.Name())
+			name := strings.TrimSuffix(file.Name(), Suffix)
+			if !ValidName(name) {
+				problems = append(problems, Problem{Path: path, Message: fileNameMessage(file.Name())})
+				continue
+			}
+			if paths[name] != "" || hidden[name] {
+				continue
+			}
+			if masked(path) {
+				hidden[name] = true
+				continue
+			}
+			paths[name] = path
+		}
+	}
+	return paths, problems
+}
+
+// load reads the tunnel file at path and the drop-ins of that name in all folders.
+func (d Dirs) load(name, path string) (Tunnel, error) {
+	text, err := readText(path)
+	if err != nil {
+		return Tunnel{}, asProblem(path, err)
+	}
+	sources := []source{{path, text}}
+	var unreadable Problems
+	dropIns, err := d.dropIns(name)
+	if err != nil {
+		return Tunnel{}, err
+	}
+	for _, dropIn := range dropIns {
+		text, err := readText(dropIn)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue // it went away in between
+		case err != nil:
+			unreadable = append(unreadable, Problem{Path: dropIn, Message: fileMessage(err)})
+			continue
+		}
+		sources = append(sources, source{dropIn, text})
+	}
+	t, problems := merge(name, sources)
+	if problems = append(problems, unreadable...); len(problems) > 0 {
+		return Tunnel{}, problems
+	}
+	return t, nil
+}
+
+// asProblem makes what kept a file from being read a problem of that file. That there is
+// no file is told apart: it is not for a person to mend.
+func asProblem(path string, err error) error {
+	if _, lstatErr := os.Lstat(path); errors.Is(lstatErr, fs.ErrNotExist) {
+		return err
+	}
+	return Problems{{Path: path, Message: fileMessage(err)}}
+}
+
+// dropIns are the paths of NAME.tunnel.d/*.conf, sorted by file name.
+func (d Dirs) dropIns(name string) ([]string, error) {
+	paths := make(map[string]string) // by file name
+	for _, dir := range d {
+		folder := filepath.Join(dir, name+Suffix+".d")
+		files, err := os.ReadDir(folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, Problems{{Path: folder, Message: fileMessage(err)}}
+		}
+		for _, file := range files {
+			if strings.HasPrefix(file.Name(), ".") || !strings.HasSuffix(file.Name(), DropInSuffix) {
+				continue
+			}
+			if _, taken := paths[file.Name()]; !taken {
+				paths[file.Name()] = filepath.Join(folder, file.Name())
+			}
+		}
+	}
+	var sorted []string
+	for _, fileName := range slices.Sorted(maps.Keys(paths)) {
+		if path := paths[fileName]; !masked(path) {
+			sorted = append(sorted, path)
+		}
+	}
+	return sorted, nil
+}
+
+// masked says whether path is a symbolic link to /dev/null: systemd's way to say that
+// there shall be no such file, whatever the folders behind have.
+func masked(path string) bool {
+	target, err := os.Readlink(path)
+	return err == nil && target == os.DevNull
+}
+
+func fileNameMessage(base string) string {
+	return fmt.Sprintf("%q is not a name for a tunnel file: NAME%s, where NAME is %s", base, Suffix, nameRule)
+}

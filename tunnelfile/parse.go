@@ -1,7 +1,178 @@
 package tunnelfile
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The sections of a tunnel file.
+const (
+	SectionTunnel  = "Tunnel"
+	SectionSSH     = "SSH"
+	SectionUnit    = "Unit"
+	SectionService = "Service"
+)
+
+var sections = []string{SectionTunnel, SectionSSH, SectionUnit, SectionService}
+
+// maxProblems is how many problems of a file are told: more of them help nobody.
+const maxProblems = 100
+
 // Parse reads the text of one tunnel file, without drop-ins. All that is wrong is
 // returned at once, in the order of the lines; the Tunnel is then what could be read.
 func Parse(name, path, text string) (Tunnel, Problems) {
-	return Tunnel{Name: name, Path: path, Text: text}, Problems{{Path: path, Message: "not built yet"}}
+	return merge(name, []source{{path, text}})
+}
+
+// source is the text of a tunnel file or of one of its drop-ins.
+type source struct{ path, text string }
+
+// merge reads a tunnel file, which comes first, and its drop-ins in their order. As
+// systemd does it: a later assignment of a key that has one value replaces the earlier, of
+// a list adds to it, and an empty one takes back all that came before.
+func merge(name string, sources []source) (Tunnel, Problems) {
+	m := merger{tunnel: defaults(name)}
+	m.tunnel.Path, m.tunnel.Text = sources[0].path, sources[0].text
+	for i, s := range sources {
+		if i > 0 {
+			m.tunnel.DropIns = append(m.tunnel.DropIns, s.path)
+		}
+		m.read(s)
+	}
+	m.finish()
+	return m.tunnel, m.problems
+}
+
+type merger struct {
+	tunnel   Tunnel
+	problems Problems
+	// misread is set where something that was meant to be there could not be read, so
+	// that its absence is no second problem.
+	misread struct{ destination, listener bool }
+}
+
+func (m *merger) read(s source) {
+	doc, problems := scan(s.text)
+	for i := range problems {
+		problems[i].Path = s.path
+	}
+	report := func(line int, key, message string) {
+		problems = append(problems, Problem{Path: s.path, Line: line, Key: key, Message: message})
+	}
+	for _, h := range doc.headers {
+		if !knownSection(h.section) {
+			report(h.line+1, "", fmt.Sprintf("[%s] is not a section of a tunnel file%s", h.section, didYouMean(h.section, sections)))
+		}
+	}
+	for _, e := range doc.entries {
+		at := Setting{Key: e.key, Path: s.path, Line: e.lineNumber()}
+		why := ""
+		switch e.section {
+		case SectionTunnel:
+			why = m.setTunnel(e, at)
+		case SectionSSH:
+			why = m.setSSH(e, at)
+		case SectionUnit:
+			m.tunnel.Unit = assign(m.tunnel.Unit, e, at)
+		case SectionService:
+			m.tunnel.Service = assign(m.tunnel.Service, e, at)
+		}
+		if why != "" {
+			report(at.Line, e.key, why)
+		}
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
+	m.problems = append(m.problems, problems...)
+}
+
+// knownSection says whether a section is ours, or one of those beginning with X- that
+// systemd.unit(5) leaves to others.
+func knownSection(section string) bool {
+	return slices.Contains(sections, section) || strings.HasPrefix(section, "X-")
+}
+
+func (m *merger) setTunnel(e entry, at Setting) (why string) {
+	key, ok := findTunnelKey(e.key)
+	if !ok {
+		return unknownTunnelKey(e.key)
+	}
+	value, _ := e.splitComment()
+	if value == "" {
+		key.reset(&m.tunnel)
+		return ""
+	}
+	why = key.set(&m.tunnel, value, at)
+	if why != "" {
+		switch key.name {
+		case "Destination":
+			m.misread.destination = true
+		case string(LocalForward), string(DynamicForward):
+			m.misread.listener = true
+		}
+	}
+	return why
+}
+
+func (m *merger) setSSH(e entry, at Setting) (why string) {
+	if why := checkKeyword(e.key); why != "" {
+		return why
+	}
+	key, _ := keyword(e.key)
+	at.Key = key
+	at.Value, _ = e.splitComment()
+	if _, err := splitWords(at.Value); err != nil && !slices.Contains(sshCommands, key) {
+		return err.Error()
+	}
+	same := func(s Setting) bool { return s.Key == key }
+	if at.Value == "" {
+		m.tunnel.SSH = slices.DeleteFunc(m.tunnel.SSH, same)
+		return ""
+	}
+	if !slices.Contains(sshLists, key) {
+		// ssh would take the first of two values, systemd the last. A drop-in is there
+		// to replace; within one file nobody can know what is meant.
+		if i := slices.IndexFunc(m.tunnel.SSH, same); i >= 0 {
+			if earlier := m.tunnel.SSH[i]; earlier.Path == at.Path {
+				return fmt.Sprintf("is set already on line %d", earlier.Line)
+			}
+			m.tunnel.SSH[i] = at
+			return ""
+		}
+	}
+	m.tunnel.SSH = append(m.tunnel.SSH, at)
+	return ""
+}
+
+// assign adds a setting of [Unit] or [Service] as it stands: what it means, and whether
+// it may be there, is for whoever hands it to systemd. A ";" in it is systemd's as well
+// (ExecStartPre= has it between commands), so there are no comments behind these.
+func assign(settings []Setting, e entry, at Setting) []Setting {
+	at.Value = strings.TrimSpace(e.value)
+	if at.Value == "" {
+		return slices.DeleteFunc(settings, func(s Setting) bool { return s.Key == e.key })
+	}
+	return append(settings, at)
+}
+
+// finish checks what no single line can tell.
+func (m *merger) finish() {
+	t := &m.tunnel
+	if t.Destination == "" && !m.misread.destination {
+		m.problems = append(m.problems, Problem{Path: t.Path, Key: "Destination", Message: "is missing: where does ssh go?"})
+	}
+	if t.Description == "" {
+		t.Description = t.Destination
+	}
+	m.problems = append(m.problems, checkListeners(t.Forwards)...)
+	listens := slices.ContainsFunc(t.Forwards, func(f Forward) bool { return f.Kind != RemoteForward })
+	if t.Start == StartOnDemand && !listens && !m.misread.listener {
+		m.problems = append(m.problems, Problem{
+			Path: t.Path, Key: "Start",
+			Message: "on-demand needs a LocalForward or a DynamicForward: it is a connection to one that asks for the tunnel",
+		})
+	}
+	if more := len(m.problems) - maxProblems; more > 0 {
+		m.problems = append(m.problems[:maxProblems], Problem{Path: t.Path, Message: fmt.Sprintf("and %d more problems", more)})
+	}
 }

@@ -1,8 +1,202 @@
 package tunnelfile
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
 
-// Set changes one key of a section in the text of a tunnel file.
+// Set changes one key of a section in the text of a tunnel file: it has these values
+// then, in this order, and no others. No values removes the key. Everything else stays as
+// it is: comments, order, line endings, other keys, also what is wrong with them. A
+// section that is missing is made at the end.
+//
+// A value is written as it would be in the file, quotes included. The error says what
+// cannot be written so that it is read back alike.
 func Set(text, section, key string, values []string) (string, error) {
-	return "", errors.New("not built yet")
+	if err := checkAssignable(section, key, values); err != nil {
+		return "", err
+	}
+	doc, problems := scan(text)
+	if len(text) > MaxFileSize {
+		return "", problems
+	}
+	result := doc.set(section, key, values)
+	if err := checkSet(result, section, key, values); err != nil {
+		return "", err
+	}
+	return result, nil
+}
+
+func checkAssignable(section, key string, values []string) error {
+	if !slices.Contains(sections, section) {
+		return fmt.Errorf("[%s] is not a section of a tunnel file%s", section, didYouMean(section, sections))
+	}
+	if key == "" || strings.TrimSpace(key) != key || strings.ContainsAny(key, "=\n\r\\") || isComment(key) || key[0] == '[' || notText(key) != "" {
+		return fmt.Errorf("%q is not a key", key)
+	}
+	for _, value := range values {
+		if why := notText(value); why != "" {
+			return fmt.Errorf("%s: the value %s", key, why)
+		}
+	}
+	return nil
+}
+
+// checkSet reads back what was written: a value that ends in a backslash, or has an
+// unquoted comment in it, would not be what was asked for.
+func checkSet(text, section, key string, values []string) error {
+	doc, _ := scan(text)
+	var got []string
+	for _, e := range doc.find(section, key) {
+		value, _ := e.splitComment()
+		got = append(got, value)
+	}
+	for i, value := range values {
+		if i >= len(got) || got[i] != strings.TrimSpace(value) {
+			return fmt.Errorf("%s: the value %q needs quotes: it would not be read back as it is", key, value)
+		}
+	}
+	if len(got) != len(values) {
+		return errors.New(key + ": the values would not be read back as they are")
+	}
+	return nil
+}
+
+// find is every assignment of a key in a section, empty ones included.
+func (d document) find(section, key string) []entry {
+	var found []entry
+	for _, e := range d.entries {
+		if e.section == section && sameKey(section, e.key, key) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// sameKey says whether two spellings are one key: ssh's letter case and older names of
+// its keywords do not matter, systemd's letter case does.
+func sameKey(section, a, b string) bool {
+	if section != SectionSSH {
+		return a == b
+	}
+	if x, ok := keyword(a); ok {
+		a = x
+	}
+	if y, ok := keyword(b); ok {
+		b = y
+	}
+	return strings.EqualFold(a, b)
+}
+
+// splitComment is an entry's value and the comment behind it, where its key has such.
+func (e entry) splitComment() (value, comment string) {
+	switch e.section {
+	case SectionTunnel:
+		if key, ok := findTunnelKey(e.key); ok && key.text {
+			return strings.TrimSpace(e.value), ""
+		}
+	case SectionSSH:
+		if key, _ := keyword(e.key); slices.Contains(sshCommands, key) {
+			return strings.TrimSpace(e.value), ""
+		}
+	case SectionUnit, SectionService:
+		return strings.TrimSpace(e.value), ""
+	}
+	return splitComment(e.value)
+}
+
+// set is Set's work on the lines. The first values take the places of those that are
+// there; values left over follow the last of them, places left over go.
+func (d document) set(section, key string, values []string) string {
+	replace := make(map[int]string) // by the index of an entry's first line
+	drop := make(map[int]bool)
+	found := d.find(section, key)
+	for i, e := range found {
+		for line := e.first; line <= e.last; line++ {
+			drop[line] = true
+		}
+		if i < len(values) {
+			replace[e.first] = d.assignment(e, values[i])
+		}
+	}
+	var added []string
+	for i := len(found); i < len(values); i++ {
+		added = append(added, key+"="+strings.TrimSpace(values[i])+d.eol)
+	}
+	after, exists := d.endOf(section)
+	if len(found) > 0 {
+		after, exists = found[len(found)-1].last, true
+	}
+
+	var b strings.Builder
+	write := func(line string) {
+		if text := b.String(); text != "" && !strings.HasSuffix(text, "\n") {
+			b.WriteString(d.eol) // the last line had no ending, and is not the last any more
+		}
+		b.WriteString(line)
+	}
+	for i, line := range d.lines {
+		if text, ok := replace[i]; ok {
+			write(text)
+		} else if !drop[i] {
+			write(line)
+		}
+		if exists && i == after {
+			for _, line := range added {
+				write(line)
+			}
+		}
+	}
+	if !exists && len(added) > 0 {
+		if strings.TrimSpace(strings.TrimPrefix(b.String(), byteOrderMark)) != "" {
+			write(d.eol)
+		}
+		write("[" + section + "]" + d.eol)
+		for _, line := range added {
+			write(line)
+		}
+	}
+	return b.String()
+}
+
+// assignment is an entry's line with another value: what stands before the key, around
+// the "=" and behind the value stays.
+func (d document) assignment(e entry, value string) string {
+	before, after, ok := strings.Cut(d.content(e.first), "=")
+	if !ok { // the "=" came after a continuation
+		before, after = e.key, ""
+	}
+	blanks := after[:len(after)-len(strings.TrimLeft(after, " \t"))]
+	if e.first == 0 && strings.HasPrefix(d.lines[0], byteOrderMark) {
+		before = byteOrderMark + before
+	}
+	text := before + "=" + blanks + strings.TrimSpace(value)
+	if _, comment := e.splitComment(); comment != "" && !strings.HasSuffix(comment, `\`) {
+		// In the column where it was, if there is room.
+		column := strings.LastIndex(d.content(e.first), comment)
+		text += strings.Repeat(" ", max(1, column-len(text))) + comment
+	}
+	if e.last == len(d.lines)-1 && !strings.HasSuffix(d.lines[e.last], "\n") {
+		return text
+	}
+	return text + d.eol
+}
+
+// endOf is the index of the last line of a section that says something, so that what is
+// added stands with the section and not behind the empty lines and comments that lead to
+// the next.
+func (d document) endOf(section string) (line int, exists bool) {
+	for _, h := range d.headers {
+		if h.section == section {
+			line, exists = h.line, true
+		}
+	}
+	for _, e := range d.entries {
+		if e.section == section {
+			line = max(line, e.last)
+		}
+	}
+	return line, exists
 }

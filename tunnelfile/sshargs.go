@@ -1,8 +1,307 @@
 package tunnelfile
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
 
-// FromSSHArguments makes the text of a tunnel file from what would follow ssh or autossh.
+// FromSSHArguments makes the text of a tunnel file from what would follow ssh or autossh
+// on a command line. What says nothing about a tunnel (-N, -f, -T, -v, autossh's -M, …)
+// is left out; what a tunnel cannot do is an error that names the argument.
+//
+// A relative path after -i is taken from the working directory, as ssh does.
 func FromSSHArguments(args []string) (text string, err error) {
-	return "", errors.New("not built yet")
+	c := converter{args: args}
+	for len(c.args) > 0 {
+		arg := c.args[0]
+		c.args = c.args[1:]
+		switch {
+		case arg == "--":
+			// ssh goes on to look for options behind the destination, but not here.
+			if c.destination == "" && len(c.args) > 0 {
+				c.destination, c.args = c.args[0], c.args[1:]
+			}
+			if len(c.args) > 0 {
+				return "", remoteCommand(c.destination, c.args)
+			}
+		case len(arg) > 1 && arg[0] == '-':
+			if err := c.options(arg[1:]); err != nil {
+				return "", err
+			}
+		case c.destination == "":
+			c.destination = arg
+		default:
+			return "", remoteCommand(c.destination, append([]string{arg}, c.args...))
+		}
+	}
+	return c.text()
+}
+
+// sshOptions are the letters of ssh(1) and what becomes of each. Those that take an
+// argument are in getopt(3)'s way of writing followed by it: "-p22" or "-p 22".
+var sshOptions = map[byte]sshOption{
+	'4': keywordIs("AddressFamily", "inet"),
+	'6': keywordIs("AddressFamily", "inet6"),
+	'B': keywordFrom("BindInterface"),
+	'C': keywordIs("Compression", "yes"),
+	'D': forwardFrom(DynamicForward),
+	'I': keywordFrom("PKCS11Provider"),
+	'J': keywordFrom("ProxyJump"),
+	'K': keywordIs("GSSAPIAuthentication", "yes"),
+	'L': forwardFrom(LocalForward),
+	'P': keywordFrom("Tag"),
+	'R': forwardFrom(RemoteForward),
+	'S': keywordFrom("ControlPath"),
+	'b': keywordFrom("BindAddress"),
+	'c': keywordFrom("Ciphers"),
+	'g': keywordIs("GatewayPorts", "yes"),
+	'i': {argument: true, do: (*converter).identity},
+	'k': keywordIs("GSSAPIDelegateCredentials", "no"),
+	'l': keywordFrom("User"),
+	'm': keywordFrom("MACs"),
+	'o': {argument: true, do: (*converter).option},
+	'p': keywordFrom("Port"),
+
+	// About a terminal, a session, the background or what is printed: a tunnel has none of them.
+	'2': dropped, 'A': dropped, 'N': dropped, 'T': dropped, 'a': dropped, 'f': dropped,
+	'n': dropped, 'q': dropped, 't': dropped, 'v': dropped, 'x': dropped, 'y': dropped,
+	'E': {argument: true, do: func(*converter, string) error { return nil }}, // the journal keeps what it says
+	'e': {argument: true, do: func(*converter, string) error { return nil }},
+
+	'1': refused("there is no SSH protocol 1 any more"),
+	'F': refusedWith("a tunnel reads ~/.ssh/config; what that file says belongs there, or in the tunnel's [SSH]"),
+	'G': refused("that prints settings; \"holdfast explain\" does it for a tunnel"),
+	'O': refusedWith("that commands another ssh"),
+	'Q': refusedWith("that lists what ssh knows"),
+	'V': refused("that prints ssh's version"),
+	'W': refusedWith("standard input and output have no place in a tunnel; -L forwards a port"),
+	'X': refused("a tunnel forwards no X11"),
+	'Y': refused("a tunnel forwards no X11"),
+	's': refused("a tunnel asks for no subsystem"),
+	'w': refusedWith("a tunnel forwards no network device"),
+}
+
+// sshOption is what becomes of one option.
+type sshOption struct {
+	argument bool // it takes one
+	do       func(c *converter, argument string) error
+}
+
+var dropped = sshOption{do: func(*converter, string) error { return nil }}
+
+func keywordIs(key, value string) sshOption {
+	return sshOption{do: func(c *converter, _ string) error { return c.set(key, value) }}
+}
+
+func keywordFrom(key string) sshOption {
+	return sshOption{argument: true, do: func(c *converter, argument string) error { return c.set(key, quoteWord(argument)) }}
+}
+
+func forwardFrom(kind ForwardKind) sshOption {
+	return sshOption{argument: true, do: func(c *converter, argument string) error { return c.forward(kind, quoteWord(argument)) }}
+}
+
+func refused(why string) sshOption {
+	return sshOption{do: func(*converter, string) error { return errors.New(why) }}
+}
+
+func refusedWith(why string) sshOption {
+	option := refused(why)
+	option.argument = true
+	return option
+}
+
+// converter goes through arguments and collects what they say.
+type converter struct {
+	args        []string // still to come
+	destination string
+	forwards    []assignment
+	ssh         []assignment
+}
+
+type assignment struct{ key, value string }
+
+// options reads the letters of one argument: "-fNT", "-p2222", "-NL" and the next.
+func (c *converter) options(letters string) error {
+	for letters != "" {
+		letter := letters[0]
+		letters = letters[1:]
+		if letter == 'M' {
+			rest, err := c.monitorPort(letters)
+			if err != nil {
+				return err
+			}
+			letters = rest
+			continue
+		}
+		option, known := sshOptions[letter]
+		if !known {
+			return fmt.Errorf("-%c: ssh has no such option", letter)
+		}
+		argument := ""
+		if option.argument {
+			argument, letters = letters, ""
+			if argument == "" {
+				if len(c.args) == 0 {
+					return fmt.Errorf("-%c: needs an argument", letter)
+				}
+				argument, c.args = c.args[0], c.args[1:]
+			}
+		}
+		if err := option.do(c, argument); err != nil {
+			if argument == "" {
+				return fmt.Errorf("-%c: %w", letter, err)
+			}
+			return fmt.Errorf("-%c %s: %w", letter, argument, err)
+		}
+	}
+	return nil
+}
+
+// monitorPort reads what follows -M: with autossh a port, or port:echo_port, which a
+// tunnel has no need of; with ssh nothing, for it makes a ControlMaster of it.
+func (c *converter) monitorPort(letters string) (rest string, err error) {
+	isPort := func(s string) bool {
+		port, echo, has := strings.Cut(s, ":")
+		return isNumber(port) && (!has || isNumber(echo))
+	}
+	switch {
+	case isPort(letters):
+		return "", nil
+	case letters == "" && len(c.args) > 0 && isPort(c.args[0]):
+		c.args = c.args[1:]
+		return "", nil
+	}
+	return "", errors.New("-M: a tunnel's connection is no ControlMaster for other ssh commands (autossh's -M has a port behind it)")
+}
+
+// identity takes over -i.
+func (c *converter) identity(path string) error {
+	if path != "none" && !strings.HasPrefix(path, "~") && !strings.HasPrefix(path, "%") && !strings.HasPrefix(path, "${") {
+		whole, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		path = whole
+	}
+	return c.set("IdentityFile", quoteWord(path))
+}
+
+// sessionKeywords are what -f, -n, -N and -T are as keywords.
+var sessionKeywords = []string{"ForkAfterAuthentication", "RequestTTY", "SessionType", "StdinNull"}
+
+// option takes over -o, whose argument is a line of ssh_config(5): "Key=value", "Key value".
+func (c *converter) option(line string) error {
+	line = strings.TrimSpace(line)
+	key, value := line, ""
+	if i := strings.IndexAny(line, "= \t"); i >= 0 {
+		key = line[:i]
+		value = strings.TrimLeft(line[i:], " \t")
+		value = strings.TrimSpace(strings.TrimPrefix(value, "="))
+	}
+	if value == "" {
+		return errors.New("is not KEYWORD=VALUE")
+	}
+	for _, kind := range []ForwardKind{LocalForward, RemoteForward, DynamicForward} {
+		if strings.EqualFold(key, string(kind)) {
+			return c.forward(kind, value)
+		}
+	}
+	if _, gone := sameButCase(key, sshGone); gone {
+		return nil // ssh skips it too
+	}
+	if why := checkKeyword(key); why != "" {
+		return fmt.Errorf("%s %s", key, why)
+	}
+	key, _ = keyword(key)
+	if slices.Contains(sessionKeywords, key) {
+		return nil
+	}
+	return c.set(key, value)
+}
+
+// set takes over a keyword. Of those that have one value the first counts, as with ssh.
+func (c *converter) set(key, value string) error {
+	if !slices.Contains(sshLists, key) && slices.ContainsFunc(c.ssh, func(a assignment) bool { return a.key == key }) {
+		return nil
+	}
+	c.ssh = append(c.ssh, assignment{key, value})
+	return nil
+}
+
+func (c *converter) forward(kind ForwardKind, value string) error {
+	if _, err := ParseForward(kind, value); err != nil {
+		return err
+	}
+	c.forwards = append(c.forwards, assignment{string(kind), value})
+	return nil
+}
+
+// text is the tunnel file. It is read once as a check: whatever came in by an argument,
+// the file does not say anything else.
+func (c *converter) text() (string, error) {
+	if c.destination == "" {
+		return "", errors.New("there is no destination among the arguments: user@host is missing")
+	}
+	if err := c.checkUser(); err != nil {
+		return "", err
+	}
+	text := "[" + SectionTunnel + "]\n"
+	var err error
+	write := func(section string, a assignment) {
+		if err == nil {
+			text, err = Set(text, section, a.key, append(c.values(text, section, a.key), a.value))
+		}
+	}
+	write(SectionTunnel, assignment{"Destination", c.destination})
+	for _, a := range c.forwards {
+		write(SectionTunnel, a)
+	}
+	for _, a := range c.ssh {
+		write(SectionSSH, a)
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, problems := Parse("", "", text); len(problems) > 0 {
+		for i := range problems {
+			problems[i].Line = 0 // of a file that the person has never seen
+		}
+		return "", problems
+	}
+	return text, nil
+}
+
+// values are those that a key has already.
+func (c *converter) values(text, section, key string) []string {
+	doc, _ := scan(text)
+	var values []string
+	for _, e := range doc.find(section, key) {
+		values = append(values, strings.TrimSpace(e.value))
+	}
+	return values
+}
+
+// checkUser refuses two users: to ssh the first on the command line counts, in a file the
+// destination's would.
+func (c *converter) checkUser() error {
+	inDestination, _, _ := DestinationParts(c.destination)
+	for _, a := range c.ssh {
+		if a.key == "User" && inDestination != "" && a.value != inDestination {
+			return fmt.Errorf("-l %s: the destination %s names another user", a.value, c.destination)
+		}
+	}
+	return nil
+}
+
+// remoteCommand is the error for what stands behind the destination.
+func remoteCommand(destination string, command []string) error {
+	if base := filepath.Base(destination); base == "ssh" || base == "autossh" {
+		return fmt.Errorf("%s: leave out the word %s: only what follows it is wanted", command[0], base)
+	}
+	return fmt.Errorf("%s: a command behind the destination is not part of a tunnel; if it shall run on the server, write RemoteCommand=%s into the tunnel's [SSH]",
+		command[0], strings.Join(command, " "))
 }

@@ -1,0 +1,139 @@
+package tunnelfile
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+// checkDestination says what is wrong with what ssh(1) is to take as its destination:
+// an alias, [user@]host, or ssh://[user@]host[:port]; empty: nothing. The text ends up
+// on a command line of ssh, so whatever could be read as an option or, in ProxyCommand's
+// %h and %r, as something for a shell is refused, as ssh itself does.
+func checkDestination(text string) string {
+	switch {
+	case text == "":
+		return "is empty"
+	case strings.HasPrefix(text, "-"):
+		return "begins with -, as an option would"
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return "has a control character"
+	case strings.ContainsFunc(text, unicode.IsSpace):
+		return "has a blank in it: it is one of alias, user@host, ssh://user@host:port; options of ssh go into [SSH]"
+	}
+	if rest, isURI := cutSSHScheme(text); isURI {
+		return checkURI(rest)
+	}
+	if scheme, _, ok := strings.Cut(text, "://"); ok {
+		return "has the scheme " + scheme + ", but only ssh:// is known"
+	}
+	user, host := splitUser(text)
+	if why := checkUserHost(user, host, strings.Contains(text, "@")); why != "" {
+		return why
+	}
+	if name, port, ok := strings.Cut(host, ":"); ok && isNumber(port) {
+		if user != "" {
+			name = user + "@" + name
+		}
+		return "ssh would take the port as part of the host's name: write ssh://" + name + ":" + port
+	}
+	return ""
+}
+
+// DestinationParts splits a destination that was checked: user and port (a number) are
+// empty where it names none. Host may be an alias of ssh_config(5).
+func DestinationParts(destination string) (user, host, port string) {
+	rest, isURI := cutSSHScheme(destination)
+	if !isURI {
+		user, host = splitUser(destination)
+		return user, host, ""
+	}
+	user, host = splitUser(strings.TrimSuffix(rest, "/"))
+	if plain, err := url.PathUnescape(user); err == nil {
+		user = plain
+	}
+	if inner, after, ok := strings.Cut(strings.TrimPrefix(host, "["), "]"); ok && strings.HasPrefix(host, "[") {
+		return user, inner, strings.TrimPrefix(after, ":")
+	}
+	host, port, _ = strings.Cut(host, ":")
+	return user, host, port
+}
+
+func cutSSHScheme(text string) (rest string, ok bool) {
+	const scheme = "ssh://"
+	if len(text) >= len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
+		return text[len(scheme):], true
+	}
+	return text, false
+}
+
+// splitUser splits at the last @, as ssh does: a user's name may have one in it.
+func splitUser(text string) (user, host string) {
+	if i := strings.LastIndexByte(text, '@'); i >= 0 {
+		return text[:i], text[i+1:]
+	}
+	return "", text
+}
+
+// checkURI checks what follows ssh:// (RFC 3986 authority; ssh takes no path).
+func checkURI(rest string) string {
+	rest = strings.TrimSuffix(rest, "/")
+	if strings.ContainsAny(rest, "/?#") {
+		return "has something behind ssh://user@host:port"
+	}
+	user, hostport := splitUser(rest)
+	if plain, err := url.PathUnescape(user); err != nil || strings.ContainsFunc(plain, unicode.IsControl) {
+		return "has a user's name that is not percent-encoded rightly"
+	} else if user = plain; strings.Contains(user, ":") {
+		return "has a password in it: ssh takes none there"
+	}
+	host, port, hasPort := hostport, "", false
+	if strings.HasPrefix(hostport, "[") {
+		inner, after, ok := strings.Cut(hostport[1:], "]")
+		if _, err := netip.ParseAddr(inner); !ok || err != nil {
+			return "has brackets that hold no IPv6 address"
+		}
+		if after != "" && after[0] != ':' {
+			return "has something between ] and the port"
+		}
+		host, port, hasPort = inner, strings.TrimPrefix(after, ":"), after != ""
+	} else {
+		host, port, hasPort = strings.Cut(hostport, ":")
+		if strings.Contains(port, ":") {
+			return "has more than one colon: put an IPv6 address in brackets"
+		}
+	}
+	if why := checkUserHost(user, host, strings.Contains(rest, "@")); why != "" {
+		return why
+	}
+	if hasPort {
+		if _, why := parsePort(port, 1); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// checkUserHost follows valid_ruser and valid_hostname of OpenSSH's ssh.c.
+func checkUserHost(user, host string, hasUser bool) string {
+	switch {
+	case hasUser && user == "":
+		return "has no user before the @"
+	case strings.HasPrefix(user, "-"):
+		return "has a user that begins with -, as an option would"
+	case strings.ContainsAny(user, "'`\";&<>|(){}$") || strings.HasSuffix(user, `\`):
+		return "has a user with a character in it that a shell would take for its own"
+	case host == "":
+		return "has no host"
+	case strings.HasPrefix(host, "-"):
+		return "has a host that begins with -, as an option would"
+	case strings.ContainsAny(host, "'`\"$\\;&<>|(){},"):
+		return "has a host with a character in it that a shell would take for its own"
+	}
+	return ""
+}
+
+func isNumber(text string) bool {
+	return text != "" && strings.Trim(text, "0123456789") == ""
+}

@@ -1,0 +1,114 @@
+package tunnelfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// readText reads a regular file of at most MaxFileSize bytes.
+func readText(path string) (string, error) {
+	// O_NONBLOCK: opening a FIFO that nobody writes to would otherwise wait for ever.
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", &fs.PathError{Op: "read", Path: path, Err: errors.New("is not a regular file")}
+	}
+	// One byte more than may be shows that the file is too long; scan says so.
+	text, err := io.ReadAll(io.LimitReader(file, MaxFileSize+1))
+	return string(text), err
+}
+
+// fileMessage is what went wrong with a file, without its path, which a Problem says.
+func fileMessage(err error) string {
+	message := err.Error()
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		message = pathError.Err.Error()
+		if errors.Is(err, fs.ErrNotExist) {
+			message = "is a symbolic link to nothing"
+		}
+	}
+	return message
+}
+
+// Write puts text at path, whole or not at all: whoever reads the file, also after a
+// crash or on a full disk, finds the old text or the new. Folders that are missing are
+// made. A file that is there keeps its mode; where path is a symbolic link, what it
+// points to is written.
+func Write(path, text string) (err error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	// The leading dot keeps the name from being taken for a tunnel file's.
+	file, err := createBeside(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+			os.Remove(file.Name())
+		}
+	}()
+	if info, statErr := os.Stat(path); statErr == nil {
+		if err := file.Chmod(info.Mode().Perm()); err != nil {
+			return err
+		}
+	}
+	if _, err := file.WriteString(text); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// createBeside makes a new file in the folder of path, mode 0644 as the umask allows:
+// unlike os.CreateTemp's it is the file that stays.
+func createBeside(path string) (*os.File, error) {
+	for try := 0; ; try++ {
+		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.%d", filepath.Base(path), os.Getpid(), try))
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) && try < 100 {
+			continue
+		}
+		return file, err
+	}
+}
+
+// syncDir makes a rename last.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	// Some file systems cannot sync a folder; there the rename is all one can have.
+	if err := dir.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}

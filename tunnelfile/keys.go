@@ -1,0 +1,349 @@
+package tunnelfile
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// defaults is a tunnel that only says its name.
+func defaults(name string) Tunnel {
+	return Tunnel{
+		Name:        name,
+		Start:       StartAuto,
+		IdleTimeout: 10 * time.Second,
+		HoldTimeout: 30 * time.Second,
+		MaxHeld:     256,
+		AllowUsers:  "any",
+		Connections: 1,
+		GateTime:    30 * time.Second,
+		RetryMax:    60 * time.Second,
+		Transport:   TransportAuto,
+		Check:       "none",
+		Metered:     true,
+	}
+}
+
+// tunnelKey is a key of [Tunnel].
+type tunnelKey struct {
+	name string
+	// text is set for a value that is taken to the end of the line: in such a value a
+	// ";" may be meant.
+	text bool
+	// set takes a value over into the tunnel and says what is wrong with it.
+	set func(t *Tunnel, value string, at Setting) (why string)
+	// reset makes it as if the key had not been given: an empty assignment does that.
+	reset func(t *Tunnel)
+	// format is the inverse of set: the values that make the tunnel what it is.
+	format func(t Tunnel) []string
+}
+
+// tunnelKeys are the keys of [Tunnel] in the order in which Format writes them. They are
+// filled in by init, since messages about one key name others.
+var tunnelKeys []tunnelKey
+
+func init() {
+	tunnelKeys = []tunnelKey{
+		textKey("Description", func(t *Tunnel) *string { return &t.Description }),
+		{
+			name: "Destination",
+			set: func(t *Tunnel, value string, _ Setting) string {
+				t.Destination = value
+				return checkDestination(value)
+			},
+			reset:  func(t *Tunnel) { t.Destination = "" },
+			format: func(t Tunnel) []string { return unless(t.Destination == "", t.Destination) },
+		},
+		forwardKey(LocalForward),
+		forwardKey(RemoteForward),
+		forwardKey(DynamicForward),
+		wordKey("Start", func(t *Tunnel) *StartMode { return &t.Start }, StartAuto, StartOnDemand, StartManual),
+		spanKey("IdleTimeout", 0, func(t *Tunnel) *time.Duration { return &t.IdleTimeout }),
+		spanKey("HoldTimeout", 0, func(t *Tunnel) *time.Duration { return &t.HoldTimeout }),
+		numberKey("MaxHeld", 0, 1<<16, func(t *Tunnel) *int { return &t.MaxHeld }),
+		wordKey("AllowUsers", func(t *Tunnel) *string { return &t.AllowUsers }, "any", "self"),
+		connectionsKey(),
+		spanKey("GateTime", 0, func(t *Tunnel) *time.Duration { return &t.GateTime }),
+		retryMaxKey(),
+		wordKey("Transport", func(t *Tunnel) *Transport { return &t.Transport }, TransportAuto, TransportNative, TransportOpenSSH),
+		commandKey("ExecUp", func(t *Tunnel) *[][]string { return &t.ExecUp }),
+		commandKey("ExecDown", func(t *Tunnel) *[][]string { return &t.ExecDown }),
+		wordKey("Check", func(t *Tunnel) *string { return &t.Check }, "none", "connect"),
+		boolKey("Metered", func(t *Tunnel) *bool { return &t.Metered }),
+		globsKey("OnlyOn", func(t *Tunnel) *[]string { return &t.OnlyOn }),
+		globsKey("NeverOn", func(t *Tunnel) *[]string { return &t.NeverOn }),
+	}
+}
+
+func tunnelKeyNames() []string {
+	names := make([]string, len(tunnelKeys))
+	for i, k := range tunnelKeys {
+		names[i] = k.name
+	}
+	return names
+}
+
+func findTunnelKey(name string) (tunnelKey, bool) {
+	i := slices.IndexFunc(tunnelKeys, func(k tunnelKey) bool { return k.name == name })
+	if i < 0 {
+		return tunnelKey{}, false
+	}
+	return tunnelKeys[i], true
+}
+
+// unknownTunnelKey is the message for a key that [Tunnel] does not have.
+func unknownTunnelKey(written string) string {
+	if word := nearest(written, tunnelKeyNames()); word != "" {
+		return fmt.Sprintf("is not a key of [Tunnel] (did you mean %s?)", word)
+	}
+	if isKeyword(written) {
+		return "is not a key of [Tunnel]: a keyword of ssh_config(5) belongs in [SSH]"
+	}
+	return "is not a key of [Tunnel]"
+}
+
+// unless is the value, or none where it goes without saying.
+func unless(silent bool, value string) []string {
+	if silent {
+		return nil
+	}
+	return []string{value}
+}
+
+func textKey(name string, at func(*Tunnel) *string) tunnelKey {
+	return tunnelKey{
+		name: name,
+		text: true,
+		set: func(t *Tunnel, value string, _ Setting) string {
+			*at(t) = value
+			return ""
+		},
+		reset:  func(t *Tunnel) { *at(t) = "" },
+		format: func(t Tunnel) []string { return unless(*at(&t) == "", *at(&t)) },
+	}
+}
+
+func wordKey[T ~string](name string, at func(*Tunnel) *T, words ...T) tunnelKey {
+	plain := make([]string, len(words))
+	for i, word := range words {
+		plain[i] = string(word)
+	}
+	return tunnelKey{
+		name: name,
+		set: func(t *Tunnel, value string, _ Setting) string {
+			if !slices.Contains(plain, value) {
+				return oneOf(value, plain)
+			}
+			*at(t) = T(value)
+			return ""
+		},
+		reset:  resetTo(at),
+		format: func(t Tunnel) []string { return unless(isDefault(t, at), string(*at(&t))) },
+	}
+}
+
+func spanKey(name string, lowest time.Duration, at func(*Tunnel) *time.Duration) tunnelKey {
+	return tunnelKey{
+		name: name,
+		set: func(t *Tunnel, value string, _ Setting) string {
+			span, err := ParseSpan(value)
+			if err != nil {
+				return err.Error()
+			}
+			if span < lowest {
+				return fmt.Sprintf("%q is shorter than %s", value, FormatSpan(lowest))
+			}
+			*at(t) = span
+			return ""
+		},
+		reset:  resetTo(at),
+		format: func(t Tunnel) []string { return unless(isDefault(t, at), FormatSpan(*at(&t))) },
+	}
+}
+
+// retryMaxKey is a time span that a server can live with and a person too.
+func retryMaxKey() tunnelKey {
+	key := spanKey("RetryMax", time.Second, func(t *Tunnel) *time.Duration { return &t.RetryMax })
+	setSpan := key.set
+	key.set = func(t *Tunnel, value string, at Setting) string {
+		before := t.RetryMax
+		if why := setSpan(t, value, at); why != "" {
+			return why
+		}
+		if t.RetryMax == Infinity {
+			t.RetryMax = before
+			return "infinity would be to give up: it is the longest wait between two tries"
+		}
+		return ""
+	}
+	return key
+}
+
+func numberKey(name string, lowest, highest int, at func(*Tunnel) *int) tunnelKey {
+	return tunnelKey{
+		name: name,
+		set: func(t *Tunnel, value string, _ Setting) string {
+			n, err := strconv.Atoi(value)
+			if err != nil || n < lowest || n > highest {
+				return fmt.Sprintf("%q is not a number from %d to %d", value, lowest, highest)
+			}
+			*at(t) = n
+			return ""
+		},
+		reset:  resetTo(at),
+		format: func(t Tunnel) []string { return unless(isDefault(t, at), strconv.Itoa(*at(&t))) },
+	}
+}
+
+// connectionsKey has room for pooled connections, and refuses what nothing stands behind yet.
+func connectionsKey() tunnelKey {
+	key := numberKey("Connections", 1, 64, func(t *Tunnel) *int { return &t.Connections })
+	setNumber := key.set
+	key.set = func(t *Tunnel, value string, at Setting) string {
+		if why := setNumber(t, value, at); why != "" {
+			return why
+		}
+		if t.Connections != 1 {
+			t.Connections = 1
+			return "more than one connection is not built yet"
+		}
+		return ""
+	}
+	return key
+}
+
+func boolKey(name string, at func(*Tunnel) *bool) tunnelKey {
+	yes := []string{"yes", "y", "true", "t", "on", "1"}
+	no := []string{"no", "n", "false", "f", "off", "0"}
+	return tunnelKey{
+		name: name,
+		set: func(t *Tunnel, value string, _ Setting) string {
+			lower := strings.ToLower(value)
+			if !slices.Contains(yes, lower) && !slices.Contains(no, lower) {
+				return oneOf(value, []string{"yes", "no"})
+			}
+			*at(t) = slices.Contains(yes, lower)
+			return ""
+		},
+		reset: resetTo(at),
+		format: func(t Tunnel) []string {
+			word := "no"
+			if *at(&t) {
+				word = "yes"
+			}
+			return unless(isDefault(t, at), word)
+		},
+	}
+}
+
+// globsKey is a list of patterns: several in one value, and several values.
+func globsKey(name string, at func(*Tunnel) *[]string) tunnelKey {
+	return tunnelKey{
+		name: name,
+		set: func(t *Tunnel, value string, _ Setting) string {
+			words, err := splitWords(value)
+			if err != nil {
+				return err.Error()
+			}
+			for _, word := range words {
+				if word == "" {
+					return "has an empty pattern"
+				}
+				if _, err := path.Match(word, ""); err != nil {
+					return fmt.Sprintf("%q is not a pattern: %v", word, err)
+				}
+			}
+			*at(t) = append(*at(t), words...)
+			return ""
+		},
+		reset: func(t *Tunnel) { *at(t) = nil },
+		format: func(t Tunnel) []string {
+			globs := *at(&t)
+			return unless(len(globs) == 0, joinWords(globs))
+		},
+	}
+}
+
+// commandKey is a list of commands, one a value: words as splitWords has them, no shell.
+func commandKey(name string, at func(*Tunnel) *[][]string) tunnelKey {
+	return tunnelKey{
+		name: name,
+		text: true,
+		set: func(t *Tunnel, value string, _ Setting) string {
+			argv, err := splitWords(value)
+			if err != nil {
+				return err.Error()
+			}
+			if why := checkCommand(name, argv); why != "" {
+				return why
+			}
+			*at(t) = append(*at(t), argv)
+			return ""
+		},
+		reset: func(t *Tunnel) { *at(t) = nil },
+		format: func(t Tunnel) []string {
+			var values []string
+			for _, argv := range *at(&t) {
+				values = append(values, joinWords(argv))
+			}
+			return values
+		},
+	}
+}
+
+func checkCommand(key string, argv []string) (why string) {
+	command := argv[0]
+	switch {
+	case command == "":
+		return "has no command"
+	case strings.IndexByte("-@:+!", command[0]) >= 0:
+		return fmt.Sprintf("a command does not begin with %c here; its failure is logged and does no harm", command[0])
+	case strings.Contains(command, "/") && !path.IsAbs(command):
+		return fmt.Sprintf("%q is neither a command's name nor a whole path", command)
+	case slices.Contains(argv, ";"):
+		return fmt.Sprintf("is one command; write a second %s= for another, or sh -c \"…\"", key)
+	}
+	return ""
+}
+
+func forwardKey(kind ForwardKind) tunnelKey {
+	mine := func(f Forward) bool { return f.Kind == kind }
+	return tunnelKey{
+		name: string(kind),
+		set: func(t *Tunnel, value string, at Setting) string {
+			f, err := ParseForward(kind, value)
+			if err != nil {
+				return err.Error()
+			}
+			f.Path, f.Line = at.Path, at.Line
+			t.Forwards = append(t.Forwards, f)
+			return ""
+		},
+		reset: func(t *Tunnel) { t.Forwards = slices.DeleteFunc(t.Forwards, mine) },
+		format: func(t Tunnel) []string {
+			var values []string
+			for _, f := range t.Forwards {
+				if mine(f) {
+					values = append(values, f.Spec())
+				}
+			}
+			return values
+		},
+	}
+}
+
+// resetTo makes a reset that gives a field its default.
+func resetTo[T any](at func(*Tunnel) *T) func(*Tunnel) {
+	return func(t *Tunnel) {
+		d := defaults(t.Name)
+		*at(t) = *at(&d)
+	}
+}
+
+func isDefault[T comparable](t Tunnel, at func(*Tunnel) *T) bool {
+	d := defaults(t.Name)
+	return *at(&t) == *at(&d)
+}

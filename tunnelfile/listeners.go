@@ -1,0 +1,75 @@
+package tunnelfile
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// checkListeners finds forwards that want the same listener, on this side or on the server.
+func checkListeners(forwards []Forward) Problems {
+	var problems Problems
+	for i, f := range forwards {
+		for _, earlier := range forwards[:i] {
+			if (f.Kind == RemoteForward) != (earlier.Kind == RemoteForward) || !sameListener(f.Listen, earlier.Listen) {
+				continue
+			}
+			problems = append(problems, Problem{
+				Path: f.Path, Line: f.Line, Key: string(f.Kind),
+				Message: fmt.Sprintf("%s is taken already by %s on %s", f.ListenText(), earlier.Kind, placeFrom(f.Path, earlier.Path, earlier.Line)),
+			})
+			break
+		}
+	}
+	return problems
+}
+
+// placeFrom is "line 7", with the path where that is another file.
+func placeFrom(here, path string, line int) string {
+	if path == here {
+		return fmt.Sprintf("line %d", line)
+	}
+	return fmt.Sprintf("%s:%d", path, line)
+}
+
+// sameListener says whether a second bind(2) of the two would fail: the same path, or the
+// same port on an address that both have.
+func sameListener(a, b Address) bool {
+	if a.Unix != "" || b.Unix != "" {
+		return a.Unix == b.Unix
+	}
+	if a.Port != b.Port || a.Port == 0 { // 0: the server chooses another one each time
+		return false
+	}
+	for _, x := range bindAddresses(a) {
+		for _, y := range bindAddresses(b) {
+			if overlap(x, y) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// bindAddresses are the addresses that a listener is bound to. A name stands for itself:
+// what it resolves to is not known here.
+func bindAddresses(a Address) []string {
+	switch {
+	case a.Host == "" && !a.Bind, a.Host == "localhost":
+		return []string{"127.0.0.1", "::1"}
+	case a.Host == "", a.Host == "*":
+		return []string{"0.0.0.0", "::"}
+	}
+	return []string{a.Host}
+}
+
+func overlap(x, y string) bool {
+	if x == y {
+		return true
+	}
+	p, err1 := netip.ParseAddr(x)
+	q, err2 := netip.ParseAddr(y)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	return p == q || p.Is4() == q.Is4() && (p.IsUnspecified() || q.IsUnspecified())
+}

@@ -1,0 +1,72 @@
+package tunnelfile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// didYouMean is " (did you mean X?)" for the one of words that is nearest to what was
+// written; empty where none is near.
+func didYouMean(written string, words []string) string {
+	if word := nearest(written, words); word != "" {
+		return fmt.Sprintf(" (did you mean %s?)", word)
+	}
+	return ""
+}
+
+// nearest is the word that is the fewest typing mistakes away, if those are few for the
+// length of the word; letter case is no mistake.
+func nearest(written string, words []string) string {
+	if len(written) > maxNameLen { // no word of ours is that long
+		return ""
+	}
+	best, bestDistance := "", 0
+	for _, word := range words {
+		d := typingMistakes(strings.ToLower(written), strings.ToLower(word))
+		if d <= max(1, len(word)/3) && (best == "" || d < bestDistance) {
+			best, bestDistance = word, d
+		}
+	}
+	return best
+}
+
+// typingMistakes counts the letters to insert, delete, change or swap with their
+// neighbour that make b of a (the Damerau-Levenshtein distance, adjacent swaps only).
+func typingMistakes(a, b string) int {
+	before, last := []int(nil), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := last[j-1]
+			if a[i-1] != b[j-1] {
+				change++
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
+
+// oneOf is the message for a value that is none of the words a key takes.
+func oneOf(written string, words []string) string {
+	return fmt.Sprintf("%q is not %s%s", written, orList(words), didYouMean(written, words))
+}
+
+// orList is "a, b or c".
+func orList(words []string) string {
+	words = slices.Clone(words)
+	last := words[len(words)-1]
+	if len(words) == 1 {
+		return last
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + last
+}

@@ -1,0 +1,75 @@
+package tunnelfile
+
+import (
+	"errors"
+	"strings"
+)
+
+var errQuote = errors.New("a quotation mark is not closed")
+
+// splitWords splits a value at blanks as ssh_config(5) does: single and double quotes
+// keep blanks together and may begin within a word; a backslash before a quote, before a
+// backslash, or outside of quotes before a space makes it an ordinary character, and
+// before anything else is one itself.
+func splitWords(value string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	var quote byte
+	inWord := false
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		switch {
+		case escapes(value[i:], quote):
+			i++
+			word.WriteByte(value[i])
+			inWord = true
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+			inWord = true
+		case quote == 0 && isBlank(c):
+			if inWord {
+				words = append(words, word.String())
+				word.Reset()
+				inWord = false
+			}
+		default:
+			word.WriteByte(c)
+			inWord = true
+		}
+	}
+	if quote != 0 {
+		return nil, errQuote
+	}
+	if inWord {
+		words = append(words, word.String())
+	}
+	return words, nil
+}
+
+// escapes says whether rest begins with a backslash that makes the next character an
+// ordinary one. Quote is the quotation mark that is open, or 0.
+func escapes(rest string, quote byte) bool {
+	if len(rest) < 2 || rest[0] != '\\' {
+		return false
+	}
+	return strings.IndexByte(`\"'`, rest[1]) >= 0 || quote == 0 && rest[1] == ' '
+}
+
+// quoteWord is the inverse of splitWords for one word: quoted where it must be.
+func quoteWord(word string) string {
+	if word != "" && !strings.ContainsAny(word, " \t\"'\\;#") {
+		return word
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
+}
+
+// joinWords is the inverse of splitWords.
+func joinWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = quoteWord(word)
+	}
+	return strings.Join(quoted, " ")
+}
