@@ -27,16 +27,24 @@ type Config struct {
 
 	// The rest is taken from the Config that New was given; Apply ignores it.
 
-	Inherited []net.Listener                    // listening sockets of the service manager
-	Store     func(name string, l net.Listener) // hands a listener to the service manager's fd store; may be nil
-	Changed   func()                            // some forward's state changed; called without locks held; may be nil
-	Log       *slog.Logger                      // may be nil
+	// Inherited are listening sockets of the service manager. They are matched to
+	// forwards by the address they are bound to; those that no forward wants accept
+	// and reset, because nobody else would.
+	Inherited []net.Listener
+	// Store hands a listener that Apply opened to the service manager, so that it
+	// outlives this process; Unstore takes it back. Both may be nil.
+	Store   func(name string, l net.Listener)
+	Unstore func(name string)
+	// Changed is called, without locks held, when the state or the message of some
+	// forward changed. It may be nil.
+	Changed func()
+	Log     *slog.Logger // may be nil
 }
 
 // Totals are a Set's sums over all its forwards, past ones included.
 type Totals struct {
-	ChannelsOpen  int64  // connections that carry data or wait for their target to answer
-	ChannelsTotal uint64 // channels that were opened
+	ChannelsOpen  int64  // connections with both ends open
+	ChannelsTotal uint64 // of them, since New
 	Refused       uint64 // connections that were reset because their target could not be reached
 	Held          int64  // local connections that wait for a link
 	BytesSent     uint64 // into the tunnel, from this side to the server

@@ -2,61 +2,311 @@ package forward
 
 import (
 	"context"
-	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-var errNotBuilt = errors.New("not built yet")
-
 // Set serves a tunnel's forwards. Its methods may be called from any goroutine.
-type Set struct{}
+type Set struct {
+	config    atomic.Pointer[Config]
+	log       *slog.Logger
+	store     func(string, net.Listener)
+	unstore   func(string)
+	onChange  func()
+	bindWaits []time.Duration // between tries of a bind that the server refused
+
+	busy      atomic.Int64  // connections open, held or on their way
+	idleSince atomic.Int64  // Unix nanoseconds; when busy was last zero
+	idle      chan struct{} // a token each time busy gets to zero
+	arrivals  atomic.Uint64
+	checkNow  chan struct{} // a token: there is a new link
+
+	running sync.WaitGroup // accept loops and connections
+
+	applying sync.Mutex // one Apply at a time
+
+	mu        sync.Mutex
+	forwards  []*forward
+	retired   []*forward // gone from the file; their counters still count
+	spare     []*port    // the service manager's, wanted by no forward: they reset
+	lane      *lane      // where new channels go; nil while there is no link
+	lanes     map[Link]*lane
+	refusing  string // why nothing is held; empty while it is
+	held      hold
+	closed    bool
+	stopCheck context.CancelFunc
+}
 
 // New opens the local listeners, or takes those that are inherited, and holds what
 // connects until Use brings a link. Its error names the forward:
 // "LocalForward 5432: address already in use (held by postgres, pid 812)".
-func New(c Config) (*Set, error) { return nil, errNotBuilt }
+func New(c Config) (*Set, error) {
+	s := &Set{
+		log:       c.Log,
+		store:     c.Store,
+		unstore:   c.Unstore,
+		onChange:  c.Changed,
+		bindWaits: bindWaits,
+		idle:      make(chan struct{}, 1),
+		checkNow:  make(chan struct{}, 1),
+		lanes:     make(map[Link]*lane),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.idleSince.Store(time.Now().UnixNano())
+	var inherited []*port
+	for _, l := range c.Inherited {
+		inherited = append(inherited, &port{listener: l, inherited: true})
+	}
+	s.spare = inherited
+	if err := s.Apply(c); err != nil {
+		return nil, err
+	}
+	for _, p := range inherited {
+		s.running.Go(func() { p.accept(s) })
+	}
+	return s, nil
+}
+
+// changed calls the hook. No lock may be held.
+func (s *Set) changed() {
+	if s.onChange != nil {
+		s.onChange()
+	}
+}
+
+func (s *Set) current() *lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lane
+}
+
+// enter and leave count connections, held ones too.
+func (s *Set) enter() { s.busy.Add(1) }
+
+func (s *Set) leave() {
+	if s.busy.Add(-1) > 0 {
+		return
+	}
+	s.idleSince.Store(time.Now().UnixNano())
+	select {
+	case s.idle <- struct{}{}:
+	default:
+	}
+}
 
 // Use makes l the link that new channels go to; those of the link before drain.
 // Connections that were held are served in order of arrival, and remote forwards
 // move: cancelled on the old link, bound on l. It returns when the server has
-// answered each bind; a refused one is no error but the state of that forward.
+// answered each bind; a refused one is no error but the state of that forward. Using
+// the link in use again tries refused binds at once.
+//
+// The error is ctx's, or that another call to Use or Lost made this one pointless.
 // Whatever is given to Use is given to Lost in the end.
-func (s *Set) Use(ctx context.Context, l Link) error { return errNotBuilt }
+func (s *Set) Use(ctx context.Context, l Link) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	n := s.lanes[l]
+	if n == nil {
+		n = newLane(l)
+		s.lanes[l] = n
+	}
+	if s.lane != nil && s.lane != n {
+		s.lane.superseded()
+	}
+	s.lane = n
+	waiting := s.held.take()
+	answers := s.placeBinds()
+	s.running.Add(1)
+	defer s.running.Done()
+	s.mu.Unlock()
+
+	s.release(waiting)
+	s.changed()
+	for _, answered := range answers {
+		select {
+		case <-answered:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	select {
+	case s.checkNow <- struct{}{}:
+	default:
+	}
+	return n.ctx.Err()
+}
+
+// placeBinds tells each remote forward which lane it belongs on, and returns what is
+// closed when it has settled there. s.mu is held.
+func (s *Set) placeBinds() []<-chan struct{} {
+	var answers []<-chan struct{}
+	for _, f := range s.forwards {
+		if f.bind != nil {
+			answers = append(answers, f.bind.place(s.lane))
+		}
+	}
+	return answers
+}
 
 // Lost says that l is dead: its connections are reset, and if it was the one in use,
-// new local connections are held until the next Use.
-func (s *Set) Lost(l Link) {}
+// new local connections are held until the next Use. The caller closes l.
+func (s *Set) Lost(l Link) {
+	s.mu.Lock()
+	n := s.lanes[l]
+	delete(s.lanes, l)
+	inUse := n != nil && s.lane == n
+	if inUse {
+		s.lane = nil
+		s.placeBinds()
+	}
+	s.mu.Unlock()
+	if n != nil {
+		n.end()
+	}
+	if inUse {
+		s.changed()
+	}
+}
 
 // Refuse resets held and new local connections at once, for as long as there is no
 // link to serve them; reason shows in the report.
-func (s *Set) Refuse(reason string) {}
+func (s *Set) Refuse(reason string) {
+	s.mu.Lock()
+	s.refusing = reason
+	gone := s.held.take()
+	s.mu.Unlock()
+	s.dismissAll(gone)
+	s.changed()
+}
 
 // Accept ends Refuse: new local connections are held again.
-func (s *Set) Accept() {}
-
-// Apply changes to another configuration: forwards that are new are opened, those
-// that are gone are closed to new connections, all others are left alone. On an
-// error nothing has changed.
-func (s *Set) Apply(c Config) error { return errNotBuilt }
+func (s *Set) Accept() {
+	s.mu.Lock()
+	s.refusing = ""
+	s.mu.Unlock()
+	s.changed()
+}
 
 // Report is the state and the counters of each forward, in the order of the file.
-func (s *Set) Report() []tunnelfile.ForwardReport { return nil }
+func (s *Set) Report() []tunnelfile.ForwardReport {
+	s.mu.Lock()
+	forwards, linked, refusing := slices.Clone(s.forwards), s.lane != nil, s.refusing
+	s.mu.Unlock()
+	reports := make([]tunnelfile.ForwardReport, len(forwards))
+	for i, f := range forwards {
+		reports[i] = f.report(linked, refusing)
+	}
+	return reports
+}
 
 // Totals are the sums over all forwards since New.
-func (s *Set) Totals() Totals { return Totals{} }
+func (s *Set) Totals() Totals {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := Totals{Held: int64(len(s.held.waiting))}
+	for _, list := range [][]*forward{s.forwards, s.retired} {
+		for _, f := range list {
+			t.ChannelsOpen += f.open.Load()
+			t.ChannelsTotal += f.total.Load()
+			t.Refused += f.refused.Load()
+			t.BytesSent += f.sent.Load()
+			t.BytesReceived += f.received.Load()
+		}
+	}
+	return t
+}
 
-// Draining is how many channels are open on l; for a link that is no longer in use.
-func (s *Set) Draining(l Link) int { return 0 }
+// Draining is how many channels are open on l or being opened; for a link that is no
+// longer in use. It is 0 for a link that was never used, or is lost.
+func (s *Set) Draining(l Link) int {
+	s.mu.Lock()
+	n := s.lanes[l]
+	s.mu.Unlock()
+	if n == nil {
+		return 0
+	}
+	return n.load()
+}
 
 // Idle receives a token each time the last open or held connection ended.
-func (s *Set) Idle() <-chan struct{} { return nil }
+func (s *Set) Idle() <-chan struct{} { return s.idle }
 
 // IdleSince is when the last connection ended, or when the Set was made if there
 // was none; zero while any is open or held.
-func (s *Set) IdleSince() time.Time { return time.Time{} }
+func (s *Set) IdleSince() time.Time {
+	if s.busy.Load() > 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, s.idleSince.Load())
+}
+
+// cutPatience is how long Close waits, once it has cut what was left, for a link that
+// answers no more. Closing the link ends what is left.
+const cutPatience = time.Second
 
 // Close stops listening, resets what is held, waits for open connections until ctx
-// ends, and then cuts those that are left. Its error is ctx's if it cut any.
-func (s *Set) Close(ctx context.Context) error { return errNotBuilt }
+// ends, and then cuts those that are left. Its error is ctx's if it cut any. Listeners
+// in the service manager's store stay there.
+func (s *Set) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	s.closed = true
+	forwards, spare, held := s.forwards, s.spare, s.held.take()
+	if s.held.timer != nil {
+		s.held.timer.Stop()
+	}
+	if s.stopCheck != nil {
+		s.stopCheck()
+	}
+	s.mu.Unlock()
+
+	for _, p := range spare {
+		p.close()
+	}
+	for _, f := range forwards {
+		for _, p := range f.ports {
+			p.close()
+		}
+		if f.bind != nil {
+			f.bind.stop()
+		}
+	}
+	s.dismissAll(held)
+
+	ended := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	lanes := s.lanes
+	s.lanes, s.lane = nil, nil
+	s.mu.Unlock()
+	for _, n := range lanes {
+		n.end()
+	}
+	select {
+	case <-ended:
+	case <-time.After(cutPatience):
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,140 @@
+package forward
+
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// identity is what makes a forward the same one in a changed file. What is not in it
+// (the text, the line) may differ without anybody noticing.
+type identity struct {
+	kind           tunnelfile.ForwardKind
+	listen, target tunnelfile.Address
+	everywhere     bool // GatewayPorts, where it matters
+}
+
+func identify(spec tunnelfile.Forward, c *Config) identity {
+	i := identity{kind: spec.Kind, listen: spec.Listen, target: spec.Target}
+	i.everywhere = c.GatewayPorts && spec.Kind != tunnelfile.RemoteForward && !spec.Listen.Bind
+	return i
+}
+
+// Apply changes to another configuration: forwards that are new are opened, those
+// that are gone are closed to new connections, all others are left alone. A forward
+// whose target alone changed keeps its listener. On an error nothing has changed.
+func (s *Set) Apply(c Config) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+
+	s.mu.Lock()
+	old, spare, first := slices.Clone(s.forwards), slices.Clone(s.spare), s.config.Load() == nil
+	s.mu.Unlock()
+
+	var gone []*forward
+	kept := make(map[identity]*forward)
+	for _, f := range old {
+		id := identify(f.settings(), s.config.Load())
+		if !first && kept[id] == nil && slices.ContainsFunc(c.Forwards, func(spec tunnelfile.Forward) bool { return identify(spec, &c) == id }) {
+			kept[id] = f
+		} else {
+			gone = append(gone, f)
+			spare = append(spare, f.ports...)
+		}
+	}
+
+	var now, added []*forward
+	var opened []*port
+	for _, spec := range c.Forwards {
+		id := identify(spec, &c)
+		if f := kept[id]; f != nil {
+			delete(kept, id)
+			now = append(now, f)
+			continue
+		}
+		f := &forward{set: s, spec: spec}
+		now, added = append(now, f), append(added, f)
+		if spec.Kind == tunnelfile.RemoteForward {
+			continue
+		}
+		var err error
+		if f.ports, spare, err = takePorts(spec, &c, spare); err == nil && f.ports == nil {
+			f.ports, err = openPorts(spec, &c)
+			opened = append(opened, f.ports...)
+		}
+		if err != nil {
+			for _, p := range opened {
+				p.close()
+			}
+			return err
+		}
+	}
+
+	// Nothing fails from here on.
+	for _, f := range added {
+		for _, p := range f.ports {
+			p.owner.Store(f)
+		}
+	}
+	for _, p := range opened {
+		if !first && s.store != nil {
+			p.stored = p.storeName()
+			s.store(p.stored, p.listener)
+		}
+	}
+	s.settle(c, now, added, gone, spare)
+	for _, p := range opened {
+		s.running.Go(func() { p.accept(s) })
+	}
+	s.changed()
+	return nil
+}
+
+// settle puts an Apply that worked into force.
+func (s *Set) settle(c Config, now, added, gone []*forward, spare []*port) {
+	s.mu.Lock()
+	s.config.Store(&c)
+	for _, f := range added {
+		if f.spec.Kind == tunnelfile.RemoteForward {
+			f.bind = takeBind(f, gone)
+		}
+	}
+	specs := make(map[identity]tunnelfile.Forward)
+	for _, spec := range c.Forwards {
+		specs[identify(spec, &c)] = spec
+	}
+	for _, f := range now {
+		f.mu.Lock()
+		f.spec = specs[identify(f.spec, &c)]
+		f.mu.Unlock()
+	}
+	s.forwards = now
+	s.retired = append(s.retired, gone...)
+	s.spare = nil
+	for _, p := range spare {
+		p.owner.Store(nil)
+		if p.inherited || p.stored != "" && s.unstore == nil {
+			s.spare = append(s.spare, p) // the service manager keeps it open: somebody has to answer
+			continue
+		}
+		if p.stored != "" {
+			s.unstore(p.stored)
+		}
+		p.close()
+	}
+	orphans := s.held.remove(func(v *visitor) bool { return slices.Contains(gone, v.forward) })
+	for _, f := range added {
+		if f.bind != nil {
+			f.bind.place(s.lane)
+		}
+	}
+	s.restartCheck(c.Check)
+	s.mu.Unlock()
+
+	for _, f := range gone {
+		if f.bind != nil && f.bind.owner.Load() == f {
+			f.bind.stop()
+		}
+	}
+	s.dismissAll(orphans)
+}

@@ -1,0 +1,272 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// bindWaits are the waits between tries of a bind that the server refused; the last
+// one repeats. A port that an orphaned session holds gets free when sshd notices.
+var bindWaits = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second}
+
+// cancelTimeout bounds taking a bind back from a link that may not answer any more.
+const cancelTimeout = 2 * time.Second
+
+// bind is the listener on the server of a remote forward. It moves from link to link
+// and tries again what was refused. A goroutine owns it; place and stop tell it what
+// to do.
+type bind struct {
+	set    *Set
+	listen target
+	text   string // "port 9090" or the path, for messages
+	owner  atomic.Pointer[forward]
+	wake   chan struct{} // a token when there is another order
+	wasUp  bool          // the server granted it once; the goroutine's own
+
+	mu      sync.Mutex
+	order   *order
+	state   tunnelfile.State
+	message string
+}
+
+// order is where a bind is to be: on a lane, or nowhere.
+type order struct {
+	lane     *lane // nil: there is no link
+	stop     bool
+	ctx      context.Context // ends when another order came, or the lane was lost
+	cancel   context.CancelFunc
+	answered chan struct{} // closed when the server has answered, or nobody will ask it
+	once     sync.Once
+}
+
+func (o *order) done() { o.once.Do(func() { close(o.answered) }) }
+
+// holding is a bind that the server granted.
+type holding struct {
+	lane     *lane
+	listener net.Listener
+}
+
+// takeBind makes the bind of a forward, or takes over that of one that is gone and
+// listened at the same address.
+func takeBind(f *forward, gone []*forward) *bind {
+	for _, old := range gone {
+		if old.bind != nil && old.spec.Listen == f.spec.Listen && old.bind.owner.CompareAndSwap(old, f) {
+			return old.bind
+		}
+	}
+	b := &bind{set: f.set, wake: make(chan struct{}, 1), state: tunnelfile.Inactive}
+	b.listen, b.text = remoteListen(f.spec.Listen)
+	b.owner.Store(f)
+	f.set.running.Go(b.run)
+	return b
+}
+
+// remoteListen is a listen address as ssh(1) sends it to the server, and a name for it.
+func remoteListen(a tunnelfile.Address) (target, string) {
+	if a.Unix != "" {
+		return target{"unix", a.Unix}, a.Unix
+	}
+	host := a.Host
+	switch {
+	case !a.Bind && host == "":
+		host = "localhost"
+	case host == "*":
+		host = ""
+	}
+	port := strconv.Itoa(a.Port)
+	return target{"tcp", net.JoinHostPort(host, port)}, "port " + port
+}
+
+// place says where the bind belongs from now on. The result is closed when it is
+// there, or was refused, or another order came.
+func (b *bind) place(n *lane) <-chan struct{} {
+	o := &order{lane: n, answered: make(chan struct{})}
+	if n != nil {
+		o.ctx, o.cancel = context.WithCancel(n.ctx)
+	} else {
+		o.ctx, o.cancel = context.WithCancel(context.Background())
+	}
+	return b.give(o)
+}
+
+// stop takes the bind back from the server and ends it.
+func (b *bind) stop() {
+	ctx, cancel := context.WithCancel(context.Background())
+	b.give(&order{stop: true, ctx: ctx, cancel: cancel, answered: make(chan struct{})})
+}
+
+func (b *bind) give(o *order) <-chan struct{} {
+	b.mu.Lock()
+	old := b.order
+	b.order = o
+	b.mu.Unlock()
+	if old != nil {
+		old.cancel()
+		old.done()
+	}
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+	return o.answered
+}
+
+func (b *bind) current() *order {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.order
+}
+
+// run carries out orders until one is to stop.
+func (b *bind) run() {
+	var held *holding
+	refusals := 0
+	retry := time.NewTimer(0)
+	retry.Stop()
+	for {
+		select {
+		case <-b.wake:
+			refusals = 0
+		case <-retry.C:
+		}
+		retry.Stop()
+		o := b.current()
+		if held != nil && held.lane != o.lane {
+			held.cancel()
+			held = nil
+		}
+		switch {
+		case o.stop:
+			o.cancel()
+			return
+		case o.lane == nil:
+			b.show(tunnelfile.Inactive, "")
+		case held == nil:
+			var err error
+			if held, err = b.ask(o); err != nil && o.ctx.Err() == nil {
+				if !linkTrouble(err) {
+					b.refused(err)
+				}
+				retry.Reset(b.set.bindWaits[min(refusals, len(b.set.bindWaits)-1)])
+				refusals++
+			}
+		}
+		o.done()
+	}
+}
+
+// ask asks the server to listen.
+func (b *bind) ask(o *order) (*holding, error) {
+	if state, _ := b.status(); state == tunnelfile.Inactive || state == tunnelfile.Up {
+		b.show(tunnelfile.Connecting, "") // a bind that was refused stays so until it is granted
+	}
+	l, err := o.lane.link.ListenContext(o.ctx, b.listen.network, b.listen.addr)
+	if err != nil && o.ctx.Err() == nil && b.removeStale(o) {
+		l, err = o.lane.link.ListenContext(o.ctx, b.listen.network, b.listen.addr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h := &holding{lane: o.lane, listener: l}
+	b.wasUp = true
+	b.show(tunnelfile.Up, "")
+	b.set.running.Go(func() { b.accept(h) })
+	return h, nil
+}
+
+// removeStale has the server's side of a unix socket removed if nobody answers on it.
+// sshd does so by itself only where its own StreamLocalBindUnlink says so.
+func (b *bind) removeStale(o *order) bool {
+	remover, ok := o.lane.link.(StaleRemover)
+	if !ok || b.listen.network != "unix" || !b.set.config.Load().StreamLocalBindUnlink {
+		return false
+	}
+	if err := remover.RemoveStale(o.ctx, b.listen.addr); err != nil {
+		b.set.log.Debug("remote socket not removed", "path", b.listen.addr, "error", err)
+		return false
+	}
+	b.set.log.Info("stale remote socket removed", "path", b.listen.addr)
+	return true
+}
+
+// accept serves connections that come in on the server. It does nothing that blocks:
+// a channel that is not accepted stops the whole link.
+func (b *bind) accept(h *holding) {
+	for {
+		channel, err := h.listener.Accept()
+		if err != nil {
+			return // cancelled, or the link is gone
+		}
+		b.set.enter()
+		f := b.owner.Load()
+		b.set.running.Go(func() { b.set.welcome(f, h.lane, channel) })
+	}
+}
+
+// cancel takes the bind back, unless its link is lost. It does not wait for a server
+// that does not answer.
+func (h *holding) cancel() {
+	ended := make(chan struct{})
+	go func() {
+		h.listener.Close()
+		close(ended)
+	}()
+	timeout := time.NewTimer(cancelTimeout)
+	defer timeout.Stop()
+	select {
+	case <-ended:
+	case <-h.lane.ctx.Done():
+	case <-timeout.C:
+	}
+}
+
+// refused notes why the server does not listen; it does not tell, so it is a guess.
+func (b *bind) refused(err error) {
+	var message string
+	switch {
+	case b.listen.network == "unix":
+		message = fmt.Sprintf("the server refuses to listen on %s: a socket is there already, likely from a previous session, or its AllowStreamLocalForwarding forbids it", b.text)
+	case b.wasUp:
+		message = fmt.Sprintf("the server still holds %s, likely from our previous session: its ClientAliveInterval is 0 or long", b.text)
+	default:
+		message = fmt.Sprintf("the server refuses to listen on %s: it is held, perhaps by an earlier session of ours, or not permitted (AllowTcpForwarding, PermitListen, ports below 1024)", b.text)
+	}
+	b.set.log.Debug("remote listen refused", "listen", b.listen.addr, "error", err)
+	if b.set.config.Load().ExitOnForwardFailure {
+		b.show(tunnelfile.Degraded, message)
+	} else {
+		b.show(tunnelfile.Retrying, message)
+	}
+}
+
+// linkTrouble says that a bind failed because the link is dying: Lost will follow, and
+// there is nothing to say of the server.
+func linkTrouble(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled)
+}
+
+func (b *bind) show(state tunnelfile.State, message string) {
+	b.mu.Lock()
+	same := b.state == state && b.message == message
+	b.state, b.message = state, message
+	b.mu.Unlock()
+	if !same {
+		b.set.changed()
+	}
+}
+
+func (b *bind) status() (tunnelfile.State, string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state, b.message
+}

@@ -1,0 +1,103 @@
+package forward
+
+import (
+	"context"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+const (
+	checkInterval = time.Minute
+	checkTimeout  = 10 * time.Second
+)
+
+// restartCheck starts or ends the checks that Check=connect asks for. s.mu is held.
+func (s *Set) restartCheck(check string) {
+	if s.stopCheck != nil {
+		s.stopCheck()
+		s.stopCheck = nil
+	}
+	if check != "connect" {
+		for _, f := range s.forwards {
+			f.mu.Lock()
+			f.trouble = ""
+			f.mu.Unlock()
+		}
+		return
+	}
+	if s.closed {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stopCheck = cancel
+	s.running.Go(func() {
+		tick := time.NewTicker(checkInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			case <-s.checkNow:
+			}
+			s.checkAll(ctx)
+		}
+	})
+}
+
+// checkAll tries the target of each forward that nothing used for a while.
+func (s *Set) checkAll(ctx context.Context) {
+	s.mu.Lock()
+	n, forwards := s.lane, slices.Clone(s.forwards)
+	s.mu.Unlock()
+	if n == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	stop := context.AfterFunc(n.opening, cancel)
+	defer stop()
+	done := make(chan struct{})
+	for _, f := range forwards {
+		go func() {
+			f.check(ctx, n)
+			done <- struct{}{}
+		}()
+	}
+	for range forwards {
+		<-done
+	}
+}
+
+// check opens and closes a connection to the forward's target. A forward that is in
+// use, or whose clients choose the target, is not checked.
+func (f *forward) check(ctx context.Context, n *lane) {
+	spec := f.settings()
+	used := time.Since(time.Unix(0, f.lastOpen.Load())) < checkInterval
+	if spec.SOCKS() || f.open.Load() > 0 || used {
+		return
+	}
+	t := targetOf(spec.Target)
+	dial := n.link.DialContext
+	if spec.Kind == tunnelfile.RemoteForward {
+		dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return dialHere(ctx, target{network, addr})
+		}
+	}
+	c, err := dial(ctx, t.network, t.addr)
+	f.mu.Lock()
+	note := f.note
+	f.mu.Unlock()
+	switch {
+	case err == nil:
+		c.Close()
+		f.setProblems("", "")
+	case n.opening.Err() != nil || spec.Kind != tunnelfile.RemoteForward && !turnedDown(err) && ctx.Err() != context.DeadlineExceeded:
+		// The link's trouble, which is not for us to report.
+	default:
+		f.setProblems(explain(t, err), note)
+	}
+}

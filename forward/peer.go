@@ -1,0 +1,158 @@
+package forward
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ownPeer says whether the process at the other end of a connection is of the user
+// that this process runs as. Nobody on another machine is. If the kernel does not
+// tell, the answer is no.
+func ownPeer(c net.Conn) bool {
+	var uid uint32
+	var err error
+	switch c := c.(type) {
+	case *net.UnixConn:
+		uid, err = unixPeer(c)
+	case *net.TCPConn:
+		client, server := addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())
+		if !client.Addr().IsLoopback() {
+			return false
+		}
+		uid, err = tcpOwner(client, server)
+	default:
+		return false
+	}
+	return err == nil && uid == uint32(os.Getuid())
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	ap := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+func unixPeer(c *net.UnixConn) (uint32, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	err = raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err := errors.Join(err, credErr); err != nil {
+		return 0, err
+	}
+	return cred.Uid, nil
+}
+
+// tcpOwner is the uid that owns the socket here whose local and remote addresses are
+// given. It asks sock_diag(7), and where that is not to be had reads /proc/net/tcp.
+func tcpOwner(local, remote netip.AddrPort) (uint32, error) {
+	uid, err := diagOwner(local, remote)
+	if err == nil {
+		return uid, nil
+	}
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		for fields := range procLines(table) {
+			if len(fields) < 8 {
+				continue
+			}
+			l, ok1 := procAddr(fields[1])
+			r, ok2 := procAddr(fields[2])
+			if !ok1 || !ok2 || unmapped(l) != local || unmapped(r) != remote {
+				continue
+			}
+			uid, err := strconv.ParseUint(fields[7], 10, 32)
+			return uint32(uid), err
+		}
+	}
+	return 0, err
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// diagOwner asks for one socket by its addresses. An IPv4 connection may belong to an
+// IPv6 socket, under mapped addresses, so both families are tried for it.
+func diagOwner(local, remote netip.AddrPort) (uint32, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_INET_DIAG)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	families := []uint8{unix.AF_INET6}
+	if local.Addr().Is4() {
+		families = []uint8{unix.AF_INET, unix.AF_INET6}
+	}
+	for _, family := range families {
+		var uid uint32
+		if uid, err = askDiag(fd, family, local, remote); err == nil {
+			return uid, nil
+		}
+	}
+	return 0, err
+}
+
+// sockDiagByFamily is SOCK_DIAG_BY_FAMILY of linux/sock_diag.h.
+const sockDiagByFamily = 20
+
+// askDiag sends one struct inet_diag_req_v2 and reads one struct inet_diag_msg
+// (linux/inet_diag.h).
+func askDiag(fd int, family uint8, local, remote netip.AddrPort) (uint32, error) {
+	const (
+		headerSize  = unix.NLMSG_HDRLEN
+		requestSize = headerSize + 8 + 48
+		uidOffset   = headerSize + 4 + 48 + 12
+	)
+	request := make([]byte, requestSize)
+	native := binary.NativeEndian
+	native.PutUint32(request, requestSize)
+	native.PutUint16(request[4:], sockDiagByFamily)
+	native.PutUint16(request[6:], unix.NLM_F_REQUEST)
+	body := request[headerSize:]
+	body[0] = family
+	body[1] = unix.IPPROTO_TCP
+	native.PutUint32(body[4:], ^uint32(0)) // in any state
+	id := body[8:]                         // struct inet_diag_sockid: ports, addresses, interface, cookie
+	binary.BigEndian.PutUint16(id, local.Port())
+	binary.BigEndian.PutUint16(id[2:], remote.Port())
+	putDiagAddr(id[4:20], family, local.Addr())
+	putDiagAddr(id[20:36], family, remote.Addr())
+	for i := range 8 {
+		id[40+i] = 0xff // INET_DIAG_NOCOOKIE
+	}
+	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return 0, err
+	}
+	var reply [512]byte
+	n, _, err := unix.Recvfrom(fd, reply[:], 0)
+	switch {
+	case err != nil:
+		return 0, err
+	case n >= headerSize+4 && native.Uint16(reply[4:]) == unix.NLMSG_ERROR:
+		return 0, syscall.Errno(-int32(native.Uint32(reply[headerSize:])))
+	case n < uidOffset+4:
+		return 0, unix.EBADMSG
+	}
+	return native.Uint32(reply[uidOffset:]), nil
+}
+
+func putDiagAddr(to []byte, family uint8, a netip.Addr) {
+	if family == unix.AF_INET {
+		ip := a.As4()
+		copy(to, ip[:])
+		return
+	}
+	ip := a.As16() // of IPv4 the mapped form
+	copy(to, ip[:])
+}

@@ -1,0 +1,25 @@
+package forward
+
+import (
+	"errors"
+	"net"
+	"strconv"
+)
+
+var errForbidden = errors.New("not permitted by PermitRemoteOpen")
+
+// permitted says whether PermitRemoteOpen lets clients of a reverse SOCKS proxy go
+// to host and port. As ssh_config(5) has it: "host:port" with * for either, no other
+// patterns and no lookups; "any"; "none".
+func permitted(rules []string, host string, port uint16) bool {
+	for _, rule := range rules {
+		if rule == "any" {
+			return true
+		}
+		h, p, err := net.SplitHostPort(rule)
+		if err == nil && (h == "*" || h == host) && (p == "*" || p == strconv.Itoa(int(port))) {
+			return true
+		}
+	}
+	return len(rules) == 0
+}

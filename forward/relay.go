@@ -1,0 +1,158 @@
+package forward
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// Copy buffers. A connection that is silent waits with a small one; one whose reads
+// fill it gets a large one until they no longer do. A thousand idle connections so
+// hold 8 MB, not 128.
+const (
+	smallBuffer = 4 << 10
+	largeBuffer = 64 << 10
+)
+
+var (
+	smallBuffers = sync.Pool{New: func() any { return new([smallBuffer]byte) }}
+	largeBuffers = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
+)
+
+// relay carries one connection: bytes both ways between a socket here and a channel
+// of a link, a half-close passed on as such.
+type relay struct {
+	forward *forward
+	lane    *lane
+	local   net.Conn
+	channel net.Conn
+	cut     atomic.Bool
+
+	fromLocal   []byte // read from local already; goes into the channel first
+	fromChannel []byte // the same the other way round
+}
+
+// run returns when both directions have ended and both ends are closed. It takes one
+// goroutine besides its caller's.
+func (r *relay) run() {
+	defer r.lane.leave(r)
+	if !r.lane.enter(r) {
+		r.abort()
+		r.channel.Close()
+		return
+	}
+	r.forward.open.Add(1)
+	r.forward.total.Add(1)
+	ended := make(chan struct{})
+	go func() {
+		r.receive()
+		close(ended)
+	}()
+	r.send()
+	<-ended
+	// The socket first: on a dead link closing the channel waits until the link is closed.
+	r.local.Close()
+	r.channel.Close()
+	r.forward.open.Add(-1)
+}
+
+// send copies from the socket into the channel.
+func (r *relay) send() {
+	readErr, writeErr := pump(r.channel, r.local, r.fromLocal, &r.forward.sent)
+	switch {
+	case writeErr != nil:
+		// The server closed the channel. What it sent before is still to be received.
+	case readErr == io.EOF:
+		closeWrite(r.channel)
+	default:
+		r.abort()
+		r.channel.Close()
+	}
+}
+
+// receive copies from the channel to the socket.
+func (r *relay) receive() {
+	readErr, writeErr := pump(r.local, r.channel, r.fromChannel, &r.forward.received)
+	switch {
+	case writeErr != nil:
+		r.abort()
+		r.channel.Close()
+	case readErr == io.EOF && r.lane.alive():
+		closeWrite(r.local)
+	default:
+		// The rest of the stream is lost. A clean end would pass it off as complete.
+		r.abort()
+	}
+}
+
+// abort resets the socket, which ends both directions as soon as the channel has
+// ended too. It may be called from any goroutine and does not wait.
+func (r *relay) abort() {
+	if !r.cut.Swap(true) {
+		reset(r.local)
+	}
+}
+
+// pump writes head and then what it reads, until a read or a write fails, and says
+// which did.
+func pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Uint64) (readErr, writeErr error) {
+	if len(head) > 0 {
+		if _, err := dst.Write(head); err != nil {
+			return nil, err
+		}
+		count.Add(uint64(len(head)))
+	}
+	small := smallBuffers.Get().(*[smallBuffer]byte)
+	defer smallBuffers.Put(small)
+	var large *[largeBuffer]byte
+	defer func() {
+		if large != nil {
+			largeBuffers.Put(large)
+		}
+	}()
+	for {
+		buf := small[:]
+		if large != nil {
+			buf = large[:]
+		}
+		n, err := src.Read(buf)
+		if n > 0 {
+			if _, werr := dst.Write(buf[:n]); werr != nil {
+				return nil, werr
+			}
+			count.Add(uint64(n))
+		}
+		switch {
+		case err != nil:
+			return err, nil
+		case large == nil && n == smallBuffer:
+			large = largeBuffers.Get().(*[largeBuffer]byte)
+		case large != nil && n < smallBuffer:
+			largeBuffers.Put(large)
+			large = nil
+		}
+	}
+}
+
+// closeWrite passes a half-close on.
+func closeWrite(c net.Conn) {
+	if c, ok := c.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+	}
+}
+
+// reset closes c so that its peer sees a reset instead of an end, where the kind of
+// socket can tell them apart.
+func reset(c net.Conn) {
+	if c, ok := c.(*net.TCPConn); ok {
+		c.SetLinger(0)
+	}
+	c.Close()
+}
+
+// closed says whether a listener ended because it was closed.
+func closed(err error) bool {
+	return errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF)
+}

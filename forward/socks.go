@@ -1,0 +1,259 @@
+package forward
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// This file is the server's side of SOCKS 4, 4a and 5 as far as CONNECT without
+// authentication goes. The well-kept library, things-go/go-socks5, speaks neither 4
+// nor 4a and owns its copy loop, which would cost half-close, counters and speed.
+
+// socksPatience is how long a client may take over its request.
+const socksPatience = 30 * time.Second
+
+// socksBuffer holds the longest request (a SOCKS4a one: 8 bytes, a user and a host
+// name) and some of what a client in a hurry sends behind it.
+const socksBuffer = 1024
+
+// Protocol constants: RFC 1928, and Ying-Da Lee's SOCKS4 with its 4a extension.
+const (
+	socks4 = 4
+	socks5 = 5
+
+	socksConnect = 1
+
+	socks5NoAuthentication = 0x00
+	socks5NoneAcceptable   = 0xff
+
+	socks5IPv4   = 1
+	socks5Domain = 3
+	socks5IPv6   = 4
+
+	socks5Granted            = 0
+	socks5GeneralFailure     = 1
+	socks5NotAllowed         = 2
+	socks5NetworkUnreachable = 3
+	socks5HostUnreachable    = 4
+	socks5ConnectionRefused  = 5
+	socks5NoSuchCommand      = 7
+	socks5NoSuchAddressType  = 8
+
+	socks4Granted  = 90
+	socks4Rejected = 91
+)
+
+// socksRequest is where a SOCKS client wants to go. Names are left to whoever dials.
+type socksRequest struct {
+	version byte
+	host    string // a name or an address, without brackets
+	port    uint16
+}
+
+func (q socksRequest) target() target {
+	return target{"tcp", net.JoinHostPort(q.host, strconv.Itoa(int(q.port)))}
+}
+
+// negotiate reads a client's request, and returns what it sent behind it. A client
+// that asks for something else has had its answer when it returns an error.
+func negotiate(c net.Conn) (socksRequest, []byte, error) {
+	// Channels have no deadlines, so the connection is closed instead.
+	patience := time.AfterFunc(socksPatience, func() { c.Close() })
+	defer patience.Stop()
+	r := bufio.NewReaderSize(c, socksBuffer)
+	q, err := readSOCKS(r, c)
+	if err != nil {
+		return q, nil, err
+	}
+	head, err := r.Peek(r.Buffered())
+	return q, head, err
+}
+
+// readSOCKS reads one request from r and writes to w what has to be answered on the
+// way: the choice of a SOCKS5 method, and refusals.
+func readSOCKS(r *bufio.Reader, w io.Writer) (socksRequest, error) {
+	version, err := r.ReadByte()
+	if err != nil {
+		return socksRequest{}, err
+	}
+	switch version {
+	case socks4:
+		return readSOCKS4(r, w)
+	case socks5:
+		return readSOCKS5(r, w)
+	}
+	return socksRequest{}, fmt.Errorf("no SOCKS: first byte 0x%02x", version)
+}
+
+func readSOCKS4(r *bufio.Reader, w io.Writer) (socksRequest, error) {
+	q := socksRequest{version: socks4}
+	var head [7]byte // command, port, address
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return q, err
+	}
+	q.port = binary.BigEndian.Uint16(head[1:])
+	ip := netip.AddrFrom4([4]byte(head[3:]))
+	q.host = ip.String()
+	if _, err := readSOCKS4String(r); err != nil { // the user's name, which proves nothing
+		return q, err
+	}
+	if bytes := ip.As4(); bytes[0]|bytes[1]|bytes[2] == 0 && bytes[3] != 0 {
+		var err error
+		if q.host, err = readSOCKS4String(r); err != nil {
+			return q, err
+		}
+	}
+	switch {
+	case head[0] != socksConnect:
+		q.reply(w, socks4Rejected)
+		return q, fmt.Errorf("SOCKS4 command %d is not CONNECT", head[0])
+	case !validHost(q.host):
+		q.reply(w, socks4Rejected)
+		return q, fmt.Errorf("SOCKS4a host name %q", q.host)
+	}
+	return q, nil
+}
+
+// readSOCKS4String reads a string that ends with a zero byte, of at most 255 bytes.
+func readSOCKS4String(r *bufio.Reader) (string, error) {
+	var s []byte
+	for {
+		b, err := r.ReadByte()
+		switch {
+		case err != nil:
+			return "", err
+		case b == 0:
+			return string(s), nil
+		case len(s) == 255:
+			return "", errors.New("SOCKS4 string without end")
+		}
+		s = append(s, b)
+	}
+}
+
+func readSOCKS5(r *bufio.Reader, w io.Writer) (socksRequest, error) {
+	q := socksRequest{version: socks5}
+	if err := chooseSOCKS5Method(r, w); err != nil {
+		return q, err
+	}
+	var head [4]byte // version, command, reserved, address type
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return q, err
+	}
+	if head[0] != socks5 {
+		return q, fmt.Errorf("SOCKS5 request of version %d", head[0])
+	}
+	size := 0
+	switch head[3] {
+	case socks5IPv4:
+		size = 4
+	case socks5IPv6:
+		size = 16
+	case socks5Domain:
+		n, err := r.ReadByte()
+		if err != nil {
+			return q, err
+		}
+		size = int(n)
+	default:
+		q.reply(w, socks5NoSuchAddressType)
+		return q, fmt.Errorf("SOCKS5 address type %d", head[3])
+	}
+	rest := make([]byte, size+2) // address, port
+	if _, err := io.ReadFull(r, rest); err != nil {
+		return q, err
+	}
+	q.port = binary.BigEndian.Uint16(rest[size:])
+	if head[3] == socks5Domain {
+		q.host = string(rest[:size])
+	} else {
+		ip, _ := netip.AddrFromSlice(rest[:size]) // 4 or 16 bytes
+		q.host = ip.String()
+	}
+	switch {
+	case head[1] != socksConnect:
+		q.reply(w, socks5NoSuchCommand)
+		return q, fmt.Errorf("SOCKS5 command %d is not CONNECT", head[1])
+	case !validHost(q.host):
+		q.reply(w, socks5GeneralFailure)
+		return q, fmt.Errorf("SOCKS5 host name %q", q.host)
+	}
+	return q, nil
+}
+
+func chooseSOCKS5Method(r *bufio.Reader, w io.Writer) error {
+	n, err := r.ReadByte()
+	if err != nil {
+		return err
+	}
+	methods := make([]byte, n)
+	if _, err := io.ReadFull(r, methods); err != nil {
+		return err
+	}
+	for _, m := range methods {
+		if m == socks5NoAuthentication {
+			_, err := w.Write([]byte{socks5, socks5NoAuthentication})
+			return err
+		}
+	}
+	w.Write([]byte{socks5, socks5NoneAcceptable})
+	return errors.New("SOCKS5 client insists on authentication")
+}
+
+// validHost keeps what cannot be a host name from reaching the server's resolver.
+func validHost(host string) bool {
+	if host == "" {
+		return false
+	}
+	for i := range len(host) {
+		if host[i] <= ' ' || host[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// grant tells the client that its connection stands.
+func (q socksRequest) grant(w io.Writer) error {
+	if q.version == socks4 {
+		return q.reply(w, socks4Granted)
+	}
+	return q.reply(w, socks5Granted)
+}
+
+// deny tells the client why its connection does not stand, as far as its version of
+// the protocol has words for it.
+func (q socksRequest) deny(w io.Writer, why failure) error {
+	if q.version == socks4 {
+		return q.reply(w, socks4Rejected)
+	}
+	code := byte(socks5GeneralFailure)
+	switch why {
+	case failedForbidden:
+		code = socks5NotAllowed
+	case failedRefused:
+		code = socks5ConnectionRefused
+	case failedHost:
+		code = socks5HostUnreachable
+	case failedNetwork:
+		code = socks5NetworkUnreachable
+	}
+	return q.reply(w, code)
+}
+
+// reply writes a reply with a bound address of zeros: nobody here knows the real one.
+func (q socksRequest) reply(w io.Writer, code byte) error {
+	reply := []byte{0, code, 0, 0, 0, 0, 0, 0}
+	if q.version == socks5 {
+		reply = []byte{socks5, code, 0, socks5IPv4, 0, 0, 0, 0, 0, 0}
+	}
+	_, err := w.Write(reply)
+	return err
+}

@@ -1,0 +1,163 @@
+package forward
+
+import (
+	"net"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// visitor is a local connection on its way to a channel.
+type visitor struct {
+	forward *forward
+	conn    net.Conn
+	target  target        // zero until a SOCKS client has asked
+	socks   *socksRequest // nil unless the forward is SOCKS and its client has asked
+	head    []byte        // what came right behind a SOCKS request
+	number  uint64        // order of arrival
+	until   time.Time     // when a held visitor is reset; zero until first held
+	failed  *lane         // the lane that failed it last; it waits for another
+}
+
+// arrive takes a connection from an accept loop. It never blocks.
+func (s *Set) arrive(f *forward, conn net.Conn) {
+	if s.config.Load().AllowUsers == "self" && !ownPeer(conn) {
+		s.log.Info("connection of another user refused", "forward", f.String(), "peer", conn.RemoteAddr())
+		reset(conn)
+		return
+	}
+	v := &visitor{forward: f, conn: conn, number: s.arrivals.Add(1)}
+	s.enter()
+	if s.current() == nil && s.park(v) {
+		return
+	}
+	s.running.Go(func() { s.serve(v, nil) })
+}
+
+// serve brings a visitor to its target and carries its bytes, or parks it again.
+// It closes opening, if given, when it is about to open the channel or will not.
+func (s *Set) serve(v *visitor, opening chan<- struct{}) {
+	announce := func() {
+		if opening != nil {
+			close(opening)
+			opening = nil
+		}
+	}
+	defer announce()
+	spec := v.forward.settings()
+	switch {
+	case !spec.SOCKS():
+		v.target = targetOf(spec.Target)
+	case v.socks == nil:
+		announce() // clients take their time; those behind need not wait for it
+		request, head, err := negotiate(v.conn)
+		if err != nil {
+			s.log.Debug("SOCKS client turned away", "forward", v.forward.String(), "error", err)
+			s.dismiss(v)
+			return
+		}
+		v.socks, v.head, v.target = &request, head, request.target()
+	}
+	for {
+		lane := s.current()
+		if lane == nil || lane == v.failed {
+			if s.park(v) {
+				return
+			}
+			continue
+		}
+		announce()
+		channel, err := lane.open(v.target)
+		switch {
+		case err == nil:
+			s.connect(v, lane, channel)
+			return
+		case turnedDown(err):
+			v.forward.refuse(v.target, err)
+			if v.socks != nil {
+				v.socks.deny(v.conn, classify(err))
+			}
+			s.dismiss(v)
+			return
+		}
+		s.log.Debug("channel not opened, the link is to blame", "forward", v.forward.String(), "error", err)
+		v.failed = lane
+	}
+}
+
+// connect carries the visitor's bytes until both directions have ended.
+func (s *Set) connect(v *visitor, n *lane, channel net.Conn) {
+	defer s.leave()
+	v.forward.opened()
+	if v.socks != nil {
+		if err := v.socks.grant(v.conn); err != nil {
+			reset(v.conn)
+			channel.Close()
+			return
+		}
+	}
+	r := relay{forward: v.forward, lane: n, local: v.conn, channel: channel, fromLocal: v.head}
+	r.run()
+}
+
+// dismiss ends a visitor that gets no channel. A SOCKS client has had its answer and
+// sees an end; others see a reset.
+func (s *Set) dismiss(v *visitor) {
+	if v.socks != nil {
+		v.conn.Close()
+	} else {
+		reset(v.conn)
+	}
+	s.leave()
+}
+
+// welcome serves a connection that came in on the server.
+func (s *Set) welcome(f *forward, n *lane, channel net.Conn) {
+	defer s.leave()
+	spec := f.settings()
+	local, head, err := s.reach(f, spec, n, channel)
+	if err != nil {
+		s.log.Debug("remote client turned away", "forward", f.String(), "error", err)
+		channel.Close()
+		return
+	}
+	r := relay{forward: f, lane: n, local: local, channel: channel, fromChannel: head}
+	r.run()
+}
+
+// reach connects to what a remote client wants: the forward's target or, where it has
+// none, what the client asks for by SOCKS. It returns what followed the request.
+func (s *Set) reach(f *forward, spec tunnelfile.Forward, n *lane, channel net.Conn) (net.Conn, []byte, error) {
+	if !spec.SOCKS() {
+		t := targetOf(spec.Target)
+		local, err := dialHere(n.ctx, t)
+		if err != nil {
+			f.refuse(t, err)
+			return nil, nil, err
+		}
+		f.opened()
+		return local, nil, nil
+	}
+	request, head, err := negotiate(channel)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := request.target()
+	var local net.Conn
+	if permitted(s.config.Load().PermitRemoteOpen, request.host, request.port) {
+		local, err = dialHere(n.ctx, t)
+	} else {
+		err = errForbidden
+	}
+	if err != nil {
+		f.refuse(t, err)
+		request.deny(channel, classify(err))
+		return nil, nil, err
+	}
+	f.opened()
+	if err := request.grant(channel); err != nil {
+		local.Close()
+		return nil, nil, err
+	}
+	return local, head, nil
+}
