@@ -1,0 +1,136 @@
+package forward
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"testing"
+
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Each kind of forward carries bytes both ways through a real sshd, and passes the
+// half-close on that the echo server needs to see.
+func TestEveryKindOfForward(t *testing.T) {
+	size := int64(100 << 20)
+	if testing.Short() {
+		size = 4 << 20
+	}
+	server := testbed.StartServer(t, testbed.ServerOptions{})
+	link := dialSSH(t, server, server.Addr)
+	echoTCP := testbed.Echo(t, "tcp", "127.0.0.1:0")
+	echoUnix := testbed.Echo(t, "unix", socketPath(t, "echo"))
+
+	straight := func(t *testing.T, a net.Addr, _ net.Addr) net.Conn { return connect(t, a) }
+	socks := func(version string) func(*testing.T, net.Addr, net.Addr) net.Conn {
+		return func(t *testing.T, a, target net.Addr) net.Conn {
+			c := connect(t, a)
+			if err := askSOCKS(c, version, target.String()); err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+	}
+	for _, row := range []struct {
+		name    string
+		forward tunnelfile.Forward
+		connect func(*testing.T, net.Addr, net.Addr) net.Conn
+	}{
+		{"local tcp to tcp", local(loopback, tcp(echoTCP)), straight},
+		{"local tcp to unix", local(loopback, sock(echoUnix.String())), straight},
+		{"local unix to tcp", local(sock(socketPath(t, "l1")), tcp(echoTCP)), straight},
+		{"local unix to unix", local(sock(socketPath(t, "l2")), sock(echoUnix.String())), straight},
+		{"remote tcp to tcp", remote(tcp(freeAddr(t)), tcp(echoTCP)), straight},
+		{"remote tcp to unix", remote(tcp(freeAddr(t)), sock(echoUnix.String())), straight},
+		{"remote unix to tcp", remote(sock(socketPath(t, "r1")), tcp(echoTCP)), straight},
+		{"remote unix to unix", remote(sock(socketPath(t, "r2")), sock(echoUnix.String())), straight},
+		{"dynamic tcp, socks5", dynamic(loopback), socks("5")},
+		{"dynamic tcp, socks5 by name", dynamic(loopback), socks("5h")},
+		{"dynamic tcp, socks4", dynamic(loopback), socks("4")},
+		{"dynamic unix, socks4a", dynamic(sock(socketPath(t, "d1"))), socks("4a")},
+		{"reverse socks5", remote(tcp(freeAddr(t)), tunnelfile.Address{}), socks("5")},
+		{"reverse socks4a, unix", remote(sock(socketPath(t, "r3")), tunnelfile.Address{}), socks("4a")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSet(t, Config{Forwards: []tunnelfile.Forward{row.forward}})
+			use(t, s, link)
+			defer s.Lost(link)
+			report := s.Report()[0]
+			if report.State != tunnelfile.Up {
+				t.Fatalf("%s: %s", report.State, report.Message)
+			}
+			var a net.Addr
+			switch listen := row.forward.Listen; {
+			case row.forward.Kind != tunnelfile.RemoteForward:
+				a = s.addr(0)
+			case listen.Unix != "":
+				a = &net.UnixAddr{Net: "unix", Name: listen.Unix}
+			default:
+				a = &net.TCPAddr{IP: net.ParseIP(listen.Host), Port: listen.Port}
+			}
+			testbed.CheckEcho(t, row.connect(t, a, echoTCP), size, 10*patience)
+			testbed.WaitFor(t, patience, func() error {
+				if r := s.Report()[0]; r.BytesSent != uint64(size) || r.BytesReceived != uint64(size) || r.ChannelsOpen != 0 || r.ChannelsTotal != 1 {
+					return fmt.Errorf("counted %+v", r)
+				}
+				return nil
+			})
+			if s.IdleSince().IsZero() {
+				t.Error("not idle after its last connection")
+			}
+		})
+	}
+}
+
+// askSOCKS is the client's side of SOCKS: version is 4, 4a, 5, or 5h for a name.
+func askSOCKS(c net.Conn, version, addr string) error {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return err
+	}
+	ip := ap.Addr().As4()
+	port := binary.BigEndian.AppendUint16(nil, ap.Port())
+	switch version {
+	case "4", "4a":
+		request := append([]byte{4, 1}, port...)
+		if version == "4" {
+			request = append(append(request, ip[:]...), "user\x00"...)
+		} else {
+			request = append(request, "\x00\x00\x00\x01user\x00localhost\x00"...)
+		}
+		if _, err := c.Write(request); err != nil {
+			return err
+		}
+		return expect(c, []byte{0, 90}, 8)
+	}
+	if _, err := c.Write([]byte{5, 2, 2, 0}); err != nil {
+		return err
+	}
+	if err := expect(c, []byte{5, 0}, 2); err != nil {
+		return err
+	}
+	request := append([]byte{5, 1, 0, 1}, ip[:]...)
+	if version == "5h" {
+		request = append([]byte{5, 1, 0, 3, 9}, "localhost"...)
+	}
+	if _, err := c.Write(append(request, port...)); err != nil {
+		return err
+	}
+	return expect(c, []byte{5, 0}, 10)
+}
+
+// expect reads size bytes that begin with want.
+func expect(c net.Conn, want []byte, size int) error {
+	got := make([]byte, size)
+	if _, err := io.ReadFull(c, got); err != nil {
+		return err
+	}
+	if string(got[:len(want)]) != string(want) {
+		return fmt.Errorf("answer %s", strconv.QuoteToASCII(string(got)))
+	}
+	return nil
+}
