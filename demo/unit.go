@@ -1,0 +1,172 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// unit is the demo's tunnel as everybody's tunnels are: a file that the daemon
+// read, and a unit that systemd runs.
+type unit struct {
+	client *dbusapi.Client
+	name   string
+	added  bool
+	daemon *exec.Cmd // a daemon of the demo's own; nil where one is installed
+	log    bytes.Buffer
+}
+
+// noUserManager says why no unit can be made here, or "".
+func noUserManager(ctx context.Context) string {
+	if _, err := exec.LookPath("systemctl"); err != nil {
+		return "systemctl is not installed"
+	}
+	out, err := exec.CommandContext(ctx, "systemctl", "--user", "show", "--property=Version").CombinedOutput()
+	if err != nil {
+		return strings.TrimSpace(string(out))
+	}
+	return ""
+}
+
+// raiseUnit hands the tunnel file to the daemon and asks for the tunnel to be started.
+func (d *demo) raiseUnit(ctx context.Context, text string) error {
+	client, err := dbusapi.Dial(ctx, false)
+	if err != nil {
+		return err
+	}
+	u := &unit{client: client, name: "demo"}
+	d.tunnel = u // from here on there is something to clean up
+	global, err := client.Global(ctx)
+	if errors.Is(err, dbusapi.ErrNotInstalled) {
+		if err := u.startDaemon(d.Programs, d.dir); err != nil {
+			return err
+		}
+		global, err = u.awaitDaemon(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if u.daemon == nil {
+		d.say(good, "daemon", "holdfastd %s answers on the session bus", global.Version)
+	} else {
+		d.say(good, "daemon", "holdfastd %s, started for the demo, answers on the session bus", global.Version)
+	}
+	err = client.AddTunnel(ctx, u.name, text)
+	if errors.Is(err, dbusapi.ErrTunnelExists) {
+		u.name = "demo-" + strconv.Itoa(os.Getpid()) // somebody has one called demo: leave it alone
+		err = client.AddTunnel(ctx, u.name, text)
+	}
+	if err != nil {
+		return err
+	}
+	u.added = true
+	t, err := client.Tunnel(ctx, u.name)
+	if err != nil {
+		return err
+	}
+	d.say(good, "tunnel file", "%s", t.FilePath)
+	d.quote(text)
+	if err := client.Start(ctx, u.name); err != nil {
+		return err
+	}
+	d.say(wait, "unit", "%s", tunnelfile.ServiceName(u.name))
+	return nil
+}
+
+// startDaemon starts a daemon that sees the demo's tunnel and no other.
+func (u *unit) startDaemon(programs, dir string) error {
+	u.daemon = exec.Command(filepath.Join(programs, "holdfastd"))
+	u.daemon.Env = append(os.Environ(), "XDG_CONFIG_HOME="+dir)
+	u.daemon.Stdout, u.daemon.Stderr = &u.log, &u.log
+	u.daemon.SysProcAttr = ownGroup
+	if err := u.daemon.Start(); err != nil {
+		u.daemon = nil
+		return fmt.Errorf("no daemon is installed, and none can be started: %w", err)
+	}
+	return nil
+}
+
+// ownGroup keeps Ctrl-C from a child process, which is still needed to clean up,
+// and ends the child should the demo be killed.
+var ownGroup = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+
+// awaitDaemon returns once the daemon answers.
+func (u *unit) awaitDaemon(ctx context.Context) (dbusapi.Global, error) {
+	snapshot, err := u.client.Wait(ctx, func(s dbusapi.Snapshot) bool { return s.Running })
+	if err != nil {
+		return dbusapi.Global{}, fmt.Errorf("holdfastd does not answer: %w", err)
+	}
+	return snapshot.Global, nil
+}
+
+func (u *unit) await(ctx context.Context, states ...tunnelfile.State) (string, error) {
+	var last dbusapi.Tunnel
+	_, err := u.client.Wait(ctx, func(s dbusapi.Snapshot) bool {
+		last, _ = s.Tunnel(u.name)
+		return slices.Contains(states, last.State) || last.State == tunnelfile.Blocked || last.State == tunnelfile.Failed
+	})
+	line := tunnelfile.StatusText(last.State, last.Status)
+	if err == nil && !slices.Contains(states, last.State) {
+		err = errors.New("the tunnel gave up")
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %s (journalctl --user -u %s says more)", err, line, tunnelfile.ServiceName(u.name))
+	}
+	return line, nil
+}
+
+func (u *unit) describe(ctx context.Context) string {
+	// Its exit status tells of the unit, not of systemctl; what it prints is what counts.
+	out, _ := exec.CommandContext(ctx, "systemctl", "--user", "--no-pager", "--full", "--lines=0", "status", tunnelfile.ServiceName(u.name)).CombinedOutput()
+	return "$ systemctl --user status " + tunnelfile.ServiceName(u.name) + "\n" + string(out)
+}
+
+func (u *unit) kill(ctx context.Context) (pid int, ok bool, err error) {
+	out, err := exec.CommandContext(ctx, "systemctl", "--user", "show", "--property=MainPID", "--value", tunnelfile.ServiceName(u.name)).Output()
+	if err != nil {
+		return 0, false, err
+	}
+	pid, err = strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil || pid <= 0 {
+		return 0, false, fmt.Errorf("%s has no process", tunnelfile.ServiceName(u.name))
+	}
+	return pid, true, syscall.Kill(pid, syscall.SIGKILL)
+}
+
+func (u *unit) remove(ctx context.Context) error {
+	var errs []error
+	if u.added {
+		errs = append(errs, u.client.RemoveTunnel(ctx, u.name), u.awaitGone(ctx))
+	}
+	u.client.Close()
+	if u.daemon != nil {
+		u.daemon.Process.Signal(syscall.SIGTERM)
+		u.daemon.Wait()
+	}
+	return errors.Join(errs...)
+}
+
+// awaitGone returns once systemd knows neither of the tunnel's units as active.
+func (u *unit) awaitGone(ctx context.Context) error {
+	units := []string{tunnelfile.ServiceName(u.name), tunnelfile.SocketName(u.name)}
+	// stop waits for a stop that is under way already, and of a unit that is gone says so.
+	exec.CommandContext(ctx, "systemctl", append([]string{"--user", "stop"}, units...)...).Run()
+	out, _ := exec.CommandContext(ctx, "systemctl", append([]string{"--user", "is-active"}, units...)...).Output()
+	for state := range strings.FieldsSeq(string(out)) {
+		if state != "inactive" && state != "unknown" {
+			return fmt.Errorf("a unit of the demo is still %s: systemctl --user status %s", state, strings.Join(units, " "))
+		}
+	}
+	return nil
+}
