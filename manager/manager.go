@@ -3,65 +3,289 @@ package manager
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
 
+	"github.com/holdfast/holdfast/netwatch"
+	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Manager is the table of tunnels. Its methods may be called from any goroutine
-// while Run runs; each waits for an answer until its context ends.
-type Manager struct{}
+// Units is what the manager needs of systemd; *systemdctl.Conn is it.
+type Units interface {
+	StartTransient(ctx context.Context, unit systemdctl.Transient, aux ...systemdctl.Transient) error
+	Start(ctx context.Context, unit string) error
+	Stop(ctx context.Context, unit string) error
+	Restart(ctx context.Context, unit string) error
+	ResetFailed(ctx context.Context, unit string) error
+	Kill(ctx context.Context, unit string, sig syscall.Signal) error
+	Unit(ctx context.Context, name string) (systemdctl.Unit, error)
+	List(ctx context.Context, pattern string) ([]systemdctl.Unit, error)
+	Watch(ctx context.Context, match func(unit string) bool) <-chan string
+	UserspaceTimestamp(ctx context.Context) (realtime time.Time, monotonic uint64, err error)
+	Done() <-chan struct{}
+}
 
-var errNotBuilt = errors.New("not built yet")
+// Config is what a Manager is made of.
+type Config struct {
+	Units    Units
+	Networks <-chan netwatch.Network // nil: nobody watches the network, and it is taken to be there
+	Sleeps   <-chan netwatch.Sleep   // may be nil
 
-// Tunnels is every row, sorted by name.
-func (m *Manager) Tunnels(ctx context.Context) ([]Tunnel, error) { return nil, errNotBuilt }
+	Dirs       tunnelfile.Dirs // tunnel files are written to the first
+	RuntimeDir string          // see tunnelfile.RuntimeDir
+	Host       Host
+	Version    string
+	Log        *slog.Logger // nil: slog.Default()
+}
 
-// Tunnel is the row of that name, or ErrNoSuchTunnel.
+const (
+	maxJobs      = 16               // how many goroutines do I/O at once
+	jobDeadline  = 30 * time.Second // of each piece of I/O
+	networkGrace = 3 * time.Second  // how long to wait for the first word on the network
+)
+
+var errStopped = errors.New("the manager has stopped")
+
+// Manager is the table of tunnels. Its methods may be called from any goroutine; they
+// wait for Run to have read files and units, for an answer, and for no longer than
+// their context.
+type Manager struct {
+	Config
+	calls       chan func() // to be called by Run's goroutine
+	ready       chan struct{}
+	ended       chan struct{}
+	edits       chan struct{} // cap 1: who has put something in may write tunnel files
+	subscribers subscribers
+
+	// What follows is Run's goroutine's alone.
+	ctx      context.Context
+	rows     map[string]*row
+	problems tunnelfile.Problems
+	broken   map[string]tunnelfile.Problems // by tunnel
+	markers  downMarkers
+	down     map[string]bool // by the markers, as the daemon found them
+	network  netwatch.Network
+	asleep   bool
+	shown    Global
+	jobs     jobs
+	loads    loads
+	clock    *time.Timer // when to try again what waits for a port; armed only when something does
+
+	marked, listed, loaded, heard bool // all true: ready
+	isReady                       bool
+}
+
+// New is a manager that does nothing until Run.
+func New(c Config) *Manager {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Manager{
+		Config:  c,
+		calls:   make(chan func()),
+		ready:   make(chan struct{}),
+		ended:   make(chan struct{}),
+		edits:   make(chan struct{}, 1),
+		rows:    make(map[string]*row),
+		markers: downMarkers{dir: filepath.Join(c.RuntimeDir, "down")},
+		network: netwatch.Network{State: netwatch.Unknown},
+		heard:   c.Networks == nil,
+	}
+}
+
+// Ready is closed when files and units have been read for the first time.
+func (m *Manager) Ready() <-chan struct{} { return m.ready }
+
+// Run owns the table until the context ends, which is nil, or systemd is gone, which
+// is an error. The tunnels go on either way: they are systemd's.
+func (m *Manager) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
+	defer cancel()
+	defer close(m.ended)
+	m.ctx = ctx
+
+	m.readMarkers()
+	hints := m.Units.Watch(ctx, func(unit string) bool { _, ok := tunnelfile.NameOfUnit(unit); return ok })
+	files := make(chan struct{})
+	helpers.Go(func() { watchFiles(ctx, m.Dirs, m.Log, files) })
+	grace := time.AfterFunc(networkGrace, func() { m.post(ctx, m.networkUnheard) })
+	defer grace.Stop()
+	m.clock = time.AfterFunc(time.Hour, func() { m.post(ctx, m.tryAgain) })
+	m.clock.Stop()
+	defer m.clock.Stop()
+
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.Units.Done():
+			return errors.New("the connection to systemd is lost")
+		case call := <-m.calls:
+			call()
+		case unit, ok := <-hints:
+			if !ok {
+				hints = nil // Done follows
+			} else if name, ok := tunnelfile.NameOfUnit(unit); ok {
+				m.read(m.row(name))
+			} else {
+				m.readAll()
+			}
+		case <-files:
+			m.load(nil)
+		case n := <-m.Networks:
+			m.onNetwork(n)
+		case s := <-m.Sleeps:
+			m.onSleep(s)
+		}
+		m.checkReady()
+	}
+}
+
+// post has Run's goroutine call f.
+func (m *Manager) post(ctx context.Context, f func()) {
+	select {
+	case m.calls <- f:
+	case <-ctx.Done():
+	}
+}
+
+// ask is post for the manager's methods: it waits for the answer.
+func ask[T any](ctx context.Context, m *Manager, f func() T) (T, error) {
+	var zero T
+	select {
+	case <-m.ready:
+	case <-m.ended:
+		return zero, errStopped
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+	answer := make(chan T, 1)
+	select {
+	case m.calls <- func() { answer <- f() }:
+	case <-m.ended:
+		return zero, errStopped
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+	select {
+	case a := <-answer:
+		return a, nil
+	case <-m.ended:
+		return zero, errStopped
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+}
+
+// checkReady opens the table to callers, and to actions, when all there is to know is known.
+func (m *Manager) checkReady() {
+	if m.isReady || !m.marked || !m.listed || !m.loaded || !m.heard {
+		return
+	}
+	m.isReady = true
+	m.showGlobal()
+	m.stepAll()
+	close(m.ready)
+	m.Log.Info("ready", "tunnels", len(m.rows), "problems", len(m.problems), "network", m.network.State, "source", m.network.Source)
+}
+
+func (m *Manager) readMarkers() {
+	m.do(func(ctx context.Context) func() {
+		_, life, err := m.Units.UserspaceTimestamp(ctx)
+		markers := downMarkers{m.markers.dir, life}
+		var down map[string]bool
+		if err == nil {
+			down, err = markers.all()
+		}
+		return func() {
+			if err != nil {
+				m.Log.Warn("cannot tell which tunnels were stopped by hand", "error", err)
+			}
+			m.markers, m.down, m.marked = markers, down, true
+			for name, r := range m.rows {
+				r.down = down[name]
+			}
+			m.load(nil)
+		}
+	})
+}
+
+// row is the row of that name, made when there is none: a file or a unit has it.
+func (m *Manager) row(name string) *row {
+	r := m.rows[name]
+	if r == nil {
+		r = &row{name: name, down: m.down[name]}
+		m.rows[name] = r
+	}
+	return r
+}
+
+// names is the names of all rows, sorted.
+func (m *Manager) names() []string { return slices.Sorted(maps.Keys(m.rows)) }
+
+// Tunnels is every tunnel, sorted by name.
+func (m *Manager) Tunnels(ctx context.Context) ([]Tunnel, error) {
+	return ask(ctx, m, func() []Tunnel {
+		var list []Tunnel
+		for _, name := range m.names() {
+			if r := m.rows[name]; r.isShown {
+				list = append(list, r.shown)
+			}
+		}
+		return list
+	})
+}
+
+// Tunnel is the tunnel of that name, or ErrNoSuchTunnel.
 func (m *Manager) Tunnel(ctx context.Context, name string) (Tunnel, error) {
-	return Tunnel{}, errNotBuilt
+	t, err := ask(ctx, m, func() *Tunnel {
+		if r := m.rows[name]; r != nil && r.isShown {
+			return &r.shown
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return Tunnel{}, err
+	case t == nil:
+		return Tunnel{}, noSuchTunnel(name)
+	}
+	return *t, nil
 }
 
 // Global is what there is to say of the manager itself.
-func (m *Manager) Global(ctx context.Context) (Global, error) { return Global{}, errNotBuilt }
-
-// CheckTunnel says all that is wrong with the text of a tunnel file; nothing is
-// written. No problems: nil. The error is for a name that cannot be one.
-func (m *Manager) CheckTunnel(ctx context.Context, name, text string) (tunnelfile.Problems, error) {
-	return nil, errNotBuilt
+func (m *Manager) Global(ctx context.Context) (Global, error) {
+	return ask(ctx, m, func() Global { return m.shown })
 }
 
-// AddTunnel checks the text and writes it to the first directory. It fails with
-// ErrInvalidName, ErrTunnelExists, tunnelfile.Problems or ErrNotStored.
-func (m *Manager) AddTunnel(ctx context.Context, name, text string) error { return errNotBuilt }
+// Subscribe calls f with every later change, in order, from a goroutine of its own,
+// until cancel is called. Changes of one tunnel that f is too slow for become one.
+func (m *Manager) Subscribe(f func(Change)) (cancel func()) { return m.subscribers.add(f) }
 
-// UpdateTunnel does the same for a tunnel that exists.
-func (m *Manager) UpdateTunnel(ctx context.Context, name, text string) error { return errNotBuilt }
-
-// RemoveTunnel stops a tunnel and deletes its file.
-func (m *Manager) RemoveTunnel(ctx context.Context, name string) error { return errNotBuilt }
-
-// Start starts tunnels by name or glob (path.Match); no patterns means all.
-// It returns when systemd has been asked, not when they are up.
-func (m *Manager) Start(ctx context.Context, patterns []string) error { return errNotBuilt }
-
-// Stop stops tunnels, until Start or the service manager's next start.
-func (m *Manager) Stop(ctx context.Context, patterns []string) error { return errNotBuilt }
-
-// Restart stops and starts tunnels.
-func (m *Manager) Restart(ctx context.Context, patterns []string) error { return errNotBuilt }
-
-// Reconnect asks for a new SSH connection, made before the old one is let go.
-func (m *Manager) Reconnect(ctx context.Context, patterns []string) error { return errNotBuilt }
-
-// Reload reads the directories again.
-func (m *Manager) Reload(ctx context.Context) error { return errNotBuilt }
-
-// Statistics is the running tunnel's own report, read now. A tunnel that does not
-// run has an empty one with its name and state.
-func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Report, error) {
-	return tunnelfile.Report{}, errNotBuilt
+// showGlobal publishes what changed of the manager itself.
+func (m *Manager) showGlobal() {
+	now := Global{
+		Version:       m.Version,
+		Network:       string(m.network.State),
+		NetworkSource: m.network.Source,
+		Problems:      m.problems,
+	}
+	old := m.shown
+	m.shown = now
+	if m.isReady && !sameGlobal(old, now) {
+		m.subscribers.tell(Change{Kind: GlobalChanged, OldGlobal: old, NewGlobal: now})
+	}
 }
 
-// Subscribe calls f with every later change, in order, from a goroutine of its
-// own, until cancel is called.
-func (m *Manager) Subscribe(f func(Change)) (cancel func()) { return func() {} }
+func sameGlobal(a, b Global) bool {
+	return a.Version == b.Version && a.Network == b.Network && a.NetworkSource == b.NetworkSource &&
+		slices.Equal(a.Problems, b.Problems)
+}

@@ -1,0 +1,98 @@
+// holdfastd keeps tunnel files, systemd units and the network in step, and answers on
+// D-Bus. It carries no tunnel data: the tunnels live on without it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/netwatch"
+	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// connectTime is how long the bus and systemd may take to answer at the start.
+const connectTime = 20 * time.Second
+
+func main() {
+	system := flag.Bool("system", false, "serve the system's tunnels, on the system bus")
+	version := flag.Bool("version", false, "print the version and exit")
+	verbose := flag.Bool("v", false, "log more")
+	flag.Parse()
+	if *version {
+		fmt.Println("holdfastd", versionText())
+		return
+	}
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "holdfastd: unexpected argument %q\n", flag.Arg(0))
+		os.Exit(2)
+	}
+	log := newLog(*verbose)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := run(ctx, *system, log); err != nil {
+		log.Error(err.Error())
+		os.Exit(1)
+	}
+}
+
+// run serves until the context ends, which is nil, or the bus or systemd is gone.
+func run(ctx context.Context, system bool, log *slog.Logger) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	scope, dirs := systemdctl.User, tunnelfile.UserDirs(os.Getenv)
+	if system {
+		scope, dirs = systemdctl.System, tunnelfile.SystemDirs()
+	}
+	host, err := manager.ThisHost()
+	if err != nil {
+		return err
+	}
+	connecting, connected := context.WithTimeout(ctx, connectTime)
+	defer connected()
+	units, err := systemdctl.Connect(connecting, scope)
+	if err != nil {
+		return err
+	}
+	defer units.Close()
+	bus, err := dbusapi.Connect(connecting, system)
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+
+	network := netwatch.Watch(ctx, netwatch.Config{Log: log})
+	m := manager.New(manager.Config{
+		Units: units, Networks: network.Networks(), Sleeps: network.Sleeps(),
+		Dirs: dirs, RuntimeDir: tunnelfile.RuntimeDir(os.Getenv),
+		Host: host, Version: versionText(), Log: log,
+	})
+	// Nothing is touched before the name is ours: another daemon may be at work.
+	owned := nameOwned(ctx, bus)
+	served := make(chan error, 1)
+	go func() { served <- dbusapi.Serve(ctx, bus, system, m) }()
+	select {
+	case err := <-served:
+		return err
+	case <-owned:
+	}
+	managed := make(chan error, 1)
+	go func() { managed <- m.Run(ctx) }()
+	select {
+	case err = <-served:
+		cancel()
+		return errors.Join(err, <-managed)
+	case err = <-managed:
+		cancel()
+		return errors.Join(err, <-served)
+	}
+}

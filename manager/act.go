@@ -1,0 +1,275 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// stepAll is step for every row.
+func (m *Manager) stepAll() {
+	for _, r := range m.rows {
+		m.step(r)
+	}
+}
+
+// step shows a row as it is and starts the next thing there is to do for it, one at a
+// time. Whatever may have changed a row calls it.
+func (m *Manager) step(r *row) {
+	if !m.isReady || !r.known || r.acting || r.reading {
+		return
+	}
+	if !r.isShown {
+		r.adopt()
+	}
+	o := m.obstacle(r)
+	m.show(r, o)
+	if r.unmarked {
+		m.mark(r)
+		return
+	}
+	action := plan(r, o)
+	switch action.Verb {
+	case Wait:
+		r.settle()
+	case Nothing:
+		r.retry, r.restart, r.reconnect, r.probe = false, false, false, false
+		r.settle()
+		m.forget(r)
+	default:
+		m.act(r, action)
+	}
+}
+
+// settle answers those who wait for what they asked of a row to be under way.
+func (r *row) settle() {
+	for _, f := range r.waiting {
+		f()
+	}
+	r.waiting = nil
+}
+
+func (m *Manager) obstacle(r *row) obstacle {
+	if r.file == nil {
+		return obstacle{}
+	}
+	return obstacleOf(r.file, m.network, m.asleep)
+}
+
+// show publishes a row if it differs from what was published.
+func (m *Manager) show(r *row, o obstacle) {
+	if r.file == nil && !r.broken && !r.isShown && !r.service.running() {
+		return // left-overs of a tunnel that is gone
+	}
+	if r.file == nil && r.broken && !r.isShown && !r.service.running() && !r.socket.running() {
+		return // never was a tunnel: it stands among the problems
+	}
+	t := r.view(o, time.Now())
+	switch {
+	case !r.isShown:
+		m.subscribers.tell(Change{Kind: Added, New: t})
+	case same(r.shown, t):
+		return
+	default:
+		if r.shown.State != t.State {
+			m.Log.Info(string(t.State), "tunnel", r.name, "status", t.Status)
+		}
+		m.subscribers.tell(Change{Kind: Changed, Old: r.shown, New: t})
+	}
+	r.shown, r.isShown = t, true
+}
+
+// forget drops the row of a tunnel that has neither file nor units any more.
+func (m *Manager) forget(r *row) {
+	if r.file != nil || r.broken || r.service.running() || r.service.ending() || r.socket.running() || r.socket.ending() {
+		return
+	}
+	delete(m.rows, r.name)
+	delete(m.down, r.name)
+	if r.isShown {
+		m.subscribers.tell(Change{Kind: Removed, Old: r.shown})
+	}
+}
+
+// mark writes down whether a person stopped the tunnel.
+func (m *Manager) mark(r *row) {
+	r.acting, r.unmarked = true, false
+	markers, down := m.markers, r.down
+	m.do(func(context.Context) func() {
+		err := markers.set(r.name, down)
+		return func() {
+			r.acting = false
+			if err != nil {
+				m.Log.Warn("cannot remember what was asked for across restarts", "tunnel", r.name, "error", err)
+			}
+			m.after(r)
+		}
+	})
+}
+
+// act carries an action out, reads the units again and goes on from there.
+func (m *Manager) act(r *row, a Action) {
+	r.acting, r.readAgain = true, false
+	if a.Verb == StopUnits {
+		r.stopping = true
+	}
+	d, pid := r.design, r.service.MainPID
+	m.Log.Debug("act", "tunnel", r.name, "action", a.Verb, "signal", int(a.Signal))
+	m.do(func(ctx context.Context) func() {
+		err := m.perform(ctx, r.name, a, d)
+		f, readErr := m.facts(ctx, r.name)
+		return func() {
+			r.acting = false
+			if readErr != nil {
+				m.Log.Warn("cannot read units", "tunnel", r.name, "error", readErr)
+			} else {
+				r.take(f)
+			}
+			if a.Verb == SendSignal {
+				m.signalled(r, a.Signal, pid, err)
+			} else {
+				m.performed(r, a.Verb, err)
+			}
+			m.after(r)
+		}
+	})
+}
+
+// performed notes what an action did, in the table.
+func (m *Manager) performed(r *row, v Verb, err error) {
+	if v != StopUnits {
+		r.retry, r.restart, r.probe = false, false, false
+	}
+	if err == nil {
+		return
+	}
+	r.stopping = false
+	r.problem = err.Error()
+	m.Log.Warn("cannot", "tunnel", r.name, "action", v, "error", err)
+	var listen *listenError
+	if errors.As(err, &listen) {
+		if other := m.listenerOf(listen.listener.stream, r); other != "" {
+			listen.holder = "the tunnel " + other
+			r.problem = listen.Error()
+		}
+		m.tryLater(r)
+	}
+}
+
+// listenerOf is the other tunnel that listens on an address.
+func (m *Manager) listenerOf(stream string, but *row) string {
+	for _, name := range m.names() {
+		r := m.rows[name]
+		if r == but || !r.socket.running() {
+			continue
+		}
+		for _, l := range r.design.listen {
+			if l.stream == stream {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// signalled notes what the worker was told. One that could not be told has ended or
+// soon will have: it is not told twice.
+func (m *Manager) signalled(r *row, signal syscall.Signal, pid uint32, err error) {
+	if r.told.pid != pid {
+		r.told = told{pid: pid}
+	}
+	switch signal {
+	case signalReload:
+		r.told.file = r.hash
+	case signalHold:
+		r.told.hold = true
+	case signalProbe:
+		r.told.hold, r.probe = false, false
+	case signalReconnect:
+		r.reconnect = false
+	}
+	switch {
+	case err != nil && !errors.Is(err, systemdctl.ErrNoProcess) && !errors.Is(err, systemdctl.ErrNoSuchUnit):
+		m.Log.Warn("cannot send a signal", "tunnel", r.name, "signal", signal, "error", err)
+	case err == nil && signal == signalReload:
+		// Its state may stay the same, and then systemd has no news of it.
+		time.AfterFunc(reloadGrace, func() { m.post(m.ctx, func() { m.read(r) }) })
+	}
+}
+
+// reloadGrace is how long a worker may take to apply a changed file before its report is read again.
+const reloadGrace = 500 * time.Millisecond
+
+// unloadGrace is how long systemd may take to unload a transient unit that ended.
+const unloadGrace = time.Second
+
+// perform is the I/O of an action.
+func (m *Manager) perform(ctx context.Context, name string, a Action, d design) error {
+	service, socket := tunnelfile.ServiceName(name), tunnelfile.SocketName(name)
+	switch a.Verb {
+	case MakeService, MakeSocket:
+		return m.make(ctx, a.Verb, d)
+	case StartService, RestartService:
+		// Its start limit is for crashes, not for people and networks.
+		if err := ignoreGone(m.Units.ResetFailed(ctx, service)); err != nil {
+			return err
+		}
+		if a.Verb == StartService {
+			return m.Units.Start(ctx, service)
+		}
+		return m.Units.Restart(ctx, service)
+	case StopUnits:
+		return errors.Join(ignoreGone(m.Units.Stop(ctx, socket)), ignoreGone(m.Units.Stop(ctx, service)))
+	case FreeNames:
+		return errors.Join(ignoreGone(m.Units.ResetFailed(ctx, socket)), ignoreGone(m.Units.ResetFailed(ctx, service)))
+	case SendSignal:
+		return m.Units.Kill(ctx, service, a.Signal)
+	}
+	return fmt.Errorf("no such action: %d", a.Verb)
+}
+
+// make makes both units of a tunnel and starts one of them.
+func (m *Manager) make(ctx context.Context, v Verb, d design) error {
+	if err := tryListen(ctx, d.listen, d.unlink); err != nil {
+		return err
+	}
+	start := func() error { return m.Units.StartTransient(ctx, d.service) }
+	switch {
+	case v == MakeSocket:
+		start = func() error { return m.Units.StartTransient(ctx, d.socket, d.service) }
+	case d.socket.Name != "":
+		start = func() error { return m.Units.StartTransient(ctx, d.service, d.socket) }
+	}
+	err := start()
+	for end, pause := time.Now().Add(unloadGrace), 5*time.Millisecond; errors.Is(err, systemdctl.ErrUnitExists) && time.Now().Before(end); pause *= 2 {
+		select {
+		case <-time.After(pause): // the units have ended but are not unloaded yet
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		err = start()
+	}
+	if !errors.Is(err, systemdctl.ErrUnitExists) {
+		return err
+	}
+	// Another unit refers to them and keeps them loaded as they were: better the old
+	// settings than no tunnel.
+	m.Log.Warn("started as it was: a unit that refers to it keeps systemd from taking the new settings", "unit", d.service.Name)
+	if v == MakeSocket {
+		return m.Units.Start(ctx, d.socket.Name)
+	}
+	return m.Units.Start(ctx, d.service.Name)
+}
+
+// ignoreGone is err, unless it says that there is no such unit, which is as well.
+func ignoreGone(err error) error {
+	if errors.Is(err, systemdctl.ErrNoSuchUnit) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,56 @@
+package manager
+
+import "time"
+
+// again is when to try once more what failed because somebody else had a port, or
+// because connections came faster than the program could take them. Both may pass
+// without a sign that the daemon could wait for.
+type again struct {
+	at    time.Time // zero: not unasked
+	delay time.Duration
+}
+
+const (
+	firstDelay = 5 * time.Second
+	lastDelay  = time.Minute
+)
+
+// tryLater arms the clock for a row; each failure in a row doubles the delay.
+func (m *Manager) tryLater(r *row) {
+	r.again.delay = min(max(2*r.again.delay, firstDelay), lastDelay)
+	r.again.at = time.Now().Add(r.again.delay)
+	m.setClock()
+}
+
+// setClock arms the one clock for the row that is due first, if any: with nothing to
+// wait for, the daemon has no timer at all.
+func (m *Manager) setClock() {
+	var first time.Time
+	for _, r := range m.rows {
+		if at := r.again.at; !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	m.clock.Stop()
+	if !first.IsZero() {
+		m.clock.Reset(time.Until(first))
+	}
+}
+
+// tryAgain retries the rows that are due.
+func (m *Manager) tryAgain() {
+	now := time.Now()
+	for _, r := range m.rows {
+		if at := r.again.at; !at.IsZero() && !at.After(now) {
+			r.again.at = time.Time{}
+			r.occasion()
+			m.step(r)
+		}
+	}
+	m.setClock()
+}
+
+// occasion lets a row try again what failed, or what somebody else stopped.
+func (r *row) occasion() {
+	r.retry, r.alone, r.problem = true, false, ""
+}

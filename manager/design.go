@@ -1,0 +1,222 @@
+package manager
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Host is what the design of a tunnel's units depends on besides its file.
+type Host struct {
+	Program string // path of holdfast-tunnel
+	IPv6    bool   // there is an IPv6 loopback address
+	Lookup  func(host string) ([]netip.Addr, error)
+}
+
+// design is what a tunnel's units are to be.
+type design struct {
+	service systemdctl.Transient
+	socket  systemdctl.Transient // no name: the tunnel does not listen here
+	listen  []listener
+	unlink  bool // StreamLocalBindUnlink: a stale socket may be replaced
+	mark    mark
+}
+
+// Who starts more often than this gives up: five crashes in a minute.
+const (
+	crashInterval = time.Minute
+	crashBurst    = 5
+)
+
+// defaults are the settings of each service unit that [Unit] and [Service] of a tunnel
+// file may replace.
+var defaults = map[string][]systemdctl.Setting{
+	"Unit": {
+		{Key: "StartLimitIntervalSec", Value: "1min"},
+	},
+	"Service": {
+		{Key: "RestartSec", Value: "5s"},
+		{Key: "TimeoutStopSec", Value: "15s"}, // the worker lets open channels drain for 10 s
+		{Key: "WatchdogSec", Value: "30s"},
+	},
+}
+
+// sandbox is what a worker can do without, and so can ssh, a ProxyCommand, an agent
+// and a command of ExecUp=: nothing here hides a file or forbids a program. In a user
+// unit each of these implies NoNewPrivileges=, so none is set where a tunnel file says
+// NoNewPrivileges=no, as a ProxyCommand with sudo(8) needs it.
+var sandbox = []systemdctl.Setting{
+	{Key: "NoNewPrivileges", Value: "yes"},
+	{Key: "LockPersonality", Value: "yes"},
+	{Key: "RestrictRealtime", Value: "yes"},
+	{Key: "RestrictSUIDSGID", Value: "yes"},
+	{Key: "RestrictAddressFamilies", Value: "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_VSOCK"},
+}
+
+// designOf turns a tunnel into its units (pure but for Host.Lookup). Problems are
+// settings that systemd would not take and addresses that cannot be listened on.
+func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
+	d := design{unlink: sshSetting(t, "StreamLocalBindUnlink") == "" || yes(sshSetting(t, "StreamLocalBindUnlink"))}
+	var problems tunnelfile.Problems
+	d.listen, problems = listenersOf(t, h)
+	mode, err := socketMode(t)
+	if err != nil {
+		problems = append(problems, tunnelfile.Problem{Path: t.Path, Key: "StreamLocalBindMask", Message: err.Error()})
+	}
+
+	if t.Connections > 1 {
+		problems = append(problems, tunnelfile.Problem{Path: t.Path, Key: "Connections", Message: "more than 1 is not built yet"})
+	}
+
+	socketName := tunnelfile.SocketName(t.Name)
+	streams := make([]string, len(d.listen))
+	for i, l := range d.listen {
+		streams[i] = l.stream
+	}
+	d.mark = mark{service: digest(h.Program, t.Path, fmt.Sprint(settingsOf(t.Unit)), fmt.Sprint(settingsOf(t.Service)), fmt.Sprint(startBurst(t)))}
+	service := systemdctl.Service{
+		Description:              description(t),
+		Slice:                    tunnelfile.Slice,
+		ExecStart:                []string{h.Program, literal(t.Path)},
+		Type:                     "notify",
+		NotifyAccess:             "main",
+		KillMode:                 "control-group",
+		Restart:                  "always",
+		RestartPreventExitStatus: []int32{int32(tunnelfile.ExitOK), int32(tunnelfile.ExitDistrusted), int32(tunnelfile.ExitDenied), int32(tunnelfile.ExitMistaken)},
+		TimeoutStart:             systemdctl.Infinity, // READY=1 comes when the server can be reached, be it tomorrow
+		FileDescriptorStoreMax:   64,
+	}
+	if len(streams) > 0 {
+		d.mark.socket = digest(append(streams, mode.String())...)
+		d.socket = systemdctl.Transient{Name: socketName, Properties: systemdctl.Socket{
+			Description:          description(t) + " (listening sockets)",
+			Slice:                tunnelfile.Slice,
+			ListenStream:         streams,
+			SocketMode:           mode,
+			FileDescriptorName:   "holdfast",
+			RemoveOnStop:         true,
+			Backlog:              4096,
+			TriggerLimitInterval: 2 * time.Second,
+			TriggerLimitBurst:    20,
+		}.Properties()}
+		// The worker gets its listeners from the socket unit, which therefore comes first.
+		service.Requires = []string{socketName}
+		service.After = []string{socketName}
+	}
+	service.Environment = []string{d.mark.String()}
+
+	props := service.Properties()
+	for _, section := range []struct {
+		name     string
+		settings []tunnelfile.Setting
+	}{{"Unit", t.Unit}, {"Service", t.Service}} {
+		own, errs := systemdctl.Properties(section.name, settingsOf(section.settings))
+		for i, err := range errs {
+			if err != nil {
+				s := section.settings[i]
+				problems = append(problems, tunnelfile.Problem{Path: s.Path, Line: s.Line, Key: s.Key, Message: err.Error()})
+			}
+		}
+		base, _ := systemdctl.Properties(section.name, missing(baseOf(section.name, t), section.settings))
+		props = append(append(props, base...), own...)
+	}
+	d.service = systemdctl.Transient{Name: tunnelfile.ServiceName(t.Name), Properties: props}
+	return d, problems
+}
+
+// baseOf is the settings of a section that are in force when the file has none of its own.
+func baseOf(section string, t tunnelfile.Tunnel) []systemdctl.Setting {
+	base := append([]systemdctl.Setting(nil), defaults[section]...)
+	switch section {
+	case "Unit":
+		base = append(base, systemdctl.Setting{Key: "StartLimitBurst", Value: fmt.Sprint(startBurst(t))})
+	case "Service":
+		for _, s := range t.Service {
+			if s.Key == "NoNewPrivileges" && !yes(s.Value) {
+				return base
+			}
+		}
+		base = append(base, sandbox...)
+	}
+	return base
+}
+
+// startBurst is how many starts within crashInterval are too many. Those of a tunnel
+// that starts on demand and idles out are no crashes.
+func startBurst(t tunnelfile.Tunnel) int {
+	if t.Start != tunnelfile.StartOnDemand {
+		return crashBurst
+	}
+	return crashBurst + int(crashInterval/max(t.IdleTimeout, time.Second))
+}
+
+// missing is the settings of base that own does not have.
+func missing(base []systemdctl.Setting, own []tunnelfile.Setting) []systemdctl.Setting {
+	has := make(map[string]bool)
+	for _, s := range own {
+		has[s.Key] = true
+	}
+	var rest []systemdctl.Setting
+	for _, s := range base {
+		if !has[s.Key] {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}
+
+func settingsOf(list []tunnelfile.Setting) []systemdctl.Setting {
+	settings := make([]systemdctl.Setting, len(list))
+	for i, s := range list {
+		settings[i] = systemdctl.Setting{Key: s.Key, Value: s.Value}
+	}
+	return settings
+}
+
+func description(t tunnelfile.Tunnel) string {
+	if t.Description == "" || t.Description == t.Destination {
+		return "SSH tunnel " + t.Name + " to " + t.Destination
+	}
+	return "SSH tunnel " + t.Name + ": " + t.Description
+}
+
+// literal keeps systemd from replacing $NAME in an argument.
+func literal(arg string) string { return strings.ReplaceAll(arg, "$", "$$") }
+
+// mark is kept in the service's own Environment=, and tells with which unit-level
+// settings it was made. A new version of Holdfast that would make it otherwise is no
+// reason to restart it; what a person wrote is.
+type mark struct {
+	service string // of the command line, [Unit] and [Service]
+	socket  string // of the addresses; empty: none
+}
+
+const markVariable = "HOLDFAST_UNIT="
+
+func (m mark) String() string { return markVariable + m.service + "." + m.socket }
+
+// markOf is the inverse of mark.String, among the lines of a unit's Environment=.
+// False: the unit is none of ours.
+func markOf(environment []string) (mark, bool) {
+	for _, line := range environment {
+		if value, ok := strings.CutPrefix(line, markVariable); ok {
+			service, socket, ok := strings.Cut(value, ".")
+			return mark{service, socket}, ok
+		}
+	}
+	return mark{}, false
+}
+
+func digest(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}

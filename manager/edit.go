@@ -1,0 +1,121 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// CheckTunnel says all that is wrong with the text of a tunnel file; nothing is
+// written. No problems: nil. The error is for a name that cannot be one.
+func (m *Manager) CheckTunnel(ctx context.Context, name, text string) (tunnelfile.Problems, error) {
+	if !tunnelfile.ValidName(name) {
+		return nil, invalidName(name)
+	}
+	t, problems := tunnelfile.Parse(name, "", text)
+	_, more := designOf(t, m.Host)
+	return append(problems, more...), ctx.Err()
+}
+
+// AddTunnel checks the text and writes it to the first directory. It fails with
+// ErrInvalidName, ErrTunnelExists, tunnelfile.Problems or ErrNotStored.
+func (m *Manager) AddTunnel(ctx context.Context, name, text string) error {
+	return m.edit(ctx, name, func() error {
+		if path := m.find(name); path != "" {
+			return fmt.Errorf("%w: %s (%s)", ErrTunnelExists, name, path)
+		}
+		return m.store(ctx, name, text)
+	})
+}
+
+// UpdateTunnel does the same for a tunnel that exists. One that lies in another
+// directory than the first is left there and overridden.
+func (m *Manager) UpdateTunnel(ctx context.Context, name, text string) error {
+	return m.edit(ctx, name, func() error {
+		if m.find(name) == "" {
+			return noSuchTunnel(name)
+		}
+		return m.store(ctx, name, text)
+	})
+}
+
+// RemoveTunnel stops a tunnel and deletes its file, and its drop-ins beside it. One
+// that lies in another directory than the first is ErrRefused.
+func (m *Manager) RemoveTunnel(ctx context.Context, name string) error {
+	return m.edit(ctx, name, func() error {
+		path := m.find(name)
+		switch {
+		case path == "":
+			return noSuchTunnel(name)
+		case filepath.Dir(path) != filepath.Clean(m.Dirs[0]):
+			return fmt.Errorf("%w: %s is not yours to remove, it is the administrator's: %s (stop it, or override it with a file of that name in %s)",
+				ErrRefused, name, path, m.Dirs[0])
+		}
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotStored, err)
+		}
+		if err := os.RemoveAll(path + ".d"); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotStored, err)
+		}
+		return nil
+	})
+}
+
+// edit changes tunnel files, one caller at a time, and waits until the table has read
+// them and what follows is under way.
+func (m *Manager) edit(ctx context.Context, name string, change func() error) error {
+	if !tunnelfile.ValidName(name) {
+		return invalidName(name)
+	}
+	select {
+	case m.edits <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := change()
+	<-m.edits
+	if err != nil {
+		return err
+	}
+	if err := m.loadAndWait(ctx); err != nil {
+		return err
+	}
+	err = m.each(ctx, []string{name}, func(*row, bool) error { return nil })
+	if errors.Is(err, ErrNoSuchTunnel) {
+		return nil // removed, and gone already
+	}
+	return err
+}
+
+func (m *Manager) store(ctx context.Context, name, text string) error {
+	problems, err := m.CheckTunnel(ctx, name, text)
+	if err != nil {
+		return err
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	if err := tunnelfile.Write(filepath.Join(m.Dirs[0], name+tunnelfile.Suffix), text); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotStored, err)
+	}
+	return nil
+}
+
+// find is the path of the file that is in force for a name, broken or not; empty
+// where there is none.
+func (m *Manager) find(name string) string {
+	for _, dir := range m.Dirs {
+		path := filepath.Join(dir, name+tunnelfile.Suffix)
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
+	}
+	return ""
+}
+
+func invalidName(name string) error { return fmt.Errorf("%w: %q", ErrInvalidName, name) }

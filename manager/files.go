@@ -1,0 +1,158 @@
+package manager
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// loads sees to it that who asks for the directories to be read gets a reading that
+// began after the question, and that there is never more than one at a time.
+type loads struct {
+	running bool
+	waiting []func() // for the next one
+}
+
+// file is one tunnel file that was read without problems, and what follows from it.
+type file struct {
+	tunnel tunnelfile.Tunnel
+	design design
+	hash   string // SettingsHash
+}
+
+// load reads the directories and calls then, if any, when the table has them.
+func (m *Manager) load(then func()) {
+	if then == nil {
+		then = func() {}
+	}
+	m.loads.waiting = append(m.loads.waiting, then)
+	if !m.loads.running && m.marked {
+		m.startLoad()
+	}
+}
+
+func (m *Manager) startLoad() {
+	waiting := m.loads.waiting
+	m.loads.waiting, m.loads.running = nil, true
+	m.do(func(context.Context) func() {
+		files, problems := readFiles(m.Dirs, m.Host)
+		return func() {
+			m.takeFiles(files, problems)
+			for _, f := range waiting {
+				f()
+			}
+			m.loads.running = false
+			if len(m.loads.waiting) > 0 {
+				m.startLoad()
+			}
+		}
+	})
+}
+
+// loadAndWait is load for the manager's methods.
+func (m *Manager) loadAndWait(ctx context.Context) error {
+	done, err := ask(ctx, m, func() chan struct{} {
+		done := make(chan struct{})
+		m.load(func() { close(done) })
+		return done
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-m.ended:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// readFiles reads and checks every tunnel file. A file with problems is not among the files.
+func readFiles(dirs tunnelfile.Dirs, h Host) ([]file, tunnelfile.Problems) {
+	tunnels, problems := dirs.LoadAll()
+	files := make([]file, 0, len(tunnels))
+	for _, t := range tunnels {
+		d, wrong := designOf(t, h)
+		if len(wrong) > 0 {
+			problems = append(problems, wrong...)
+			continue
+		}
+		files = append(files, file{t, d, tunnelfile.SettingsHash(t)})
+	}
+	return files, problems
+}
+
+// takeFiles takes over what was read. A tunnel whose file is gone ends; one whose file
+// is broken goes on as it is.
+func (m *Manager) takeFiles(files []file, problems tunnelfile.Problems) {
+	m.problems = problems
+	m.broken = make(map[string]tunnelfile.Problems)
+	blind := false // a whole directory could not be read
+	for _, p := range problems {
+		if name := nameOfFile(p.Path); name != "" {
+			m.broken[name] = append(m.broken[name], p)
+		}
+		blind = blind || slices.Contains(m.Dirs, p.Path)
+	}
+	for _, f := range files {
+		m.row(f.tunnel.Name).takeFile(f)
+	}
+	for name := range m.broken {
+		m.row(name).broken = true
+	}
+	have := make(map[string]bool)
+	for _, f := range files {
+		have[f.tunnel.Name] = true
+	}
+	for name, r := range m.rows {
+		if !have[name] && m.broken[name] == nil {
+			if blind {
+				r.broken = true
+				continue
+			}
+			if r.file != nil {
+				r.problem = ""
+			}
+			r.broken, r.file = false, nil
+			if r.down {
+				r.down, r.unmarked = false, true // a new tunnel of that name starts afresh
+			}
+		}
+		if !r.known {
+			m.read(r)
+		}
+	}
+	m.loaded = true
+	m.showGlobal()
+	m.stepAll()
+}
+
+// takeFile takes over a row's file. One that says something new is an occasion to try again.
+func (r *row) takeFile(f file) {
+	changed := r.file == nil || r.hash != f.hash || r.design.mark != f.design.mark || r.broken
+	r.broken = false
+	r.file, r.design, r.hash = &f.tunnel, f.design, f.hash
+	if changed && r.isShown {
+		r.again = again{}
+		r.occasion()
+	}
+}
+
+// nameOfFile is the tunnel that a tunnel file or a drop-in belongs to; empty if the
+// path is neither.
+func nameOfFile(path string) string {
+	base := filepath.Base(path)
+	if strings.HasSuffix(base, tunnelfile.DropInSuffix) {
+		base = strings.TrimSuffix(filepath.Base(filepath.Dir(path)), ".d")
+	}
+	name, ok := strings.CutSuffix(base, tunnelfile.Suffix)
+	if !ok || !tunnelfile.ValidName(name) {
+		return ""
+	}
+	return name
+}

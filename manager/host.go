@@ -1,0 +1,55 @@
+package manager
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// program runs one tunnel; each service unit runs it.
+const program = "holdfast-tunnel"
+
+// lookupTime is how long the name of a bind address may take to look up.
+const lookupTime = 5 * time.Second
+
+// ThisHost is the machine that the daemon runs on. The program is taken from beside
+// the daemon's own, else from PATH.
+func ThisHost() (Host, error) {
+	path, err := findProgram()
+	return Host{Program: path, IPv6: hasIPv6(), Lookup: lookup}, err
+}
+
+func findProgram() (string, error) {
+	self, err := os.Executable()
+	if err == nil {
+		path := filepath.Join(filepath.Dir(self), program)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return "", fmt.Errorf("%s is neither beside holdfastd nor in PATH", program)
+	}
+	return filepath.Abs(path)
+}
+
+func hasIPv6() bool {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}
+
+func lookup(host string) ([]netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
+	defer cancel()
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}

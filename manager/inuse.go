@@ -1,0 +1,151 @@
+package manager
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// listenError says which forward cannot listen, and why. systemd itself says no more
+// over D-Bus than that the socket unit failed.
+type listenError struct {
+	listener listener
+	err      error
+	holder   string // who listens there, for people; empty: not known
+}
+
+func (e *listenError) Error() string {
+	text := fmt.Sprintf("%s %s: %v", e.listener.forward.Kind, e.listener.forward.Listen, e.err)
+	if e.holder != "" {
+		text += " (by " + e.holder + ")"
+	}
+	return text
+}
+
+func (e *listenError) Unwrap() error { return e.err }
+
+// tryListen binds and lets go of each address, and says what is wrong with the first
+// that cannot be had. It also keeps systemd from unlinking what it should not: a
+// socket unit removes whatever lies at the path of a unix socket, be it alive.
+func tryListen(ctx context.Context, ls []listener, unlink bool) error {
+	for _, l := range ls {
+		var err error
+		if l.network == "unix" {
+			err = tryUnix(ctx, l.address, unlink)
+		} else {
+			err = tryTCP(ctx, l.network, l.address)
+		}
+		if err != nil {
+			e := &listenError{listener: l, err: err}
+			if errors.Is(err, syscall.EADDRINUSE) && l.network != "unix" {
+				e.holder = holderOf(l.address)
+			}
+			return e
+		}
+	}
+	return nil
+}
+
+func tryTCP(ctx context.Context, network, address string) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, network, address)
+	if err != nil {
+		return bare(err)
+	}
+	return l.Close()
+}
+
+func tryUnix(ctx context.Context, path string, unlink bool) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return bare(err)
+	case info.Mode()&fs.ModeSocket == 0:
+		return errors.New("a file that is not a socket is in the way")
+	case !unlink:
+		return syscall.EADDRINUSE
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)) {
+		return nil // stale: systemd takes it away
+	}
+	if err == nil {
+		_ = conn.Close()
+	}
+	return syscall.EADDRINUSE
+}
+
+// bare strips what net and os add to an error of the kernel: the forward that it is
+// about is named already.
+func bare(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// holderOf is the process that listens on a TCP port, "postgres, pid 123", as far as
+// this user may see it.
+func holderOf(address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return ""
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return ""
+	}
+	inodes := make(map[string]bool)
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		for _, inode := range listening(table, uint16(n)) {
+			inodes["socket:["+inode+"]"] = true
+		}
+	}
+	if len(inodes) == 0 {
+		return ""
+	}
+	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, fd := range fds {
+		if target, err := os.Readlink(fd); err == nil && inodes[target] {
+			pid := strings.Split(fd, "/")[2]
+			name, err := os.ReadFile("/proc/" + pid + "/comm")
+			if err != nil {
+				continue
+			}
+			return strings.TrimSpace(string(name)) + ", pid " + pid
+		}
+	}
+	return ""
+}
+
+// listening is the inodes of sockets that listen on a port, from /proc/net/tcp, see proc(5).
+func listening(table string, port uint16) []string {
+	f, err := os.Open(table)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var inodes []string
+	suffix := fmt.Sprintf(":%04X", port)
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == "0A" {
+			inodes = append(inodes, fields[9])
+		}
+	}
+	return inodes
+}

@@ -1,0 +1,56 @@
+package manager
+
+import "github.com/holdfast/holdfast/netwatch"
+
+// onNetwork takes over a new snapshot of the network: what may not run on it is held
+// or stopped, what may again is started, what is up is probed if the way may have
+// changed. A healthy connection is never dropped for it: the worker finds out.
+func (m *Manager) onNetwork(n netwatch.Network) {
+	first := !m.heard
+	old := m.network
+	m.network, m.heard = n, true
+	m.Log.Info("network "+string(n.State), "source", n.Source, "connection", n.Primary.ID)
+	m.showGlobal()
+	if !first && moved(old, n) {
+		m.probeAll()
+	}
+	m.stepAll()
+}
+
+// networkUnheard goes on without a word on the network.
+func (m *Manager) networkUnheard() {
+	if !m.heard {
+		m.Log.Warn("nobody says what the network is like")
+		m.heard = true
+	}
+}
+
+// onSleep holds all tunnels before the machine sleeps, and probes them when it wakes.
+// The machine is let go as soon as they have been told.
+func (m *Manager) onSleep(s netwatch.Sleep) {
+	m.asleep = s.Going
+	if !s.Going {
+		m.probeAll()
+	}
+	left := len(m.rows) + 1
+	done := func() {
+		if left--; left == 0 {
+			s.Release()
+		}
+	}
+	for _, r := range m.rows {
+		if !r.known {
+			done()
+			continue
+		}
+		r.waiting = append(r.waiting, done)
+		m.step(r)
+	}
+	done()
+}
+
+func (m *Manager) probeAll() {
+	for _, r := range m.rows {
+		r.probe = true
+	}
+}

@@ -1,0 +1,143 @@
+package manager
+
+import (
+	"syscall"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Action is the one next thing to do for a tunnel. When it is done the units are read
+// again and the next one is planned, until there is nothing to do.
+type Action struct {
+	Verb   Verb
+	Signal syscall.Signal // for SendSignal
+}
+
+// Verb is what to do.
+type Verb int
+
+// Verbs of an Action.
+const (
+	Nothing        Verb = iota
+	Wait                // something is under way already
+	MakeService         // both units, and start the service (which starts the socket)
+	MakeSocket          // both units, and start the socket alone
+	StartService        // the units are there
+	RestartService      // likewise; cuts an automatic restart's wait short
+	StopUnits
+	FreeNames // reset failed units, so that their names can be used again
+	SendSignal
+)
+
+// Signals to a worker; see the contract.
+const (
+	signalReload    = syscall.SIGHUP
+	signalProbe     = syscall.SIGUSR1
+	signalHold      = syscall.SIGUSR2
+	signalReconnect = syscall.Signal(35) // SIGRTMIN+1
+)
+
+// plan compares what a tunnel is to be with what it is (pure). The next action is
+// found from scratch each time, so that it does not matter in which order files,
+// units, people and the network changed.
+func plan(r *row, o obstacle) Action {
+	if r.broken {
+		// What runs goes on as it was made; only the network still matters to it.
+		return signal(r, o)
+	}
+	if r.service.Job && !r.service.running() || r.socket.Job && !r.socket.running() {
+		return Action{Verb: Wait}
+	}
+	if r.stopping || r.service.ending() || r.socket.ending() {
+		return Action{Verb: Wait}
+	}
+	if !r.wanted() || o.rule {
+		return planEnd(r)
+	}
+	failed := r.service.failed() || r.socket.failed() || r.problem != "" || r.alone
+	if failed && !r.retry {
+		return Action{}
+	}
+	if r.stale() && (r.service.running() || r.socket.running()) {
+		return Action{Verb: StopUnits} // and make them anew when they are gone
+	}
+	if r.service.running() {
+		if r.restart {
+			return Action{Verb: RestartService}
+		}
+		return signal(r, o)
+	}
+	socketOnly := r.file.Start == tunnelfile.StartOnDemand || o.reason != ""
+	switch {
+	case socketOnly && !r.listens():
+		return Action{}
+	case socketOnly && !r.socket.running():
+		return Action{Verb: MakeSocket}
+	case socketOnly && r.service.failed():
+		return Action{Verb: FreeNames}
+	case socketOnly:
+		return Action{}
+	case r.socket.running():
+		return Action{Verb: StartService}
+	}
+	return Action{Verb: MakeService}
+}
+
+// planEnd is the plan for a tunnel that is not to run.
+func planEnd(r *row) Action {
+	switch {
+	case r.problem != "" && !r.retry: // they could not be stopped
+		return Action{}
+	case r.service.running() || r.socket.running():
+		return Action{Verb: StopUnits}
+	case r.service.failed() || r.socket.failed():
+		return Action{Verb: FreeNames}
+	}
+	return Action{}
+}
+
+// signal is what a running worker is to be told.
+func signal(r *row, o obstacle) Action {
+	if r.service.waits() {
+		if r.probe && o.reason == "" {
+			return Action{Verb: RestartService}
+		}
+		return Action{}
+	}
+	// A process that has not said anything yet may not have its handlers in place.
+	if !r.service.running() || r.service.MainPID == 0 || r.service.StatusText == "" {
+		return Action{}
+	}
+	state, _ := tunnelfile.SplitStatus(r.service.StatusText)
+	knows := r.told.pid == r.service.MainPID
+	held := knows && r.told.hold || !knows && state == tunnelfile.Offline
+	switch {
+	case !r.broken && r.outdated():
+		return Action{Verb: SendSignal, Signal: signalReload}
+	case o.reason != "" && !(knows && held):
+		return Action{Verb: SendSignal, Signal: signalHold}
+	case o.reason != "":
+		return Action{}
+	case held || r.probe:
+		return Action{Verb: SendSignal, Signal: signalProbe}
+	case r.reconnect:
+		return Action{Verb: SendSignal, Signal: signalReconnect}
+	}
+	return Action{}
+}
+
+// outdated says whether the worker runs with other settings than the file's, and has
+// not been told so.
+func (r *row) outdated() bool {
+	if r.report == nil || r.file == nil {
+		return false
+	}
+	return r.report.Settings != "" && r.report.Settings != r.hash &&
+		!(r.told.pid == r.service.MainPID && r.told.file == r.hash)
+}
+
+// String is the verb, for the log.
+func (v Verb) String() string {
+	return [...]string{"nothing", "wait", "make service", "make socket", "start service",
+		"restart service", "stop units", "free names", "send signal"}[v]
+}

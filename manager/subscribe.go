@@ -1,0 +1,101 @@
+package manager
+
+import "sync"
+
+// subscribers hand changes on, in order, each from a goroutine of its own, so that a
+// slow one holds up neither the table nor the others.
+type subscribers struct {
+	mu   sync.Mutex
+	list map[*subscriber]bool
+}
+
+func (s *subscribers) add(f func(Change)) (cancel func()) {
+	sub := &subscriber{f: f}
+	sub.more = sync.NewCond(&sub.mu)
+	s.mu.Lock()
+	if s.list == nil {
+		s.list = make(map[*subscriber]bool)
+	}
+	s.list[sub] = true
+	s.mu.Unlock()
+	go sub.deliver()
+	return func() {
+		s.mu.Lock()
+		delete(s.list, sub)
+		s.mu.Unlock()
+		sub.end()
+	}
+}
+
+func (s *subscribers) tell(c Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sub := range s.list {
+		sub.put(c)
+	}
+}
+
+// subscriber is one reader's queue. A change of a tunnel that follows an undelivered
+// change of the same tunnel joins it: the queue is no longer than there are tunnels,
+// however slow the reader.
+type subscriber struct {
+	f    func(Change)
+	mu   sync.Mutex
+	more *sync.Cond
+	wait []Change
+	done bool
+}
+
+func (s *subscriber) put(c Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.wait) - 1; i >= 0; i-- {
+		w := &s.wait[i]
+		if c.Kind == GlobalChanged && w.Kind == GlobalChanged {
+			w.NewGlobal = c.NewGlobal
+			return
+		}
+		if c.Kind == GlobalChanged || w.Kind == GlobalChanged || w.name() != c.name() {
+			continue
+		}
+		if c.Kind == Changed && (w.Kind == Changed || w.Kind == Added) {
+			w.New = c.New
+			return
+		}
+		break
+	}
+	s.wait = append(s.wait, c)
+	s.more.Signal()
+}
+
+func (s *subscriber) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = true
+	s.more.Signal()
+}
+
+func (s *subscriber) deliver() {
+	for {
+		s.mu.Lock()
+		for len(s.wait) == 0 && !s.done {
+			s.more.Wait()
+		}
+		if s.done {
+			s.mu.Unlock()
+			return
+		}
+		c := s.wait[0]
+		s.wait = s.wait[1:]
+		s.mu.Unlock()
+		s.f(c)
+	}
+}
+
+// name is the name of the tunnel that a change is about.
+func (c Change) name() string {
+	if c.Kind == Removed {
+		return c.Old.Name
+	}
+	return c.New.Name
+}

@@ -1,0 +1,176 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Start starts tunnels by name or glob (path.Match); no patterns means all. It
+// returns when systemd has been asked, not when they are up.
+func (m *Manager) Start(ctx context.Context, patterns []string) error {
+	return m.each(ctx, patterns, func(r *row, _ bool) error {
+		r.up()
+		return nil
+	})
+}
+
+// Stop stops tunnels, until Start or the service manager's next start.
+func (m *Manager) Stop(ctx context.Context, patterns []string) error {
+	return m.each(ctx, patterns, func(r *row, _ bool) error {
+		r.unmarked = r.unmarked || !r.down
+		r.down, r.started = true, false
+		r.retry, r.restart, r.reconnect, r.probe = false, false, false, false
+		r.alone, r.problem, r.again = false, "", again{}
+		return nil
+	})
+}
+
+// Restart stops and starts tunnels.
+func (m *Manager) Restart(ctx context.Context, patterns []string) error {
+	return m.each(ctx, patterns, func(r *row, _ bool) error {
+		r.up()
+		r.restart = true
+		return nil
+	})
+}
+
+// Reconnect asks for a new SSH connection, made before the old one is let go. A
+// tunnel that does not run is ErrRefused if it was named, and left alone otherwise.
+func (m *Manager) Reconnect(ctx context.Context, patterns []string) error {
+	return m.each(ctx, patterns, func(r *row, named bool) error {
+		switch {
+		case r.service.running():
+			r.reconnect = true
+			r.probe = r.probe || r.service.waits()
+		case named:
+			return fmt.Errorf("%w: %s has no connection to renew: it is %s", ErrRefused, r.name, r.shown.State)
+		}
+		return nil
+	})
+}
+
+// up is a person's wish that the tunnel run.
+func (r *row) up() {
+	r.unmarked = r.unmarked || r.down
+	r.down, r.started = false, true
+	r.again = again{}
+	r.occasion()
+}
+
+// Reload reads the directories again, and tries again what failed.
+func (m *Manager) Reload(ctx context.Context) error {
+	if err := m.loadAndWait(ctx); err != nil {
+		return err
+	}
+	_, err := ask(ctx, m, func() struct{} {
+		for _, r := range m.rows {
+			if !r.alone {
+				r.occasion()
+			}
+			m.step(r)
+		}
+		return struct{}{}
+	})
+	return err
+}
+
+// Statistics is the running tunnel's own report, read now. One that does not run has
+// a report with its state and nothing else to say.
+func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Report, error) {
+	t, err := m.Tunnel(ctx, name)
+	if err != nil {
+		return tunnelfile.Report{}, err
+	}
+	report, err := readReport(ctx, tunnelfile.ReportSocket(m.RuntimeDir, name))
+	if err != nil {
+		return tunnelfile.Report{Name: name, State: t.State, Status: t.Status, StateSince: t.StateSince, Forwards: t.Forwards}, nil
+	}
+	return report, nil
+}
+
+// each does something to every tunnel that a pattern names, and waits until what
+// follows from it is under way. Nothing is done when a pattern names none.
+func (m *Manager) each(ctx context.Context, patterns []string, do func(r *row, named bool) error) error {
+	type outcome struct {
+		waits int
+		done  chan struct{}
+		err   error
+	}
+	o, err := ask(ctx, m, func() outcome {
+		rows, err := m.match(patterns)
+		if err != nil {
+			return outcome{err: err}
+		}
+		out := outcome{waits: len(rows), done: make(chan struct{}, len(rows))}
+		var errs []error
+		for _, r := range rows {
+			errs = append(errs, do(r.row, r.named))
+			r.waiting = append(r.waiting, func() { out.done <- struct{}{} })
+			m.step(r.row)
+		}
+		out.err = errors.Join(errs...)
+		return out
+	})
+	if err != nil {
+		return err
+	}
+	for range o.waits {
+		select {
+		case <-o.done:
+		case <-m.ended:
+			return errStopped
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return o.err
+}
+
+// match is a row and whether it was called by its very name.
+type match struct {
+	*row
+	named bool
+}
+
+// match is the tunnels that patterns name, each once, in the order of the patterns.
+func (m *Manager) match(patterns []string) ([]match, error) {
+	all := len(patterns) == 0
+	if all {
+		patterns = []string{"*"}
+	}
+	var found []match
+	seen := make(map[string]bool)
+	for _, pattern := range patterns {
+		isName := !strings.ContainsAny(pattern, `*?[\`)
+		some := all
+		for _, name := range m.names() {
+			ok, err := path.Match(pattern, name)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %s: %w", ErrInvalidName, pattern, err)
+			}
+			r := m.rows[name]
+			if !ok || !r.isShown {
+				continue
+			}
+			some = true
+			if !seen[name] {
+				seen[name] = true
+				found = append(found, match{r, isName})
+			}
+		}
+		if problems := m.broken[pattern]; !some && len(problems) > 0 {
+			return nil, problems
+		}
+		if !some {
+			return nil, noSuchTunnel(pattern)
+		}
+	}
+	return found, nil
+}
+
+func noSuchTunnel(name string) error { return fmt.Errorf("%w: %s", ErrNoSuchTunnel, name) }
