@@ -68,7 +68,7 @@ func StartServer(t testing.TB, o ServerOptions) *Server {
 		s.Dir = sharedDir(t) // that user reads keys there
 	}
 	if s.Port == 0 {
-		s.Port = freePort(t)
+		s.Port = FreePort(t)
 	}
 	s.Addr = net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
 	s.config = filepath.Join(s.Dir, "sshd_config")
@@ -89,8 +89,8 @@ func sharedDir(t testing.TB) string {
 	return dir
 }
 
-// freePort asks the kernel for a port that nobody listens on.
-func freePort(t testing.TB) int {
+// FreePort asks the kernel for a TCP port of 127.0.0.1 that nobody listens on.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

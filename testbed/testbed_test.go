@@ -15,7 +15,7 @@ import (
 // forward runs a plain ssh -L to the server and returns the local address.
 func forward(t *testing.T, s *Server, target string) string {
 	t.Helper()
-	local := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	local := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
 	args := append(s.Args(), "-o", "ExitOnForwardFailure=yes", "-N", "-L", local+":"+target, s.Destination())
 	cmd := exec.Command("ssh", args...)
 	if err := cmd.Start(); err != nil {

@@ -1,0 +1,223 @@
+//go:build testbed
+
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// TestMain installs the product for the box's user, as make install PREFIX=~/.local does.
+func TestMain(m *testing.M) {
+	if os.Getenv("HOLDFAST_BOX") == "" {
+		fmt.Println("left out: runs in a box only (testbed/run-tests)")
+		return
+	}
+	if err := install(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func install() error {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return err
+	}
+	for _, argv := range [][]string{
+		{"../../packaging/install", filepath.Join(home, ".local")},
+		{"systemctl", "--user", "daemon-reload"},
+		{"busctl", "--user", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig"},
+	} {
+		if _, err := testbed.Output(argv...); err != nil {
+			return err
+		}
+	}
+	return os.Setenv("PATH", filepath.Join(home, ".local/bin")+":"+os.Getenv("PATH"))
+}
+
+// desk is one person's desktop for the time of a test: nothing of theirs runs
+// before, and nothing may be left after.
+type desk struct {
+	testing.TB
+	config string // folder of the tunnel files
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{t, filepath.Join(dir, "holdfast")}
+	d.clear()
+	t.Cleanup(d.clear)
+	return d
+}
+
+// clear removes all tunnels, stops the daemon, and sees that nothing is left.
+func (d *desk) clear() {
+	d.Helper()
+	if d.Failed() {
+		journal, _ := testbed.Output("journalctl", "--user", "--no-pager", "-n", "60", "-o", "cat", "-u", "holdfastd", "-u", "holdfast-tunnel@*")
+		d.Logf("journal:\n%s", journal)
+	}
+	if err := os.RemoveAll(d.config); err != nil {
+		d.Error(err)
+	}
+	if err := os.RemoveAll(filepath.Join(filepath.Dir(d.config), "../.ssh")); err != nil {
+		d.Error(err)
+	}
+	testbed.Output("systemctl", "--user", "stop", "holdfastd")
+	testbed.Output("systemctl", "--user", "stop", "holdfast-tunnel@*")
+	testbed.Output("systemctl", "--user", "reset-failed")
+	testbed.WaitFor(d, 20*time.Second, func() error {
+		if units := d.units(); len(units) > 0 {
+			return fmt.Errorf("units left: %v", units)
+		}
+		return nil
+	})
+	if err := os.RemoveAll(runtimeDir()); err != nil {
+		d.Error(err)
+	}
+}
+
+func runtimeDir() string { return tunnelfile.RuntimeDir(os.Getenv) }
+
+// units are the names of all units of tunnels that systemd knows.
+func (d *desk) units() []string {
+	out, err := testbed.Output("systemctl", "--user", "list-units", "--all", "--plain", "--no-legend", "holdfast-tunnel@*")
+	if err != nil {
+		d.Error(err)
+	}
+	var names []string
+	for line := range strings.Lines(out) {
+		if fields := strings.Fields(line); len(fields) > 0 {
+			names = append(names, fields[0])
+		}
+	}
+	return names
+}
+
+// holdfast runs the command line, which must succeed.
+func (d *desk) holdfast(args ...string) string {
+	d.Helper()
+	out, err := holdfast(args...)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return out
+}
+
+func holdfast(args ...string) (string, error) {
+	return testbed.Output(append([]string{"holdfast"}, args...)...)
+}
+
+// exitStatus is the status a program ended with.
+func exitStatus(err error) int {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	if err != nil {
+		return -1
+	}
+	return 0
+}
+
+// alias makes a server known to ssh, and so to Holdfast, under a name.
+func (d *desk) alias(name string, s *testbed.Server) {
+	d.Helper()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		d.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		d.Fatal(err)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "Host %s\n  HostName %s\n", name, s.Host)
+	for _, setting := range s.SSHSettings() {
+		key, value, _ := strings.Cut(setting, "=")
+		fmt.Fprintf(&text, "  %s %s\n", key, value)
+	}
+	f, err := os.OpenFile(filepath.Join(home, ".ssh/config"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		d.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text.String()); err != nil {
+		d.Fatal(err)
+	}
+}
+
+// write writes a tunnel file by hand, past the daemon.
+func (d *desk) write(name, text string) {
+	d.Helper()
+	if err := os.MkdirAll(d.config, 0o755); err != nil {
+		d.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(d.config, name+".tunnel"), []byte(text), 0o644); err != nil {
+		d.Fatal(err)
+	}
+}
+
+// property reads one property of a unit; "" where there is no such unit.
+func property(unit, name string) string {
+	out, err := testbed.Output("systemctl", "--user", "show", "--property="+name, "--value", unit)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(out)
+}
+
+// awaitState waits until a tunnel's status line starts with the word.
+func (d *desk) awaitState(name string, state tunnelfile.State, deadline time.Duration) {
+	d.Helper()
+	testbed.WaitFor(d, deadline, func() error {
+		out, err := holdfast("--json", "status", name)
+		if err == nil || exitStatus(err) == 4 {
+			if strings.Contains(out, `"`+string(state)+`"`) {
+				return nil
+			}
+		}
+		return fmt.Errorf("not %s: %s %v", state, out, err)
+	})
+}
+
+// exists says whether there is something at path.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// lockedBuffer collects what a program prints while the test reads it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.String()
+}
