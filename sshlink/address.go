@@ -1,0 +1,257 @@
+package sshlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// attemptDelay is how long one address may take before the next is tried beside it: the
+// Connection Attempt Delay of RFC 8305.
+const attemptDelay = 250 * time.Millisecond
+
+// dialTCP connects to the server by the addresses its name has.
+func (r *Resolved) dialTCP(ctx context.Context) (net.Conn, error) {
+	attempts := 1
+	if n := r.count("connectionattempts"); n > 1 {
+		attempts = n
+	}
+	var err error
+	for i := range attempts {
+		if i > 0 {
+			// ssh tries once a second.
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return nil, err
+			}
+		}
+		var c net.Conn
+		if c, err = r.dialAddresses(ctx); err == nil {
+			return c, nil
+		}
+		if ctx.Err() != nil || asError(err) != nil && asError(err).Mistaken() {
+			break
+		}
+	}
+	return nil, err
+}
+
+func (r *Resolved) dialAddresses(ctx context.Context) (net.Conn, error) {
+	network := map[string]string{"inet": "ip4", "inet6": "ip6"}[r.option("addressfamily")]
+	if network == "" {
+		network = "ip"
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, r.HostName)
+	if err != nil {
+		if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+			return nil, wrapf(passing, err, "no address for %s", r.HostName)
+		}
+		return nil, wrapf(passing, err, "cannot look up %s", r.HostName)
+	}
+	if len(addrs) == 0 {
+		return nil, errorf(passing, "%s has no address of the family that AddressFamily=%s allows", r.HostName, r.option("addressfamily"))
+	}
+	source, err := r.source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := race(ctx, interleave(addrs), func(ctx context.Context, a netip.Addr) (net.Conn, error) {
+		d := net.Dialer{Control: r.control, KeepAlive: -1}
+		if source != nil {
+			local := source(a)
+			if !local.IsValid() {
+				return nil, fmt.Errorf("%s: no local address of that family to come from", a)
+			}
+			d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+		}
+		return d.DialContext(ctx, "tcp", netip.AddrPortFrom(a.Unmap(), uint16(r.Port)).String())
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, wrapf(passing, err, "cannot connect to %s", r.HostName)
+	}
+	return c, nil
+}
+
+// interleave puts addresses of the two families in turn, that of the first one first,
+// and otherwise keeps the resolver's order (RFC 8305, section 4).
+func interleave(addrs []netip.Addr) []netip.Addr {
+	if len(addrs) == 0 {
+		return nil
+	}
+	var same, other, mixed []netip.Addr
+	for i, a := range addrs {
+		addrs[i] = a.Unmap()
+		if addrs[i].Is4() == addrs[0].Is4() {
+			same = append(same, addrs[i])
+		} else {
+			other = append(other, addrs[i])
+		}
+	}
+	for i := range max(len(same), len(other)) {
+		if i < len(same) {
+			mixed = append(mixed, same[i])
+		}
+		if i < len(other) {
+			mixed = append(mixed, other[i])
+		}
+	}
+	return mixed
+}
+
+// race dials the addresses one after the other, the next as soon as one fails or has
+// taken attemptDelay, and returns the first connection that stands. Later ones are closed.
+func race(ctx context.Context, addrs []netip.Addr, dial func(context.Context, netip.Addr) (net.Conn, error)) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	results := make(chan result)
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var errs []error
+	started, running := 0, 0
+	for {
+		select {
+		case <-next.C:
+			if started == len(addrs) {
+				continue
+			}
+			addr := addrs[started]
+			started, running = started+1, running+1
+			go func() {
+				c, err := dial(ctx, addr)
+				select {
+				case results <- result{c, err}:
+				case <-ctx.Done():
+					if err == nil {
+						c.Close()
+					}
+				}
+			}()
+			next.Reset(attemptDelay)
+		case res := <-results:
+			running--
+			if res.err == nil {
+				return res.conn, nil
+			}
+			errs = append(errs, res.err)
+			if started == len(addrs) && running == 0 {
+				return nil, joinDistinct(errs)
+			}
+			next.Reset(0)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// joined is several errors on one line.
+type joined []error
+
+func (j joined) Error() string {
+	texts := make([]string, len(j))
+	for i, err := range j {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (j joined) Unwrap() []error { return j }
+
+func joinDistinct(errs []error) error {
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return joined(errs)
+}
+
+// source tells, for a server's address, the local one to come from. It is nil where
+// neither BindAddress nor BindInterface is set.
+func (r *Resolved) source(ctx context.Context) (func(netip.Addr) netip.Addr, error) {
+	var locals []netip.Addr
+	if name := r.option("bindaddress"); name != "" {
+		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+		if err != nil {
+			return nil, wrapf(passing, err, "BindAddress %s", name)
+		}
+		locals = found
+	} else if name := r.option("bindinterface"); name != "" {
+		i, err := net.InterfaceByName(name)
+		if err != nil {
+			return nil, wrapf(passing, err, "BindInterface %s", name)
+		}
+		addrs, err := i.Addrs()
+		if err != nil {
+			return nil, wrapf(passing, err, "BindInterface %s", name)
+		}
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				locals = append(locals, p.Addr())
+			}
+		}
+	} else {
+		return nil, nil
+	}
+	return func(remote netip.Addr) netip.Addr {
+		for _, a := range locals {
+			// A link-local address only reaches link-local ones.
+			if a = a.Unmap(); a.Is4() == remote.Unmap().Is4() && (!a.IsLinkLocalUnicast() || remote.IsLinkLocalUnicast()) {
+				return a
+			}
+		}
+		return netip.Addr{}
+	}, nil
+}
+
+// control sets the socket options that count from the first packet on: IPQoS.
+func (r *Resolved) control(network, _ string, raw syscall.RawConn) error {
+	tos, ok := parseQoS(r.option("ipqos"))
+	if !ok {
+		return nil
+	}
+	return raw.Control(func(fd uintptr) {
+		// Failing to mark packets must not keep a tunnel down.
+		if strings.HasSuffix(network, "6") {
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS, tos)
+		} else {
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, tos)
+		}
+	})
+}
+
+// tune sets what the kernel does with an established connection.
+func (r *Resolved) tune(c *net.TCPConn) {
+	c.SetNoDelay(true)
+	if isYes(r.option("tcpkeepalive")) {
+		c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1})
+	}
+	// A write that the server does not acknowledge ends the connection as late as
+	// keepalives that it does not answer.
+	if limit := r.ServerAliveInterval * time.Duration(r.ServerAliveCountMax); limit > 0 {
+		if raw, err := c.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) {
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(limit.Milliseconds()))
+			})
+		}
+	}
+}
+
+// count is a keyword's value as a number, 0 where it is none.
+func (r *Resolved) count(keyword string) int {
+	var n int
+	fmt.Sscan(r.option(keyword), &n)
+	return n
+}

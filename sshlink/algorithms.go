@@ -1,0 +1,117 @@
+package sshlink
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/cpu"
+)
+
+// hasAES says whether this CPU encrypts AES-GCM in hardware.
+var hasAES = cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ || cpu.ARM64.HasAES && cpu.ARM64.HasPMULL ||
+	cpu.S390X.HasAES && cpu.S390X.HasAESGCM
+
+// cipherOrder is the order for who set none. AES-GCM is faster than ssh's own first choice,
+// chacha20, wherever the CPU helps, at either end.
+func cipherOrder() []string {
+	gcm := []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM}
+	chacha := []string{ssh.CipherChaCha20Poly1305}
+	ctr := []string{ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR}
+	if hasAES {
+		return slices.Concat(gcm, chacha, ctr)
+	}
+	return slices.Concat(chacha, gcm, ctr)
+}
+
+// supported are the algorithms that x/crypto has, weak ones included: those are used only
+// where the person asks for them by name.
+func supported() ssh.Algorithms {
+	s, weak := ssh.SupportedAlgorithms(), ssh.InsecureAlgorithms()
+	return ssh.Algorithms{
+		KeyExchanges:   slices.Concat(s.KeyExchanges, weak.KeyExchanges),
+		Ciphers:        slices.Concat(s.Ciphers, weak.Ciphers),
+		MACs:           slices.Concat(s.MACs, weak.MACs),
+		HostKeys:       slices.Concat(s.HostKeys, weak.HostKeys),
+		PublicKeyAuths: slices.Concat(s.PublicKeyAuths, weak.PublicKeyAuths),
+	}
+}
+
+// algorithms is what to offer the server: the person's own lists as far as x/crypto has
+// them, else ours.
+func (r *Resolved) algorithms(known knownKeys) (ssh.Algorithms, error) {
+	all, safe := supported(), ssh.SupportedAlgorithms()
+	var a ssh.Algorithms
+	for _, list := range []struct {
+		keyword   string
+		into      *[]string
+		has, ours []string
+	}{
+		{"Ciphers", &a.Ciphers, all.Ciphers, cipherOrder()},
+		{"MACs", &a.MACs, all.MACs, safe.MACs},
+		{"KexAlgorithms", &a.KeyExchanges, all.KeyExchanges, safe.KeyExchanges},
+		{"HostKeyAlgorithms", &a.HostKeys, all.HostKeys, hostKeyOrder(safe.HostKeys, known)},
+	} {
+		keyword := strings.ToLower(list.keyword)
+		if r.resolution.unset[keyword] || r.option(keyword) == "" {
+			*list.into = list.ours
+			continue
+		}
+		wanted := splitList(r.option(keyword))
+		*list.into = slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return !slices.Contains(list.has, name) })
+		if len(*list.into) == 0 {
+			return a, &Error{class: mistaken, message: fmt.Sprintf(
+				"%s=%s: the native transport has none of these; set Transport=openssh", list.keyword, strings.Join(wanted, ",")), err: errNoCommon}
+		}
+	}
+	return a, nil
+}
+
+// hostKeyOrder asks first for the kinds of key that known_hosts has for the server: one with
+// several keys would otherwise show one that nobody has recorded.
+func hostKeyOrder(all []string, known knownKeys) []string {
+	order := sshHostKeyOrder(all)
+	has := func(algorithm string) bool {
+		base, isCertificate := strings.CutSuffix(algorithm, "-cert-v01@openssh.com")
+		if base == ssh.KeyAlgoRSASHA256 || base == ssh.KeyAlgoRSASHA512 {
+			base = ssh.KeyAlgoRSA
+		}
+		return slices.ContainsFunc(known, func(k knownKey) bool {
+			if isCertificate {
+				return k.marker == certAuthority
+			}
+			return k.marker == noMarker && k.key.Type() == base
+		})
+	}
+	var first, rest []string
+	for _, algorithm := range order {
+		if has(algorithm) {
+			first = append(first, algorithm)
+		} else {
+			rest = append(rest, algorithm)
+		}
+	}
+	return append(first, rest...)
+}
+
+// sshHostKeyOrder puts algorithms in ssh's order: certificates first, Ed25519 before ECDSA
+// before RSA.
+func sshHostKeyOrder(all []string) []string {
+	rank := func(algorithm string) int {
+		rank := 4
+		for i, part := range []string{"ed25519", "ecdsa", "rsa-sha2-512", "rsa-sha2-256"} {
+			if strings.Contains(algorithm, part) {
+				rank = i
+				break
+			}
+		}
+		if !strings.HasSuffix(algorithm, "-cert-v01@openssh.com") {
+			rank += 10
+		}
+		return rank
+	}
+	order := slices.Clone(all)
+	slices.SortStableFunc(order, func(a, b string) int { return rank(a) - rank(b) })
+	return order
+}

@@ -1,0 +1,225 @@
+package sshlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// authenticator chooses, one after the other, the ways to authenticate: each key alone, so
+// that messages can say which were tried.
+type authenticator struct {
+	r       *Resolved
+	ctx     context.Context // of the attempt; ends also when the server goes away
+	attempt *attempt
+	agent   *agentConn // nil: none
+
+	all     []*identity // nil until keys are wanted
+	untried []*identity
+	offered []*identity
+	partial int // partial successes seen
+
+	passwords, interactive int // tries of either
+
+	wanted string   // what a person was needed for, empty: nothing
+	notes  []string // keys that could not be offered, and why
+}
+
+// defaultMethods is ssh's order of PreferredAuthentications, without what needs Kerberos or
+// the host's own key.
+var defaultMethods = []string{"publickey", "keyboard-interactive", "password"}
+
+// methods are the ones that are switched on, in order of preference.
+func (r *Resolved) methods() []string {
+	order := splitList(r.option("preferredauthentications"))
+	if len(order) == 0 {
+		order = defaultMethods
+	}
+	enabled := map[string]string{
+		"publickey":            "pubkeyauthentication",
+		"keyboard-interactive": "kbdinteractiveauthentication",
+		"password":             "passwordauthentication",
+	}
+	var methods []string
+	for _, m := range order {
+		if v := r.option(enabled[m]); enabled[m] != "" && v != "no" && v != "false" {
+			methods = append(methods, m)
+		}
+	}
+	return methods
+}
+
+// prompts is how often a person may answer wrong.
+func (a *authenticator) prompts() int { return max(1, a.r.count("numberofpasswordprompts")) }
+
+// next is the ssh.ClientAuthCallback.
+func (a *authenticator) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if n := len(state.PartialSuccessMethods); n > a.partial {
+		// The server wants more. Keys that it turned down before may do now.
+		a.partial = n
+		if len(a.offered) > 0 {
+			a.untried = append(a.untried, a.offered[:len(a.offered)-1]...)
+			a.offered = nil
+		}
+	}
+	for _, method := range a.r.methods() {
+		if !slices.Contains(state.AllowedMethods, method) {
+			continue
+		}
+		switch method {
+		case "publickey":
+			if m := a.nextKey(); m != nil {
+				return m, nil
+			}
+		case "keyboard-interactive":
+			if a.interactive < a.prompts() && !isYes(a.r.option("batchmode")) {
+				a.interactive++
+				return ssh.KeyboardInteractive(a.answer), nil
+			}
+		case "password":
+			if a.passwords < a.prompts() && !isYes(a.r.option("batchmode")) {
+				a.passwords++
+				return ssh.PasswordCallback(a.password), nil
+			}
+		}
+	}
+	return nil, a.refused(state)
+}
+
+// nextKey offers the next key, nil when all were offered.
+func (a *authenticator) nextKey() ssh.AuthMethod {
+	if a.all == nil {
+		a.agent = a.r.openAgent(a.ctx)
+		a.all = a.identities()
+		a.untried = slices.Clone(a.all)
+	}
+	for len(a.untried) > 0 {
+		id := a.untried[0]
+		a.untried = a.untried[1:]
+		signer := a.signer(id)
+		if signer == nil {
+			continue
+		}
+		a.offered = append(a.offered, id)
+		a.r.config.log().Debug("offering key", "key", id.name, "fingerprint", fingerprint(id.public))
+		return ssh.PublicKeys(signer)
+	}
+	return nil
+}
+
+// password asks for the account's password.
+func (a *authenticator) password() (string, error) {
+	account := a.r.User + "@" + a.r.HostName
+	answer, err := a.ask(Question{
+		Kind: KindPassword, Subject: account, Again: a.passwords > 1,
+		Prompt: account + "'s password: ",
+	})
+	if err != nil {
+		a.passwords = a.prompts() // asking again would not help
+		a.needs("needs a password for "+account, err)
+	}
+	return answer, err
+}
+
+// answer puts the server's questions to the person, one by one.
+func (a *authenticator) answer(name, instruction string, questions []string, echos []bool) ([]string, error) {
+	account := a.r.User + "@" + a.r.HostName
+	answers := make([]string, len(questions))
+	for i, q := range questions {
+		var b strings.Builder
+		for _, head := range []string{name, instruction} {
+			if head = strings.TrimSpace(printableLines(head)); head != "" && i == 0 {
+				b.WriteString(head + "\n")
+			}
+		}
+		fmt.Fprintf(&b, "(%s) %s", account, printableLines(q))
+		answer, err := a.ask(Question{
+			Kind: KindInteractive, Subject: account, Prompt: b.String(), Echo: echos[i], Again: a.interactive > 1,
+		})
+		if err != nil {
+			a.interactive = a.prompts()
+			a.needs(fmt.Sprintf("needs an answer for %s: %q", account, printable(q)), err)
+			return nil, err
+		}
+		answers[i] = answer
+	}
+	return answers, nil
+}
+
+// needs notes what a person was needed for; the first such thing is what is said. A question
+// that was cut off by the end of the attempt is none.
+func (a *authenticator) needs(what string, err error) {
+	if a.wanted == "" && a.ctx.Err() == nil {
+		a.wanted = what
+		if !errors.Is(err, ErrNobody) {
+			a.r.config.log().Debug("a question was not answered", "needs", what, "err", err)
+		}
+	}
+}
+
+// refused is the error for when no way is left.
+func (a *authenticator) refused(state *ssh.ClientAuthContext) error {
+	if a.ctx.Err() != nil {
+		return context.Cause(a.ctx)
+	}
+	if a.wanted != "" {
+		return errorf(denied, "%s", a.wanted)
+	}
+	return errorf(denied, "%s", a.describe(state.AllowedMethods))
+}
+
+// describe says what was tried, in one sentence.
+func (a *authenticator) describe(allowed []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s refused every way to log in as %s", a.r.HostName, a.r.User)
+	if tried := a.tried(); len(tried) > 0 {
+		fmt.Fprintf(&b, "; tried %s", strings.Join(tried, ", "))
+	} else if slices.Contains(allowed, "publickey") {
+		b.WriteString("; there was no key to try")
+	}
+	if len(allowed) > 0 {
+		fmt.Fprintf(&b, "; it takes %s", printable(strings.Join(allowed, ", ")))
+	}
+	if len(a.notes) > 0 {
+		fmt.Fprintf(&b, "; not tried: %s", strings.Join(a.notes, ", "))
+	}
+	return b.String()
+}
+
+func (a *authenticator) tried() []string {
+	var tried []string
+	for _, id := range a.offered {
+		tried = append(tried, id.name)
+	}
+	if a.interactive > 0 {
+		tried = append(tried, "keyboard-interactive")
+	}
+	if a.passwords > 0 {
+		tried = append(tried, "password")
+	}
+	return tried
+}
+
+// close lets go of the agent.
+func (a *authenticator) close() {
+	if a.agent != nil {
+		a.agent.Close()
+	}
+}
+
+// printableLines is printable for a text of several lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		end := ""
+		if strings.HasSuffix(line, " ") {
+			end = " "
+		}
+		lines[i] = printable(line) + end
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,60 @@
+package sshlink
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Config is where a tunnel goes and how, as its file says it.
+type Config struct {
+	Name        string               // of the tunnel, for messages and hints
+	Destination string               // what ssh(1) takes: alias, user@host, ssh://user@host:port
+	Settings    []tunnelfile.Setting // the file's [SSH] section; it beats every ssh_config(5) file
+	ConfigFile  string               // as ssh -F: read in place of the person's and the system's ssh_config; "none" for no file; usually empty
+	Transport   tunnelfile.Transport // empty is auto
+	Log         *slog.Logger         // may be nil
+	Ask         Asker                // nil: nobody is there
+}
+
+func (c Config) log() *slog.Logger {
+	if c.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.Log
+}
+
+// Asker puts questions to a person. An implementation returns when ctx ends, and
+// returns an error that wraps [ErrNobody] when there is nobody to ask; any other
+// error means that the person declined.
+type Asker interface {
+	// Ask returns what the person typed.
+	Ask(ctx context.Context, q Question) (string, error)
+	// Confirm returns whether the person said yes.
+	Confirm(ctx context.Context, q Question) (bool, error)
+}
+
+// ErrNobody is what an Asker returns when there is nobody to ask.
+var ErrNobody = errors.New("nobody to ask")
+
+// Kind says what a Question asks for.
+type Kind string
+
+// The kinds of question.
+const (
+	KindPassphrase  Kind = "passphrase"           // of the key file Subject
+	KindPassword    Kind = "password"             // of the account Subject, "user@host"
+	KindInteractive Kind = "keyboard-interactive" // one field that the server at Subject asks for
+	KindHostKey     Kind = "host-key"             // a yes to the unknown host key of Subject
+)
+
+// Question is one thing a person is asked.
+type Question struct {
+	Kind    Kind
+	Subject string // what the answer belongs to; an Asker that remembers keeps it under Kind and Subject
+	Prompt  string // the whole question, for people; several lines for a host key
+	Echo    bool   // the answer may be shown while it is typed
+	Again   bool   // the last answer to this very question was wrong: do not repeat a remembered one
+}

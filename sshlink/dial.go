@@ -1,0 +1,239 @@
+package sshlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// clientVersion is what the server logs of us. Some servers know bugs by it, none by ours.
+const clientVersion = "SSH-2.0-Holdfast"
+
+// errNoCommon is wrapped by errors that say that an algorithm is missing here: the openssh
+// transport may have it.
+var errNoCommon = errors.New("no common algorithm")
+
+// errServerLeft is the cause of a question's context when the server closed the connection.
+var errServerLeft = errors.New("the server closed the connection meanwhile")
+
+// Dial makes one attempt to connect and to authenticate. ConnectTimeout bounds the whole of
+// it but for the time that a person takes to answer; the end of ctx ends it at once.
+func (r *Resolved) Dial(ctx context.Context) (*Link, error) {
+	if r.Transport == tunnelfile.TransportOpenSSH {
+		return r.dialOpenSSH(ctx)
+	}
+	l, err := r.dialNative(ctx)
+	if err != nil && errors.Is(err, errNoCommon) && r.mayFallBack() {
+		r.config.log().Info("using the openssh transport", "because", err)
+		return r.dialOpenSSH(ctx)
+	}
+	return l, err
+}
+
+func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
+	ctx, a, cancel := startAttempt(parent, r.ConnectTimeout)
+	defer cancel()
+	l, err := r.connect(ctx, a)
+	if err == nil {
+		return l, nil
+	}
+	switch {
+	case parent.Err() != nil:
+		return nil, context.Cause(parent)
+	case errors.Is(context.Cause(ctx), errConnectTimeout):
+		return nil, wrapf(passing, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
+	}
+	return nil, err
+}
+
+// connect makes the connection, through as many hosts as it takes, and logs in.
+func (r *Resolved) connect(ctx context.Context, a *attempt) (*Link, error) {
+	if r.option("refuseconnection") != "" {
+		return nil, errorf(mistaken, "RefuseConnection: %s", r.option("refuseconnection"))
+	}
+	switch {
+	case r.jump != nil:
+		under, err := r.jump.connect(ctx, a)
+		if err != nil {
+			return nil, r.through(err)
+		}
+		c, err := under.DialContext(ctx, "tcp", joinHostPort(r.HostName, r.Port))
+		if err != nil {
+			under.Close()
+			return nil, wrapf(passing, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
+		}
+		l, err := r.login(ctx, a, c)
+		if err != nil {
+			under.Close()
+			return nil, err
+		}
+		l.closeAfter(under)
+		return l, nil
+	case r.proxy != "":
+		c, err := r.dialProxy(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return r.login(ctx, a, c)
+	}
+	c, err := r.dialTCP(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.login(ctx, a, c)
+}
+
+// through says of a jump host's error whose it is.
+func (r *Resolved) through(err error) error {
+	if e := asError(err); e != nil {
+		return &Error{class: e.class, message: "ProxyJump: " + e.message, err: e.err}
+	}
+	return err
+}
+
+// login does the handshake and the authentication over a connection, which it closes when
+// they fail.
+func (r *Resolved) login(ctx context.Context, a *attempt, under net.Conn) (*Link, error) {
+	if tcp, ok := under.(*net.TCPConn); ok {
+		r.tune(tcp)
+	}
+	c := newConn(under)
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+
+	// Questions to a person end when the server goes away.
+	asking, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-c.closed:
+			cancel(errServerLeft)
+		case <-asking.Done():
+		}
+	}()
+
+	keys := r.newHostKeys(asking, a)
+	algorithms, err := r.algorithms(keys.known)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	auth := &authenticator{r: r, ctx: asking, attempt: a}
+	defer auth.close()
+	var failure error // of ours, which x/crypto may wrap or replace
+	config := &ssh.ClientConfig{
+		Config: ssh.Config{
+			Ciphers:        algorithms.Ciphers,
+			MACs:           algorithms.MACs,
+			KeyExchanges:   algorithms.KeyExchanges,
+			RekeyThreshold: r.rekeyLimit(),
+		},
+		User:              r.User,
+		ClientVersion:     clientVersion,
+		HostKeyAlgorithms: algorithms.HostKeys,
+		HostKeyCallback: func(name string, remote net.Addr, key ssh.PublicKey) error {
+			err := keys.check(name, remote, key)
+			if err != nil {
+				failure = err
+			}
+			return err
+		},
+		BannerCallback: func(text string) error {
+			r.config.log().Info("the server says", "banner", printable(text))
+			return nil
+		},
+		AuthCallback: auth.next,
+	}
+	sc, chans, reqs, err := ssh.NewClientConn(c, joinHostPort(r.HostName, r.Port), config)
+	if err != nil {
+		c.Close()
+		if asError(err) == nil && failure != nil {
+			err = failure
+		}
+		return nil, r.explain(ctx, c, auth, err)
+	}
+	if !stop() {
+		// ctx ended in the last moment and its function closes the connection.
+		c.Close()
+		return nil, context.Cause(ctx)
+	}
+	c.greetingDone.Store(true)
+	return r.newLink(sc, chans, reqs, c, keys.accepted), nil
+}
+
+// explain makes of a failed handshake's error one that says what is the matter.
+func (r *Resolved) explain(ctx context.Context, c *conn, auth *authenticator, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if e := asError(err); e != nil {
+		return e
+	}
+	if n, ok := errors.AsType[*ssh.AlgorithmNegotiationError](err); ok {
+		return r.noCommon(n)
+	}
+	greeting := c.heard()
+	if !strings.Contains(greeting, "SSH-") {
+		if said := printable(greeting); said != "" {
+			if strings.Contains(said, "Exceeded MaxStartups") || strings.Contains(said, "Not allowed at this time") {
+				return errorf(turnedAway, "%s turns this address away for now: %q", r.HostName, said)
+			}
+			return wrapf(passing, cause(err), "%s does not speak SSH; it said %q", r.HostName, said)
+		}
+		if p, ok := c.Conn.(*proxyConn); ok {
+			return wrapf(passing, p.explain(cause(err)), "no answer from %s through its ProxyCommand", r.HostName)
+		}
+		if closedByPeer(err) {
+			return wrapf(turnedAway, cause(err), "%s closed the connection before saying anything: too many connections at once, or this address is banned there", r.HostName)
+		}
+		return wrapf(passing, cause(err), "no SSH greeting from %s", r.HostName)
+	}
+	if text := err.Error(); strings.Contains(text, "Too many authentication failures") {
+		return errorf(denied, "%s allows no more tries (MaxAuthTries): tried %s; name the right key with IdentityFile and set IdentitiesOnly=yes",
+			r.HostName, strings.Join(auth.tried(), ", "))
+	} else if i := strings.Index(text, "ssh: disconnect, reason"); i >= 0 {
+		return errorf(passing, "%s ended the connection: %s", r.HostName, printable(strings.TrimPrefix(text[i:], "ssh: ")))
+	}
+	return wrapf(passing, cause(err), "%s ended the connection while logging in", r.HostName)
+}
+
+// cause takes x/crypto's own words off an error.
+func cause(err error) error {
+	if err.Error() == "ssh: handshake failed: EOF" {
+		return io.EOF
+	}
+	if next := errors.Unwrap(err); next != nil && strings.HasPrefix(err.Error(), "ssh: handshake failed: ") {
+		return next
+	}
+	return err
+}
+
+func closedByPeer(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// noCommon names what the two sides would have to agree on.
+func (r *Resolved) noCommon(n *ssh.AlgorithmNegotiationError) error {
+	keyword := "an algorithm"
+	for part, word := range map[string]string{
+		"key exchange": "KexAlgorithms", "host key": "HostKeyAlgorithms", "cipher": "Ciphers", "MAC": "MACs", "compression": "Compression",
+	} {
+		if strings.Contains(n.What, part) {
+			keyword = word
+		}
+	}
+	offered := make([]string, len(n.RequestedAlgorithms))
+	for i, a := range n.RequestedAlgorithms {
+		offered[i] = printable(a)
+	}
+	return &Error{class: mistaken, err: errNoCommon, message: fmt.Sprintf(
+		"%s and the native transport have no %s in common; the server offers only %s", r.HostName, keyword, strings.Join(offered, ","))}
+}

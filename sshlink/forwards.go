@@ -1,0 +1,111 @@
+package sshlink
+
+import (
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// parseForwards reads the forwards that ssh -G prints:
+//
+//	localforward 9000 [host]:80
+//	localforward /path/of socket [host]:80
+//	remoteforward 1080 [socks]:0
+//	dynamicforward [*]:1080
+//
+// Up to OpenSSH 9.2 it prints a LocalForward to a unix socket as a DynamicForward too;
+// that one is left out.
+func parseForwards(o options) []tunnelfile.Forward {
+	var all []tunnelfile.Forward
+	var shadows []string // listening ends of forwards to unix sockets
+	for _, kind := range []tunnelfile.ForwardKind{tunnelfile.LocalForward, tunnelfile.RemoteForward} {
+		for _, text := range o[strings.ToLower(string(kind))] {
+			f, ok := parseForward(kind, text)
+			if !ok {
+				continue
+			}
+			if kind == tunnelfile.LocalForward && f.Target.Unix != "" {
+				shadows = append(shadows, strings.TrimSuffix(text, " "+f.Target.Unix))
+			}
+			all = append(all, f)
+		}
+	}
+	for _, text := range o["dynamicforward"] {
+		if i := slices.Index(shadows, text); i >= 0 {
+			shadows = slices.Delete(shadows, i, i+1)
+			continue
+		}
+		if listen, ok := parseEnd(text, true); ok {
+			all = append(all, tunnelfile.Forward{Kind: tunnelfile.DynamicForward, Listen: listen, Text: text})
+		}
+	}
+	return all
+}
+
+// parseForward reads one line's value. Paths may hold spaces and are not quoted, so that
+// the border between the two ends is looked for: a target starts with [ or with /.
+func parseForward(kind tunnelfile.ForwardKind, text string) (tunnelfile.Forward, bool) {
+	f := tunnelfile.Forward{Kind: kind, Text: text}
+	border := strings.LastIndex(text, " [")
+	if border < 0 {
+		border = strings.LastIndex(text, " /")
+	}
+	if border < 0 {
+		return f, false
+	}
+	listen, ok := parseEnd(text[:border], true)
+	if !ok {
+		return f, false
+	}
+	f.Listen = listen
+	if target := text[border+1:]; target != "[socks]:0" {
+		if f.Target, ok = parseEnd(target, false); !ok {
+			return f, false
+		}
+	}
+	return f, true
+}
+
+// parseEnd reads PORT, [HOST]:PORT or a path.
+func parseEnd(text string, listens bool) (tunnelfile.Address, bool) {
+	if strings.HasPrefix(text, "/") {
+		return tunnelfile.Address{Unix: text}, true
+	}
+	if port, err := strconv.Atoi(text); err == nil && port >= 0 && port <= 65535 {
+		return tunnelfile.Address{Port: port}, listens
+	}
+	host, portText, err := net.SplitHostPort(text)
+	if err != nil {
+		return tunnelfile.Address{}, false
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil || port < 0 || port > 65535 {
+		return tunnelfile.Address{}, false
+	}
+	return tunnelfile.Address{Host: host, Port: port, Bind: listens}, true
+}
+
+// splitFiles reads a list of file names that ssh prints unquoted. Where words joined by
+// a space name a file that exists, they are taken for one name.
+func splitFiles(text string) []string {
+	words := strings.Fields(text)
+	var files []string
+	for i := 0; i < len(words); {
+		end := i + 1
+		for j := len(words); j > i+1; j-- {
+			if _, err := os.Stat(strings.Join(words[i:j], " ")); err == nil {
+				end = j
+				break
+			}
+		}
+		files = append(files, strings.Join(words[i:end], " "))
+		i = end
+	}
+	return files
+}
+
+func joinHostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }

@@ -1,0 +1,231 @@
+package sshlink
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// hostKeys checks the key of one server, as ssh's check_host_key does.
+type hostKeys struct {
+	r       *Resolved
+	ctx     context.Context // of the attempt; ends also when the server goes away
+	attempt *attempt
+
+	name     string // as known_hosts has it: HostKeyAlias, host, or [host]:port
+	bare     string // host without port, where name has one; else empty
+	known    knownKeys
+	accepted ssh.PublicKey // the key that passed
+}
+
+// newHostKeys reads what is known of the server.
+func (r *Resolved) newHostKeys(ctx context.Context, a *attempt) *hostKeys {
+	h := &hostKeys{r: r, ctx: ctx, attempt: a}
+	h.name, h.bare = r.knownName()
+	h.known = h.read(h.name)
+	return h
+}
+
+// knownName is the name under which known_hosts files have the server, and the same without
+// its port, where it has one.
+func (r *Resolved) knownName() (name, bare string) {
+	if alias := r.option("hostkeyalias"); alias != "" {
+		return strings.ToLower(alias), ""
+	}
+	host := strings.ToLower(r.HostName)
+	if r.Port == 22 {
+		return host, ""
+	}
+	return fmt.Sprintf("[%s]:%d", host, r.Port), host
+}
+
+// read collects the lines about a name from the person's files, the system's, and
+// KnownHostsCommand.
+func (h *hostKeys) read(name string) knownKeys {
+	r := h.r
+	files := slices.Concat(r.userKnownHosts(), r.files("globalknownhostsfile"))
+	known := readKnownHosts(files, name, r.config.log())
+	return append(known, r.askKnownHostsCommand(h.ctx, name)...)
+}
+
+// userKnownHosts are the person's known_hosts files; the first is the one that new keys
+// are written to.
+func (r *Resolved) userKnownHosts() []string { return r.files("userknownhostsfile") }
+
+// files is a keyword's list of file names, without none.
+func (r *Resolved) files(keyword string) []string {
+	var files []string
+	for _, f := range splitFiles(r.option(keyword)) {
+		files = append(files, r.path(f))
+	}
+	return files
+}
+
+// check is the ssh.HostKeyCallback.
+func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
+	if h.accepted != nil && sameKey(h.accepted, key) {
+		return nil // a rekey
+	}
+	if err := h.decide(remote, key); err != nil {
+		return err
+	}
+	h.accepted = key
+	return nil
+}
+
+func (h *hostKeys) decide(remote net.Addr, key ssh.PublicKey) error {
+	if isYes(h.r.option("nohostauthenticationforlocalhost")) && isLoopback(remote) && h.r.option("hostkeyalias") == "" {
+		return nil
+	}
+	if err := h.r.checkRSASize(key); err != nil {
+		return err
+	}
+	if k, ok := h.known.revokes(key); ok {
+		return errorf(distrusted, "the host key of %s is marked as revoked at %s: %s; do not connect until its owner has explained it",
+			h.r.HostName, k.place(), fingerprint(plain(key)))
+	}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		if _, ok := h.known.authority(cert.SignatureKey); ok {
+			return h.checkCertificate(cert)
+		}
+		// Nobody here knows the authority: the key in the certificate is checked like any other.
+		key = cert.Key
+	}
+	known := h.known.plainKeys()
+	if slices.ContainsFunc(known, func(k knownKey) bool { return sameKey(k.key, key) }) {
+		return nil
+	}
+	if len(known) == 0 && h.bare != "" {
+		// As ssh does: a line without a port stands for every port, but only to say yes.
+		for _, k := range h.read(h.bare).plainKeys() {
+			if sameKey(k.key, key) {
+				return nil
+			}
+		}
+	}
+	if i := slices.IndexFunc(known, func(k knownKey) bool { return k.key.Type() == key.Type() }); i >= 0 {
+		return h.changed(known[i], key)
+	}
+	return h.unknown(known, key)
+}
+
+func (h *hostKeys) changed(old knownKey, key ssh.PublicKey) error {
+	return errorf(distrusted, "the host key of %s has changed: %s has %s, the server shows %s; "+
+		"somebody may be listening in, or the server was set up anew: ask its owner, then run ssh-keygen -R %s",
+		h.r.HostName, old.place(), fingerprint(old.key), fingerprint(key), shellWord(h.name))
+}
+
+// unknown decides about a key of a host, or of a key type, that no known_hosts line is about.
+func (h *hostKeys) unknown(known knownKeys, key ssh.PublicKey) error {
+	switch h.r.option("stricthostkeychecking") {
+	case "no", "off", "false", "accept-new":
+		return h.record(key)
+	case "yes", "true":
+		return h.stranger(key, "")
+	}
+	if h.r.config.Ask == nil || isYes(h.r.option("batchmode")) {
+		return h.stranger(key, " and nobody is there to say whether it is right")
+	}
+	h.attempt.pause()
+	yes, err := h.r.config.Ask.Confirm(h.ctx, Question{
+		Kind: KindHostKey, Subject: h.name, Prompt: h.prompt(known, key), Echo: true,
+	})
+	h.attempt.resume()
+	if err != nil {
+		if h.ctx.Err() != nil {
+			return wrapf(passing, context.Cause(h.ctx), "the question for the host key of %s was left open", h.r.HostName)
+		}
+		return h.stranger(key, " and nobody is there to say whether it is right")
+	}
+	if !yes {
+		return h.stranger(key, " and was not accepted")
+	}
+	return h.record(key)
+}
+
+func (h *hostKeys) stranger(key ssh.PublicKey, why string) error {
+	return errorf(distrusted, "the host key of %s is not known%s: %s; run: %s",
+		h.r.HostName, why, fingerprint(key), h.r.trustHint())
+}
+
+// trustHint is the command that shows and records a server's host keys.
+func (r *Resolved) trustHint() string {
+	if r.config.Name != "" {
+		return "holdfast trust " + r.config.Name
+	}
+	return fmt.Sprintf("ssh-keyscan -p %d %s", r.Port, shellWord(r.HostName))
+}
+
+// prompt is what a person is shown before they say yes, in ssh's words.
+func (h *hostKeys) prompt(known knownKeys, key ssh.PublicKey) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "The authenticity of host '%s' can't be established.\n%s\n%s", h.name, fingerprint(key), randomart(key))
+	for _, k := range known {
+		fmt.Fprintf(&b, "It is known by another key: %s (%s)\n", fingerprint(k.key), k.place())
+	}
+	b.WriteString("Are you sure you want to continue connecting?")
+	return b.String()
+}
+
+// record writes the key to the person's first known_hosts file. Failing that is no reason
+// not to connect, as in ssh.
+func (h *hostKeys) record(key ssh.PublicKey) error {
+	files := h.r.userKnownHosts()
+	if len(files) == 0 {
+		return nil
+	}
+	if err := recordHostKey(files[0], h.name, key, isYes(h.r.option("hashknownhosts"))); err != nil {
+		h.r.config.log().Warn("host key not recorded", "host", h.name, "err", err)
+		return nil
+	}
+	h.r.config.log().Info("host key recorded", "host", h.name, "key", fingerprint(key), "file", files[0])
+	return nil
+}
+
+// checkCertificate checks a host certificate whose authority is known.
+func (h *hostKeys) checkCertificate(cert *ssh.Certificate) error {
+	host := strings.ToLower(h.r.HostName)
+	if alias := h.r.option("hostkeyalias"); alias != "" {
+		host = strings.ToLower(alias)
+	}
+	fail := func(err error) error {
+		return wrapf(distrusted, err, "the host certificate of %s (%s, signed by %s) is not valid",
+			h.r.HostName, fingerprint(cert.Key), fingerprint(cert.SignatureKey))
+	}
+	if cert.CertType != ssh.HostCert {
+		return fail(fmt.Errorf("it is not one for a host"))
+	}
+	if allowed := splitList(h.r.option("casignaturealgorithms")); len(allowed) > 0 && !slices.Contains(allowed, cert.Signature.Format) {
+		return fail(fmt.Errorf("signed with %s, which CASignatureAlgorithms does not allow", cert.Signature.Format))
+	}
+	// Principals may have wildcards, which CheckCert does not know: hand it the one that matches.
+	principal := host
+	if i := slices.IndexFunc(cert.ValidPrincipals, func(p string) bool { return wildcard(strings.ToLower(p), host) }); i >= 0 {
+		principal = cert.ValidPrincipals[i]
+	}
+	checker := ssh.CertChecker{Clock: time.Now}
+	if err := checker.CheckCert(principal, cert); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// fingerprint is "ssh-ed25519 SHA256:…".
+func fingerprint(key ssh.PublicKey) string { return key.Type() + " " + ssh.FingerprintSHA256(key) }
+
+func splitList(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
+}

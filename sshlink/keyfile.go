@@ -1,0 +1,190 @@
+package sshlink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// keyFile is what an IdentityFile holds, as far as it can be read without a passphrase.
+type keyFile struct {
+	path   string
+	public ssh.PublicKey // nil: encrypted in a format that hides it, and no .pub beside
+	signer ssh.Signer    // nil: encrypted, a security key's, or only the public half
+	secret []byte        // the encrypted file's text
+	err    error         // why there is no private half, nil where it waits for a passphrase
+}
+
+// errHandle says that the file holds only the handle of a security key.
+var errHandle = errors.New("a security key's handle, which only ssh-agent or Transport=openssh can use")
+
+// readKeyFile reads a key file the way ssh does: the private half, else the public half in
+// the file itself or beside it in FILE.pub, for an agent may hold the rest.
+// It returns an error that wraps fs.ErrNotExist where there is neither.
+func readKeyFile(path string) (*keyFile, error) {
+	k := &keyFile{path: path}
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		k.err = errNoAgentKey
+	case err != nil:
+		k.err = err
+	default:
+		k.parse(text)
+	}
+	if k.public == nil {
+		if text, err := os.ReadFile(path + ".pub"); err == nil {
+			k.public = parsePublic(text)
+		}
+	}
+	if k.public == nil && errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *keyFile) parse(text []byte) {
+	if !bytes.Contains(text, []byte("PRIVATE KEY-----")) {
+		if k.public = parsePublic(text); k.public != nil {
+			k.err = errNoAgentKey
+		} else {
+			k.err = errors.New("not a key")
+		}
+		return
+	}
+	if err := checkPermissions(k.path); err != nil {
+		// ssh ignores such a private key, but offers its public half to an agent.
+		k.err = err
+	}
+	signer, err := ssh.ParsePrivateKey(text)
+	if locked, ok := errors.AsType[*ssh.PassphraseMissingError](err); ok {
+		k.public = locked.PublicKey
+		if k.err == nil {
+			k.secret = text
+		}
+		return
+	}
+	if err != nil {
+		k.public = embeddedPublic(text)
+		if k.public != nil && strings.HasPrefix(k.public.Type(), "sk-") {
+			err = errHandle
+		}
+		if k.err == nil {
+			k.err = err
+		}
+		return
+	}
+	k.public = signer.PublicKey()
+	if k.err == nil {
+		k.signer = signer
+	}
+}
+
+// checkPermissions refuses what ssh refuses: a private key of ours that others can read.
+func checkPermissions(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if owner, ok := ownerOf(info); ok && owner == os.Getuid() && info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("its permissions %#o are too open: run chmod 600 %s", info.Mode().Perm(), shellWord(path))
+	}
+	return nil
+}
+
+// parsePublic reads the first public key of a file in the form of authorized_keys.
+func parsePublic(text []byte) ssh.PublicKey {
+	key, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	if err != nil {
+		return nil
+	}
+	return key
+}
+
+// decrypt opens an encrypted key file.
+func (k *keyFile) decrypt(passphrase string) (ssh.Signer, error) {
+	secret := []byte(passphrase)
+	defer clear(secret)
+	return ssh.ParsePrivateKeyWithPassphrase(k.secret, secret)
+}
+
+// lockedSigner is a signer for an encrypted key file: the passphrase is asked for when the
+// server has accepted the public half, as ssh does it.
+type lockedSigner struct {
+	file   *keyFile
+	unlock func(*keyFile) (ssh.Signer, error)
+	opened ssh.Signer
+}
+
+func (s *lockedSigner) PublicKey() ssh.PublicKey { return s.file.public }
+
+func (s *lockedSigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return s.SignWithAlgorithm(rand, data, "")
+}
+
+func (s *lockedSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	if s.opened == nil {
+		opened, err := s.unlock(s.file)
+		if err != nil {
+			return nil, err
+		}
+		s.opened = opened
+	}
+	return s.opened.(ssh.AlgorithmSigner).SignWithAlgorithm(rand, data, algorithm)
+}
+
+// unlock asks for a key file's passphrase, again when it was wrong.
+func (a *authenticator) unlock(file *keyFile) (ssh.Signer, error) {
+	shown := tilde(file.path)
+	need := "needs a passphrase for " + shown
+	for try := range a.prompts() {
+		answer, err := a.ask(Question{
+			Kind: KindPassphrase, Subject: file.path, Again: try > 0,
+			Prompt: fmt.Sprintf("Enter passphrase for key '%s': ", file.path),
+		})
+		if err != nil {
+			a.needs(need, err)
+			return nil, err
+		}
+		if answer == "" {
+			break // how one says to ssh: not this key
+		}
+		signer, err := file.decrypt(answer)
+		if err == nil {
+			return signer, nil
+		}
+		need = "was given a wrong passphrase for " + shown
+	}
+	err := errors.New("no passphrase")
+	a.needs(need, err)
+	return nil, err
+}
+
+// tilde shortens a path below the person's home folder for messages.
+func tilde(path string) string {
+	if rest, ok := strings.CutPrefix(path, homeDir()+"/"); ok {
+		return "~/" + rest
+	}
+	return path
+}
+
+// ask puts a question; the attempt's clock stops meanwhile.
+func (a *authenticator) ask(q Question) (string, error) {
+	if a.r.config.Ask == nil || isYes(a.r.option("batchmode")) {
+		return "", ErrNobody
+	}
+	a.attempt.pause()
+	defer a.attempt.resume()
+	answer, err := a.r.config.Ask.Ask(a.ctx, q)
+	if err == nil && a.ctx.Err() != nil {
+		err = context.Cause(a.ctx)
+	}
+	return answer, err
+}

@@ -1,0 +1,62 @@
+package sshlink
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"encoding/pem"
+	"os"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// embeddedPublic is the public half that an OpenSSH private key file carries in clear
+// (openssh-key-v1, see PROTOCOL.key), for key types that x/crypto cannot read whole.
+func embeddedPublic(text []byte) ssh.PublicKey {
+	block, _ := pem.Decode(text)
+	const magic = "openssh-key-v1\x00"
+	if block == nil || block.Type != "OPENSSH PRIVATE KEY" || !bytes.HasPrefix(block.Bytes, []byte(magic)) {
+		return nil
+	}
+	var header struct {
+		Cipher, KDF, KDFOptions string
+		Count                   uint32
+		Public                  []byte
+		Rest                    []byte `ssh:"rest"`
+	}
+	if err := ssh.Unmarshal(block.Bytes[len(magic):], &header); err != nil {
+		return nil
+	}
+	key, err := ssh.ParsePublicKey(header.Public)
+	if err != nil {
+		return nil
+	}
+	return key
+}
+
+func ownerOf(info os.FileInfo) (uid int, ok bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(st.Uid), true
+}
+
+// rsaBits is the length of an RSA key's modulus, 0 for other keys.
+func rsaBits(key ssh.PublicKey) int {
+	if c, ok := plain(key).(ssh.CryptoPublicKey); ok {
+		if k, ok := c.CryptoPublicKey().(*rsa.PublicKey); ok {
+			return k.N.BitLen()
+		}
+	}
+	return 0
+}
+
+// checkRSASize enforces RequiredRSASize.
+func (r *Resolved) checkRSASize(key ssh.PublicKey) error {
+	bits, least := rsaBits(key), r.count("requiredrsasize")
+	if bits > 0 && bits < least {
+		return errorf(distrusted, "the RSA host key of %s has only %d bits; RequiredRSASize asks for %d", r.HostName, bits, least)
+	}
+	return nil
+}

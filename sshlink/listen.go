@@ -1,0 +1,320 @@
+package sshlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// errUnsupported is errors.ErrUnsupported under a name of this package's.
+var errUnsupported = errors.ErrUnsupported
+
+// backlog is how many channels wait for Accept on one remote listener; more are refused, as a
+// full listen queue does, and never stop the connection.
+const backlog = 128
+
+// forwardTable is what the server listens on for us.
+type forwardTable struct {
+	mu        sync.Mutex
+	listeners map[forwardKey]*listener
+	closed    bool
+}
+
+// forwardKey is how the server names a listener when it opens a channel for it.
+type forwardKey struct {
+	unix string // path; else
+	host string
+	port uint32
+}
+
+func (t *forwardTable) add(key forwardKey, l *listener) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	if t.listeners == nil {
+		t.listeners = make(map[forwardKey]*listener)
+	}
+	t.listeners[key] = l
+	return true
+}
+
+func (t *forwardTable) remove(key forwardKey, l *listener) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.listeners[key] == l {
+		delete(t.listeners, key)
+	}
+}
+
+// find returns the listener for a key. Servers that are not OpenSSH may name the address they
+// bound and not the one they were asked for: a port that is there once only will do.
+func (t *forwardTable) find(key forwardKey) *listener {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok := t.listeners[key]; ok || key.unix != "" {
+		return l
+	}
+	var found *listener
+	for k, l := range t.listeners {
+		if k.unix == "" && k.port == key.port {
+			if found != nil {
+				return nil
+			}
+			found = l
+		}
+	}
+	return found
+}
+
+func (t *forwardTable) closeAll() {
+	t.mu.Lock()
+	listeners := t.listeners
+	t.listeners, t.closed = nil, true
+	t.mu.Unlock()
+	for _, l := range listeners {
+		l.stop()
+	}
+}
+
+// listener is a remote listening socket.
+type listener struct {
+	link *Link
+	key  forwardKey
+	addr net.Addr
+	in   chan ssh.NewChannel
+
+	mu      sync.Mutex // so that nothing is offered after stop has emptied in
+	stopped bool
+	closed  chan struct{}
+}
+
+// ListenContext asks the server to listen: network is "tcp" and addr host:port, whose host
+// part goes to the server as it is (empty for all interfaces, "localhost", an address), or
+// network is "unix" and addr a path. Port 0 lets the server choose.
+func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+		host, port, err := splitAddress(addr)
+		if err != nil {
+			return nil, err
+		}
+		return l.listen(ctx, forwardKey{host: host, port: port})
+	case "unix":
+		return l.listen(ctx, forwardKey{unix: addr})
+	}
+	return nil, net.UnknownNetworkError(network)
+}
+
+// RefusedError is the server's no to a remote listener.
+type RefusedError struct {
+	Addr string // host:port or path, as asked for
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("the server refuses to listen on %s", e.Addr)
+}
+
+// listen registers the listener before it asks: a channel may come before the answer does.
+func (l *Link) listen(ctx context.Context, key forwardKey) (net.Listener, error) {
+	ln := &listener{link: l, key: key, in: make(chan ssh.NewChannel, backlog), closed: make(chan struct{})}
+	ln.addr = key.address()
+	if !l.forwards.add(key, ln) {
+		return nil, l.lost()
+	}
+	ok, reply, err := l.request(ctx, key.request(""), key.payload())
+	if err != nil {
+		l.forwards.remove(key, ln)
+		if ctx.Err() != nil {
+			// The server may do it all the same: take it back, whenever it answers.
+			go l.request(context.WithoutCancel(ctx), key.request("cancel-"), key.payload())
+		}
+		return nil, err
+	}
+	if !ok {
+		l.forwards.remove(key, ln)
+		return nil, &RefusedError{Addr: key.text()}
+	}
+	if key.unix == "" && key.port == 0 {
+		var chosen struct{ Port uint32 }
+		if err := ssh.Unmarshal(reply, &chosen); err != nil {
+			l.forwards.remove(key, ln)
+			return nil, fmt.Errorf("the server does not say which port it chose: %w", err)
+		}
+		l.forwards.remove(key, ln)
+		ln.key.port = chosen.Port
+		ln.addr = ln.key.address()
+		if !l.forwards.add(ln.key, ln) {
+			return nil, l.lost()
+		}
+	}
+	return ln, nil
+}
+
+// request is the name of the global request, see RFC 4254, 7.1, and OpenSSH's PROTOCOL, 2.4.
+func (k forwardKey) request(prefix string) string {
+	if k.unix != "" {
+		return prefix + "streamlocal-forward@openssh.com"
+	}
+	return prefix + "tcpip-forward"
+}
+
+func (k forwardKey) payload() []byte {
+	if k.unix != "" {
+		return ssh.Marshal(struct{ Path string }{k.unix})
+	}
+	return ssh.Marshal(struct {
+		Host string
+		Port uint32
+	}{k.host, k.port})
+}
+
+func (k forwardKey) text() string {
+	if k.unix != "" {
+		return k.unix
+	}
+	return net.JoinHostPort(k.host, strconv.FormatUint(uint64(k.port), 10))
+}
+
+func (k forwardKey) address() net.Addr {
+	if k.unix != "" {
+		return peer{"unix", k.unix}
+	}
+	return peer{"tcp", k.text()}
+}
+
+// acceptChannels takes what the server opens, in a loop that waits for nobody: x/crypto stops
+// the whole connection while 16 channels wait.
+func (l *Link) acceptChannels(chans <-chan ssh.NewChannel) {
+	for ch := range chans {
+		key, ok := channelKey(ch)
+		if !ok {
+			go ch.Reject(ssh.UnknownChannelType, "not asked for")
+			continue
+		}
+		ln := l.forwards.find(key)
+		if ln == nil || !ln.offer(ch) {
+			// Rejecting writes, and a write may block.
+			go ch.Reject(ssh.Prohibited, "nobody listens on "+key.text())
+		}
+	}
+}
+
+func channelKey(ch ssh.NewChannel) (forwardKey, bool) {
+	switch ch.ChannelType() {
+	case "forwarded-tcpip":
+		var m struct {
+			Host       string
+			Port       uint32
+			OriginHost string
+			OriginPort uint32
+		}
+		if ssh.Unmarshal(ch.ExtraData(), &m) != nil {
+			return forwardKey{}, false
+		}
+		return forwardKey{host: m.Host, port: m.Port}, true
+	case "forwarded-streamlocal@openssh.com":
+		var m struct{ Path, Reserved string }
+		if ssh.Unmarshal(ch.ExtraData(), &m) != nil {
+			return forwardKey{}, false
+		}
+		return forwardKey{unix: m.Path}, true
+	}
+	return forwardKey{}, false
+}
+
+// origin is who connected to the remote listener, as the server says.
+func origin(ch ssh.NewChannel) net.Addr {
+	var m struct {
+		Host       string
+		Port       uint32
+		OriginHost string
+		OriginPort uint32
+	}
+	if ch.ChannelType() == "forwarded-tcpip" && ssh.Unmarshal(ch.ExtraData(), &m) == nil {
+		return peer{"tcp", net.JoinHostPort(printable(m.OriginHost), strconv.FormatUint(uint64(m.OriginPort), 10))}
+	}
+	return peer{"unix", "@"}
+}
+
+// offer hands a channel to Accept, unless the listener is closed or its backlog full.
+func (ln *listener) offer(ch ssh.NewChannel) bool {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.stopped {
+		return false
+	}
+	select {
+	case ln.in <- ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// Accept waits for a connection to the remote listener.
+func (ln *listener) Accept() (net.Conn, error) {
+	for {
+		select {
+		case ch := <-ln.in:
+			c, reqs, err := ch.Accept()
+			if err != nil {
+				continue // the link is ending, which closed tells
+			}
+			return newChannel(c, reqs, ln.addr, origin(ch)), nil
+		case <-ln.closed:
+			if err := ln.link.conn.err(); err != nil {
+				return nil, ln.link.lost()
+			}
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// cancelTimeout bounds how long Close waits for the server to let go of a listener.
+const cancelTimeout = 5 * time.Second
+
+// Close lets the server stop listening. It waits for the server's word a little while, and
+// not at all where the link is dead.
+func (ln *listener) Close() error {
+	if !ln.stop() {
+		return net.ErrClosed
+	}
+	ln.link.forwards.remove(ln.key, ln)
+	ctx, cancel := context.WithTimeout(context.Background(), cancelTimeout)
+	defer cancel()
+	ok, _, err := ln.link.request(ctx, ln.key.request("cancel-"), ln.key.payload())
+	if err == nil && !ok {
+		err = fmt.Errorf("the server did not stop listening on %s", ln.key.text())
+	}
+	return err
+}
+
+// stop ends Accept and refuses what still waits for it. It says whether it was the first to.
+func (ln *listener) stop() bool {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.stopped {
+		return false
+	}
+	ln.stopped = true
+	close(ln.closed)
+	for len(ln.in) > 0 {
+		go (<-ln.in).Reject(ssh.ConnectionFailed, "closed")
+	}
+	return true
+}
+
+// Addr is where the server listens, as it was asked to.
+func (ln *listener) Addr() net.Addr { return ln.addr }
+
+// String is for logs.
+func (ln *listener) String() string { return strings.TrimPrefix(ln.key.text(), ":") }

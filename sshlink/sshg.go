@@ -1,0 +1,254 @@
+package sshlink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// options is what `ssh -G` prints: each keyword, in lower case, with its values in
+// the order printed.
+type options map[string][]string
+
+// first is a keyword's first value, or empty.
+func (o options) first(keyword string) string {
+	if v := o[keyword]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// parseOptions reads the output of `ssh -G`: a keyword, a space and the value on each
+// line. A value may hold spaces; it is never quoted.
+func parseOptions(text string) options {
+	o := make(options)
+	for line := range strings.Lines(text) {
+		keyword, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+		if keyword == "" {
+			continue
+		}
+		keyword = strings.ToLower(keyword)
+		o[keyword] = append(o[keyword], value)
+	}
+	return o
+}
+
+// holdfastDefaults go under everything the person and the system wrote.
+var holdfastDefaults = []tunnelfile.Setting{
+	{Key: "ServerAliveInterval", Value: "10"},
+	{Key: "ServerAliveCountMax", Value: "3"},
+	{Key: "ExitOnForwardFailure", Value: "yes"},
+	{Key: "StreamLocalBindUnlink", Value: "yes"},
+	{Key: "ConnectTimeout", Value: "15"},
+	{Key: "TCPKeepAlive", Value: "yes"},
+}
+
+// sentinels are values that nobody sets and that differ from ssh's own defaults: where
+// one comes out of ssh -G, nothing before it had set the keyword.
+var sentinels = []tunnelfile.Setting{
+	{Key: "ServerAliveInterval", Value: "86399"},
+	{Key: "ServerAliveCountMax", Value: "86399"},
+	{Key: "ExitOnForwardFailure", Value: "yes"},
+	{Key: "StreamLocalBindUnlink", Value: "yes"},
+	{Key: "ConnectTimeout", Value: "86399"},
+	{Key: "TCPKeepAlive", Value: "no"},
+	{Key: "Ciphers", Value: "aes192-ctr"},
+	{Key: "MACs", Value: "hmac-sha2-512"},
+	{Key: "KexAlgorithms", Value: "diffie-hellman-group16-sha512"},
+	{Key: "HostKeyAlgorithms", Value: "ecdsa-sha2-nistp521"},
+	{Key: "PubkeyAcceptedAlgorithms", Value: "ecdsa-sha2-nistp521"},
+	{Key: "PreferredAuthentications", Value: "none"},
+	{Key: "IPQoS", Value: "cs7 cs7"},
+	{Key: "LogLevel", Value: "QUIET"},
+}
+
+// sshTimeout bounds one run of ssh -G. It resolves no names, but a Match exec in
+// somebody's ssh_config may run anything.
+const sshTimeout = 30 * time.Second
+
+// resolution is what ssh made of a destination, and what of it somebody wrote.
+type resolution struct {
+	options options
+	unset   map[string]bool // keywords, of those in sentinels, that no file and no [SSH] setting sets
+}
+
+// errNoSSH says that this machine has no ssh binary.
+var errNoSSH = errors.New("there is no ssh program here")
+
+// askSSH asks ssh(1) what its configuration makes of the destination.
+//
+// Three questions are asked at once. The first is asked just as `ssh DESTINATION`
+// would be, with the file's [SSH] settings as -o, which beat every file; its answer
+// is the one that counts. The second puts sentinels behind everything, under
+// `Host *`; the third is asked with no file at all. Together they tell what nobody
+// has set: ours could not simply stand behind everything in one question, for a
+// `Match final` in somebody's file is read later still, and must win.
+func askSSH(ctx context.Context, c Config) (resolution, error) {
+	program, err := exec.LookPath("ssh")
+	if err != nil {
+		return resolution{}, errNoSSH
+	}
+	ctx, cancel := context.WithTimeout(ctx, sshTimeout)
+	defer cancel()
+
+	var plain, behind, bare options
+	var plainErr, behindErr, bareErr error
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		var args []string
+		if c.ConfigFile != "" {
+			args = []string{"-F", c.ConfigFile}
+		}
+		plain, plainErr = runSSH(ctx, program, "", slices.Concat(args, settingArgs(c.Settings)), c.Destination)
+	})
+	wg.Go(func() {
+		behind, behindErr = runSSH(ctx, program, sentinelConfig(c.ConfigFile), settingArgs(c.Settings), c.Destination)
+	})
+	wg.Go(func() {
+		bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none"}, c.Destination)
+	})
+	wg.Wait()
+	if plainErr != nil {
+		return resolution{}, blame(ctx, program, c, plainErr)
+	}
+	if bareErr != nil {
+		return resolution{}, wrapf(passing, bareErr, "ssh -G for %s", c.Destination)
+	}
+	if behindErr != nil {
+		// An ssh that lacks an algorithm among the sentinels, as in FIPS mode. What
+		// has ssh's own default then counts as unset.
+		c.log().Debug("ssh -G with sentinels failed", "err", behindErr)
+	}
+	r := resolution{options: plain, unset: make(map[string]bool)}
+	for _, s := range sentinels {
+		keyword := strings.ToLower(s.Key)
+		reached := behindErr != nil || behind.first(keyword) != bare.first(keyword)
+		r.unset[keyword] = reached && plain.first(keyword) == bare.first(keyword)
+	}
+	return r, nil
+}
+
+// settingArgs are settings as -o arguments of ssh.
+func settingArgs(settings []tunnelfile.Setting) []string {
+	var args []string
+	for _, s := range settings {
+		args = append(args, "-o", s.Key+"="+s.Value)
+	}
+	return args
+}
+
+// sentinelConfig is an ssh_config(5) file that reads what ssh would have read by itself
+// and then the sentinels. What an included file says under Host or Match does not
+// reach beyond that file.
+func sentinelConfig(configFile string) string {
+	var b strings.Builder
+	switch configFile {
+	case "":
+		b.WriteString("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n")
+	case "none":
+	default:
+		fmt.Fprintf(&b, "Include \"%s\"\n", absolute(configFile))
+	}
+	b.WriteString("Host *\n")
+	for _, s := range sentinels {
+		fmt.Fprintf(&b, "%s %s\n", s.Key, s.Value)
+	}
+	return b.String()
+}
+
+// runSSH runs ssh -G. A config that is not empty is read in place of the files.
+func runSSH(ctx context.Context, program, config string, args []string, destination string) (options, error) {
+	cmd := exec.CommandContext(ctx, program, "-G")
+	if config != "" {
+		file, err := memoryFile(config)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		cmd.Stdin = file
+		cmd.Args = append(cmd.Args, "-F", "/dev/stdin")
+	}
+	cmd.Args = append(cmd.Args, args...)
+	cmd.Args = append(cmd.Args, "--", destination)
+	cmd.WaitDelay = time.Second // a Match exec may leave a child behind that keeps stdout open
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if text := lastLines(stderr.String(), 3); text != "" {
+			return nil, errors.New(text)
+		}
+		return nil, err
+	}
+	return parseOptions(stdout.String()), nil
+}
+
+// memoryFile is an unnamed file with the text in it. ssh may open /dev/stdin twice, the
+// second time for Match final, so a pipe would not do.
+func memoryFile(text string) (*os.File, error) {
+	fd, err := unix.MemfdCreate("ssh_config", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "ssh_config")
+	if _, err := io.WriteString(f, text); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// blame finds the [SSH] setting that ssh rejects and names its place; what is wrong in
+// an ssh_config(5) file ssh has named itself.
+func blame(ctx context.Context, program string, c Config, failure error) error {
+	if ctx.Err() != nil {
+		return wrapf(passing, failure, "ssh -G for %s took too long", c.Destination)
+	}
+	for _, s := range c.Settings {
+		_, err := runSSH(ctx, program, "", append([]string{"-F", "none"}, settingArgs([]tunnelfile.Setting{s})...), "localhost")
+		if err != nil && ctx.Err() == nil {
+			return &Error{class: mistaken, message: "[SSH]", err: tunnelfile.Problem{
+				Path: s.Path, Line: s.Line, Key: s.Key, Message: withoutPlace(err.Error()),
+			}}
+		}
+	}
+	return wrapf(mistaken, failure, "ssh cannot make sense of its configuration for %s", c.Destination)
+}
+
+// withoutPlace takes the place off a message of ssh's about a -o argument: to ssh it is
+// a line 0 that the person never sees.
+func withoutPlace(message string) string {
+	for _, prefix := range []string{"command-line: line 0: ", "command-line line 0: "} {
+		message = strings.TrimPrefix(message, prefix)
+	}
+	return strings.TrimSuffix(message, ".")
+}
+
+// lastLines are the last n lines of a program's stderr, joined by "; ".
+func lastLines(text string, n int) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+}
