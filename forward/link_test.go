@@ -2,7 +2,7 @@ package forward
 
 import (
 	"context"
-	"io"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -160,20 +160,20 @@ func newSet(t testing.TB, c Config) *Set {
 // noGoroutines fails the test if some of this package's own are still there.
 func noGoroutines(t testing.TB) {
 	t.Helper()
-	buf := make([]byte, 4<<20)
 	testbed.WaitFor(t, patience, func() error {
-		var left []string
-		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			// Stacks of the package but for the tests' own: a test function, or what it started.
+		for _, g := range strings.Split(allStacks(), "\n\n") {
 			if strings.Contains(g, "holdfast/forward.(*") && !strings.Contains(g, "forward.Test") {
-				left = append(left, g)
+				return errors.New("left running: " + g)
 			}
 		}
-		if len(left) == 0 {
-			return nil
-		}
-		return io.ErrNoProgress
+		return nil
 	})
+}
+
+// allStacks is what every goroutine does.
+func allStacks() string {
+	buf := make([]byte, 8<<20)
+	return string(buf[:runtime.Stack(buf, true)])
 }
 
 func use(t testing.TB, s *Set, l Link) {
