@@ -1,0 +1,278 @@
+package keeper
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+func TestAtOnceAfterAGoodLink(t *testing.T) {
+	t.Parallel()
+	h := start(t, func(c *Config) { c.Policy.GateTime = 0 })
+	first := h.up()
+	lost := time.Now()
+	first.fail(errReset)
+	h.up()
+	if took := time.Since(lost); took > 500*time.Millisecond {
+		t.Errorf("up again after %v", took)
+	}
+	h.until("counted", func() bool { return h.last.Reconnects == 1 && len(h.lost) == 1 })
+}
+
+func TestWaitsAfterAShortLink(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	h.up().fail(errReset)
+	h.untilState(tunnelfile.Retrying)
+	h.set(func() {
+		if h.last.NextTry.IsZero() || h.last.Text != "in 1s, connection reset by peer" {
+			t.Errorf("says %q, next try %v", h.last.Text, h.last.NextTry)
+		}
+	})
+	h.up()
+}
+
+func TestBlockedMakesNoAttempt(t *testing.T) {
+	t.Parallel()
+	for _, class := range []Class{Denied, Distrusted, Mistaken} {
+		t.Run(class.String(), func(t *testing.T) {
+			h := start(t, nil)
+			h.dials <- classed{class, "no"}
+			h.untilState(tunnelfile.Blocked)
+			h.k.Suspend()
+			h.k.Change(h.k.c.Policy, false) // the file was read again
+			h.dials <- classed{class, "no"}
+			h.untilState(tunnelfile.Offline)
+			h.k.Probe()
+			h.untilState(tunnelfile.Blocked)
+			if n := h.dialedNow(); n != 2 {
+				t.Errorf("%d attempts, want 2", n)
+			}
+			h.k.Probe()
+			want := 2
+			if class == Distrusted {
+				want = 3 // another network may have another machine of that name
+				h.dials <- classed{class, "no"}
+			}
+			h.until("probed", func() bool { return h.dialed == want })
+			h.untilState(tunnelfile.Blocked)
+			h.k.Reconnect()
+			h.up()
+		})
+	}
+}
+
+func TestBlockedUntilSomethingChanges(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	h.dials <- classed{Denied, "permission denied"}
+	h.untilState(tunnelfile.Blocked)
+	h.set(func() { h.seen = "a key more" })
+	h.dials <- newFakeLink()
+	h.untilState(tunnelfile.Up)
+	if n := h.dialedNow(); n != 2 {
+		t.Errorf("%d attempts, want 2", n)
+	}
+}
+
+func TestGiveUpAndOnceEnd(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what   string
+		change func(*Config)
+		err    error
+	}{
+		{"give up", func(c *Config) { c.GiveUp = true }, classed{Denied, "no"}},
+		{"once", func(c *Config) { c.Once = true }, errReset},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			h := start(t, c.change)
+			h.dials <- c.err
+			select {
+			case err := <-h.ended:
+				if !errors.Is(err, c.err) {
+					t.Errorf("ended with %v", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("goes on")
+			}
+		})
+	}
+}
+
+func TestReconnectIsMakeBeforeBreak(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.set(func() { h.open[first] = 2 })
+	h.k.Reconnect()
+	h.until("dialling beside", func() bool { return h.dialed == 2 && h.last.State == tunnelfile.Up })
+	second := h.up()
+	if first.closed() {
+		t.Fatal("closed while channels run over it")
+	}
+	h.set(func() { h.open[first] = 0 })
+	h.until("drained", func() bool { return first.closed() && len(h.lost) == 1 })
+	if second.closed() {
+		t.Error("the new link is closed too")
+	}
+}
+
+func TestReconnectThatFailsKeepsTheLink(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.k.Reconnect()
+	h.dials <- classed{Denied, "permission denied"}
+	h.untilState(tunnelfile.Degraded)
+	if first.closed() {
+		t.Fatal("the link in use was closed")
+	}
+	first.fail(errReset)
+	h.until("blocked by what failed", func() bool {
+		return h.last.State == tunnelfile.Blocked && h.last.Text == "permission denied"
+	})
+	if n := h.dialedNow(); n != 2 {
+		t.Errorf("%d attempts, want 2", n)
+	}
+}
+
+func TestOlderLinkServesWhenTheNewOneIsLost(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.set(func() { h.open[first] = 1 })
+	h.k.Reconnect()
+	second := h.up()
+	second.fail(errReset)
+	h.until("back on the first", func() bool { return h.inUse == Link(first) && h.last.Link == Link(first) })
+}
+
+func TestStallIsFoundAndTheOldLinkKeptIfItAnswers(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.until("measured", func() bool { return h.last.RTT > 0 })
+	first.setMute(true)
+	stalled := time.Now()
+	first.write()
+	h.untilState(tunnelfile.Degraded)
+	if took := time.Since(stalled); took < 2900*time.Millisecond || took > 4*time.Second {
+		t.Errorf("suspect after %v, want 3 s", took)
+	}
+	h.until("dialling beside", func() bool { return h.dialed == 2 })
+	first.setMute(false)
+	h.untilState(tunnelfile.Up)
+	h.set(func() {
+		if h.last.Link != Link(first) || first.closed() {
+			t.Error("the link that answers again was not kept")
+		}
+	})
+}
+
+func TestStallIsReplaced(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	first.setMute(true)
+	first.write()
+	second := h.up()
+	h.until("the old link let go", func() bool { return first.closed() })
+	if second.closed() {
+		t.Error("the new link is closed too")
+	}
+}
+
+func TestSilentLinkIsGivenUp(t *testing.T) {
+	t.Parallel()
+	h := start(t, func(c *Config) { c.Policy.ServerAliveInterval, c.Policy.ServerAliveCountMax = time.Second, 3 })
+	first := h.up()
+	first.setMute(true)
+	silent := time.Now()
+	h.until("given up", func() bool { return first.closed() })
+	if took := time.Since(silent); took < 2500*time.Millisecond || took > 4*time.Second {
+		t.Errorf("given up after %v, want 3 s", took)
+	}
+	h.up()
+}
+
+func TestIdleLinkIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.until("measured", func() bool { return h.last.RTT > 0 })
+	h.k.Probe()
+	h.until("asked by Probe", func() bool {
+		first.mu.Lock()
+		defer first.mu.Unlock()
+		return first.pings == 2
+	})
+	for range 100 { // writes that are answered ask for nothing
+		first.write()
+		first.mu.Lock()
+		first.received, first.unanswered = time.Now(), time.Time{}
+		first.mu.Unlock()
+	}
+	h.until("answers", func() bool { return h.k.Answers(t.Context()) == nil })
+	if first.mu.Lock(); first.pings != 2 {
+		t.Errorf("%d pings, want 2", first.pings)
+	}
+	first.mu.Unlock()
+}
+
+func TestProbeDropsALinkWhoseAddressIsGone(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	here, gone := newFakeLink(), newFakeLink()
+	here.local = &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}
+	gone.local = &net.TCPAddr{IP: net.IPv4(192, 0, 2, 99)}
+	h.dials <- here
+	h.until("up", func() bool { return h.inUse == Link(here) })
+	h.k.Probe()
+	if err := h.k.Answers(t.Context()); err != nil || here.closed() {
+		t.Fatal("dropped a link whose address is there")
+	}
+	h.k.Reconnect()
+	h.dials <- gone
+	h.until("moved", func() bool { return h.inUse == Link(gone) })
+	h.k.Probe()
+	h.until("dropped", func() bool { return gone.closed() })
+	h.up() // at once, although it lasted less than GateTime
+}
+
+func TestSuspend(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.k.Suspend()
+	if err := h.k.Answers(t.Context()); err != nil || first.closed() {
+		t.Fatal("an up link must be kept")
+	}
+	first.fail(errReset)
+	h.untilState(tunnelfile.Offline)
+	if n := h.dialedNow(); n != 1 {
+		t.Errorf("%d attempts, want 1", n)
+	}
+	h.k.Probe()
+	h.up()
+}
+
+func TestEndClosesEverything(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.set(func() { h.open[first] = 1 })
+	h.k.Reconnect()
+	second := h.up()
+	h.stop()
+	if err := <-h.ended; err != nil {
+		t.Error(err)
+	}
+	if !first.closed() || !second.closed() {
+		t.Error("a link outlives its keeper")
+	}
+	h.k.Probe() // must not hang
+}
