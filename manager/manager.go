@@ -24,7 +24,6 @@ type Units interface {
 	Restart(ctx context.Context, unit string) error
 	ResetFailed(ctx context.Context, unit string) error
 	Kill(ctx context.Context, unit string, sig syscall.Signal) error
-	Unit(ctx context.Context, name string) (systemdctl.Unit, error)
 	List(ctx context.Context, pattern string) ([]systemdctl.Unit, error)
 	Watch(ctx context.Context, match func(unit string) bool) <-chan string
 	UserspaceTimestamp(ctx context.Context) (realtime time.Time, monotonic uint64, err error)

@@ -2,7 +2,7 @@ package manager
 
 import (
 	"context"
-	"errors"
+	"strings"
 
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -45,17 +45,19 @@ func (m *Manager) after(r *row) {
 }
 
 // facts reads the units and, when the worker has had time to say something, its report.
+//
+// Units are listed rather than read by name: systemd loads a unit to answer for it,
+// announces that, and the announcement would have it read again, and so on for ever.
 func (m *Manager) facts(ctx context.Context, name string) (facts, error) {
-	service, err := m.unit(ctx, tunnelfile.ServiceName(name))
+	units, err := m.Units.List(ctx, strings.TrimSuffix(tunnelfile.ServiceName(name), "service")+"*")
 	if err != nil {
 		return facts{}, err
 	}
-	socket, err := m.unit(ctx, tunnelfile.SocketName(name))
-	if err != nil {
-		return facts{}, err
+	var f facts
+	for _, u := range units {
+		f.add(name, u)
 	}
-	f := facts{service: service, socket: socket}
-	if service.MainPID != 0 && service.StatusText != "" {
+	if f.service.MainPID != 0 && f.service.StatusText != "" {
 		report, err := readReport(ctx, tunnelfile.ReportSocket(m.RuntimeDir, name))
 		if err != nil {
 			m.Log.Debug("no report", "tunnel", name, "error", err)
@@ -66,12 +68,14 @@ func (m *Manager) facts(ctx context.Context, name string) (facts, error) {
 	return f, nil
 }
 
-func (m *Manager) unit(ctx context.Context, name string) (unit, error) {
-	u, err := m.Units.Unit(ctx, name)
-	if errors.Is(err, systemdctl.ErrNoSuchUnit) {
-		return unit{}, nil
+// add puts a unit where it belongs, if it is one of the tunnel's.
+func (f *facts) add(name string, u systemdctl.Unit) {
+	switch u.Name {
+	case tunnelfile.ServiceName(name):
+		f.service = unit{u}
+	case tunnelfile.SocketName(name):
+		f.socket = unit{u}
 	}
-	return unit{u}, err
 }
 
 // readAll lists all units of ours and reads those of each tunnel that runs or is known.
@@ -91,11 +95,7 @@ func (m *Manager) readAll() {
 					continue
 				}
 				f := all[name]
-				if u.Name == tunnelfile.ServiceName(name) {
-					f.service = unit{u}
-				} else {
-					f.socket = unit{u}
-				}
+				f.add(name, u)
 				all[name] = f
 				m.row(name)
 			}
