@@ -5,6 +5,9 @@ DESTDIR ?=
 GO ?= go
 
 
+# The version that programs print comes from git, where git can be asked.
+VCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
+
 .PHONY: all run test check build install uninstall clean
 
 all: build
@@ -20,7 +23,7 @@ check:
 	testbed/check
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/holdfast ./cmd/holdfastd ./cmd/holdfast-tunnel
+	CGO_ENABLED=0 $(GO) build -buildvcs=$(VCS) -trimpath -o bin/ ./cmd/holdfast ./cmd/holdfastd ./cmd/holdfast-tunnel
 
 install: build
 	packaging/install '$(PREFIX)' '$(DESTDIR)'
