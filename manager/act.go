@@ -28,6 +28,10 @@ func (m *Manager) step(r *row) {
 		r.adopt()
 	}
 	o := m.obstacle(r)
+	if o.reason != "" && !o.rule && !r.asked {
+		m.locate(r)
+		return
+	}
 	m.show(r, o)
 	if r.unmarked {
 		m.mark(r)
@@ -58,7 +62,24 @@ func (m *Manager) obstacle(r *row) obstacle {
 	if r.file == nil {
 		return obstacle{}
 	}
-	return obstacleOf(r.file, m.network, m.asleep)
+	return obstacleOf(r.file, r.server, m.network, m.asleep)
+}
+
+// locate finds out where a tunnel leads: asked only once the network is in its way,
+// since it costs an ssh.
+func (m *Manager) locate(r *row) {
+	r.acting, r.asked = true, true
+	file, hash := *r.file, r.hash
+	m.do(func(ctx context.Context) func() {
+		server := m.Host.Locate(ctx, file)
+		return func() {
+			r.acting = false
+			if r.hash == hash {
+				r.server = server
+			}
+			m.after(r)
+		}
+	})
 }
 
 // show publishes a row if it differs from what was published.

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -12,11 +13,14 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Host is what the design of a tunnel's units depends on besides its file.
+// Host is what there is to know of the machine besides tunnel files and units.
 type Host struct {
 	Program string // path of holdfast-tunnel
 	IPv6    bool   // there is an IPv6 loopback address
 	Lookup  func(host string) ([]netip.Addr, error)
+
+	// Locate is the address of a tunnel's server, zero where only the DNS knows it.
+	Locate func(context.Context, tunnelfile.Tunnel) netip.Addr
 }
 
 // design is what a tunnel's units are to be.

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -136,6 +137,9 @@ func (m *Manager) takeFiles(files []file, problems tunnelfile.Problems) {
 func (r *row) takeFile(f file) {
 	changed := r.file == nil || r.hash != f.hash || r.design.mark != f.design.mark || r.broken
 	r.broken = false
+	if r.hash != f.hash {
+		r.asked, r.server = false, netip.Addr{}
+	}
 	r.file, r.design, r.hash = &f.tunnel, f.design, f.hash
 	if changed && r.isShown {
 		r.again = again{}

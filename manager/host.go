@@ -8,7 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // program runs one tunnel; each service unit runs it.
@@ -21,7 +25,7 @@ const lookupTime = 5 * time.Second
 // the daemon's own, else from PATH.
 func ThisHost() (Host, error) {
 	path, err := findProgram()
-	return Host{Program: path, IPv6: hasIPv6(), Lookup: lookup}, err
+	return Host{Program: path, IPv6: hasIPv6(), Lookup: lookup, Locate: locate}, err
 }
 
 func findProgram() (string, error) {
@@ -52,4 +56,22 @@ func lookup(host string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
 	defer cancel()
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
+// locate asks ssh_config(5) for the first machine on the way to a tunnel's server. A
+// name that needs the DNS is not looked up: without a network there is none.
+func locate(ctx context.Context, t tunnelfile.Tunnel) netip.Addr {
+	r, err := sshlink.Resolve(ctx, sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport})
+	if err != nil {
+		return netip.Addr{}
+	}
+	host, _, err := net.SplitHostPort(r.Address())
+	if err != nil {
+		return netip.Addr{} // a ProxyCommand
+	}
+	if strings.EqualFold(host, "localhost") {
+		return netip.IPv6Loopback()
+	}
+	addr, _ := netip.ParseAddr(host)
+	return addr
 }

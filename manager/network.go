@@ -1,9 +1,8 @@
 package manager
 
 import (
+	"net"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -15,76 +14,41 @@ type obstacle struct {
 	rule   bool   // one of the tunnel's own rules: then it does not even listen
 }
 
-// obstacleOf decides whether a tunnel may run on a network (pure). A tunnel to this
-// very machine needs no network; a rule of the tunnel's own holds for it all the same.
-func obstacleOf(t *tunnelfile.Tunnel, n netwatch.Network, asleep bool) obstacle {
-	if reason := n.Allows(t.OnlyOn, t.NeverOn, t.Metered); reason != "" && n.State != netwatch.Offline {
-		return obstacle{reason, true}
+// obstacleOf decides whether a tunnel may run on a network (pure, but for routed). A
+// tunnel to this very machine needs no network, and one to a machine that the kernel
+// has a route to needs none that leads anywhere else; a rule of the tunnel's own holds
+// for both all the same.
+func obstacleOf(t *tunnelfile.Tunnel, server netip.Addr, n netwatch.Network, asleep bool) obstacle {
+	if n.State != netwatch.Offline {
+		if reason := n.Allows(t.OnlyOn, t.NeverOn, t.Metered); reason != "" {
+			return obstacle{reason, true}
+		}
 	}
 	switch {
-	case staysHere(t):
+	case server.IsLoopback():
 		return obstacle{}
 	case asleep:
 		return obstacle{reason: "this machine goes to sleep"}
 	case n.Perhaps():
 		return obstacle{}
+	case n.State == netwatch.Offline && server.IsValid() && routed(server):
+		return obstacle{}
 	}
-	on := ""
-	if n.Primary.ID != "" {
-		on = " on '" + n.Primary.ID + "'"
-	}
-	switch n.State {
-	case netwatch.Portal:
-		return obstacle{reason: "captive portal" + on}
-	case netwatch.Limited:
-		return obstacle{reason: "no way to the Internet" + on}
-	}
-	return obstacle{reason: "no network"}
+	return obstacle{reason: n.Reason()}
 }
 
-// moved says whether tunnels that are up had better be probed: their routes or their
-// addresses may no longer be what they were.
+// moved says whether tunnels that are up had better be probed.
 func moved(old, now netwatch.Network) bool {
-	return now.Perhaps() && (!old.Perhaps() ||
-		old.Primary != now.Primary ||
-		!slices.Equal(old.Addresses, now.Addresses) ||
-		!slices.Equal(vpns(old), vpns(now)))
+	return now.Perhaps() && (!old.Perhaps() || now.Moved(old))
 }
 
-func vpns(n netwatch.Network) []string {
-	var ids []string
-	for _, c := range n.Active {
-		if c.VPN {
-			ids = append(ids, c.ID)
-		}
+// routed says whether the kernel has a route to an address, as to a virtual machine
+// while no cable is in. Connecting a datagram socket asks it and sends nothing.
+func routed(addr netip.Addr) bool {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 22)))
+	if err != nil {
+		return false
 	}
-	return ids
-}
-
-// staysHere says whether the destination is plainly this machine. What only
-// ssh_config(5) knows is not asked: that would cost an ssh for each tunnel.
-func staysHere(t *tunnelfile.Tunnel) bool {
-	host := strings.TrimPrefix(t.Destination, "ssh://")
-	host = host[strings.LastIndexByte(host, '@')+1:]
-	host = strings.TrimSuffix(host, "/")
-	if inner, _, ok := strings.Cut(strings.TrimPrefix(host, "["), "]"); ok {
-		host = inner
-	} else if name, _, ok := strings.Cut(host, ":"); ok && strings.Count(host, ":") == 1 {
-		host = name
-	}
-	for _, s := range t.SSH {
-		switch strings.ToLower(s.Key) {
-		case "hostname":
-			host = s.Value
-		case "proxyjump", "proxycommand":
-			if !strings.EqualFold(s.Value, "none") {
-				return false
-			}
-		}
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	_ = conn.Close()
+	return true
 }

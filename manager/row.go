@@ -1,6 +1,8 @@
 package manager
 
 import (
+	"net/netip"
+
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -13,6 +15,8 @@ type row struct {
 	file   *tunnelfile.Tunnel // as it was last read without problems; nil: there is none
 	hash   string             // SettingsHash of file
 	design design             // of file
+	server netip.Addr         // zero: not asked for, or only the DNS knows
+	asked  bool               // for server
 	broken bool               // the file as it stands cannot be read: leave alone what runs
 
 	service, socket unit

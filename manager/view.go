@@ -64,10 +64,10 @@ func (r *row) state(o obstacle) (tunnelfile.State, string) {
 		return tunnelfile.Inactive, "stopped by systemctl"
 	}
 	switch {
+	case r.socket.ending(), r.socket.running() && (r.stopping || !r.wanted() && !r.broken):
+		return tunnelfile.Stopping, ""
 	case r.socket.running():
 		return tunnelfile.Listening, ""
-	case r.socket.ending():
-		return tunnelfile.Stopping, ""
 	}
 	return tunnelfile.Inactive, ""
 }
