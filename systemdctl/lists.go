@@ -184,13 +184,10 @@ type secret struct {
 	Data []byte
 }
 
-// setCredential is ID:VALUE, the value with C escapes.
+// setCredential is ID:VALUE, the value with C escapes. A percent sign is nothing
+// special in it, in unit files neither.
 func setCredential(value string) ([]secret, error) {
 	return credentialValue(value, func(text string) ([]byte, error) {
-		text, err := plain(text)
-		if err != nil {
-			return nil, err
-		}
 		var data []byte
 		for i := 0; i < len(text); {
 			if text[i] != '\\' {

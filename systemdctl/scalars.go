@@ -183,6 +183,14 @@ func seconds(key, value string) ([]Property, error) {
 	return named(strings.TrimSuffix(key, "Sec")+"USec", timeSpan)(key, value)
 }
 
+// secondsOrNone is seconds, but that 0 means no limit, as it does in unit files.
+func secondsOrNone(key, value string) ([]Property, error) {
+	if n, err := timeSpan(value); err == nil && n == 0 {
+		value = "infinity"
+	}
+	return seconds(key, value)
+}
+
 // basisPoints is a percentage, with up to two decimals, in hundredths of a percent.
 func basisPoints(value string) (uint64, bool) {
 	number, ok := strings.CutSuffix(value, "%")
@@ -328,7 +336,7 @@ func signal(value string) (int32, error) {
 // errorNumber is an errno by name or number; "kill" ends the process instead.
 func errorNumber(value string) (int32, error) {
 	if value == "kill" {
-		return math.MaxInt32, nil
+		return math.MaxInt32 - 1, nil // SECCOMP_ERROR_NUMBER_KILL of systemd
 	}
 	if n, err := strconv.Atoi(value); err == nil && n > 0 && n < 4096 {
 		return int32(n), nil

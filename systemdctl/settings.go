@@ -108,6 +108,7 @@ var reserved = map[string]string{
 	"RefuseManualStop":       "the unit is started and stopped by hand all the time",
 	"StopWhenUnneeded":       "nothing need depend on the unit",
 	"AllowIsolate":           "the unit is not a target",
+	"JobTimeoutSec":          "systemd does not take it for a transient unit; there is JobRunningTimeoutSec",
 	"CollectMode":            "a failed unit is kept until someone has seen why",
 	"SourcePath":             "it names the file the unit was made from",
 	"Description":            "it is set elsewhere",

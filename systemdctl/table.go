@@ -25,7 +25,6 @@ var unitSettings = map[string]conversion{
 
 	"StartLimitIntervalSec": seconds,
 	"StartLimitBurst":       one(unsigned),
-	"JobTimeoutSec":         seconds,
 	"JobRunningTimeoutSec":  seconds,
 
 	"ConditionACPower":            conditionOf("Conditions"),
@@ -62,7 +61,7 @@ var unitSettings = map[string]conversion{
 var serviceSettings = map[string]conversion{
 	// How it starts, stops and is watched.
 	"RestartSec":                seconds,
-	"TimeoutStopSec":            seconds,
+	"TimeoutStopSec":            secondsOrNone,
 	"TimeoutAbortSec":           seconds,
 	"TimeoutStopFailureMode":    oneOf("terminate", "abort", "kill"),
 	"RuntimeMaxSec":             seconds,

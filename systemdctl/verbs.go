@@ -11,14 +11,17 @@ const replace = "replace"
 
 // Start queues a start job for a unit and returns without waiting for it.
 //
-// systemd refuses to start a socket while its service is active: the job fails and
-// the socket keeps its state. Stop the service first, or start the socket before it.
+// systemd refuses to start a socket while its service is active ("Socket service …
+// already active, refusing"): the job fails, and a transient socket is forgotten at
+// once. The service has to be stopped first.
 func (c *Conn) Start(ctx context.Context, unit string) error {
 	return c.verb(ctx, "StartUnit", "start", unit, replace)
 }
 
 // Stop queues a stop job for a unit and returns without waiting for it. A unit that
-// is not there is ErrNoSuchUnit.
+// is not there is ErrNoSuchUnit; a transient one that is stopped is not there any
+// more. A socket is to be stopped before its service, or a connection that waits
+// starts the service again.
 func (c *Conn) Stop(ctx context.Context, unit string) error {
 	return c.verb(ctx, "StopUnit", "stop", unit, replace)
 }
