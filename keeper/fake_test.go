@@ -132,6 +132,7 @@ type harness struct {
 	inUse  Link
 	lost   []Link
 	open   map[Link]int // channels on replaced links
+	looks  int          // at what may mend a blocked tunnel
 	seen   string       // fingerprint
 }
 
@@ -178,6 +179,7 @@ func start(t *testing.T, change func(*Config)) *harness {
 		Fingerprint: func() string {
 			h.mu.Lock()
 			defer h.mu.Unlock()
+			h.looks++
 			return h.seen
 		},
 	}

@@ -67,7 +67,6 @@ type Keeper struct {
 	stop       error // why Run is to end
 	back       <-chan struct{}
 	stopBack   context.CancelFunc
-	seen       string // fingerprint of what did not work
 }
 
 // New makes a keeper; Run starts it.
@@ -283,7 +282,6 @@ func (k *Keeper) start(now time.Time) {
 	server := k.server
 	go func() {
 		defer cancel()
-		seen := k.fingerprint()
 		link, release, f, err := k.dial(ctx, a.trace, server, patience)
 		ours := k.post(func() {
 			switch {
@@ -293,7 +291,7 @@ func (k *Keeper) start(now time.Time) {
 					link.Close()
 				}
 			case err != nil:
-				k.attempt, k.seen = nil, seen
+				k.attempt = nil
 				k.failed(f, err)
 			default:
 				k.attempt = nil
@@ -531,25 +529,24 @@ func (k *Keeper) closeAll() {
 	}
 }
 
-func (k *Keeper) fingerprint() string {
-	if k.c.Fingerprint == nil {
-		return ""
-	}
-	return k.c.Fingerprint()
-}
-
 // watchMending looks, without touching the server, whether something has changed since
 // the attempt that failed, for as long as the keeper is blocked by it.
 func (k *Keeper) watchMending() {
 	if k.c.Fingerprint == nil {
 		return
 	}
-	seen, why := k.seen, k.lastErr
+	why := k.lastErr
 	go func() {
+		seen := k.c.Fingerprint()
 		ticker := time.NewTicker(blockedLookAgain)
 		defer ticker.Stop()
 		for {
-			now := k.fingerprint()
+			select {
+			case <-k.ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			now := k.c.Fingerprint()
 			still := false
 			ours := k.post(func() {
 				still = k.blocked && k.lastErr == why
@@ -566,11 +563,6 @@ func (k *Keeper) watchMending() {
 			// The function above runs in the keeper's goroutine: ask it before reading still.
 			if k.Answers(k.ctx) != nil || !still {
 				return
-			}
-			select {
-			case <-k.ctx.Done():
-				return
-			case <-ticker.C:
 			}
 		}
 	}()

@@ -70,6 +70,7 @@ func TestBlockedUntilSomethingChanges(t *testing.T) {
 	h := start(t, nil)
 	h.dials <- classed{Denied, "permission denied"}
 	h.untilState(tunnelfile.Blocked)
+	h.until("looked at what may change", func() bool { return h.looks > 0 })
 	h.set(func() { h.seen = "a key more" })
 	h.dials <- newFakeLink()
 	h.untilState(tunnelfile.Up)

@@ -1,0 +1,90 @@
+// Command holdfast-tunnel runs one tunnel in the foreground: under systemd, in a
+// container, or by hand. It decides nothing; package worker does.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker"
+)
+
+const usage = `Usage: holdfast-tunnel [OPTION] FILE.tunnel
+
+Runs one tunnel until it is asked to stop.
+
+  --once           end with the first attempt that fails or connection that is lost
+  --check          say what is wrong with the file and with what ssh_config makes of it
+  --print-config   print the settings in force, and where they come from
+  --verbose        log more
+  --version        print the version
+  --help           print this
+
+Signals: TERM ends it, HUP reads the file again, USR1 says that the network may have
+changed, USR2 that it is gone, RTMIN+1 asks for a new connection.
+
+Exit status: 0 asked to stop, or idle; 1 something that may pass; 2 misuse; 75 with
+--once, something that may pass; 76 the host key is unknown or has changed; 77 the
+server refused every way to authenticate; 78 the file, or what ssh_config makes of it,
+is wrong.
+`
+
+// misuse is the exit status of a command line that makes no sense.
+const misuse = 2
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	flags := flag.NewFlagSet("holdfast-tunnel", flag.ContinueOnError)
+	flags.SetOutput(os.Stderr)
+	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	once := flags.Bool("once", false, "")
+	check := flags.Bool("check", false, "")
+	print := flags.Bool("print-config", false, "")
+	verbose := flags.Bool("verbose", false, "")
+	version := flags.Bool("version", false, "")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage)
+		return 0
+	case err != nil:
+		return misuse
+	case *version:
+		fmt.Println("holdfast-tunnel", worker.Version())
+		return 0
+	case flags.NArg() != 1:
+		fmt.Fprintln(os.Stderr, "holdfast-tunnel: one tunnel file is wanted")
+		fmt.Fprint(os.Stderr, usage)
+		return misuse
+	}
+
+	path := flags.Arg(0)
+	log := newLog(path, *verbose)
+	ctx := context.Background()
+	var err error
+	switch {
+	case *check:
+		err = worker.Check(ctx, path, log)
+	case *print:
+		err = worker.PrintConfig(ctx, os.Stdout, path, log)
+	default:
+		worker.Tune()
+		err = worker.Run(ctx, worker.Options{Path: path, Once: *once, Log: log, Fatal: func(reason string) {
+			log.Warn(reason)
+			os.Exit(1)
+		}})
+	}
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, err)
+	status := worker.ExitStatus(err)
+	if status == 1 && *once {
+		status = tunnelfile.ExitTemporary
+	}
+	return int(status)
+}

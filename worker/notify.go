@@ -1,0 +1,126 @@
+package worker
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// notifier speaks sd_notify(3) to the service manager. Without one it says nothing.
+type notifier struct {
+	address *net.UnixAddr // nil: no service manager
+	log     *slog.Logger
+}
+
+// newNotifier reads NOTIFY_SOCKET and hides it from the processes that we start.
+func newNotifier(log *slog.Logger) *notifier {
+	path := os.Getenv("NOTIFY_SOCKET")
+	os.Unsetenv("NOTIFY_SOCKET")
+	n := &notifier{log: log}
+	if path != "" {
+		// net takes a leading "@" for the abstract namespace, as sd_notify does.
+		n.address = &net.UnixAddr{Name: path, Net: "unixgram"}
+	}
+	return n
+}
+
+// present says whether there is a service manager that is told things.
+func (n *notifier) present() bool { return n.address != nil }
+
+// send sends assignments, one a line, and file descriptors with them.
+func (n *notifier) send(fds []int, assignments ...string) {
+	if n.address == nil {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, n.address)
+	if err == nil {
+		defer conn.Close()
+		// A service manager that does not read must not stop the tunnel.
+		conn.SetWriteDeadline(time.Now().Add(time.Second))
+		var rights []byte
+		if len(fds) > 0 {
+			rights = unix.UnixRights(fds...)
+		}
+		_, _, err = conn.WriteMsgUnix([]byte(strings.Join(assignments, "\n")), rights, nil)
+	}
+	if err != nil {
+		n.log.Warn("the service manager cannot be told", "error", err)
+	}
+}
+
+func (n *notifier) ready(status string)  { n.send(nil, "READY=1", "STATUS="+oneLine(status)) }
+func (n *notifier) status(status string) { n.send(nil, "STATUS="+oneLine(status)) }
+func (n *notifier) watchdog()            { n.send(nil, "WATCHDOG=1") }
+func (n *notifier) stopping(s string)    { n.send(nil, "STOPPING=1", "STATUS="+oneLine(s)) }
+
+// reloading must be followed by ready.
+func (n *notifier) reloading() {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return
+	}
+	n.send(nil, "RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
+}
+
+// store gives a listening socket to the service manager, which hands it to the next
+// process of this unit.
+func (n *notifier) store(name string, l net.Listener) {
+	if n.address == nil {
+		return
+	}
+	s, ok := l.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return
+	}
+	err = raw.Control(func(fd uintptr) { n.send([]int{int(fd)}, "FDSTORE=1", "FDNAME="+fdName(name)) })
+	if err != nil {
+		n.log.Warn("a listening socket cannot be stored", "error", err)
+	}
+}
+
+// unstore takes it back.
+func (n *notifier) unstore(name string) { n.send(nil, "FDSTOREREMOVE=1", "FDNAME="+fdName(name)) }
+
+// fdName is a name that sd_notify(3) allows: ASCII without control characters and
+// colons, at most 255 bytes; and that inherit knows for ours.
+func fdName(name string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r <= ' ' || r >= 0x7f || r == ':' {
+			return '_'
+		}
+		return r
+	}, name)
+	if !strings.HasPrefix(clean, fdPrefix) {
+		clean = fdPrefix + "-" + clean
+	}
+	return clean[:min(len(clean), 255)]
+}
+
+// watchdogInterval is how often the service manager wants a sign of life, see
+// sd_watchdog_enabled(3); 0: never.
+func watchdogInterval() time.Duration {
+	defer os.Unsetenv("WATCHDOG_USEC")
+	defer os.Unsetenv("WATCHDOG_PID")
+	if pid := os.Getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
+	if err != nil || usec <= 0 {
+		return 0
+	}
+	return time.Duration(usec) * time.Microsecond
+}
+
+// oneLine keeps what a server or a file says from being read as another assignment.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

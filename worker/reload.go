@@ -1,0 +1,108 @@
+package worker
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// reload is what reading the tunnel file again has given.
+type reload struct {
+	settings settings
+	err      error
+}
+
+// reload reads the file again, beside the loop: ssh may take its time with a Match exec.
+func (w *worker) reload(ctx context.Context) {
+	if w.reloading {
+		w.again = true
+		return
+	}
+	w.reloading = true
+	w.remember(w.inForce.Load().tunnel)
+	if w.ready {
+		w.notify.reloading()
+	}
+	go func() {
+		s, err := load(ctx, w.o.Path, w.o.Ask, w.log)
+		if err == nil {
+			err = s.err
+		}
+		w.reloaded <- reload{s, err}
+	}()
+}
+
+// apply puts a changed file in force, as far as it can be: a file that is broken
+// leaves everything as it was.
+func (w *worker) apply(ctx context.Context, r reload) {
+	w.reloading = false
+	w.note = ""
+	err := r.err
+	if err == nil {
+		err = w.set.Apply(r.settings.forwards())
+	}
+	if err != nil {
+		w.note = "the changed file is not in force: " + oneLine(err.Error())
+		w.log.Error("the changed file is not in force", "error", err)
+	} else {
+		old := w.inForce.Load()
+		w.inForce.Store(&r.settings)
+		redial := !r.settings.sameLink(*old)
+		w.log.Info("the file was read again", "redial", redial)
+		w.keeper.Change(r.settings.policy(), redial)
+	}
+	if w.ready {
+		w.notify.ready(w.statusText())
+	}
+	w.tell()
+	if w.again {
+		w.again = false
+		w.reload(ctx)
+	}
+}
+
+// statusText is what was told last.
+func (w *worker) statusText() string {
+	w.saidMu.Lock()
+	defer w.saidMu.Unlock()
+	return tunnelfile.StatusText(w.state, w.text)
+}
+
+// remember notes what the file looked like when it was read.
+func (w *worker) remember(t tunnelfile.Tunnel) {
+	stamp := fileStamp(t)
+	w.lastStamp.Store(&stamp)
+}
+
+func serversDir(runtimeDir string) string { return filepath.Join(runtimeDir, "servers") }
+
+// lookTimeout bounds one look at the agent's keys.
+const lookTimeout = 10 * time.Second
+
+// fingerprint is of all on this machine that may mend a tunnel that is blocked. A
+// changed tunnel file is read again besides, in case that nobody sends SIGHUP.
+func (w *worker) fingerprint() string {
+	s := w.inForce.Load()
+	if stamp := fileStamp(s.tunnel); stamp != *w.lastStamp.Load() {
+		select {
+		case w.fileChanged <- struct{}{}:
+		default:
+		}
+	}
+	if s.resolved == nil {
+		return sshConfigStamp()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	return s.resolved.AuthState(ctx)
+}
+
+// sshConfigStamp tells whether ssh's configuration has changed, where it does not make
+// sense and therefore cannot be asked.
+func sshConfigStamp() string {
+	home, _ := os.UserHomeDir()
+	return stampOf(filepath.Join(home, ".ssh", "config"), "/etc/ssh/ssh_config")
+}

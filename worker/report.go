@@ -1,0 +1,121 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// report is what the tunnel says of itself when somebody asks.
+func (w *worker) report() tunnelfile.Report {
+	s, said := w.inForce.Load(), w.keeperSaid()
+	w.saidMu.Lock()
+	state, text, since := w.state, w.text, w.since
+	w.saidMu.Unlock()
+	r := tunnelfile.Report{
+		Name: s.tunnel.Name, State: state, Status: text, StateSince: since,
+		UpSince: said.UpSince, NextTry: said.NextTry, RTT: said.RTT, Reconnects: said.Reconnects,
+		Settings: tunnelfile.SettingsHash(s.tunnel), Forwards: w.set.Report(),
+	}
+	if s.resolved != nil {
+		r.Transport = s.resolved.Transport
+	}
+	if link, ok := said.Link.(*sshlink.Link); ok {
+		if a := link.RemoteAddr(); a != nil {
+			r.Peer = a.String()
+		}
+		info := link.Info()
+		r.Transport, r.Kex, r.Cipher, r.HostKey = info.Transport, info.Kex, info.Cipher, info.HostKey
+	}
+	t := w.set.Totals()
+	r.ChannelsOpen, r.ChannelsTotal, r.Held = t.ChannelsOpen, t.ChannelsTotal, t.Held
+	r.BytesSent, r.BytesReceived = t.BytesSent, t.BytesReceived
+	return r
+}
+
+// serveReports answers on the tunnel's socket in the runtime directory. A folder that
+// is missing, full or not ours costs the statistics and nothing else.
+func (w *worker) serveReports(dir, name string) (stop func()) {
+	path := tunnelfile.ReportSocket(dir, name)
+	l, err := listenReports(path)
+	if err != nil {
+		w.log.Warn("no statistics", "error", err)
+		return func() {}
+	}
+	server := &http.Server{
+		Handler:           w.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+	}
+	go server.Serve(l)
+	return func() { server.Close() }
+}
+
+// listenReports listens on path, for this user only, in place of a socket that nobody
+// answers on any more.
+func listenReports(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("%s: another process answers there", path)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+		os.Remove(path)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// handler is what the socket answers: the same paths as many programs have.
+func (w *worker) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(rw).Encode(w.report())
+	})
+	mux.HandleFunc("GET /metrics", func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")
+		writeMetrics(rw, w.report())
+	})
+	mux.HandleFunc("GET /livez", func(rw http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		answer(rw, w.keeper.Answers(ctx))
+	})
+	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, r *http.Request) {
+		if rep := w.report(); rep.State != tunnelfile.Up && rep.State != tunnelfile.Degraded {
+			answer(rw, errors.New(tunnelfile.StatusText(rep.State, rep.Status)))
+			return
+		}
+		answer(rw, nil)
+	})
+	return mux
+}
+
+// answer is 200 and "ok", or 503 and what is wrong.
+func answer(rw http.ResponseWriter, err error) {
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(rw, "ok")
+}

@@ -1,0 +1,112 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/holdfast/holdfast/forward"
+	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// settings is a tunnel file with what ssh_config(5) makes of it.
+type settings struct {
+	tunnel   tunnelfile.Tunnel
+	resolved *sshlink.Resolved // nil: ssh does not make sense of it
+	err      error             // why
+}
+
+// load reads the tunnel file and resolves it. An error is the file's own; what is
+// wrong with ssh_config is left in the settings, since it may be mended while we wait.
+func load(ctx context.Context, path string, ask sshlink.Asker, log *slog.Logger) (settings, error) {
+	t, err := tunnelfile.LoadFile(path)
+	if err != nil {
+		return settings{}, err
+	}
+	if problems := notBuilt(t); len(problems) > 0 {
+		return settings{}, problems
+	}
+	s := settings{tunnel: t}
+	s.resolved, s.err = sshlink.Resolve(ctx, s.link(ask, log))
+	return s, nil
+}
+
+// notBuilt is what a file may say and this version cannot do yet.
+func notBuilt(t tunnelfile.Tunnel) (problems tunnelfile.Problems) {
+	if t.Connections > 1 {
+		problems = append(problems, tunnelfile.Problem{Path: t.Path, Key: "Connections", Message: "more than 1 is not built yet"})
+	}
+	return problems
+}
+
+// link is how the server is reached.
+func (s settings) link(ask sshlink.Asker, log *slog.Logger) sshlink.Config {
+	t := s.tunnel
+	return sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, Ask: ask, Log: log}
+}
+
+// policy is how the link is watched and tried again.
+func (s settings) policy() keeper.Policy {
+	p := keeper.Policy{GateTime: s.tunnel.GateTime, RetryMax: s.tunnel.RetryMax}
+	if r := s.resolved; r != nil {
+		p.ServerAliveInterval, p.ServerAliveCountMax, p.Address = r.ServerAliveInterval, r.ServerAliveCountMax, r.Address()
+	}
+	return p
+}
+
+// forwards is what the tunnel serves. Those of ssh_config count where the file names none.
+func (s settings) forwards() forward.Config {
+	t := s.tunnel
+	c := forward.Config{
+		Forwards: t.Forwards, HoldTimeout: t.HoldTimeout, MaxHeld: t.MaxHeld, AllowUsers: t.AllowUsers, Check: t.Check,
+		StreamLocalBindMask: 0o177, StreamLocalBindUnlink: true, ExitOnForwardFailure: true,
+	}
+	if r := s.resolved; r != nil {
+		c.GatewayPorts, c.PermitRemoteOpen = r.GatewayPorts, r.PermitRemoteOpen
+		c.StreamLocalBindMask, c.StreamLocalBindUnlink = r.StreamLocalBindMask, r.StreamLocalBindUnlink
+		c.ExitOnForwardFailure = r.ExitOnForwardFailure
+		if len(c.Forwards) == 0 {
+			c.Forwards = r.Forwards
+		}
+	}
+	return c
+}
+
+// sameLink says whether a link made from either would be the same one.
+func (s settings) sameLink(o settings) bool {
+	same := func(a, b tunnelfile.Setting) bool { return a.Key == b.Key && a.Value == b.Value }
+	return s.tunnel.Destination == o.tunnel.Destination && s.tunnel.Transport == o.tunnel.Transport &&
+		slices.EqualFunc(s.tunnel.SSH, o.tunnel.SSH, same) &&
+		(s.resolved == nil) == (o.resolved == nil)
+}
+
+// server names the machine for people.
+func (s settings) server() string {
+	if s.resolved == nil {
+		return s.tunnel.Destination
+	}
+	return net.JoinHostPort(s.resolved.HostName, strconv.Itoa(s.resolved.Port))
+}
+
+// fileStamp tells whether the tunnel file or a drop-in has changed.
+func fileStamp(t tunnelfile.Tunnel) string {
+	return stampOf(append([]string{t.Path, t.Path + ".d"}, t.DropIns...)...)
+}
+
+// stampOf tells one state of files from another by their times and sizes.
+func stampOf(paths ...string) string {
+	var stamp []byte
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			stamp = fmt.Appendf(stamp, "%d %d", info.ModTime().UnixNano(), info.Size())
+		}
+		stamp = append(stamp, '\n')
+	}
+	return string(stamp)
+}

@@ -1,0 +1,74 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// describe is the state of the tunnel and what there is to say of it, from what the
+// keeper says of the link and the forwards of themselves. rtt is the round trip to
+// show, 0 for none.
+func describe(s keeper.Status, forwards []tunnelfile.ForwardReport, rtt time.Duration) (tunnelfile.State, string) {
+	if s.State != tunnelfile.Up {
+		return s.State, s.Text
+	}
+	var bad []tunnelfile.ForwardReport
+	for _, f := range forwards {
+		if f.State == tunnelfile.Degraded {
+			bad = append(bad, f)
+		}
+	}
+	if len(bad) > 0 {
+		text := fmt.Sprintf("%s %s: %s", bad[0].Kind, bad[0].Text, bad[0].Message)
+		if len(bad) > 1 {
+			text += fmt.Sprintf(" (and %d more of %d forwards)", len(bad)-1, len(forwards))
+		}
+		return tunnelfile.Degraded, text
+	}
+	text := fmt.Sprintf("%d forwards", len(forwards))
+	if len(forwards) == 1 {
+		text = "1 forward"
+	}
+	if waiting := count(forwards, tunnelfile.Retrying); waiting > 0 {
+		text += fmt.Sprintf(", %d of them not there yet", waiting)
+	}
+	if rtt > 0 {
+		text += ", rtt " + milliseconds(rtt)
+	}
+	return tunnelfile.Up, text
+}
+
+func count(forwards []tunnelfile.ForwardReport, state tunnelfile.State) (n int) {
+	for _, f := range forwards {
+		if f.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// allUp says whether every forward serves.
+func allUp(s keeper.Status, forwards []tunnelfile.ForwardReport) bool {
+	return s.State == tunnelfile.Up && count(forwards, tunnelfile.Up) == len(forwards)
+}
+
+// milliseconds is a round trip for people: "0.4 ms", "12 ms".
+func milliseconds(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	if ms < 10 {
+		return fmt.Sprintf("%.1f ms", ms)
+	}
+	return fmt.Sprintf("%.0f ms", ms)
+}
+
+// steady keeps the round trip that is shown until the measured one is twice as long
+// or half as long: a status that changes with each keepalive tells nobody anything.
+func steady(shown, measured time.Duration) time.Duration {
+	if measured > 2*shown || measured < shown/2 {
+		return measured
+	}
+	return shown
+}

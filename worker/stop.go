@@ -1,0 +1,99 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// ExitStatus is how the process ends with an error of Run. 1 is for what trying again
+// may help with, outside --once: a local port that somebody else has.
+func ExitStatus(err error) tunnelfile.ExitStatus {
+	var problems tunnelfile.Problems
+	var problem tunnelfile.Problem
+	switch {
+	case err == nil:
+		return tunnelfile.ExitOK
+	case errors.As(err, &problems), errors.As(err, &problem):
+		return tunnelfile.ExitMistaken
+	}
+	switch keeper.Classify(err) {
+	case keeper.Denied:
+		return tunnelfile.ExitDenied
+	case keeper.Distrusted:
+		return tunnelfile.ExitDistrusted
+	case keeper.Mistaken:
+		return tunnelfile.ExitMistaken
+	}
+	return 1
+}
+
+// Draining when asked to stop.
+const (
+	defaultDrain = 10 * time.Second
+	drainMargin  = 500 * time.Millisecond // of TimeoutStopSec is left for the end itself
+	hookGrace    = 2 * time.Second        // for commands of ExecDown=
+	endlessDrain = 365 * 24 * time.Hour
+)
+
+// drainTime is how long open connections have when the tunnel is asked to stop.
+// systemd does not tell a process its TimeoutStopSec, so the file is asked.
+func drainTime(t tunnelfile.Tunnel) time.Duration {
+	for _, s := range t.Service {
+		if s.Key != "TimeoutStopSec" && s.Key != "TimeoutSec" {
+			continue
+		}
+		if s.Value == "infinity" {
+			return endlessDrain
+		}
+		if d, err := tunnelfile.ParseSpan(s.Value); err == nil {
+			return max(d-drainMargin, 0)
+		}
+	}
+	return defaultDrain
+}
+
+// shutDown closes the forwards, lets what is open drain, and then ends the keeper by
+// the function given. cause is why the tunnel ends; nil: it was asked to.
+func (w *worker) shutDown(signals <-chan os.Signal, cause error, endKeeper func()) {
+	w.stopping = true
+	limit := drainTime(w.inForce.Load().tunnel)
+	if cause == nil {
+		w.tell()
+		w.notify.stopping(string(tunnelfile.Stopping))
+	} else {
+		limit = 0 // there is no link, nothing can drain
+	}
+	w.keeper.Suspend()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if s == syscall.SIGTERM || s == syscall.SIGINT {
+					w.o.Fatal("asked to stop again, ending at once")
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	if err := w.set.Close(ctx); err != nil && cause == nil {
+		w.log.Info("connections were cut that did not end in time", "limit", limit.String())
+	}
+	endKeeper()
+	last := w.keeperSaid()
+	last.State = tunnelfile.Stopping
+	w.isDown(last)
+	hooksCtx, stop := context.WithTimeout(context.Background(), hookGrace)
+	defer stop()
+	w.hooks.close(hooksCtx)
+}

@@ -1,0 +1,391 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/forward"
+	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Options is how a worker is run.
+type Options struct {
+	Path  string        // of the tunnel file
+	Once  bool          // end with the first attempt that fails or link that is lost
+	Ask   sshlink.Asker // nil: there is nobody to ask
+	Log   *slog.Logger
+	Fatal func(reason string) // ends the process at once; called at the second request to stop
+}
+
+// SignalReconnect asks for a new SSH connection, made before the old one is let go:
+// SIGRTMIN+1. The other signals are those of the contract: TERM, HUP, USR1, USR2.
+const SignalReconnect = syscall.Signal(35)
+
+// worker is one running tunnel.
+type worker struct {
+	o       Options
+	log     *slog.Logger
+	notify  *notifier
+	managed bool // a service manager looks after us: a person's matter is waited for, not an end
+
+	keeper *keeper.Keeper
+	set    *forward.Set
+	hooks  *hooks
+
+	inForce  atomic.Pointer[settings]
+	stale    atomic.Bool // ssh_config may say something else by now
+	resolved chan settings
+	reloaded chan reload
+
+	ended chan struct{} // closed when the keeper has ended
+
+	fileChanged chan struct{} // a token: the file is not the one that was read
+
+	changed   chan struct{} // a token: look again at what keeper and forwards say
+	saidMu    sync.Mutex
+	said      keeper.Status    // last by the keeper
+	state     tunnelfile.State // last told
+	text      string
+	since     time.Time // of state
+	wasUp     bool      // ExecUp ran, ExecDown is due; the keeper's goroutine has it, while it runs
+	lastStamp atomic.Pointer[string]
+
+	// What follows belongs to the goroutine of Run.
+
+	rtt       time.Duration // shown
+	note      string        // what is wrong with the changed file; empty: nothing
+	ready     bool          // READY=1 was said
+	refusing  bool
+	stopping  bool
+	reloading bool
+	again     bool // another SIGHUP came during a reload
+	inherited int
+}
+
+// Run runs the tunnel until it is told to stop, idles out, or meets what ends it; see
+// [ExitStatus] for what its error means.
+func Run(ctx context.Context, o Options) error {
+	w := &worker{
+		o: o, log: o.Log, notify: newNotifier(o.Log),
+		resolved: make(chan settings, 1), reloaded: make(chan reload, 1), changed: make(chan struct{}, 1),
+		ended: make(chan struct{}), fileChanged: make(chan struct{}, 1),
+		state: tunnelfile.Connecting, since: time.Now(),
+	}
+	w.managed = w.notify.present() && !o.Once
+	err := w.run(ctx)
+	if err != nil {
+		// The last StatusText stays with the unit, and tells why it failed.
+		state := tunnelfile.Failed
+		if status := ExitStatus(err); status == tunnelfile.ExitDenied || status == tunnelfile.ExitDistrusted || status == tunnelfile.ExitMistaken {
+			state = tunnelfile.Blocked
+		}
+		w.notify.status(tunnelfile.StatusText(state, err.Error()))
+	}
+	return err
+}
+
+func (w *worker) run(ctx context.Context) error {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, SignalReconnect)
+	defer signal.Stop(signals)
+	watchdog := watchdogInterval()
+	inherited := inherit(w.log)
+	w.inherited = len(inherited)
+
+	s, err := load(ctx, w.o.Path, w.o.Ask, w.log)
+	if err == nil && s.err != nil && !w.managed {
+		err = s.err
+	}
+	if err != nil {
+		return err
+	}
+	w.inForce.Store(&s)
+	w.remember(s.tunnel)
+
+	c := s.forwards()
+	c.Inherited, c.Log, c.Changed = inherited, w.log, w.wake
+	if w.notify.present() {
+		c.Store, c.Unstore = w.notify.store, w.notify.unstore
+	}
+	if w.set, err = forward.New(c); err != nil {
+		return err
+	}
+	w.hooks = startHooks(w.log)
+	dir := tunnelfile.RuntimeDir(os.Getenv)
+	w.keeper = keeper.New(keeper.Config{
+		Policy: s.policy(), Courtesy: keeper.Courtesy{Dir: serversDir(dir)},
+		Dial: w.dial, Use: w.use, Lost: w.lost, Draining: w.draining, State: w.keeperSays, Fingerprint: w.fingerprint,
+		Once: w.o.Once, GiveUp: !w.managed, Log: w.log,
+	})
+	keeping, stopKeeper := context.WithCancel(context.Background())
+	defer stopKeeper()
+	kept := make(chan error, 1)
+	go func() { kept <- w.keeper.Run(keeping); close(w.ended) }()
+	stopReports := w.serveReports(dir, s.tunnel.Name)
+	defer stopReports()
+
+	err = w.loop(ctx, signals, kept, watchdog)
+	w.shutDown(signals, err, func() { stopKeeper(); <-w.ended })
+	return err
+}
+
+// loop is the worker's life: it ends with nil when the tunnel is to end well.
+func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, kept <-chan error, watchdog time.Duration) error {
+	var alive <-chan time.Time
+	if watchdog > 0 {
+		ticker := time.NewTicker(watchdog / 2)
+		defer ticker.Stop()
+		alive = ticker.C
+	}
+	idle := time.NewTimer(time.Hour)
+	defer idle.Stop()
+	w.tell()
+	for {
+		if wait, over := w.idleFor(); over {
+			w.log.Info("idle, ending until the next connection")
+			return nil
+		} else if wait > 0 {
+			idle.Reset(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-kept:
+			return err
+		case s := <-signals:
+			if s == syscall.SIGTERM || s == syscall.SIGINT {
+				w.log.Info("asked to stop", "signal", s.String())
+				return nil
+			}
+			w.handle(ctx, s)
+		case s := <-w.resolved:
+			w.adopt(s)
+		case r := <-w.reloaded:
+			w.apply(ctx, r)
+		case <-w.fileChanged:
+			w.reload(ctx)
+		case <-w.changed:
+			w.tell()
+		case <-w.set.Idle():
+		case <-idle.C:
+		case <-alive:
+			w.proveLife(ctx, watchdog)
+		}
+	}
+}
+
+// handle does what a signal asks for.
+func (w *worker) handle(ctx context.Context, s os.Signal) {
+	w.log.Debug("signal", "signal", s.String())
+	switch s {
+	case syscall.SIGHUP:
+		w.reload(ctx)
+	case syscall.SIGUSR1:
+		w.stale.Store(true) // a Match exec may depend on the network
+		w.keeper.Probe()
+	case syscall.SIGUSR2:
+		w.keeper.Suspend()
+	case SignalReconnect:
+		w.stale.Store(true)
+		w.keeper.Reconnect()
+	}
+}
+
+// proveLife tells the watchdog that this loop, the keeper's and the forwards all answer.
+func (w *worker) proveLife(ctx context.Context, interval time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, interval/4)
+	defer cancel()
+	if err := w.keeper.Answers(ctx); err != nil {
+		w.log.Error("the keeper does not answer", "error", err)
+		return
+	}
+	w.set.Totals()
+	w.notify.watchdog()
+}
+
+// idleFor is how long until an on-demand tunnel that stays idle is over, and whether it is.
+// Only where somebody else listens for us can it end.
+func (w *worker) idleFor() (wait time.Duration, over bool) {
+	t := w.inForce.Load().tunnel
+	if t.Start != tunnelfile.StartOnDemand || w.inherited == 0 {
+		return 0, false
+	}
+	since := w.set.IdleSince()
+	if since.IsZero() {
+		return 0, false
+	}
+	wait = t.IdleTimeout - time.Since(since)
+	return max(wait, time.Millisecond), wait <= 0
+}
+
+// dial makes one attempt, asking ssh again what its configuration means where that may
+// have changed.
+func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
+	s := *w.inForce.Load()
+	if w.stale.Swap(false) || s.resolved == nil {
+		fresh := s
+		fresh.resolved, fresh.err = sshlink.Resolve(ctx, s.link(w.o.Ask, w.log))
+		if ctx.Err() != nil {
+			w.stale.Store(true)
+			return nil, ctx.Err()
+		}
+		if fresh.err != nil {
+			return nil, fresh.err
+		}
+		s = fresh
+		select {
+		case <-w.resolved: // the one before was not looked at
+		default:
+		}
+		w.resolved <- s
+	}
+	link, err := s.resolved.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return link, nil
+}
+
+// adopt takes over what ssh_config means now.
+func (w *worker) adopt(s settings) {
+	old := *w.inForce.Load()
+	if tunnelfile.SettingsHash(s.tunnel) != tunnelfile.SettingsHash(old.tunnel) {
+		return // resolved from a file that is no longer in force
+	}
+	if err := w.set.Apply(s.forwards()); err != nil {
+		w.log.Warn("what ssh_config says now cannot be applied", "error", err)
+		return
+	}
+	w.inForce.Store(&s)
+	if s.policy() != old.policy() {
+		w.keeper.Change(s.policy(), false)
+	}
+}
+
+func (w *worker) use(ctx context.Context, l keeper.Link) error {
+	return w.set.Use(ctx, l.(*sshlink.Link))
+}
+
+func (w *worker) lost(l keeper.Link, why error) { w.set.Lost(l.(*sshlink.Link)) }
+
+func (w *worker) draining(l keeper.Link) int { return w.set.Draining(l.(*sshlink.Link)) }
+
+// wake makes the loop look again at what there is to tell.
+func (w *worker) wake() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// keeperSays is called by the keeper, in its goroutine, with each change.
+func (w *worker) keeperSays(s keeper.Status) {
+	w.saidMu.Lock()
+	w.said = s
+	w.saidMu.Unlock()
+	switch {
+	case s.State == tunnelfile.Up && !w.wasUp:
+		w.wasUp = true
+		w.runHooks("ExecUp", s)
+	case s.Link == nil:
+		w.isDown(s)
+	}
+	w.wake()
+}
+
+// isDown runs ExecDown if ExecUp has run.
+func (w *worker) isDown(s keeper.Status) {
+	if w.wasUp {
+		w.wasUp = false
+		w.runHooks("ExecDown", s)
+	}
+}
+
+func (w *worker) runHooks(event string, s keeper.Status) {
+	set := w.inForce.Load()
+	run := hookRun{event: event, commands: set.tunnel.ExecUp, env: []string{
+		"HOLDFAST_NAME=" + set.tunnel.Name,
+		"HOLDFAST_DESTINATION=" + set.tunnel.Destination,
+		"HOLDFAST_STATE=" + string(s.State),
+		"HOLDFAST_EVENT=" + event,
+		"HOLDFAST_SERVER=" + set.server(),
+		fmt.Sprintf("HOLDFAST_RECONNECTS=%d", s.Reconnects),
+	}}
+	if event == "ExecDown" {
+		run.commands = set.tunnel.ExecDown
+		if s.Err != nil {
+			run.env = append(run.env, "HOLDFAST_REASON="+oneLine(s.Err.Error()))
+		}
+	}
+	w.hooks.add(run)
+}
+
+// keeperSaid is the keeper's last word.
+func (w *worker) keeperSaid() keeper.Status {
+	w.saidMu.Lock()
+	defer w.saidMu.Unlock()
+	return w.said
+}
+
+// tell computes the state and tells it, if it is another.
+func (w *worker) tell() {
+	said, forwards := w.keeperSaid(), w.set.Report()
+	if said.State == "" {
+		return // the keeper has not begun
+	}
+	w.rtt = steady(w.rtt, said.RTT)
+	state, text := describe(said, forwards, w.rtt)
+	if w.note != "" {
+		text += " (" + w.note + ")"
+	}
+	if refuse := state == tunnelfile.Blocked; refuse != w.refusing {
+		// The forwards' own state changes with this, and comes back here.
+		w.refusing = refuse
+		if refuse {
+			w.set.Refuse(text)
+		} else {
+			w.set.Accept()
+		}
+	}
+	if w.stopping {
+		state, text = tunnelfile.Stopping, ""
+	}
+	w.saidMu.Lock()
+	same, sameState := state == w.state && text == w.text, state == w.state
+	if !sameState {
+		w.since = time.Now()
+	}
+	w.state, w.text = state, text
+	w.saidMu.Unlock()
+
+	status := tunnelfile.StatusText(state, text)
+	switch {
+	case !w.ready && allUp(said, forwards):
+		w.ready = true
+		w.notify.ready(status)
+	case !same:
+		w.notify.status(status)
+	default:
+		return
+	}
+	if !sameState {
+		w.logState(state, text)
+	}
+}
+
+func (w *worker) logState(state tunnelfile.State, text string) {
+	level := slog.LevelInfo
+	if state == tunnelfile.Blocked || state == tunnelfile.Degraded {
+		level = slog.LevelWarn
+	}
+	w.log.Log(context.Background(), level, string(state), "status", text)
+}
