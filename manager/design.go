@@ -74,10 +74,6 @@ func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
 		problems = append(problems, tunnelfile.Problem{Path: t.Path, Key: "StreamLocalBindMask", Message: err.Error()})
 	}
 
-	if t.Connections > 1 {
-		problems = append(problems, tunnelfile.Problem{Path: t.Path, Key: "Connections", Message: "more than 1 is not built yet"})
-	}
-
 	socketName := tunnelfile.SocketName(t.Name)
 	streams := make([]string, len(d.listen))
 	for i, l := range d.listen {

@@ -111,7 +111,7 @@ func holderOf(address string) string {
 	}
 	inodes := make(map[string]bool)
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		for _, inode := range listening(table, uint16(n)) {
+		for _, inode := range inodesOf(table, uint16(n)) {
 			inodes["socket:["+inode+"]"] = true
 		}
 	}
@@ -132,8 +132,8 @@ func holderOf(address string) string {
 	return ""
 }
 
-// listening is the inodes of sockets that listen on a port, from /proc/net/tcp, see proc(5).
-func listening(table string, port uint16) []string {
+// inodesOf is the inodes of sockets that listen on a port, from /proc/net/tcp, see proc(5).
+func inodesOf(table string, port uint16) []string {
 	f, err := os.Open(table)
 	if err != nil {
 		return nil

@@ -124,9 +124,9 @@ func (r *row) take(f facts) {
 	serviceGone := !r.service.running() && !r.service.ending() && !r.service.failed() && !r.service.Job
 	socketGone := !r.socket.running() && !r.socket.ending() && !r.socket.failed() && !r.socket.Job
 	if r.stopping {
-		refused := r.service.running() && !r.service.Job || r.socket.running() && !r.socket.Job
-		r.stopping = !(serviceGone || r.service.failed()) || !(socketGone || r.socket.failed())
-		r.stopping = r.stopping && !refused
+		gone := (serviceGone || r.service.failed()) && (socketGone || r.socket.failed())
+		underWay := r.service.ending() || r.socket.ending() || r.service.Job || r.socket.Job
+		r.stopping = !gone && underWay // if neither, somebody started it again
 		return
 	}
 	if r.service.running() || r.socket.running() && !wasListening {

@@ -82,7 +82,7 @@ func (r *row) serviceState() (tunnelfile.State, string) {
 	_, rest := tunnelfile.SplitStatus(text)
 	switch {
 	case s.waits():
-		rest = "its program ended (" + ending(s) + ") and is started again shortly"
+		rest = "its program ended (" + howEnded(s) + ") and is started again shortly"
 	case state == tunnelfile.Failed:
 		rest = serviceFailure(s)
 	}
@@ -92,13 +92,13 @@ func (r *row) serviceState() (tunnelfile.State, string) {
 // serviceFailure says why a service unit gave up.
 func serviceFailure(s unit) string {
 	if s.Result == "start-limit-hit" || s.NRestarts > 0 {
-		return fmt.Sprintf("gave up after %d starts in a minute; the program last ended with %s", crashBurst, ending(s))
+		return fmt.Sprintf("gave up after %d starts in a minute; the program last ended with %s", crashBurst, howEnded(s))
 	}
-	return "its program ended with " + ending(s)
+	return "its program ended with " + howEnded(s)
 }
 
-// ending is how a service's program ended last, for people.
-func ending(s unit) string {
+// howEnded is how a service's program ended last, for people.
+func howEnded(s unit) string {
 	switch s.Result {
 	case "watchdog":
 		return "no sign of life for WatchdogSec"
@@ -111,12 +111,10 @@ func ending(s unit) string {
 	}
 	// Whether the number is a status or a signal only Result tells, and a start limit hides that.
 	if s.Result == "signal" || s.Result == "core-dump" {
-		return "signal " + signalName(syscall.Signal(s.ExecMainStatus))
+		return fmt.Sprintf("signal %d, %v", s.ExecMainStatus, syscall.Signal(s.ExecMainStatus))
 	}
 	return fmt.Sprintf("exit status %d", s.ExecMainStatus)
 }
-
-func signalName(s syscall.Signal) string { return fmt.Sprintf("%d (%v)", int(s), s) }
 
 // socketFailure says why a socket unit failed when nothing better is known.
 func socketFailure(s unit) string {

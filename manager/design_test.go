@@ -1,0 +1,202 @@
+package manager
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+var testHost = Host{
+	Program: "/usr/bin/holdfast-tunnel",
+	IPv6:    true,
+	Lookup: func(host string) ([]netip.Addr, error) {
+		if host == "lan" {
+			return []netip.Addr{netip.MustParseAddr("192.0.2.7")}, nil
+		}
+		return nil, errors.New("no such host")
+	},
+}
+
+func parse(t *testing.T, text string) tunnelfile.Tunnel {
+	t.Helper()
+	tunnel, problems := tunnelfile.Parse("web", "/home/me/.config/holdfast/web.tunnel", "[Tunnel]\nDestination=me@server\n"+text)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return tunnel
+}
+
+func TestListeners(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want string
+	}{
+		{"RemoteForward=9090:localhost:9090", ""},
+		{"LocalForward=5432:db:5432", "127.0.0.1:5432 [::1]:5432"},
+		{"LocalForward=localhost:5432:db:5432", "127.0.0.1:5432 [::1]:5432"},
+		{"LocalForward=127.0.0.1:5432 db:5432", "127.0.0.1:5432"},
+		{"LocalForward=[::1]:5432:db:5432", "[::1]:5432"},
+		{"LocalForward=*:5432:db:5432", "5432"},
+		{"LocalForward=:5432:db:5432", "5432"},
+		{"LocalForward=lan:5432:db:5432", "192.0.2.7:5432"},
+		{"DynamicForward=1080", "127.0.0.1:1080 [::1]:1080"},
+		{"LocalForward=/run/x.sock:/run/y.sock", "/run/x.sock"},
+		{"LocalForward=5432:db:5432\nDynamicForward=*:1080", "127.0.0.1:5432 [::1]:5432 1080"},
+		{"LocalForward=5432:db:5432\n[SSH]\nGatewayPorts=yes", "5432"},
+		{"LocalForward=localhost:5432:db:5432\n[SSH]\nGatewayPorts=yes", "127.0.0.1:5432 [::1]:5432"},
+	} {
+		ls, problems := listenersOf(parse(t, c.text), testHost)
+		var got []string
+		for _, l := range ls {
+			got = append(got, l.stream)
+		}
+		if len(problems) > 0 || strings.Join(got, " ") != c.want {
+			t.Errorf("%q: %q %v, want %q", c.text, got, problems, c.want)
+		}
+	}
+	_, problems := listenersOf(parse(t, "LocalForward=nowhere:1:db:1"), testHost)
+	if len(problems) != 1 || problems[0].Line != 3 || problems[0].Key != "LocalForward" {
+		t.Errorf("a bind address that does not resolve: %v", problems)
+	}
+	v4 := testHost
+	v4.IPv6 = false
+	if ls, _ := listenersOf(parse(t, "DynamicForward=1080"), v4); len(ls) != 1 {
+		t.Errorf("without IPv6: %v", ls)
+	}
+}
+
+// values is the properties of a unit by name; what is sent twice is joined.
+func values(u systemdctl.Transient) map[string]string {
+	m := make(map[string]string)
+	for _, p := range u.Properties {
+		m[p.Name] += p.Value.String()
+	}
+	return m
+}
+
+func TestDesign(t *testing.T) {
+	d, problems := designOf(parse(t, `LocalForward="/run/x y.sock" /run/y.sock
+[SSH]
+StreamLocalBindMask=0117
+StreamLocalBindUnlink=no
+[Unit]
+After=gpg-agent.socket
+[Service]
+RestartSec=1min
+MemoryMax=64M
+Environment=A=b`), testHost)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	service, socket := values(d.service), values(d.socket)
+	for _, c := range []struct{ got, want string }{
+		{d.service.Name, "holdfast-tunnel@web.service"},
+		{d.socket.Name, "holdfast-tunnel@web.socket"},
+		{service["Slice"], `"app-holdfast.slice"`},
+		{socket["Slice"], `"app-holdfast.slice"`},
+		{service["Type"], `"notify"`},
+		{service["Restart"], `"always"`},
+		{service["RestartUSec"], `@t 60000000`},
+		{service["TimeoutStartUSec"], `@t 18446744073709551615`},
+		{service["WatchdogUSec"], `@t 30000000`},
+		{service["MemoryMax"], `@t 67108864`},
+		{service["FileDescriptorStoreMax"], `@u 64`},
+		{service["NoNewPrivileges"], `true`},
+		{service["StartLimitIntervalUSec"], `@t 60000000`},
+		{service["StartLimitBurst"], `@u 5`},
+		{service["Requires"], `["holdfast-tunnel@web.socket"]`},
+		{service["After"], `["holdfast-tunnel@web.socket"]["gpg-agent.socket"]`},
+		{service["Environment"], `["` + d.mark.String() + `"]["A=b"]`},
+		{socket["SocketMode"], `@u 432`}, // 0660
+		{socket["FileDescriptorName"], `"holdfast"`},
+		{socket["RemoveOnStop"], `true`},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %s, want %s", c.got, c.want)
+		}
+	}
+	if !strings.Contains(service["ExecStart"], `"/usr/bin/holdfast-tunnel", "/home/me/.config/holdfast/web.tunnel"`) {
+		t.Errorf("ExecStart is %s", service["ExecStart"])
+	}
+	if d.unlink {
+		t.Error("StreamLocalBindUnlink=no is not heeded")
+	}
+}
+
+// TestBase makes sure that systemd takes each of our own settings: what it does not
+// take would be left out in silence.
+func TestBase(t *testing.T) {
+	for _, section := range []string{"Unit", "Service"} {
+		_, errs := systemdctl.Properties(section, baseOf(section, tunnelfile.Tunnel{}))
+		if err := errors.Join(errs...); err != nil {
+			t.Errorf("[%s]: %v", section, err)
+		}
+	}
+}
+
+// TestPrivileges shows that a file can ask for a worker, and children, that may use sudo.
+func TestPrivileges(t *testing.T) {
+	d, _ := designOf(parse(t, "[Service]\nNoNewPrivileges=no"), testHost)
+	got := values(d.service)
+	for _, s := range sandbox[1:] {
+		if got[s.Key] != "" {
+			t.Errorf("%s=%s implies NoNewPrivileges=yes", s.Key, got[s.Key])
+		}
+	}
+	if got["NoNewPrivileges"] != "false" {
+		t.Errorf("NoNewPrivileges=%s", got["NoNewPrivileges"])
+	}
+}
+
+func TestDesignProblems(t *testing.T) {
+	tunnel := parse(t, "LocalForward=nowhere:1:db:1\n[Unit]\nFrob=1\n[Service]\nMemoryMax=lots\nType=simple")
+	_, problems := designOf(tunnel, testHost)
+	var got []string
+	for _, p := range problems {
+		got = append(got, p.Key)
+	}
+	slices.Sort(got)
+	if want := "Frob LocalForward MemoryMax Type"; strings.Join(got, " ") != want {
+		t.Errorf("problems with %v, want %s:\n%v", got, want, problems)
+	}
+}
+
+func TestMark(t *testing.T) {
+	base := "LocalForward=1:db:1\n"
+	d := func(text string) mark {
+		d, problems := designOf(parse(t, text), testHost)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		return d.mark
+	}
+	first := d(base)
+	for _, c := range []struct {
+		text            string
+		service, socket bool // differ
+	}{
+		{base, false, false},
+		{base + "Description=other\n", false, false},
+		{base + "RemoteForward=9:h:9\n[SSH]\nServerAliveInterval=3\n", false, false},
+		{base + "LocalForward=2:db:2\n", false, true},
+		{base + "[SSH]\nStreamLocalBindMask=0111\n", false, true},
+		{base + "[Service]\nMemoryMax=1G\n", true, false},
+		{base + "[Unit]\nAfter=x.service\n", true, false},
+	} {
+		got := d(c.text)
+		if (got.service != first.service) != c.service || (got.socket != first.socket) != c.socket {
+			t.Errorf("%q: service differs %v, socket differs %v", c.text, got.service != first.service, got.socket != first.socket)
+		}
+		if back, ok := markOf([]string{"A=b", got.String()}); !ok || back != got {
+			t.Errorf("%v comes back as %v", got, back)
+		}
+	}
+	if _, ok := markOf([]string{"PATH=/bin"}); ok {
+		t.Error("a foreign unit is taken for ours")
+	}
+}
