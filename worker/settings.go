@@ -29,20 +29,9 @@ func load(ctx context.Context, path string, ask sshlink.Asker, log *slog.Logger)
 	if err != nil {
 		return settings{}, err
 	}
-	if problems := notBuilt(t); len(problems) > 0 {
-		return settings{}, problems
-	}
 	s := settings{tunnel: t}
 	s.resolved, s.err = sshlink.Resolve(ctx, s.link(ask, log))
 	return s, nil
-}
-
-// notBuilt is what a file may say and this version cannot do yet.
-func notBuilt(t tunnelfile.Tunnel) (problems tunnelfile.Problems) {
-	if t.Connections > 1 {
-		problems = append(problems, tunnelfile.Problem{Path: t.Path, Key: "Connections", Message: "more than 1 is not built yet"})
-	}
-	return problems
 }
 
 // link is how the server is reached.
