@@ -25,6 +25,7 @@ type unit struct {
 	added  bool
 	daemon *exec.Cmd // a daemon of the demo's own; nil where one is installed
 	log    bytes.Buffer
+	ended  chan struct{} // closed when that daemon has ended
 }
 
 // noUserManager says why no unit can be made here, or "".
@@ -94,6 +95,11 @@ func (u *unit) startDaemon(programs, dir string) error {
 		u.daemon = nil
 		return fmt.Errorf("no daemon is installed, and none can be started: %w", err)
 	}
+	u.ended = make(chan struct{})
+	go func() {
+		u.daemon.Wait()
+		close(u.ended)
+	}()
 	return nil
 }
 
@@ -103,11 +109,22 @@ var ownGroup = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 
 // awaitDaemon returns once the daemon answers.
 func (u *unit) awaitDaemon(ctx context.Context) (dbusapi.Global, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		<-u.ended
+		cancel()
+	}()
 	snapshot, err := u.client.Wait(ctx, func(s dbusapi.Snapshot) bool { return s.Running })
-	if err != nil {
-		return dbusapi.Global{}, fmt.Errorf("holdfastd does not answer: %w", err)
+	if err == nil {
+		return snapshot.Global, nil
 	}
-	return snapshot.Global, nil
+	select {
+	case <-u.ended:
+		return snapshot.Global, fmt.Errorf("holdfastd ended: %v\n%s", u.daemon.ProcessState, u.log.String())
+	default:
+		return snapshot.Global, fmt.Errorf("holdfastd does not answer: %w", errors.Join(err, snapshot.Err))
+	}
 }
 
 func (u *unit) await(ctx context.Context, states ...tunnelfile.State) (string, error) {
@@ -152,7 +169,12 @@ func (u *unit) remove(ctx context.Context) error {
 	u.client.Close()
 	if u.daemon != nil {
 		u.daemon.Process.Signal(syscall.SIGTERM)
-		u.daemon.Wait()
+		select {
+		case <-u.ended:
+		case <-ctx.Done():
+			u.daemon.Process.Kill()
+			errs = append(errs, errors.New("holdfastd did not end when asked to, and was killed"))
+		}
 	}
 	return errors.Join(errs...)
 }
