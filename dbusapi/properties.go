@@ -177,7 +177,12 @@ func store[T any](r *reader, name string, into *T) bool {
 		return false
 	}
 	var fresh T
-	if err := v.Store(&fresh); err != nil {
+	err := v.Store(&fresh)
+	// The library would convert a number to a string, as Go does. (Of lists it knows no type any more.)
+	if want := dbus.SignatureOf(fresh); err == nil && reflect.TypeOf(fresh).Kind() != reflect.Slice && v.Signature() != want {
+		err = fmt.Errorf("has type %s, wanted %s", v.Signature(), want)
+	}
+	if err != nil {
 		r.err = cmp.Or(r.err, fmt.Errorf("%s: %w", name, err))
 		return false
 	}

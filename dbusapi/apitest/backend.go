@@ -1,0 +1,316 @@
+package apitest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Backend is tunnels made of memory. What a started tunnel does is told by its
+// destination's host, see outcomes.
+type Backend struct {
+	mu          sync.Mutex
+	rows        map[string]manager.Tunnel
+	global      manager.Global
+	subscribers map[int]func(manager.Change)
+	next        int
+}
+
+// outcomes is what becomes of a tunnel to a host of this name, state after state. One to
+// any other host comes up at once.
+var outcomes = map[string][]outcome{
+	"refused":  {{tunnelfile.Connecting, ""}, {tunnelfile.Retrying, "in 8s, dial tcp 198.51.100.2:22: connection refused"}},
+	"denied":   {{tunnelfile.Connecting, ""}, {tunnelfile.Blocked, "the server refused every way to authenticate (publickey)"}},
+	"stranger": {{tunnelfile.Connecting, ""}, {tunnelfile.Blocked, "host key of stranger is not known, and nobody is there to ask"}},
+	"broken":   {{tunnelfile.Failed, "holdfast-tunnel ended with status 1, five times in a minute"}},
+	"slow":     {{tunnelfile.Connecting, "198.51.100.2:22"}},
+	"away":     {{tunnelfile.Offline, "no network"}},
+	"held":     {{tunnelfile.Connecting, ""}, {tunnelfile.Degraded, "the server still holds port 9090"}},
+}
+
+type outcome struct {
+	state  tunnelfile.State
+	status string
+}
+
+// NewBackend has no tunnels and is online.
+func NewBackend() *Backend {
+	return &Backend{
+		rows:        make(map[string]manager.Tunnel),
+		global:      manager.Global{Version: "0.0.0-test", Network: "online", NetworkSource: "NetworkManager"},
+		subscribers: make(map[int]func(manager.Change)),
+	}
+}
+
+// Since is when everything in a Backend happened.
+var Since = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// publish tells every subscriber. The lock is held, so changes keep their order.
+func (b *Backend) publish(c manager.Change) {
+	for _, f := range b.subscribers {
+		f(c)
+	}
+}
+
+// Put adds the tunnel or changes it.
+func (b *Backend) Put(t manager.Tunnel) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.put(t)
+}
+
+func (b *Backend) put(t manager.Tunnel) {
+	old, known := b.rows[t.Name]
+	b.rows[t.Name] = t
+	if known {
+		b.publish(manager.Change{Kind: manager.Changed, Old: old, New: t})
+	} else {
+		b.publish(manager.Change{Kind: manager.Added, New: t})
+	}
+}
+
+// SetGlobal changes what the manager says of itself.
+func (b *Backend) SetGlobal(g manager.Global) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old := b.global
+	b.global = g
+	b.publish(manager.Change{Kind: manager.GlobalChanged, OldGlobal: old, NewGlobal: g})
+}
+
+// row is a tunnel as its file says.
+func row(name, text string) (manager.Tunnel, error) {
+	file, problems := tunnelfile.Parse(name, "", text)
+	if len(problems) > 0 {
+		return manager.Tunnel{}, problems
+	}
+	t := manager.Tunnel{
+		Name: name, Description: cmp.Or(file.Description, file.Destination), Destination: file.Destination,
+		FilePath: "/home/me/.config/holdfast/" + name + tunnelfile.Suffix, Text: text,
+		Unit: tunnelfile.ServiceName(name), StartMode: file.Start,
+		State: tunnelfile.Inactive, StateSince: Since,
+	}
+	for _, f := range file.Forwards {
+		switch f.Kind {
+		case tunnelfile.LocalForward:
+			t.LocalForward = append(t.LocalForward, f.Text)
+		case tunnelfile.RemoteForward:
+			t.RemoteForward = append(t.RemoteForward, f.Text)
+		case tunnelfile.DynamicForward:
+			t.DynamicForward = append(t.DynamicForward, f.Text)
+		}
+		target := "SOCKS"
+		if !f.SOCKS() {
+			target = f.Target.String()
+		}
+		t.Forwards = append(t.Forwards, tunnelfile.ForwardReport{Kind: f.Kind, Listen: f.Listen.String(), Target: target, State: tunnelfile.Inactive})
+	}
+	return t, nil
+}
+
+// AddTunnel adds one; Start=auto starts it.
+func (b *Backend) AddTunnel(ctx context.Context, name, text string) error {
+	if !tunnelfile.ValidName(name) {
+		return fmt.Errorf("%w: %q", manager.ErrInvalidName, name)
+	}
+	t, err := row(name, text)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, known := b.rows[name]; known {
+		return fmt.Errorf("%w: %s", manager.ErrTunnelExists, name)
+	}
+	b.put(t)
+	if t.StartMode == tunnelfile.StartAuto {
+		b.start(t)
+	}
+	return nil
+}
+
+// UpdateTunnel changes one.
+func (b *Backend) UpdateTunnel(ctx context.Context, name, text string) error {
+	t, err := row(name, text)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old, known := b.rows[name]
+	if !known {
+		return fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, name)
+	}
+	t.State, t.Status, t.UpSince, t.NextTry, t.Forwards = old.State, old.Status, old.UpSince, old.NextTry, old.Forwards
+	b.put(t)
+	return nil
+}
+
+// RemoveTunnel removes one.
+func (b *Backend) RemoveTunnel(ctx context.Context, name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old, known := b.rows[name]
+	if !known {
+		return fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, name)
+	}
+	delete(b.rows, name)
+	b.publish(manager.Change{Kind: manager.Removed, Old: old})
+	return nil
+}
+
+// CheckTunnel parses the text.
+func (b *Backend) CheckTunnel(ctx context.Context, name, text string) (tunnelfile.Problems, error) {
+	_, problems := tunnelfile.Parse(name, "", text)
+	return problems, nil
+}
+
+// Tunnel is one row.
+func (b *Backend) Tunnel(ctx context.Context, name string) (manager.Tunnel, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, known := b.rows[name]
+	if !known {
+		return t, fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, name)
+	}
+	return t, nil
+}
+
+// Tunnels is all rows, sorted by name.
+func (b *Backend) Tunnels(ctx context.Context) ([]manager.Tunnel, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.matching(nil)
+}
+
+func (b *Backend) matching(patterns []string) ([]manager.Tunnel, error) {
+	var found []manager.Tunnel
+	for _, name := range slices.Sorted(maps.Keys(b.rows)) {
+		if len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { ok, _ := path.Match(p, name); return ok }) {
+			found = append(found, b.rows[name])
+		}
+	}
+	for _, p := range patterns {
+		if !slices.ContainsFunc(found, func(t manager.Tunnel) bool { ok, _ := path.Match(p, t.Name); return ok }) {
+			return nil, fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, p)
+		}
+	}
+	return found, nil
+}
+
+// each calls f for each tunnel that matches.
+func (b *Backend) each(patterns []string, f func(manager.Tunnel)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	tunnels, err := b.matching(patterns)
+	for _, t := range tunnels {
+		f(t)
+	}
+	return err
+}
+
+func (b *Backend) start(t manager.Tunnel) {
+	host := t.Destination[strings.LastIndex(t.Destination, "@")+1:]
+	steps, known := outcomes[host]
+	if !known {
+		steps = []outcome{{tunnelfile.Connecting, ""}, {tunnelfile.Up, fmt.Sprintf("%d forwards, rtt 12 ms", len(t.Forwards))}}
+	}
+	if t.StartMode == tunnelfile.StartOnDemand {
+		steps = []outcome{{tunnelfile.Listening, ""}}
+	}
+	for _, step := range steps {
+		t = at(t, step)
+		b.put(t)
+	}
+}
+
+// at is the tunnel in this state.
+func at(t manager.Tunnel, o outcome) manager.Tunnel {
+	t.State, t.Status, t.StateSince, t.UpSince = o.state, o.status, Since, time.Time{}
+	if o.state == tunnelfile.Up || o.state == tunnelfile.Degraded {
+		t.UpSince = Since
+	}
+	t.Forwards = slices.Clone(t.Forwards)
+	for i := range t.Forwards {
+		t.Forwards[i].State = o.state
+	}
+	return t
+}
+
+// Start starts tunnels.
+func (b *Backend) Start(ctx context.Context, patterns []string) error {
+	return b.each(patterns, b.start)
+}
+
+// Stop stops tunnels.
+func (b *Backend) Stop(ctx context.Context, patterns []string) error {
+	return b.each(patterns, func(t manager.Tunnel) {
+		b.put(at(t, outcome{tunnelfile.Stopping, ""}))
+		b.put(at(t, outcome{tunnelfile.Inactive, ""}))
+	})
+}
+
+// Restart is Stop and Start.
+func (b *Backend) Restart(ctx context.Context, patterns []string) error {
+	if err := b.Stop(ctx, patterns); err != nil {
+		return err
+	}
+	return b.Start(ctx, patterns)
+}
+
+// Reconnect moves when a tunnel came up.
+func (b *Backend) Reconnect(ctx context.Context, patterns []string) error {
+	return b.each(patterns, func(t manager.Tunnel) {
+		if !t.UpSince.IsZero() {
+			t.UpSince = t.UpSince.Add(time.Minute)
+			b.put(t)
+		}
+	})
+}
+
+// Reload does nothing.
+func (b *Backend) Reload(ctx context.Context) error { return nil }
+
+// Statistics are the same for every tunnel that is up.
+func (b *Backend) Statistics(ctx context.Context, name string) (tunnelfile.Report, error) {
+	t, err := b.Tunnel(ctx, name)
+	if err != nil || t.UpSince.IsZero() {
+		return tunnelfile.Report{Name: name}, err
+	}
+	return tunnelfile.Report{
+		Name: name, State: t.State, UpSince: time.Now().Add(-90 * time.Minute), RTT: 12 * time.Millisecond,
+		BytesSent: 1536, BytesReceived: 104857600, ChannelsOpen: 2, ChannelsTotal: 17, Reconnects: 1,
+		Transport: tunnelfile.TransportNative, Peer: "198.51.100.2:22",
+		Kex: "mlkem768x25519-sha256", Cipher: "aes128-gcm@openssh.com", HostKey: "ssh-ed25519 SHA256:abc",
+	}, nil
+}
+
+// Global is what the manager says of itself.
+func (b *Backend) Global(ctx context.Context) (manager.Global, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.global, nil
+}
+
+// Subscribe calls f with every change, under the lock.
+func (b *Backend) Subscribe(f func(manager.Change)) (cancel func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id := b.next
+	b.next++
+	b.subscribers[id] = f
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.subscribers, id)
+	}
+}
