@@ -19,10 +19,15 @@ func combine(manager *managerReading, networkd State, kernel kernelReading, last
 			// is about itself. The kernel's routes stand, so the last word does.
 			return last, false
 		}
-		n.Primary, n.Active, n.Metered = manager.primary, manager.active, manager.metered()
 		n.Source, n.State = SourceNetworkManager, manager.networkState()
-		if n.State != Offline || !manager.foreign {
+		if n.State != Offline {
+			n.Primary, n.Active, n.Metered = manager.primary, manager.active, manager.metered()
 			return n, manager.checking()
+		}
+		// Connections and addresses that it is about to bring up are of no use yet.
+		if !manager.foreign {
+			n.Addresses = nil
+			return n, false
 		}
 	}
 	// networkd's "offline" is about the links that it manages.

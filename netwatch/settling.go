@@ -5,7 +5,7 @@ import "time"
 const (
 	// offlineSettle is how long the network must stay away before it is told: moving
 	// from one access point to another, or from a cable to Wi-Fi, is over by then.
-	offlineSettle = 750 * time.Millisecond
+	offlineSettle = 500 * time.Millisecond
 	// checkSettle is how long NetworkManager may take to find out whether there is a
 	// captive portal before a network that it has not checked counts as perhaps online.
 	checkSettle = 2 * time.Second

@@ -32,3 +32,6 @@ func earliest(times ...time.Time) time.Time {
 	}
 	return first
 }
+
+// isDue says whether a planned time has come; the zero time never does.
+func isDue(at time.Time) bool { return !at.IsZero() && !time.Now().Before(at) }

@@ -7,16 +7,21 @@ import (
 )
 
 const (
-	// readGap is the least time between two looks at the network: however many hints
-	// come, there are at most ten looks a second, and the first is at once.
-	readGap = 100 * time.Millisecond
+	// lookGap is the least time between two looks at the network: however many hints
+	// come, there are at most twenty looks a second, and the first is at once. Where a
+	// look takes long, the gap grows up to lookGapMax.
+	lookGap    = 50 * time.Millisecond
+	lookGapMax = time.Second
 	// readTimeout is how long a look waits for NetworkManager or networkd.
 	readTimeout = 2 * time.Second
 	// busRetries and busRetryMax are for a system bus that went away: tries with a
 	// growing delay. After those, and where there never was one, it is tried when the
 	// kernel says that something changed.
 	busRetries  = 10
+	busRetryMin = 100 * time.Millisecond
 	busRetryMax = 30 * time.Second
+	// againMax is the longest wait before NetworkManager is asked again when it did not answer.
+	againMax = time.Minute
 )
 
 // Config is what a Watcher needs to know; the zero value is right for the daemon.
@@ -35,11 +40,19 @@ type Watcher struct {
 	lost    chan *bus          // a bus connection ended
 	kernel  *kernelWatch       // nil: no netlink socket could be had
 	bus     *bus               // nil: not connected
-	memory  Network            // what was read last
 	cancel  context.CancelFunc // ends the goroutines of bus
 	busSeen bool               // it was connected once
 	busTry  int                // tries to connect since then that failed
-	retryAt time.Time          // zero: no try is planned
+	noReply int                // looks in a row that NetworkManager did not answer
+
+	memory   Network // what was read last
+	settling settling
+
+	// What is planned; the zero time is nothing.
+	lookAt  time.Time // a look that was asked for
+	againAt time.Time // a look because NetworkManager did not answer the last one
+	retryAt time.Time // another try to reach the bus
+	mayLook time.Time // not a plan: looks before this would be too many
 }
 
 // Watch starts to watch. It returns at once; the first Network comes as soon as it is
@@ -86,56 +99,69 @@ func (w *Watcher) run(ctx context.Context) {
 	defer w.disconnect()
 	w.hint()
 
-	var (
-		settling settling
-		latest   Network          // to be told
-		out      chan<- Network   // nil: nothing to tell
-		readAt   = time.Time{}    // when the next look may be
-		asked    bool             // a hint waits for that time
-		timer    = newIdleTimer() // for what is planned, the earliest of it
-		now      = time.Now       // monotonic
-	)
+	var latest Network     // to be told
+	var out chan<- Network // nil: nothing to tell
+	timer := newIdleTimer()
 	for {
-		timer.arm(earliest(plannedRead(asked, readAt), settling.until, w.retryAt))
+		timer.arm(earliest(w.lookAt, w.againAt, w.retryAt, w.settling.until))
 		select {
 		case <-ctx.Done():
 			return
+		case out <- latest:
+			out = nil
+			continue
 		case <-w.hints:
-			asked = true
-		case <-timer.C():
+			w.askLook()
 		case lost := <-w.lost:
 			if lost == w.bus {
 				w.config.Log.Info("the system bus went away")
 				w.disconnect()
-				w.retryAt = now().Add(100 * time.Millisecond)
-				asked = true
+				w.retryAt = time.Now().Add(busRetryMin)
+				w.askLook()
 			}
-		case out <- latest:
-			out = nil
-			continue
+		case <-timer.C():
 		}
 
-		if !w.retryAt.IsZero() && !now().Before(w.retryAt) {
+		if isDue(w.retryAt) {
 			if w.connect(ctx); w.bus != nil {
-				asked = true
+				w.askLook()
 			}
 		}
-		if asked && !now().Before(readAt) {
-			asked = false
-			if w.bus == nil && w.retryAt.IsZero() && w.busTry > 0 {
-				w.connect(ctx)
-			}
-			began := now()
-			n, checking := w.read(ctx)
-			// Looking takes a tenth of the time at most, be it ever so slow.
-			readAt = began.Add(max(readGap, 10*now().Sub(began)))
-			settling.offer(n, checking, now())
+		if isDue(w.againAt) {
+			w.againAt = time.Time{}
+			w.askLook()
 		}
-		if n, ok := settling.due(now()); ok {
+		if isDue(w.lookAt) {
+			w.look(ctx)
+		}
+		if n, ok := w.settling.due(time.Now()); ok {
 			w.config.Log.Debug("network", "state", n.State, "source", n.Source, "primary", n.Primary.ID, "addresses", n.Addresses)
 			latest, out = n, w.networks
 		}
 	}
+}
+
+// askLook plans a look at the network, at once unless the last was just now.
+func (w *Watcher) askLook() {
+	if w.lookAt.IsZero() {
+		w.lookAt = w.mayLook
+		if w.lookAt.Before(time.Now()) {
+			w.lookAt = time.Now()
+		}
+	}
+}
+
+// look reads what the network is like.
+func (w *Watcher) look(ctx context.Context) {
+	if w.bus == nil && w.retryAt.IsZero() && w.busTry > 0 {
+		w.connect(ctx)
+	}
+	began := time.Now()
+	n, checking := w.read(ctx)
+	// A tenth of the time at most is spent looking, however many hints come.
+	gap := min(max(lookGap, 10*time.Since(began)), lookGapMax)
+	w.lookAt, w.mayLook = time.Time{}, time.Now().Add(gap)
+	w.settling.offer(n, checking, time.Now())
 }
 
 // connect tries to reach the system bus once, and plans the next try where that fails.
@@ -150,7 +176,7 @@ func (w *Watcher) connect(ctx context.Context) {
 			w.config.Log.Info("no system bus: the kernel alone says what the network is like", "error", err)
 		}
 		if w.busSeen && w.busTry <= busRetries {
-			w.retryAt = time.Now().Add(min(busRetryMax, 100*time.Millisecond<<w.busTry))
+			w.retryAt = time.Now().Add(min(busRetryMax, busRetryMin<<w.busTry))
 		}
 		return
 	}
@@ -171,6 +197,7 @@ func (w *Watcher) disconnect() {
 		w.cancel()
 		w.bus.conn.Close()
 		w.bus = nil
+		w.noReply, w.againAt = 0, time.Time{}
 	}
 }
 
@@ -185,9 +212,8 @@ func (w *Watcher) read(ctx context.Context) (n Network, checking bool) {
 	var manager *managerReading
 	var networkd State
 	if w.bus != nil {
-		if manager, err = w.bus.readNetworkManager(ctx, kernel.interfaces); err != nil {
-			w.config.Log.Debug("NetworkManager does not answer", "error", err)
-		}
+		manager, err = w.bus.readNetworkManager(ctx, kernel.interfaces)
+		w.answered(err)
 		if manager == nil || manager.foreign {
 			networkd = w.bus.readNetworkd(ctx)
 		}
@@ -197,9 +223,14 @@ func (w *Watcher) read(ctx context.Context) (n Network, checking bool) {
 	return n, checking
 }
 
-func plannedRead(asked bool, at time.Time) time.Time {
-	if !asked {
-		return time.Time{}
+// answered plans another look where NetworkManager runs and does not answer: it will not
+// say when it does again.
+func (w *Watcher) answered(err error) {
+	if err == nil {
+		w.noReply, w.againAt = 0, time.Time{}
+		return
 	}
-	return at
+	w.config.Log.Debug("NetworkManager does not answer", "error", err)
+	w.againAt = time.Now().Add(min(againMax, time.Second<<min(w.noReply, 10)))
+	w.noReply++
 }
