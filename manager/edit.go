@@ -85,11 +85,7 @@ func (m *Manager) edit(ctx context.Context, name string, change func() error) er
 	if err := m.loadAndWait(ctx); err != nil {
 		return err
 	}
-	err = m.each(ctx, []string{name}, func(*row, bool) error { return nil })
-	if errors.Is(err, ErrNoSuchTunnel) {
-		return nil // removed, and gone already
-	}
-	return err
+	return m.settled(ctx, name)
 }
 
 func (m *Manager) store(ctx context.Context, name, text string) error {

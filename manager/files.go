@@ -55,22 +55,15 @@ func (m *Manager) startLoad() {
 
 // loadAndWait is load for the manager's methods.
 func (m *Manager) loadAndWait(ctx context.Context) error {
-	done, err := ask(ctx, m, func() chan struct{} {
-		done := make(chan struct{})
-		m.load(func() { close(done) })
-		return done
+	done := make(chan struct{}, 1)
+	_, err := ask(ctx, m, func() struct{} {
+		m.load(func() { done <- struct{}{} })
+		return struct{}{}
 	})
 	if err != nil {
 		return err
 	}
-	select {
-	case <-done:
-		return nil
-	case <-m.ended:
-		return errStopped
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return m.await(ctx, done, 1)
 }
 
 // readFiles reads and checks every tunnel file. A file with problems is not among the files.

@@ -119,16 +119,43 @@ func (m *Manager) each(ctx context.Context, patterns []string, do func(r *row, n
 	if err != nil {
 		return err
 	}
-	for range o.waits {
+	if err := m.await(ctx, o.done, o.waits); err != nil {
+		return err
+	}
+	return o.err
+}
+
+// await waits for so many signs of being done.
+func (m *Manager) await(ctx context.Context, done <-chan struct{}, n int) error {
+	for range n {
 		select {
-		case <-o.done:
+		case <-done:
 		case <-m.ended:
 			return errStopped
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return o.err
+	return nil
+}
+
+// settled waits until what follows from a row as it is now is under way.
+func (m *Manager) settled(ctx context.Context, name string) error {
+	done := make(chan struct{}, 1)
+	_, err := ask(ctx, m, func() struct{} {
+		r := m.rows[name]
+		if r == nil { // removed, and gone already
+			done <- struct{}{}
+			return struct{}{}
+		}
+		r.waiting = append(r.waiting, func() { done <- struct{}{} })
+		m.step(r)
+		return struct{}{}
+	})
+	if err != nil {
+		return err
+	}
+	return m.await(ctx, done, 1)
 }
 
 // match is a row and whether it was called by its very name.
