@@ -2,6 +2,7 @@ package sshlink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -21,6 +22,7 @@ type hostKeys struct {
 	bare     string // host without port, where name has one; else empty
 	known    knownKeys
 	accepted ssh.PublicKey // the key that passed
+	invalid  error         // why its certificate does not prove it
 }
 
 // newHostKeys reads what is known of the server.
@@ -91,9 +93,14 @@ func (h *hostKeys) decide(remote net.Addr, key ssh.PublicKey) error {
 	}
 	if cert, ok := key.(*ssh.Certificate); ok {
 		if _, ok := h.known.authority(cert.SignatureKey); ok {
-			return h.checkCertificate(cert)
+			err := h.checkCertificate(cert)
+			if err == nil {
+				return nil
+			}
+			h.invalid = err
 		}
-		// Nobody here knows the authority: the key in the certificate is checked like any other.
+		// A certificate that proves nothing to us: the key in it is checked like any other,
+		// as ssh does.
 		key = cert.Key
 	}
 	known := h.known.plainKeys()
@@ -108,20 +115,26 @@ func (h *hostKeys) decide(remote net.Addr, key ssh.PublicKey) error {
 			}
 		}
 	}
-	if i := slices.IndexFunc(known, func(k knownKey) bool { return k.key.Type() == key.Type() }); i >= 0 {
-		return h.changed(known[i], key)
+	if len(known) > 0 {
+		return h.changed(known, key)
 	}
-	return h.unknown(known, key)
+	return h.unknown(key)
 }
 
-func (h *hostKeys) changed(old knownKey, key ssh.PublicKey) error {
+// changed is the error for a server that known_hosts has other keys of: the one of the same
+// kind is the one to compare with.
+func (h *hostKeys) changed(known knownKeys, key ssh.PublicKey) error {
+	old := known[0]
+	if i := slices.IndexFunc(known, func(k knownKey) bool { return k.key.Type() == key.Type() }); i >= 0 {
+		old = known[i]
+	}
 	return errorf(distrusted, "the host key of %s has changed: %s has %s, the server shows %s; "+
-		"somebody may be listening in, or the server was set up anew: ask its owner, then run ssh-keygen -R %s",
-		h.r.HostName, old.place(), fingerprint(old.key), fingerprint(key), shellWord(h.name))
+		"somebody may be listening in, or the server was set up anew: ask its owner, then run ssh-keygen -f %s -R %s",
+		h.r.HostName, old.place(), fingerprint(old.key), fingerprint(key), shellWord(old.file), shellWord(h.name))
 }
 
-// unknown decides about a key of a host, or of a key type, that no known_hosts line is about.
-func (h *hostKeys) unknown(known knownKeys, key ssh.PublicKey) error {
+// unknown decides about a key of a host that no known_hosts line is about.
+func (h *hostKeys) unknown(key ssh.PublicKey) error {
 	switch h.r.option("stricthostkeychecking") {
 	case "no", "off", "false", "accept-new":
 		return h.record(key)
@@ -133,7 +146,7 @@ func (h *hostKeys) unknown(known knownKeys, key ssh.PublicKey) error {
 	}
 	h.attempt.pause()
 	yes, err := h.r.config.Ask.Confirm(h.ctx, Question{
-		Kind: KindHostKey, Subject: h.name, Prompt: h.prompt(known, key), Echo: true,
+		Kind: KindHostKey, Subject: h.name, Prompt: h.prompt(key), Echo: true,
 	})
 	h.attempt.resume()
 	if err != nil {
@@ -149,6 +162,9 @@ func (h *hostKeys) unknown(known knownKeys, key ssh.PublicKey) error {
 }
 
 func (h *hostKeys) stranger(key ssh.PublicKey, why string) error {
+	if h.invalid != nil {
+		why += " (" + h.invalid.Error() + ")"
+	}
 	return errorf(distrusted, "the host key of %s is not known%s: %s; run: %s",
 		h.r.HostName, why, fingerprint(key), h.r.trustHint())
 }
@@ -162,11 +178,11 @@ func (r *Resolved) trustHint() string {
 }
 
 // prompt is what a person is shown before they say yes, in ssh's words.
-func (h *hostKeys) prompt(known knownKeys, key ssh.PublicKey) string {
+func (h *hostKeys) prompt(key ssh.PublicKey) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The authenticity of host '%s' can't be established.\n%s\n%s", h.name, fingerprint(key), randomart(key))
-	for _, k := range known {
-		fmt.Fprintf(&b, "It is known by another key: %s (%s)\n", fingerprint(k.key), k.place())
+	if h.invalid != nil {
+		fmt.Fprintf(&b, "It showed a certificate: %v\n", h.invalid)
 	}
 	b.WriteString("Are you sure you want to continue connecting?")
 	return b.String()
@@ -193,24 +209,15 @@ func (h *hostKeys) checkCertificate(cert *ssh.Certificate) error {
 	if alias := h.r.option("hostkeyalias"); alias != "" {
 		host = strings.ToLower(alias)
 	}
-	fail := func(err error) error {
-		return wrapf(distrusted, err, "the host certificate of %s (%s, signed by %s) is not valid",
-			h.r.HostName, fingerprint(cert.Key), fingerprint(cert.SignatureKey))
-	}
 	if cert.CertType != ssh.HostCert {
-		return fail(fmt.Errorf("it is not one for a host"))
+		return errors.New("its certificate is not one for a host")
 	}
 	if allowed := splitList(h.r.option("casignaturealgorithms")); len(allowed) > 0 && !slices.Contains(allowed, cert.Signature.Format) {
-		return fail(fmt.Errorf("signed with %s, which CASignatureAlgorithms does not allow", cert.Signature.Format))
-	}
-	// Principals may have wildcards, which CheckCert does not know: hand it the one that matches.
-	principal := host
-	if i := slices.IndexFunc(cert.ValidPrincipals, func(p string) bool { return wildcard(strings.ToLower(p), host) }); i >= 0 {
-		principal = cert.ValidPrincipals[i]
+		return fmt.Errorf("its certificate is signed with %s, which CASignatureAlgorithms does not allow", cert.Signature.Format)
 	}
 	checker := ssh.CertChecker{Clock: time.Now}
-	if err := checker.CheckCert(principal, cert); err != nil {
-		return fail(err)
+	if err := checker.CheckCert(host, cert); err != nil {
+		return fmt.Errorf("its certificate is not valid: %s", strings.TrimPrefix(err.Error(), "ssh: "))
 	}
 	return nil
 }
