@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -48,11 +49,25 @@ func (n *notifier) send(fds []int, assignments ...string) {
 		if len(fds) > 0 {
 			rights = unix.UnixRights(fds...)
 		}
-		_, _, err = conn.WriteMsgUnix([]byte(strings.Join(assignments, "\n")), rights, nil)
+		err = sendMessage(conn, []byte(strings.Join(assignments, "\n")), rights)
 	}
 	if err != nil {
 		n.log.Warn("the service manager cannot be told", "error", err)
 	}
+}
+
+// sendMessage is sendmsg(2) on a connected datagram socket, which WriteMsgUnix refuses.
+func sendMessage(conn *net.UnixConn, message, rights []byte) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sendErr error
+	err = raw.Write(func(fd uintptr) bool {
+		sendErr = unix.Sendmsg(int(fd), message, rights, nil, unix.MSG_NOSIGNAL)
+		return sendErr != unix.EAGAIN
+	})
+	return errors.Join(err, sendErr)
 }
 
 func (n *notifier) ready(status string)  { n.send(nil, "READY=1", "STATUS="+oneLine(status)) }
