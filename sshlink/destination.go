@@ -40,6 +40,7 @@ func parseDestination(text string) (destination, error) {
 			d.user, d.host = text[:i], text[i+1:]
 		}
 	}
+	d.host = strings.TrimSuffix(strings.TrimPrefix(d.host, "["), "]")
 	switch {
 	case d.host == "":
 		return d, errorf(mistaken, "Destination %q names no host", text)
@@ -49,6 +50,19 @@ func parseDestination(text string) (destination, error) {
 		return d, errorf(mistaken, "Destination %q: the user has characters that ssh does not allow", text)
 	}
 	return d, nil
+}
+
+// args are the destination as ssh's last arguments. The parts go one by one, for up to
+// OpenSSH 9.2 ssh does not take an IPv6 address in an ssh:// destination.
+func (d destination) args() []string {
+	var args []string
+	if d.user != "" {
+		args = append(args, "-l", d.user)
+	}
+	if d.port != 0 {
+		args = append(args, "-p", strconv.Itoa(d.port))
+	}
+	return append(args, "--", d.host)
 }
 
 // safeWord says whether a host name is harmless as an argument and inside a

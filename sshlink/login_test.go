@@ -59,8 +59,8 @@ var sshOutcomes = []struct {
 	{tooMany, regexp.MustCompile(`Too many authentication failures`)},
 	{refused, regexp.MustCompile(`Permission denied`)},
 	{noCommon, regexp.MustCompile(`Unable to negotiate|no matching`)},
+	{unreachable, regexp.MustCompile(`Connection refused|Could not resolve|timed out|Connection closed|No route|Network is unreachable|Cannot assign|Address family|open failed|exchange_identification|did not pass back`)},
 	{misspelt, regexp.MustCompile(`Bad |missing|unsupported|invalid`)},
-	{unreachable, regexp.MustCompile(`Connection refused|Could not resolve|timed out|Connection closed|No route|Network is unreachable|Cannot assign|Address family|open failed|exchange_identification`)},
 }
 
 // tryPlain runs ssh -N, with a forward so that it is seen to be in.

@@ -2,7 +2,9 @@ package sshlink
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -26,6 +28,9 @@ type proxyConn struct {
 	stderr *tail
 	close  sync.Once
 }
+
+// errNothingPassed says that a ProxyCommand with ProxyUseFdpass ended and passed no socket.
+var errNothingPassed = errors.New("it passed no connection")
 
 // dialProxy runs the ProxyCommand, as ssh does by the person's shell, and speaks through
 // its standard input and output. With ProxyUseFdpass the command makes a connection,
@@ -69,7 +74,10 @@ func (r *Resolved) dialProxy(ctx context.Context) (net.Conn, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, wrapf(passing, p.explain(err), "ProxyCommand %s passed no connection", r.proxy)
+		if errors.Is(err, io.EOF) {
+			err = p.explain(errNothingPassed)
+		}
+		return nil, wrapf(passing, err, "ProxyCommand %s", r.proxy)
 	}
 	return passed, nil
 }
@@ -147,7 +155,7 @@ func receiveConn(from *net.UnixConn) (net.Conn, error) {
 		defer f.Close()
 		return net.FileConn(f)
 	}
-	return nil, fmt.Errorf("no descriptor came")
+	return nil, io.EOF
 }
 
 // tail keeps the last line of what a child writes to its standard error, and logs every line.

@@ -3,6 +3,7 @@ package sshlink
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -58,7 +59,7 @@ func resolve(ctx context.Context, c Config, hops int) (*Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := askSSH(ctx, c)
+	res, err := askSSH(ctx, c, dest)
 	if errors.Is(err, errNoSSH) {
 		c.log().Warn("no ssh program here: only the tunnel file's own [SSH] section and the defaults apply, not ssh_config(5)")
 		res, err = withoutSSH(c, dest)
@@ -148,8 +149,8 @@ func (r *Resolved) resolveJump(ctx context.Context, hops int) error {
 	return nil
 }
 
-// jumpDestination makes ProxyJump's [user@]host[:port] an ssh:// destination; a plain
-// alias stays one.
+// jumpDestination makes of ProxyJump's [user@]host[:port], which ssh -G prints with the host
+// in brackets, a destination.
 func jumpDestination(text string) string {
 	if strings.HasPrefix(text, "ssh://") {
 		return text
@@ -158,11 +159,14 @@ func jumpDestination(text string) string {
 	if i := strings.LastIndexByte(text, '@'); i >= 0 {
 		user, host = text[:i+1], text[i+1:]
 	}
-	bracketed := strings.HasPrefix(host, "[")
-	if strings.Count(host, ":") == 1 || bracketed && strings.Contains(host, "]:") {
-		return "ssh://" + user + host
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return user + strings.Trim(host, "[]")
 	}
-	return user + strings.Trim(host, "[]")
+	if strings.Contains(name, ":") {
+		name = "[" + name + "]"
+	}
+	return "ssh://" + user + name + ":" + port
 }
 
 // Address is "host:port" of the first machine on the way: tunnels that share it share

@@ -95,7 +95,7 @@ var errNoSSH = errors.New("there is no ssh program here")
 // `Host *`; the third is asked with no file at all. Together they tell what nobody
 // has set: ours could not simply stand behind everything in one question, for a
 // `Match final` in somebody's file is read later still, and must win.
-func askSSH(ctx context.Context, c Config) (resolution, error) {
+func askSSH(ctx context.Context, c Config, dest destination) (resolution, error) {
 	program, err := exec.LookPath("ssh")
 	if err != nil {
 		return resolution{}, errNoSSH
@@ -111,13 +111,13 @@ func askSSH(ctx context.Context, c Config) (resolution, error) {
 		if c.ConfigFile != "" {
 			args = []string{"-F", c.ConfigFile}
 		}
-		plain, plainErr = runSSH(ctx, program, "", slices.Concat(args, settingArgs(c.Settings)), c.Destination)
+		plain, plainErr = runSSH(ctx, program, "", slices.Concat(args, settingArgs(c.Settings)), dest)
 	})
 	wg.Go(func() {
-		behind, behindErr = runSSH(ctx, program, sentinelConfig(c.ConfigFile), settingArgs(c.Settings), c.Destination)
+		behind, behindErr = runSSH(ctx, program, sentinelConfig(c.ConfigFile), settingArgs(c.Settings), dest)
 	})
 	wg.Go(func() {
-		bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none"}, c.Destination)
+		bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none"}, dest)
 	})
 	wg.Wait()
 	if plainErr != nil {
@@ -169,7 +169,7 @@ func sentinelConfig(configFile string) string {
 }
 
 // runSSH runs ssh -G. A config that is not empty is read in place of the files.
-func runSSH(ctx context.Context, program, config string, args []string, destination string) (options, error) {
+func runSSH(ctx context.Context, program, config string, args []string, dest destination) (options, error) {
 	cmd := exec.CommandContext(ctx, program, "-G")
 	if config != "" {
 		file, err := memoryFile(config)
@@ -181,7 +181,7 @@ func runSSH(ctx context.Context, program, config string, args []string, destinat
 		cmd.Args = append(cmd.Args, "-F", "/dev/stdin")
 	}
 	cmd.Args = append(cmd.Args, args...)
-	cmd.Args = append(cmd.Args, "--", destination)
+	cmd.Args = append(cmd.Args, dest.args()...)
 	cmd.WaitDelay = time.Second // a Match exec may leave a child behind that keeps stdout open
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -223,7 +223,7 @@ func blame(ctx context.Context, program string, c Config, failure error) error {
 		return wrapf(passing, failure, "ssh -G for %s took too long", c.Destination)
 	}
 	for _, s := range c.Settings {
-		_, err := runSSH(ctx, program, "", append([]string{"-F", "none"}, settingArgs([]tunnelfile.Setting{s})...), "localhost")
+		_, err := runSSH(ctx, program, "", append([]string{"-F", "none"}, settingArgs([]tunnelfile.Setting{s})...), destination{host: "localhost"})
 		if err != nil && ctx.Err() == nil {
 			return &Error{class: mistaken, message: "[SSH]", err: tunnelfile.Problem{
 				Path: s.Path, Line: s.Line, Key: s.Key, Message: withoutPlace(err.Error()),
