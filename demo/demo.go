@@ -60,6 +60,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		if cleanErr := d.cleanUp(); err == nil {
 			err = cleanErr
 		}
+		if err == nil {
+			d.sum()
+		}
 	}()
 	return d.run(ctx)
 }
@@ -72,6 +75,7 @@ type demo struct {
 	local  string // the tunnel's listening address
 	server *server
 	tunnel tunnel
+	faults int
 }
 
 func (d *demo) run(ctx context.Context) error {
@@ -90,6 +94,18 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	return d.crash(ctx)
+}
+
+// sum prints what was shown, and what to do next.
+func (d *demo) sum() {
+	fmt.Fprintln(d.out)
+	faults := "One fault"
+	if d.faults > 1 {
+		faults = fmt.Sprintf("%d faults", d.faults)
+	}
+	fmt.Fprintf(d.out, "%s in %s: no connection was refused, no byte was lost.\n\n", d.paint(bold, faults), seconds(time.Since(d.start)))
+	fmt.Fprintf(d.out, "A tunnel of your own, from what you would give ssh or autossh:\n")
+	fmt.Fprintf(d.out, "    holdfast add web -L 8080:localhost:80 me@host\n    holdfast up web\n")
 }
 
 // prepare starts the server and returns the text of a tunnel file that leads to it.
@@ -145,7 +161,8 @@ func (d *demo) raise(ctx context.Context, text string) error {
 	foreground := d.Foreground
 	if !foreground {
 		if why := noUserManager(ctx); why != "" {
-			d.say(bad, "no systemd", "%s: one holdfast-tunnel in the foreground instead", why)
+			d.say(wait, "no systemd", "%s", why)
+			d.say(wait, "", "so no daemon and no unit: one holdfast-tunnel in the foreground, as in a container")
 			foreground = true
 		}
 	}
@@ -163,6 +180,7 @@ func (d *demo) raise(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
+	_, line = tunnelfile.SplitStatus(line)
 	d.say(good, "up", "after %s: %s", seconds(time.Since(started)), line)
 	d.quote(d.tunnel.describe(ctx))
 	return nil
@@ -189,6 +207,7 @@ func (d *demo) outage(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience+d.Outage)
 	defer cancel()
 	d.server.vanish()
+	d.faults++
 	d.say(bad, "link cut", "the server reset the connection and is gone")
 	line, err := d.tunnel.await(ctx, tunnelfile.Retrying, tunnelfile.Connecting)
 	if err != nil {
@@ -231,6 +250,7 @@ func (d *demo) crash(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
+	d.faults++
 	d.say(bad, "kill -9", "the tunnel's own process, %d", pid)
 	v, err := visit(ctx, d.local)
 	if err != nil {
