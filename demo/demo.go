@@ -57,6 +57,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	d := demo{Options: o, story: story{out: o.Out, color: o.Color, start: time.Now()}}
 	defer func() {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // whatever it was that this made fail
+			d.say(bad, "interrupted", "cleaning up")
+		}
 		if cleanErr := d.cleanUp(); err == nil {
 			err = cleanErr
 		}

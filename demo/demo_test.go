@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,8 +65,8 @@ func TestInterrupted(t *testing.T) {
 			defer interrupt()
 			out := &interrupter{at: moment, interrupt: interrupt}
 			err := Run(ctx, Options{Out: out, Foreground: true, Programs: programs, Size: 8 << 20})
-			if err == nil {
-				t.Error("went on to the end")
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("ended with %v, want %v", err, context.Canceled)
 			}
 			nothingLeft(t, dir)
 			if strings.Contains(out.String(), "bytes again") {
