@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"cmd/holdfastd":       5,
 	"cmd/holdfast-tunnel": 5,
 	"cmd/holdfast-tray":   5,
+	"cli":                 4,
 	"tray":                4,
 	"demo":                4,
 	"dbusapi":             3,
@@ -39,6 +40,7 @@ var floors = map[string]int{
 
 // strangers must not be imported, although the floors alone would allow it.
 var strangers = map[string][]string{
+	"cli":               {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
 	"tray":              {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
 	"cmd/holdfast-tray": {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
 	"worker":            {"systemdctl", "netwatch"},
