@@ -44,7 +44,7 @@ var strangers = map[string][]string{
 	"tray":              {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
 	"cmd/holdfast-tray": {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
 	"worker":            {"systemdctl", "netwatch"},
-	"manager":           {"sshlink", "forward", "keeper"},
+	"manager":           {"forward", "keeper"},
 }
 
 // room is the folder of the house that a package belongs to: itself or what it lies in.
@@ -140,7 +140,7 @@ func TestFloorsTellWrong(t *testing.T) {
 		{"worker", "systemdctl", false},
 		{"worker/deep", "systemdctl", false},
 		{"manager", "dbusapi", false},
-		{"manager", "sshlink", false},
+		{"manager", "keeper", false},
 		{"dbusapi", "demo", false},
 		{"tray", "demo", false},
 		{"tray", "manager", false},
