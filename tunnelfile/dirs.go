@@ -71,8 +71,28 @@ func (d Dirs) LoadAll() ([]Tunnel, Problems) {
 // Load reads one tunnel by name. The error is fs.ErrNotExist where there is none of
 // that name, or Problems, or what kept the file from being read.
 func (d Dirs) Load(name string) (Tunnel, error) {
+	path, err := d.path(name)
+	if err != nil {
+		return Tunnel{}, err
+	}
+	return d.load(name, path)
+}
+
+// Files are the paths that a tunnel is read from: its file, then its drop-ins in order.
+// What they say does not matter. The error is fs.ErrNotExist where there is no such tunnel.
+func (d Dirs) Files(name string) ([]string, error) {
+	path, err := d.path(name)
+	if err != nil {
+		return nil, err
+	}
+	dropIns, err := d.dropIns(name)
+	return append([]string{path}, dropIns...), err
+}
+
+// path is where the file of a tunnel is.
+func (d Dirs) path(name string) (string, error) {
 	if !ValidName(name) {
-		return Tunnel{}, fmt.Errorf("%q is not a tunnel's name (%s): %w", name, nameRule, fs.ErrNotExist)
+		return "", fmt.Errorf("%q is not a tunnel's name (%s): %w", name, nameRule, fs.ErrNotExist)
 	}
 	for _, dir := range d {
 		path := filepath.Join(dir, name+Suffix)
@@ -80,14 +100,14 @@ func (d Dirs) Load(name string) (Tunnel, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
-			return Tunnel{}, err
+			return "", err
 		}
 		if masked(path) {
 			break
 		}
-		return d.load(name, path)
+		return path, nil
 	}
-	return Tunnel{}, fmt.Errorf("tunnel %s: %w", name, fs.ErrNotExist)
+	return "", fmt.Errorf("tunnel %s: %w", name, fs.ErrNotExist)
 }
 
 // LoadFile reads one tunnel file and its drop-ins: those beside it and, where it is in a

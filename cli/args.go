@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"flag"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/holdfast/holdfast/dbusapi"
+)
+
+// flags is a verb's own flags; --json and --system are everybody's.
+func (s *session) flags() *flag.FlagSet {
+	f := flag.NewFlagSet("", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // print.go prints
+	f.BoolVar(&s.json, "json", s.json, "")
+	f.BoolVar(&s.system, "system", s.system, "")
+	return f
+}
+
+// parse takes flags from anywhere among the arguments and returns the rest.
+func parse(f *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := f.Parse(args); err != nil {
+			if err == flag.ErrHelp {
+				return nil, errHelp
+			}
+			return nil, misuseError{message: strings.Replace(err.Error(), "flag provided but not defined: -", "no such flag: -", 1)}
+		}
+		if f.NArg() == 0 {
+			return rest, nil
+		}
+		// What follows "--" are names, whatever they look like.
+		if taken := len(args) - f.NArg(); taken > 0 && args[taken-1] == "--" {
+			return append(rest, f.Args()...), nil
+		}
+		rest = append(rest, f.Arg(0))
+		args = f.Args()[1:]
+	}
+}
+
+// one is the only argument.
+func one(rest []string) (string, error) {
+	switch len(rest) {
+	case 0:
+		return "", misuseError{message: "which tunnel?"}
+	case 1:
+		return rest[0], nil
+	}
+	return "", misuseError{message: "one tunnel at a time"}
+}
+
+// matching is the tunnels that the patterns name, names or globs, in the order of the
+// tunnels; no patterns are all. A pattern that names none is an error.
+func matching(tunnels []dbusapi.Tunnel, patterns []string) ([]dbusapi.Tunnel, error) {
+	if len(patterns) == 0 {
+		return tunnels, nil
+	}
+	used := make([]bool, len(patterns))
+	var found []dbusapi.Tunnel
+	for _, t := range tunnels {
+		hit := false
+		for i, p := range patterns {
+			if ok, err := path.Match(p, t.Name); ok && err == nil {
+				hit, used[i] = true, true
+			}
+		}
+		if hit {
+			found = append(found, t)
+		}
+	}
+	for i, p := range patterns {
+		if !used[i] {
+			return nil, noSuch(p, tunnels)
+		}
+	}
+	return found, nil
+}

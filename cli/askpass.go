@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"os"
+	"strings"
+)
+
+// question is what an SSH_ASKPASS program is asked.
+type question struct {
+	kind    string // as for the Agent interface
+	echo    bool
+	confirm bool // a yes or a no
+	word    bool // the yes or no is a word on stdout, not an exit status
+	tell    bool // nothing is asked: "touch your key"
+}
+
+// questionOf tells from the prompt, and from SSH_ASKPASS_PROMPT, what is asked; see
+// ssh(1) and ssh-add(1). The sentences are OpenSSH's own.
+func questionOf(prompt, askpassPrompt string) question {
+	p := strings.ToLower(prompt)
+	switch {
+	case askpassPrompt == "none":
+		return question{kind: "touch", tell: true}
+	case askpassPrompt == "confirm":
+		return question{kind: "other", confirm: true}
+	case strings.Contains(p, "continue connecting (yes/no"):
+		return question{kind: "hostkey", confirm: true, word: true}
+	case strings.Contains(p, "(yes/no)"):
+		return question{kind: "other", confirm: true, word: true}
+	case strings.Contains(p, "passphrase"):
+		return question{kind: "passphrase"}
+	case strings.Contains(p, "pin for") || strings.HasPrefix(p, "enter pin"):
+		return question{kind: "pin"}
+	case strings.Contains(p, "code") || strings.Contains(p, "one-time") || strings.Contains(p, "otp"):
+		return question{kind: "code"}
+	case strings.Contains(p, "password"):
+		return question{kind: "password"}
+	}
+	return question{kind: "other"}
+}
+
+// askpass is the SSH_ASKPASS program of tunnels: it asks the daemon, which asks whoever
+// is there. HOLDFAST_NAME says for which tunnel.
+func (s *session) askpass(args []string) error {
+	if len(args) != 1 {
+		return misuseError{message: "askpass is for ssh to call, with one prompt", usage: "SSH_ASKPASS_REQUIRE=force SSH_ASKPASS=…"}
+	}
+	prompt, tunnel := args[0], os.Getenv("HOLDFAST_NAME")
+	q := questionOf(prompt, os.Getenv("SSH_ASKPASS_PROMPT"))
+	client, err := s.daemon()
+	if err != nil {
+		return err
+	}
+	// No deadline: a person is thinking, and ssh ends us when it no longer wants to know.
+	if !q.confirm && !q.tell {
+		answer, err := client.Ask(s.ctx, tunnel, q.kind, prompt, q.echo)
+		if err != nil {
+			return err
+		}
+		s.out.line("%s", answer)
+		return nil
+	}
+	yes, err := client.Confirm(s.ctx, tunnel, q.kind, prompt)
+	switch {
+	case err != nil:
+		return err
+	case q.word && yes:
+		s.out.line("yes")
+	case q.word:
+		s.out.line("no")
+	case !yes:
+		return errSaid
+	}
+	return nil
+}

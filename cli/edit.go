@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// edit opens a copy of a tunnel's file in the person's editor and stores it when it is
+// well. What was typed is never lost: a copy that could not be stored is kept.
+func (s *session) edit(args []string) error {
+	rest, err := parse(s.flags(), args)
+	if err != nil {
+		return err
+	}
+	name, err := one(rest)
+	if err != nil {
+		return err
+	}
+	client, err := s.daemon()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	t, err := client.Tunnel(ctx, name)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "holdfast-edit-")
+	if err != nil {
+		return err
+	}
+	copied := filepath.Join(dir, name+tunnelfile.Suffix)
+	if err := os.WriteFile(copied, []byte(t.Text), 0o600); err != nil {
+		return err
+	}
+	stored, err := s.editUntilWell(client, t, copied)
+	switch {
+	case err == nil && !stored:
+		s.out.line("Nothing changed.")
+	case err == nil && s.json:
+		ctx, cancel := s.call()
+		defer cancel()
+		if t, err = client.Tunnel(ctx, name); err == nil {
+			err = s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
+		}
+	case err == nil:
+		s.out.line("Wrote %s", tilde(t.FilePath))
+	default:
+		return hinted{err, "your text is kept in " + copied}
+	}
+	if removeErr := os.RemoveAll(dir); err == nil {
+		err = removeErr
+	}
+	return err
+}
+
+// editUntilWell runs the editor until the text is well and stored, or the same as before,
+// or the person gives up.
+func (s *session) editUntilWell(client *dbusapi.Client, t dbusapi.Tunnel, copied string) (stored bool, err error) {
+	for {
+		if err := s.runEditor(copied); err != nil {
+			return false, err
+		}
+		text, err := os.ReadFile(copied)
+		if err != nil {
+			return false, err
+		}
+		if string(text) == t.Text {
+			return false, nil
+		}
+		err = s.store(client, t, string(text))
+		if err == nil {
+			return true, nil
+		}
+		var problems tunnelfile.Problems
+		if errors.As(err, &problems) {
+			lines := strings.Split(string(text), "\n")
+			for _, p := range problems {
+				p.Path = ""
+				s.out.note("%s", plain(p.Error()))
+				if p.Line > 0 && p.Line <= len(lines) {
+					s.out.note("    %s", plain(lines[p.Line-1]))
+				}
+			}
+			err = fmt.Errorf("%s is not changed: %s with the text", tilde(t.FilePath), count(len(problems), "problem"))
+		} else {
+			message, _ := s.explain(err)
+			s.out.note("%s", plain(message))
+		}
+		if !s.again() {
+			return false, err
+		}
+	}
+}
+
+// store stores the text, unless somebody else changed the file meanwhile.
+func (s *session) store(client *dbusapi.Client, before dbusapi.Tunnel, text string) error {
+	ctx, cancel := s.call()
+	defer cancel()
+	now, err := client.Tunnel(ctx, before.Name)
+	if err != nil {
+		return err
+	}
+	if now.Text != before.Text && now.Text != text {
+		return fmt.Errorf("%s was changed by somebody else meanwhile", tilde(now.FilePath))
+	}
+	return client.UpdateTunnel(ctx, before.Name, text)
+}
+
+// again asks whether to go back to the editor; without a terminal it is no.
+func (s *session) again() bool {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return false
+	}
+	s.out.prompt("Edit again? [Y/n] ")
+	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	return err == nil && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "n")
+}
+
+// runEditor runs the person's editor as git and sudoedit do: by the shell, so that it may
+// have arguments.
+func (s *session) runEditor(file string) error {
+	editor := cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR"))
+	if editor == "" {
+		editor = "vi"
+		for _, program := range []string{"sensible-editor", "editor", "nano"} {
+			if _, err := exec.LookPath(program); err == nil {
+				editor = program
+				break
+			}
+		}
+	}
+	cmd := exec.Command("sh", "-c", editor+` "$@"`, "sh", file)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("the editor %s: %w", editor, err)
+	}
+	return nil
+}

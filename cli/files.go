@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// set changes keys in a tunnel's file.
+func (s *session) set(args []string) error {
+	rest, err := parse(s.flags(), args)
+	if err != nil {
+		return err
+	}
+	if len(rest) < 2 {
+		return misuseError{message: "what shall be set? NAME KEY=VALUE…"}
+	}
+	name, changes := rest[0], rest[1:]
+	client, err := s.daemon()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	t, err := client.Tunnel(ctx, name)
+	if err != nil {
+		return err
+	}
+	text, err := change(t.Text, changes)
+	if err != nil {
+		return err
+	}
+	if text != t.Text {
+		if err := client.UpdateTunnel(ctx, name, text); err != nil {
+			return err
+		}
+	}
+	if s.json {
+		if t, err = client.Tunnel(ctx, name); err != nil {
+			return err
+		}
+		return s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
+	}
+	if text == t.Text {
+		s.out.line("%s says so already", tilde(t.FilePath))
+	} else {
+		s.out.line("Wrote %s", tilde(t.FilePath))
+	}
+	return nil
+}
+
+// change is the text of a tunnel file after KEY=VALUE… A key is one of [Tunnel], or
+// Section.KEY. One that is given several times has all those values; one that is given
+// nothing is removed.
+func change(text string, changes []string) (string, error) {
+	type key struct{ section, key string }
+	values := make(map[key][]string)
+	var order []key
+	for _, c := range changes {
+		name, value, ok := strings.Cut(c, "=")
+		if !ok {
+			return "", misuseError{message: fmt.Sprintf("%s: KEY=VALUE is wanted (KEY= removes the key)", c)}
+		}
+		k := key{tunnelfile.SectionTunnel, name}
+		if section, inSection, ok := strings.Cut(name, "."); ok {
+			k = key{section, inSection}
+		}
+		if !slices.Contains(order, k) {
+			order = append(order, k)
+		}
+		if value != "" {
+			values[k] = append(values[k], value)
+		}
+	}
+	for _, k := range order {
+		var err error
+		if text, err = tunnelfile.Set(text, k.section, k.key, values[k]); err != nil {
+			return "", err
+		}
+	}
+	return text, nil
+}
+
+// remove stops tunnels and deletes their files.
+func (s *session) remove(args []string) error {
+	names, err := parse(s.flags(), args)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return misuseError{message: "which tunnels?"}
+	}
+	client, err := s.daemon()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	// First all names, so that a wrong one leaves the others alone.
+	all, err := client.Tunnels(ctx)
+	if err != nil {
+		return err
+	}
+	tunnels := make([]dbusapi.Tunnel, len(names))
+	for i, name := range names {
+		at := slices.IndexFunc(all, func(t dbusapi.Tunnel) bool { return t.Name == name })
+		if at < 0 {
+			return noSuch(name, all)
+		}
+		tunnels[i] = all[at]
+	}
+	for _, t := range tunnels {
+		if err := client.RemoveTunnel(ctx, t.Name); err != nil {
+			return err
+		}
+		if !s.json {
+			s.out.line("Removed %s (%s)", t.Name, tilde(t.FilePath))
+		}
+	}
+	if s.json {
+		return s.out.json(tunnelsAsJSON(tunnels), false)
+	}
+	return nil
+}
+
+// show prints the files of tunnels as they are on disk, drop-ins behind them, like
+// systemctl cat. It needs no daemon.
+func (s *session) show(args []string) error {
+	flags := s.flags()
+	if flags.Bool("changes", false, ""); slices.Contains(args, "--changes") {
+		return misuseError{message: "--changes: not built yet"}
+	}
+	names, err := parse(flags, args)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return misuseError{message: "which tunnel?"}
+	}
+	dirs := tunnelfile.UserDirs(os.Getenv)
+	if s.system {
+		dirs = tunnelfile.SystemDirs()
+	}
+	for i, name := range names {
+		paths, err := dirs.Files(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %s", dbusapi.ErrNoSuchTunnel, name)
+		}
+		if err != nil {
+			return err
+		}
+		for j, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if i+j > 0 {
+				s.out.line("")
+			}
+			s.out.line("# %s", path)
+			s.out.text(string(text))
+		}
+	}
+	return nil
+}

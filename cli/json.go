@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+)
+
+// The shapes of --json. Members are added, never renamed or removed; times are RFC 3339
+// or null, spans are in seconds.
+//
+//	list, up, down, restart, reconnect, add, set, edit   [tunnelJSON…]
+//	status                                               statusJSON (with --watch one to a line)
+//	version                                              versionJSON
+
+type statusJSON struct {
+	Daemon  daemonJSON   `json:"daemon"`
+	Tunnels []tunnelJSON `json:"tunnels"`
+}
+
+type daemonJSON struct {
+	Running       bool          `json:"running"`
+	Version       string        `json:"version"`
+	Network       string        `json:"network"`
+	NetworkSource string        `json:"network_source"`
+	Problems      []problemJSON `json:"problems"`
+}
+
+type problemJSON struct {
+	Path    string `json:"path"`
+	Line    int    `json:"line"` // 0 where no single line is to blame
+	Key     string `json:"key"`
+	Message string `json:"message"`
+}
+
+type tunnelJSON struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Destination string          `json:"destination"`
+	Start       string          `json:"start"`
+	State       string          `json:"state"`
+	Status      string          `json:"status"`
+	StateSince  *time.Time      `json:"state_since"`
+	UpSince     *time.Time      `json:"up_since"`
+	NextTry     *time.Time      `json:"next_try"`
+	Unit        string          `json:"unit"`
+	File        string          `json:"file"`
+	Forwards    []forwardJSON   `json:"forwards"`
+	Statistics  *statisticsJSON `json:"statistics,omitempty"` // of status, while it runs
+}
+
+type forwardJSON struct {
+	Kind    string `json:"kind"`
+	Listen  string `json:"listen"`
+	Target  string `json:"target"`
+	State   string `json:"state"`
+	Message string `json:"message"`
+}
+
+type statisticsJSON struct {
+	BytesSent     uint64  `json:"bytes_sent"`
+	BytesReceived uint64  `json:"bytes_received"`
+	ChannelsOpen  int64   `json:"channels_open"`
+	ChannelsTotal uint64  `json:"channels_total"`
+	Held          int64   `json:"held"`
+	RoundTrip     float64 `json:"round_trip"`
+	Reconnects    uint64  `json:"reconnects"`
+	UpTime        float64 `json:"up_time"`
+	Transport     string  `json:"transport"`
+	Peer          string  `json:"peer"`
+	KeyExchange   string  `json:"key_exchange"`
+	Cipher        string  `json:"cipher"`
+	HostKey       string  `json:"host_key"`
+}
+
+type versionJSON struct {
+	Version string `json:"version"`
+	Daemon  string `json:"daemon"` // empty when none answers
+}
+
+func daemonAsJSON(s dbusapi.Snapshot) daemonJSON {
+	d := daemonJSON{
+		Running: s.Running, Version: s.Global.Version, Network: s.Global.Network,
+		NetworkSource: s.Global.NetworkSource, Problems: []problemJSON{},
+	}
+	for _, p := range s.Global.Problems {
+		d.Problems = append(d.Problems, problemJSON(p))
+	}
+	return d
+}
+
+func tunnelsAsJSON(tunnels []dbusapi.Tunnel) []tunnelJSON {
+	list := make([]tunnelJSON, len(tunnels))
+	for i, t := range tunnels {
+		list[i] = tunnelAsJSON(t)
+	}
+	return list
+}
+
+func tunnelAsJSON(t dbusapi.Tunnel) tunnelJSON {
+	j := tunnelJSON{
+		Name: t.Name, Description: t.Description, Destination: t.Destination, Start: string(t.StartMode),
+		State: string(t.State), Status: t.Status,
+		StateSince: timeAsJSON(t.StateSince), UpSince: timeAsJSON(t.UpSince), NextTry: timeAsJSON(t.NextTry),
+		Unit: t.Unit, File: t.FilePath, Forwards: []forwardJSON{},
+	}
+	for _, f := range t.Forwards {
+		j.Forwards = append(j.Forwards, forwardJSON{string(f.Kind), f.Listen, f.Target, string(f.State), f.Message})
+	}
+	return j
+}
+
+func timeAsJSON(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func statisticsAsJSON(s dbusapi.Statistics) *statisticsJSON {
+	return &statisticsJSON{
+		s.BytesSent, s.BytesReceived, s.ChannelsOpen, s.ChannelsTotal, s.Held, s.RoundTripTime.Seconds(), s.Reconnects,
+		s.UpTime.Seconds(), s.Transport, s.Peer, s.KeyExchange, s.Cipher, s.HostKey,
+	}
+}

@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// list shows one line a tunnel.
+func (s *session) list(args []string) error {
+	patterns, err := parse(s.flags(), args)
+	if err != nil {
+		return err
+	}
+	client, err := s.daemon()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	all, err := client.Tunnels(ctx)
+	if err != nil {
+		return err
+	}
+	tunnels, err := matching(all, patterns)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.out.json(tunnelsAsJSON(tunnels), false)
+	}
+	global, err := client.Global(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		s.out.line("No tunnels yet. This makes one:")
+		s.out.line("  holdfast add web -L 9090:localhost:9090 me@host")
+	} else {
+		s.out.rows(listing(tunnels, time.Now()))
+	}
+	s.problems(global.Problems)
+	return nil
+}
+
+// listing is a table of tunnels, one a line.
+func listing(tunnels []dbusapi.Tunnel, now time.Time) table {
+	header := func(text string) cell { return cell{text, bold} }
+	t := table{{header("NAME"), header("STATE"), header("SINCE"), header("DESTINATION"), header("STATUS")}}
+	for _, tunnel := range tunnels {
+		since := ""
+		if !tunnel.StateSince.IsZero() {
+			since = ago(now.Sub(tunnel.StateSince))
+		}
+		t = append(t, []cell{
+			{text: tunnel.Name},
+			{string(tunnel.State), stateColor(tunnel.State)},
+			{text: since},
+			{text: plain(tunnel.Destination)},
+			{text: plain(tunnel.Status)},
+		})
+	}
+	return t
+}
+
+// problems tells of tunnel files that could not be read.
+func (s *session) problems(problems []tunnelfile.Problem) {
+	if len(problems) == 0 {
+		return
+	}
+	var files []string
+	for _, p := range problems {
+		if !slices.Contains(files, p.Path) {
+			files = append(files, p.Path)
+		}
+	}
+	s.out.note("")
+	s.out.note("%s cannot be read as written; what ran before runs on:", count(len(files), "file"))
+	for _, p := range problems {
+		p.Path = tilde(p.Path)
+		s.out.note("  %s", plain(p.Error()))
+	}
+}
+
+// status shows all there is about tunnels, or the daemon and one line each.
+func (s *session) status(args []string) error {
+	flags := s.flags()
+	watch := flags.Bool("watch", false, "")
+	waybar := flags.Bool("waybar", false, "")
+	names, err := parse(flags, args)
+	if err != nil {
+		return err
+	}
+	client, err := s.daemon()
+	if err != nil {
+		return err
+	}
+	snapshots, err := client.Watch(s.ctx)
+	if err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		snapshot, ok := <-snapshots
+		switch {
+		case !ok && s.ctx.Err() != nil:
+			return nil
+		case !ok:
+			return dbusapi.ErrNoBus
+		case !snapshot.Running && !*watch && !*waybar:
+			return snapshot.Err
+		}
+		if *waybar {
+			err = s.out.json(waybarOf(snapshot), true)
+		} else {
+			err = s.showStatus(client, snapshot, names, *watch, first)
+		}
+		if err != nil || !*watch {
+			return err
+		}
+	}
+}
+
+// showStatus shows one snapshot. Without watch, errNotRunning says that one of the named
+// tunnels does not run.
+func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, watch, first bool) error {
+	tunnels, err := matching(snapshot.Tunnels, names)
+	if err != nil && (!watch || first && snapshot.Running) {
+		return err
+	}
+	counted := make(map[string]dbusapi.Statistics)
+	if s.json || len(names) > 0 {
+		ctx, cancel := s.call()
+		defer cancel()
+		for _, t := range tunnels {
+			// One that went away in between has none.
+			if statistics, err := client.Statistics(ctx, t.Name); err == nil && statistics != (dbusapi.Statistics{}) {
+				counted[t.Name] = statistics
+			}
+		}
+	}
+	switch {
+	case s.json:
+		j := statusJSON{Daemon: daemonAsJSON(snapshot), Tunnels: tunnelsAsJSON(tunnels)}
+		for i, t := range j.Tunnels {
+			if statistics, ok := counted[t.Name]; ok {
+				j.Tunnels[i].Statistics = statisticsAsJSON(statistics)
+			}
+		}
+		if err := s.out.json(j, watch); err != nil {
+			return err
+		}
+	default:
+		if watch {
+			s.out.home()
+		}
+		s.showDaemon(snapshot)
+		if len(names) == 0 {
+			if len(tunnels) > 0 {
+				s.out.line("")
+				s.out.rows(listing(tunnels, time.Now()))
+			}
+		} else {
+			for _, t := range tunnels {
+				s.out.line("")
+				s.out.rows(detail(t, counted[t.Name], time.Now()))
+				s.out.hint(hintFor(t))
+			}
+		}
+	}
+	if len(names) > 0 && slices.ContainsFunc(tunnels, func(t dbusapi.Tunnel) bool { return !running(t.State) }) && !watch {
+		return errNotRunning
+	}
+	return nil
+}
+
+// showDaemon shows what there is to say of the daemon.
+func (s *session) showDaemon(snapshot dbusapi.Snapshot) {
+	if !snapshot.Running {
+		s.out.line("holdfastd is not running; tunnels that are up stay up")
+		return
+	}
+	g := snapshot.Global
+	up := 0
+	for _, t := range snapshot.Tunnels {
+		if running(t.State) {
+			up++
+		}
+	}
+	s.out.line("%s, network %s (%s): %d of %s up", "holdfastd "+g.Version, g.Network, g.NetworkSource, up, count(len(snapshot.Tunnels), "tunnel"))
+	s.problems(g.Problems)
+}
+
+// detail is all there is about one tunnel.
+func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) table {
+	var rows table
+	row := func(name, text, color string) {
+		rows = append(rows, []cell{{fmt.Sprintf("%11s", name), dim}, {plain(text), color}})
+	}
+	row("Tunnel:", t.Name, bold)
+	if t.Description != "" && t.Description != t.Destination {
+		row("About:", t.Description, "")
+	}
+	state := stateLine(t)
+	if !t.StateSince.IsZero() {
+		state += fmt.Sprintf(", since %s (%s)", t.StateSince.Local().Format("2006-01-02 15:04:05"), ago(now.Sub(t.StateSince)))
+	}
+	row("State:", state, stateColor(t.State))
+	if t.State == tunnelfile.Retrying && !t.NextTry.IsZero() {
+		row("Next try:", t.NextTry.Local().Format("15:04:05"), "")
+	}
+	row("To:", t.Destination, "")
+	if s.Peer != "" {
+		how := []string{s.Peer, s.Transport, s.KeyExchange, s.Cipher, s.HostKey}
+		row("Server:", strings.Join(slices.DeleteFunc(how, func(part string) bool { return part == "" }), ", "), "")
+	}
+	for i, f := range t.Forwards {
+		name := ""
+		if i == 0 {
+			name = "Forwards:"
+		}
+		text := fmt.Sprintf("%s %s → %s: %s", f.Kind, f.Listen, f.Target, f.State)
+		if f.Message != "" {
+			text += ", " + f.Message
+		}
+		row(name, text, stateColor(f.State))
+	}
+	if !t.UpSince.IsZero() {
+		row("Up since:", fmt.Sprintf("%s (%s)", t.UpSince.Local().Format("2006-01-02 15:04:05"), ago(now.Sub(t.UpSince))), "")
+	}
+	if s != (dbusapi.Statistics{}) {
+		row("Traffic:", fmt.Sprintf("%s sent, %s received; channels: %d open, %d in all, %d waiting",
+			size(s.BytesSent), size(s.BytesReceived), s.ChannelsOpen, s.ChannelsTotal, s.Held), "")
+		link := count(s.Reconnects, "reconnect")
+		if rtt := roundTrip(s.RoundTripTime); rtt != "" {
+			link = "round trip " + rtt + ", " + link
+		}
+		row("Link:", link, "")
+	}
+	row("Start:", string(t.StartMode), "")
+	row("Unit:", t.Unit, "")
+	row("File:", tilde(t.FilePath), "")
+	return rows
+}

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// This is the one file that prints. Its rules:
+//
+//   - What was asked for goes to stdout. What happens meanwhile, and what went wrong, goes
+//     to stderr, so that stdout can be piped.
+//   - An error is one sentence, "holdfast: …", and what to do about it a line "hint: …".
+//   - Colour and rewritten lines only on a terminal; colour never with NO_COLOR or
+//     TERM=dumb. Nothing is told by colour alone.
+//   - A table is cut to the terminal's width, and never when it goes elsewhere.
+//   - Text that comes from files and servers is stripped of control characters.
+//   - JSON is for scripts: its shapes are in json.go and stay as they are.
+
+// printer prints.
+type printer struct {
+	out, err io.Writer
+	color    bool // on out
+	live     bool // a line on err can be written anew
+	width    int  // of out; 0: no end
+	liveLine bool // there is such a line now
+	errWidth int
+}
+
+func newPrinter(out, err *os.File, getenv func(string) string) *printer {
+	dumb := getenv("TERM") == "dumb" || getenv("TERM") == ""
+	p := &printer{out: out, err: err}
+	p.color = getenv("NO_COLOR") == "" && !dumb && term.IsTerminal(int(out.Fd()))
+	p.live = !dumb && term.IsTerminal(int(err.Fd()))
+	p.width = terminalWidth(out)
+	p.errWidth = terminalWidth(err)
+	return p
+}
+
+// terminalWidth is 0 where there is no terminal.
+func terminalWidth(f *os.File) int {
+	if !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 {
+		return 80
+	}
+	return width
+}
+
+// SGR codes of ECMA-48.
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+func (p *printer) paint(code, text string) string {
+	if !p.color || code == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// plain is text on one line without anything a terminal would obey.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r >= 0x7f && r < 0xa0:
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// cut shortens text to width runes; 0 is no end.
+func cut(text string, width int) string {
+	runes := []rune(text)
+	if width <= 0 || len(runes) <= width {
+		return text
+	}
+	return string(runes[:max(width-1, 0)]) + "…"
+}
+
+// line prints a line that was asked for.
+func (p *printer) line(format string, args ...any) {
+	p.clear()
+	fmt.Fprintf(p.out, format+"\n", args...)
+}
+
+// text prints text that was asked for, as it is.
+func (p *printer) text(text string) {
+	p.clear()
+	fmt.Fprint(p.out, text)
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		fmt.Fprintln(p.out)
+	}
+}
+
+// note prints a line about what happens.
+func (p *printer) note(format string, args ...any) {
+	p.clear()
+	fmt.Fprintf(p.err, format+"\n", args...)
+}
+
+// progress shows what is going on now: on a terminal in a line that is written anew,
+// elsewhere as a line of its own.
+func (p *printer) progress(text string) {
+	text = plain(text)
+	if !p.live {
+		fmt.Fprintln(p.err, text)
+		return
+	}
+	fmt.Fprint(p.err, "\r"+cut(text, p.errWidth-1)+"\x1b[K")
+	p.liveLine = true
+}
+
+// clear takes the line of progress away.
+func (p *printer) clear() {
+	if p.liveLine {
+		fmt.Fprint(p.err, "\r\x1b[K")
+		p.liveLine = false
+	}
+}
+
+// prompt asks for a line; the answer is typed behind it.
+func (p *printer) prompt(text string) {
+	p.clear()
+	fmt.Fprint(p.err, text)
+}
+
+// failure prints what went wrong and what to do about it.
+func (p *printer) failure(message, hint string) {
+	p.clear()
+	for line := range strings.Lines(message) {
+		fmt.Fprintln(p.err, "holdfast: "+plain(strings.TrimRight(line, "\n")))
+	}
+	p.hint(hint)
+}
+
+// hint prints what to do, if anything.
+func (p *printer) hint(hint string) {
+	if hint != "" {
+		fmt.Fprintln(p.err, "hint: "+plain(hint))
+	}
+}
+
+// json prints a value as one JSON text: indented, or with lines set one to a line.
+func (p *printer) json(v any, lines bool) error {
+	e := json.NewEncoder(p.out)
+	e.SetEscapeHTML(false)
+	if !lines {
+		e.SetIndent("", "  ")
+	}
+	return e.Encode(v)
+}
+
+// home makes the screen empty, for what is shown again and again.
+func (p *printer) home() {
+	if p.width > 0 && p.live {
+		fmt.Fprint(p.out, "\x1b[H\x1b[2J")
+	}
+}
+
+// rows prints a table: columns aligned, the last one cut to the terminal.
+func (p *printer) rows(t table) {
+	p.clear()
+	for _, line := range t.lines(p.width) {
+		var b strings.Builder
+		for _, cell := range line {
+			b.WriteString(p.paint(cell.color, cell.text))
+		}
+		fmt.Fprintln(p.out, strings.TrimRight(b.String(), " "))
+	}
+}
+
+// usage prints how a verb is written.
+func (p *printer) usage(v verb) {
+	fmt.Fprintf(p.out, "holdfast %s %s\n  %s\n", v.name, v.args, v.does)
+}
+
+// help prints all verbs.
+func (p *printer) help(verbs []verb) {
+	fmt.Fprintln(p.out, "holdfast [--json] [--system] VERB")
+	fmt.Fprintln(p.out)
+	var t table
+	for _, v := range verbs {
+		t = append(t, []cell{{text: "  " + v.name + " " + v.args}, {text: v.does}})
+	}
+	p.rows(t)
+	fmt.Fprintln(p.out)
+	fmt.Fprintln(p.out, "NAME may be a glob. Files are in ~/.config/holdfast/NAME.tunnel, see holdfast.tunnel(5).")
+}

@@ -1,0 +1,308 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// action is one of up, down, restart and reconnect.
+type action struct {
+	call func(*dbusapi.Client) func(ctx context.Context, patterns ...string) error
+	// done says whether a tunnel is so now; before is how it was when asked.
+	done func(before, now dbusapi.Tunnel) bool
+	goal string // for people: "is up"
+	stop bool   // a tunnel that is stuck is where it should be
+}
+
+func (s *session) up(args []string) error {
+	return s.act(args, action{
+		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
+		done: func(_, now dbusapi.Tunnel) bool { return running(now.State) },
+		goal: "is up",
+	})
+}
+
+func (s *session) down(args []string) error {
+	return s.act(args, action{
+		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Stop },
+		done: func(_, now dbusapi.Tunnel) bool { return now.State == tunnelfile.Inactive },
+		goal: "is down",
+		stop: true,
+	})
+}
+
+func (s *session) restart(args []string) error {
+	return s.act(args, action{
+		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
+		done: func(before, now dbusapi.Tunnel) bool {
+			return running(now.State) && (!now.StateSince.Equal(before.StateSince) || !now.UpSince.Equal(before.UpSince))
+		},
+		goal: "is up again",
+	})
+}
+
+func (s *session) reconnect(args []string) error {
+	return s.act(args, action{
+		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
+		done: func(before, now dbusapi.Tunnel) bool {
+			// One that waits for its first connection has none to make anew.
+			return now.State == tunnelfile.Listening || running(now.State) && !now.UpSince.Equal(before.UpSince)
+		},
+		goal: "has a new connection",
+	})
+}
+
+// stale is how long a state that needs a person may be the one from before we asked.
+const stale = 2 * time.Second
+
+// act does it, and waits until it is so for every tunnel.
+func (s *session) act(args []string, a action) error {
+	flags := s.flags()
+	all := flags.Bool("all", false, "")
+	noWait := flags.Bool("no-wait", false, "")
+	patterns, err := parse(flags, args)
+	switch {
+	case err != nil:
+		return err
+	case len(patterns) == 0 && !*all:
+		return misuseError{message: "which tunnels? NAME… or --all"}
+	case len(patterns) > 0 && *all:
+		return misuseError{message: "--all or names, not both"}
+	}
+	client, err := s.daemon()
+	if err != nil {
+		return err
+	}
+	snapshots, err := client.Watch(s.ctx)
+	if err != nil {
+		return err
+	}
+	first := <-snapshots
+	if !first.Running {
+		return s.interruptedOr(first.Err)
+	}
+	before, err := matching(first.Tunnels, patterns)
+	if err != nil {
+		return err
+	}
+	if len(before) == 0 {
+		s.out.note("No tunnels yet.")
+		return nil
+	}
+	stopAsking := s.answerPrompts(client)
+	defer stopAsking()
+	ctx, cancel := s.call()
+	defer cancel()
+	start := time.Now()
+	if err := a.call(client)(ctx, patterns...); err != nil {
+		return err
+	}
+	if *noWait {
+		if s.json {
+			return s.out.json(tunnelsAsJSON(before), false)
+		}
+		return nil
+	}
+	w := wait{session: s, action: a, client: client, start: start, pending: before, said: make(map[string]string)}
+	return w.run(first, snapshots)
+}
+
+// interruptedOr is err, unless somebody pressed Ctrl-C.
+func (s *session) interruptedOr(err error) error {
+	if s.ctx.Err() != nil {
+		return s.ctx.Err()
+	}
+	if err == nil {
+		return dbusapi.ErrNoBus
+	}
+	return err
+}
+
+// wait follows tunnels until each is as wanted or stuck.
+type wait struct {
+	*session
+	action
+	client  *dbusapi.Client
+	start   time.Time
+	pending []dbusapi.Tunnel  // as they were before
+	said    map[string]string // what was shown last of each
+	ended   []dbusapi.Tunnel
+	failed  bool
+}
+
+func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) error {
+	fresh := time.NewTimer(stale)
+	defer fresh.Stop()
+	// A new connection changes neither state nor status, so that nothing may be announced.
+	var look <-chan time.Time
+	if w.goal == "has a new connection" {
+		ticker := time.NewTicker(200 * time.Millisecond)
+		defer ticker.Stop()
+		look = ticker.C
+	}
+	for {
+		if w.take(now); len(w.pending) == 0 {
+			return w.result()
+		}
+		w.show(now)
+		select {
+		case <-w.ctx.Done():
+			return w.leave(now)
+		case <-fresh.C:
+		case <-look:
+			now = w.lookAgain(now)
+		case next, ok := <-snapshots:
+			switch {
+			case !ok && w.ctx.Err() != nil:
+				return w.leave(now)
+			case !ok:
+				return dbusapi.ErrNoBus
+			case !next.Running:
+				if err := w.client.Activate(w.ctx); err != nil {
+					return w.interruptedOr(err)
+				}
+				continue
+			}
+			now = next
+		}
+	}
+}
+
+// lookAgain is now with what the tunnels say when asked.
+func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
+	now.Tunnels = slices.Clone(now.Tunnels)
+	for i, t := range now.Tunnels {
+		asked := func(p dbusapi.Tunnel) bool { return p.Name == t.Name }
+		if !slices.ContainsFunc(w.pending, asked) {
+			continue
+		}
+		s, err := w.client.Statistics(w.ctx, t.Name)
+		if err == nil && s.UpTime > 0 && s.UpTime < time.Since(w.start) {
+			now.Tunnels[i].UpSince = time.Now().Add(-s.UpTime)
+		}
+	}
+	return now
+}
+
+// take sorts out the tunnels that need not be waited for any more, and says how they ended.
+func (w *wait) take(now dbusapi.Snapshot) {
+	w.pending = slices.DeleteFunc(w.pending, func(before dbusapi.Tunnel) bool {
+		t, there := now.Tunnel(before.Name)
+		switch {
+		case !there && w.stop:
+			w.finish(before, "was removed")
+		case !there:
+			w.failed = true
+			w.note(before, before.Name+" was removed meanwhile", "")
+		case w.done(before, t):
+			w.finish(t, w.goal)
+		case stuck(t.State) && !w.stop && (!t.StateSince.Equal(before.StateSince) || time.Since(w.start) >= stale):
+			w.failed = true
+			w.ended = append(w.ended, t)
+			w.note(t, fmt.Sprintf("%s is %s", t.Name, stateLine(t)), hintFor(t))
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// finish says that a tunnel is where it should be.
+func (w *wait) finish(t dbusapi.Tunnel, goal string) {
+	w.ended = append(w.ended, t)
+	if w.json {
+		return
+	}
+	if t.State == tunnelfile.Listening && goal == "is up" {
+		goal = "listens; the SSH connection is made at the first connection"
+	}
+	text := t.Name + " " + goal
+	if t.Status != "" && running(t.State) {
+		text += ": " + plain(t.Status)
+	}
+	if t.State == tunnelfile.Degraded {
+		text = fmt.Sprintf("%s is %s", t.Name, stateLine(t))
+	}
+	w.out.line("%s", text)
+}
+
+// note says that a tunnel is not where it should be.
+func (w *wait) note(t dbusapi.Tunnel, text, hint string) { w.out.failure(text, hint) }
+
+// show shows what is happening to those that are waited for: each change in a line, or on
+// a terminal all of them in one line that is written anew.
+func (w *wait) show(now dbusapi.Snapshot) {
+	var parts []string
+	changed := false
+	for _, before := range w.pending {
+		t, _ := now.Tunnel(before.Name)
+		text := t.Name + ": " + stateLine(t)
+		if t.Status == "" {
+			text = t.Name + ": " + string(t.State)
+		}
+		if w.said[t.Name] != text {
+			changed = true
+			w.said[t.Name] = text
+			if !w.out.live {
+				w.out.progress(text)
+			}
+		}
+		parts = append(parts, text)
+	}
+	if changed && w.out.live {
+		w.out.progress(strings.Join(parts, " · "))
+	}
+}
+
+// leave is what Ctrl-C does: nothing.
+func (w *wait) leave(now dbusapi.Snapshot) error {
+	for _, before := range w.pending {
+		if t, ok := now.Tunnel(before.Name); ok {
+			w.out.note("%s is left as it is, %s", t.Name, stateLine(t))
+		}
+	}
+	if !w.stop && len(w.pending) == 1 {
+		w.out.hint(fmt.Sprintf("it goes on trying; holdfast down %s stops it", w.pending[0].Name))
+	}
+	return errSaid
+}
+
+func (w *wait) result() error {
+	if w.json {
+		slices.SortFunc(w.ended, func(a, b dbusapi.Tunnel) int { return strings.Compare(a.Name, b.Name) })
+		if err := w.out.json(tunnelsAsJSON(w.ended), false); err != nil {
+			return err
+		}
+	}
+	w.out.clear()
+	if w.failed {
+		return errSaid
+	}
+	return nil
+}
+
+// answerPrompts makes this terminal answer what only a person can, until the returned
+// function is called.
+func (s *session) answerPrompts(client *dbusapi.Client) (stop func()) {
+	agent, ok := s.terminalAgent()
+	if !ok {
+		return func() {}
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	if err := client.RegisterAgent(ctx, agent); err != nil && !errors.Is(err, context.Canceled) {
+		return func() {} // then the tunnel says what it needs
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = client.UnregisterAgent(ctx)
+	}
+}

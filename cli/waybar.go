@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// waybar is what waybar-custom(5) reads from a module with return-type json; polybar and
+// i3blocks can pick from it.
+type waybar struct {
+	Text       string `json:"text"`
+	Alt        string `json:"alt"` // for format-icons
+	Tooltip    string `json:"tooltip"`
+	Class      string `json:"class"` // up, working, attention, offline, none, absent
+	Percentage int    `json:"percentage"`
+}
+
+// waybarOf is a snapshot in a bar. Its class is that of the tunnel that needs a person most.
+func waybarOf(s dbusapi.Snapshot) waybar {
+	if !s.Running {
+		return waybar{Text: "–", Alt: "absent", Class: "absent", Tooltip: "Holdfast is not running"}
+	}
+	up, wanted, class := 0, 0, "none"
+	var lines []string
+	rank := map[string]int{"none": 0, "up": 1, "offline": 2, "working": 3, "attention": 4}
+	for _, t := range s.Tunnels {
+		of := waybarClass(t.State)
+		if of != "none" {
+			wanted++
+		}
+		if running(t.State) {
+			up++
+		}
+		if rank[of] > rank[class] {
+			class = of
+		}
+		lines = append(lines, t.Name+"  "+stateLine(t))
+	}
+	w := waybar{Text: fmt.Sprintf("%d/%d", up, wanted), Alt: class, Class: class, Tooltip: escape(strings.Join(lines, "\n"))}
+	if wanted > 0 {
+		w.Percentage = 100 * up / wanted
+	}
+	if len(s.Tunnels) == 0 {
+		w.Tooltip = "No tunnels yet"
+	}
+	return w
+}
+
+func waybarClass(s tunnelfile.State) string {
+	switch s {
+	case tunnelfile.Up, tunnelfile.Listening:
+		return "up"
+	case tunnelfile.Offline:
+		return "offline"
+	case tunnelfile.Connecting, tunnelfile.Retrying, tunnelfile.Degraded:
+		return "working"
+	case tunnelfile.Blocked, tunnelfile.Failed:
+		return "attention"
+	}
+	return "none" // inactive, stopping
+}
+
+// escape makes text safe where Pango markup is read.
+func escape(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
+}
