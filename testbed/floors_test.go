@@ -25,7 +25,6 @@ var floors = map[string]int{
 	"cmd/holdfast-tunnel": 5,
 	"cmd/holdfast-tray":   5,
 	"cli":                 4,
-	"cli":                 4,
 	"tray":                4,
 	"demo":                4,
 	"dbusapi":             3,
