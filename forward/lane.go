@@ -34,9 +34,18 @@ func newLane(link Link) *lane {
 	return n
 }
 
+// stalled is how long a link may owe an answer and still get openGrace.
+const stalled = time.Second
+
 // superseded is called when another lane takes the new channels.
 func (n *lane) superseded() {
-	time.AfterFunc(openGrace, n.stopOpening)
+	grace := openGrace
+	if l, ok := n.link.(Stalling); ok {
+		if since := l.Unanswered(); !since.IsZero() && time.Since(since) > stalled {
+			grace = 0
+		}
+	}
+	time.AfterFunc(grace, n.stopOpening)
 }
 
 // end abandons everything that waits for the lane and resets its connections.

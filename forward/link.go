@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"net"
+	"time"
 )
 
 // Link is an SSH connection as this package needs it. Addresses are resolved on
@@ -32,4 +33,12 @@ type StaleRemover interface {
 // than a clean end.
 type Liveness interface {
 	Alive() bool
+}
+
+// Stalling is what a Link may have besides: Unanswered is when the first byte was
+// written since the last one came; zero where nothing waits for an answer. A channel
+// that is being opened on a link that answers nothing is not worth waiting for once
+// there is another link.
+type Stalling interface {
+	Unanswered() time.Time
 }

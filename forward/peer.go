@@ -58,9 +58,13 @@ func unixPeer(c *net.UnixConn) (uint32, error) {
 // given. It asks sock_diag(7), and where that is not to be had reads /proc/net/tcp.
 func tcpOwner(local, remote netip.AddrPort) (uint32, error) {
 	uid, err := diagOwner(local, remote)
-	if err == nil {
-		return uid, nil
+	if err != nil {
+		uid, err = procOwner(local, remote)
 	}
+	return uid, err
+}
+
+func procOwner(local, remote netip.AddrPort) (uint32, error) {
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		for fields := range procLines(table) {
 			if len(fields) < 8 {
@@ -68,14 +72,13 @@ func tcpOwner(local, remote netip.AddrPort) (uint32, error) {
 			}
 			l, ok1 := procAddr(fields[1])
 			r, ok2 := procAddr(fields[2])
-			if !ok1 || !ok2 || unmapped(l) != local || unmapped(r) != remote {
-				continue
+			if ok1 && ok2 && unmapped(l) == local && unmapped(r) == remote {
+				uid, err := strconv.ParseUint(fields[7], 10, 32)
+				return uint32(uid), err
 			}
-			uid, err := strconv.ParseUint(fields[7], 10, 32)
-			return uint32(uid), err
 		}
 	}
-	return 0, err
+	return 0, unix.ENOENT
 }
 
 func unmapped(a netip.AddrPort) netip.AddrPort {
@@ -143,6 +146,8 @@ func askDiag(fd int, family uint8, local, remote netip.AddrPort) (uint32, error)
 		return 0, syscall.Errno(-int32(native.Uint32(reply[headerSize:])))
 	case n < uidOffset+4:
 		return 0, unix.EBADMSG
+	case binary.BigEndian.Uint16(reply[headerSize+4+2:]) != remote.Port():
+		return 0, unix.ENOENT // the kernel falls back to a listener
 	}
 	return native.Uint32(reply[uidOffset:]), nil
 }

@@ -1,0 +1,90 @@
+package forward
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// AllowUsers=self lets this user's processes in and no others.
+func TestAllowUsersSelf(t *testing.T) {
+	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
+	port := freeAddr(t).(*net.TCPAddr).Port
+	s := newSet(t, Config{
+		Forwards:   []tunnelfile.Forward{local(tunnelfile.Address{Port: port, Host: "*", Bind: true}, tcp(echo)), local(sock(socketPath(t, "u")), tcp(echo))},
+		AllowUsers: "self",
+	})
+	link := direct()
+	use(t, s, link)
+	defer s.Lost(link)
+	hosts := []string{"127.0.0.1"}
+	if l, err := net.Listen("tcp6", "[::1]:0"); err == nil {
+		l.Close()
+		hosts = append(hosts, "::1")
+	}
+	for _, host := range hosts {
+		testbed.CheckEcho(t, connect(t, &net.TCPAddr{IP: net.ParseIP(host), Port: port}), 1000, patience)
+	}
+	testbed.CheckEcho(t, connect(t, s.addr(1)), 1000, patience)
+
+	if os.Getuid() != 0 {
+		t.Skip("only root can connect as somebody else")
+	}
+	testbed.Need(t, "bash")
+	for _, host := range hosts {
+		client := exec.Command("bash", "-c", fmt.Sprintf("exec 3<>/dev/tcp/%s/%d && echo hello >&3 && cat <&3", host, port))
+		client.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		out, err := client.CombinedOutput()
+		if err == nil || strings.Contains(string(out), "hello\n") {
+			t.Errorf("another user through %s: %q, %v", host, out, err)
+		}
+	}
+}
+
+// Both ways of asking for a socket's owner know the same.
+func TestSocketOwner(t *testing.T) {
+	for _, network := range []string{"tcp4", "tcp6", "tcp"} {
+		l, err := net.Listen(network, ":0")
+		if err != nil {
+			t.Log(err)
+			continue
+		}
+		defer l.Close()
+		hosts := []string{"127.0.0.1"}
+		if network == "tcp6" {
+			hosts = []string{"::1"}
+		}
+		for _, host := range hosts {
+			client, err := net.Dial("tcp", net.JoinHostPort(host, itoa(l.Addr().(*net.TCPAddr).Port)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			server, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+			c, s := addrPort(server.RemoteAddr()), addrPort(server.LocalAddr())
+			if uid, err := diagOwner(c, s); err != nil || uid != uint32(os.Getuid()) {
+				t.Errorf("%s: sock_diag says %d, %v", network, uid, err)
+			}
+			if uid, err := procOwner(c, s); err != nil || uid != uint32(os.Getuid()) {
+				t.Errorf("%s: /proc says %d, %v", network, uid, err)
+			}
+			if !ownPeer(server) {
+				t.Errorf("%s: not ours", network)
+			}
+			if _, err := diagOwner(s, s); err == nil {
+				t.Errorf("%s: an owner of a socket that is not there", network)
+			}
+		}
+	}
+}
