@@ -49,7 +49,7 @@ func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
 	case parent.Err() != nil:
 		return nil, context.Cause(parent)
 	case errors.Is(context.Cause(ctx), errConnectTimeout):
-		return nil, wrapf(passing, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
+		return nil, because(passing, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
 	}
 	return nil, err
 }
@@ -94,7 +94,7 @@ func (r *Resolved) connect(ctx context.Context, a *attempt) (*Link, error) {
 // through says of a jump host's error whose it is.
 func (r *Resolved) through(err error) error {
 	if e := asError(err); e != nil {
-		return &Error{class: e.class, message: "ProxyJump: " + e.message, err: e.err}
+		return &Error{class: e.class, message: "ProxyJump: " + e.message, err: e.err, silent: e.silent}
 	}
 	return err
 }
@@ -186,13 +186,13 @@ func (r *Resolved) explain(ctx context.Context, c *conn, auth *authenticator, er
 			if strings.Contains(said, "Exceeded MaxStartups") || strings.Contains(said, "Not allowed at this time") {
 				return errorf(turnedAway, "%s turns this address away for now: %q", r.HostName, said)
 			}
-			return wrapf(passing, cause(err), "%s does not speak SSH; it said %q", r.HostName, said)
+			return because(passing, cause(err), "%s does not speak SSH; it said %q", r.HostName, said)
 		}
 		if p, ok := c.Conn.(*proxyConn); ok {
 			return wrapf(passing, p.explain(cause(err)), "no answer from %s through its ProxyCommand", r.HostName)
 		}
 		if closedByPeer(err) {
-			return wrapf(turnedAway, cause(err), "%s closed the connection before saying anything: too many connections at once, or this address is banned there", r.HostName)
+			return because(turnedAway, cause(err), "%s closed the connection before saying anything: too many connections at once, or this address is banned there", r.HostName)
 		}
 		return wrapf(passing, cause(err), "no SSH greeting from %s", r.HostName)
 	}
@@ -202,7 +202,10 @@ func (r *Resolved) explain(ctx context.Context, c *conn, auth *authenticator, er
 	} else if i := strings.Index(text, "ssh: disconnect, reason"); i >= 0 {
 		return errorf(passing, "%s ended the connection: %s", r.HostName, printable(strings.TrimPrefix(text[i:], "ssh: ")))
 	}
-	return wrapf(passing, cause(err), "%s ended the connection while logging in", r.HostName)
+	if closedByPeer(err) {
+		return because(passing, cause(err), "%s closed the connection while logging in", r.HostName)
+	}
+	return wrapf(passing, cause(err), "cannot log in to %s", r.HostName)
 }
 
 // cause takes x/crypto's own words off an error.

@@ -12,6 +12,7 @@ type Error struct {
 	class   class
 	message string
 	err     error // may be nil
+	silent  bool  // err adds nothing to the message
 }
 
 type class int
@@ -25,7 +26,7 @@ const (
 )
 
 func (e *Error) Error() string {
-	if e.err == nil {
+	if e.err == nil || e.silent {
 		return e.message
 	}
 	return e.message + ": " + e.err.Error()
@@ -54,6 +55,11 @@ func errorf(c class, format string, args ...any) *Error {
 // wrapf is errorf with a cause, whose text follows the message after a colon.
 func wrapf(c class, err error, format string, args ...any) *Error {
 	return &Error{class: c, message: fmt.Sprintf(format, args...), err: err}
+}
+
+// because is errorf with a cause that is there for errors.Is only: the message says it all.
+func because(c class, err error, format string, args ...any) *Error {
+	return &Error{class: c, message: fmt.Sprintf(format, args...), err: err, silent: true}
 }
 
 // asError returns the *Error in err's chain, or nil.

@@ -11,9 +11,9 @@ import (
 func lostError(host string, err error) error {
 	switch text := err.Error(); {
 	case errors.Is(err, io.EOF):
-		return wrapf(passing, io.EOF, "%s closed the connection", host)
+		return because(passing, io.EOF, "%s closed the connection", host)
 	case errors.Is(err, syscall.ETIMEDOUT):
-		return wrapf(passing, err, "%s acknowledges nothing any more", host)
+		return because(passing, err, "%s acknowledges nothing any more", host)
 	case strings.Contains(text, "ssh: disconnect, reason"):
 		return errorf(passing, "%s ended the connection: %s", host, printable(strings.TrimPrefix(text, "ssh: ")))
 	}
