@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tray"
+)
+
+var errNoDesktop = errors.New("no desktop here: neither DISPLAY nor WAYLAND_DISPLAY is set")
+
+// prepare sets what the toolkit reads from the environment before it starts.
+func prepare() error {
+	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+		return errNoDesktop
+	}
+	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	if os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" {
+		// Without an address the toolkit would start a bus that nobody else is on.
+		socket := filepath.Join(runtime, "bus")
+		if _, err := os.Stat(socket); runtime == "" || err != nil {
+			return fmt.Errorf("%w: DBUS_SESSION_BUS_ADDRESS is not set", dbusapi.ErrNoBus)
+		}
+		os.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+dbus.EscapeBusAddressValue(socket))
+	}
+	os.Setenv("GDK_GL", "disable") // 26 MB instead of 82 MB
+	os.Setenv("NO_AT_BRIDGE", "1") // menus are read out by the panel, which draws them
+	if runtime != "" {
+		// The icon's file lands there, where nobody else can put one in its place.
+		dir := filepath.Join(runtime, "holdfast")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		os.Setenv("TMPDIR", dir)
+	}
+	return nil
+}
+
+// trayName is owned by the one tray of a session.
+const trayName = "io.github.holdfast.Tray"
+
+// ownName says whether this is the session's first tray.
+func ownName(ctx context.Context, bus *dbus.Conn) (first bool, err error) {
+	var reply uint32
+	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.RequestName", 0, trayName, uint32(dbus.NameFlagDoNotQueue)).Store(&reply)
+	if err != nil {
+		return false, fmt.Errorf("own %s: %w", trayName, err)
+	}
+	return reply == uint32(dbus.RequestNameReplyPrimaryOwner), nil
+}
+
+// watcherGrace is how long a panel may take to appear after login.
+const watcherGrace = 15 * time.Second
+
+// tellWhereNoTray tells a person once whose desktop shows no icons.
+func tellWhereNoTray(ctx context.Context, bus *dbus.Conn, app *tray.App) {
+	if !strings.Contains(os.Getenv("XDG_CURRENT_DESKTOP"), "GNOME") {
+		return
+	}
+	select {
+	case <-time.After(watcherGrace):
+	case <-ctx.Done():
+		return
+	}
+	var there bool
+	err := bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, "org.kde.StatusNotifierWatcher").Store(&there)
+	if err != nil || there {
+		return
+	}
+	app.TellOnce(tray.Notice{Key: "no-tray", Title: "Holdfast's icon is not shown",
+		Body: "GNOME shows icons with the extension “AppIndicator and KStatusNotifierItem Support”. " +
+			"Notifications and dialogs work without it, and so does “holdfast status”."})
+}
+
+// beginAnew replaces this process by a fresh one.
+func beginAnew() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return unix.Exec(self, os.Args, os.Environ())
+}

@@ -1,0 +1,121 @@
+// holdfast-tray shows the tunnels in the desktop's notification area. It is a client of
+// the daemon's D-Bus API and of nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tray"
+	"github.com/holdfast/holdfast/tray/indicator"
+)
+
+// exitUnavailable is EX_UNAVAILABLE of sysexits.h: there is no desktop to be shown on,
+// and starting again would not help.
+const exitUnavailable = 69
+
+// connectTime is how long the bus may take to answer at the start.
+const connectTime = 20 * time.Second
+
+func main() {
+	dump := flag.Bool("dump", false, "print the menu as text and exit")
+	version := flag.Bool("version", false, "print the version and exit")
+	verbose := flag.Bool("v", false, "log more")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "holdfast-tray: unexpected argument %q\n", flag.Arg(0))
+		os.Exit(2)
+	}
+	log := newLog(*verbose)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	var err error
+	switch {
+	case *version:
+		fmt.Println("holdfast-tray", versionText())
+	case *dump:
+		err = printMenu(ctx)
+	default:
+		err = run(ctx, stop, log)
+	}
+	switch {
+	case errors.Is(err, dbusapi.ErrNoBus), errors.Is(err, errNoDesktop):
+		log.Error(err.Error())
+		os.Exit(exitUnavailable)
+	case err != nil:
+		log.Error(err.Error())
+		os.Exit(1)
+	}
+}
+
+// printMenu prints the menu as text.
+func printMenu(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	client, err := dbusapi.Dial(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	snapshot, err := client.Wait(ctx, func(dbusapi.Snapshot) bool { return true })
+	if err != nil {
+		return err
+	}
+	fmt.Print(tray.Dump(tray.ViewOf(tray.Model{Snapshot: snapshot, Now: time.Now()})))
+	return nil
+}
+
+// run shows the tray until it is told to end.
+func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
+	if err := prepare(); err != nil {
+		return err
+	}
+	connecting, connected := context.WithTimeout(ctx, connectTime)
+	defer connected()
+	client, err := dbusapi.Dial(connecting, false)
+	if err != nil {
+		return err
+	}
+	bus, err := dbusapi.Connect(connecting, false)
+	if err != nil {
+		return err
+	}
+	if first, err := ownName(connecting, bus); err != nil {
+		return err
+	} else if !first {
+		log.Info("the tray runs already")
+		return nil
+	}
+	app := tray.NewApp()
+	app.Client = client
+	app.Desktop = tray.NewPrograms()
+	app.Notifier = tray.NewNotifier(ctx, bus, log)
+	app.Dialog = func() (tray.Dialog, error) { return tray.FindDialog(os.Getenv, exec.LookPath) }
+	app.Keyring = tray.SecretService{}
+	app.Paths = tray.DefaultPaths(os.Getenv)
+	app.Log = log
+	app.Quit = stop
+	go tellWhereNoTray(ctx, bus, app)
+	ended := make(chan error, 1)
+	err = indicator.Run(tray.Picture, func(d tray.Driver) {
+		app.Driver = d
+		ended <- app.Run(ctx)
+		indicator.Quit()
+	})
+	if err != nil {
+		return err
+	}
+	if err = <-ended; errors.Is(err, tray.ErrFull) {
+		return beginAnew()
+	}
+	return err
+}

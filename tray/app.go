@@ -1,0 +1,256 @@
+package tray
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// ErrFull is what Run returns when the menu has so many items that are not used any more
+// that the process had better begin anew.
+var ErrFull = errors.New("the menu has grown too large")
+
+// fullAt is how many items a menu may have before it is compared with what is needed.
+const fullAt = 500
+
+// App is the tray: what the daemon says in, a menu and notifications out.
+type App struct {
+	Client   *dbusapi.Client
+	Driver   Driver
+	Desktop  Desktop
+	Notifier *Notifier
+	Dialog   func() (Dialog, error) // what asks a person; nil: questions are left to others
+	Keyring  Keyring                // nil: no answer is remembered
+	Paths    Paths
+	Log      *slog.Logger
+	Quit     func() // what the person's Quit does
+
+	renderer *Renderer
+	model    Model
+	memory   Memory
+	notices  Notices
+	calls    chan func()
+	watching map[string]context.CancelFunc // tunnels whose submenu is open
+	timer    *time.Timer
+}
+
+// NewApp is an App whose fields are still to be set.
+func NewApp() *App { return &App{calls: make(chan func(), 64)} }
+
+// Run shows the tray until ctx ends, which is nil, or the bus goes away.
+func (a *App) Run(ctx context.Context) error {
+	a.watching = make(map[string]context.CancelFunc)
+	for path, into := range map[string]any{a.Paths.Memory: &a.memory, a.Paths.Pause: &a.model.Pause} {
+		if err := load(path, into); err != nil {
+			a.Log.Warn("not read", "path", path, "err", err)
+		}
+	}
+	for _, m := range []*map[string]bool{&a.memory.Muted, &a.memory.Told, &a.memory.Forget} {
+		if *m == nil {
+			*m = map[string]bool{}
+		}
+	}
+	a.model.Muted, a.model.Traffic = a.memory.Muted, map[string]Traffic{}
+	a.renderer = NewRenderer(a.Driver)
+	a.timer = time.NewTimer(0)
+	defer a.timer.Stop()
+	snapshots, err := a.Client.Watch(ctx)
+	if err != nil {
+		return err
+	}
+	running := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case s, ok := <-snapshots:
+			if !ok {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return dbusapi.ErrNoBus
+			}
+			a.model.Snapshot = s
+			if s.Running && !running && a.Dialog != nil {
+				a.do("answer questions", func(ctx context.Context) error { return a.Client.RegisterAgent(ctx, a.prompter()) })
+			}
+			running = s.Running
+		case s := <-a.renderer.Clicks():
+			if click, ok := a.renderer.Clicked(s, time.Now()); ok {
+				a.clicked(ctx, click)
+			}
+		case key := <-a.Notifier.Clicked():
+			a.clicked(ctx, Click{Key: key})
+		case call := <-a.calls:
+			call()
+		case <-a.timer.C:
+		}
+		a.update(time.Now())
+		if n := a.renderer.Slots(); n > fullAt && n > 2*size(ViewOf(a.model).Items)+len(skeleton) {
+			return ErrFull
+		}
+	}
+}
+
+// update shows how things are, and arms the timer where something is due later.
+func (a *App) update(now time.Time) {
+	a.model.Now = now
+	if a.model.Pause.Over(now) {
+		a.resume()
+	}
+	var due time.Time
+	soonest := func(t time.Time) {
+		if !t.IsZero() && (due.IsZero() || t.Before(due)) {
+			due = t
+		}
+	}
+	if again := a.renderer.Render(ViewOf(a.model), now); again > 0 {
+		soonest(now.Add(again))
+	}
+	notices, again := a.notices.Update(a.model.Snapshot, a.memory.Muted, now)
+	for _, n := range notices {
+		a.Notifier.Show(n)
+	}
+	soonest(again)
+	soonest(a.model.Pause.Until)
+	a.timer.Stop()
+	if !due.IsZero() {
+		a.timer.Reset(max(due.Sub(now), time.Millisecond))
+	}
+}
+
+// callTime is how long the daemon may take for what the menu asks of it.
+const callTime = 15 * time.Second
+
+// do does something that may take a while, and tells the person if it did not work.
+func (a *App) do(what string, f func(context.Context) error) {
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), callTime)
+		defer cancel()
+		if err := f(ctx); err != nil {
+			a.Log.Warn("could not "+what, "err", err)
+			a.Notifier.Show(Notice{Key: "error", Title: "Could not " + what, Body: err.Error()})
+		}
+	}()
+}
+
+// prompter answers the daemon's questions. It runs beside the loop and asks it.
+func (a *App) prompter() *Prompter {
+	return &Prompter{
+		Dialog:  a.Dialog,
+		Keyring: a.Keyring,
+		Log:     a.Log,
+		About: func(ctx context.Context, tunnel string) string {
+			t, _ := a.Client.Tunnel(ctx, tunnel)
+			return t.Destination
+		},
+		Forget: func(account string) bool {
+			answer := make(chan bool, 1)
+			a.inLoop(func() { answer <- a.memory.Forget[account] })
+			return <-answer
+		},
+		MayForget: func(account string) {
+			a.inLoop(func() {
+				a.memory.Forget[account] = true
+				a.remember()
+			})
+		},
+	}
+}
+
+// inLoop has the goroutine of Run do something.
+func (a *App) inLoop(f func()) { a.calls <- f }
+
+// remember saves what is remembered.
+func (a *App) remember() {
+	if err := save(a.Paths.Memory, a.memory); err != nil {
+		a.Log.Warn("not saved", "err", err)
+	}
+}
+
+// pause stops everything that runs until a time, or until it is told to go on.
+func (a *App) pause(until time.Time) {
+	p := Pause{Since: time.Now(), Until: until}
+	for _, t := range a.model.Tunnels {
+		if t.State != tunnelfile.Inactive && t.State != tunnelfile.Failed && t.State != tunnelfile.Stopping {
+			p.Tunnels = append(p.Tunnels, t.Name)
+		}
+	}
+	if len(p.Tunnels) == 0 {
+		return
+	}
+	a.setPause(p)
+	a.do("pause", func(ctx context.Context) error { return a.Client.Stop(ctx, p.Tunnels...) })
+}
+
+// resume ends a pause.
+func (a *App) resume() {
+	var names []string
+	for _, name := range a.model.Pause.Tunnels {
+		if _, ok := a.model.Tunnel(name); ok {
+			names = append(names, name)
+		}
+	}
+	if !a.model.Running {
+		names = a.model.Pause.Tunnels
+	}
+	a.setPause(Pause{})
+	if len(names) > 0 {
+		a.do("go on", func(ctx context.Context) error { return a.Client.Start(ctx, names...) })
+	}
+}
+
+func (a *App) setPause(p Pause) {
+	a.model.Pause = p
+	if err := save(a.Paths.Pause, p); err != nil {
+		a.Log.Warn("the pause is not saved", "err", err)
+	}
+}
+
+const (
+	looks    = 6
+	lookTime = time.Second
+)
+
+// watchTraffic looks at a tunnel's traffic for a few seconds: while its submenu is open,
+// as far as that can be known.
+func (a *App) watchTraffic(ctx context.Context, name string) {
+	if stop, ok := a.watching[name]; ok {
+		stop()
+	}
+	ctx, stop := context.WithCancel(ctx)
+	a.watching[name] = stop
+	go func() {
+		defer stop()
+		for range looks {
+			s, err := a.Client.Statistics(ctx, name)
+			if err != nil {
+				return
+			}
+			now := time.Now()
+			a.inLoop(func() { a.model.Traffic[name] = a.model.Traffic[name].next(now, s) })
+			select {
+			case <-time.After(lookTime):
+			case <-ctx.Done():
+				return
+			}
+		}
+		a.inLoop(func() { a.model.Traffic[name] = a.model.Traffic[name].still() })
+	}()
+}
+
+// TellOnce shows a notice that is news only once in a person's life.
+func (a *App) TellOnce(n Notice) {
+	a.inLoop(func() {
+		if a.memory.Told[n.Key] {
+			return
+		}
+		a.memory.Told[n.Key] = true
+		a.remember()
+		a.Notifier.Show(n)
+	})
+}

@@ -1,0 +1,124 @@
+package tray
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// logLines is how much of the past a log begins with.
+const logLines = "200"
+
+// clicked does what a click means. The daemon checks again whether it makes sense by now.
+func (a *App) clicked(ctx context.Context, c Click) {
+	verb, about, _ := strings.Cut(c.Key, " ")
+	verb = strings.TrimPrefix(verb, "need-")
+	switch verb {
+	case "quit":
+		a.Quit()
+	case "start-daemon":
+		a.do("start Holdfast", a.Client.Activate)
+	case "all-up":
+		a.do("start all tunnels", func(ctx context.Context) error { return a.Client.Start(ctx) })
+	case "all-down":
+		a.do("stop all tunnels", func(ctx context.Context) error { return a.Client.Stop(ctx) })
+	case "resume":
+		a.resume()
+	case "pause":
+		for _, p := range pausesAt(time.Now()) {
+			if p.verb == about {
+				a.pause(p.until)
+			}
+		}
+	case "problems":
+		if ps := a.model.Global.Problems; len(ps) > 0 {
+			a.desktop("open "+ps[0].Path, a.Desktop.Open(ps[0].Path))
+		}
+	case "tunnel":
+		a.watchTraffic(ctx, about)
+	default:
+		name, rest, _ := strings.Cut(about, " ")
+		if t, ok := a.model.Tunnel(name); ok {
+			a.tunnelClicked(verb, t, rest)
+		}
+	}
+}
+
+// tunnelClicked does what a click on an item of a tunnel means.
+func (a *App) tunnelClicked(verb string, t dbusapi.Tunnel, rest string) {
+	switch verb {
+	case "start":
+		a.do("start "+t.Name, func(ctx context.Context) error { return a.Client.Start(ctx, t.Name) })
+	case "stop":
+		a.do("stop "+t.Name, func(ctx context.Context) error { return a.Client.Stop(ctx, t.Name) })
+	case "reconnect", "answer":
+		// A new try asks whatever there is to ask, and we are there to answer.
+		a.do("reconnect "+t.Name, func(ctx context.Context) error { return a.Client.Reconnect(ctx, t.Name) })
+	case "login":
+		a.do("change "+t.Name, func(ctx context.Context) error { return toggleLogin(ctx, a.Client, t) })
+	case "mute":
+		if a.memory.Muted[t.Name] {
+			delete(a.memory.Muted, t.Name)
+		} else {
+			a.memory.Muted[t.Name] = true
+			a.Notifier.Show(Notice{Key: t.Name})
+		}
+		a.remember()
+	case "log":
+		a.desktop("show the log", a.Desktop.Terminal("holdfast", "logs", t.Name, "-f", "-n", logLines))
+	case "trust":
+		a.desktop("review the host key", a.Desktop.Terminal("holdfast", "trust", t.Name))
+	case "edit":
+		a.desktop("edit "+t.Name, a.edit(t))
+	case "copy", "open":
+		if i, err := strconv.Atoi(rest); err == nil && i < len(t.Forwards) {
+			a.forwardClicked(verb, t.Forwards[i])
+		}
+	}
+}
+
+func (a *App) forwardClicked(verb string, f tunnelfile.ForwardReport) {
+	if verb == "open" && webAddress(f) != "" {
+		a.desktop("open "+webAddress(f), a.Desktop.Open(webAddress(f)))
+		return
+	}
+	if err := a.Desktop.Copy(copied(f)); err != nil {
+		// It can still be read, and copied, from here.
+		a.Notifier.Show(Notice{Key: "copy", Title: copied(f), Body: "Not copied: " + err.Error()})
+	}
+}
+
+// edit prefers the command line, which checks what was written.
+func (a *App) edit(t dbusapi.Tunnel) error {
+	err := a.Desktop.Terminal("holdfast", "edit", t.Name)
+	if err != nil {
+		return a.Desktop.Open(t.FilePath)
+	}
+	return nil
+}
+
+// desktop tells the person when a program of theirs did not start.
+func (a *App) desktop(what string, err error) {
+	if err != nil {
+		a.Log.Warn("could not "+what, "err", err)
+		a.Notifier.Show(Notice{Key: "error", Title: "Could not " + what, Body: err.Error()})
+	}
+}
+
+// toggleLogin switches a tunnel between manual and starting by itself.
+func toggleLogin(ctx context.Context, c *dbusapi.Client, t dbusapi.Tunnel) error {
+	mode := tunnelfile.StartManual
+	if t.StartMode == tunnelfile.StartManual {
+		mode = tunnelfile.StartAuto
+	}
+	text, err := tunnelfile.Set(t.Text, "Tunnel", "Start", []string{string(mode)})
+	if err != nil {
+		return fmt.Errorf("change Start=: %w", err)
+	}
+	return c.UpdateTunnel(ctx, t.Name, text)
+}

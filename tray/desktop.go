@@ -1,0 +1,110 @@
+package tray
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// Desktop is what the tray has others do: programs of the person's own choice.
+type Desktop interface {
+	// Terminal runs a command in a terminal window.
+	Terminal(argv ...string) error
+	// Open opens a file or an address with whatever is meant for it.
+	Open(target string) error
+	// Copy puts a text on the clipboard.
+	Copy(text string) error
+}
+
+// Programs is the Desktop made of the programs in $PATH.
+type Programs struct {
+	Getenv   func(string) string
+	LookPath func(string) (string, error)
+	start    func(stdin string, argv ...string) error
+}
+
+// NewPrograms uses this process's environment.
+func NewPrograms() Programs {
+	return Programs{os.Getenv, exec.LookPath, startProgram}
+}
+
+// startProgram starts a program that goes on by itself, and gives it its input.
+func startProgram(stdin string, argv ...string) error {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	if stdin != "" {
+		cmd.Stdin = strings.NewReader(stdin)
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() { _ = cmd.Wait() }()
+	return nil
+}
+
+// terminals is how each terminal is told what to run, in the order tried.
+var terminals = []struct {
+	program string
+	before  []string
+}{
+	{"xdg-terminal-exec", nil},
+	{"x-terminal-emulator", []string{"-e"}},
+	{"gnome-terminal", []string{"--"}},
+	{"kgx", []string{"--"}},
+	{"konsole", []string{"-e"}},
+	{"xfce4-terminal", []string{"-x"}},
+	{"mate-terminal", []string{"-x"}},
+	{"kitty", nil},
+	{"alacritty", []string{"-e"}},
+	{"foot", nil},
+	{"xterm", []string{"-e"}},
+}
+
+// Terminal uses $TERMINAL, or the first terminal there is.
+func (p Programs) Terminal(argv ...string) error {
+	if own := p.Getenv("TERMINAL"); own != "" {
+		before := []string{"-e"}
+		for _, t := range terminals {
+			if t.program == own {
+				before = t.before
+			}
+		}
+		if path, err := p.LookPath(own); err == nil {
+			return p.start("", append(append([]string{path}, before...), argv...)...)
+		}
+	}
+	for _, t := range terminals {
+		if path, err := p.LookPath(t.program); err == nil {
+			return p.start("", append(append([]string{path}, t.before...), argv...)...)
+		}
+	}
+	return errors.New("no terminal found; set TERMINAL")
+}
+
+// Open uses xdg-open(1).
+func (p Programs) Open(target string) error {
+	path, err := p.LookPath("xdg-open")
+	if err != nil {
+		return errors.New("xdg-open is missing (package xdg-utils)")
+	}
+	return p.start("", path, target)
+}
+
+// Copy uses wl-copy on Wayland, else xclip or xsel.
+func (p Programs) Copy(text string) error {
+	tools := [][]string{{"xclip", "-selection", "clipboard"}, {"xsel", "-b", "-i"}}
+	if p.Getenv("WAYLAND_DISPLAY") != "" {
+		tools = append([][]string{{"wl-copy"}}, tools...)
+	}
+	for _, tool := range tools {
+		if path, err := p.LookPath(tool[0]); err == nil {
+			return p.start(text, append([]string{path}, tool[1:]...)...)
+		}
+	}
+	names := make([]string, len(tools))
+	for i, tool := range tools {
+		names[i] = tool[0]
+	}
+	return fmt.Errorf("needs one of %s", strings.Join(names, ", "))
+}

@@ -1,0 +1,195 @@
+package tray
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// FindDialog is the program that asks: $SSH_ASKPASS, else the first of zenity, kdialog
+// and a pinentry. Answers come back through a pipe; none is ever in an argument or in
+// the environment.
+func FindDialog(getenv func(string) string, lookPath func(string) (string, error)) (Dialog, error) {
+	// Our own askpass asks the daemon, which has asked us.
+	if own := getenv("SSH_ASKPASS"); own != "" && !strings.HasPrefix(filepath.Base(own), "holdfast") {
+		if path, err := lookPath(own); err == nil {
+			return askpass{path}, nil
+		}
+	}
+	if path, err := lookPath("zenity"); err == nil {
+		return zenity{path}, nil
+	}
+	if path, err := lookPath("kdialog"); err == nil {
+		return kdialog{path}, nil
+	}
+	for _, name := range []string{"pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", "pinentry-x11", "pinentry"} {
+		if path, err := lookPath(name); err == nil {
+			return pinentry{path}, nil
+		}
+	}
+	return nil, errors.New("nothing to ask with: install zenity, kdialog or a pinentry, or set SSH_ASKPASS")
+}
+
+// run runs a dialog and returns its first line of output. Exit status 1 is the
+// person's no: dialogs do not tell it from a closed window.
+func run(cmd *exec.Cmd) (string, error) {
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		answer, _, _ := strings.Cut(out.String(), "\n")
+		return answer, nil
+	case errors.As(err, &exit) && exit.ExitCode() == 1:
+		return "", errDeclined
+	}
+	return "", fmt.Errorf("%s: %w %s", filepath.Base(cmd.Path), err, firstLine(complaint.String()))
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}
+
+// yesNo is run for a question that the exit status answers.
+func yesNo(cmd *exec.Cmd) (bool, error) {
+	_, err := run(cmd)
+	if errors.Is(err, errDeclined) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// askpass is the program of $SSH_ASKPASS, see ssh(1).
+type askpass struct{ path string }
+
+func (a askpass) Ask(ctx context.Context, q Question) (string, error) {
+	return run(exec.CommandContext(ctx, a.path, q.Text))
+}
+
+func (a askpass) Confirm(ctx context.Context, q Question) (bool, error) {
+	cmd := exec.CommandContext(ctx, a.path, q.Text)
+	cmd.Env = append(os.Environ(), "SSH_ASKPASS_PROMPT=confirm")
+	return yesNo(cmd)
+}
+
+type zenity struct{ path string }
+
+func (z zenity) Ask(ctx context.Context, q Question) (string, error) {
+	// GTK takes an underscore in this text for an access key.
+	args := []string{"--entry", "--title", q.Title, "--text", strings.ReplaceAll(q.Text, "_", "__"), "--width", "420"}
+	if !q.Echo {
+		args = append(args, "--hide-text")
+	}
+	return run(exec.CommandContext(ctx, z.path, args...))
+}
+
+func (z zenity) Confirm(ctx context.Context, q Question) (bool, error) {
+	return yesNo(exec.CommandContext(ctx, z.path, "--question", "--no-markup", "--default-cancel", "--title", q.Title, "--text", q.Text,
+		"--ok-label", q.Yes, "--cancel-label", q.No, "--width", "420"))
+}
+
+type kdialog struct{ path string }
+
+func (k kdialog) Ask(ctx context.Context, q Question) (string, error) {
+	kind := "--password"
+	if q.Echo {
+		kind = "--inputbox"
+	}
+	return run(exec.CommandContext(ctx, k.path, "--title", q.Title, kind, q.Text))
+}
+
+func (k kdialog) Confirm(ctx context.Context, q Question) (bool, error) {
+	return yesNo(exec.CommandContext(ctx, k.path, "--title", q.Title, "--yes-label", q.Yes, "--no-label", q.No, "--yesno", q.Text))
+}
+
+// pinentry speaks the Assuan protocol, see the manual of pinentry, "Protocol".
+type pinentry struct{ path string }
+
+func (p pinentry) Ask(ctx context.Context, q Question) (string, error) {
+	return p.converse(ctx, q, "SETPROMPT ", "GETPIN")
+}
+
+func (p pinentry) Confirm(ctx context.Context, q Question) (bool, error) {
+	_, err := p.converse(ctx, q, "SETOK "+q.Yes, "SETCANCEL "+q.No, "CONFIRM")
+	if errors.Is(err, errDeclined) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// converse sends commands and returns the data that the last one brought.
+func (p pinentry) converse(ctx context.Context, q Question, commands ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, p.path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return "", err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	defer func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	}()
+	commands = append([]string{"SETTITLE " + q.Title, "SETDESC " + q.Text}, commands...)
+	if display := os.Getenv("DISPLAY"); display != "" {
+		commands = append([]string{"OPTION display=" + display}, commands...)
+	}
+	lines := bufio.NewScanner(out)
+	answer := ""
+	for i := -1; i < len(commands); i++ { // it greets first
+		if i >= 0 {
+			if _, err := fmt.Fprintln(in, assuan(commands[i])); err != nil {
+				return "", fmt.Errorf("%s: %w", filepath.Base(p.path), err)
+			}
+		}
+		data, err := assuanReply(lines)
+		if err != nil && (i == len(commands)-1 || i < 0) {
+			return "", err // that an option is unknown does no harm
+		}
+		answer = data
+	}
+	return answer, nil
+}
+
+// assuan escapes what a command's argument may not hold.
+func assuan(command string) string {
+	return strings.NewReplacer("%", "%25", "\n", "%0A", "\r", "%0D").Replace(command)
+}
+
+// assuanReply reads until OK or ERR, and returns the data before it.
+func assuanReply(lines *bufio.Scanner) (data string, err error) {
+	for lines.Scan() {
+		word, rest, _ := strings.Cut(lines.Text(), " ")
+		switch word {
+		case "OK":
+			return data, nil
+		case "D":
+			text, err := url.PathUnescape(rest)
+			if err != nil {
+				return "", errors.New("an answer that is not well formed")
+			}
+			data += text
+		case "ERR":
+			code, text, _ := strings.Cut(rest, " ")
+			if strings.HasSuffix(code, "99") || strings.HasSuffix(code, "114") { // GPG_ERR_CANCELED, GPG_ERR_NOT_CONFIRMED
+				return "", errDeclined
+			}
+			return "", errors.New(text)
+		}
+	}
+	return "", errors.New("the dialog ended early")
+}

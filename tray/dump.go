@@ -1,0 +1,35 @@
+package tray
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Dump is a view as text, for people without a panel: an item a line, those of a
+// submenu indented below it.
+func Dump(v View) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "icon: %s\n", v.Icon)
+	dump(&b, v.Items, "")
+	return b.String()
+}
+
+func dump(b *strings.Builder, items []Item, indent string) {
+	for _, item := range items {
+		switch {
+		case item.Kind == Separator:
+			fmt.Fprintf(b, "%s---\n", indent)
+		case item.Kind == Submenu:
+			fmt.Fprintf(b, "%s%s >\n", indent, item.Label)
+			dump(b, item.Items, indent+"    ")
+		case item.Kind == Check && item.Checked:
+			fmt.Fprintf(b, "%s[x] %s\n", indent, item.Label)
+		case item.Kind == Check:
+			fmt.Fprintf(b, "%s[ ] %s\n", indent, item.Label)
+		case item.Disabled:
+			fmt.Fprintf(b, "%s(%s)\n", indent, item.Label)
+		default:
+			fmt.Fprintf(b, "%s%s\n", indent, item.Label)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package tray
+
+import (
+	"context"
+	"html"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+const (
+	notifyName      = "org.freedesktop.Notifications"
+	notifyPath      = dbus.ObjectPath("/org/freedesktop/Notifications")
+	notifyInterface = notifyName
+	notifyTime      = 5 * time.Second
+)
+
+// Notifier shows notices (Desktop Notifications Specification 1.2). Where nobody shows
+// notifications it does nothing.
+type Notifier struct {
+	conn    *dbus.Conn
+	queue   chan Notice
+	clicked chan string
+	log     *slog.Logger
+}
+
+// NewNotifier uses a bus connection, whose signals it takes, until ctx ends.
+func NewNotifier(ctx context.Context, conn *dbus.Conn, log *slog.Logger) *Notifier {
+	n := &Notifier{conn: conn, queue: make(chan Notice, 64), clicked: make(chan string, 8), log: log}
+	go n.run(ctx)
+	return n
+}
+
+// Show shows, replaces or closes a notice. It does not block.
+func (n *Notifier) Show(notice Notice) {
+	select {
+	case n.queue <- notice:
+	default:
+		n.log.Warn("a notification is dropped: the desktop does not take them", "title", notice.Title)
+	}
+}
+
+// Clicked is the keys of actions that were chosen.
+func (n *Notifier) Clicked() <-chan string { return n.clicked }
+
+// shown is a notice on the screen.
+type shown struct {
+	id      uint32
+	actions []NoticeAction
+}
+
+func (n *Notifier) run(ctx context.Context) {
+	signals := make(chan *dbus.Signal, 16)
+	n.conn.Signal(signals)
+	err := n.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(notifyInterface), dbus.WithMatchObjectPath(notifyPath))
+	if err != nil {
+		n.log.Warn("clicks on notifications will not be heard", "err", err)
+	}
+	screen := make(map[string]shown)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case notice := <-n.queue:
+			n.show(ctx, screen, notice)
+		case signal, ok := <-signals:
+			if !ok {
+				return // the bus is gone
+			}
+			n.take(screen, signal)
+		}
+	}
+}
+
+func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Notice) {
+	ctx, cancel := context.WithTimeout(ctx, notifyTime)
+	defer cancel()
+	server := n.conn.Object(notifyName, notifyPath)
+	old := screen[notice.Key]
+	if notice.Title == "" {
+		if old.id != 0 {
+			server.CallWithContext(ctx, notifyInterface+".CloseNotification", 0, old.id)
+			delete(screen, notice.Key)
+		}
+		return
+	}
+	var capabilities []string
+	if err := server.CallWithContext(ctx, notifyInterface+".GetCapabilities", 0).Store(&capabilities); err != nil {
+		n.log.Debug("no notifications here", "err", err)
+		return
+	}
+	body := notice.Body
+	if slices.Contains(capabilities, "body-markup") {
+		body = html.EscapeString(body)
+	}
+	actions := []string{}
+	if slices.Contains(capabilities, "actions") {
+		for i, a := range notice.Actions {
+			id := a.Key
+			if i == 0 {
+				// The name some servers need to make the whole notification a button.
+				id = "default"
+			}
+			actions = append(actions, id, a.Label)
+			if i == 0 {
+				actions = append(actions, a.Key, a.Label)
+			}
+		}
+	} else if name := aboutOf(notice); name != "" {
+		body = strings.TrimLeft(body+"\nMore: holdfast status "+name, "\n")
+	}
+	urgency := byte(1)
+	if notice.Urgent {
+		urgency = 2
+	}
+	hints := map[string]dbus.Variant{
+		"urgency":       dbus.MakeVariant(urgency),
+		"desktop-entry": dbus.MakeVariant("holdfast-tray"),
+		"category":      dbus.MakeVariant("network"),
+	}
+	var id uint32
+	err := server.CallWithContext(ctx, notifyInterface+".Notify", 0, "Holdfast", old.id, "holdfast", notice.Title, body, actions, hints, int32(-1)).Store(&id)
+	if err != nil {
+		n.log.Warn("notification not shown", "title", notice.Title, "err", err)
+		return
+	}
+	screen[notice.Key] = shown{id, notice.Actions}
+}
+
+// aboutOf is the tunnel that a notice's first action is about.
+func aboutOf(notice Notice) string {
+	if len(notice.Actions) == 0 {
+		return ""
+	}
+	_, about, _ := strings.Cut(notice.Actions[0].Key, " ")
+	return about
+}
+
+// take takes in a signal of the notification server.
+func (n *Notifier) take(screen map[string]shown, signal *dbus.Signal) {
+	var id uint32
+	switch signal.Name {
+	case notifyInterface + ".ActionInvoked":
+		var action string
+		if dbus.Store(signal.Body, &id, &action) != nil {
+			return
+		}
+		for _, s := range screen {
+			if s.id != id {
+				continue
+			}
+			for i, a := range s.actions {
+				if a.Key == action || i == 0 && action == "default" {
+					select {
+					case n.clicked <- a.Key:
+					default:
+					}
+					return
+				}
+			}
+		}
+	case notifyInterface + ".NotificationClosed":
+		var reason uint32
+		if dbus.Store(signal.Body, &id, &reason) != nil {
+			return
+		}
+		for k, s := range screen {
+			if s.id == id {
+				delete(screen, k)
+			}
+		}
+	}
+}

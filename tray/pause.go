@@ -1,0 +1,42 @@
+package tray
+
+import "time"
+
+// Pause is a while in which all tunnels are down, and are to come up again by themselves.
+type Pause struct {
+	Since   time.Time `json:"since"`   // zero: there is none
+	Until   time.Time `json:"until"`   // zero: until somebody says so
+	Tunnels []string  `json:"tunnels"` // those that are to come up again
+}
+
+// Active says whether there is a pause.
+func (p Pause) Active() bool { return !p.Since.IsZero() }
+
+// Over says whether a pause has come to its end.
+func (p Pause) Over(now time.Time) bool {
+	return p.Active() && !p.Until.IsZero() && !now.Before(p.Until)
+}
+
+func (p Pause) label(now time.Time) string {
+	if p.Until.IsZero() {
+		return "since " + clock(p.Since, now)
+	}
+	return "until " + clock(p.Until, now)
+}
+
+// pauseChoice is one way to pause.
+type pauseChoice struct {
+	verb, label string
+	until       time.Time // zero: open end
+}
+
+// pausesAt is the ways to pause.
+func pausesAt(now time.Time) []pauseChoice {
+	morning := time.Date(now.Year(), now.Month(), now.Day()+1, 8, 0, 0, 0, now.Location())
+	return []pauseChoice{
+		{"15m", "For 15 minutes", now.Add(15 * time.Minute)},
+		{"1h", "For an hour", now.Add(time.Hour)},
+		{"morning", "Until tomorrow, 8:00", morning},
+		{"open", "Until I say so", time.Time{}},
+	}
+}

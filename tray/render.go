@@ -1,0 +1,175 @@
+package tray
+
+import "time"
+
+const (
+	// iconPause is how long an icon stays at least: two within 10 ms have crashed panels.
+	iconPause = time.Second
+	// clickGrace is how long after an item got another meaning a click on it is taken to
+	// mean the former one, and is dropped.
+	clickGrace = 300 * time.Millisecond
+)
+
+// Click is a click on an item that meant Key at that time.
+type Click struct {
+	Key     string
+	Submenu bool // the item has a submenu, which was opened
+}
+
+// Renderer brings a menu that exists in line with the one that is wanted. It matches the
+// items wanted, in order, with slots of the same kind; slots left over are hidden, and
+// those missing are added, but for the top level, which has a fixed skeleton.
+type Renderer struct {
+	driver Driver
+	clicks chan *slot
+	top    []*slot
+	count  int
+
+	icon    Icon
+	iconSet time.Time
+}
+
+// slot is an item that exists, with what it shows.
+type slot struct {
+	kind     Kind
+	handle   Handle
+	item     Item
+	visible  bool
+	rekeyed  time.Time // when it got the meaning it has
+	children []*slot
+}
+
+// NewRenderer makes the skeleton of a menu, all hidden.
+func NewRenderer(d Driver) *Renderer {
+	r := &Renderer{driver: d, clicks: make(chan *slot, 64)}
+	for _, kind := range skeleton {
+		r.top = append(r.top, r.add(nil, kind, Item{Kind: kind}))
+	}
+	for _, s := range r.top {
+		if s.kind != Separator {
+			r.hide(s)
+		}
+	}
+	return r
+}
+
+// Clicks is where clicks come in; each is to be given to Clicked.
+func (r *Renderer) Clicks() <-chan *slot { return r.clicks }
+
+// Clicked is what a click means; false when it came too soon after the item changed, or
+// its item is not there any more.
+func (r *Renderer) Clicked(s *slot, now time.Time) (Click, bool) {
+	if s.kind == Check { // the toolkit has toggled it by itself
+		s.handle.SetChecked(s.item.Checked)
+	}
+	if !s.visible || s.item.Disabled || now.Sub(s.rekeyed) < clickGrace {
+		return Click{}, false
+	}
+	return Click{Key: s.item.Key, Submenu: s.kind == Submenu}, true
+}
+
+// Slots is how many items exist, seen or not.
+func (r *Renderer) Slots() int { return r.count }
+
+// Render shows a view. A positive result says that the icon has to wait so long: Render
+// again then.
+func (r *Renderer) Render(v View, now time.Time) (again time.Duration) {
+	r.top = r.match(nil, r.top, v.Items, now)
+	if v.Icon == r.icon {
+		return 0
+	}
+	if wait := iconPause - now.Sub(r.iconSet); !r.iconSet.IsZero() && wait > 0 {
+		return wait
+	}
+	r.driver.SetIcon(v.Icon)
+	r.icon, r.iconSet = v.Icon, now
+	return 0
+}
+
+// match shows items in the slots of one menu, and returns the slots there are then.
+func (r *Renderer) match(parent Handle, slots []*slot, items []Item, now time.Time) []*slot {
+	next := 0
+	for _, item := range items {
+		s := r.take(slots, &next, item.Kind)
+		if s == nil {
+			s = r.add(parent, item.Kind, item)
+			slots, next = append(slots, s), len(slots)+1
+		}
+		r.show(s, item, now)
+	}
+	for _, s := range slots[next:] {
+		r.hide(s)
+	}
+	return slots
+}
+
+// take is the next slot of a kind; those passed over are hidden.
+func (r *Renderer) take(slots []*slot, next *int, kind Kind) *slot {
+	for i := *next; i < len(slots); i++ {
+		if slots[i].kind == kind {
+			for _, s := range slots[*next:i] {
+				r.hide(s)
+			}
+			*next = i + 1
+			return slots[i]
+		}
+	}
+	return nil
+}
+
+// add makes a slot at the end of a menu.
+func (r *Renderer) add(parent Handle, kind Kind, item Item) *slot {
+	s := &slot{kind: kind, visible: true}
+	r.count++
+	s.handle = r.driver.Add(parent, kind, item.Label, func() {
+		select {
+		case r.clicks <- s:
+		default: // nobody clicks that fast
+		}
+	})
+	s.item.Label = item.Label
+	return s
+}
+
+func (r *Renderer) show(s *slot, item Item, now time.Time) {
+	if s.kind == Separator {
+		return
+	}
+	if s.item.Key != item.Key || !s.visible {
+		s.rekeyed = now
+	}
+	if s.item.Label != item.Label {
+		s.handle.SetTitle(item.Label)
+	}
+	if s.item.Checked != item.Checked {
+		s.handle.SetChecked(item.Checked)
+	}
+	if s.item.Disabled != item.Disabled {
+		s.handle.SetEnabled(!item.Disabled)
+	}
+	if s.kind == Submenu {
+		s.children = r.match(s.handle, s.children, item.Items, now)
+	}
+	// Last, because a toolkit may show an item when it changes.
+	if !s.visible {
+		s.handle.SetVisible(true)
+		s.visible = true
+	}
+	s.item = item
+}
+
+func (r *Renderer) hide(s *slot) {
+	if s.visible && s.kind != Separator {
+		s.handle.SetVisible(false)
+		s.visible = false
+	}
+}
+
+// size is how many items a view has.
+func size(items []Item) int {
+	n := len(items)
+	for _, item := range items {
+		n += size(item.Items)
+	}
+	return n
+}

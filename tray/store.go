@@ -1,0 +1,71 @@
+package tray
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Memory is what the tray remembers from one login to the next.
+type Memory struct {
+	Muted  map[string]bool `json:"muted,omitempty"`  // tunnels that no notification is about
+	Told   map[string]bool `json:"told,omitempty"`   // keys of notices that are shown only once
+	Forget map[string]bool `json:"forget,omitempty"` // questions whose answers are not to be remembered
+}
+
+// Paths is where the tray keeps its two small files. An empty one is not kept.
+type Paths struct {
+	Memory string // Memory
+	Pause  string // Pause, until the end of the session, as the daemon keeps "down"
+}
+
+// DefaultPaths is $XDG_STATE_HOME/holdfast/tray.json and $XDG_RUNTIME_DIR/holdfast/pause.json.
+func DefaultPaths(getenv func(string) string) Paths {
+	var p Paths
+	state := getenv("XDG_STATE_HOME")
+	if state == "" && getenv("HOME") != "" {
+		state = filepath.Join(getenv("HOME"), ".local/state")
+	}
+	if state != "" {
+		p.Memory = filepath.Join(state, "holdfast/tray.json")
+	}
+	if runtime := getenv("XDG_RUNTIME_DIR"); runtime != "" {
+		p.Pause = filepath.Join(runtime, "holdfast/pause.json")
+	}
+	return p
+}
+
+// load reads a JSON file; one that is missing leaves into as it is.
+func load(path string, into any) error {
+	if path == "" {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, into)
+}
+
+// save writes a JSON file, whole or not at all.
+func save(path string, from any) error {
+	if path == "" {
+		return nil
+	}
+	b, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

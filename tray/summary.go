@@ -1,0 +1,98 @@
+package tray
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// needsYou says whether a tunnel waits for a person.
+func needsYou(s tunnelfile.State) bool { return s == tunnelfile.Blocked || s == tunnelfile.Failed }
+
+// good says whether a tunnel does what it should.
+func good(s tunnelfile.State) bool { return s == tunnelfile.Up || s == tunnelfile.Listening }
+
+// Headline is the state of everything in one line: "4 of 5 up · needs you: db".
+func Headline(s dbusapi.Snapshot) string {
+	if !s.Running {
+		return "Holdfast is not running"
+	}
+	if len(s.Tunnels) == 0 {
+		return "No tunnels yet"
+	}
+	var wanted, up int
+	var needy []string
+	rest := map[tunnelfile.State]int{}
+	for _, t := range s.Tunnels {
+		if t.State == tunnelfile.Inactive {
+			continue
+		}
+		wanted++
+		switch {
+		case good(t.State):
+			up++
+		case needsYou(t.State):
+			needy = append(needy, t.Name)
+		default:
+			rest[t.State]++
+		}
+	}
+	if wanted == 0 {
+		return plural(len(s.Tunnels), "tunnel") + ", none running"
+	}
+	text := fmt.Sprintf("%d of %d up", up, wanted)
+	if up == wanted {
+		text = "All " + fmt.Sprint(wanted) + " up"
+		if wanted == 1 {
+			text = "1 tunnel up"
+		}
+	}
+	switch {
+	case len(needy) > 3:
+		text += fmt.Sprintf(" · needs you: %s and %d more", strings.Join(needy[:2], ", "), len(needy)-2)
+	case len(needy) > 0:
+		text += " · needs you: " + strings.Join(needy, ", ")
+	}
+	for _, state := range []tunnelfile.State{tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting, tunnelfile.Offline, tunnelfile.Stopping} {
+		if n := rest[state]; n > 0 && len(needy) == 0 {
+			text += fmt.Sprintf(" · %d %s", n, state)
+		}
+	}
+	return text
+}
+
+// IconOf is the drawing for the state of everything: what needs a person first, then a
+// missing network, then what is under way.
+func IconOf(s dbusapi.Snapshot) Icon {
+	var up, working, offline bool
+	for _, t := range s.Tunnels {
+		switch {
+		case needsYou(t.State):
+			return IconAttention
+		case t.State == tunnelfile.Offline:
+			offline = true
+		case good(t.State):
+			up = true
+		case t.State != tunnelfile.Inactive:
+			working = true
+		}
+	}
+	switch {
+	case offline:
+		return IconOffline
+	case working:
+		return IconWorking
+	case up:
+		return IconUp
+	}
+	return IconIdle
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
