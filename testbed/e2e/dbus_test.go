@@ -148,7 +148,8 @@ func TestIntrospectionStorm(t *testing.T) {
 		storm.Go(func() {
 			limit <- struct{}{}
 			defer func() { <-limit }()
-			if _, err := busctl("tree", busName); err != nil {
+			// An object may go between being listed and being looked at; nothing else may go wrong.
+			if out, err := busctl("tree", busName); err != nil && !strings.Contains(out, "no object at") {
 				t.Error(err)
 			}
 		})

@@ -54,6 +54,7 @@ func install() error {
 type desk struct {
 	testing.TB
 	config string // folder of the tunnel files
+	since  time.Time
 }
 
 func newDesk(t *testing.T) *desk {
@@ -62,7 +63,7 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{t, filepath.Join(dir, "holdfast")}
+	d := &desk{TB: t, config: filepath.Join(dir, "holdfast"), since: time.Now()}
 	d.clear()
 	t.Cleanup(d.clear)
 	return d
@@ -72,18 +73,17 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) clear() {
 	d.Helper()
 	if d.Failed() {
-		journal, _ := testbed.Output("journalctl", "--user", "--no-pager", "-n", "60", "-o", "cat", "-u", "holdfastd", "-u", "holdfast-tunnel@*")
-		d.Logf("journal:\n%s", journal)
+		d.Logf("journal:\n%s", d.journal("holdfastd", "holdfast-tunnel@*"))
 	}
+	testbed.Output("systemctl", "--user", "stop", "holdfastd")
+	testbed.Output("systemctl", "--user", "stop", "holdfast-tunnel@*")
+	testbed.Output("systemctl", "--user", "reset-failed")
 	if err := os.RemoveAll(d.config); err != nil {
 		d.Error(err)
 	}
 	if err := os.RemoveAll(filepath.Join(filepath.Dir(d.config), "../.ssh")); err != nil {
 		d.Error(err)
 	}
-	testbed.Output("systemctl", "--user", "stop", "holdfastd")
-	testbed.Output("systemctl", "--user", "stop", "holdfast-tunnel@*")
-	testbed.Output("systemctl", "--user", "reset-failed")
 	testbed.WaitFor(d, 20*time.Second, func() error {
 		if units := d.units(); len(units) > 0 {
 			return fmt.Errorf("units left: %v", units)
@@ -93,6 +93,19 @@ func (d *desk) clear() {
 	if err := os.RemoveAll(runtimeDir()); err != nil {
 		d.Error(err)
 	}
+}
+
+// journal is what the units logged since the test began.
+func (d *desk) journal(units ...string) string {
+	argv := []string{"journalctl", "--user", "--no-pager", "-o", "cat", "--since", fmt.Sprintf("@%.6f", float64(d.since.UnixMicro())/1e6)}
+	for _, unit := range units {
+		argv = append(argv, "-u", unit)
+	}
+	out, err := testbed.Output(argv...)
+	if err != nil {
+		return err.Error()
+	}
+	return out
 }
 
 func runtimeDir() string { return tunnelfile.RuntimeDir(os.Getenv) }

@@ -95,7 +95,7 @@ func TestStatusAndJournal(t *testing.T) {
 			t.Errorf("status does not say %q", want)
 		}
 	}
-	journal := testbed.Command(t, "journalctl", "--user", "--no-pager", "-o", "cat", "-u", tunnelfile.ServiceName("reading"))
+	journal := d.journal(tunnelfile.ServiceName("reading"))
 	t.Logf("journal:\n%s", journal)
 	logs := d.holdfast("logs", "reading")
 	for _, want := range []string{"server", "refused"} {
