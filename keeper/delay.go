@@ -19,7 +19,7 @@ type Policy struct {
 // Times of the retry policy.
 const (
 	firstDelay       = time.Second            // then doubled up to RetryMax
-	firstTurnedAway  = 5 * time.Second        // likewise
+	firstTurnedAway  = 2 * time.Second        // then tripled up to RetryMax
 	nameDelay        = 500 * time.Millisecond // while a name does not resolve yet …
 	nameWindow       = 15 * time.Second       // … so long after the network changed: DNS comes late after resume
 	unreachedDelay   = time.Second            // from one attempt that no machine answered to the next …
@@ -65,12 +65,13 @@ func (p Policy) Delay(f Failure, n int, calm time.Duration, random float64) (wai
 	case f.Unreached && calm < unreachedWindow:
 		return max(0, unreachedDelay-f.Took), false
 	}
+	var factor time.Duration = 2
 	wait = firstDelay
 	if f.Class == TurnedAway {
-		wait = firstTurnedAway
+		wait, factor = firstTurnedAway, 3
 	}
 	for ; n > 1 && wait < p.RetryMax; n-- {
-		wait *= 2
+		wait *= factor
 	}
 	wait = min(wait, p.RetryMax)
 	return time.Duration(float64(wait) * (1 - jitter + 2*jitter*random)), true

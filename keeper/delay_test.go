@@ -28,8 +28,8 @@ func TestDelay(t *testing.T) {
 		{"thousandth", Failure{}, 1000, 0, middle, time.Minute, true},
 		{"least jitter", Failure{}, 4, 0, 0, 6400 * time.Millisecond, true},
 		{"most jitter", Failure{}, 4, 0, 1, 9600 * time.Millisecond, true},
-		{"turned away", Failure{Class: TurnedAway}, 1, 0, middle, 5 * time.Second, true},
-		{"turned away again", Failure{Class: TurnedAway}, 3, 0, middle, 20 * time.Second, true},
+		{"turned away", Failure{Class: TurnedAway}, 1, 0, middle, 2 * time.Second, true},
+		{"turned away again", Failure{Class: TurnedAway}, 3, 0, middle, 18 * time.Second, true},
 		{"turned away for long", Failure{Class: TurnedAway}, 9, 0, middle, time.Minute, true},
 		{"no name yet", Failure{NoName: true}, 1, 14 * time.Second, middle, 500 * time.Millisecond, false},
 		{"no name still", Failure{NoName: true}, 1, 15 * time.Second, middle, time.Second, true},
@@ -43,8 +43,8 @@ func TestDelay(t *testing.T) {
 			t.Errorf("%s: %v, counts %v; want %v, %v", c.what, got, counts, c.want, c.counts)
 		}
 	}
-	short := Policy{RetryMax: 3 * time.Second}
-	if got, _ := short.Delay(Failure{Class: TurnedAway}, 1, 0, middle); got != 3*time.Second {
+	short := Policy{RetryMax: time.Second}
+	if got, _ := short.Delay(Failure{Class: TurnedAway}, 1, 0, middle); got != time.Second {
 		t.Errorf("RetryMax bounds every wait: %v", got)
 	}
 }

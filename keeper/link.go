@@ -44,10 +44,10 @@ func (k *Keeper) watch(h *held) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var (
-		pinged  time.Time
-		rtt     time.Duration
-		pong    = make(chan time.Duration, 1)
-		suspicn bool
+		pinged    time.Time
+		rtt       time.Duration
+		pong      = make(chan time.Duration, 1)
+		suspected bool
 	)
 	send := func() {
 		pinged = time.Now()
@@ -70,8 +70,8 @@ func (k *Keeper) watch(h *held) {
 			k.post(func() { k.giveUp(h, silentError(now.Sub(h.link.LastReceived()))) })
 			return
 		}
-		if s := verdict == suspect; s != suspicn {
-			suspicn = s
+		if s := verdict == suspect; s != suspected {
+			suspected = s
 			k.post(func() { k.suspect(h, s) })
 		}
 		if again.IsZero() {
@@ -93,10 +93,10 @@ func (k *Keeper) watch(h *held) {
 			if pinged.IsZero() {
 				send()
 			}
-		case rtt = <-pong:
-			pinged = time.Time{}
-			measured := rtt
-			k.post(func() { k.answered(h, measured) })
+		case measured := <-pong:
+			pinged, rtt = time.Time{}, smoothed(rtt, measured)
+			now := rtt
+			k.post(func() { k.answered(h, now) })
 		}
 	}
 }

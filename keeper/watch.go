@@ -74,3 +74,12 @@ func sooner(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// smoothed is the round trip to go by after one was measured. It may double at most:
+// the answer that came after a stall does not tell how far away the server is.
+func smoothed(before, measured time.Duration) time.Duration {
+	if before > 0 {
+		return min(measured, 2*before)
+	}
+	return measured
+}

@@ -45,3 +45,16 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+func TestSmoothed(t *testing.T) {
+	for _, c := range []struct{ before, measured, want time.Duration }{
+		{0, 2 * time.Second, 2 * time.Second},
+		{time.Millisecond, 2 * time.Second, 2 * time.Millisecond},
+		{time.Second, time.Millisecond, time.Millisecond},
+		{20 * time.Millisecond, 30 * time.Millisecond, 30 * time.Millisecond},
+	} {
+		if got := smoothed(c.before, c.measured); got != c.want {
+			t.Errorf("%v after %v: %v, want %v", c.measured, c.before, got, c.want)
+		}
+	}
+}
