@@ -57,13 +57,14 @@ func watchKernel(ctx context.Context, hint func()) (*kernelWatch, error) {
 		conn.Close()
 	})
 	go func() {
+		changes := changes{make(map[uint32]uint32)}
 		for {
 			messages, _, err := events.Receive()
 			if errors.Is(err, os.ErrClosed) || ctx.Err() != nil {
 				return
 			}
 			// An error is as good as a hint: most likely there was too much to hear (ENOBUFS).
-			if err != nil || slices.ContainsFunc(messages, matters) {
+			if err != nil || anyOf(messages, changes.matter) {
 				hint()
 			}
 		}
@@ -71,16 +72,35 @@ func watchKernel(ctx context.Context, hint func()) (*kernelWatch, error) {
 	return &kernelWatch{conn}, nil
 }
 
-// matters says whether a message may be about being online: routes to single networks
-// come and go by the thousand on some machines, and Wi-Fi cards tell of each scan.
-func matters(m rtnetlink.Message) bool {
+// changes tells messages that may be about being online from the others: routes to
+// single networks come and go by the thousand on some machines, and a Wi-Fi card tells
+// of each scan by a message that says of its link what the one before said.
+type changes struct{ flags map[uint32]uint32 } // of links, by index
+
+func (c changes) matter(m rtnetlink.Message) bool {
 	switch m := m.(type) {
 	case *rtnetlink.RouteMessage:
 		return m.DstLength <= 1
 	case *rtnetlink.LinkMessage:
-		return m.Change != 0
+		if len(c.flags) > 1000 { // containers come and go, their indices for ever up
+			clear(c.flags)
+		}
+		before, known := c.flags[m.Index]
+		c.flags[m.Index] = m.Flags
+		return !known || before != m.Flags
 	}
 	return true
+}
+
+// anyOf asks of every message, since each may be remembered.
+func anyOf(messages []rtnetlink.Message, matter func(rtnetlink.Message) bool) bool {
+	found := false
+	for _, m := range messages {
+		if matter(m) {
+			found = true
+		}
+	}
+	return found
 }
 
 // isDefault says whether a route leads to everywhere, or to a half of it: VPNs put two

@@ -88,3 +88,21 @@ func TestPeerAddress(t *testing.T) {
 		t.Errorf("of a point-to-point link: %v %v", got, ok)
 	}
 }
+
+func TestChanges(t *testing.T) {
+	c := changes{make(map[uint32]uint32)}
+	up, down := link(2, "eth0", unix.IFF_UP|unix.IFF_LOWER_UP), link(2, "eth0", unix.IFF_UP)
+	everywhere, subnet := defaultRoute(2), defaultRoute(2)
+	subnet.DstLength = 24
+	for i, step := range []struct {
+		message rtnetlink.Message
+		want    bool
+	}{
+		{&up, true}, {&up, false}, {&down, true}, {&down, false}, {&up, true},
+		{&everywhere, true}, {&subnet, false}, {&rtnetlink.AddressMessage{}, true},
+	} {
+		if got := c.matter(step.message); got != step.want {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+}

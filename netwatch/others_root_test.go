@@ -47,7 +47,7 @@ func TestKernelAlone(t *testing.T) {
 			t.Logf("offline told after %v", time.Since(start))
 			testbed.Command(t, "ip", "link", "set", "lan", "up")
 			start = time.Now()
-			testbed.Command(t, "ip", "route", "add", "default", "via", card.Gateway)
+			testbed.Command(t, "ip", "route", "add", "default", "via", card.Gateway, "dev", "lan", "onlink")
 			r.await(5*time.Second, "online", is(Online))
 			t.Logf("online told after %v", time.Since(start))
 
@@ -128,7 +128,8 @@ func TestIdle(t *testing.T) {
 	<-settle.C
 	woken := contextSwitches(t) - switches
 	t.Logf("in 10 s idle: %d context switches, %v of CPU", woken, cpuTime()-cpu)
-	if woken > 50 {
+	// The race detector has a thread that wakes up ten times a second.
+	if woken > 150 {
 		t.Errorf("%d context switches in 10 s with nothing to do", woken)
 	}
 }
