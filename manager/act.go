@@ -29,6 +29,9 @@ func (m *Manager) step(r *row) {
 	}
 	o := m.obstacle(r)
 	if o.reason != "" && !o.rule && !r.asked {
+		if !r.isShown {
+			m.show(r, o) // who asks for it now must not hear that there is no such tunnel
+		}
 		m.locate(r)
 		return
 	}
@@ -111,7 +114,6 @@ func (m *Manager) forget(r *row) {
 		return
 	}
 	delete(m.rows, r.name)
-	delete(m.down, r.name)
 	if r.isShown {
 		m.subscribers.tell(Change{Kind: Removed, Old: r.shown})
 	}
@@ -154,7 +156,7 @@ func (m *Manager) act(r *row, a Action) {
 			if a.Verb == SendSignal {
 				m.signalled(r, a.Signal, pid, err)
 			} else {
-				m.performed(r, a.Verb, err)
+				m.performed(r, a.Verb, d.mark, err)
 			}
 			m.after(r)
 		}
@@ -162,9 +164,18 @@ func (m *Manager) act(r *row, a Action) {
 }
 
 // performed notes what an action did, in the table.
-func (m *Manager) performed(r *row, v Verb, err error) {
+func (m *Manager) performed(r *row, v Verb, made mark, err error) {
+	if v == Unload {
+		r.lingers = r.loaded()
+		return
+	}
 	if v != StopUnits {
 		r.retry, r.restart, r.probe = false, false, false
+	}
+	if errors.Is(err, errKept) {
+		r.kept = made
+		m.Log.Warn(errKept.Error(), "tunnel", r.name)
+		return
 	}
 	if err == nil {
 		return
@@ -234,7 +245,7 @@ func (m *Manager) perform(ctx context.Context, name string, a Action, d design) 
 	service, socket := tunnelfile.ServiceName(name), tunnelfile.SocketName(name)
 	switch a.Verb {
 	case MakeService, MakeSocket:
-		return m.make(ctx, a.Verb, d)
+		return m.make(ctx, name, a.Verb, d)
 	case StartService, RestartService:
 		// Its start limit is for crashes, not for people and networks.
 		if err := ignoreGone(m.Units.ResetFailed(ctx, service)); err != nil {
@@ -245,7 +256,9 @@ func (m *Manager) perform(ctx context.Context, name string, a Action, d design) 
 		}
 		return m.Units.Restart(ctx, service)
 	case StopUnits:
-		return errors.Join(ignoreGone(m.Units.Stop(ctx, socket)), ignoreGone(m.Units.Stop(ctx, service)))
+		return m.stop(ctx, name)
+	case Unload:
+		return m.unload(ctx, name)
 	case FreeNames:
 		return errors.Join(ignoreGone(m.Units.ResetFailed(ctx, socket)), ignoreGone(m.Units.ResetFailed(ctx, service)))
 	case SendSignal:
@@ -255,7 +268,7 @@ func (m *Manager) perform(ctx context.Context, name string, a Action, d design) 
 }
 
 // make makes both units of a tunnel and starts one of them.
-func (m *Manager) make(ctx context.Context, v Verb, d design) error {
+func (m *Manager) make(ctx context.Context, name string, v Verb, d design) error {
 	if err := tryListen(ctx, d.listen, d.unlink); err != nil {
 		return err
 	}
@@ -267,24 +280,54 @@ func (m *Manager) make(ctx context.Context, v Verb, d design) error {
 		start = func() error { return m.Units.StartTransient(ctx, d.service, d.socket) }
 	}
 	err := start()
-	for end, pause := time.Now().Add(unloadGrace), 5*time.Millisecond; errors.Is(err, systemdctl.ErrUnitExists) && time.Now().Before(end); pause *= 2 {
-		select {
-		case <-time.After(pause): // the units have ended but are not unloaded yet
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		err = start()
-	}
 	if !errors.Is(err, systemdctl.ErrUnitExists) {
 		return err
 	}
-	// Another unit refers to them and keeps them loaded as they were: better the old
-	// settings than no tunnel.
-	m.Log.Warn("started as it was: a unit that refers to it keeps systemd from taking the new settings", "unit", d.service.Name)
-	if v == MakeSocket {
-		return m.Units.Start(ctx, d.socket.Name)
+	if err := m.unload(ctx, name); err != nil {
+		return err
 	}
-	return m.Units.Start(ctx, d.service.Name)
+	if err := start(); !errors.Is(err, systemdctl.ErrUnitExists) {
+		return err
+	}
+	if v == MakeSocket {
+		err = m.Units.Start(ctx, d.socket.Name)
+	} else {
+		err = m.Units.Start(ctx, d.service.Name)
+	}
+	if err != nil {
+		return err
+	}
+	return errKept
+}
+
+// errKept says that a tunnel was started with the settings it had: another unit refers
+// to its units, and systemd keeps them loaded. Better the old settings than no tunnel.
+var errKept = errors.New("a unit that refers to the tunnel's units keeps them as they were: the new settings wait until that unit is stopped")
+
+// unload waits until systemd has forgotten a tunnel's units, which have ended. It does
+// so by itself as soon as their control group is empty, but at times it misses that
+// (seen with systemd 252 on Linux 6.18); stopping them once more makes it look again.
+func (m *Manager) unload(ctx context.Context, name string) error {
+	for end, pause := time.Now().Add(unloadGrace), 10*time.Millisecond; ; pause *= 2 {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		f, err := m.facts(ctx, name)
+		if err != nil || !f.loaded() || time.Now().After(end) {
+			return err
+		}
+		if err := m.stop(ctx, name); err != nil {
+			return err
+		}
+	}
+}
+
+// stop stops both units, first the socket, so that no connection starts the service again.
+func (m *Manager) stop(ctx context.Context, name string) error {
+	return errors.Join(ignoreGone(m.Units.Stop(ctx, tunnelfile.SocketName(name))),
+		ignoreGone(m.Units.Stop(ctx, tunnelfile.ServiceName(name))))
 }
 
 // ignoreGone is err, unless it says that there is no such unit, which is as well.

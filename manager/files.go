@@ -121,6 +121,14 @@ func (m *Manager) takeFiles(files []file, problems tunnelfile.Problems) {
 			m.read(r)
 		}
 	}
+	for name := range m.down {
+		if m.rows[name] == nil {
+			m.row(name).unmarked = true // a tunnel that went while no daemon was there
+			m.rows[name].down = false
+			m.read(m.rows[name])
+		}
+		delete(m.down, name) // the row knows
+	}
 	m.loaded = true
 	m.showGlobal()
 	m.stepAll()

@@ -247,7 +247,8 @@ func (m *Manager) Tunnels(ctx context.Context) ([]Tunnel, error) {
 func (m *Manager) Tunnel(ctx context.Context, name string) (Tunnel, error) {
 	t, err := ask(ctx, m, func() *Tunnel {
 		if r := m.rows[name]; r != nil && r.isShown {
-			return &r.shown
+			t := r.shown // the row goes on changing
+			return &t
 		}
 		return nil
 	})

@@ -26,6 +26,7 @@ const (
 	RestartService      // likewise; cuts an automatic restart's wait short
 	StopUnits
 	FreeNames // reset failed units, so that their names can be used again
+	Unload    // have systemd forget units that ended
 	SendSignal
 )
 
@@ -92,6 +93,8 @@ func planEnd(r *row) Action {
 		return Action{Verb: StopUnits}
 	case r.service.failed() || r.socket.failed():
 		return Action{Verb: FreeNames}
+	case r.loaded() && !r.lingers:
+		return Action{Verb: Unload}
 	}
 	return Action{}
 }
@@ -139,5 +142,5 @@ func (r *row) outdated() bool {
 // String is the verb, for the log.
 func (v Verb) String() string {
 	return [...]string{"nothing", "wait", "make service", "make socket", "start service",
-		"restart service", "stop units", "free names", "send signal"}[v]
+		"restart service", "stop units", "free names", "unload", "send signal"}[v]
 }

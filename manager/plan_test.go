@@ -72,6 +72,8 @@ func TestPlan(t *testing.T) {
 		{"auto, stopped by hand, asked for", auto, dead, absent, func(r *row) { r.alone, r.retry = false, true }, free, do(MakeService)},
 		{"auto, down", auto, up, serving, func(r *row) { r.down = true }, free, do(StopUnits)},
 		{"auto, down, on its way", auto, ending, listening, func(r *row) { r.down = true }, free, do(Wait)},
+		{"auto, down, units left", auto, systemdctl.Unit{Name: "x", ActiveState: "inactive"}, absent, func(r *row) { r.down = true }, free, do(Unload)},
+		{"auto, down, units stay", auto, systemdctl.Unit{Name: "x", ActiveState: "inactive"}, absent, func(r *row) { r.down, r.lingers = true, true }, free, Action{}},
 		{"auto, down already", auto, absent, absent, func(r *row) { r.down = true }, free, Action{}},
 		{"auto, down, failed before", auto, failed, absent, func(r *row) { r.down = true }, free, do(FreeNames)},
 
@@ -95,6 +97,7 @@ func TestPlan(t *testing.T) {
 		{"the file is broken", auto, up, serving, func(r *row) { r.broken = true }, free, Action{}},
 		{"the file is broken, never ran", auto, absent, absent, func(r *row) { r.file, r.broken = nil, true }, free, Action{}},
 		{"other unit settings", auto, as(up, mark{"old", "l"}.String()), serving, nil, free, do(StopUnits)},
+		{"other unit settings, which systemd would not take", auto, as(up, mark{"old", "l"}.String()), serving, func(r *row) { r.kept = r.design.mark }, free, Action{}},
 		{"other unit settings, ended", auto, absent, absent, func(r *row) { r.retry = true }, free, do(MakeService)},
 		{"other listeners, running", auto, as(up, mark{"s", "old"}.String()), serving, nil, free, Action{}},
 		{"other listeners, idle", onDemand, as(dead, mark{"s", "old"}.String()), listening, nil, free, do(StopUnits)},

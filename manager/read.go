@@ -68,6 +68,9 @@ func (m *Manager) facts(ctx context.Context, name string) (facts, error) {
 	return f, nil
 }
 
+// loaded says whether systemd knows one of the units.
+func (f facts) loaded() bool { return f.service.Name != "" || f.socket.Name != "" }
+
 // add puts a unit where it belongs, if it is one of the tunnel's.
 func (f *facts) add(name string, u systemdctl.Unit) {
 	switch u.Name {
@@ -120,6 +123,9 @@ func (r *row) take(f facts) {
 	wasRunning := r.service.running() || r.service.ending()
 	wasListening := r.socket.running()
 	r.service, r.socket, r.report, r.known = f.service, f.socket, f.report, true
+	if !r.loaded() || r.service.running() || r.socket.running() {
+		r.lingers = false
+	}
 
 	serviceGone := !r.service.running() && !r.service.ending() && !r.service.failed() && !r.service.Job
 	socketGone := !r.socket.running() && !r.socket.ending() && !r.socket.failed() && !r.socket.Job

@@ -32,6 +32,8 @@ type row struct {
 	probe     bool
 
 	told     told
+	kept     mark   // of a design that systemd would not make
+	lingers  bool   // the units have ended and are not forgotten, whatever we do
 	stopping bool   // we asked for the units' end and have not seen it yet
 	alone    bool   // somebody else stopped it: not to be started again unasked
 	problem  string // why the last action failed
@@ -86,8 +88,14 @@ func (r *row) wanted() bool {
 	return r.file.Start != tunnelfile.StartManual || r.started
 }
 
+// loaded says whether systemd knows one of the units.
+func (r *row) loaded() bool { return r.service.Name != "" || r.socket.Name != "" }
+
 // stale says whether the units were made from other settings than the file's.
 func (r *row) stale() bool {
+	if r.kept != (mark{}) && r.kept == r.design.mark {
+		return false
+	}
 	have, ours := markOf(r.service.Environment)
 	if !ours || have.service != r.design.mark.service {
 		return true
