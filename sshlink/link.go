@@ -21,6 +21,8 @@ type Link struct {
 	host string
 	info Info
 
+	master *master // of the openssh transport; nil: native
+
 	// Global requests have no numbers: answers come in the order of the questions, and
 	// ssh.Conn lets the next one wait in line. One goroutine asks them, so that whoever
 	// gives up leaves nothing behind.
@@ -177,7 +179,13 @@ func (l *Link) answerRequests(reqs <-chan *ssh.Request) {
 // still waits for its answer, and further Pings wait behind it.
 func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
-	if _, _, err := l.request(ctx, "keepalive@openssh.com", nil); err != nil {
+	var err error
+	if l.master != nil {
+		err = l.pingMaster(ctx)
+	} else {
+		_, _, err = l.request(ctx, "keepalive@openssh.com", nil)
+	}
+	if err != nil {
 		return 0, err
 	}
 	return time.Since(start), nil
@@ -229,9 +237,17 @@ func (l *Link) LocalAddr() net.Addr { return l.conn.LocalAddr() }
 func (l *Link) RemoteAddr() net.Addr { return l.conn.RemoteAddr() }
 
 // Info says what the link is made of.
-func (l *Link) Info() Info { return l.info }
+func (l *Link) Info() Info {
+	if l.master != nil {
+		info := l.master.stderr.negotiated()
+		info.Transport = tunnelfile.TransportOpenSSH
+		return info
+	}
+	return l.info
+}
 
 // String is for logs: "native to host (cipher, kex)".
 func (l *Link) String() string {
-	return fmt.Sprintf("%s to %s (%s, %s)", l.info.Transport, l.host, l.info.Cipher, l.info.Kex)
+	info := l.Info()
+	return fmt.Sprintf("%s to %s (%s, %s)", info.Transport, l.host, info.Cipher, info.Kex)
 }

@@ -2,11 +2,15 @@ package sshlink
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -25,10 +29,22 @@ func settings(lines ...string) []tunnelfile.Setting {
 // dialServer connects to a testbed's server.
 func dialServer(t testing.TB, s *testbed.Server, more ...string) *Link {
 	t.Helper()
+	return dialBy(t, tunnelfile.TransportNative, s, more...)
+}
+
+// transports runs a test over each transport.
+func transports(t *testing.T, f func(t *testing.T, transport tunnelfile.Transport)) {
+	for _, transport := range []tunnelfile.Transport{tunnelfile.TransportNative, tunnelfile.TransportOpenSSH} {
+		t.Run(string(transport), func(t *testing.T) { f(t, transport) })
+	}
+}
+
+func dialBy(t testing.TB, transport tunnelfile.Transport, s *testbed.Server, more ...string) *Link {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	r, err := Resolve(ctx, Config{
-		Name: "test", Destination: s.Host, ConfigFile: "none",
+		Name: "test", Destination: s.Host, ConfigFile: "none", Transport: transport,
 		Settings: settings(append(more, s.SSHSettings()...)...),
 	})
 	if err != nil {
@@ -42,57 +58,88 @@ func dialServer(t testing.TB, s *testbed.Server, more ...string) *Link {
 	return l
 }
 
-func TestLinkCarriesBytesBothWays(t *testing.T) {
+func TestLinkCarriesBytes(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
-	l := dialServer(t, s)
-
-	target, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer target.Close()
-	go func() {
-		for {
-			c, err := target.Accept()
+	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
+		l := dialBy(t, transport, s)
+		here, there := testbed.SocketDir(t), testbed.SocketDir(t)
+		for _, network := range []string{"tcp", "unix"} {
+			target, err := net.Listen(network, map[string]string{"tcp": "127.0.0.1:0", "unix": here + "/s"}[network])
 			if err != nil {
-				return
+				t.Fatal(err)
 			}
-			go func() { defer c.Close(); io.Copy(c, c) }()
-		}
-	}()
-	c, err := l.DialContext(t.Context(), "tcp", target.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	echo(t, c)
+			defer target.Close()
+			go serveEcho(target)
+			c, err := l.DialContext(t.Context(), network, target.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			echo(t, c)
 
-	ln, err := l.ListenContext(t.Context(), "tcp", "localhost:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		c, err := ln.Accept()
+			ln, err := l.ListenContext(t.Context(), network, map[string]string{"tcp": "localhost:0", "unix": there + "/s"}[network])
+			if err != nil {
+				t.Fatal(err)
+			}
+			go serveEcho(ln)
+			back, err := net.Dial(network, ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer back.Close()
+			echo(t, back)
+			if err := ln.Close(); err != nil {
+				t.Errorf("%s: Close: %v", network, err)
+			}
+			if c, err := net.Dial(network, ln.Addr().String()); err == nil {
+				c.Close()
+				t.Errorf("%s: the server still listens", network)
+			}
+		}
+		if rtt, err := l.Ping(t.Context()); err != nil || rtt <= 0 {
+			t.Errorf("Ping: %v, %v", rtt, err)
+		}
+		info := l.Info()
+		if info.Transport != transport || info.Kex == "" || info.Cipher == "" || !strings.Contains(info.HostKey, "SHA256:") || !strings.Contains(info.ServerVersion, "OpenSSH") {
+			t.Errorf("%+v", info)
+		}
+		if time.Since(l.LastReceived()) > 10*time.Second {
+			t.Error("LastReceived", l.LastReceived())
+		}
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
+		l := dialBy(t, transport, s)
+		_, err := l.DialContext(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(freePort(t)))
+		if e, ok := errors.AsType[*ssh.OpenChannelError](err); !ok || e.Reason != ssh.ConnectionFailed {
+			t.Errorf("a target nobody listens on: %v", err)
+		}
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer taken.Close()
+		_, err = l.ListenContext(t.Context(), "tcp", taken.Addr().String())
+		if e, ok := errors.AsType[*RefusedError](err); !ok || e.Addr != taken.Addr().String() {
+			t.Errorf("a port that is taken: %v", err)
+		}
+		if _, err := l.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func serveEcho(l net.Listener) {
+	for {
+		c, err := l.Accept()
 		if err != nil {
 			return
 		}
-		defer c.Close()
-		io.Copy(c, c)
-	}()
-	there, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+		go func() { defer c.Close(); io.Copy(c, c) }()
 	}
-	defer there.Close()
-	echo(t, there)
-	if err := ln.Close(); err != nil {
-		t.Error(err)
-	}
-
-	if _, err := l.Ping(t.Context()); err != nil {
-		t.Error(err)
-	}
-	t.Logf("%+v", l.Info())
 }
 
 // echo sends a megabyte and its end, and wants it back.

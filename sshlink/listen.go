@@ -101,17 +101,23 @@ type listener struct {
 // part goes to the server as it is (empty for all interfaces, "localhost", an address), or
 // network is "unix" and addr a path. Port 0 lets the server choose.
 func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
+	var key forwardKey
 	switch network {
 	case "tcp", "tcp4", "tcp6":
 		host, port, err := splitAddress(addr)
 		if err != nil {
 			return nil, err
 		}
-		return l.listen(ctx, forwardKey{host: host, port: port})
+		key = forwardKey{host: host, port: port}
 	case "unix":
-		return l.listen(ctx, forwardKey{unix: addr})
+		key = forwardKey{unix: addr}
+	default:
+		return nil, net.UnknownNetworkError(network)
 	}
-	return nil, net.UnknownNetworkError(network)
+	if l.master != nil {
+		return l.listenMaster(ctx, key)
+	}
+	return l.listen(ctx, key)
 }
 
 // RefusedError is the server's no to a remote listener.

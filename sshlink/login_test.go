@@ -404,12 +404,6 @@ func TestLoginsByKeySettings(t *testing.T) {
 	})
 }
 
-func TestMain(m *testing.M) {
-	// The environment of whoever runs the tests must not reach the agents and keys of the rows.
-	os.Unsetenv("SSH_AUTH_SOCK")
-	os.Exit(m.Run())
-}
-
 func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,21 +2,129 @@ package sshlink
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
 
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// chooseTransport decides between the native and the openssh transport.
-func (r *Resolved) chooseTransport(context.Context) error {
-	if r.config.Transport == tunnelfile.TransportOpenSSH {
-		return errorf(mistaken, "Transport=openssh: not built yet")
+// chooseTransport decides between the native and the openssh transport. The person's word is
+// law; auto takes openssh only where the native one cannot do what ssh_config asks for.
+func (r *Resolved) chooseTransport(ctx context.Context) error {
+	_, missing := exec.LookPath("ssh")
+	switch r.config.Transport {
+	case tunnelfile.TransportOpenSSH:
+		if missing != nil {
+			return errorf(mistaken, "Transport=openssh: there is no ssh program here")
+		}
+		r.Transport, r.Reason = tunnelfile.TransportOpenSSH, "the tunnel file asks for it"
+		return nil
+	case tunnelfile.TransportNative:
+		r.Transport, r.Reason = tunnelfile.TransportNative, "the tunnel file asks for it"
+		return nil
 	}
-	r.Transport = tunnelfile.TransportNative
+	r.Transport, r.Reason = tunnelfile.TransportNative, "nothing here needs another"
+	if missing != nil {
+		r.Reason = "there is no ssh program here"
+		return nil
+	}
+	for hop := r; hop != nil; hop = hop.jump {
+		if why := hop.needsOpenSSH(ctx); why != "" {
+			if hop != r {
+				why = "ProxyJump " + hop.originalHost() + ": " + why
+			}
+			r.Transport, r.Reason = tunnelfile.TransportOpenSSH, why
+			return nil
+		}
+	}
 	return nil
 }
 
-func (r *Resolved) mayFallBack() bool { return false }
+// needsOpenSSH says what of one host's configuration only ssh itself can do; empty: nothing.
+func (r *Resolved) needsOpenSSH(ctx context.Context) string {
+	yes := func(keyword string) bool { return isYes(r.option(keyword)) }
+	switch {
+	case yes("compression"):
+		return "Compression=yes"
+	case r.option("pkcs11provider") != "":
+		return "PKCS11Provider=" + r.option("pkcs11provider")
+	case yes("hostbasedauthentication"):
+		return "HostbasedAuthentication=yes"
+	case yes("verifyhostkeydns"):
+		return "VerifyHostKeyDNS=yes"
+	case yes("gssapiauthentication") && r.prefers("gssapi-with-mic") && hasTicket():
+		return "GSSAPIAuthentication=yes and there is a Kerberos ticket"
+	case yes("gssapikeyexchange") && hasTicket():
+		return "GSSAPIKeyExchange=yes and there is a Kerberos ticket"
+	}
+	if _, err := r.algorithms(nil); errors.Is(err, errNoCommon) {
+		return strings.TrimSuffix(err.Error(), "; set Transport=openssh")
+	}
+	if key := r.lonelySecurityKey(ctx); key != "" {
+		return key + " is a security key that no agent holds"
+	}
+	if path := r.runningMaster(ctx); path != "" {
+		return "a ControlMaster of yours runs at " + tilde(path)
+	}
+	return ""
+}
 
-func (r *Resolved) dialOpenSSH(context.Context) (*Link, error) {
-	return nil, errorf(mistaken, "Transport=openssh: not built yet")
+// prefers says whether PreferredAuthentications has a method in it; by default it has all.
+func (r *Resolved) prefers(method string) bool {
+	order := splitList(r.option("preferredauthentications"))
+	return len(order) == 0 || slices.Contains(order, method)
+}
+
+// hasTicket says whether this person holds a Kerberos ticket that is still good. Without
+// klist it goes by the ticket file.
+func hasTicket() bool {
+	if klist, err := exec.LookPath("klist"); err == nil {
+		return exec.Command(klist, "-s").Run() == nil
+	}
+	path := strings.TrimPrefix(os.Getenv("KRB5CCNAME"), "FILE:")
+	return path != "" && fileExists(path)
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// lonelySecurityKey is the first IdentityFile of a security key that no agent holds.
+func (r *Resolved) lonelySecurityKey(ctx context.Context) string {
+	var agent *agentConn
+	for _, value := range r.resolution.options["identityfile"] {
+		path := r.path(value)
+		if value == "none" || !fileExists(path) {
+			continue
+		}
+		file, err := readKeyFile(path)
+		if err != nil || file.public == nil || !strings.HasPrefix(file.public.Type(), "sk-") {
+			continue
+		}
+		if agent == nil {
+			if agent = r.openAgent(ctx); agent == nil {
+				return tilde(path)
+			}
+			defer agent.Close()
+		}
+		if _, held := agent.find(file.public); !held {
+			return tilde(path)
+		}
+	}
+	return ""
+}
+
+// mayFallBack says whether a server that the native transport has no algorithm in common with
+// may be tried by ssh itself.
+func (r *Resolved) mayFallBack() bool {
+	if r.config.Transport != tunnelfile.TransportAuto && r.config.Transport != "" {
+		return false
+	}
+	_, err := exec.LookPath("ssh")
+	return err == nil
 }

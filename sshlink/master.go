@@ -1,0 +1,203 @@
+package sshlink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// master is the system's ssh as a ControlMaster: it logs in, and carries channels for who
+// speaks to its control socket (OpenSSH's PROTOCOL.mux).
+type master struct {
+	r      *Resolved
+	socket string
+	cmd    *exec.Cmd // nil: the person's own, which is left running
+	dir    string    // the private folder of socket, empty where it is the person's own
+	ended  chan struct{}
+	stderr *masterLog
+	stop   sync.Once
+}
+
+// masterGrace is how long ssh may take to end before it is killed.
+const masterGrace = time.Second
+
+// runningMaster is the socket of a ControlMaster that the person runs to the same place,
+// empty where there is none.
+func (r *Resolved) runningMaster(ctx context.Context) string {
+	path := r.option("controlpath")
+	if path == "" {
+		return ""
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Type() != os.ModeSocket {
+		return ""
+	}
+	if (&master{r: r, socket: path}).control(ctx, io.Discard, "check") != nil {
+		return ""
+	}
+	return path
+}
+
+// startMaster runs ssh until its control socket is there, which is when it has logged in.
+func (r *Resolved) startMaster(ctx context.Context) (*master, error) {
+	if path := r.runningMaster(ctx); path != "" {
+		ended := make(chan struct{})
+		close(ended)
+		return &master{r: r, socket: path, ended: ended, stderr: &masterLog{}}, nil
+	}
+	dir, err := privateDir()
+	if err != nil {
+		return nil, wrapf(passing, err, "no folder for ssh's control socket")
+	}
+	m := &master{r: r, dir: dir, socket: filepath.Join(dir, "c"), ended: make(chan struct{})}
+	m.stderr = &masterLog{log: r.config.log().With("from", "ssh")}
+	m.cmd = exec.Command("ssh", m.arguments()...)
+	m.cmd.Env = r.environment()
+	m.cmd.Stderr = m.stderr
+	// A session of its own: ssh must not find a terminal to ask on.
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
+	m.cmd.WaitDelay = masterGrace
+	if err := m.cmd.Start(); err != nil {
+		os.RemoveAll(dir)
+		return nil, wrapf(mistaken, err, "cannot run ssh")
+	}
+	go func() {
+		m.cmd.Wait()
+		syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL) // its ProxyCommand
+		os.RemoveAll(dir)
+		close(m.ended)
+	}()
+	if err := m.awaitSocket(ctx); err != nil {
+		m.close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// privateDir makes a folder that only this person can enter. A unix socket's path may have
+// 107 bytes, and ssh needs 17 more than the name for a moment.
+func privateDir() (string, error) {
+	parent := os.Getenv("XDG_RUNTIME_DIR")
+	if parent == "" || len(parent) > 60 {
+		parent = os.TempDir()
+	}
+	return os.MkdirTemp(parent, "holdfast-ssh-")
+}
+
+// arguments are ssh's. What comes first beats the rest: our own needs, then the file's [SSH]
+// section; our defaults stand in only for what nobody has set.
+func (m *master) arguments() []string {
+	r := m.r
+	args := []string{"-N", "-T", "-n"}
+	if r.config.ConfigFile != "" {
+		args = append(args, "-F", r.config.ConfigFile)
+	}
+	own := []tunnelfile.Setting{
+		{Key: "ControlMaster", Value: "yes"},
+		{Key: "ControlPath", Value: m.socket},
+		{Key: "ControlPersist", Value: "no"},
+		{Key: "ClearAllForwardings", Value: "yes"}, // forwards are ours to make
+		{Key: "RemoteCommand", Value: "none"},
+		{Key: "PermitLocalCommand", Value: "no"},
+		{Key: "LogLevel", Value: "DEBUG1"}, // says what was negotiated
+	}
+	args = append(args, settingArgs(own)...)
+	args = append(args, settingArgs(r.config.Settings)...)
+	for _, s := range holdfastDefaults {
+		if r.resolution.unset[strings.ToLower(s.Key)] {
+			args = append(args, settingArgs([]tunnelfile.Setting{s})...)
+		}
+	}
+	dest, _ := parseDestination(r.config.Destination) // it did parse when it was resolved
+	return append(args, dest.args()...)
+}
+
+// environment lets ssh ask through SSH_ASKPASS where there is somebody, and nowhere else.
+func (r *Resolved) environment() []string {
+	require := "never"
+	if r.config.Ask != nil && os.Getenv("SSH_ASKPASS") != "" {
+		require = "force"
+	}
+	return append(os.Environ(), "SSH_ASKPASS_REQUIRE="+require)
+}
+
+// awaitSocket waits until ssh has logged in and listens, or has given up.
+func (m *master) awaitSocket(ctx context.Context) error {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		if _, err := os.Stat(m.socket); err == nil {
+			return nil
+		}
+		select {
+		case <-m.ended:
+			return m.r.sshError(m.stderr)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// control runs ssh -O, a command for the master. What it prints goes to out; its error is
+// what it says on its standard error.
+func (m *master) control(ctx context.Context, out io.Writer, command string, args ...string) error {
+	argv := append([]string{"-F", "none", "-S", m.socket, "-O", command}, args...)
+	cmd := exec.CommandContext(ctx, "ssh", append(argv, "--", "master")...)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = out, &stderr
+	cmd.WaitDelay = masterGrace
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if text := lastLines(stderr.String(), 1); err != nil && text != "" {
+		return errors.New(printable(text))
+	}
+	return err
+}
+
+// close ends ssh, unless it is the person's own.
+func (m *master) close() {
+	m.stop.Do(func() {
+		m.signal(syscall.SIGTERM)
+		if m.cmd != nil {
+			time.AfterFunc(masterGrace, func() { m.signal(syscall.SIGKILL) })
+		}
+	})
+}
+
+func (m *master) signal(s syscall.Signal) {
+	select {
+	case <-m.ended:
+	default:
+		m.cmd.Process.Signal(s)
+	}
+}
+
+// masterConn is a connection to the control socket. When it ends it waits for ssh to say why.
+type masterConn struct {
+	net.Conn
+	reader io.Reader
+	master *master
+}
+
+func (c *masterConn) Read(p []byte) (int, error) {
+	n, err := c.reader.Read(p)
+	if err != nil && c.master.cmd != nil {
+		select {
+		case <-c.master.ended:
+			err = c.master.r.sshError(c.master.stderr)
+		case <-time.After(masterGrace / 2):
+		}
+	}
+	return n, err
+}
