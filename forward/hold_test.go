@@ -155,7 +155,12 @@ func TestHoldLimits(t *testing.T) {
 func TestDyingLinkPutsConnectionsBack(t *testing.T) {
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{local(loopback, tcp(echo))}})
-	dying := deaf()
+	late := make(chan struct{}) // the first one learns of the loss only after the second came
+	dying := &fakeLink{dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		<-late
+		return nil, ctx.Err()
+	}}
 	use(t, s, dying)
 	first := connect(t, s.addr(0))
 	testbed.WaitFor(t, patience, func() error {
@@ -165,8 +170,9 @@ func TestDyingLinkPutsConnectionsBack(t *testing.T) {
 		return nil
 	})
 	s.Lost(dying)
-	awaitHeld(t, s, 1)
 	second := connect(t, s.addr(0))
+	awaitHeld(t, s, 1)
+	close(late)
 	awaitHeld(t, s, 2)
 	s.mu.Lock()
 	a, b := s.held.waiting[0].conn.RemoteAddr().String(), s.held.waiting[1].conn.RemoteAddr().String()

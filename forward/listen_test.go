@@ -99,6 +99,18 @@ func TestAddressInUse(t *testing.T) {
 	} else {
 		l.Close()
 	}
+	if six, err := net.Listen("tcp6", "[::1]:0"); err == nil {
+		defer six.Close()
+		port := six.Addr().(*net.TCPAddr).Port
+		if _, err := New(Config{Forwards: []tunnelfile.Forward{local(tunnelfile.Address{Port: port}, tcp(other))}}); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Errorf("[::1] taken: %v", err)
+		}
+		if l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", itoa(port))); err != nil {
+			t.Errorf("127.0.0.1 left open: %v", err)
+		} else {
+			l.Close()
+		}
+	}
 	if conn, err := net.Dial("unix", socket.String()); err != nil {
 		t.Errorf("the other's socket is gone: %v", err)
 	} else {

@@ -213,7 +213,7 @@ func validHost(host string) bool {
 		return false
 	}
 	for i := range len(host) {
-		if host[i] <= ' ' || host[i] == 0x7f {
+		if c := host[i]; c <= ' ' || c == 0x7f || c == '[' || c == ']' {
 			return false
 		}
 	}

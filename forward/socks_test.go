@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -74,6 +75,7 @@ func TestReadSOCKS(t *testing.T) {
 func FuzzReadSOCKS(f *testing.F) {
 	f.Add([]byte("\x04\x01\x00\x50\x7f\x00\x00\x01me\x00rest"))
 	f.Add([]byte("\x04\x01\x01\xbb\x00\x00\x00\x01\x00example.org\x00rest"))
+	f.Add([]byte("\x04\x01\x01\xbb\x00\x00\x00\x01\x00e[ample.org\x00rest"))
 	f.Add([]byte("\x05\x01\x00\x05\x01\x00\x01\x0a\x00\x00\x07\x1f\x90rest"))
 	f.Add([]byte("\x05\x01\x00\x05\x01\x00\x03\x02db\x15\x38"))
 	f.Add([]byte("\x05\x01\x00\x05\x01\x00\x04aaaabbbbccccdddd\x15\x38x"))
@@ -201,5 +203,24 @@ func TestReverseSOCKSHonoursPermitRemoteOpen(t *testing.T) {
 	testbed.CheckEcho(t, c, 1000, patience)
 	if err := askSOCKS(connect(t, listen), "5", "127.0.0.1:9"); err == nil || !strings.Contains(err.Error(), `\x05\x02`) {
 		t.Errorf("another target: %v", err)
+	}
+}
+
+// What a client sends right behind its request belongs to the stream.
+func TestSOCKSClientInAHurry(t *testing.T) {
+	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
+	listen := freeAddr(t)
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{dynamic(loopback), remote(tcp(listen), tunnelfile.Address{})}})
+	link := direct()
+	use(t, s, link)
+	defer s.Lost(link)
+	port := echo.(*net.TCPAddr).Port
+	for _, a := range []net.Addr{s.addr(0), listen} {
+		c := connect(t, a)
+		fmt.Fprintf(c, "\x04\x01%s\x7f\x00\x00\x01\x00early", []byte{byte(port >> 8), byte(port)})
+		closeWrite(c)
+		if got, err := io.ReadAll(c); err != nil || string(got) != "\x00\x5a\x00\x00\x00\x00\x00\x00early" {
+			t.Errorf("read %q, %v", got, err)
+		}
 	}
 }
