@@ -59,16 +59,21 @@ type worker struct {
 	wasUp     bool      // ExecUp ran, ExecDown is due; the keeper's goroutine has it, while it runs
 	lastStamp atomic.Pointer[string]
 
+	commandOn    atomic.Pointer[sshlink.Link] // RemoteCommand runs there
+	commandEnded chan commandEnd
+
 	// What follows belongs to the goroutine of Run.
 
-	rtt       time.Duration // shown
-	note      string        // what is wrong with the changed file; empty: nothing
-	ready     bool          // READY=1 was said
-	refusing  bool
-	stopping  bool
-	reloading bool
-	again     bool // another SIGHUP came during a reload
-	inherited int
+	commandRan  *sshlink.Link // RemoteCommand was started there last
+	commandNote string        // how it ended; empty: it has not
+	rtt         time.Duration // shown
+	note        string        // what is wrong with the changed file; empty: nothing
+	ready       bool          // READY=1 was said
+	refusing    bool
+	stopping    bool
+	reloading   bool
+	again       bool // another SIGHUP came during a reload
+	inherited   int
 }
 
 // Run runs the tunnel until it is told to stop, idles out, or meets what ends it; see
@@ -77,7 +82,8 @@ func Run(ctx context.Context, o Options) error {
 	w := &worker{
 		o: o, log: o.Log, notify: newNotifier(o.Log),
 		resolved: make(chan settings, 1), reloaded: make(chan reload, 1), changed: make(chan struct{}, 1),
-		ended: make(chan struct{}), fileChanged: make(chan struct{}, 1),
+		commandEnded: make(chan commandEnd, 1),
+		ended:        make(chan struct{}), fileChanged: make(chan struct{}, 1),
 		state: tunnelfile.Connecting, since: time.Now(),
 	}
 	w.managed = w.notify.present() && !o.Once
@@ -148,6 +154,8 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, kept <-chan
 	}
 	idle := time.NewTimer(time.Hour)
 	defer idle.Stop()
+	ctx, stopCommand := context.WithCancel(ctx)
+	defer stopCommand()
 	w.tell()
 	for {
 		if wait, over := w.idleFor(); over {
@@ -175,6 +183,14 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, kept <-chan
 			w.reload(ctx)
 		case <-w.changed:
 			w.tell()
+			if s := w.keeperSaid(); s.State == tunnelfile.Up {
+				w.runCommand(ctx, s.Link.(*sshlink.Link))
+			}
+		case end := <-w.commandEnded:
+			if w.commandHasEnded(end) {
+				return nil
+			}
+			w.wake()
 		case <-w.set.Idle():
 		case <-idle.C:
 		case <-alive:
@@ -277,7 +293,14 @@ func (w *worker) use(ctx context.Context, l keeper.Link) error {
 
 func (w *worker) lost(l keeper.Link, why error) { w.set.Lost(l.(*sshlink.Link)) }
 
-func (w *worker) draining(l keeper.Link) int { return w.set.Draining(l.(*sshlink.Link)) }
+// draining is how much still runs over a replaced link, RemoteCommand included.
+func (w *worker) draining(l keeper.Link) int {
+	n := w.set.Draining(l.(*sshlink.Link))
+	if w.commandOn.Load() == l.(*sshlink.Link) {
+		n++
+	}
+	return n
+}
 
 // wake makes the loop look again at what there is to tell.
 func (w *worker) wake() {
@@ -344,8 +367,10 @@ func (w *worker) tell() {
 	}
 	w.rtt = steady(w.rtt, said.RTT)
 	state, text := describe(said, forwards, w.rtt)
-	if w.note != "" {
-		text += " (" + w.note + ")"
+	for _, note := range []string{w.note, w.commandNote} {
+		if note != "" {
+			text += " (" + note + ")"
+		}
 	}
 	if refuse := state == tunnelfile.Blocked; refuse != w.refusing {
 		// The forwards' own state changes with this, and comes back here.

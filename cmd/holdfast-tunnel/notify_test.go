@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,17 +54,26 @@ func newNotifySocket(t testing.TB) *notifySocket {
 			n.mu.Lock()
 			n.lines = append(n.lines, strings.Split(string(buf[:size]), "\n")...)
 			n.fds = append(n.fds, fds...)
+			if slices.Contains(n.lines, "FDSTOREREMOVE=1") {
+				n.forget()
+			}
 			n.mu.Unlock()
 		}
 	}()
 	t.Cleanup(func() {
 		conn.Close()
 		<-done
-		for _, fd := range n.fds {
-			unix.Close(fd)
-		}
+		n.forget()
 	})
 	return n
+}
+
+// forget closes what was stored. n.mu is held, or nobody else is there.
+func (n *notifySocket) forget() {
+	for _, fd := range n.fds {
+		unix.Close(fd)
+	}
+	n.fds = nil
 }
 
 // said is all assignments that begin with prefix.

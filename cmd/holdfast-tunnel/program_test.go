@@ -79,7 +79,7 @@ func (p *program) SetFile(text string) {
 func (p *program) command(env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append([]string{asProgram + "=1", "XDG_RUNTIME_DIR=" + p.Runtime, "HOME=" + p.Runtime,
-		"PATH=" + os.Getenv("PATH"), "GORACE=" + os.Getenv("GORACE")}, env...)
+		"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, env...)
 	cmd.Stderr = p
 	return cmd
 }
