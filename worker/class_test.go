@@ -1,0 +1,166 @@
+package worker
+
+import (
+	"context"
+	"io"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// TestClasses holds keeper's table against the errors of real servers: a row for each
+// way that a dial, a handshake, an authentication or a link can fail.
+func TestClasses(t *testing.T) {
+	dir := t.TempDir()
+	stranger := testbed.NewKey(t, filepath.Join(dir, "stranger"), "ed25519", "")
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	other := testbed.StartServer(t, testbed.ServerOptions{})
+	server := func(config ...string) func(*testing.T) (*testbed.Server, []string) {
+		return func(t *testing.T) (*testbed.Server, []string) {
+			return testbed.StartServer(t, testbed.ServerOptions{Config: config}), nil
+		}
+	}
+	with := func(settings ...string) func(*testing.T) (*testbed.Server, []string) {
+		return func(*testing.T) (*testbed.Server, []string) { return s, settings }
+	}
+	port := func(addr net.Addr) string {
+		return "Port=" + strconv.Itoa(addr.(*net.TCPAddr).Port)
+	}
+	for _, c := range []struct {
+		what  string
+		setup func(*testing.T) (*testbed.Server, []string) // a server, and settings that beat its own
+		want  keeper.Class
+	}{
+		{"nobody listens", with("Port=" + strconv.Itoa(testbed.FreePort(t))), keeper.Passing},
+		{"the name does not resolve", with("HostName=none.invalid"), keeper.Passing},
+		{"no greeting in time", func(t *testing.T) (*testbed.Server, []string) {
+			return s, []string{port(testbed.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) { io.Copy(io.Discard, c) })), "ConnectTimeout=1"}
+		}, keeper.Passing},
+		{"no SSH server", func(t *testing.T) (*testbed.Server, []string) {
+			return s, []string{port(testbed.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) { io.WriteString(c, "220 smtp.example.com ESMTP\r\n") }))}
+		}, keeper.Passing},
+		{"the proxy command fails", with("ProxyCommand=exit 1"), keeper.Passing},
+		{"reset in the handshake", func(t *testing.T) (*testbed.Server, []string) {
+			return s, []string{port(testbed.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+				io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n")
+				c.Read(make([]byte, 1))
+				c.(*net.TCPConn).SetLinger(0)
+				c.Close()
+			}))}
+		}, keeper.Passing},
+
+		{"closed before the greeting", func(t *testing.T) (*testbed.Server, []string) {
+			return s, []string{port(testbed.Serve(t, "tcp", "127.0.0.1:0", func(net.Conn) {}))}
+		}, keeper.TurnedAway},
+		{"MaxStartups", func(t *testing.T) (*testbed.Server, []string) {
+			full := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"MaxStartups 1:100:1"}})
+			conn, err := net.Dial("tcp", full.Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { conn.Close() })
+			conn.Read(make([]byte, 1)) // the greeting: sshd has counted it
+			return full, nil
+		}, keeper.TurnedAway},
+
+		{"wrong key", with("IdentityFile="+stranger.File, "IdentityAgent=none"), keeper.Denied},
+		{"no key", with("IdentityFile=none", "IdentityAgent=none"), keeper.Denied},
+		{"passwords only, and nobody to ask", server("AuthenticationMethods password", "PasswordAuthentication yes"), keeper.Denied},
+		{"not one of AllowUsers", server("AllowUsers nobody-else"), keeper.Denied},
+		{"another factor wanted", server("AuthenticationMethods publickey,password", "PasswordAuthentication yes"), keeper.Denied},
+
+		{"unknown host", with("UserKnownHostsFile=/dev/null"), keeper.Distrusted},
+		{"changed host key", with("HostKeyAlias=["+other.Host+"]:"+strconv.Itoa(other.Port), "UserKnownHostsFile="+other.KnownHosts), keeper.Distrusted},
+		{"revoked host key", func(t *testing.T) (*testbed.Server, []string) {
+			known := filepath.Join(t.TempDir(), "known_hosts")
+			name := "[" + s.Host + "]:" + strconv.Itoa(s.Port)
+			if err := tunnelfile.Write(known, "@revoked "+name+" "+s.HostKeys[0].AuthorizedKey()+"\n"); err != nil {
+				t.Fatal(err)
+			}
+			return s, []string{"UserKnownHostsFile=" + known}
+		}, keeper.Distrusted},
+
+		{"a setting that ssh does not take", with("Ciphers=none-such"), keeper.Mistaken},
+		{"no cipher in common", func(t *testing.T) (*testbed.Server, []string) {
+			return testbed.StartServer(t, testbed.ServerOptions{Config: []string{"Ciphers aes256-ctr"}}), []string{"Ciphers=aes128-ctr"}
+		}, keeper.Mistaken},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			server, settings := c.setup(t)
+			link, err := connect(t, server, settings...)
+			if err == nil {
+				link.Close()
+				t.Fatal("connected")
+			}
+			if got := keeper.Classify(err); got != c.want {
+				t.Errorf("%v: class %v, want %v", err, got, c.want)
+			}
+			if strings.ContainsAny(err.Error(), "\r\n") {
+				t.Errorf("more than one line: %q", err)
+			}
+		})
+	}
+}
+
+// TestClassesOfLoss is TestClasses for links that stood.
+func TestClassesOfLoss(t *testing.T) {
+	for what, lose := range map[string]func(*testbed.Server, *testbed.Proxy){
+		"session killed":   func(s *testbed.Server, _ *testbed.Proxy) { s.KillSessions(syscall.SIGKILL) },
+		"session ended":    func(s *testbed.Server, _ *testbed.Proxy) { s.KillSessions(syscall.SIGTERM) },
+		"server stopped":   func(s *testbed.Server, _ *testbed.Proxy) { s.Stop() },
+		"connection reset": func(_ *testbed.Server, p *testbed.Proxy) { p.Reset() },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := testbed.StartServer(t, testbed.ServerOptions{})
+			proxy := testbed.NewProxy(t, s.Addr)
+			_, port, _ := net.SplitHostPort(proxy.Addr)
+			link, err := connect(t, s, "Port="+port, "HostKeyAlias=["+s.Host+"]:"+strconv.Itoa(s.Port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer link.Close()
+			lose(s, proxy)
+			lost := make(chan error, 1)
+			go func() { lost <- link.Wait() }()
+			select {
+			case err := <-lost:
+				if got := keeper.Classify(err); err == nil || got != keeper.Passing {
+					t.Errorf("%v: class %v, want %v", err, got, keeper.Passing)
+				}
+			case <-time.After(20 * time.Second):
+				t.Error("nobody notices")
+			}
+		})
+	}
+}
+
+// connect makes one attempt.
+func connect(t *testing.T, s *testbed.Server, settings ...string) (*sshlink.Link, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	c := sshlink.Config{Name: "t", Destination: s.Host}
+	for _, line := range append(settings, s.SSHSettings()...) { // ssh takes the first value of each
+		key, value, _ := strings.Cut(line, "=")
+		if line == "IdentityFile="+s.IdentityFile && len(settings) > 0 && strings.HasPrefix(settings[0], "IdentityFile=") {
+			continue // of IdentityFile ssh takes all
+		}
+		c.Settings = append(c.Settings, tunnelfile.Setting{Key: key, Value: value})
+	}
+	r, err := sshlink.Resolve(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return r.Dial(ctx)
+}
