@@ -9,8 +9,6 @@ import (
 // [::1]:5432, db.internal:5432 or a path.
 func (a Address) String() string {
 	switch {
-	case a == Address{}:
-		return ""
 	case a.Unix != "":
 		return strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace(a.Unix)
 	case a.Host == "" && !a.Bind:

@@ -170,6 +170,7 @@ func noAssignment(trimmed string) string {
 // those with "#"; keys whose values may have a lone ";" in them do not call this.)
 func splitComment(value string) (text, comment string) {
 	var quote byte
+	afterBlank := false
 	for i := 0; i < len(value); i++ {
 		c := value[i]
 		switch {
@@ -181,10 +182,10 @@ func splitComment(value string) (text, comment string) {
 			}
 		case c == '"' || c == '\'':
 			quote = c
-		case i > 0 && isBlank(value[i-1]) &&
-			(c == ';' || c == '#' && (i+1 == len(value) || isBlank(value[i+1]))):
+		case afterBlank && (c == ';' || c == '#' && (i+1 == len(value) || isBlank(value[i+1]))):
 			return strings.TrimSpace(value[:i]), value[i:]
 		}
+		afterBlank = quote == 0 && isBlank(c)
 	}
 	return strings.TrimSpace(value), ""
 }
