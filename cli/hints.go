@@ -19,9 +19,9 @@ func hintFor(t dbusapi.Tunnel) string {
 	case t.State == tunnelfile.Failed:
 		return fmt.Sprintf("holdfast logs %s -n 20 shows what it said last", t.Name)
 	case t.State == tunnelfile.Blocked && has("host key", "known_hosts"):
-		return fmt.Sprintf("ssh %s shows the server's key and asks what to do; then holdfast up %s", t.Destination, t.Name)
+		return fmt.Sprintf("%s shows the server's key and asks what to do; then holdfast up %s", sshCommand(t), t.Name)
 	case t.State == tunnelfile.Blocked && has("authenticate", "authentication", "passphrase", "password", "permission denied", "key"):
-		return fmt.Sprintf("does ssh %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", t.Destination, t.Name)
+		return fmt.Sprintf("does %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", sshCommand(t), t.Name)
 	case t.State == tunnelfile.Blocked:
 		return fmt.Sprintf("mend it with holdfast edit %s; holdfast logs %s has more", t.Name, t.Name)
 	case t.State == tunnelfile.Offline && has("portal"):
@@ -30,13 +30,33 @@ func hintFor(t dbusapi.Tunnel) string {
 	return ""
 }
 
+// sshCommand is the ssh that logs in where the tunnel does.
+func sshCommand(t dbusapi.Tunnel) string {
+	words := []string{"ssh"}
+	// What drop-ins say is not seen here; it is a hint.
+	if file, problems := tunnelfile.Parse(t.Name, "", t.Text); len(problems) == 0 {
+		for _, setting := range file.SSH {
+			words = append(words, "-o", shellWord(setting.Key+"="+setting.Value))
+		}
+	}
+	return strings.Join(append(words, shellWord(t.Destination)), " ")
+}
+
+// shellWord is text as a shell reads it as one word.
+func shellWord(text string) string {
+	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_-+=:,./[]") == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
 // noSuch says that no tunnel has this name or matches this glob, and which was meant perhaps.
 func noSuch(pattern string, tunnels []dbusapi.Tunnel) error {
 	err := fmt.Errorf("%w: %s", dbusapi.ErrNoSuchTunnel, pattern)
 	if len(tunnels) == 0 {
 		return hinted{err, "there are none yet; holdfast add NAME SSH-ARGUMENTS… makes one"}
 	}
-	best, distance := "", 3
+	best, distance := "", max(1, len(pattern)/3)+1
 	for _, t := range tunnels {
 		if d := edits(pattern, t.Name); d < distance {
 			best, distance = t.Name, d
@@ -48,24 +68,28 @@ func noSuch(pattern string, tunnels []dbusapi.Tunnel) error {
 	return err
 }
 
-// edits is how many letters must be put in, taken out or changed to make b of a
-// (Levenshtein's distance).
+// edits is how many letters must be put in, taken out, changed, or swapped with their
+// neighbour to make b of a (optimal string alignment distance).
 func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		d[i][0] = i
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
+	for j := range d[0] {
+		d[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			changed := 1
+			if a[i-1] == b[j-1] {
+				changed = 0
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, diagonal+1, row[j]+1)
+			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+changed)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return d[len(a)][len(b)]
 }

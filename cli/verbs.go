@@ -111,6 +111,11 @@ func (s *session) act(args []string, a action) error {
 		return nil
 	}
 	w := wait{session: s, action: a, client: client, start: start, pending: before, said: make(map[string]string)}
+	if !s.out.live { // how they were is no news
+		for _, t := range before {
+			w.said[t.Name] = happening(t)
+		}
+	}
 	return w.run(first, snapshots)
 }
 
@@ -243,10 +248,7 @@ func (w *wait) show(now dbusapi.Snapshot) {
 	changed := false
 	for _, before := range w.pending {
 		t, _ := now.Tunnel(before.Name)
-		text := t.Name + ": " + stateLine(t)
-		if t.Status == "" {
-			text = t.Name + ": " + string(t.State)
-		}
+		text := happening(t)
 		if w.said[t.Name] != text {
 			changed = true
 			w.said[t.Name] = text
@@ -260,6 +262,9 @@ func (w *wait) show(now dbusapi.Snapshot) {
 		w.out.progress(strings.Join(parts, " · "))
 	}
 }
+
+// happening is what goes on with a tunnel: "web: retrying: in 8s, connection refused".
+func happening(t dbusapi.Tunnel) string { return t.Name + ": " + stateLine(t) }
 
 // leave is what Ctrl-C does: nothing.
 func (w *wait) leave(now dbusapi.Snapshot) error {

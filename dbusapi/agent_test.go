@@ -15,7 +15,7 @@ import (
 // person is an Agent.
 type person struct {
 	answer string
-	err    atomic.Value // error: what Ask fails with
+	err    atomic.Value  // error: what Ask fails with
 	asked  chan string   // what was asked
 	gone   chan struct{} // closed when the question was withdrawn; nil: answer at once
 }

@@ -21,6 +21,7 @@ type Backend struct {
 	mu          sync.Mutex
 	rows        map[string]manager.Tunnel
 	global      manager.Global
+	starts      map[string]int // of each tunnel; one is a minute after the other
 	subscribers map[int]func(manager.Change)
 	next        int
 }
@@ -46,12 +47,13 @@ type outcome struct {
 func NewBackend() *Backend {
 	return &Backend{
 		rows:        make(map[string]manager.Tunnel),
+		starts:      make(map[string]int),
 		global:      manager.Global{Version: "0.0.0-test", Network: "online", NetworkSource: "NetworkManager"},
 		subscribers: make(map[int]func(manager.Change)),
 	}
 }
 
-// Since is when everything in a Backend happened.
+// Since is when everything in a Backend happened for the first time.
 var Since = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // publish tells every subscriber. The lock is held, so changes keep their order.
@@ -97,7 +99,7 @@ func row(name, text string) (manager.Tunnel, error) {
 		Name: name, Description: cmp.Or(file.Description, file.Destination), Destination: file.Destination,
 		FilePath: "/home/me/.config/holdfast/" + name + tunnelfile.Suffix, Text: text,
 		Unit: tunnelfile.ServiceName(name), StartMode: file.Start,
-		State: tunnelfile.Inactive, StateSince: Since,
+		State: tunnelfile.Inactive, StateSince: Since.Add(-time.Hour),
 	}
 	for _, f := range file.Forwards {
 		switch f.Kind {
@@ -108,16 +110,12 @@ func row(name, text string) (manager.Tunnel, error) {
 		case tunnelfile.DynamicForward:
 			t.DynamicForward = append(t.DynamicForward, f.Text)
 		}
-		target := "SOCKS"
-		if !f.SOCKS() {
-			target = f.Target.String()
-		}
-		t.Forwards = append(t.Forwards, tunnelfile.ForwardReport{Kind: f.Kind, Listen: f.Listen.String(), Target: target, State: tunnelfile.Inactive})
+		t.Forwards = append(t.Forwards, tunnelfile.ForwardReport{Kind: f.Kind, Listen: f.ListenText(), Target: f.TargetText(), State: tunnelfile.Inactive})
 	}
 	return t, nil
 }
 
-// AddTunnel adds one; Start=auto starts it.
+// AddTunnel adds one, and starts it unless Start=manual.
 func (b *Backend) AddTunnel(ctx context.Context, name, text string) error {
 	if !tunnelfile.ValidName(name) {
 		return fmt.Errorf("%w: %q", manager.ErrInvalidName, name)
@@ -132,7 +130,7 @@ func (b *Backend) AddTunnel(ctx context.Context, name, text string) error {
 		return fmt.Errorf("%w: %s", manager.ErrTunnelExists, name)
 	}
 	b.put(t)
-	if t.StartMode == tunnelfile.StartAuto {
+	if t.StartMode != tunnelfile.StartManual {
 		b.start(t)
 	}
 	return nil
@@ -150,8 +148,7 @@ func (b *Backend) UpdateTunnel(ctx context.Context, name, text string) error {
 	if !known {
 		return fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, name)
 	}
-	t.State, t.Status, t.UpSince, t.NextTry, t.Forwards = old.State, old.Status, old.UpSince, old.NextTry, old.Forwards
-	b.put(t)
+	b.put(at(t, outcome{old.State, old.Status}))
 	return nil
 }
 
@@ -222,15 +219,27 @@ func (b *Backend) start(t manager.Tunnel) {
 	host := t.Destination[strings.LastIndex(t.Destination, "@")+1:]
 	steps, known := outcomes[host]
 	if !known {
-		steps = []outcome{{tunnelfile.Connecting, ""}, {tunnelfile.Up, fmt.Sprintf("%d forwards, rtt 12 ms", len(t.Forwards))}}
+		steps = []outcome{{tunnelfile.Connecting, ""}, {tunnelfile.Up, forwards(len(t.Forwards)) + ", rtt 12 ms"}}
 	}
 	if t.StartMode == tunnelfile.StartOnDemand {
 		steps = []outcome{{tunnelfile.Listening, ""}}
 	}
 	for _, step := range steps {
-		t = at(t, step)
-		b.put(t)
+		now := at(t, step)
+		now.StateSince = now.StateSince.Add(time.Duration(b.starts[t.Name]) * time.Minute)
+		if !now.UpSince.IsZero() {
+			now.UpSince = now.StateSince
+		}
+		b.put(now)
 	}
+	b.starts[t.Name]++
+}
+
+func forwards(n int) string {
+	if n == 1 {
+		return "1 forward"
+	}
+	return fmt.Sprint(n, " forwards")
 }
 
 // at is the tunnel in this state.

@@ -1,0 +1,87 @@
+package cli_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/holdfast/holdfast/cli"
+	"github.com/holdfast/holdfast/dbusapi/apitest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"holdfast": func() { os.Exit(cli.Main(program, os.Args[1:])) },
+		// An editor: it puts the file $NEXT_TEXT names in place of what it is given, and
+		// moves on to the next one by name: text1, text2, …
+		"next-text": nextText,
+	})
+}
+
+var program = cli.Program{
+	Version: "0.0.0-test",
+	Demo:    func(context.Context, []string, bool) error { return nil },
+}
+
+func nextText() {
+	file := os.Args[len(os.Args)-1]
+	next, err := filepath.Glob(os.Getenv("NEXT_TEXT") + "*")
+	if err != nil || len(next) == 0 {
+		os.Exit(7)
+	}
+	text, err := os.ReadFile(next[0])
+	if err != nil || os.WriteFile(file, text, 0o600) != nil || os.Remove(next[0]) != nil {
+		os.Exit(7)
+	}
+}
+
+// TestSessions runs each session of testdata against a bus and a Backend of its own.
+func TestSessions(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no sessions", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			address := apitest.Bus(t)
+			t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
+			stop := apitest.Serve(t, apitest.NewBackend())
+			testscript.Run(t, testscript.Params{
+				Files: []string{file},
+				Setup: func(e *testscript.Env) error {
+					e.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
+					e.Setenv("HOME", e.WorkDir)
+					e.Setenv("XDG_CONFIG_HOME", "")
+					e.Setenv("TERM", "xterm")
+					e.Setenv("TZ", "UTC")
+					e.Setenv("GORACE", "atexit_sleep_ms=0") // else each command takes a second more
+					return nil
+				},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					// stop-daemon takes the daemon off the bus.
+					"stop-daemon": func(*testscript.TestScript, bool, []string) { stop() },
+					// exits N COMMAND… runs a command that ends with this status.
+					"exits": exits,
+				},
+			})
+		})
+	}
+}
+
+// exits is exec for a command that is to end with a certain status.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS COMMAND…")
+	}
+	got := "0"
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("it ended with %s, wanted %s", got, args[0])
+	}
+}
