@@ -92,8 +92,12 @@ func (r *Renderer) match(parent Handle, slots []*slot, items []Item, now time.Ti
 	for _, item := range items {
 		s := r.take(slots, &next, item.Kind)
 		if s == nil {
+			for _, passed := range slots[next:] {
+				r.hide(passed)
+			}
 			s = r.add(parent, item.Kind, item)
-			slots, next = append(slots, s), len(slots)+1
+			slots = append(slots, s)
+			next = len(slots)
 		}
 		r.show(s, item, now)
 	}

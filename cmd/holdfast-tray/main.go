@@ -115,6 +115,7 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 		return err
 	}
 	if err = <-ended; errors.Is(err, tray.ErrFull) {
+		log.Info("beginning anew", "reason", err)
 		return beginAnew()
 	}
 	return err

@@ -1,0 +1,104 @@
+package tray
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// story drives Notices: one state a step, and what is told of it.
+type step struct {
+	after  time.Duration // since the step before
+	state  tunnelfile.State
+	status string
+	want   string // titles, joined; "-" for a notice that is taken back
+}
+
+func TestNotices(t *testing.T) {
+	const up, retrying, offline, blocked = tunnelfile.Up, tunnelfile.Retrying, tunnelfile.Offline, tunnelfile.Blocked
+	for name, steps := range map[string][]step{
+		"a short drop is no news":  {{0, up, "", ""}, {time.Minute, retrying, "in 1s", ""}, {29 * time.Second, up, "", ""}, {time.Hour, up, "", ""}},
+		"down and back":            {{0, up, "", ""}, {time.Minute, retrying, "in 1s", ""}, {30 * time.Second, retrying, "in 8s", "db is down"}, {time.Minute, retrying, "in 9s", ""}, {time.Minute, up, "", "db is up again"}},
+		"needs you, then up":       {{0, up, "", ""}, {time.Second, blocked, "needs a passphrase", "db needs you"}, {time.Second, blocked, "needs a passphrase", ""}, {time.Second, up, "", "db is up"}},
+		"another need":             {{0, blocked, "needs a passphrase", "db needs you"}, {time.Second, blocked, "the host key of x has changed", "db: the server's host key has changed"}},
+		"stopped by the person":    {{0, blocked, "needs a passphrase", "db needs you"}, {time.Second, tunnelfile.Inactive, "", "-"}},
+		"a suspend, then all well": {{0, up, "", ""}, {8 * time.Hour, offline, "", ""}, {2 * time.Second, tunnelfile.Connecting, "", ""}, {3 * time.Second, up, "", ""}},
+		"no network is no news":    {{0, up, "", ""}, {time.Second, offline, "no network", ""}, {time.Hour, offline, "no network", ""}, {time.Second, up, "", ""}},
+		"never came up":            {{0, tunnelfile.Connecting, "", ""}, {31 * time.Second, retrying, "refused", "db is down"}},
+		"failed":                   {{0, tunnelfile.Failed, "gave up", "db has failed"}},
+		"unstable": {{0, up, "", ""},
+			{time.Minute, retrying, "", ""}, {time.Second, up, "", ""}, {time.Minute, retrying, "", ""}, {time.Second, up, "", ""},
+			{time.Minute, retrying, "", ""}, {time.Second, up, "", ""}, {time.Minute, retrying, "", ""}, {time.Second, up, "", ""},
+			{time.Minute, retrying, "", "db is unstable"}, {40 * time.Second, retrying, "", ""}, {time.Second, up, "", ""}, {time.Minute, retrying, "", ""}, {time.Second, up, "", ""},
+			{20 * time.Minute, up, "", ""}, {time.Minute, retrying, "", ""}, {30 * time.Second, retrying, "", "db is down"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var n Notices
+			now := noon
+			for i, s := range steps {
+				now = now.Add(s.after)
+				notices, _ := n.Update(snapshot(tunnel("db", s.state, s.status)), nil, now)
+				if got := titles(notices); got != s.want {
+					t.Fatalf("step %d: told %q, want %q", i, got, s.want)
+				}
+			}
+		})
+	}
+}
+
+func titles(notices []Notice) string {
+	var list []string
+	for _, n := range notices {
+		if n.Title == "" {
+			n.Title = "-"
+		}
+		list = append(list, n.Title)
+	}
+	return strings.Join(list, "; ")
+}
+
+func TestNoticesTimer(t *testing.T) {
+	var n Notices
+	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Up, "")), nil, noon); !again.IsZero() {
+		t.Errorf("all well, and yet again at %v", again)
+	}
+	n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, noon)
+	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, noon.Add(time.Second)); !again.Equal(noon.Add(patience)) {
+		t.Errorf("again at %v, want 30 s after the drop", again)
+	}
+	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, noon.Add(patience)); !again.IsZero() {
+		t.Errorf("told, and yet again at %v", again)
+	}
+}
+
+func TestNoticesMany(t *testing.T) {
+	var n Notices
+	var all []dbusapi.Tunnel
+	for i := range 7 {
+		all = append(all, tunnel(fmt.Sprint("t", i), tunnelfile.Retrying, "refused"))
+	}
+	n.Update(snapshot(all...), nil, noon)
+	notices, _ := n.Update(snapshot(all...), nil, noon.Add(patience))
+	if got := titles(notices); got != "7 tunnels are down" || notices[0].Body != "t0, t1, t2 and 4 more" {
+		t.Errorf("told %q: %q", got, notices[0].Body)
+	}
+	if notices, _ = n.Update(snapshot(), nil, noon.Add(time.Minute)); len(notices) != 7 {
+		t.Errorf("%d are taken back when the tunnels are gone, want 7", len(notices))
+	}
+}
+
+func TestNoticesMuted(t *testing.T) {
+	var n Notices
+	muted := map[string]bool{"db": true}
+	if notices, _ := n.Update(snapshot(tunnel("db", tunnelfile.Blocked, "x")), muted, noon); len(notices) != 0 {
+		t.Errorf("told %q of a muted tunnel", titles(notices))
+	}
+	notices, _ := n.Update(snapshot(tunnel("db", tunnelfile.Blocked, "the host key of x has changed")), nil, noon)
+	if len(notices) != 1 || !notices[0].Urgent {
+		t.Errorf("a changed host key: %+v", notices)
+	}
+}
