@@ -36,6 +36,9 @@ func (m *Manager) step(r *row) {
 		return
 	}
 	m.show(r, o)
+	if r.socket.failed() && r.socket.Result == "trigger-limit-hit" && r.wanted() && r.again.at.IsZero() {
+		m.tryLater(r)
+	}
 	if r.unmarked {
 		m.mark(r)
 		return

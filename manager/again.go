@@ -8,17 +8,24 @@ import "time"
 type again struct {
 	at    time.Time // zero: not unasked
 	delay time.Duration
+	last  time.Time // when it was last armed
 }
 
 const (
 	firstDelay = 5 * time.Second
 	lastDelay  = time.Minute
+	forgetting = 10 * time.Minute // without a failure, and the delays start over
 )
 
 // tryLater arms the clock for a row; each failure in a row doubles the delay.
 func (m *Manager) tryLater(r *row) {
+	now := time.Now()
+	if now.Sub(r.again.last) > forgetting {
+		r.again.delay = 0
+	}
+	r.again.last = now
 	r.again.delay = min(max(2*r.again.delay, firstDelay), lastDelay)
-	r.again.at = time.Now().Add(r.again.delay)
+	r.again.at = now.Add(r.again.delay)
 	m.setClock()
 }
 

@@ -2,9 +2,7 @@ package manager
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -107,7 +105,7 @@ func (m *Manager) store(ctx context.Context, name, text string) error {
 func (m *Manager) find(name string) string {
 	for _, dir := range m.Dirs {
 		path := filepath.Join(dir, name+tunnelfile.Suffix)
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
 			return path
 		}
 	}

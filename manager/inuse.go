@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -118,18 +117,32 @@ func holderOf(address string) string {
 	if len(inodes) == 0 {
 		return ""
 	}
-	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	for _, fd := range fds {
-		if target, err := os.Readlink(fd); err == nil && inodes[target] {
-			pid := strings.Split(fd, "/")[2]
-			name, err := os.ReadFile("/proc/" + pid + "/comm")
-			if err != nil {
+	for _, pid := range names("/proc") {
+		if pid[0] < '1' || pid[0] > '9' {
+			continue
+		}
+		for _, fd := range names("/proc/" + pid + "/fd") {
+			target, err := os.Readlink("/proc/" + pid + "/fd/" + fd)
+			if err != nil || !inodes[target] {
 				continue
 			}
-			return strings.TrimSpace(string(name)) + ", pid " + pid
+			if name, err := os.ReadFile("/proc/" + pid + "/comm"); err == nil {
+				return strings.TrimSpace(string(name)) + ", pid " + pid
+			}
 		}
 	}
 	return ""
+}
+
+// names is what a folder holds, as far as it may be read.
+func names(dir string) []string {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	list, _ := f.Readdirnames(-1)
+	return list
 }
 
 // inodesOf is the inodes of sockets that listen on a port, from /proc/net/tcp, see proc(5).

@@ -113,6 +113,7 @@ func (m *Manager) Run(ctx context.Context) error {
 
 	m.readMarkers()
 	hints := m.Units.Watch(ctx, func(unit string) bool { _, ok := tunnelfile.NameOfUnit(unit); return ok })
+	networks, sleeps := m.Networks, m.Sleeps
 	files := make(chan struct{})
 	helpers.Go(func() { watchFiles(ctx, m.Dirs, m.Log, files) })
 	grace := time.AfterFunc(networkGrace, func() { m.post(ctx, m.networkUnheard) })
@@ -139,10 +140,18 @@ func (m *Manager) Run(ctx context.Context) error {
 			}
 		case <-files:
 			m.load(nil)
-		case n := <-m.Networks:
-			m.onNetwork(n)
-		case s := <-m.Sleeps:
-			m.onSleep(s)
+		case n, ok := <-networks:
+			if ok {
+				m.onNetwork(n)
+			} else {
+				networks = nil
+			}
+		case s, ok := <-sleeps:
+			if ok {
+				m.onSleep(s.Going, s.Release)
+			} else {
+				sleeps = nil
+			}
 		}
 		m.checkReady()
 	}

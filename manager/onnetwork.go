@@ -26,27 +26,27 @@ func (m *Manager) networkUnheard() {
 }
 
 // onSleep holds all tunnels before the machine sleeps, and probes them when it wakes.
-// The machine is let go as soon as they have been told.
-func (m *Manager) onSleep(s netwatch.Sleep) {
-	m.asleep = s.Going
-	if !s.Going {
+// When they have been told it calls done, which lets the machine go.
+func (m *Manager) onSleep(going bool, done func()) {
+	m.asleep = going
+	if !going {
 		m.probeAll()
 	}
 	left := len(m.rows) + 1
-	done := func() {
+	one := func() {
 		if left--; left == 0 {
-			s.Release()
+			done()
 		}
 	}
 	for _, r := range m.rows {
 		if !r.known {
-			done()
+			one()
 			continue
 		}
-		r.waiting = append(r.waiting, done)
+		r.waiting = append(r.waiting, one)
 		m.step(r)
 	}
-	done()
+	one()
 }
 
 func (m *Manager) probeAll() {

@@ -46,14 +46,14 @@ func plan(r *row, o obstacle) Action {
 		// What runs goes on as it was made; only the network still matters to it.
 		return signal(r, o)
 	}
-	if r.service.Job && !r.service.running() || r.socket.Job && !r.socket.running() {
-		return Action{Verb: Wait}
-	}
 	if r.stopping || r.service.ending() || r.socket.ending() {
 		return Action{Verb: Wait}
 	}
 	if !r.wanted() || o.rule {
 		return planEnd(r)
+	}
+	if r.service.Job && !r.service.running() || r.socket.Job && !r.socket.running() {
+		return Action{Verb: Wait} // systemd has been told to start it
 	}
 	failed := r.service.failed() || r.socket.failed() || r.problem != "" || r.alone
 	if failed && !r.retry {
@@ -89,7 +89,7 @@ func planEnd(r *row) Action {
 	switch {
 	case r.problem != "" && !r.retry: // they could not be stopped
 		return Action{}
-	case r.service.running() || r.socket.running():
+	case r.service.running() || r.socket.running() || r.service.Job || r.socket.Job:
 		return Action{Verb: StopUnits}
 	case r.service.failed() || r.socket.failed():
 		return Action{Verb: FreeNames}

@@ -74,6 +74,7 @@ func TestPlan(t *testing.T) {
 		{"auto, down, on its way", auto, ending, listening, func(r *row) { r.down = true }, free, do(Wait)},
 		{"auto, down, units left", auto, systemdctl.Unit{Name: "x", ActiveState: "inactive"}, absent, func(r *row) { r.down = true }, free, do(Unload)},
 		{"auto, down, units stay", auto, systemdctl.Unit{Name: "x", ActiveState: "inactive"}, absent, func(r *row) { r.down, r.lingers = true, true }, free, Action{}},
+		{"auto, down, about to start", auto, starting, listening, func(r *row) { r.down = true }, free, do(StopUnits)},
 		{"auto, down already", auto, absent, absent, func(r *row) { r.down = true }, free, Action{}},
 		{"auto, down, failed before", auto, failed, absent, func(r *row) { r.down = true }, free, do(FreeNames)},
 

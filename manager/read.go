@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -136,7 +137,7 @@ func (r *row) take(f facts) {
 		return
 	}
 	if r.service.running() || r.socket.running() && !wasListening {
-		r.problem, r.again = "", again{}
+		r.problem, r.again.at = "", time.Time{}
 	}
 	if r.service.running() {
 		r.alone = false

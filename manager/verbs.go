@@ -67,16 +67,12 @@ func (m *Manager) Reload(ctx context.Context) error {
 	if err := m.loadAndWait(ctx); err != nil {
 		return err
 	}
-	_, err := ask(ctx, m, func() struct{} {
-		for _, r := range m.rows {
-			if !r.alone {
-				r.occasion()
-			}
-			m.step(r)
+	return m.each(ctx, nil, func(r *row, _ bool) error {
+		if !r.alone {
+			r.occasion()
 		}
-		return struct{}{}
+		return nil
 	})
-	return err
 }
 
 // Statistics is the running tunnel's own report, read now. One that does not run has

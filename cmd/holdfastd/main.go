@@ -49,9 +49,9 @@ func main() {
 func run(ctx context.Context, system bool, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	scope, dirs := systemdctl.User, tunnelfile.UserDirs(os.Getenv)
+	scope, dirs, runtimeDir := systemdctl.User, tunnelfile.UserDirs(os.Getenv), tunnelfile.RuntimeDir(os.Getenv)
 	if system {
-		scope, dirs = systemdctl.System, tunnelfile.SystemDirs()
+		scope, dirs, runtimeDir = systemdctl.System, tunnelfile.SystemDirs(), tunnelfile.RuntimeDir(func(string) string { return "" })
 	}
 	host, err := manager.ThisHost()
 	if err != nil {
@@ -73,7 +73,7 @@ func run(ctx context.Context, system bool, log *slog.Logger) error {
 	network := netwatch.Watch(ctx, netwatch.Config{Log: log})
 	m := manager.New(manager.Config{
 		Units: units, Networks: network.Networks(), Sleeps: network.Sleeps(),
-		Dirs: dirs, RuntimeDir: tunnelfile.RuntimeDir(os.Getenv),
+		Dirs: dirs, RuntimeDir: runtimeDir,
 		Host: host, Version: versionText(), Log: log,
 	})
 	// Nothing is touched before the name is ours: another daemon may be at work.
