@@ -54,6 +54,9 @@ func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn,
 		if err != nil {
 			return nil, err
 		}
+		if l.master != nil {
+			return l.dialMaster(ctx, host, port, peer{network, addr})
+		}
 		kind = "direct-tcpip"
 		payload = ssh.Marshal(struct {
 			Host       string
@@ -62,12 +65,11 @@ func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn,
 			OriginPort uint32
 		}{host, port, "127.0.0.1", 0})
 	case "unix":
+		if l.master != nil {
+			return l.dialMasterUnix(ctx, addr)
+		}
 		kind = "direct-streamlocal@openssh.com"
-		payload = ssh.Marshal(struct {
-			Path      string
-			Reserved  string
-			Reserved2 uint32
-		}{addr, "", 0})
+		payload = streamLocalPayload(addr)
 	default:
 		return nil, net.UnknownNetworkError(network)
 	}
@@ -76,6 +78,15 @@ func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn,
 		return nil, err
 	}
 	return newChannel(ch, reqs, l.LocalAddr(), peer{network, addr}), nil
+}
+
+// streamLocalPayload is that of direct-streamlocal@openssh.com, see OpenSSH's PROTOCOL, 2.4.
+func streamLocalPayload(path string) []byte {
+	return ssh.Marshal(struct {
+		Path      string
+		Reserved  string
+		Reserved2 uint32
+	}{Path: path})
 }
 
 // openChannel opens a channel. When ctx or the link ends first, a channel that the server

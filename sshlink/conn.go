@@ -64,10 +64,7 @@ func newConn(c net.Conn) *conn {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
-		c.lastReceived.Store(time.Now().UnixNano())
-		if c.unanswered.Load() != 0 {
-			c.unanswered.Store(0)
-		}
+		c.noteAnswer()
 		if !c.greetingDone.Load() {
 			c.keepGreeting(p[:n])
 		}
@@ -99,9 +96,7 @@ func (c *conn) heard() string {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	if c.unanswered.Load() == 0 {
-		c.noteQuestion()
-	}
+	c.noteQuestion()
 	if len(p) == fullBuffer && c.batch.Load() && len(c.held) == 0 {
 		// With an AEAD cipher no packet is 4096 bytes long on the wire (its length is 4
 		// more than a multiple of 8), so this is the first part of a longer one.
@@ -127,10 +122,18 @@ func (c *conn) Write(p []byte) (int, error) {
 	return written, err
 }
 
+// noteAnswer notes that something was heard.
+func (c *conn) noteAnswer() {
+	c.lastReceived.Store(time.Now().UnixNano())
+	if c.unanswered.Load() != 0 {
+		c.unanswered.Store(0)
+	}
+}
+
 // noteQuestion starts the time that an answer is waited for, and tells who watches for a
 // stall that the silence is over.
 func (c *conn) noteQuestion() {
-	if !c.unanswered.CompareAndSwap(0, time.Now().UnixNano()) {
+	if c.unanswered.Load() != 0 || !c.unanswered.CompareAndSwap(0, time.Now().UnixNano()) {
 		return
 	}
 	select {

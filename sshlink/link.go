@@ -34,6 +34,10 @@ type Link struct {
 	mu    sync.Mutex
 	after []func() // run once, when ended
 	done  bool
+
+	// Of the openssh transport, under mu.
+	idle   ssh.Channel       // the session for Ping; nil: none yet
+	locals map[string]string // where the person's master listens for unix sockets on the server
 }
 
 // Info says what a link is made of.

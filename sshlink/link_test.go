@@ -3,6 +3,7 @@ package sshlink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -62,43 +63,7 @@ func TestLinkCarriesBytes(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
 		l := dialBy(t, transport, s)
-		here, there := testbed.SocketDir(t), testbed.SocketDir(t)
-		for _, network := range []string{"tcp", "unix"} {
-			target, err := net.Listen(network, map[string]string{"tcp": "127.0.0.1:0", "unix": here + "/s"}[network])
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer target.Close()
-			go serveEcho(target)
-			c, err := l.DialContext(t.Context(), network, target.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			echo(t, c)
-
-			ln, err := l.ListenContext(t.Context(), network, map[string]string{"tcp": "localhost:0", "unix": there + "/s"}[network])
-			if err != nil {
-				t.Fatal(err)
-			}
-			go serveEcho(ln)
-			back, err := net.Dial(network, ln.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer back.Close()
-			echo(t, back)
-			if err := ln.Close(); err != nil {
-				t.Errorf("%s: Close: %v", network, err)
-			}
-			if c, err := net.Dial(network, ln.Addr().String()); err == nil {
-				c.Close()
-				t.Errorf("%s: the server still listens", network)
-			}
-		}
-		if rtt, err := l.Ping(t.Context()); err != nil || rtt <= 0 {
-			t.Errorf("Ping: %v, %v", rtt, err)
-		}
+		carries(t, l)
 		info := l.Info()
 		if info.Transport != transport || info.Kex == "" || info.Cipher == "" || !strings.Contains(info.HostKey, "SHA256:") || !strings.Contains(info.ServerVersion, "OpenSSH") {
 			t.Errorf("%+v", info)
@@ -107,6 +72,52 @@ func TestLinkCarriesBytes(t *testing.T) {
 			t.Error("LastReceived", l.LastReceived())
 		}
 	})
+}
+
+// carries wants bytes to come through forwards of every kind.
+func carries(t *testing.T, l *Link) {
+	t.Helper()
+	here, there := testbed.SocketDir(t), testbed.SocketDir(t)
+	for _, network := range []string{"tcp", "unix"} {
+		target, err := net.Listen(network, map[string]string{"tcp": "127.0.0.1:0", "unix": here + "/s"}[network])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer target.Close()
+		go serveEcho(target)
+		c, err := l.DialContext(t.Context(), network, target.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		echo(t, c)
+
+		ln, err := l.ListenContext(t.Context(), network, map[string]string{"tcp": "localhost:0", "unix": there + "/s"}[network])
+		if err != nil {
+			t.Fatal(err)
+		}
+		go serveEcho(ln)
+		back, err := net.Dial(network, ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer back.Close()
+		echo(t, back)
+		if err := ln.Close(); err != nil {
+			t.Errorf("%s: Close: %v", network, err)
+		}
+		// ssh -O cancel does not wait for the server.
+		testbed.WaitFor(t, 5*time.Second, func() error {
+			if c, err := net.Dial(network, ln.Addr().String()); err == nil {
+				c.Close()
+				return fmt.Errorf("%s: the server still listens", network)
+			}
+			return nil
+		})
+	}
+	if rtt, err := l.Ping(t.Context()); err != nil || rtt <= 0 {
+		t.Errorf("Ping: %v, %v", rtt, err)
+	}
 }
 
 func TestRefusals(t *testing.T) {

@@ -21,13 +21,14 @@ import (
 // A login is one row of the table: it is tried by plain `ssh -N` and by this package with
 // the same ssh_config file, and both must end the same way.
 type login struct {
-	name   string
-	to     string // destination; empty: "host"
-	config string // ssh_config(5); DIR stands for a folder of this try's own
-	files  map[string]string
-	answer map[string]string // what a person says to a prompt that holds the key; nil: nobody is there
-	want   outcome
-	says   string // a part of our message, where one is worth holding to
+	name      string
+	to        string // destination; empty: "host"
+	config    string // ssh_config(5); DIR stands for a folder of this try's own
+	files     map[string]string
+	answer    map[string]string // what a person says to a prompt that holds the key; nil: nobody is there
+	want      outcome
+	transport tunnelfile.Transport // empty: native
+	says      string               // a part of our message, where one is worth holding to
 }
 
 // outcome is how a login ends.
@@ -139,7 +140,10 @@ func (p person) Confirm(ctx context.Context, q Question) (bool, error) {
 func (l login) tryOurs(t *testing.T) (outcome, error) {
 	t.Helper()
 	dir := testbed.SocketDir(t)
-	c := Config{Name: "web", Destination: l.destination(), ConfigFile: l.write(t, dir), Transport: tunnelfile.TransportNative}
+	c := Config{Name: "web", Destination: l.destination(), ConfigFile: l.write(t, dir), Transport: l.transport}
+	if c.Transport == "" {
+		c.Transport = tunnelfile.TransportNative
+	}
 	if l.answer != nil {
 		c.Ask = person(l.answer)
 	}
@@ -178,7 +182,7 @@ func outcomeOf(err error) outcome {
 		return changedKey
 	case e.Distrusted() && strings.Contains(text, "revoked"):
 		return revokedKey
-	case e.Distrusted() && strings.Contains(text, "certificate"):
+	case e.Distrusted() && strings.Contains(text, "certificate is"):
 		return badSignature
 	case e.Distrusted():
 		return unknownKey

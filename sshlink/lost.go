@@ -9,6 +9,9 @@ import (
 
 // lostError says how an established link was lost.
 func lostError(host string, err error) error {
+	if e := asError(err); e != nil {
+		return e
+	}
 	switch text := err.Error(); {
 	case errors.Is(err, io.EOF):
 		return because(passing, io.EOF, "%s closed the connection", host)

@@ -46,7 +46,7 @@ var (
 func (l *masterLog) line(line string) {
 	debug, isDebug := strings.CutPrefix(line, "debug1: ")
 	if !isDebug {
-		if line = printable(line); line != "" {
+		if line = printable(line); line != "" && !chatter.MatchString(line) {
 			l.said = append(l.said, line)
 			l.said = l.said[max(0, len(l.said)-saidLimit):]
 			l.log.Info(line)
@@ -63,6 +63,9 @@ func (l *masterLog) line(line string) {
 		l.info.ServerVersion = "SSH-2.0-" + printable(m[1])
 	}
 }
+
+// chatter is what ssh says at this level without being asked, and without a prefix.
+var chatter = regexp.MustCompile(`^(OpenSSH_|Authenticated to |Authenticated using |Transferred: |Bytes per second: |Warning: Permanently added )`)
 
 // negotiated is what ssh said of the connection.
 func (l *masterLog) negotiated() Info {

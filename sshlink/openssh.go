@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -70,15 +72,60 @@ func (r *Resolved) openMaster(ctx context.Context) (*Link, error) {
 	return l, nil
 }
 
-// pingMaster measures one round trip through a ControlMaster, which passes on no keepalive: it
-// opens a channel of a kind that no server has, and the server's no is the answer.
+// pingMaster measures one round trip through a ControlMaster, which passes on no keepalive of
+// the connection's: it asks on an idle session, which runs nothing, and the server's answer,
+// be it yes or no, is an answer. The person's own master is only asked whether it is there:
+// a session that its server refused would be the end of it (see masterChannel).
 func (l *Link) pingMaster(ctx context.Context) error {
-	ch, _, err := l.openChannel(ctx, "ping@holdfast", nil)
-	if err == nil {
-		ch.Close()
+	if l.master.cmd == nil {
+		return l.master.control(ctx, io.Discard, "check")
 	}
-	if _, refused := errors.AsType[*ssh.OpenChannelError](err); refused {
+	l.mu.Lock()
+	idle := l.idle
+	l.mu.Unlock()
+	if idle == nil {
+		ch, reqs, err := l.openChannel(ctx, "session", nil)
+		if _, refused := errors.AsType[*ssh.OpenChannelError](err); refused {
+			return nil // once was a round trip; ssh itself watches the server besides
+		}
+		if err != nil {
+			return err
+		}
+		go ssh.DiscardRequests(reqs)
+		l.mu.Lock()
+		l.idle = ch
+		l.mu.Unlock()
 		return nil
+	}
+	answered := make(chan error, 1)
+	go func() {
+		_, err := idle.SendRequest("keepalive@openssh.com", true, nil)
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		if err != nil {
+			return l.channelError(err)
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.ended:
+		return l.lost()
+	}
+}
+
+// runBeside runs a command through a ControlMaster, by an ssh of its own.
+func (m *master) runBeside(ctx context.Context, command string, stdout, stderr io.Writer) error {
+	cmd := exec.CommandContext(ctx, "ssh", "-F", "none", "-S", m.socket, "-T", "-n", "-o", "LogLevel=ERROR", "--", "master", command)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.WaitDelay = masterGrace
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return &ExitError{Status: exit.ExitCode()}
 	}
 	return err
 }

@@ -33,6 +33,9 @@ func (e *ExitError) Error() string {
 // Where the server or the key forces a command (ForceCommand, command= in authorized_keys)
 // that one runs instead: call Run only where the person asked for a command.
 func (l *Link) Run(ctx context.Context, command string, stdout, stderr io.Writer) error {
+	if l.master != nil {
+		return l.master.runBeside(ctx, command, stdout, stderr)
+	}
 	ch, reqs, err := l.openChannel(ctx, "session", nil)
 	if err != nil {
 		return fmt.Errorf("no session on the server: %w", err)

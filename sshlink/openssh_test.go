@@ -1,0 +1,221 @@
+package sshlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// TestLoginsByOpenSSH wants the same outcomes of the openssh transport as of ssh itself.
+func TestLoginsByOpenSSH(t *testing.T) {
+	testbed.Need(t, "ssh", "sshd", "ssh-agent")
+	dir := t.TempDir()
+	s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"MaxAuthTries 2"}})
+	sntrup := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"KexAlgorithms sntrup761x25519-sha512@openssh.com"}})
+	umac := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"Ciphers aes128-ctr", "MACs umac-64@openssh.com"}})
+	stranger := testbed.NewKey(t, filepath.Join(dir, "stranger"), "ed25519", "")
+	var eight []testbed.Key
+	for i := range 8 {
+		eight = append(eight, testbed.NewKey(t, filepath.Join(dir, fmt.Sprint("wrong", i)), "ed25519", ""))
+	}
+	crowded := testbed.Agent(t, eight...)
+	host := hostBlock(s, "host")
+	at := fmt.Sprintf("[%s]:%d ", s.Host, s.Port)
+	for _, l := range []login{
+		{name: "in", want: in, config: withKey(s, "host")},
+		{name: "by a jump", want: in, config: withKey(s, "host") + " ProxyJump jump\n" + withKey(sntrup, "jump")},
+		{name: "refused", want: refused, config: host + alone + " IdentityFile " + stranger.File},
+		{name: "too many", want: tooMany, config: host + " IdentityAgent " + crowded.Socket},
+		{name: "unknown", want: unknownKey, config: strings.ReplaceAll(withKey(s, "host"), s.KnownHosts, "none")},
+		{name: "changed", want: changedKey, config: strings.ReplaceAll(withKey(s, "host"), s.KnownHosts, "DIR/k"), files: map[string]string{"k": at + stranger.AuthorizedKey() + "\n"}},
+		{name: "revoked", want: revokedKey, config: strings.ReplaceAll(withKey(s, "host"), s.KnownHosts, "DIR/k"), files: map[string]string{"k": "@revoked * " + s.HostKeys[0].AuthorizedKey() + "\n"}},
+		{name: "nobody listens", want: unreachable, config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", freePort(t))},
+		{name: "no such host", want: unreachable, config: "Host host\n HostName nosuchhost.invalid\n"},
+		{name: "no common cipher", want: noCommon, config: withKey(umac, "host") + " Ciphers aes256-gcm@openssh.com\n"},
+		{name: "only sntrup761", want: in, config: withKey(sntrup, "host")},
+		{name: "only umac", want: in, config: withKey(umac, "host")},
+		{name: "by auto, only sntrup761", want: in, config: withKey(sntrup, "host"), transport: tunnelfile.TransportAuto},
+		{name: "by auto, only umac", want: in, config: withKey(umac, "host"), transport: tunnelfile.TransportAuto},
+	} {
+		t.Run(strings.ReplaceAll(l.name, " ", "_"), func(t *testing.T) {
+			if l.transport == "" {
+				l.transport = tunnelfile.TransportOpenSSH
+			}
+			got, err := l.tryOurs(t)
+			if got != l.want {
+				t.Errorf("%s, want %s; said %v", got, l.want, err)
+			}
+			if err != nil {
+				t.Log(err)
+			}
+		})
+	}
+}
+
+// TestOpenSSHAsks wants ssh to ask through SSH_ASKPASS where somebody is there, and nowhere else.
+func TestOpenSSHAsks(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	locked := testbed.NewKey(t, filepath.Join(t.TempDir(), "locked"), "ed25519", "open sesame")
+	s.Authorize(locked.AuthorizedKey())
+	l := login{transport: tunnelfile.TransportOpenSSH, config: hostBlock(s, "host") + alone + " IdentityFile " + locked.File + "\n"}
+	t.Setenv("SSH_ASKPASS", login{answer: map[string]string{locked.File: "open sesame"}}.askpass(t, t.TempDir()))
+	t.Setenv("DISPLAY", ":none")
+	if got, err := l.tryOurs(t); got != refused {
+		t.Errorf("nobody there: %s, %v", got, err)
+	}
+	l.answer = map[string]string{}
+	if got, err := l.tryOurs(t); got != in {
+		t.Errorf("somebody there: %s, %v", got, err)
+	}
+}
+
+// TestAutoChoosesTransport wants auto's choice, and its reason.
+func TestAutoChoosesTransport(t *testing.T) {
+	testbed.Need(t, "ssh", "ssh-keygen")
+	t.Setenv("KRB5CCNAME", "/nonexistent")
+	dir := t.TempDir()
+	sk := filepath.Join(dir, "sk")
+	write(t, sk, securityKey)
+	for config, want := range map[string]string{
+		"":                             "",
+		"GSSAPIAuthentication yes":     "",
+		"Compression yes":              "Compression",
+		"PKCS11Provider /usr/lib/x.so": "PKCS11Provider",
+		"HostbasedAuthentication yes":  "Hostbased",
+		"VerifyHostKeyDNS yes":         "VerifyHostKeyDNS",
+		"MACs umac-64@openssh.com":     "MACs",
+		"IdentityFile " + sk:           "security key",
+		"Host x\n ProxyJump j\nHost j\n Compression yes": "ProxyJump j: Compression",
+	} {
+		file := filepath.Join(dir, "config")
+		write(t, file, config+"\n")
+		r, err := Resolve(t.Context(), Config{Destination: "x", ConfigFile: file})
+		if err != nil {
+			t.Errorf("%s: %v", config, err)
+			continue
+		}
+		transport := tunnelfile.TransportNative
+		if want != "" {
+			transport = tunnelfile.TransportOpenSSH
+		}
+		if r.Transport != transport || !strings.Contains(r.Reason, want) {
+			t.Errorf("%q: %s because %s", config, r.Transport, r.Reason)
+		}
+	}
+}
+
+// TestUsesRunningMaster wants a master of the person's own to be used, and left alone.
+func TestUsesRunningMaster(t *testing.T) {
+	testbed.Need(t, "ssh", "sshd")
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	dir := testbed.SocketDir(t)
+	config := filepath.Join(dir, "config")
+	write(t, config, withKey(s, "host")+" ControlPath "+dir+"/%C\n")
+	theirs := exec.Command("ssh", "-F", config, "-M", "-N", "host")
+	if err := theirs.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { theirs.Process.Signal(syscall.SIGTERM); theirs.Wait() }()
+	resolve := func() *Resolved {
+		r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	testbed.WaitFor(t, 10*time.Second, func() error {
+		if r := resolve(); r.Transport != tunnelfile.TransportOpenSSH {
+			return fmt.Errorf("%s: %s", r.Transport, r.Reason)
+		}
+		return nil
+	})
+	before := s.Logins()
+	l, err := resolve().Dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	carries(t, l)
+	if _, err := l.DialContext(t.Context(), "tcp", "127.0.0.1:1"); err == nil {
+		t.Error("nobody listens there")
+	}
+	if err := l.Run(t.Context(), "exit 7", io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "7") {
+		t.Errorf("exit 7: %v", err)
+	}
+	l.Close()
+	<-l.ended
+	if s.Logins() != before {
+		t.Error("logged in beside the running master")
+	}
+	if err := exec.Command("ssh", "-F", config, "-O", "check", "host").Run(); err != nil {
+		t.Errorf("the person's master is gone: %v", err)
+	}
+}
+
+// TestOpenSSHFaults breaks the server and ssh itself under the link.
+func TestOpenSSHFaults(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	t.Run("server killed", func(t *testing.T) {
+		l := dialBy(t, tunnelfile.TransportOpenSSH, s)
+		s.KillSessions(syscall.SIGKILL)
+		within(t, 5*time.Second, "Wait", func() {
+			err := l.Wait()
+			if err == nil || errors.Is(err, net.ErrClosed) {
+				t.Errorf("Wait: %v", err)
+			}
+			t.Log(err)
+		})
+	})
+	t.Run("ssh killed", func(t *testing.T) {
+		l := dialBy(t, tunnelfile.TransportOpenSSH, s)
+		l.master.cmd.Process.Kill()
+		within(t, 5*time.Second, "Wait", func() { t.Log(l.Wait()) })
+	})
+	t.Run("server stopped", func(t *testing.T) {
+		l := dialBy(t, tunnelfile.TransportOpenSSH, s)
+		s.KillSessions(syscall.SIGSTOP)
+		defer s.KillSessions(syscall.SIGCONT)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		within(t, 2*time.Second, "Ping", func() {
+			if _, err := l.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		})
+		within(t, time.Second, "Close", func() { l.Close() })
+	})
+	t.Run("closed", func(t *testing.T) {
+		l := dialBy(t, tunnelfile.TransportOpenSSH, s)
+		dir := l.master.dir
+		l.Close()
+		testbed.WaitFor(t, 5*time.Second, func() error {
+			if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("%s is still there: %v", dir, err)
+			}
+			return nil
+		})
+		<-l.master.ended
+	})
+}
+
+// securityKey is a key file of a security key: only a handle, of no use to anybody.
+const securityKey = `-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAASgAAABpzay1zc2
+gtZWQyNTUxOUBvcGVuc3NoLmNvbQAAACDooCbz2F5Fvyjtl3gQJU50uJszDuFO1rFh4h4n
+sEENdgAAAARzc2g6AAAAqGt4aaxreGmsAAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY2
+9tAAAAIOigJvPYXkW/KO2XeBAlTnS4mzMO4U7WsWHiHiewQQ12AAAABHNzaDoBAAAAQGrc
+cAACa47Xy2nFfBgRqVUZj4/tI68Wbit3aVWH9xZnnTa3yP8mKV4GovHaebI0GDhxExckIh
+d2PdSvTDwd0mEAAAAAAAAAB2NvbW1lbnQBAg==
+-----END OPENSSH PRIVATE KEY-----
+`
