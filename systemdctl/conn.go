@@ -2,9 +2,11 @@ package systemdctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -37,7 +39,12 @@ type Conn struct {
 	bus     *dbus.Conn
 	manager dbus.BusObject
 	watches watches
+	joined  chan struct{} // gets a token when a systemd joins the bus
 }
+
+// joinTime is how long systemd may take to join its bus. The bus of a user starts with
+// its first client, which may be us.
+const joinTime = 3 * time.Second
 
 // Connect connects to the manager of a scope and asks it to send its signals. The
 // context bounds the connecting only. Without a bus, or without a systemd on it, the
@@ -47,12 +54,28 @@ func Connect(ctx context.Context, scope Scope) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{bus: bus, manager: bus.Object(busName, managerPath)}
-	if err := c.subscribe(ctx); err != nil {
+	c := &Conn{bus: bus, manager: bus.Object(busName, managerPath), joined: make(chan struct{}, 1)}
+	err = translate(c.subscribe(ctx))
+	if errors.Is(err, ErrNoManager) {
+		err = c.awaitManager(ctx)
+	}
+	if err != nil {
 		_ = bus.Close()
-		return nil, fmt.Errorf("subscribe to systemd: %w", translate(err))
+		return nil, fmt.Errorf("subscribe to systemd: %w", err)
 	}
 	return c, nil
+}
+
+// awaitManager gives systemd joinTime to join the bus; dispatch subscribes when it does.
+func (c *Conn) awaitManager(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	select {
+	case <-c.joined:
+		return nil
+	case <-ctx.Done():
+		return ErrNoManager
+	}
 }
 
 // dial opens a private bus connection. Neither net.Dial nor the authentication that

@@ -47,6 +47,10 @@ func (c *Conn) dispatch(signals <-chan *dbus.Signal) {
 		if signal.Name == "org.freedesktop.DBus.NameOwnerChanged" {
 			if owner, _ := signal.Body[2].(string); owner != "" {
 				c.call(c.bus.Context(), "Subscribe")
+				select {
+				case c.joined <- struct{}{}:
+				default:
+				}
 			}
 		}
 		if unit, ok := hintOf(signal); ok {
