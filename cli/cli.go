@@ -73,6 +73,8 @@ func verbs() []verb {
 		{"edit", "NAME", "open its file in your editor", (*session).edit},
 		{"show", "NAME…", "print its file and drop-ins", (*session).show},
 		{"remove", "NAME…", "stop it and delete its file", (*session).remove},
+		{"explain", "NAME", "every setting in force, and where it came from", (*session).explainTunnel},
+		{"trust", "NAME", "show the server's host key, and record it on a yes", (*session).trust},
 		{"logs", "NAME [-f] [-n N]", "its journal", (*session).logs},
 		{"demo", "", "a throw-away server, a tunnel to it, a fault, a recovery, in a minute", (*session).demo},
 		{"version", "", "of this program and of the daemon", (*session).version},
@@ -81,7 +83,7 @@ func verbs() []verb {
 }
 
 // notBuilt are the words that will be verbs.
-var notBuilt = []string{"explain", "check", "trust", "metrics", "import", "export", "top", "history", "completion"}
+var notBuilt = []string{"check", "metrics", "import", "export", "top", "history", "completion"}
 
 // otherWords is what people try, and the verb they mean.
 var otherWords = map[string]string{

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -143,15 +141,8 @@ func (s *session) show(args []string) error {
 	if len(names) == 0 {
 		return misuseError{message: "which tunnel?"}
 	}
-	dirs := tunnelfile.UserDirs(os.Getenv)
-	if s.system {
-		dirs = tunnelfile.SystemDirs()
-	}
 	for i, name := range names {
-		paths, err := dirs.Files(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: %s", dbusapi.ErrNoSuchTunnel, name)
-		}
+		paths, err := s.files(name)
 		if err != nil {
 			return err
 		}

@@ -16,10 +16,12 @@ func hintFor(t dbusapi.Tunnel) string {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(status, w) })
 	}
 	switch {
+	case has("holdfast trust "): // it says itself what to do
+		return ""
 	case t.State == tunnelfile.Failed:
 		return fmt.Sprintf("holdfast logs %s -n 20 shows what it said last", t.Name)
 	case t.State == tunnelfile.Blocked && has("host key", "known_hosts"):
-		return fmt.Sprintf("%s shows the server's key and asks what to do; then holdfast up %s", sshCommand(t), t.Name)
+		return fmt.Sprintf("holdfast trust %s shows the key and asks whether it is right", t.Name)
 	case t.State == tunnelfile.Blocked && has("authenticate", "authentication", "passphrase", "password", "permission denied", "key"):
 		return fmt.Sprintf("does %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", sshCommand(t), t.Name)
 	case t.State == tunnelfile.Blocked:

@@ -112,6 +112,14 @@ func (p *printer) note(format string, args ...any) {
 	fmt.Fprintf(p.err, format+"\n", args...)
 }
 
+// warning prints another program's words about what went wrong.
+func (p *printer) warning(text string) {
+	p.clear()
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		fmt.Fprintln(p.err, plain(strings.TrimRight(line, "\r\n")))
+	}
+}
+
 // progress shows what is going on now: on a terminal in a line that is written anew,
 // elsewhere as a line of its own.
 func (p *printer) progress(text string) {

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// explainTunnel shows every setting in force and where it came from, as the tunnel's own
+// program tells it, below why the tunnel is as it is.
+func (s *session) explainTunnel(args []string) error {
+	rest, err := parse(s.flags(), args)
+	if err != nil {
+		return err
+	}
+	name, err := one(rest)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return misuseError{message: "explain --json: not built yet"}
+	}
+	paths, err := s.files(name)
+	if err != nil {
+		return err
+	}
+	// Settings are on disk; a daemon that does not answer is no reason not to show them.
+	if client, err := s.daemon(); err == nil {
+		ctx, cancel := s.call()
+		defer cancel()
+		if t, err := client.Tunnel(ctx, name); err == nil {
+			s.out.line("%s is %s", name, stateLine(t))
+			s.out.line("")
+		}
+	}
+	program, err := beside("holdfast-tunnel")
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(s.ctx, program, "--print-config", paths[0])
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		if _, ended := errors.AsType[*exec.ExitError](err); ended {
+			return errSaid
+		}
+		return err
+	}
+	return nil
+}
+
+// files are the paths that a tunnel is read from.
+func (s *session) files(name string) ([]string, error) {
+	paths, err := s.dirs().Files(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", dbusapi.ErrNoSuchTunnel, name)
+	}
+	return paths, err
+}
+
+// dirs is where tunnel files are.
+func (s *session) dirs() tunnelfile.Dirs {
+	if s.system {
+		return tunnelfile.SystemDirs()
+	}
+	return tunnelfile.UserDirs(os.Getenv)
+}
+
+// beside is the path of another of our programs: beside this one, or in PATH.
+func beside(program string) (string, error) {
+	if self, err := os.Executable(); err == nil {
+		path := filepath.Join(filepath.Dir(self), program)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return exec.LookPath(program)
+}
