@@ -222,7 +222,7 @@ func parsePort(text string, lowest int) (port int, why string) {
 		return 0, "there is no port"
 	}
 	if !isNumber(text) {
-		if port, err := net.LookupPort("tcp", text); err == nil && !strings.HasPrefix(text, "-") && !strings.HasPrefix(text, "+") {
+		if port, err := net.LookupPort("tcp", text); err == nil && isServiceName(text) && port >= lowest {
 			return port, ""
 		}
 		return 0, fmt.Sprintf("%q is not a port", text)
@@ -232,6 +232,13 @@ func parsePort(text string, lowest int) (port int, why string) {
 		return 0, fmt.Sprintf("port %s is not between %d and 65535", text, lowest)
 	}
 	return port, ""
+}
+
+// isServiceName says whether text is like a name in services(5): net.LookupPort takes more.
+func isServiceName(text string) bool {
+	return isAlnum(text[0]) && !strings.ContainsFunc(text, func(r rune) bool {
+		return r > 127 || !isAlnum(byte(r)) && !strings.ContainsRune("-_.", r)
+	})
 }
 
 // noTarget is the message for a LocalForward that only says where it listens.

@@ -133,7 +133,12 @@ func (d document) set(section, key string, values []string) string {
 	var b strings.Builder
 	write := func(line string) {
 		if text := b.String(); text != "" && !strings.HasSuffix(text, "\n") {
-			b.WriteString(d.eol) // the last line had no ending, and is not the last any more
+			// The last line had no ending, and is not the last any more. If it ends in a
+			// backslash, an empty line keeps what follows from being its continuation.
+			b.WriteString(d.eol)
+			if continues(text) {
+				b.WriteString(d.eol)
+			}
 		}
 		b.WriteString(line)
 	}
@@ -168,12 +173,16 @@ func (d document) assignment(e entry, value string) string {
 	if !ok { // the "=" came after a continuation
 		before, after = e.key, ""
 	}
-	blanks := after[:len(after)-len(strings.TrimLeft(after, " \t"))]
 	if e.first == 0 && strings.HasPrefix(d.lines[0], byteOrderMark) {
 		before = byteOrderMark + before
 	}
+	old, comment := e.splitComment()
+	blanks := ""
+	if old != "" {
+		blanks = after[:len(after)-len(strings.TrimLeft(after, " \t"))]
+	}
 	text := before + "=" + blanks + strings.TrimSpace(value)
-	if _, comment := e.splitComment(); comment != "" && !strings.HasSuffix(comment, `\`) {
+	if comment != "" && !strings.HasSuffix(comment, `\`) {
 		// In the column where it was, if there is room.
 		column := strings.LastIndex(d.content(e.first), comment)
 		text += strings.Repeat(" ", max(1, column-len(text))) + comment
