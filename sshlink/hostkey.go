@@ -87,6 +87,9 @@ func (h *hostKeys) decide(remote net.Addr, key ssh.PublicKey) error {
 	if err := h.r.checkRSASize(key); err != nil {
 		return err
 	}
+	if err := h.r.checkRevoked(h.ctx, key); err != nil {
+		return err
+	}
 	if k, ok := h.known.revokes(key); ok {
 		return errorf(distrusted, "the host key of %s is marked as revoked at %s: %s; do not connect until its owner has explained it",
 			h.r.HostName, k.place(), fingerprint(plain(key)))

@@ -101,10 +101,23 @@ func TestLoginsByHostKeySettings(t *testing.T) {
 		{name: "KnownHostsCommand", want: in, config: strict + " UserKnownHostsFile none\n KnownHostsCommand /bin/cat DIR/k", files: map[string]string{"k": at + " " + key + "\n"}},
 		{name: "KnownHostsCommand with tokens", want: in, config: strict + " UserKnownHostsFile none\n KnownHostsCommand /bin/echo %H " + key},
 		{name: "NoHostAuthenticationForLocalhost", want: in, config: strict + " UserKnownHostsFile none\n NoHostAuthenticationForLocalhost yes"},
+		{name: "RevokedHostKeys", want: revokedKey, config: strict + " UserKnownHostsFile DIR/k\n RevokedHostKeys DIR/r", files: map[string]string{"k": at + " " + key + "\n", "r": key + "\n"}},
+		{name: "RevokedHostKeys of others", want: in, config: strict + " UserKnownHostsFile DIR/k\n RevokedHostKeys DIR/r", files: map[string]string{"k": at + " " + key + "\n", "r": s.Identity.AuthorizedKey() + "\n"}},
+		{name: "RevokedHostKeys missing", config: strict + " UserKnownHostsFile DIR/k\n RevokedHostKeys DIR/missing", files: map[string]string{"k": at + " " + key + "\n"}},
+		{name: "RevokedHostKeys, a list of ssh-keygen's", want: revokedKey, config: strict + " UserKnownHostsFile DIR/k\n RevokedHostKeys " + krl(t, s.HostKeys[0].File+".pub"), files: map[string]string{"k": at + " " + key + "\n"}},
+		{name: "RevokedHostKeys, a list of others", want: in, config: strict + " UserKnownHostsFile DIR/k\n RevokedHostKeys " + krl(t, s.IdentityFile+".pub"), files: map[string]string{"k": at + " " + key + "\n"}},
 		{name: "yes to an unknown key", want: in, config: base + " UserKnownHostsFile DIR/k", answer: map[string]string{"continue connecting": "yes"}},
 		{name: "no to an unknown key", want: unknownKey, config: base + " UserKnownHostsFile DIR/k", answer: map[string]string{"continue connecting": "no"}},
 		{name: "unknown key in batch mode", want: unknownKey, config: base + " BatchMode yes\n UserKnownHostsFile DIR/k", says: "holdfast trust web"},
 	})
+}
+
+// krl is a key revocation list with the key of a file in it.
+func krl(t testing.TB, public string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "krl")
+	run(t, "ssh-keygen", "-q", "-k", "-f", path, public)
+	return path
 }
 
 // TestRecordsHostKeys wants what accept-new records to be what ssh then knows.

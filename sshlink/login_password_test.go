@@ -1,7 +1,6 @@
 package sshlink
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -129,11 +128,4 @@ func serveSSH(t testing.TB, config *ssh.ServerConfig) *net.TCPAddr {
 		}
 	}()
 	return l.Addr().(*net.TCPAddr)
-}
-
-// newKey is a public key that nobody has.
-func newKey(t testing.TB) ssh.PublicKey {
-	t.Helper()
-	private := testbed.NewKey(t, filepath.Join(t.TempDir(), rand.Text()), "ed25519", "")
-	return private.Public
 }

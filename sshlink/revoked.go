@@ -1,0 +1,76 @@
+package sshlink
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// krlMagic starts a key revocation list in OpenSSH's own form (PROTOCOL.krl).
+const krlMagic = "SSHKRL\n\x00"
+
+// checkRevoked refuses a host key that RevokedHostKeys lists: a file of public keys, or a key
+// revocation list, which ssh-keygen reads. As in ssh, a file that cannot be read revokes all.
+func (r *Resolved) checkRevoked(ctx context.Context, key ssh.PublicKey) error {
+	value := r.option("revokedhostkeys")
+	if value == "" {
+		return nil
+	}
+	path := r.path(value)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return wrapf(distrusted, err, "RevokedHostKeys cannot be read, so that no host key counts")
+	}
+	if bytes.HasPrefix(text, []byte(krlMagic)) {
+		err = askKRL(ctx, path, key)
+	} else {
+		err = searchKeys(text, key)
+	}
+	if err != nil {
+		return wrapf(distrusted, err, "the host key of %s is revoked by %s: %s", r.HostName, path, fingerprint(plain(key)))
+	}
+	return nil
+}
+
+type revokedError string
+
+func (e revokedError) Error() string { return string(e) }
+
+// searchKeys looks for the key, or for that of the authority that signed it.
+func searchKeys(text []byte, key ssh.PublicKey) error {
+	for len(text) > 0 {
+		listed, _, _, rest, err := ssh.ParseAuthorizedKey(text)
+		if err != nil {
+			return nil
+		}
+		text = rest
+		if sameKey(listed, plain(key)) {
+			return revokedError("it is listed there")
+		}
+		if certificate, ok := key.(*ssh.Certificate); ok && sameKey(listed, certificate.SignatureKey) {
+			return revokedError("its authority is listed there")
+		}
+	}
+	return nil
+}
+
+// askKRL lets ssh-keygen look the key up in a key revocation list.
+func askKRL(ctx context.Context, path string, key ssh.PublicKey) error {
+	file, err := memoryFile(string(ssh.MarshalAuthorizedKey(key)))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	cmd := exec.CommandContext(ctx, "ssh-keygen", "-Q", "-f", path, "/dev/stdin")
+	cmd.Stdin = file
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if text := lastLines(string(out), 1); text != "" {
+			return revokedError(printable(text))
+		}
+		return err
+	}
+	return nil
+}
