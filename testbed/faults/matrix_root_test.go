@@ -1,0 +1,229 @@
+//go:build testbed
+
+package faults
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/testbed"
+)
+
+// scene is what the faults of the matrix break.
+type scene struct {
+	t      *testing.T
+	net    *testbed.Network
+	card   *testbed.Card
+	server *testbed.Server
+	agent  *testbed.SSHAgent
+	known  string // known_hosts
+
+	contenders []*contender
+	meters     map[*contender]map[string]*meter
+}
+
+// serverName is resolved by /etc/hosts, so that its resolution can fail.
+const serverName = "server.holdfast.test"
+
+func newScene(t *testing.T, compare bool) *scene {
+	s := &scene{t: t, net: testbed.NewNetwork(t), meters: make(map[*contender]map[string]*meter)}
+	s.card = s.net.AddCard("hf0")
+	s.server = testbed.StartServer(t, testbed.ServerOptions{Netns: s.net.Netns, Addr: s.net.Host, Config: []string{"MaxStartups 100"}})
+	s.agent = testbed.Agent(t, s.server.Identity)
+	s.known = filepath.Join(t.TempDir(), "known_hosts")
+	s.trust(s.server.HostKeys[0])
+	s.setName(true)
+	t.Cleanup(func() { s.setName(false) })
+
+	const target = "127.0.0.1:7001"
+	helper(t, s.net.Netns, "echo", func(string) {}, target)
+	back := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
+	w := way{destination: serverName, target: target, back: back, agent: s.agent.Socket, settings: []string{
+		"Port=" + strconv.Itoa(s.server.Port), "User=" + s.server.User, "HostKeyAlias=server",
+		"UserKnownHostsFile=" + s.known, "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes",
+		"IdentityFile=none", "IdentitiesOnly=no",
+	}}
+	// Faults follow each other faster here than in life: a connection counts as good sooner.
+	s.contenders = []*contender{holdfast(t, w, "GateTime=2s")}
+	if compare {
+		s.contenders = append(s.contenders, autossh(t, w), plainSSH(t, w))
+	}
+	for _, c := range s.contenders {
+		c.run(t)
+		s.meters[c] = map[string]*meter{
+			"local":   newMeter(t, "", c.ports.local),
+			"dynamic": newMeter(t, "", c.ports.dynamic, target),
+			"remote":  newMeter(t, s.net.Netns, c.ports.remote),
+		}
+	}
+	return s
+}
+
+// trust makes known_hosts name one key for the server.
+func (s *scene) trust(key testbed.Key) {
+	if err := os.WriteFile(s.known, []byte("server "+key.AuthorizedKey()+"\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// setName makes the server's name resolve, or not.
+func (s *scene) setName(resolves bool) {
+	text, err := os.ReadFile("/etc/hosts")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, serverName) {
+			lines = append(lines, line)
+		}
+	}
+	if resolves {
+		lines = append(lines, s.net.Host+" "+serverName+"\n")
+	}
+	if err := os.WriteFile("/etc/hosts", []byte(strings.Join(lines, "")), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// fault is one row of the matrix.
+type fault struct {
+	name   string
+	begin  func(*scene)
+	lasts  time.Duration // 0: begin is all of it
+	end    func(*scene)
+	person bool          // a person's matter: connections may be reset, and refused by none of ours
+	within time.Duration // holdfast must be usable so soon after its end; 0: no demand
+	quick  bool          // part of make test
+}
+
+func killSessions(s *scene) { s.server.KillSessions(syscall.SIGKILL) }
+
+var faults = []fault{
+	{name: "session killed", begin: killSessions, within: 2 * time.Second, quick: true},
+	{name: "sshd stopped, 1 s", begin: func(s *scene) { s.server.Stop() }, lasts: time.Second, end: func(s *scene) { s.server.Start() }, within: 6 * time.Second, quick: true},
+	{name: "sshd stopped, 20 s", begin: func(s *scene) { s.server.Stop() }, lasts: 20 * time.Second, end: func(s *scene) { s.server.Start() }},
+	{name: "sshd stopped, 90 s", begin: func(s *scene) { s.server.Stop() }, lasts: 90 * time.Second, end: func(s *scene) { s.server.Start() }},
+	{name: "server rebooted", begin: func(s *scene) { s.server.Kill(); s.server.Start() }, within: 6 * time.Second},
+	{name: "black hole, 5 s", begin: func(s *scene) { s.net.Silence() }, lasts: 5 * time.Second, end: func(s *scene) { s.net.Speak() }, within: 1500 * time.Millisecond, quick: true},
+	{name: "black hole, 25 s", begin: func(s *scene) { s.net.Silence() }, lasts: 25 * time.Second, end: func(s *scene) { s.net.Speak() }, within: 1500 * time.Millisecond},
+	{name: "black hole, 60 s", begin: func(s *scene) { s.net.Silence() }, lasts: time.Minute, end: func(s *scene) { s.net.Speak() }, within: 1500 * time.Millisecond},
+	{name: "session stopped, 45 s", begin: func(s *scene) { s.server.KillSessions(syscall.SIGSTOP) }, lasts: 45 * time.Second, end: func(s *scene) { s.server.KillSessions(syscall.SIGCONT) }},
+	{name: "cable out, 8 s", begin: func(s *scene) { s.card.Unplug() }, lasts: 8 * time.Second, end: func(s *scene) { s.card.Plug(); s.card.Up() }, within: 4 * time.Second, quick: true},
+	{name: "name does not resolve, 20 s", begin: func(s *scene) { s.setName(false); killSessions(s) }, lasts: 20 * time.Second, end: func(s *scene) { s.setName(true) }},
+	{name: "agent without the key, 20 s", begin: func(s *scene) { s.agent.RemoveAll(); killSessions(s) }, lasts: 20 * time.Second, end: func(s *scene) { s.agent.Add(s.server.Identity) }, person: true, within: 7 * time.Second},
+	{name: "host key changed, 20 s", begin: func(s *scene) { s.trust(s.server.Identity); killSessions(s) }, lasts: 20 * time.Second, end: func(s *scene) { s.trust(s.server.HostKeys[0]) }, person: true, within: 7 * time.Second},
+	{name: "worker killed", begin: func(s *scene) {
+		for _, c := range s.contenders {
+			c.signal(syscall.SIGKILL)
+		}
+	}, within: 7 * time.Second, quick: true},
+}
+
+// settle is how long all forwards must be well before a fault.
+const settle = 2 * time.Second
+
+// recovery bounds the wait for a contender to be usable again.
+const recovery = 150 * time.Second
+
+// play injects one fault and returns a row for each contender and kind of forward.
+func (s *scene) play(f fault) (rows [][]string) {
+	t := s.t
+	s.untilWell(f)
+	begun := time.Now()
+	f.begin(s)
+	ended := begun
+	if f.lasts > 0 {
+		timer := time.NewTimer(f.lasts)
+		<-timer.C
+		ended = time.Now()
+		f.end(s)
+	}
+	kinds := []string{"local", "dynamic", "remote"}
+	testbed.WaitFor(t, recovery, func() error {
+		for _, c := range s.contenders {
+			for _, kind := range kinds {
+				if m := s.meters[c][kind]; m.usable(begun, ended) < 0 {
+					return fmt.Errorf("%s: %s, %s is not usable again: %s", f.name, c.name, kind, m.tail())
+				}
+			}
+		}
+		return nil
+	})
+	for _, c := range s.contenders {
+		for _, kind := range kinds {
+			m := s.meters[c][kind]
+			usable := m.usable(begun, ended)
+			rows = append(rows, []string{f.name, c.name, kind, seconds(c.detected(begun)), seconds(usable),
+				fmt.Sprint(m.count(refused, begun)), fmt.Sprint(m.count(reset, begun) + m.count(late, begun)), fmt.Sprint(m.count(wrong, begun))})
+			if c.name != "holdfast" {
+				continue
+			}
+			if n := m.count(wrong, begun); n > 0 {
+				t.Errorf("%s: %s: %d wrong", f.name, kind, n)
+			}
+			if n := m.count(refused, begun); n > 0 && kind != "remote" {
+				t.Errorf("%s: %s: %d connections refused", f.name, kind, n)
+			}
+			// The server may hold a remote port for as long as it thinks that its old session lives.
+			if f.within > 0 && usable > f.within && kind != "remote" {
+				t.Errorf("%s: %s usable after %v, want %v", f.name, kind, usable, f.within)
+			}
+		}
+	}
+	return rows
+}
+
+// untilWell waits until every forward of every contender has worked for a while.
+func (s *scene) untilWell(f fault) {
+	testbed.WaitFor(s.t, recovery, func() error {
+		since := time.Now().Add(-settle)
+		for _, c := range s.contenders {
+			for kind, m := range s.meters[c] {
+				if m.count(good, since) < int(settle/probeEvery)*7/10 {
+					return fmt.Errorf("before %s: %s, %s is not well: %s", f.name, c.name, kind, m.tail())
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (s *scene) print(rows [][]string) {
+	head := []string{"fault", "tunnel by", "forward", "detected s", "usable s", "refused", "reset", "wrong"}
+	fmt.Printf("\n%s\n", table(append([][]string{head}, rows...)))
+}
+
+// TestMatrix plays the shorter faults.
+func TestMatrix(t *testing.T) {
+	s := newScene(t, false)
+	var rows [][]string
+	for _, f := range faults {
+		if f.quick {
+			rows = append(rows, s.play(f)...)
+		}
+	}
+	s.print(rows)
+}
+
+// TestCompare plays all faults, with autossh and ssh beside. It takes about half an
+// hour, and runs only when it is asked for by name.
+func TestCompare(t *testing.T) {
+	if !strings.Contains(strings.Trim(flag.Lookup("test.run").Value.String(), "^$()"), "TestCompare") || strings.Contains(flag.Lookup("test.run").Value.String(), "TestMatrix") {
+		t.Skip("takes half an hour: make compare")
+	}
+	s := newScene(t, true)
+	var rows [][]string
+	for _, f := range faults {
+		rows = append(rows, s.play(f)...)
+		s.print(rows[len(rows)-3*len(s.contenders):]) // half an hour is long
+	}
+	s.print(rows)
+}
