@@ -77,13 +77,14 @@ func verbs() []verb {
 		{"trust", "NAME", "show the server's host key, and record it on a yes", (*session).trust},
 		{"logs", "NAME [-f] [-n N]", "its journal", (*session).logs},
 		{"demo", "", "a throw-away server, a tunnel to it, a fault, a recovery, in a minute", (*session).demo},
+		{"completion", "bash|zsh|fish", "completions for your shell; source them", (*session).completion},
 		{"version", "", "of this program and of the daemon", (*session).version},
 		{"help", "", "this text", (*session).help},
 	}
 }
 
 // notBuilt are the words that will be verbs.
-var notBuilt = []string{"check", "metrics", "import", "export", "top", "history", "completion"}
+var notBuilt = []string{"check", "metrics", "import", "export", "top", "history"}
 
 // otherWords is what people try, and the verb they mean.
 var otherWords = map[string]string{
@@ -105,6 +106,8 @@ func (s *session) run(args []string) error {
 	switch word {
 	case "askpass": // for ssh, not for people
 		return s.askpass(args)
+	case "complete": // for shells
+		return s.complete(args)
 	case "-h", "--help":
 		return s.help(nil)
 	case "--version":

@@ -78,6 +78,9 @@ func init() {
 	}
 }
 
+// Keys are the keys of [Tunnel], in the order in which Format writes them.
+func Keys() []string { return tunnelKeyNames() }
+
 func tunnelKeyNames() []string {
 	names := make([]string, len(tunnelKeys))
 	for i, k := range tunnelKeys {
