@@ -57,17 +57,17 @@ func (s *Set) Apply(c Config) error {
 		if spec.Kind == tunnelfile.RemoteForward {
 			continue
 		}
-		var err error
-		if f.ports, spare, err = takePorts(spec, &c, spare); err == nil && f.ports == nil {
-			f.ports, err = openPorts(spec, &c)
-			opened = append(opened, f.ports...)
+		if f.ports, spare = takePorts(spec, &c, spare); f.ports != nil {
+			continue
 		}
-		if err != nil {
+		var err error
+		if f.ports, err = openPorts(spec, &c); err != nil {
 			for _, p := range opened {
 				p.close()
 			}
 			return err
 		}
+		opened = append(opened, f.ports...)
 	}
 
 	// Nothing fails from here on.

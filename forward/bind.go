@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ type bind struct {
 	order   *order
 	state   tunnelfile.State
 	message string
+	port    int // that the server chose; 0 where it was told
 }
 
 // order is where a bind is to be: on a lane, or nowhere.
@@ -179,9 +181,22 @@ func (b *bind) ask(o *order) (*holding, error) {
 	}
 	h := &holding{lane: o.lane, listener: l}
 	b.wasUp = true
+	b.notePort(l.Addr())
 	b.show(tunnelfile.Up, "")
 	b.set.running.Go(func() { b.accept(h) })
 	return h, nil
+}
+
+// notePort remembers which port the server chose, where it was asked to choose.
+func (b *bind) notePort(a net.Addr) {
+	if b.listen.network == "unix" || !strings.HasSuffix(b.listen.addr, ":0") {
+		return
+	}
+	if _, port, err := net.SplitHostPort(a.String()); err == nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.port, _ = strconv.Atoi(port)
+	}
 }
 
 // removeStale has the server's side of a unix socket removed if nobody answers on it.
@@ -269,4 +284,11 @@ func (b *bind) status() (tunnelfile.State, string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state, b.message
+}
+
+// chosenPort is the port that the server chose, 0 if it did not.
+func (b *bind) chosenPort() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.port
 }

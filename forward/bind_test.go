@@ -267,3 +267,21 @@ func TestRemoteForwardAfterKilledSession(t *testing.T) {
 		t.Error("nobody was told")
 	}
 }
+
+// Port 0 leaves the choice to the server, and the report says what it chose.
+func TestRemotePortChosenByServer(t *testing.T) {
+	server := testbed.StartServer(t, testbed.ServerOptions{})
+	link := dialSSH(t, server, server.Addr)
+	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(loopback, tcp(echo)), local(loopback, tcp(echo))}})
+	use(t, s, link)
+	defer s.Lost(link)
+	awaitState(t, s, 0, tunnelfile.Up)
+	for _, r := range s.Report() {
+		c, err := net.Dial("tcp", r.Listen)
+		if err != nil {
+			t.Fatalf("%s listens on %s: %v", r.Kind, r.Listen, err)
+		}
+		testbed.CheckEcho(t, c, 1000, patience)
+	}
+}

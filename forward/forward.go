@@ -88,6 +88,9 @@ func (f *forward) report(linked bool, refusing string) tunnelfile.ForwardReport 
 	f.mu.Lock()
 	spec, trouble, note := f.spec, f.trouble, f.note
 	f.mu.Unlock()
+	if spec.Listen.Unix == "" && spec.Listen.Port == 0 {
+		spec.Listen.Port = f.chosenPort()
+	}
 	r := tunnelfile.ForwardReport{
 		Kind:          spec.Kind,
 		Text:          spec.Text,
@@ -116,4 +119,17 @@ func (f *forward) report(linked bool, refusing string) tunnelfile.ForwardReport 
 		r.State, r.Message = tunnelfile.Degraded, trouble
 	}
 	return r
+}
+
+// chosenPort is where a forward listens that left the port to chance.
+func (f *forward) chosenPort() int {
+	if f.bind != nil {
+		return f.bind.chosenPort()
+	}
+	for _, p := range f.ports {
+		if a, ok := p.listener.Addr().(*net.TCPAddr); ok {
+			return a.Port
+		}
+	}
+	return 0
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -20,35 +21,34 @@ type place struct{ network, addr string }
 const lookupTimeout = 5 * time.Second
 
 // placesOf is where a forward listens, as ssh(1) reads its bind address: none or
-// "localhost" is the loopback interface, in both families; empty or "*" is all.
-func placesOf(spec tunnelfile.Forward, gatewayPorts bool) ([]place, error) {
+// "localhost" is the loopback interface, in both families; empty or "*" is all. A name
+// that cannot be looked up just now stays a name.
+func placesOf(spec tunnelfile.Forward, gatewayPorts bool) []place {
 	a := spec.Listen
 	port := strconv.Itoa(a.Port)
 	switch {
 	case a.Unix != "":
-		return []place{{"unix", a.Unix}}, nil
+		return []place{{"unix", a.Unix}}
 	case !a.Bind && gatewayPorts, a.Bind && (a.Host == "" || a.Host == "*"):
-		return []place{{"tcp", ":" + port}}, nil
+		return []place{{"tcp", ":" + port}}
 	case !a.Bind, a.Host == "localhost":
-		return []place{{"tcp4", "127.0.0.1:" + port}, {"tcp6", "[::1]:" + port}}, nil
-	}
-	if ip, err := netip.ParseAddr(a.Host); err == nil {
-		return []place{{"tcp", netip.AddrPortFrom(ip, uint16(a.Port)).String()}}, nil
+		return []place{{"tcp4", "127.0.0.1:" + port}, {"tcp6", "[::1]:" + port}}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", a.Host)
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", a.Host) // an address is itself
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", nameOf(spec), err)
+		return []place{{"tcp", net.JoinHostPort(a.Host, port)}}
 	}
 	var places []place
 	for _, ip := range ips {
 		places = append(places, place{"tcp", netip.AddrPortFrom(ip.Unmap(), uint16(a.Port)).String()})
 	}
-	return places, nil
+	return places
 }
 
-// is says whether a socket that is bound to addr listens at this place.
+// is says whether a socket that is bound to addr listens at this place. Of a place that
+// is still a name only the port counts.
 func (p place) is(addr net.Addr) bool {
 	switch addr := addr.(type) {
 	case *net.UnixAddr:
@@ -61,42 +61,32 @@ func (p place) is(addr net.Addr) bool {
 		if host == "" {
 			return addr.IP.IsUnspecified()
 		}
-		ip := net.ParseIP(host)
-		return ip != nil && ip.Equal(addr.IP)
+		ip, err := netip.ParseAddr(host)
+		return err != nil || ip == addr.AddrPort().Addr().Unmap()
 	}
 	return false
 }
 
 // takePorts takes from spare what listens where the forward does. It returns the
 // forward's ports, nil if there were none, and what is left.
-func takePorts(spec tunnelfile.Forward, c *Config, spare []*port) (taken, left []*port, err error) {
-	places, err := placesOf(spec, c.GatewayPorts)
-	if err != nil {
-		return nil, spare, err
-	}
-next:
+func takePorts(spec tunnelfile.Forward, c *Config, spare []*port) (taken, left []*port) {
+	places := placesOf(spec, c.GatewayPorts)
 	for _, p := range spare {
-		for _, place := range places {
-			if place.is(p.listener.Addr()) {
-				taken = append(taken, p)
-				continue next
-			}
+		if slices.ContainsFunc(places, func(place place) bool { return place.is(p.listener.Addr()) }) {
+			taken = append(taken, p)
+		} else {
+			left = append(left, p)
 		}
-		left = append(left, p)
 	}
-	return taken, left, nil
+	return taken, left
 }
 
 // openPorts listens where the forward does. A family that this machine does not have
 // is left out, as long as there is another.
 func openPorts(spec tunnelfile.Forward, c *Config) ([]*port, error) {
-	places, err := placesOf(spec, c.GatewayPorts)
-	if err != nil {
-		return nil, err
-	}
 	var ports []*port
 	var missing error
-	for _, place := range places {
+	for _, place := range placesOf(spec, c.GatewayPorts) {
 		p, err := place.open(c)
 		switch {
 		case err == nil:
