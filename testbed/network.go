@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -142,13 +143,21 @@ func Command(t testing.TB, argv ...string) string {
 	return out
 }
 
+// commandTime is how long any one command of a test may take.
+const commandTime = 2 * time.Minute
+
 // Output runs a program to its end; the error holds what it printed.
 func Output(argv ...string) (string, error) {
 	path := lookPath(argv[0])
 	if path == "" {
 		return "", fmt.Errorf("%s is not installed", argv[0])
 	}
-	out, err := exec.Command(path, argv[1:]...).CombinedOutput()
+	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, path, argv[1:]...).CombinedOutput()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("still ran after %v", commandTime)
+	}
 	if err != nil {
 		return string(out), fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, out)
 	}

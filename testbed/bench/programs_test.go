@@ -21,6 +21,7 @@ import (
 
 var (
 	rounds = flag.Int("rounds", 5, "how often each program has its turn")
+	only   = flag.String("only", "", "of the programs in the black hole, those whose names contain this")
 	size   = flag.Int64("size", 256, "MiB a bulk transfer moves")
 )
 

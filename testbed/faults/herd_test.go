@@ -1,0 +1,142 @@
+package faults
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// herd is how many tunnels go to one server.
+const herd = 50
+
+// startHerd starts many tunnels to a server, which share a runtime directory, and
+// waits until all are up.
+func startHerd(t *testing.T, s *testbed.Server) (sockets []string) {
+	t.Helper()
+	program, runtime, dir := tunnelProgram(t), testbed.SocketDir(t), t.TempDir()
+	for i := range herd {
+		name := fmt.Sprintf("t%d", i)
+		path := filepath.Join(dir, name+".tunnel")
+		text := "[Tunnel]\nDestination=" + s.Host + "\nGateTime=1s\n[SSH]\n" + strings.Join(s.SSHSettings(), "\n") + "\n"
+		if err := tunnelfile.Write(path, text); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(program, path)
+		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+runtime)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		sockets = append(sockets, tunnelfile.ReportSocket(filepath.Join(runtime, tunnelfile.RuntimeDirName), name))
+	}
+	untilAllUp(t, sockets, 0, time.Minute)
+	return sockets
+}
+
+// untilAllUp waits until each tunnel has a connection later than its first few.
+func untilAllUp(t *testing.T, sockets []string, reconnects uint64, deadline time.Duration) {
+	t.Helper()
+	up := make(map[string]bool)
+	testbed.WaitFor(t, deadline, func() error {
+		last := ""
+		for _, socket := range sockets {
+			if up[socket] {
+				continue
+			}
+			r, err := askReport(socket)
+			if err == nil && r.State == tunnelfile.Up && r.Reconnects >= reconnects {
+				up[socket] = true
+			} else {
+				last = fmt.Sprintf("%s: %s (%v)", r.State, r.Status, err)
+			}
+		}
+		if len(up) < len(sockets) {
+			return fmt.Errorf("%d of %d are up; another says %s", len(up), len(sockets), last)
+		}
+		return nil
+	})
+}
+
+// TestHerd restarts a server that fifty tunnels go to.
+func TestHerd(t *testing.T) {
+	for _, c := range []struct {
+		startups string
+		down     time.Duration
+		within   time.Duration
+		attempts int
+	}{
+		{"10:30:100", 0, 20 * time.Second, 75},
+		{"10:30:100", 10 * time.Second, 20 * time.Second, 75},
+		{"3:100:3", 0, 40 * time.Second, 100},
+	} {
+		t.Run(fmt.Sprintf("MaxStartups %s, down for %v", c.startups, c.down), func(t *testing.T) {
+			s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"MaxStartups " + c.startups}})
+			sockets := startHerd(t, s)
+			first := s.Attempts()
+			s.Stop()
+			if c.down > 0 {
+				timer := time.NewTimer(c.down)
+				<-timer.C
+			}
+			s.Start()
+			start, before := time.Now(), s.Attempts()
+			untilAllUp(t, sockets, 1, 2*time.Minute)
+			took, attempts := time.Since(start), s.Attempts()-before
+			fmt.Printf("MaxStartups %s, %d tunnels: first start with %d attempts; after %v without a server all up in %.1f s with %d attempts\n",
+				c.startups, herd, first, c.down, took.Seconds(), attempts)
+			if took > c.within {
+				t.Errorf("all up after %v, want %v", took, c.within)
+			}
+			if attempts >= c.attempts {
+				t.Errorf("%d attempts reached the server, want fewer than %d", attempts, c.attempts)
+			}
+		})
+	}
+}
+
+// wrongKeyFor is how long a tunnel has a key that the server does not know.
+const wrongKeyFor = 20 * time.Second
+
+// TestWrongKey counts the attempts that reach a server which does not know the key;
+// autossh's count in the same time stands beside it.
+func TestWrongKey(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	stranger := testbed.NewKey(t, filepath.Join(t.TempDir(), "stranger"), "ed25519", "")
+	settings := s.SSHSettings()
+	for i, line := range settings {
+		if strings.HasPrefix(line, "IdentityFile=") {
+			settings[i] = "IdentityFile=" + stranger.File
+		}
+	}
+	w := way{destination: s.Host, settings: settings, target: "127.0.0.1:1", back: "127.0.0.1:1"}
+	count := func(c *contender) int {
+		before := s.Attempts()
+		c.run(t)
+		if c.name == "holdfast" {
+			stop := time.Now().Add(wrongKeyFor)
+			every(t, time.Second, func() {
+				if time.Now().Before(stop) {
+					c.signal(syscall.SIGUSR1) // and the network changes all the time
+				}
+			})
+		}
+		timer := time.NewTimer(wrongKeyFor)
+		<-timer.C
+		return s.Attempts() - before
+	}
+	ours := count(holdfast(t, w))
+	if _, err := exec.LookPath("autossh"); err == nil {
+		fmt.Printf("wrong key for %v: holdfast made %d attempts, autossh %d\n", wrongKeyFor, ours, count(autossh(t, w)))
+	}
+	if ours > 3 {
+		t.Errorf("%d attempts reached the server, want 3 at most", ours)
+	}
+}
