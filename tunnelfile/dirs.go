@@ -167,8 +167,11 @@ func (d Dirs) find() (map[string]string, Problems) {
 // load reads the tunnel file at path and the drop-ins of that name in all folders.
 func (d Dirs) load(name, path string) (Tunnel, error) {
 	text, err := readText(path)
-	if err != nil {
-		return Tunnel{}, asProblem(path, err)
+	switch {
+	case vanished(path, err):
+		return Tunnel{}, err
+	case err != nil:
+		return Tunnel{}, Problems{{Path: path, Message: fileMessage(err)}}
 	}
 	sources := []source{{path, text}}
 	var unreadable Problems
@@ -179,8 +182,8 @@ func (d Dirs) load(name, path string) (Tunnel, error) {
 	for _, dropIn := range dropIns {
 		text, err := readText(dropIn)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue // it went away in between
+		case vanished(dropIn, err):
+			continue
 		case err != nil:
 			unreadable = append(unreadable, Problem{Path: dropIn, Message: fileMessage(err)})
 			continue
@@ -194,13 +197,14 @@ func (d Dirs) load(name, path string) (Tunnel, error) {
 	return t, nil
 }
 
-// asProblem makes what kept a file from being read a problem of that file. That there is
-// no file is told apart: it is not for a person to mend.
-func asProblem(path string, err error) error {
-	if _, lstatErr := os.Lstat(path); errors.Is(lstatErr, fs.ErrNotExist) {
-		return err
+// vanished says whether a file could not be read because it went away in between, and
+// not because it is a link to nothing, which is for a person to mend.
+func vanished(path string, err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
 	}
-	return Problems{{Path: path, Message: fileMessage(err)}}
+	_, err = os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // dropIns are the paths of NAME.tunnel.d/*.conf, sorted by file name.
