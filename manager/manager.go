@@ -77,7 +77,7 @@ type Manager struct {
 	clock    *time.Timer // when to try again what waits for a port; armed only when something does
 
 	marked, listed, loaded, heard bool // all true: ready
-	isReady                       bool
+	isReady, isOpen               bool
 }
 
 // New is a manager that does nothing until Run.
@@ -193,14 +193,23 @@ func ask[T any](ctx context.Context, m *Manager, f func() T) (T, error) {
 	}
 }
 
-// checkReady opens the table to callers, and to actions, when all there is to know is known.
+// checkReady lets actions begin when all there is to know is known, and callers in
+// when every tunnel has been shown.
 func (m *Manager) checkReady() {
-	if m.isReady || !m.marked || !m.listed || !m.loaded || !m.heard {
+	if m.isOpen || !m.marked || !m.listed || !m.loaded || !m.heard {
 		return
 	}
-	m.isReady = true
-	m.showGlobal()
-	m.stepAll()
+	if !m.isReady {
+		m.isReady = true
+		m.showGlobal()
+		m.stepAll()
+	}
+	for _, r := range m.rows {
+		if !r.isShown && (!r.known || r.reading || r.acting) {
+			return
+		}
+	}
+	m.isOpen = true
 	close(m.ready)
 	m.Log.Info("ready", "tunnels", len(m.rows), "problems", len(m.problems), "network", m.network.State, "source", m.network.Source)
 }
