@@ -3,6 +3,7 @@ package testbed
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -89,15 +90,21 @@ func sharedDir(t testing.TB) string {
 	return dir
 }
 
-// FreePort asks the kernel for a TCP port of 127.0.0.1 that nobody listens on.
+// FreePort is a TCP port of 127.0.0.1 that nobody listens on. It lies below those
+// that the kernel gives to outgoing connections (ip_local_port_range), so that none
+// of them takes it before the test does.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 10000 + rand.IntN(20000)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free TCP port found")
+	return 0
 }
 
 func (s *Server) writeFiles() {

@@ -85,7 +85,12 @@ func TestStatusAndJournal(t *testing.T) {
 	d.holdfast("up", "reading")
 	testbed.CheckEcho(t, dial(t, local), 1<<20, 20*time.Second)
 	s.Kill()
-	d.awaitState("reading", tunnelfile.Retrying, 10*time.Second)
+	testbed.WaitFor(t, 10*time.Second, func() error {
+		if text := property(tunnelfile.ServiceName("reading"), "StatusText"); !strings.Contains(text, "refused") {
+			return fmt.Errorf("StatusText is %q", text)
+		}
+		return nil
+	})
 	s.Start()
 	d.awaitState("reading", tunnelfile.Up, 10*time.Second)
 	status := testbed.Command(t, "systemctl", "--user", "--no-pager", "--full", "status", "holdfast-tunnel@*")
