@@ -39,7 +39,7 @@ func parseForwards(o options) []tunnelfile.Forward {
 			shadows = slices.Delete(shadows, i, i+1)
 			continue
 		}
-		if listen, ok := parseEnd(text, true); ok {
+		if listen, ok := parseEnd(text, true); ok && (listen.Unix != "" || listen.Port > 0) {
 			all = append(all, tunnelfile.Forward{Kind: tunnelfile.DynamicForward, Listen: listen, Text: text})
 		}
 	}
@@ -58,14 +58,13 @@ func parseForward(kind tunnelfile.ForwardKind, text string) (tunnelfile.Forward,
 		return f, false
 	}
 	listen, ok := parseEnd(text[:border], true)
-	if !ok {
+	if !ok || kind == tunnelfile.LocalForward && listen.Unix == "" && listen.Port == 0 {
 		return f, false
 	}
 	f.Listen = listen
 	if target := text[border+1:]; target != "[socks]:0" {
-		if f.Target, ok = parseEnd(target, false); !ok {
-			return f, false
-		}
+		f.Target, ok = parseEnd(target, false)
+		return f, ok && (f.Target.Unix != "" || f.Target.Host != "" && f.Target.Port > 0)
 	}
 	return f, true
 }

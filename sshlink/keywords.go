@@ -1,5 +1,7 @@
 package sshlink
 
+import "strings"
+
 // standing is what a keyword of ssh_config(5) means to the native transport.
 type standing int
 
@@ -15,119 +17,131 @@ func (s standing) String() string {
 	return [...]string{"honoured", "resolved by ssh", "not about tunnels", "needs the openssh transport", "resolved by ssh"}[s]
 }
 
-// keywords is every keyword that `ssh -G` prints, in lower case, and what becomes of it.
-// A test holds it against the ssh of the machine.
-var keywords = map[string]standing{
-	"addkeystoagent":                   irrelevant, // keys that are decrypted here stay here
-	"addressfamily":                    honoured,
-	"batchmode":                        honoured,
-	"bindaddress":                      honoured,
-	"bindinterface":                    honoured,
-	"canonicaldomains":                 resolved,
-	"canonicalizefallbacklocal":        resolved,
-	"canonicalizehostname":             resolved,
-	"canonicalizemaxdots":              resolved,
-	"canonicalizepermittedcnames":      resolved,
-	"casignaturealgorithms":            honoured,
-	"certificatefile":                  honoured,
-	"challengeresponseauthentication":  resolved,   // the old name of KbdInteractiveAuthentication
-	"channeltimeout":                   irrelevant, // sessions' and forwards' idleness; a tunnel's channels may be idle
-	"checkhostip":                      irrelevant, // a warning for people who watch
-	"ciphers":                          honoured,
-	"clearallforwardings":              honoured,
-	"compression":                      onlyOpenSSH,
-	"connectionattempts":               honoured,
-	"connecttimeout":                   honoured,
-	"controlmaster":                    irrelevant, // a tunnel has a connection of its own
-	"controlpath":                      honoured,   // where a master already runs, auto may use it
-	"controlpersist":                   irrelevant,
-	"dynamicforward":                   honoured,
-	"enableescapecommandline":          irrelevant,
-	"enablesshkeysign":                 onlyOpenSSH,
-	"escapechar":                       irrelevant,
-	"exitonforwardfailure":             honoured,
-	"fingerprinthash":                  irrelevant, // fingerprints are shown as SHA-256
-	"forkafterauthentication":          irrelevant,
-	"forwardagent":                     irrelevant,
-	"forwardx11":                       irrelevant,
-	"forwardx11timeout":                irrelevant,
-	"forwardx11trusted":                irrelevant,
-	"gatewayports":                     honoured,
-	"globalknownhostsfile":             honoured,
-	"gssapiauthentication":             onlyOpenSSH, // and a ticket: Debian switches it on for everybody
-	"gssapiclientidentity":             onlyOpenSSH,
-	"gssapidelegatecredentials":        irrelevant,
-	"gssapikexalgorithms":              irrelevant,
-	"gssapikeyexchange":                onlyOpenSSH,
-	"gssapirenewalforcesrekey":         irrelevant,
-	"gssapiserveridentity":             irrelevant,
-	"gssapitrustdns":                   irrelevant,
-	"hashknownhosts":                   honoured,
-	"host":                             resolved,
-	"hostbasedacceptedalgorithms":      irrelevant,
-	"hostbasedauthentication":          onlyOpenSSH,
-	"hostkeyalgorithms":                honoured,
-	"hostkeyalias":                     honoured,
-	"hostname":                         honoured,
-	"identitiesonly":                   honoured,
-	"identityagent":                    honoured,
-	"identityfile":                     honoured,
-	"ignoreunknown":                    resolved,
-	"ipqos":                            honoured,
-	"kbdinteractiveauthentication":     honoured,
-	"kbdinteractivedevices":            irrelevant, // the server chooses
-	"kexalgorithms":                    honoured,
-	"knownhostscommand":                honoured,
-	"localcommand":                     irrelevant, // ExecUp is the tunnel's own word for it
-	"localforward":                     honoured,
-	"loglevel":                         honoured,
-	"logverbose":                       irrelevant,
-	"macs":                             honoured,
-	"nohostauthenticationforlocalhost": honoured,
-	"numberofpasswordprompts":          honoured,
-	"obscurekeystroketiming":           irrelevant,
-	"passwordauthentication":           honoured,
-	"permitlocalcommand":               irrelevant,
-	"permitremoteopen":                 honoured,
-	"pkcs11provider":                   onlyOpenSSH,
-	"port":                             honoured,
-	"preferredauthentications":         honoured,
-	"proxycommand":                     honoured,
-	"proxyjump":                        honoured,
-	"proxyusefdpass":                   honoured,
-	"pubkeyacceptedalgorithms":         honoured,
-	"pubkeyauthentication":             honoured,
-	"refuseconnection":                 honoured,
-	"rekeylimit":                       honoured, // its amount; its time is not kept by x/crypto
-	"remotecommand":                    honoured,
-	"remoteforward":                    honoured,
-	"requesttty":                       irrelevant,
-	"requiredrsasize":                  honoured,
-	"revokedhostkeys":                  honoured,
-	"securitykeyprovider":              irrelevant, // an agent signs for security keys
-	"sendenv":                          irrelevant,
-	"serveralivecountmax":              honoured,
-	"serveraliveinterval":              honoured,
-	"sessiontype":                      irrelevant,
-	"setenv":                           irrelevant,
-	"stdinnull":                        irrelevant,
-	"streamlocalbindmask":              honoured,
-	"streamlocalbindunlink":            honoured,
-	"stricthostkeychecking":            honoured,
-	"syslogfacility":                   irrelevant,
-	"tag":                              resolved,
-	"tcpkeepalive":                     honoured,
-	"tunnel":                           irrelevant,
-	"tunneldevice":                     irrelevant,
-	"updatehostkeys":                   honoured,
-	"user":                             honoured,
-	"userknownhostsfile":               honoured,
-	"verifyhostkeydns":                 onlyOpenSSH, // wants a resolver that checks DNSSEC
-	"versionaddendum":                  irrelevant,
-	"visualhostkey":                    irrelevant,
-	"warnweakcrypto":                   irrelevant,
-	"xauthlocation":                    irrelevant,
-
-	"include": unprintable,
-	"match":   unprintable,
+// keywordTable is every keyword that `ssh -G` prints, as ssh_config(5) spells it, and what
+// becomes of it. A test holds it against the ssh of the machine.
+var keywordTable = []struct {
+	name     string
+	standing standing
+}{
+	{"AddKeysToAgent", irrelevant}, // keys that are decrypted here stay here
+	{"AddressFamily", honoured},
+	{"BatchMode", honoured},
+	{"BindAddress", honoured},
+	{"BindInterface", honoured},
+	{"CanonicalDomains", resolved},
+	{"CanonicalizeFallbackLocal", resolved},
+	{"CanonicalizeHostname", resolved},
+	{"CanonicalizeMaxDots", resolved},
+	{"CanonicalizePermittedCNAMEs", resolved},
+	{"CASignatureAlgorithms", honoured},
+	{"CertificateFile", honoured},
+	{"ChallengeResponseAuthentication", resolved}, // the old name of KbdInteractiveAuthentication
+	{"ChannelTimeout", irrelevant},                // sessions' and forwards' idleness; a tunnel's channels may be idle
+	{"CheckHostIP", irrelevant},                   // a warning for people who watch
+	{"Ciphers", honoured},
+	{"ClearAllForwardings", honoured},
+	{"Compression", onlyOpenSSH},
+	{"ConnectionAttempts", honoured},
+	{"ConnectTimeout", honoured},
+	{"ControlMaster", irrelevant}, // a tunnel has a connection of its own
+	{"ControlPath", honoured},     // where a master already runs, auto may use it
+	{"ControlPersist", irrelevant},
+	{"DynamicForward", honoured},
+	{"EnableEscapeCommandline", irrelevant},
+	{"EnableSSHKeysign", onlyOpenSSH},
+	{"EscapeChar", irrelevant},
+	{"ExitOnForwardFailure", honoured},
+	{"FingerprintHash", irrelevant}, // fingerprints are shown as SHA-256
+	{"ForkAfterAuthentication", irrelevant},
+	{"ForwardAgent", irrelevant},
+	{"ForwardX11", irrelevant},
+	{"ForwardX11Timeout", irrelevant},
+	{"ForwardX11Trusted", irrelevant},
+	{"GatewayPorts", honoured},
+	{"GlobalKnownHostsFile", honoured},
+	{"GSSAPIAuthentication", onlyOpenSSH}, // and a ticket: Debian switches it on for everybody
+	{"GSSAPIClientIdentity", onlyOpenSSH},
+	{"GSSAPIDelegateCredentials", irrelevant},
+	{"GSSAPIKexAlgorithms", irrelevant},
+	{"GSSAPIKeyExchange", onlyOpenSSH},
+	{"GSSAPIRenewalForcesRekey", irrelevant},
+	{"GSSAPIServerIdentity", irrelevant},
+	{"GSSAPITrustDns", irrelevant},
+	{"HashKnownHosts", honoured},
+	{"Host", resolved},
+	{"HostbasedAcceptedAlgorithms", irrelevant},
+	{"HostbasedAuthentication", onlyOpenSSH},
+	{"HostKeyAlgorithms", honoured},
+	{"HostKeyAlias", honoured},
+	{"HostName", honoured},
+	{"IdentitiesOnly", honoured},
+	{"IdentityAgent", honoured},
+	{"IdentityFile", honoured},
+	{"IgnoreUnknown", resolved},
+	{"IPQoS", honoured},
+	{"KbdInteractiveAuthentication", honoured},
+	{"KbdInteractiveDevices", irrelevant}, // the server chooses
+	{"KexAlgorithms", honoured},
+	{"KnownHostsCommand", honoured},
+	{"LocalCommand", irrelevant}, // ExecUp is the tunnel's own word for it
+	{"LocalForward", honoured},
+	{"LogLevel", honoured},
+	{"LogVerbose", irrelevant},
+	{"MACs", honoured},
+	{"NoHostAuthenticationForLocalhost", honoured},
+	{"NumberOfPasswordPrompts", honoured},
+	{"ObscureKeystrokeTiming", irrelevant},
+	{"PasswordAuthentication", honoured},
+	{"PermitLocalCommand", irrelevant},
+	{"PermitRemoteOpen", honoured},
+	{"PKCS11Provider", onlyOpenSSH},
+	{"Port", honoured},
+	{"PreferredAuthentications", honoured},
+	{"ProxyCommand", honoured},
+	{"ProxyJump", honoured},
+	{"ProxyUseFdpass", honoured},
+	{"PubkeyAcceptedAlgorithms", honoured},
+	{"PubkeyAuthentication", honoured},
+	{"RefuseConnection", honoured},
+	{"RekeyLimit", honoured}, // its amount; its time is not kept by x/crypto
+	{"RemoteCommand", honoured},
+	{"RemoteForward", honoured},
+	{"RequestTTY", irrelevant},
+	{"RequiredRSASize", honoured},
+	{"RevokedHostKeys", honoured},
+	{"SecurityKeyProvider", irrelevant}, // an agent signs for security keys
+	{"SendEnv", irrelevant},
+	{"ServerAliveCountMax", honoured},
+	{"ServerAliveInterval", honoured},
+	{"SessionType", irrelevant},
+	{"SetEnv", irrelevant},
+	{"StdinNull", irrelevant},
+	{"StreamLocalBindMask", honoured},
+	{"StreamLocalBindUnlink", honoured},
+	{"StrictHostKeyChecking", honoured},
+	{"SyslogFacility", irrelevant},
+	{"Tag", resolved},
+	{"TCPKeepAlive", honoured},
+	{"Tunnel", irrelevant},
+	{"TunnelDevice", irrelevant},
+	{"UpdateHostKeys", honoured},
+	{"User", honoured},
+	{"UserKnownHostsFile", honoured},
+	{"VerifyHostKeyDNS", onlyOpenSSH}, // wants a resolver that checks DNSSEC
+	{"VersionAddendum", irrelevant},
+	{"VisualHostKey", irrelevant},
+	{"WarnWeakCrypto", irrelevant},
+	{"XAuthLocation", irrelevant},
+	{"Include", unprintable},
+	{"Match", unprintable},
 }
+
+// keywords is the table by name in lower case, and spelling the names by it.
+var keywords, spelling = func() (map[string]standing, map[string]string) {
+	standings, names := make(map[string]standing), make(map[string]string)
+	for _, k := range keywordTable {
+		lower := strings.ToLower(k.name)
+		standings[lower], names[lower] = k.standing, k.name
+	}
+	return standings, names
+}()
