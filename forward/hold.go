@@ -1,7 +1,6 @@
 package forward
 
 import (
-	"net"
 	"slices"
 	"syscall"
 	"time"
@@ -34,7 +33,7 @@ func (s *Set) park(v *visitor) bool {
 	}
 	var gone []*visitor
 	if len(s.held.waiting) >= c.MaxHeld {
-		gone = s.held.sweep()
+		gone = s.held.makeRoom()
 	}
 	switch {
 	case s.closed, s.refusing != "", !time.Now().Before(v.until), len(s.held.waiting) >= c.MaxHeld:
@@ -116,13 +115,34 @@ func (s *Set) lookAtHeld() {
 	s.dismissAll(gone)
 }
 
-// sweep takes out visitors whose clients are gone. A TCP client that only closed its
-// sending side may still want its answer, so of TCP clients just those count that
-// reset; it costs one poll(2).
+// sweep takes out visitors whose clients are certainly gone. A TCP client that closed
+// its sending side may still want its answer, so of TCP clients just those count that
+// reset their connection.
 func (h *hold) sweep() []*visitor {
+	events := h.events()
+	return h.remove(func(v *visitor) bool { return events[v]&(unix.POLLERR|unix.POLLHUP) != 0 })
+}
+
+// makeRoom is sweep for a hold that is full. Where that finds nobody, the place of the
+// first one that sends no more is given to another: most of those have given up.
+func (h *hold) makeRoom() []*visitor {
+	if gone := h.sweep(); len(gone) > 0 {
+		return gone
+	}
+	events := h.events()
+	taken := false
+	return h.remove(func(v *visitor) bool {
+		leaves := !taken && events[v]&unix.POLLRDHUP != 0
+		taken = taken || leaves
+		return leaves
+	})
+}
+
+// events are what poll(2) says of the held connections.
+func (h *hold) events() map[*visitor]int16 {
 	fds := make([]unix.PollFd, len(h.waiting))
 	for i, v := range h.waiting {
-		fds[i].Fd = -1
+		fds[i] = unix.PollFd{Fd: -1, Events: unix.POLLRDHUP}
 		c, ok := v.conn.(syscall.Conn)
 		if !ok {
 			continue
@@ -131,16 +151,14 @@ func (h *hold) sweep() []*visitor {
 			raw.Control(func(fd uintptr) { fds[i].Fd = int32(fd) })
 		}
 	}
+	events := make(map[*visitor]int16)
 	if n, err := unix.Poll(fds, 0); n <= 0 || err != nil {
-		return nil
+		return events
 	}
-	gone := make(map[net.Conn]bool)
 	for i, v := range h.waiting {
-		if fds[i].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
-			gone[v.conn] = true
-		}
+		events[v] = fds[i].Revents
 	}
-	return h.remove(func(v *visitor) bool { return gone[v.conn] })
+	return events
 }
 
 // release serves those that were held, in order: each has begun to open its channel
