@@ -64,6 +64,21 @@ func (r *row) settle() {
 	r.waiting = nil
 }
 
+// settled calls done when what follows from the rows as they are now is under way.
+func (m *Manager) settled(rows []*row, done func()) {
+	left := len(rows) + 1
+	one := func() {
+		if left--; left == 0 {
+			done()
+		}
+	}
+	for _, r := range rows {
+		r.waiting = append(r.waiting, one)
+		m.step(r)
+	}
+	one()
+}
+
 func (m *Manager) obstacle(r *row) obstacle {
 	if r.file == nil {
 		return obstacle{}

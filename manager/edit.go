@@ -80,10 +80,7 @@ func (m *Manager) edit(ctx context.Context, name string, change func() error) er
 	if err != nil {
 		return err
 	}
-	if err := m.loadAndWait(ctx); err != nil {
-		return err
-	}
-	return m.settled(ctx, name)
+	return m.loadAndWait(ctx)
 }
 
 func (m *Manager) store(ctx context.Context, name, text string) error {

@@ -53,11 +53,20 @@ func (m *Manager) startLoad() {
 	})
 }
 
-// loadAndWait is load for the manager's methods.
+// loadAndWait is load for the manager's methods. It waits until what follows from new
+// and changed files is under way, too.
 func (m *Manager) loadAndWait(ctx context.Context) error {
 	done := make(chan struct{}, 1)
 	_, err := ask(ctx, m, func() struct{} {
-		m.load(func() { done <- struct{}{} })
+		m.load(func() {
+			var news []*row
+			for _, r := range m.rows {
+				if !r.isShown || r.retry || r.file == nil {
+					news = append(news, r)
+				}
+			}
+			m.settled(news, func() { done <- struct{}{} })
+		})
 		return struct{}{}
 	})
 	if err != nil {

@@ -1,6 +1,11 @@
 package manager
 
-import "github.com/holdfast/holdfast/netwatch"
+import (
+	"maps"
+	"slices"
+
+	"github.com/holdfast/holdfast/netwatch"
+)
 
 // onNetwork takes over a new snapshot of the network: what may not run on it is held
 // or stopped, what may again is started, what is up is probed if the way may have
@@ -32,21 +37,7 @@ func (m *Manager) onSleep(going bool, done func()) {
 	if !going {
 		m.probeAll()
 	}
-	left := len(m.rows) + 1
-	one := func() {
-		if left--; left == 0 {
-			done()
-		}
-	}
-	for _, r := range m.rows {
-		if !r.known {
-			one()
-			continue
-		}
-		r.waiting = append(r.waiting, one)
-		m.step(r)
-	}
-	one()
+	m.settled(slices.Collect(maps.Values(m.rows)), done)
 }
 
 func (m *Manager) probeAll() {

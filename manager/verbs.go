@@ -90,8 +90,20 @@ func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 }
 
 // each does something to every tunnel that a pattern names, and waits until what
-// follows from it is under way. Nothing is done when a pattern names none.
+// follows from it is under way. Nothing is done when a pattern names none. The
+// directories are read before that is said: its file may have been written just now.
 func (m *Manager) each(ctx context.Context, patterns []string, do func(r *row, named bool) error) error {
+	err := m.eachKnown(ctx, patterns, do)
+	if !errors.Is(err, ErrNoSuchTunnel) {
+		return err
+	}
+	if err := m.loadAndWait(ctx); err != nil {
+		return err
+	}
+	return m.eachKnown(ctx, patterns, do)
+}
+
+func (m *Manager) eachKnown(ctx context.Context, patterns []string, do func(r *row, named bool) error) error {
 	type outcome struct {
 		waits int
 		done  chan struct{}
@@ -133,25 +145,6 @@ func (m *Manager) await(ctx context.Context, done <-chan struct{}, n int) error 
 		}
 	}
 	return nil
-}
-
-// settled waits until what follows from a row as it is now is under way.
-func (m *Manager) settled(ctx context.Context, name string) error {
-	done := make(chan struct{}, 1)
-	_, err := ask(ctx, m, func() struct{} {
-		r := m.rows[name]
-		if r == nil { // removed, and gone already
-			done <- struct{}{}
-			return struct{}{}
-		}
-		r.waiting = append(r.waiting, func() { done <- struct{}{} })
-		m.step(r)
-		return struct{}{}
-	})
-	if err != nil {
-		return err
-	}
-	return m.await(ctx, done, 1)
 }
 
 // match is a row and whether it was called by its very name.
