@@ -56,40 +56,54 @@ func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
 
 // connect makes the connection, through as many hosts as it takes, and logs in.
 func (r *Resolved) connect(ctx context.Context, a *attempt) (*Link, error) {
-	if r.option("refuseconnection") != "" {
-		return nil, errorf(mistaken, "RefuseConnection: %s", r.option("refuseconnection"))
+	if why := r.option("refuseconnection"); why != "" {
+		return nil, errorf(mistaken, "RefuseConnection: %s", why)
 	}
-	switch {
-	case r.jump != nil:
-		under, err := r.jump.connect(ctx, a)
-		if err != nil {
-			return nil, r.through(err)
-		}
-		c, err := under.DialContext(ctx, "tcp", joinHostPort(r.HostName, r.Port))
-		if err != nil {
-			under.Close()
-			return nil, wrapf(passing, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
-		}
-		l, err := r.login(ctx, a, c)
-		if err != nil {
-			under.Close()
-			return nil, err
-		}
-		l.closeAfter(under)
-		return l, nil
-	case r.proxy != "":
-		c, err := r.dialProxy(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return r.login(ctx, a, c)
-	}
-	c, err := r.dialTCP(ctx)
+	under, err := r.reach(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	return r.login(ctx, a, c)
+	return r.login(ctx, a, under)
 }
+
+// reach makes a connection to the server's SSH port: through another host, by a command, or
+// straight.
+func (r *Resolved) reach(ctx context.Context, a *attempt) (net.Conn, error) {
+	switch {
+	case r.jump != nil:
+		link, err := r.jump.connect(ctx, a)
+		if err != nil {
+			return nil, r.through(err)
+		}
+		c, err := link.DialContext(ctx, "tcp", joinHostPort(r.HostName, r.Port))
+		if err != nil {
+			link.Close()
+			return nil, wrapf(passing, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
+		}
+		return &jumpConn{Conn: c, link: link}, nil
+	case r.proxy != "":
+		return r.dialProxy(ctx)
+	}
+	return r.dialTCP(ctx)
+}
+
+// jumpConn is a connection through another host, whose link ends with it.
+type jumpConn struct {
+	net.Conn
+	link *Link
+}
+
+// Read says why the host in between was lost, where that is why nothing comes any more.
+func (c *jumpConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil && !c.link.Alive() {
+		err = c.link.lost()
+	}
+	return n, err
+}
+
+// Close closes the link alone: closing the channel first would be a write, which may block.
+func (c *jumpConn) Close() error { return c.link.Close() }
 
 // through says of a jump host's error whose it is.
 func (r *Resolved) through(err error) error {

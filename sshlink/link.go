@@ -131,9 +131,6 @@ func (l *Link) onEnd(f func()) {
 	}
 }
 
-// closeAfter closes the link underneath, a jump host's, once this one has ended.
-func (l *Link) closeAfter(under *Link) { l.onEnd(func() { under.Close() }) }
-
 // ask sends global requests one after the other.
 func (l *Link) ask() {
 	for {
