@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -185,7 +186,9 @@ func assuanReply(lines *bufio.Scanner) (data string, err error) {
 			data += text
 		case "ERR":
 			code, text, _ := strings.Cut(rest, " ")
-			if strings.HasSuffix(code, "99") || strings.HasSuffix(code, "114") { // GPG_ERR_CANCELED, GPG_ERR_NOT_CONFIRMED
+			n, _ := strconv.Atoi(code)
+			switch n & 0xffff { // the rest says who reports it
+			case 99, 114: // GPG_ERR_CANCELED, GPG_ERR_NOT_CONFIRMED
 				return "", errDeclined
 			}
 			return "", errors.New(text)

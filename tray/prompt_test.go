@@ -1,0 +1,176 @@
+package tray
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+)
+
+// scripted is a Dialog that answers as it was told.
+type scripted struct {
+	answer    string
+	yes       bool
+	err       error
+	questions []Question
+	confirmed chan Question
+}
+
+func (s *scripted) Ask(_ context.Context, q Question) (string, error) {
+	s.questions = append(s.questions, q)
+	return s.answer, s.err
+}
+
+func (s *scripted) Confirm(_ context.Context, q Question) (bool, error) {
+	s.confirmed <- q
+	return s.yes, s.err
+}
+
+// ring is a Keyring in memory.
+type ring struct {
+	secrets map[string]string
+	err     error
+	set     chan string
+}
+
+func (r *ring) Get(_ context.Context, account string) (string, bool, error) {
+	s, ok := r.secrets[account]
+	return s, ok, r.err
+}
+
+func (r *ring) Set(_ context.Context, account, secret string) error {
+	r.set <- account + "=" + secret
+	return nil
+}
+
+func prompter(d *scripted, k Keyring) *Prompter {
+	d.confirmed = make(chan Question, 4)
+	return &Prompter{Dialog: func() (Dialog, error) { return d, nil }, Keyring: k, Log: slog.New(slog.DiscardHandler),
+		About:  func(context.Context, string) string { return "me@server" },
+		Forget: func(string) bool { return false }, MayForget: func(string) {}}
+}
+
+const passphrasePrompt = "Enter passphrase for key '/h/id': "
+
+func TestPrompterAsks(t *testing.T) {
+	d := &scripted{answer: "secret", yes: true}
+	k := &ring{set: make(chan string, 1)}
+	got, err := prompter(d, k).Ask(t.Context(), "db", "passphrase", passphrasePrompt, false)
+	if err != nil || got != "secret" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	q := d.questions[0]
+	if q.Title != "Holdfast: db" || q.Echo || !strings.HasPrefix(q.Text, "Enter passphrase for key '/h/id'\n") || !strings.HasSuffix(q.Text, "for the tunnel db to me@server") {
+		t.Errorf("asked %+v", q)
+	}
+	select {
+	case set := <-k.set:
+		if set != "passphrase: Enter passphrase for key '/h/id'=secret" {
+			t.Errorf("remembered %q", set)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("not remembered, although the person said yes")
+	}
+}
+
+func TestPrompterRemembers(t *testing.T) {
+	d := &scripted{answer: "typed"}
+	k := &ring{secrets: map[string]string{accountOf("passphrase", passphrasePrompt): "kept"}}
+	p := prompter(d, k)
+	if got, err := p.Ask(t.Context(), "db", "passphrase", passphrasePrompt, false); got != "kept" || err != nil {
+		t.Errorf("first: %q, %v", got, err)
+	}
+	if got, err := p.Ask(t.Context(), "web", "passphrase", passphrasePrompt, false); got != "kept" || err != nil {
+		t.Errorf("another tunnel: %q, %v", got, err)
+	}
+	if got, err := p.Ask(t.Context(), "db", "passphrase", passphrasePrompt, false); got != "typed" || err != nil {
+		t.Errorf("the remembered one was wrong: %q, %v", got, err)
+	}
+	if got, _ := p.Ask(t.Context(), "db", "code", "Verification code: ", true); got != "typed" {
+		t.Errorf("a code: %q", got)
+	}
+	if len(d.questions) != 2 {
+		t.Errorf("%d dialogs, want 2", len(d.questions))
+	}
+}
+
+func TestPrompterErrors(t *testing.T) {
+	if _, err := prompter(&scripted{err: errDeclined}, nil).Ask(t.Context(), "db", "password", "x", false); !errors.Is(err, dbusapi.ErrRefused) {
+		t.Errorf("cancel: %v, want ErrRefused", err)
+	}
+	if _, err := prompter(&scripted{err: errors.New("no display")}, nil).Ask(t.Context(), "db", "password", "x", false); errors.Is(err, dbusapi.ErrRefused) || err == nil {
+		t.Errorf("a dialog that does not work: %v, want another agent to be asked", err)
+	}
+	locked := &ring{err: errors.New("locked")}
+	if got, err := prompter(&scripted{answer: "typed"}, locked).Ask(t.Context(), "db", "password", "x", false); got != "typed" || err != nil {
+		t.Errorf("a locked keyring: %q, %v", got, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := prompter(&scripted{err: errDeclined}, nil).Ask(ended, "db", "password", "x", false); !errors.Is(err, context.Canceled) {
+		t.Errorf("no longer wanted: %v", err)
+	}
+}
+
+// TestDialogs runs each kind of dialog, played by a script that notes its arguments.
+func TestDialogs(t *testing.T) {
+	dir := t.TempDir()
+	look := func(found string) func(string) (string, error) {
+		return func(name string) (string, error) {
+			if name == found {
+				return filepath.Join(dir, name), nil
+			}
+			return "", os.ErrNotExist
+		}
+	}
+	script := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho \"$SSH_ASKPASS_PROMPT $@\" >"+dir+"/args\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	assuanScript := `echo OK hello; while read -r c; do echo "$c" >>` + dir + `/args; case $c in GETPIN) echo "D se%25cret"; echo OK;; CONFIRM) echo "ERR 83886179 cancelled";; *) echo OK;; esac; done`
+	q := Question{Title: "Holdfast: d_b", Text: "Enter passphrase\nfor id_rsa", Yes: "Trust", No: "Leave"}
+	for name, want := range map[string]struct{ ask, answer string }{
+		"my-askpass":  {" Enter passphrase\nfor id_rsa\n", "se cret"},
+		"zenity":      {" --entry --title Holdfast: d_b --text Enter passphrase\nfor id__rsa --width 420 --hide-text\n", "se cret"},
+		"kdialog":     {" --title Holdfast: d_b --password Enter passphrase\nfor id_rsa\n", "se cret"},
+		"pinentry-qt": {"SETDESC Enter passphrase%0Afor id_rsa\n", "se%cret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			script(name, map[bool]string{true: assuanScript, false: "echo 'se cret'"}[strings.HasPrefix(name, "pin")])
+			getenv := func(key string) string {
+				if key == "SSH_ASKPASS" && name == "my-askpass" {
+					return name
+				}
+				return ""
+			}
+			d, err := FindDialog(getenv, look(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := d.Ask(t.Context(), q)
+			args, _ := os.ReadFile(dir + "/args")
+			if err != nil || got != want.answer || !strings.Contains(string(args), want.ask) {
+				t.Errorf("got %q, %v, told %q, want %q", got, err, args, want.ask)
+			}
+			if name != "pinentry-qt" {
+				script(name, "exit 1")
+				if _, err := d.Ask(t.Context(), q); !errors.Is(err, errDeclined) {
+					t.Errorf("exit status 1: %v", err)
+				}
+			}
+			if yes, err := d.Confirm(t.Context(), q); yes || err != nil {
+				t.Errorf("a no: %v, %v", yes, err)
+			}
+		})
+	}
+	if _, err := FindDialog(func(string) string { return "/usr/bin/holdfast-askpass" }, look("")); err == nil {
+		t.Error("a dialog was found where there is none")
+	}
+}
