@@ -3,6 +3,7 @@ package worker
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"time"
 
@@ -57,6 +58,9 @@ func writeMetrics(out io.Writer, r tunnelfile.Report) {
 	forwards("_total", func(f tunnelfile.ForwardReport) any { return f.BytesSent })
 	m.family("holdfast_received_bytes", "counter", "bytes", "Bytes out of the tunnel.")
 	forwards("_total", func(f tunnelfile.ForwardReport) any { return f.BytesReceived })
+
+	// By the names that Go programs use, and without a label: they are the process's.
+	fmt.Fprintf(out, "# TYPE go_goroutines gauge\n# HELP go_goroutines Goroutines of the process.\ngo_goroutines %d\n", runtime.NumGoroutine())
 	fmt.Fprintln(out, "# EOF")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -33,6 +34,7 @@ type contender struct {
 	ports   ports
 	start   func() *exec.Cmd
 	restart time.Duration // RestartSec=
+	socket  string        // holdfast's statistics
 
 	detected func(since time.Time) time.Duration // negative: not, or not to be seen
 
@@ -169,8 +171,8 @@ func holdfast(t testing.TB, w way, extra ...string) *contender {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		return cmd
 	}
-	seen := watchState(t, tunnelfile.ReportSocket(filepath.Join(runtime, tunnelfile.RuntimeDirName), "t"))
-	c.detected = seen.notUp
+	c.socket = tunnelfile.ReportSocket(filepath.Join(runtime, tunnelfile.RuntimeDirName), "t")
+	c.detected = watchState(t, c.socket).notUp
 	return c
 }
 
@@ -266,19 +268,29 @@ func watchState(t testing.TB, socket string) *changes {
 	return seen
 }
 
-func askReport(socket string) (r tunnelfile.Report, err error) {
+// ask gets a page from a worker's statistics socket.
+func ask(socket, page string) (string, error) {
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}
-	resp, err := client.Get("http://holdfast/status")
+	resp, err := client.Get("http://holdfast" + page)
 	if err != nil {
-		return r, err
+		return "", err
 	}
 	defer resp.Body.Close()
-	return r, json.NewDecoder(resp.Body).Decode(&r)
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
+}
+
+func askReport(socket string) (r tunnelfile.Report, err error) {
+	text, err := ask(socket, "/status")
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &r)
+	}
+	return r, err
 }
 
 // every calls f again and again until the test ends.
