@@ -10,6 +10,12 @@ import "slices"
 func combine(manager *managerReading, networkd State, kernel kernelReading, last Network) (n Network, checking bool) {
 	n.Addresses = kernel.addresses
 	stayed := last.State != "" && slices.Equal(kernel.addresses, last.Addresses)
+	if manager != nil && manager.silent {
+		if stayed && last.Source == SourceNetworkManager {
+			return last, false // it has much to do, or hangs; the kernel knows of nothing new
+		}
+		manager = nil
+	}
 	if manager == nil && stayed {
 		n.Primary, n.Active, n.Metered = last.Primary, last.Active, last.Metered
 	}

@@ -80,6 +80,17 @@ func TestCombine(t *testing.T) {
 			name: "NetworkManager is away, and the address is another", kernel: kernelReading{interfaces: []string{"wlan0"}, addresses: away}, last: online,
 			want: Network{State: Online, Source: SourceNetlink, Addresses: away},
 		},
+		{name: "NetworkManager is silent, nothing moved", manager: &managerReading{silent: true}, kernel: routed, last: online, want: online},
+		{
+			name: "NetworkManager is silent, a captive portal before", manager: &managerReading{silent: true}, kernel: routed,
+			last: Network{State: Portal, Source: SourceNetworkManager, Addresses: home},
+			want: Network{State: Portal, Source: SourceNetworkManager, Addresses: home},
+		},
+		{
+			name: "NetworkManager is silent, the cable is out", manager: &managerReading{silent: true}, last: online,
+			want: Network{State: Offline, Source: SourceNetlink},
+		},
+		{name: "NetworkManager is silent as it starts", manager: &managerReading{silent: true}, kernel: routed, last: byKernel, want: byKernel},
 		{name: "networkd is online", networkd: Online, kernel: routed, want: Network{State: Online, Source: SourceNetworkd, Addresses: home}},
 		{name: "networkd is offline", networkd: Offline, want: Network{State: Offline, Source: SourceNetworkd}},
 		{name: "networkd is offline, but not in charge", networkd: Offline, kernel: routed, want: Network{State: Online, Source: SourceNetlink, Addresses: home}},

@@ -38,6 +38,8 @@ const (
 
 // managerReading is what NetworkManager says.
 type managerReading struct {
+	silent bool // it runs and does not answer; nothing else is known
+
 	state        uint32 // NMState
 	connectivity uint32 // NMConnectivityState
 	checks       bool   // it checks whether the Internet is there
@@ -83,15 +85,15 @@ func (m managerReading) networkState() State {
 	return Limited // none, limited: there is a connection, and it does not get far
 }
 
-// readNetworkManager asks NetworkManager, if it runs; nil: it does not. Interfaces are
-// those of the kernel's default routes.
+// readNetworkManager asks NetworkManager, if it runs; nil: it does not. The error says
+// why it is silent. Interfaces are those of the kernel's default routes.
 func (b *bus) readNetworkManager(ctx context.Context, interfaces []string) (*managerReading, error) {
 	properties, err := b.properties(ctx, managerName, managerPath, managerInterface)
 	if err != nil {
 		if notRunning(err) {
 			return nil, nil
 		}
-		return nil, err
+		return &managerReading{silent: true}, err
 	}
 	m := &managerReading{
 		state:        value[uint32](properties, "State"),
@@ -105,7 +107,7 @@ func (b *bus) readNetworkManager(ctx context.Context, interfaces []string) (*man
 		active, err := b.properties(ctx, managerName, path, activeInterface)
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil, err
+				return &managerReading{silent: true}, err
 			}
 			continue // it went away meanwhile; a signal of that is on its way
 		}

@@ -3,9 +3,10 @@ package netwatch
 import "time"
 
 const (
-	// offlineSettle is how long the network must stay away before it is told: moving
-	// from one access point to another, or from a cable to Wi-Fi, is over by then.
-	offlineSettle = 500 * time.Millisecond
+	// offlineSettle is how long the network, or its primary connection, must stay away
+	// before that is told: moving from one access point to another, or from a cable to
+	// Wi-Fi, is over by then.
+	offlineSettle = 400 * time.Millisecond
 	// checkSettle is how long NetworkManager may take to find out whether there is a
 	// captive portal before a network that it has not checked counts as perhaps online.
 	checkSettle = 2 * time.Second
@@ -36,7 +37,9 @@ func (s *settling) offer(n Network, checking bool, now time.Time) {
 	case s.any && n.Equal(s.told):
 		s.kind, s.until = settled, time.Time{}
 		return
-	case reachable && !n.Perhaps():
+	case reachable && (!n.Perhaps() || n.Primary == Connection{} && s.told.Primary != Connection{}):
+		// Without its connection a network that is called online is about to be
+		// offline, or on another connection.
 		kind = goingOffline
 	case !reachable && n.Perhaps() && checking:
 		kind = beingChecked

@@ -8,9 +8,10 @@ import (
 func TestSettling(t *testing.T) {
 	online := Network{State: Online, Primary: wlan}
 	office := Network{State: Online, Primary: Connection{ID: "Office"}}
+	nowhere := Network{State: Online}
 	offline := Network{State: Offline}
 	portal := Network{State: Portal}
-	unknown := Network{State: Unknown}
+	unknown := Network{State: Unknown, Primary: wlan}
 
 	type step struct {
 		at       time.Duration // since the test began
@@ -43,6 +44,17 @@ func TestSettling(t *testing.T) {
 			{1, &offline, false, nil},
 			{2, &office, false, &office},
 			{time.Hour, nil, false, nil},
+		}},
+		{"a connection that goes is not told before where it leads to", []step{
+			{0, &online, false, &online},
+			{1, &nowhere, false, nil},
+			{2, &offline, false, nil},
+			{1 + offlineSettle, nil, false, &offline},
+		}},
+		{"a connection that is gone for good is told", []step{
+			{0, &online, false, &online},
+			{1, &nowhere, false, nil},
+			{1 + offlineSettle, nil, false, &nowhere},
 		}},
 		{"the clock runs from when it began, the last word counts", []step{
 			{0, &online, false, &online},

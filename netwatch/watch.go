@@ -214,7 +214,7 @@ func (w *Watcher) read(ctx context.Context) (n Network, checking bool) {
 	if w.bus != nil {
 		manager, err = w.bus.readNetworkManager(ctx, kernel.interfaces)
 		w.answered(err)
-		if manager == nil || manager.foreign {
+		if manager == nil || manager.silent || manager.foreign {
 			networkd = w.bus.readNetworkd(ctx)
 		}
 	}

@@ -265,8 +265,9 @@ func TestThousandSignals(t *testing.T) {
 	}()
 	testbed.Command(t, "nmcli", "connection", "down", "lan")
 	r.await(5*time.Second, "offline", is(Offline))
-	if told := r.all()[before:]; len(told) != 1 {
-		t.Errorf("%d snapshots instead of one: %+v", len(told), told)
+	// NetworkManager may be slow enough by now to be seen between the two.
+	if told := r.all()[before:]; len(told) > 2 || len(told) == 2 && !told[0].Perhaps() {
+		t.Errorf("%d snapshots: %+v", len(told), told)
 	}
 }
 
