@@ -1,0 +1,95 @@
+package tray
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/dbusapi/apitest"
+)
+
+// server is a notification server on a bus of the test's own.
+type server struct {
+	conn         *dbus.Conn
+	capabilities atomic.Pointer[[]string]
+	calls        chan string
+	next         uint32
+}
+
+// GetCapabilities is org.freedesktop.Notifications.
+func (s *server) GetCapabilities() ([]string, *dbus.Error) { return *s.capabilities.Load(), nil }
+
+// Notify is org.freedesktop.Notifications.
+func (s *server) Notify(app string, replaces uint32, icon, summary, body string, actions []string, hints map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
+	id := replaces
+	if id == 0 {
+		s.next++
+		id = s.next
+	}
+	s.calls <- fmt.Sprintf("%s|%d|%s|%s|%s|%v", app, replaces, summary, body, strings.Join(actions, ","), hints["urgency"].Value())
+	return id, nil
+}
+
+// CloseNotification is org.freedesktop.Notifications.
+func (s *server) CloseNotification(id uint32) *dbus.Error {
+	s.calls <- fmt.Sprintf("close %d", id)
+	return nil
+}
+
+func (s *server) expect(t *testing.T, want string) {
+	t.Helper()
+	select {
+	case got := <-s.calls:
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatalf("nothing came; want %s", want)
+	}
+}
+
+func TestNotifier(t *testing.T) {
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", apitest.Bus(t))
+	s := &server{conn: apitest.Connect(t), calls: make(chan string, 8)}
+	s.capabilities.Store(&[]string{"actions", "body", "body-markup"})
+	if err := s.conn.Export(s, notifyPath, notifyInterface); err != nil {
+		t.Fatal(err)
+	}
+	n := NewNotifier(t.Context(), apitest.Connect(t), slog.New(slog.DiscardHandler))
+	if _, err := s.conn.RequestName(notifyName, 0); err != nil {
+		t.Fatal(err)
+	}
+	notice := Notice{Key: "db", Title: "db is down", Body: "a < b & c", Actions: actions("db", "log", "Show log")}
+	n.Show(notice)
+	const buttons = "default,Show log,log db,Show log,mute db,Do not tell me about this tunnel"
+	s.expect(t, "Holdfast|0|db is down|a &lt; b &amp; c|"+buttons+"|1")
+	notice.Title, notice.Urgent = "db is up again", true
+	n.Show(notice)
+	s.expect(t, "Holdfast|1|db is up again|a &lt; b &amp; c|"+buttons+"|2")
+
+	for sent, want := range map[string]string{"default": "log db", "mute db": "mute db"} {
+		if err := s.conn.Emit(notifyPath, notifyInterface+".ActionInvoked", uint32(1), sent); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-n.Clicked():
+			if got != want {
+				t.Errorf("a click on %q means %q, want %q", sent, got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("a click on %q was not heard", sent)
+		}
+	}
+	n.Show(Notice{Key: "db"})
+	s.expect(t, "close 1")
+	n.Show(Notice{Key: "db"}) // is closed already
+
+	s.capabilities.Store(&[]string{"body"})
+	n.Show(notice)
+	s.expect(t, "Holdfast|0|db is up again|a < b & c\nMore: holdfast status db||2")
+}
