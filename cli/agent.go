@@ -19,9 +19,9 @@ type terminalAgent struct {
 }
 
 // terminalAgent is one, where there is a person at a terminal.
-func (s *session) terminalAgent() (dbusapi.Agent, bool) {
+func (s *session) terminalAgent() (agent terminalAgent, ok bool) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stderr.Fd())) {
-		return nil, false
+		return terminalAgent{}, false
 	}
 	return terminalAgent{os.Stdin, s.out}, true
 }
@@ -50,9 +50,7 @@ func (a terminalAgent) Ask(ctx context.Context, tunnel, kind, prompt string, ech
 	}()
 	select {
 	case l := <-read:
-		if !echo {
-			a.out.note("")
-		}
+		a.out.answered(!echo)
 		if l.err != nil {
 			return "", fmt.Errorf("%w: %w", dbusapi.ErrRefused, l.err)
 		}
@@ -60,7 +58,7 @@ func (a terminalAgent) Ask(ctx context.Context, tunnel, kind, prompt string, ech
 	case <-ctx.Done():
 		// The reader stays behind until the next line; the terminal must show it again.
 		_ = term.Restore(fd, before)
-		a.out.note("")
+		a.out.answered(true)
 		return "", ctx.Err()
 	}
 }

@@ -126,6 +126,7 @@ func (s *session) again() bool {
 	}
 	s.out.prompt("Edit again? [Y/n] ")
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	s.out.answered(false)
 	return err == nil && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "n")
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/term"
 )
@@ -27,8 +28,11 @@ type printer struct {
 	color    bool // on out
 	live     bool // a line on err can be written anew
 	width    int  // of out; 0: no end
-	liveLine bool // there is such a line now
 	errWidth int
+
+	mu       sync.Mutex // a prompt comes when it comes
+	liveLine bool       // there is a line now that can be written anew
+	asking   bool       // somebody is typing an answer
 }
 
 func newPrinter(out, err *os.File, getenv func(string) string) *printer {
@@ -93,12 +97,16 @@ func cut(text string, width int) string {
 
 // line prints a line that was asked for.
 func (p *printer) line(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.clear()
 	fmt.Fprintf(p.out, format+"\n", args...)
 }
 
 // text prints text that was asked for, as it is.
 func (p *printer) text(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.clear()
 	fmt.Fprint(p.out, text)
 	if text != "" && !strings.HasSuffix(text, "\n") {
@@ -108,12 +116,16 @@ func (p *printer) text(text string) {
 
 // note prints a line about what happens.
 func (p *printer) note(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.clear()
 	fmt.Fprintf(p.err, format+"\n", args...)
 }
 
 // warning prints another program's words about what went wrong.
 func (p *printer) warning(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.clear()
 	for line := range strings.Lines(strings.TrimSpace(text)) {
 		fmt.Fprintln(p.err, plain(strings.TrimRight(line, "\r\n")))
@@ -123,16 +135,28 @@ func (p *printer) warning(text string) {
 // progress shows what is going on now: on a terminal in a line that is written anew,
 // elsewhere as a line of its own.
 func (p *printer) progress(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	text = plain(text)
-	if !p.live {
+	switch {
+	case !p.live:
 		fmt.Fprintln(p.err, text)
+		return
+	case p.asking: // it would write over the prompt
 		return
 	}
 	fmt.Fprint(p.err, "\r"+cut(text, p.errWidth-1)+"\x1b[K")
 	p.liveLine = true
 }
 
-// clear takes the line of progress away.
+// settle takes the line of progress away for good.
+func (p *printer) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
+// clear takes the line of progress away; the lock is held.
 func (p *printer) clear() {
 	if p.liveLine {
 		fmt.Fprint(p.err, "\r\x1b[K")
@@ -140,23 +164,44 @@ func (p *printer) clear() {
 	}
 }
 
-// prompt asks for a line; the answer is typed behind it.
+// prompt asks for a line; the answer is typed behind it. Until answered, no progress is shown.
 func (p *printer) prompt(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.clear()
 	fmt.Fprint(p.err, text)
+	p.asking = true
+}
+
+// answered ends a prompt: with newline set the person's own was not seen.
+func (p *printer) answered(newline bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asking = false
+	if newline {
+		fmt.Fprintln(p.err)
+	}
 }
 
 // failure prints what went wrong and what to do about it.
 func (p *printer) failure(message, hint string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.clear()
 	for line := range strings.Lines(message) {
 		fmt.Fprintln(p.err, "holdfast: "+plain(strings.TrimRight(line, "\n")))
 	}
-	p.hint(hint)
+	p.sayHint(hint)
 }
 
 // hint prints what to do, if anything.
 func (p *printer) hint(hint string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sayHint(hint)
+}
+
+func (p *printer) sayHint(hint string) {
 	if hint != "" {
 		fmt.Fprintln(p.err, "hint: "+plain(hint))
 	}
@@ -164,6 +209,8 @@ func (p *printer) hint(hint string) {
 
 // json prints a value as one JSON text: indented, or with lines set one to a line.
 func (p *printer) json(v any, lines bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	e := json.NewEncoder(p.out)
 	e.SetEscapeHTML(false)
 	if !lines {
@@ -174,6 +221,8 @@ func (p *printer) json(v any, lines bool) error {
 
 // home makes the screen empty, for what is shown again and again.
 func (p *printer) home() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.width > 0 && p.live {
 		fmt.Fprint(p.out, "\x1b[H\x1b[2J")
 	}
@@ -181,7 +230,13 @@ func (p *printer) home() {
 
 // rows prints a table: columns aligned, the last one cut to the terminal.
 func (p *printer) rows(t table) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.clear()
+	p.writeRows(t)
+}
+
+func (p *printer) writeRows(t table) {
 	for _, line := range t.lines(p.width) {
 		var b strings.Builder
 		for _, cell := range line {
@@ -193,18 +248,22 @@ func (p *printer) rows(t table) {
 
 // usage prints how a verb is written.
 func (p *printer) usage(v verb) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	fmt.Fprintf(p.out, "holdfast %s %s\n  %s\n", v.name, v.args, v.does)
 }
 
 // help prints all verbs.
 func (p *printer) help(verbs []verb) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	fmt.Fprintln(p.out, "holdfast [--json] [--system] VERB")
 	fmt.Fprintln(p.out)
 	var t table
 	for _, v := range verbs {
 		t = append(t, []cell{{text: "  " + v.name + " " + v.args}, {text: v.does}})
 	}
-	p.rows(t)
+	p.writeRows(t)
 	fmt.Fprintln(p.out)
 	fmt.Fprintln(p.out, "NAME may be a glob. Files are in ~/.config/holdfast/NAME.tunnel, see holdfast.tunnel(5).")
 }

@@ -2,11 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -110,7 +111,7 @@ func (s *session) act(args []string, a action) error {
 		}
 		return nil
 	}
-	w := wait{session: s, action: a, client: client, start: start, pending: before, said: make(map[string]string)}
+	w := wait{session: s, action: a, client: client, start: start, pending: before, said: make(map[string]string), moved: make(map[string]bool)}
 	if !s.out.live { // how they were is no news
 		for _, t := range before {
 			w.said[t.Name] = happening(t)
@@ -138,6 +139,7 @@ type wait struct {
 	start   time.Time
 	pending []dbusapi.Tunnel  // as they were before
 	said    map[string]string // what was shown last of each
+	moved   map[string]bool   // it has been on its way
 	ended   []dbusapi.Tunnel
 	failed  bool
 }
@@ -205,14 +207,20 @@ func (w *wait) take(now dbusapi.Snapshot) {
 			w.finish(before, "was removed")
 		case !there:
 			w.failed = true
-			w.note(before, before.Name+" was removed meanwhile", "")
+			w.out.failure(before.Name+" was removed meanwhile", "")
 		case w.done(before, t):
 			w.finish(t, w.goal)
 		case stuck(t.State) && !w.stop && (!t.StateSince.Equal(before.StateSince) || time.Since(w.start) >= stale):
 			w.failed = true
 			w.ended = append(w.ended, t)
-			w.note(t, fmt.Sprintf("%s is %s", t.Name, stateLine(t)), hintFor(t))
+			w.out.failure(fmt.Sprintf("%s is %s", t.Name, stateLine(t)), hintFor(t))
+		case t.State == tunnelfile.Inactive && w.moved[t.Name] && !w.stop:
+			w.failed = true
+			w.ended = append(w.ended, t)
+			w.out.failure(t.Name+" was stopped meanwhile", "")
 		default:
+			// From offline the way to connecting leads through inactive.
+			w.moved[t.Name] = w.moved[t.Name] || t.State != tunnelfile.Inactive && t.State != tunnelfile.Stopping && t.State != tunnelfile.Offline
 			return false
 		}
 		return true
@@ -237,9 +245,6 @@ func (w *wait) finish(t dbusapi.Tunnel, goal string) {
 	}
 	w.out.line("%s", text)
 }
-
-// note says that a tunnel is not where it should be.
-func (w *wait) note(t dbusapi.Tunnel, text, hint string) { w.out.failure(text, hint) }
 
 // show shows what is happening to those that are waited for: each change in a line, or on
 // a terminal all of them in one line that is written anew.
@@ -286,7 +291,7 @@ func (w *wait) result() error {
 			return err
 		}
 	}
-	w.out.clear()
+	w.out.settle()
 	if w.failed {
 		return errSaid
 	}
@@ -300,12 +305,18 @@ func (s *session) answerPrompts(client *dbusapi.Client) (stop func()) {
 	if !ok {
 		return func() {}
 	}
+	// Ctrl-C may come in the middle of a passphrase, when what is typed is not shown.
+	before, err := term.GetState(int(agent.tty.Fd()))
+	if err != nil {
+		return func() {}
+	}
 	ctx, cancel := s.call()
 	defer cancel()
-	if err := client.RegisterAgent(ctx, agent); err != nil && !errors.Is(err, context.Canceled) {
+	if err := client.RegisterAgent(ctx, agent); err != nil {
 		return func() {} // then the tunnel says what it needs
 	}
 	return func() {
+		_ = term.Restore(int(agent.tty.Fd()), before)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = client.UnregisterAgent(ctx)
