@@ -155,7 +155,7 @@ func (m *Manager) mark(r *row) {
 
 // act carries an action out, reads the units again and goes on from there.
 func (m *Manager) act(r *row, a Action) {
-	r.acting, r.readAgain = true, false
+	r.acting, r.readAgain, r.readSocket = true, false, false
 	if a.Verb == StopUnits {
 		r.stopping = true
 	}
@@ -163,7 +163,7 @@ func (m *Manager) act(r *row, a Action) {
 	m.Log.Debug("act", "tunnel", r.name, "action", a.Verb, "signal", int(a.Signal))
 	m.do(func(ctx context.Context) func() {
 		err := m.perform(ctx, r.name, a, d)
-		f, readErr := m.facts(ctx, r.name)
+		f, readErr := m.facts(ctx, r.name, unitsOf(r.name))
 		return func() {
 			r.acting = false
 			if readErr != nil {
@@ -332,7 +332,7 @@ func (m *Manager) unload(ctx context.Context, name string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		f, err := m.facts(ctx, name)
+		f, err := m.facts(ctx, name, unitsOf(name))
 		if err != nil || !f.loaded() || time.Now().After(end) {
 			return err
 		}

@@ -134,7 +134,7 @@ func (m *Manager) Run(ctx context.Context) error {
 			if !ok {
 				hints = nil // Done follows
 			} else if name, ok := tunnelfile.NameOfUnit(unit); ok {
-				m.read(m.row(name))
+				m.readUnit(m.row(name), unit)
 			} else {
 				m.readAll()
 			}

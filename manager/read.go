@@ -16,14 +16,28 @@ type facts struct {
 }
 
 // read reads a row's units again; any number of hints meanwhile make one more reading.
-func (m *Manager) read(r *row) {
+func (m *Manager) read(r *row) { m.readUnit(r, "") }
+
+// readUnit reads again what a hint names: a service says much oftener that it changed
+// than a socket does, and systemd has hundreds of properties to tell for each.
+func (m *Manager) readUnit(r *row, unit string) {
+	serviceOnly := unit == tunnelfile.ServiceName(r.name)
+	r.readSocket = r.readSocket || !serviceOnly
 	if r.reading || r.acting {
-		r.readAgain = true // an action ends with a reading of its own
+		r.readAgain = true
 		return
 	}
-	r.reading, r.readAgain = true, false
+	pattern := unitsOf(r.name)
+	if !r.readSocket {
+		pattern = unit
+	}
+	socket := r.socket
+	r.reading, r.readAgain, r.readSocket = true, false, false
 	m.do(func(ctx context.Context) func() {
-		f, err := m.facts(ctx, r.name)
+		f, err := m.facts(ctx, r.name, pattern)
+		if pattern == unit {
+			f.socket = socket
+		}
 		return func() {
 			r.reading = false
 			if err != nil {
@@ -36,21 +50,29 @@ func (m *Manager) read(r *row) {
 	})
 }
 
-// after goes on with a row once its units have been read.
+// after goes on with a row once its units have been read, and reads what changed meanwhile.
 func (m *Manager) after(r *row) {
-	if r.readAgain {
-		m.read(r)
-		return
-	}
 	m.step(r)
+	if r.readAgain && !r.acting && !r.reading && m.rows[r.name] == r {
+		unit := tunnelfile.ServiceName(r.name)
+		if r.readSocket {
+			unit = ""
+		}
+		m.readUnit(r, unit)
+	}
+}
+
+// unitsOf is a glob over both units of a tunnel, and over those of a few others.
+func unitsOf(name string) string {
+	return strings.TrimSuffix(tunnelfile.ServiceName(name), "service") + "*"
 }
 
 // facts reads the units and, when the worker has had time to say something, its report.
 //
 // Units are listed rather than read by name: systemd loads a unit to answer for it,
 // announces that, and the announcement would have it read again, and so on for ever.
-func (m *Manager) facts(ctx context.Context, name string) (facts, error) {
-	units, err := m.Units.List(ctx, strings.TrimSuffix(tunnelfile.ServiceName(name), "service")+"*")
+func (m *Manager) facts(ctx context.Context, name, pattern string) (facts, error) {
+	units, err := m.Units.List(ctx, pattern)
 	if err != nil {
 		return facts{}, err
 	}

@@ -39,12 +39,13 @@ type row struct {
 	problem  string // why the last action failed
 	again    again  // when to try it again unasked
 
-	known     bool     // the units have been read
-	acting    bool     // an action is in flight
-	reading   bool     // the units are being read
-	readAgain bool     // they changed meanwhile
-	unmarked  bool     // the marker on disk is not as down says
-	waiting   []func() // called when there is nothing to do
+	known      bool     // the units have been read
+	acting     bool     // an action is in flight; it ends with a reading
+	reading    bool     // the units are being read
+	readAgain  bool     // one of them changed meanwhile,
+	readSocket bool     // not only the service
+	unmarked   bool     // the marker on disk is not as down says
+	waiting    []func() // called when there is nothing to do
 
 	shown   Tunnel
 	isShown bool
