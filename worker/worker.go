@@ -116,6 +116,7 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	w.inForce.Store(&s)
 	w.remember(s.tunnel)
+	os.Setenv("HOLDFAST_NAME", s.tunnel.Name) // for the programs that we start
 
 	c := s.forwards()
 	c.Inherited, c.Log, c.Changed = inherited, w.log, w.wake

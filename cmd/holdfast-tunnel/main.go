@@ -73,7 +73,7 @@ func run(args []string) int {
 		err = worker.PrintConfig(ctx, os.Stdout, path, log)
 	default:
 		worker.Tune()
-		err = worker.Run(ctx, worker.Options{Path: path, Once: *once, Log: log, Fatal: func(reason string) {
+		err = worker.Run(ctx, worker.Options{Path: path, Once: *once, Ask: worker.NewAskpass(log), Log: log, Fatal: func(reason string) {
 			log.Warn(reason)
 			os.Exit(1)
 		}})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -168,6 +169,31 @@ func TestBlockedByAuthentication(t *testing.T) {
 	}
 	if got := s.Attempts(); got > 3 {
 		t.Errorf("%d attempts reached the server", got)
+	}
+}
+
+func TestAskpass(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	locked := testbed.NewKey(t, filepath.Join(t.TempDir(), "locked"), "ed25519", "open sesame")
+	s.Authorize(locked.AuthorizedKey())
+	script := filepath.Join(t.TempDir(), "askpass")
+	write := func(text string) {
+		if err := os.WriteFile(script, []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("exit 1") // nobody is there
+	p := newProgram(t, fileFor(s, "SSH:IdentityFile="+locked.File, "SSH:IdentityAgent=none"))
+	p.Start("NOTIFY_SOCKET="+newNotifySocket(t).path, "SSH_ASKPASS="+script, "SSH_ASKPASS_REQUIRE=force")
+	r := p.UntilState(tunnelfile.Blocked)
+	if !strings.Contains(r.Status, "needs a passphrase") {
+		t.Errorf("says %q", r.Status)
+	}
+	write(`case "$1 $HOLDFAST_NAME" in *passphrase*locked*" t") echo "open sesame";; *) exit 1;; esac`)
+	p.Signal(syscall.Signal(35)) // a person comes
+	p.UntilState(tunnelfile.Up)
+	if strings.Contains(p.Log(), "sesame") {
+		t.Error("the passphrase is in the log")
 	}
 }
 
