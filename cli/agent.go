@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/dbusapi"
@@ -20,7 +21,12 @@ type terminalAgent struct {
 
 // terminalAgent is one, where there is a person at a terminal.
 func (s *session) terminalAgent() (agent terminalAgent, ok bool) {
-	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stderr.Fd())) {
+	fd := int(os.Stdin.Fd())
+	if !term.IsTerminal(fd) || !term.IsTerminal(int(os.Stderr.Fd())) {
+		return terminalAgent{}, false
+	}
+	// In the background, as below timeout(1), reading from the terminal would stop the program.
+	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err != nil || group != unix.Getpgrp() {
 		return terminalAgent{}, false
 	}
 	return terminalAgent{os.Stdin, s.out}, true

@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -316,6 +318,7 @@ func (s *session) answerPrompts(client *dbusapi.Client) (stop func()) {
 		return func() {} // then the tunnel says what it needs
 	}
 	return func() {
+		signal.Ignore(syscall.SIGTTOU) // it may have been put in the background meanwhile
 		_ = term.Restore(int(agent.tty.Fd()), before)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
