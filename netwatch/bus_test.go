@@ -202,10 +202,10 @@ func TestWokenBeforeReleased(t *testing.T) {
 	logind.prepareForSleep(t, false) // the sleep did not come about
 	nextSleep(t, w)
 	second := logind.lock(t)
-	going.Release() // of the first, and not of another file with its number
 	if held(t, first, releaseTimeout/2) {
 		t.Error("the first inhibitor is held")
 	}
+	going.Release() // of the first, and not of another file with its number
 	if !held(t, second, 200*time.Millisecond) {
 		t.Error("the second inhibitor was released with the first")
 	}
