@@ -89,7 +89,7 @@ func (n Network) Reason() string {
 // and NeverOn= does not: each errs on the side that its name says.
 func (n Network) Allows(onlyOn, neverOn []string, meteredOK bool) (reason string) {
 	if len(onlyOn) > 0 && !slices.ContainsFunc(n.Active, matches(onlyOn)) {
-		rule := "OnlyOn=" + strings.Join(onlyOn, " ")
+		rule := "OnlyOn=" + list(onlyOn)
 		switch {
 		case n.Primary.ID != "":
 			return fmt.Sprintf("%s: on '%s' now", rule, n.Primary.ID)
@@ -99,7 +99,7 @@ func (n Network) Allows(onlyOn, neverOn []string, meteredOK bool) (reason string
 		return rule + ": on none of these now"
 	}
 	if i := slices.IndexFunc(n.Active, matches(neverOn)); i >= 0 {
-		return fmt.Sprintf("NeverOn=%s: on '%s' now", strings.Join(neverOn, " "), n.Active[i].ID)
+		return fmt.Sprintf("NeverOn=%s: on '%s' now", list(neverOn), n.Active[i].ID)
 	}
 	if n.Metered && !meteredOK {
 		if n.Primary.ID != "" {
@@ -108,6 +108,18 @@ func (n Network) Allows(onlyOn, neverOn []string, meteredOK bool) (reason string
 		return "Metered=no: the network is metered"
 	}
 	return ""
+}
+
+// list is globs in one line, with quotes round those that have blanks.
+func list(globs []string) string {
+	quoted := make([]string, len(globs))
+	for i, glob := range globs {
+		quoted[i] = glob
+		if strings.Contains(glob, " ") {
+			quoted[i] = "'" + glob + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
 }
 
 // matches makes a test for connections whose id one of the globs matches. A "/" in an id

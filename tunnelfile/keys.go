@@ -242,7 +242,9 @@ func boolKey(name string, at func(*Tunnel) *bool) tunnelKey {
 	}
 }
 
-// globsKey is a list of patterns: several in one value, and several values.
+// globsKey is a list of patterns: several in one value, and several values. Names of
+// networks have blanks in them, and who writes "OnlyOn=Wired connection 1" means one: so
+// without quotes the value as a whole is a pattern as well as each of its words.
 func globsKey(name string, at func(*Tunnel) *[]string) tunnelKey {
 	return tunnelKey{
 		name: name,
@@ -258,6 +260,9 @@ func globsKey(name string, at func(*Tunnel) *[]string) tunnelKey {
 				if _, err := path.Match(word, ""); err != nil {
 					return fmt.Sprintf("%q is not a pattern: %v", word, err)
 				}
+			}
+			if len(words) > 1 && !strings.ContainsAny(value, `"'\`) {
+				words = append(words, value)
 			}
 			*at(t) = append(*at(t), words...)
 			return ""

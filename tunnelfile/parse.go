@@ -47,6 +47,7 @@ func merge(name string, sources []source) (Tunnel, Problems) {
 type merger struct {
 	tunnel   Tunnel
 	problems Problems
+	start    Setting // where Start= was set last
 	// misread is set where something that was meant to be there could not be read, so
 	// that its absence is no second problem.
 	misread struct{ destination, listener bool }
@@ -101,6 +102,9 @@ func (m *merger) setTunnel(e entry, at Setting) (why string) {
 	if value == "" {
 		key.reset(&m.tunnel)
 		return ""
+	}
+	if key.name == "Start" {
+		m.start = at
 	}
 	why = key.set(&m.tunnel, value, at)
 	if why != "" {
@@ -168,7 +172,7 @@ func (m *merger) finish() {
 	listens := slices.ContainsFunc(t.Forwards, func(f Forward) bool { return f.Kind != RemoteForward })
 	if t.Start == StartOnDemand && !listens && !m.misread.listener {
 		m.problems = append(m.problems, Problem{
-			Path: t.Path, Key: "Start",
+			Path: m.start.Path, Line: m.start.Line, Key: m.start.Key,
 			Message: "on-demand needs a LocalForward or a DynamicForward: it is a connection to one that asks for the tunnel",
 		})
 	}

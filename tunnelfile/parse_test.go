@@ -146,7 +146,7 @@ func TestProblems(t *testing.T) {
 		{"RetryMax for ever", good + "RetryMax=infinity\n", []string{"3:RetryMax:give up"}},
 		{"numbers", good + "MaxHeld=-1\nConnections=0\n", []string{"3:MaxHeld:not a number from 0", "4:Connections:not a number from 1"}},
 		{"pooled connections", good + "Connections=2\n", []string{"3:Connections:not built yet"}},
-		{"on demand without a listener", good + "Start=on-demand\nRemoteForward=1:a:1\n", []string{"0:Start:needs a LocalForward"}},
+		{"on demand without a listener", good + "Start=on-demand\nRemoteForward=1:a:1\n", []string{"3:Start:needs a LocalForward"}},
 		{"on demand with a listener that is misspelt", good + "Start=on-demand\nLocalForward=1\n", []string{"4:LocalForward:does not say where"}},
 		{"destination", "[Tunnel]\nDestination=-oProxyCommand=x\n", []string{"2:Destination:begins with -"}},
 		{"commands", good + "ExecUp=a ; b\nExecUp=./x\nExecUp=-x\nExecUp=\"\"\nExecDown=a \"b\n", []string{
@@ -262,6 +262,22 @@ ExecStartPre=
 	want, _ := Parse("x", "", "[Tunnel]\nDestination=me@remote.server\nRemoteForward=9090:localhost:9090\nDynamicForward=1081\n")
 	if plain(got) != plain(want) {
 		t.Errorf("got  %s\nwant %s", plain(got), plain(want))
+	}
+}
+
+func TestGlobs(t *testing.T) {
+	for value, want := range map[string][]string{
+		"Home":                  {"Home"},
+		"Wired connection 1":    {"Wired", "connection", "1", "Wired connection 1"},
+		`"Wired connection 1"`:  {"Wired connection 1"},
+		`Home "Office *" Train`: {"Home", "Office *", "Train"},
+		`Wired\ connection\ 1`:  {"Wired connection 1"},
+		"Home ; where else":     {"Home"},
+	} {
+		got, problems := Parse("x", "", "[Tunnel]\nDestination=h\nOnlyOn="+value+"\n")
+		if len(problems) > 0 || !slices.Equal(got.OnlyOn, want) {
+			t.Errorf("OnlyOn=%s is %q, %v", value, got.OnlyOn, problems)
+		}
 	}
 }
 
