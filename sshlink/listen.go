@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -91,6 +92,8 @@ type listener struct {
 	key  forwardKey
 	addr net.Addr
 	in   chan ssh.NewChannel
+
+	closing atomic.Bool // Close was called
 
 	mu      sync.Mutex // so that nothing is offered after stop has emptied in
 	stopped bool
@@ -289,12 +292,14 @@ func (ln *listener) Accept() (net.Conn, error) {
 const cancelTimeout = 5 * time.Second
 
 // Close lets the server stop listening. It waits for the server's word a little while, and
-// not at all where the link is dead.
+// not at all where the link is dead. Until then Accept goes on: somebody may connect while
+// the server does not know yet, which on a link that stalls takes its time.
 func (ln *listener) Close() error {
-	if !ln.stop() {
+	if !ln.closing.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
-	ln.link.forwards.remove(ln.key, ln)
+	defer ln.stop()
+	defer ln.link.forwards.remove(ln.key, ln)
 	ctx, cancel := context.WithTimeout(context.Background(), cancelTimeout)
 	defer cancel()
 	ok, _, err := ln.link.request(ctx, ln.key.request("cancel-"), ln.key.payload())
@@ -304,19 +309,18 @@ func (ln *listener) Close() error {
 	return err
 }
 
-// stop ends Accept and refuses what still waits for it. It says whether it was the first to.
-func (ln *listener) stop() bool {
+// stop ends Accept and refuses what still waits for it.
+func (ln *listener) stop() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if ln.stopped {
-		return false
+		return
 	}
 	ln.stopped = true
 	close(ln.closed)
 	for len(ln.in) > 0 {
 		go (<-ln.in).Reject(ssh.ConnectionFailed, "closed")
 	}
-	return true
 }
 
 // Addr is where the server listens, as it was asked to.
