@@ -27,13 +27,15 @@ var errServerLeft = errors.New("the server closed the connection meanwhile")
 // Dial makes one attempt to connect and to authenticate. ConnectTimeout bounds the whole of
 // it but for the time that a person takes to answer; the end of ctx ends it at once.
 func (r *Resolved) Dial(ctx context.Context) (*Link, error) {
-	if r.Transport == tunnelfile.TransportOpenSSH {
+	if r.Transport == tunnelfile.TransportOpenSSH || r.fellBack.Load() {
 		return r.dialOpenSSH(ctx)
 	}
 	l, err := r.dialNative(ctx)
 	if err != nil && errors.Is(err, errNoCommon) && r.mayFallBack() {
 		r.config.log().Info("using the openssh transport", "because", err)
-		return r.dialOpenSSH(ctx)
+		if l, err = r.dialOpenSSH(ctx); err == nil {
+			r.fellBack.Store(true)
+		}
 	}
 	return l, err
 }
@@ -180,7 +182,16 @@ func (r *Resolved) login(ctx context.Context, a *attempt, under net.Conn) (*Link
 		return nil, context.Cause(ctx)
 	}
 	c.greetingDone.Store(true)
-	return r.newLink(sc, chans, reqs, c, keys.accepted), nil
+	l := newLink(c, sc, r.HostName)
+	l.describe(keys.accepted)
+	if l.info.Cipher != "" && l.info.MAC == "" {
+		c.startBatching()
+	}
+	if r.learns(keys) {
+		l.learner = &learner{r: r, keys: keys, sessionID: sc.SessionID()}
+	}
+	l.serve(chans, reqs)
+	return l, nil
 }
 
 // explain makes of a failed handshake's error one that says what is the matter.

@@ -96,6 +96,8 @@ func (r *Resolved) note(keyword, value string) string {
 		return irrelevant.String()
 	case keywords[keyword] == onlyOpenSSH && isYes(value):
 		return onlyOpenSSH.String()
+	case keyword == "updatehostkeys" && isYes(value):
+		return "further keys are learned, old ones are not removed"
 	case keyword == "rekeylimit" && !strings.HasSuffix(value, " 0"):
 		return "the amount is kept, the time is not"
 	}

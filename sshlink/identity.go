@@ -1,8 +1,6 @@
 package sshlink
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -67,8 +65,8 @@ func (a *authenticator) namedIdentities() []*identity {
 		path := a.r.path(value)
 		file, err := readKeyFile(path)
 		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) || !slices.Contains(defaultIdentities, value) {
-				a.r.config.log().Debug("identity file skipped", "file", path, "err", err)
+			if !slices.Contains(defaultIdentities, value) {
+				a.notes = append(a.notes, tilde(path)+": no such file")
 			}
 		} else {
 			named = append(named, &identity{name: tilde(path), public: file.public, file: file})

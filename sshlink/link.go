@@ -29,6 +29,8 @@ type Link struct {
 	requests chan request
 
 	forwards forwardTable
+	refusals chan ssh.NewChannel
+	learner  *learner // nil: the server's further host keys are of no interest
 
 	ended chan struct{} // closed when the link is lost or closed
 	mu    sync.Mutex
@@ -63,26 +65,27 @@ type answer struct {
 	err     error
 }
 
-func (r *Resolved) newLink(sc ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request, c *conn, hostKey ssh.PublicKey) *Link {
-	l := &Link{
-		conn: c, ssh: sc, host: r.HostName,
+// newLink makes a link of a connection that has logged in; start starts it.
+func newLink(c *conn, sc ssh.Conn, host string) *Link {
+	return &Link{
+		conn: c, ssh: sc, host: host,
 		requests: make(chan request),
+		refusals: make(chan ssh.NewChannel, backlog),
 		ended:    make(chan struct{}),
 	}
-	l.info = Info{Transport: tunnelfile.TransportNative, ServerVersion: printable(string(sc.ServerVersion()))}
-	if a, ok := sc.(ssh.AlgorithmsConnMetadata); ok {
+}
+
+// describe notes what was negotiated.
+func (l *Link) describe(hostKey ssh.PublicKey) {
+	l.info = Info{Transport: tunnelfile.TransportNative, ServerVersion: printable(string(l.ssh.ServerVersion()))}
+	if a, ok := l.ssh.(ssh.AlgorithmsConnMetadata); ok {
 		n := a.Algorithms()
 		l.info.Kex, l.info.Cipher, l.info.MAC = n.KeyExchange, n.Write.Cipher, n.Write.MAC
 		l.info.PostQuantum = postQuantum(n.KeyExchange)
-		if n.Write.MAC == "" {
-			c.startBatching()
-		}
 	}
 	if hostKey != nil {
 		l.info.HostKey = fingerprint(hostKey)
 	}
-	l.serve(chans, reqs)
-	return l
 }
 
 // serve starts what a link needs to run.
@@ -90,6 +93,7 @@ func (l *Link) serve(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) {
 	go l.ask()
 	go l.answerRequests(reqs)
 	go l.acceptChannels(chans)
+	go l.refuseChannels()
 	go func() {
 		<-l.conn.closed
 		l.end()
@@ -169,9 +173,14 @@ func (l *Link) request(ctx context.Context, name string, payload []byte) (bool, 
 }
 
 // answerRequests refuses what the server asks for, keepalives included, as ssh does: any
-// answer shows that we are there.
+// answer shows that we are there. What it says of its host keys is heard once.
 func (l *Link) answerRequests(reqs <-chan *ssh.Request) {
+	learner := l.learner
 	for r := range reqs {
+		if r.Type == "hostkeys-00@openssh.com" && learner != nil {
+			go learner.learn(l, r.Payload)
+			learner = nil
+		}
 		r.Reply(false, nil)
 	}
 }

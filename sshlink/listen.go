@@ -206,13 +206,32 @@ func (l *Link) acceptChannels(chans <-chan ssh.NewChannel) {
 	for ch := range chans {
 		key, ok := channelKey(ch)
 		if !ok {
-			go ch.Reject(ssh.UnknownChannelType, "not asked for")
+			l.refuse(ch)
 			continue
 		}
 		ln := l.forwards.find(key)
 		if ln == nil || !ln.offer(ch) {
-			// Rejecting writes, and a write may block.
-			go ch.Reject(ssh.Prohibited, "nobody listens on "+key.text())
+			l.refuse(ch)
+		}
+	}
+}
+
+// refuse says no to a channel, by a goroutine of its own: that writes, and a write may block. A
+// server that opens more than it lets us refuse gets no answer.
+func (l *Link) refuse(ch ssh.NewChannel) {
+	select {
+	case l.refusals <- ch:
+	default:
+	}
+}
+
+func (l *Link) refuseChannels() {
+	for {
+		select {
+		case ch := <-l.refusals:
+			ch.Reject(ssh.Prohibited, "nobody listens for it")
+		case <-l.ended:
+			return
 		}
 	}
 }
@@ -319,7 +338,7 @@ func (ln *listener) stop() {
 	ln.stopped = true
 	close(ln.closed)
 	for len(ln.in) > 0 {
-		go (<-ln.in).Reject(ssh.ConnectionFailed, "closed")
+		ln.link.refuse(<-ln.in)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/testbed"
 )
@@ -110,6 +111,35 @@ func TestLoginsByHostKeySettings(t *testing.T) {
 		{name: "no to an unknown key", want: unknownKey, config: base + " UserKnownHostsFile DIR/k", answer: map[string]string{"continue connecting": "no"}},
 		{name: "unknown key in batch mode", want: unknownKey, config: base + " BatchMode yes\n UserKnownHostsFile DIR/k", says: "holdfast trust web"},
 	})
+}
+
+// TestLearnsHostKeys wants UpdateHostKeys to record the keys that the server has besides.
+func TestLearnsHostKeys(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{HostKeyTypes: []string{"ed25519", "ecdsa", "rsa"}})
+	at := fmt.Sprintf("[%s]:%d ", s.Host, s.Port)
+	for _, update := range []string{"yes", "no"} {
+		file := filepath.Join(t.TempDir(), "known_hosts")
+		write(t, file, at+s.HostKeys[0].AuthorizedKey()+"\n")
+		l := dialServer(t, s, "UpdateHostKeys="+update, "UserKnownHostsFile="+file)
+		want := map[string]int{"yes": 3, "no": 1}[update]
+		if update == "no" {
+			if _, err := l.Ping(t.Context()); err != nil { // the announcement came before the answer
+				t.Fatal(err)
+			}
+		}
+		testbed.WaitFor(t, 10*time.Second, func() error {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			for i, key := range s.HostKeys {
+				if known := strings.Contains(string(text), at+key.AuthorizedKey()); known != (i < want) {
+					return fmt.Errorf("UpdateHostKeys=%s: %s known: %v", update, key.Public.Type(), known)
+				}
+			}
+			return nil
+		})
+	}
 }
 
 // krl is a key revocation list with the key of a file in it.

@@ -268,11 +268,11 @@ func TestLoginsByKey(t *testing.T) {
 	var logins []login
 	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
 		clear := testbed.NewKey(t, filepath.Join(dir, kind), kind, "")
-		locked := testbed.NewKey(t, filepath.Join(dir, kind+"-locked"), kind, "open sesame")
-		held := testbed.NewKey(t, filepath.Join(dir, kind+"-held"), kind, "open sesame")
+		locked := lockedKey(t, filepath.Join(dir, kind+"-locked"), kind, "open sesame")
+		held := lockedKey(t, filepath.Join(dir, kind+"-held"), kind, "open sesame")
 		signed := testbed.NewKey(t, filepath.Join(dir, kind+"-signed"), kind, "")
-		signedLocked := testbed.NewKey(t, filepath.Join(dir, kind+"-signed-locked"), kind, "open sesame")
-		bare := testbed.NewKey(t, filepath.Join(dir, kind+"-bare"), kind, "open sesame")
+		signedLocked := lockedKey(t, filepath.Join(dir, kind+"-signed-locked"), kind, "open sesame")
+		bare := lockedKey(t, filepath.Join(dir, kind+"-bare"), kind, "open sesame")
 		os.Remove(bare.File + ".pub")
 		s.Authorize(clear.AuthorizedKey(), locked.AuthorizedKey(), held.AuthorizedKey(), bare.AuthorizedKey())
 		sign(t, ca, signed, s.User)

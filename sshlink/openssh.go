@@ -20,14 +20,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// questionTime is what ssh gets beyond ConnectTimeout: a person may be asked, which cannot be
-// seen from here. sshd's LoginGraceTime is 120 s.
+// questionTime is what ssh gets beyond ConnectTimeout where somebody may be asked something,
+// which cannot be seen from here. sshd's LoginGraceTime is 120 s.
 const questionTime = 150 * time.Second
 
 // dialOpenSSH logs in by the system's ssh and takes its channels over.
 func (r *Resolved) dialOpenSSH(parent context.Context) (*Link, error) {
 	limit := r.ConnectTimeout
-	if limit > 0 {
+	if limit > 0 && r.config.Ask != nil {
 		limit += questionTime
 	}
 	ctx, _, cancel := startAttempt(parent, limit)
@@ -66,7 +66,8 @@ func (r *Resolved) openMaster(ctx context.Context) (*Link, error) {
 		m.close()
 		return nil, wrapf(passing, err, "ssh's control socket")
 	}
-	l := &Link{conn: c, ssh: sc, host: r.HostName, requests: make(chan request), ended: make(chan struct{}), master: m}
+	l := newLink(c, sc, r.HostName)
+	l.master = m
 	l.serve(chans, reqs)
 	l.onEnd(m.close)
 	return l, nil

@@ -67,7 +67,7 @@ func TestLoginsByOpenSSH(t *testing.T) {
 // TestOpenSSHAsks wants ssh to ask through SSH_ASKPASS where somebody is there, and nowhere else.
 func TestOpenSSHAsks(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
-	locked := testbed.NewKey(t, filepath.Join(t.TempDir(), "locked"), "ed25519", "open sesame")
+	locked := lockedKey(t, filepath.Join(t.TempDir(), "locked"), "ed25519", "open sesame")
 	s.Authorize(locked.AuthorizedKey())
 	l := login{transport: tunnelfile.TransportOpenSSH, config: hostBlock(s, "host") + alone + " IdentityFile " + locked.File + "\n"}
 	t.Setenv("SSH_ASKPASS", login{answer: map[string]string{locked.File: "open sesame"}}.askpass(t, t.TempDir()))

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -40,6 +41,8 @@ type Resolved struct {
 	resolution resolution
 	jump       *Resolved // the host to go through, with its own jump in turn
 	proxy      string    // ProxyCommand, tokens expanded
+
+	fellBack atomic.Bool // the server has algorithms that only ssh itself has
 }
 
 // maxHops bounds a chain of ProxyJump hosts, which ssh_config could make endless.

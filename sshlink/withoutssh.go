@@ -38,7 +38,9 @@ var plainDefaults = map[string]string{
 }
 
 // defaultIdentities are the key files that ssh tries where none is named.
-var defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk"}
+var defaultIdentities = []string{
+	"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa",
+}
 
 // multiple are the keywords of which every occurrence counts, not only the first.
 var multiple = map[string]bool{"identityfile": true, "certificatefile": true, "localforward": true, "remoteforward": true, "dynamicforward": true, "sendenv": true, "setenv": true}

@@ -1,0 +1,180 @@
+package sshlink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/testbed"
+)
+
+// asker is an Asker made of functions.
+type asker struct {
+	ask     func(ctx context.Context, q Question) (string, error)
+	confirm func(ctx context.Context, q Question) (bool, error)
+}
+
+func (a asker) Ask(ctx context.Context, q Question) (string, error)   { return a.ask(ctx, q) }
+func (a asker) Confirm(ctx context.Context, q Question) (bool, error) { return a.confirm(ctx, q) }
+
+// lockedLogin resolves a login that needs a passphrase.
+func lockedLogin(t *testing.T, s *testbed.Server, ask Asker, log *slog.Logger, more ...string) *Resolved {
+	t.Helper()
+	locked := lockedKey(t, filepath.Join(t.TempDir(), "locked"), "ed25519", secretWord)
+	s.Authorize(locked.AuthorizedKey())
+	section := append([]string{"IdentityFile=" + locked.File, "IdentityAgent=none"}, more...)
+	for _, line := range s.SSHSettings() {
+		if !strings.HasPrefix(line, "IdentityFile=") {
+			section = append(section, line)
+		}
+	}
+	r, err := Resolve(t.Context(), Config{Name: "web", Destination: s.Host, ConfigFile: "none", Settings: settings(section...), Ask: ask, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// lockedKey is an encrypted key that is quick to open: the usual 16 rounds of bcrypt take
+// seconds under the race detector.
+func lockedKey(t testing.TB, file, kind, passphrase string) testbed.Key {
+	t.Helper()
+	testbed.Need(t, "ssh-keygen")
+	key := testbed.NewKey(t, file, kind, "")
+	run(t, "ssh-keygen", "-q", "-p", "-a", "1", "-N", passphrase, "-f", file)
+	return key
+}
+
+// TestNobodyAnswers wants a question that stays open to end with its context, with the
+// server's patience, and with nothing else: ConnectTimeout does not count meanwhile.
+func TestNobodyAnswers(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"LoginGraceTime 3"}})
+	var asked sync.WaitGroup
+	silent := asker{ask: func(ctx context.Context, q Question) (string, error) {
+		defer asked.Done()
+		<-ctx.Done()
+		return "", ctx.Err()
+	}}
+	r := lockedLogin(t, s, silent, nil, "ConnectTimeout=1")
+
+	asked.Add(1)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := r.Dial(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("abandoned: %v", err)
+	}
+	if took := time.Since(start); took < 1400*time.Millisecond {
+		t.Errorf("ConnectTimeout counted while a person was asked: %v", took)
+	}
+	asked.Wait()
+
+	asked.Add(1)
+	within(t, 20*time.Second, "Dial to a server that loses its patience", func() {
+		_, err := r.Dial(t.Context())
+		if e := asError(err); e == nil || e.Denied() {
+			t.Errorf("the server left: %v", err)
+		}
+		t.Log(err)
+	})
+	asked.Wait()
+}
+
+// TestAnswers wants wrong answers to be asked again, and marked so.
+func TestAnswers(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	var questions []Question
+	answers := []string{"wrong", secretWord}
+	clumsy := asker{ask: func(_ context.Context, q Question) (string, error) {
+		questions = append(questions, q)
+		return answers[len(questions)-1], nil
+	}}
+	l, err := lockedLogin(t, s, clumsy, nil).Dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if len(questions) != 2 || questions[0].Again || !questions[1].Again || questions[0].Kind != KindPassphrase || questions[0].Echo || !strings.HasSuffix(questions[0].Subject, "/locked") {
+		t.Errorf("%+v", questions)
+	}
+	for _, gone := range []error{ErrNobody, fmt.Errorf("the tray: %w", ErrNobody), errors.New("dismissed")} {
+		_, err = lockedLogin(t, s, asker{ask: func(context.Context, Question) (string, error) { return "", gone }}, nil).Dial(t.Context())
+		if e := asError(err); e == nil || !e.Denied() || !strings.Contains(err.Error(), "needs a passphrase for") {
+			t.Errorf("%v: %v", gone, err)
+		}
+	}
+}
+
+// TestAuthState wants it to change with what a login would use, and with nothing else.
+func TestAuthState(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	a := testbed.Agent(t)
+	key := testbed.NewKey(t, filepath.Join(t.TempDir(), "key"), "ed25519", "")
+	known := filepath.Join(t.TempDir(), "known")
+	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: "none", Settings: settings(
+		"IdentityAgent="+a.Socket, "IdentityFile="+key.File, "UserKnownHostsFile="+known, "GlobalKnownHostsFile=none")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := r.AuthState(t.Context())
+	if again := r.AuthState(t.Context()); again != last {
+		t.Error("changes by itself")
+	}
+	for _, c := range []struct {
+		what   string
+		change func()
+	}{
+		{"a key in the agent", func() { a.Add(s.Identity) }},
+		{"a known_hosts file", func() { write(t, known, "x") }},
+		{"a certificate", func() { write(t, key.File+"-cert.pub", "x") }},
+		{"another key file", func() { write(t, key.File, "longer than it was") }},
+		{"an agent that stops", a.Stop},
+	} {
+		c.change()
+		now := r.AuthState(t.Context())
+		if now == last {
+			t.Errorf("%s changes nothing", c.what)
+		}
+		last = now
+	}
+	if s.Attempts() > 0 {
+		t.Error("the server has heard of it")
+	}
+}
+
+// TestSecretsStayOut wants no secret in a log at any level, in an error, or in a child's
+// arguments or environment.
+func TestSecretsStayOut(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	var mu sync.Mutex
+	var logged bytes.Buffer
+	log := slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return logged.Write(p)
+	}), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, answer := range []string{secretWord, secretWord + "-but-wrong"} {
+		person := asker{ask: func(context.Context, Question) (string, error) { return answer, nil }}
+		r := lockedLogin(t, s, person, log)
+		l, err := r.Dial(t.Context())
+		if err == nil {
+			l.Close()
+		}
+		mu.Lock()
+		if strings.Contains(logged.String()+fmt.Sprint(err), secretWord) {
+			t.Errorf("said a secret: %v\n%s", err, logged.String())
+		}
+		mu.Unlock()
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -1,0 +1,132 @@
+package sshlink
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// proveTimeout is how long a server may take to prove that it holds the keys it announced.
+const proveTimeout = 30 * time.Second
+
+// learner records further keys that a server announces and proves to hold, as
+// UpdateHostKeys=yes asks for (OpenSSH's PROTOCOL, 2.5), so that the server's owner can change
+// keys without a warning. Unlike ssh it removes none: a key that is not shown any more stays.
+type learner struct {
+	r         *Resolved
+	keys      *hostKeys
+	sessionID []byte
+}
+
+// learns says whether keys are to be learned: the person wants it, and known_hosts files, not
+// a certificate nor a command, have told that this is the server.
+func (r *Resolved) learns(keys *hostKeys) bool {
+	if !isYes(r.option("updatehostkeys")) || r.option("knownhostscommand") != "" || len(r.userKnownHosts()) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(keys.read(keys.name).plainKeys(), func(k knownKey) bool {
+		return keys.accepted != nil && sameKey(k.key, keys.accepted) && k.file == r.userKnownHosts()[0]
+	})
+}
+
+// learn handles a hostkeys-00@openssh.com request.
+func (n *learner) learn(l *Link, announced []byte) {
+	ctx, cancel := context.WithTimeout(context.Background(), proveTimeout)
+	defer cancel()
+	fresh, err := n.fresh(announced)
+	if err == nil && len(fresh) > 0 {
+		err = n.prove(ctx, l, fresh)
+	}
+	if err != nil {
+		n.r.config.log().Debug("host keys not learned", "host", n.keys.name, "err", err)
+		return
+	}
+	for _, key := range fresh {
+		n.keys.record(key)
+	}
+}
+
+// fresh are the announced keys that may be used and are not known.
+func (n *learner) fresh(announced []byte) ([]ssh.PublicKey, error) {
+	allowed, err := n.r.algorithms(nil)
+	if err != nil {
+		return nil, err
+	}
+	known := n.keys.read(n.keys.name)
+	var fresh []ssh.PublicKey
+	for len(announced) > 0 {
+		var m struct {
+			Blob []byte
+			Rest []byte `ssh:"rest"`
+		}
+		if err := ssh.Unmarshal(announced, &m); err != nil {
+			return nil, err
+		}
+		announced = m.Rest
+		key, err := ssh.ParsePublicKey(m.Blob)
+		if err != nil {
+			continue // of a kind that is not known here
+		}
+		_, isRevoked := known.revokes(key)
+		isKnown := slices.ContainsFunc(known.plainKeys(), func(k knownKey) bool { return sameKey(k.key, key) })
+		if isKnown || isRevoked || !usable(key, allowed.HostKeys) || n.r.checkRSASize(key) != nil {
+			continue
+		}
+		fresh = append(fresh, key)
+	}
+	return fresh, nil
+}
+
+// usable says whether HostKeyAlgorithms allow a key.
+func usable(key ssh.PublicKey, algorithms []string) bool {
+	if key.Type() == ssh.KeyAlgoRSA {
+		return slices.Contains(algorithms, ssh.KeyAlgoRSASHA256) || slices.Contains(algorithms, ssh.KeyAlgoRSASHA512)
+	}
+	return slices.Contains(algorithms, key.Type())
+}
+
+const proveRequest = "hostkeys-prove-00@openssh.com"
+
+// prove lets the server sign with each key, for this very connection.
+func (n *learner) prove(ctx context.Context, l *Link, keys []ssh.PublicKey) error {
+	var question []byte
+	for _, key := range keys {
+		question = append(question, ssh.Marshal(struct{ Blob []byte }{key.Marshal()})...)
+	}
+	ok, answer, err := l.request(ctx, proveRequest, question)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errors.New("the server does not prove that it holds them")
+	}
+	for _, key := range keys {
+		var m struct {
+			Signature []byte
+			Rest      []byte `ssh:"rest"`
+		}
+		if err := ssh.Unmarshal(answer, &m); err != nil {
+			return err
+		}
+		answer = m.Rest
+		var signature ssh.Signature
+		if err := ssh.Unmarshal(m.Signature, &signature); err != nil {
+			return err
+		}
+		if signature.Format == ssh.KeyAlgoRSA {
+			return errors.New("signed with SHA-1")
+		}
+		signed := ssh.Marshal(struct {
+			Request   string
+			SessionID []byte
+			Key       []byte
+		}{proveRequest, n.sessionID, key.Marshal()})
+		if err := key.Verify(signed, &signature); err != nil {
+			return err
+		}
+	}
+	return nil
+}
