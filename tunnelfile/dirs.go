@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Dirs are the folders in which tunnel files and drop-ins are looked for, the most
@@ -148,6 +149,8 @@ func (d Dirs) find() (map[string]string, Problems) {
 			path := filepath.Join(dir, file.Name())
 			name := strings.TrimSuffix(file.Name(), Suffix)
 			if !ValidName(name) {
+				// The name may be any bytes; who reads the path gets text.
+				path = strings.ToValidUTF8(path, "\uFFFD")
 				problems = append(problems, Problem{Path: path, Message: fileNameMessage(file.Name())})
 				continue
 			}
@@ -219,6 +222,10 @@ func (d Dirs) dropIns(name string) ([]string, error) {
 		for _, file := range files {
 			if strings.HasPrefix(file.Name(), ".") || !strings.HasSuffix(file.Name(), DropInSuffix) {
 				continue
+			}
+			if !utf8.ValidString(file.Name()) {
+				path := strings.ToValidUTF8(filepath.Join(folder, file.Name()), "\uFFFD")
+				return nil, Problems{{Path: path, Message: "the file's name is not UTF-8 text"}}
 			}
 			if _, taken := paths[file.Name()]; !taken {
 				paths[file.Name()] = filepath.Join(folder, file.Name())

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 )
 
 // tree makes files below a new folder. A text that begins with "-> " is a symbolic link.
@@ -269,6 +270,19 @@ func TestOddFiles(t *testing.T) {
 	}
 	if _, err := threeDirs(root).Load("long"); err == nil || !strings.Contains(err.Error(), "longer than") {
 		t.Errorf("long: %v", err)
+	}
+}
+
+func TestNamesThatAreNoText(t *testing.T) {
+	root := tree(t, map[string]string{"home/\xff.tunnel": to("h"), "home/a.tunnel": to("h"), "home/a.tunnel.d/\xff.conf": ""})
+	_, problems := threeDirs(root).LoadAll()
+	if len(problems) != 2 {
+		t.Errorf("%v", problems)
+	}
+	for _, problem := range problems {
+		if !utf8.ValidString(problem.Error()) {
+			t.Errorf("%q is no text", problem.Error())
+		}
 	}
 }
 
