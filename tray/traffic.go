@@ -43,17 +43,18 @@ func (t Traffic) String() string {
 	}
 	text := fmt.Sprintf("↓ %s  ↑ %s", in, out)
 	if rtt := t.Statistics.RoundTripTime; rtt > 0 {
-		text += fmt.Sprintf(" · rtt %s", rtt.Round(rttUnit(rtt)))
+		text += " · rtt " + milliseconds(rtt)
 	}
 	return text + " · " + plural(int(t.Statistics.ChannelsOpen), "connection")
 }
 
-// rttUnit is how exactly a round trip is told.
-func rttUnit(rtt time.Duration) time.Duration {
-	if rtt < 10*time.Millisecond {
-		return 100 * time.Microsecond
+// milliseconds is a round trip for people: "0.8 ms", "12 ms".
+func milliseconds(rtt time.Duration) string {
+	ms := float64(rtt) / float64(time.Millisecond)
+	if ms < 10 {
+		return fmt.Sprintf("%.1f ms", ms)
 	}
-	return time.Millisecond
+	return fmt.Sprintf("%.0f ms", ms)
 }
 
 // amount is an amount for people, in powers of 1000 as networks count.

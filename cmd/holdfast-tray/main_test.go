@@ -267,7 +267,7 @@ func TestClicks(t *testing.T) {
 
 	i.click(t, "db – up") // opens the submenu
 	eventually(t, "traffic", func() bool {
-		_, ok := find(i.menu(t), "db – up", "↓ 0 B/s  ↑ 0 B/s · rtt 12ms · 2 connections")
+		_, ok := find(i.menu(t), "db – up", "↓ 0 B/s  ↑ 0 B/s · rtt 12 ms · 2 connections")
 		return ok
 	})
 

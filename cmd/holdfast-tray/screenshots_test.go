@@ -1,0 +1,228 @@
+//go:build cgo && screenshots
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// panelConfig is a panel that holds the notification area and a clock.
+const panelConfig = `<?xml version="1.0" encoding="UTF-8"?>
+<channel name="xfce4-panel" version="1.0">
+  <property name="configver" type="int" value="2"/>
+  <property name="panels" type="array">
+    <value type="int" value="1"/>
+    <property name="dark-mode" type="bool" value="%t"/>
+    <property name="panel-1" type="empty">
+      <property name="position" type="string" value="p=6;x=0;y=0"/>
+      <property name="length" type="uint" value="100"/>
+      <property name="position-locked" type="bool" value="true"/>
+      <property name="icon-size" type="uint" value="0"/>
+      <property name="size" type="uint" value="30"/>
+      <property name="plugin-ids" type="array"><value type="int" value="1"/></property>
+    </property>
+  </property>
+  <property name="plugins" type="empty">
+    <property name="plugin-1" type="string" value="systray">
+      <property name="square-icons" type="bool" value="true"/>
+    </property>
+  </property>
+</channel>
+`
+
+// TestScreenshots makes the pictures of docs/images: a real panel, the real tray, and
+// tunnels made of memory.
+func TestScreenshots(t *testing.T) {
+	need(t, "xfce4-panel", "xfwm4", "xdotool", "import", "convert", "dunst", "zenity")
+	out, err := filepath.Abs("../../docs/images")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, dark := range []bool{true, false} {
+		t.Run(map[bool]string{true: "dark", false: "light"}[dark], func(t *testing.T) { picture(t, out, dark) })
+	}
+	tool(t, "convert", out+"/icons-dark.png", out+"/icons-light.png", "-append", out+"/icons.png")
+	for _, name := range []string{"icons-dark.png", "icons-light.png"} {
+		_ = os.Remove(filepath.Join(out, name))
+	}
+}
+
+func picture(t *testing.T, out string, dark bool) {
+	b := desktop(t, dark)
+	db := tunnel("db", tunnelfile.Up, "1 forward, rtt 12 ms")
+	db.Destination, db.UpSince = "me@db.example.com", time.Now().Add(-3*time.Hour)
+	db.Forwards = append(db.Forwards, tunnelfile.ForwardReport{Kind: tunnelfile.LocalForward, Listen: "localhost:8080", Target: "wiki.internal:80", State: tunnelfile.Up})
+	db.Forwards[0].Target = "db.internal:5432"
+	signal := tunnel("signald", tunnelfile.Listening, "")
+	backup := tunnel("backup", tunnelfile.Retrying, "in 8s, dial tcp 198.51.100.2:22: connection refused")
+	work := tunnel("work", tunnelfile.Blocked, "needs a passphrase for ~/.ssh/id_ed25519")
+	work.Destination = "me@work.example.com"
+	for _, tunnel := range []dbusapi.Tunnel{db, signal} {
+		b.Put(tunnel)
+	}
+	launch(t)
+	settle()
+
+	var strip []string
+	shot := func(name string, crop string) {
+		file := filepath.Join(out, name+".png")
+		tool(t, "import", "-window", "root", file)
+		tool(t, "convert", file, "-crop", crop, "+repage", "-strip", file)
+	}
+	for _, state := range []struct {
+		name   string
+		change func()
+	}{
+		{"up", func() {}},
+		{"working", func() { b.Put(backup) }},
+		{"offline", func() { b.Put(tunnel("backup", tunnelfile.Offline, "no network")) }},
+		{"attention", func() { b.Put(work) }},
+		{"idle", func() {
+			for _, name := range []string{"db", "signald", "backup", "work"} {
+				b.Put(tunnel(name, tunnelfile.Inactive, ""))
+			}
+		}},
+	} {
+		state.change()
+		settle()
+		shot("part-"+state.name, "64x30+0+0")
+		strip = append(strip, filepath.Join(out, "part-"+state.name+".png"))
+	}
+	name := filepath.Join(out, "icons-"+map[bool]string{true: "dark", false: "light"}[dark]+".png")
+	tool(t, "convert", append(strip, "+append", "-scale", "200%", name)...)
+	for _, part := range strip {
+		_ = os.Remove(part)
+	}
+	if dark {
+		return
+	}
+
+	for _, tunnel := range []dbusapi.Tunnel{db, signal, backup} {
+		b.Put(tunnel)
+	}
+	b.Put(work)
+	settle()
+	shot("notification", "360x80+640+45")
+	tool(t, "xdotool", "mousemove", "15", "15", "click", "3")
+	settle()
+	shot("menu", "300x330+0+0")
+	tool(t, "xdotool", "mousemove", "60", "147")
+	time.Sleep(300 * time.Millisecond)
+	tool(t, "xdotool", "mousemove", "62", "148", "click", "1")
+	time.Sleep(2500 * time.Millisecond) // the numbers of the traffic come
+	shot("submenu", "620x440+0+0")
+	tool(t, "xdotool", "key", "Escape", "key", "Escape", "key", "Escape")
+
+	answer := make(chan string, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		text, err := apitest.Dial(t).Ask(ctx, "work", "passphrase", "Enter passphrase for key '/home/me/.ssh/id_ed25519': ", false)
+		if err != nil {
+			text = err.Error()
+		}
+		answer <- text
+	}()
+	settle()
+	tool(t, "xdotool", "type", "correct horse")
+	settle()
+	shot("passphrase", "560x300+220+170")
+	tool(t, "xdotool", "key", "Return")
+	if got := <-answer; got != "correct horse" {
+		t.Errorf("the dialog brought %q", got)
+	}
+}
+
+// settle waits for what is drawn, which nobody announces.
+func settle() { time.Sleep(1500 * time.Millisecond) }
+
+// tool runs a program to its end.
+func tool(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+}
+
+// background runs a program until the test ends.
+func background(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+// desktop is a session with a window manager, a panel and a notification server.
+func desktop(t *testing.T, dark bool) *backend {
+	t.Helper()
+	build(t)
+	dir, err := os.MkdirTemp("", "hfs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for name, value := range map[string]string{"XDG_RUNTIME_DIR": dir, "HOME": dir, "XDG_CONFIG_HOME": dir + "/config", "XDG_CACHE_HOME": dir + "/cache",
+		"WAYLAND_DISPLAY": "", "SSH_ASKPASS": "", "TZ": "UTC", "XDG_CURRENT_DESKTOP": "XFCE", "NO_AT_BRIDGE": "1", "GTK_A11Y": "none"} {
+		t.Setenv(name, value)
+	}
+	config := filepath.Join(dir, "config/xfce4/xfconf/xfce-perchannel-xml")
+	if err := os.MkdirAll(config, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(config, "xfce4-panel.xml"), fmt.Appendf(nil, panelConfig, dark), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bus := exec.Command("dbus-daemon", "--session", "--nofork", "--print-address=1", "--address=unix:path="+filepath.Join(dir, "bus"))
+	stdout, err := bus.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen(t)
+	if err := bus.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = bus.Process.Kill()
+		_ = bus.Wait()
+	})
+	address, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", strings.TrimSpace(address))
+	background(t, "xfwm4", "--compositor=off")
+	background(t, "dunst", "-conf", "/dev/null")
+	background(t, "xfce4-panel", "--disable-wm-check")
+	conn := apitest.Connect(t)
+	eventually(t, "a panel", func() bool {
+		var there bool
+		err := conn.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, watcherName).Store(&there)
+		return err == nil && there
+	})
+	settle()
+	tool(t, "xsetroot", "-solid", map[bool]string{true: "#3b4252", false: "#d8dee9"}[dark])
+	b := &backend{Backend: apitest.NewBackend()}
+	apitest.Serve(t, b)
+	return b
+}
