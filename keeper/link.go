@@ -21,6 +21,13 @@ type Link interface {
 	RemoteAddr() net.Addr
 }
 
+// Progressing is what a Link may have besides: how many bytes the server's kernel has
+// acknowledged, and how many wait for that. On a slow line a ping waits behind what was
+// written before it; that is no stall.
+type Progressing interface {
+	Progress() (acknowledged, queued uint64, ok bool)
+}
+
 // held is a link that the keeper holds: the one in use, or an old one that drains.
 // Its fields belong to the goroutine of Run, but for those that never change.
 type held struct {
@@ -45,12 +52,14 @@ func (k *Keeper) watch(h *held) {
 	defer timer.Stop()
 	var (
 		pinged    time.Time
+		moved     time.Time
+		before    queue
 		rtt       time.Duration
 		pong      = make(chan time.Duration, 1)
 		suspected bool
 	)
 	send := func() {
-		pinged = time.Now()
+		pinged, moved, before = time.Now(), time.Time{}, ahead(h.link)
 		go func() {
 			rtt, err := h.link.Ping(h.context)
 			if err == nil {
@@ -61,7 +70,16 @@ func (k *Keeper) watch(h *held) {
 	send() // the first answer tells the round trip
 	for {
 		now := time.Now()
-		verdict, again := h.policy.judge(silence{h.link.LastReceived(), h.link.Unanswered(), pinged, rtt}, now)
+		received := h.link.LastReceived()
+		if received.After(now) {
+			received = now.Add(-h.policy.ServerAliveInterval) // the machine's clock was set back
+		}
+		seen := silence{received, h.link.Unanswered(), pinged, rtt, moved}
+		verdict, again := h.policy.judge(seen, now)
+		if verdict == suspect && !suspected && before.moves(h.link) {
+			moved, seen.moved = now, now
+			verdict, again = h.policy.judge(seen, now)
+		}
 		switch verdict {
 		case ask:
 			send()

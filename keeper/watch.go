@@ -16,6 +16,7 @@ type silence struct {
 	unanswered time.Time     // when the first byte was written since then; zero: none was
 	pinged     time.Time     // when the ping that is under way was sent; zero: none is
 	rtt        time.Duration // last measured; 0: not known yet
+	moved      time.Time     // when what lay before the ping in the kernel was last seen to move; zero: it does not
 }
 
 // verdict is what to do about a link.
@@ -53,6 +54,9 @@ func (p Policy) judge(s silence, now time.Time) (verdict, time.Time) {
 	if s.received.After(asked) {
 		asked = s.received // something came, the answer is behind it
 	}
+	if s.moved.After(asked) {
+		asked = s.moved // a slow line: the question has not got there yet
+	}
 	overdue := asked.Add(max(pingPatient, pingRTTs*s.rtt))
 	if now.Before(overdue) {
 		return well, overdue
@@ -82,4 +86,33 @@ func smoothed(before, measured time.Duration) time.Duration {
 		return min(measured, 2*before)
 	}
 	return measured
+}
+
+// queue is what lay before a ping in the kernel when it was sent.
+type queue struct {
+	acknowledged uint64 // at the last look
+	end          uint64 // acknowledged when the ping's turn comes
+}
+
+// ahead notes what lies ahead of a ping that is about to be sent.
+func ahead(l Link) (q queue) {
+	if p, ok := l.(Progressing); ok {
+		if acknowledged, queued, ok := p.Progress(); ok {
+			q = queue{acknowledged, acknowledged + queued}
+		}
+	}
+	return q
+}
+
+// moves says whether the queue before the ping is shorter than at the last look, and
+// not yet empty.
+func (q *queue) moves(l Link) bool {
+	p, ok := l.(Progressing)
+	if !ok || q.acknowledged >= q.end {
+		return false
+	}
+	acknowledged, _, ok := p.Progress()
+	moves := ok && acknowledged > q.acknowledged && acknowledged < q.end
+	q.acknowledged = acknowledged
+	return moves
 }

@@ -32,6 +32,8 @@ func TestJudge(t *testing.T) {
 		{"asked, far away server", p, silence{received: at(0), pinged: at(6), rtt: time.Second}, at(8), well, at(14)},
 		{"asked, but bytes come", p, silence{received: at(7.5), pinged: at(6)}, at(8.5), well, at(9.5)},
 		{"asked, keepalives off", never, silence{received: at(0), pinged: at(6)}, at(1000), suspect, none},
+		{"asked, on a slow line", p, silence{received: at(0), pinged: at(6), moved: at(8)}, at(9), well, at(10)},
+		{"asked, on a slow line, dead", p, silence{received: at(0), pinged: at(6), moved: at(28.5)}, at(30.5), dead, none},
 		{"dead", p, silence{received: at(0), unanswered: at(5), pinged: at(6)}, at(30), dead, none},
 		{"one interval only", one, silence{received: at(0), pinged: at(10)}, at(19), suspect, at(20)},
 		{"one interval only, dead", one, silence{received: at(0), pinged: at(10)}, at(20), dead, none},
@@ -56,5 +58,45 @@ func TestSmoothed(t *testing.T) {
 		if got := smoothed(c.before, c.measured); got != c.want {
 			t.Errorf("%v after %v: %v, want %v", c.measured, c.before, got, c.want)
 		}
+	}
+}
+
+// slowLink is a link on a slow line: so much is acknowledged at each look.
+type slowLink struct {
+	*fakeLink
+	acknowledged, queued, rate uint64
+}
+
+func (l *slowLink) Progress() (uint64, uint64, bool) {
+	sent := min(l.rate, l.queued)
+	l.acknowledged, l.queued = l.acknowledged+sent, l.queued-sent
+	return l.acknowledged, l.queued, true
+}
+
+func TestQueueBeforeAPing(t *testing.T) {
+	for _, c := range []struct {
+		what        string
+		queued, per uint64
+		want        []bool
+	}{
+		{"slow line", 1000, 300, []bool{true, true, false}},
+		{"dead line", 1000, 0, []bool{false, false, false}},
+		{"nothing before it", 0, 100, []bool{false, false, false}},
+	} {
+		l := &slowLink{queued: c.queued}
+		q := ahead(l)
+		l.rate = c.per
+		for i, want := range c.want {
+			if i == 2 {
+				l.rate *= 2
+			}
+			if got := q.moves(l); got != want {
+				t.Errorf("%s, look %d: moves %v, want %v", c.what, i, got, want)
+			}
+		}
+	}
+	q := ahead(newFakeLink())
+	if q.moves(newFakeLink()) {
+		t.Error("a link that cannot tell moves")
 	}
 }
