@@ -4,7 +4,12 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 )
+
+// tidyAfter is how long after the last connection ended the memory that it took is
+// given back: the collector alone would keep it for minutes, or for ever.
+const tidyAfter = 5 * time.Second
 
 // Tune sets the runtime to what one SSH connection needs: measured, one thread of Go
 // code is faster than two for it, and a lazier collector than the default one costs

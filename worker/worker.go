@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -155,6 +156,8 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, kept <-chan
 	}
 	idle := time.NewTimer(time.Hour)
 	defer idle.Stop()
+	tidy := time.NewTimer(tidyAfter) // once the first connection stands, too
+	defer tidy.Stop()
 	ctx, stopCommand := context.WithCancel(ctx)
 	defer stopCommand()
 	w.tell()
@@ -193,6 +196,9 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, kept <-chan
 			}
 			w.wake()
 		case <-w.set.Idle():
+			tidy.Reset(tidyAfter)
+		case <-tidy.C:
+			debug.FreeOSMemory()
 		case <-idle.C:
 		case <-alive:
 			w.proveLife(ctx, watchdog)
