@@ -138,6 +138,21 @@ func TestNetworkManagerPortal(t *testing.T) {
 	r.await(30*time.Second, "limited", is(Limited))
 }
 
+func TestNetworkManagerMetered(t *testing.T) {
+	n := testbed.NewNetwork(t)
+	n.AddCard("phone")
+	r := record(t, Config{})
+	if got := r.await(5*time.Second, "online", is(Online)); got.Metered {
+		t.Error("metered from the start")
+	}
+	testbed.Command(t, "nmcli", "connection", "modify", "phone", "connection.metered", "yes")
+	testbed.Command(t, "nmcli", "device", "reapply", "phone")
+	got := r.await(5*time.Second, "metered", func(n Network) bool { return n.Metered })
+	if reason := got.Allows(nil, nil, false); reason != "Metered=no: 'phone' is metered" {
+		t.Errorf("reason is %q", reason)
+	}
+}
+
 func managerPID(t *testing.T) string {
 	pid := testbed.Command(t, "systemctl", "show", "-P", "MainPID", "NetworkManager")
 	return pid[:len(pid)-1]
