@@ -29,13 +29,13 @@ func (m *Manager) step(r *row) {
 	}
 	o := m.obstacle(r)
 	if o.reason != "" && !o.rule && !r.asked {
-		if !r.isShown {
-			m.show(r, o) // who asks for it now must not hear that there is no such tunnel
-		}
 		m.locate(r)
 		return
 	}
-	m.show(r, o)
+	action := plan(r, o)
+	if action.Verb != Diagnose { // else the reason comes with the state
+		m.show(r, o)
+	}
 	if r.socket.failed() && r.socket.Result == "trigger-limit-hit" && r.wanted() && r.again.at.IsZero() {
 		m.tryLater(r)
 	}
@@ -43,7 +43,6 @@ func (m *Manager) step(r *row) {
 		m.mark(r)
 		return
 	}
-	action := plan(r, o)
 	switch action.Verb {
 	case Wait:
 		r.settle()
@@ -183,8 +182,12 @@ func (m *Manager) act(r *row, a Action) {
 
 // performed notes what an action did, in the table.
 func (m *Manager) performed(r *row, v Verb, made mark, err error) {
-	if v == Unload {
+	switch {
+	case v == Unload:
 		r.lingers = r.loaded()
+		return
+	case v == Diagnose:
+		m.diagnosed(r, err)
 		return
 	}
 	if v != StopUnits {
@@ -201,14 +204,32 @@ func (m *Manager) performed(r *row, v Verb, made mark, err error) {
 	r.stopping = false
 	r.problem = err.Error()
 	m.Log.Warn("cannot", "tunnel", r.name, "action", v, "error", err)
+	if errors.As(err, new(*listenError)) {
+		m.diagnosed(r, err)
+	}
+}
+
+// diagnosed notes why a tunnel cannot listen, or that it could now. A port may be free
+// again before anybody looked, and then once more is tried at once.
+func (m *Manager) diagnosed(r *row, err error) {
+	r.diagnose = false
 	var listen *listenError
-	if errors.As(err, &listen) {
+	switch {
+	case err == nil && (r.problem != "" || !r.again.fails()):
+		r.again.last = time.Now()
+		r.occasion()
+		return
+	case err == nil:
+		r.problem = socketFailure(r.socket)
+	case errors.As(err, &listen):
 		if other := m.listenerOf(listen.listener.stream, r); other != "" {
 			listen.holder = "the tunnel " + other
-			r.problem = listen.Error()
 		}
-		m.tryLater(r)
+		r.problem = listen.Error()
+	default:
+		r.problem = err.Error()
 	}
+	m.tryLater(r)
 }
 
 // listenerOf is the other tunnel that listens on an address.
@@ -262,6 +283,8 @@ const unloadGrace = time.Second
 func (m *Manager) perform(ctx context.Context, name string, a Action, d design) error {
 	service, socket := tunnelfile.ServiceName(name), tunnelfile.SocketName(name)
 	switch a.Verb {
+	case Diagnose:
+		return tryListen(ctx, d.listen, d.unlink)
 	case MakeService, MakeSocket:
 		return m.make(ctx, name, a.Verb, d)
 	case StartService, RestartService:
@@ -287,7 +310,7 @@ func (m *Manager) perform(ctx context.Context, name string, a Action, d design) 
 
 // make makes both units of a tunnel and starts one of them.
 func (m *Manager) make(ctx context.Context, name string, v Verb, d design) error {
-	if err := tryListen(ctx, d.listen, d.unlink); err != nil {
+	if err := tryPaths(ctx, d.listen, d.unlink); err != nil {
 		return err
 	}
 	start := func() error { return m.Units.StartTransient(ctx, d.service) }

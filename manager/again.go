@@ -17,12 +17,15 @@ const (
 	forgetting = 10 * time.Minute // without a failure, and the delays start over
 )
 
+// fails says whether the row failed so not long ago.
+func (a again) fails() bool { return time.Since(a.last) < forgetting }
+
 // tryLater arms the clock for a row; each failure in a row doubles the delay.
 func (m *Manager) tryLater(r *row) {
-	now := time.Now()
-	if now.Sub(r.again.last) > forgetting {
+	if !r.again.fails() {
 		r.again.delay = 0
 	}
+	now := time.Now()
 	r.again.last = now
 	r.again.delay = min(max(2*r.again.delay, firstDelay), lastDelay)
 	r.again.at = now.Add(r.again.delay)
@@ -50,7 +53,11 @@ func (m *Manager) tryAgain() {
 	for _, r := range m.rows {
 		if at := r.again.at; !at.IsZero() && !at.After(now) {
 			r.again.at = time.Time{}
-			r.occasion()
+			if r.problem != "" {
+				r.diagnose = true // without troubling systemd
+			} else {
+				r.occasion()
+			}
 			m.step(r)
 		}
 	}

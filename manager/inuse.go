@@ -33,22 +33,35 @@ func (e *listenError) Error() string {
 func (e *listenError) Unwrap() error { return e.err }
 
 // tryListen binds and lets go of each address, and says what is wrong with the first
-// that cannot be had. It also keeps systemd from unlinking what it should not: a
-// socket unit removes whatever lies at the path of a unix socket, be it alive.
+// that cannot be had.
+//
+// It is for finding a reason, not for asking before: a process that is being started
+// just then holds copies of our sockets for a moment, and the port would seem taken.
 func tryListen(ctx context.Context, ls []listener, unlink bool) error {
 	for _, l := range ls {
-		var err error
 		if l.network == "unix" {
-			err = tryUnix(ctx, l.address, unlink)
-		} else {
-			err = tryTCP(ctx, l.network, l.address)
+			continue
 		}
-		if err != nil {
+		if err := tryTCP(ctx, l.network, l.address); err != nil {
 			e := &listenError{listener: l, err: err}
-			if errors.Is(err, syscall.EADDRINUSE) && l.network != "unix" {
+			if errors.Is(err, syscall.EADDRINUSE) {
 				e.holder = holderOf(l.address)
 			}
 			return e
+		}
+	}
+	return tryPaths(ctx, ls, unlink)
+}
+
+// tryPaths says which unix socket cannot be made. It keeps systemd from unlinking what
+// it should not: a socket unit removes whatever lies at its path, be it alive.
+func tryPaths(ctx context.Context, ls []listener, unlink bool) error {
+	for _, l := range ls {
+		if l.network != "unix" {
+			continue
+		}
+		if err := tryUnix(ctx, l.address, unlink); err != nil {
+			return &listenError{listener: l, err: err}
 		}
 	}
 	return nil

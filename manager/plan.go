@@ -27,6 +27,7 @@ const (
 	StopUnits
 	FreeNames // reset failed units, so that their names can be used again
 	Unload    // have systemd forget units that ended
+	Diagnose  // find out why the socket unit cannot listen, or whether it now could
 	SendSignal
 )
 
@@ -54,6 +55,9 @@ func plan(r *row, o obstacle) Action {
 	}
 	if r.service.Job && !r.service.running() || r.socket.Job && !r.socket.running() {
 		return Action{Verb: Wait} // systemd has been told to start it
+	}
+	if r.diagnose || r.socket.failed() && r.socket.Result == "resources" && r.problem == "" && !r.retry {
+		return Action{Verb: Diagnose}
 	}
 	failed := r.service.failed() || r.socket.failed() || r.problem != "" || r.alone
 	if failed && !r.retry {
@@ -142,5 +146,5 @@ func (r *row) outdated() bool {
 // String is the verb, for the log.
 func (v Verb) String() string {
 	return [...]string{"nothing", "wait", "make service", "make socket", "start service",
-		"restart service", "stop units", "free names", "unload", "send signal"}[v]
+		"restart service", "stop units", "free names", "unload", "diagnose", "send signal"}[v]
 }

@@ -91,7 +91,10 @@ func TestPlan(t *testing.T) {
 		{"gave up", auto, failed, listening, nil, free, Action{}},
 		{"gave up, asked for", auto, failed, listening, func(r *row) { r.retry = true }, free, do(StartService)},
 		{"both gave up, asked for", auto, failed, badSocket, func(r *row) { r.retry = true }, free, do(MakeService)},
-		{"a port is taken", auto, absent, absent, func(r *row) { r.problem = "in use" }, free, Action{}},
+		{"a port may be taken", auto, dead, badSocket, nil, free, do(Diagnose)},
+		{"a port is taken", auto, dead, badSocket, func(r *row) { r.problem = "in use" }, free, Action{}},
+		{"a port was taken a while ago", auto, dead, badSocket, func(r *row) { r.problem, r.diagnose = "in use", true }, free, do(Diagnose)},
+		{"a port was taken, down", auto, absent, badSocket, func(r *row) { r.down, r.diagnose = true, true }, free, do(FreeNames)},
 		{"a port was taken", auto, absent, absent, func(r *row) { r.retry = true }, free, do(MakeService)},
 
 		{"the file is gone", auto, up, serving, func(r *row) { r.file = nil }, free, do(StopUnits)},

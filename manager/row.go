@@ -30,6 +30,7 @@ type row struct {
 	restart   bool
 	reconnect bool
 	probe     bool
+	diagnose  bool // whether its addresses can be listened on by now
 
 	told     told
 	kept     mark   // of a design that systemd would not make

@@ -25,7 +25,7 @@ func (m *Manager) Stop(ctx context.Context, patterns []string) error {
 		r.unmarked = r.unmarked || !r.down
 		r.down, r.started = true, false
 		r.retry, r.restart, r.reconnect, r.probe = false, false, false, false
-		r.alone, r.problem, r.again = false, "", again{}
+		r.alone, r.diagnose, r.problem, r.again = false, false, "", again{}
 		return nil
 	})
 }

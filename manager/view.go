@@ -54,6 +54,8 @@ func (r *row) state(o obstacle) (tunnelfile.State, string) {
 		return word, rest
 	case r.problem != "":
 		return tunnelfile.Failed, r.problem
+	case (r.service.failed() || r.socket.failed()) && r.retry && r.wanted():
+		return tunnelfile.Connecting, ""
 	case r.service.failed():
 		return word, rest
 	case r.socket.failed():
