@@ -59,8 +59,12 @@ func ask(c net.Conn) error {
 	return drain(c, 1)
 }
 
-// settle waits until the program's memory has not changed for a second, ten at most.
+// tidyTime is what programs have to give memory back that they no longer need.
+const tidyTime = 8 * time.Second
+
+// settle waits tidyTime, and then until memory has not changed for a second, ten at most.
 func settle(r *running) {
+	time.Sleep(tidyTime)
 	last, since, end := int64(0), time.Now(), time.Now().Add(10*time.Second)
 	for time.Now().Before(end) && time.Since(since) < time.Second {
 		if now := r.memory("Rss"); now != last {

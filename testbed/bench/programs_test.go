@@ -116,6 +116,7 @@ func worker(t *testing.T) string {
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
+		syscall.Sync() // pages of a file that is not on disk yet would count as private memory
 		built = path
 	}
 	return built
