@@ -14,7 +14,6 @@ import (
 type attempt struct {
 	cancel  context.CancelFunc
 	started time.Time
-	stale   bool // begun with settings that are no longer in force
 	trace   *trace
 }
 

@@ -11,7 +11,6 @@ import (
 type Status struct {
 	State      tunnelfile.State // Connecting, Up, Degraded (up, but suspect), Retrying, Offline or Blocked
 	Text       string           // for people; empty when up and well
-	Class      Class            // of the last failure
 	Err        error            // the last failure; nil when up and well
 	NextTry    time.Time        // zero: none planned
 	Link       Link             // in use; nil: none
@@ -22,7 +21,7 @@ type Status struct {
 
 // status computes what there is to say.
 func (k *Keeper) status() Status {
-	s := Status{RTT: k.rtt, Class: k.last.Class, Err: k.lastErr, Reconnects: k.reconnects}
+	s := Status{RTT: k.rtt, Err: k.lastErr, Reconnects: k.reconnects}
 	if h := k.link; h != nil {
 		s.Link, s.UpSince, s.State = h.link, h.since, tunnelfile.Up
 		switch {

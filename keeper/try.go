@@ -1,0 +1,183 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// startOver forgets the failures, so that the next attempt is made at once.
+func (k *Keeper) startOver() {
+	k.failures, k.nextTry, k.calm = 0, time.Time{}, time.Now()
+}
+
+// pursue starts what the state of things asks for, and returns when to look again.
+func (k *Keeper) pursue(now time.Time) (wake time.Time) {
+	wake = k.drain(now)
+	if k.using == nil && k.link != nil && !k.link.used {
+		k.startUse(k.link)
+	}
+	need := k.link == nil || k.link.suspect || k.wanted
+	switch {
+	case !need:
+		k.abandon()
+		k.blocked, k.nextTry = false, time.Time{}
+		k.unwatch()
+		return wake
+	case k.attempt != nil, k.suspended, k.blocked:
+		return wake
+	}
+	// Another tunnel may have been turned away since the wait was planned.
+	if until := k.server.Penalty(); until.After(now) && until.After(k.nextTry) && !k.force {
+		k.last = Failure{Class: TurnedAway}
+		k.lastErr = errPenalty
+		k.plan(until.Sub(now), now)
+	}
+	if now.Before(k.nextTry) {
+		if k.back == nil && k.last.absent() && !k.eager {
+			var ctx context.Context
+			ctx, k.stopBack = context.WithCancel(k.ctx)
+			k.back = k.server.Back(ctx)
+		}
+		return sooner(wake, k.nextTry)
+	}
+	k.start(now)
+	return wake
+}
+
+// errPenalty is shown while another tunnel's attempt was turned away.
+var errPenalty = errors.New("the server is turning this address away")
+
+func (k *Keeper) plan(wait time.Duration, now time.Time) {
+	k.nextTry, k.planned = now.Add(wait), wait
+}
+
+// serverIsBack ends the wait of a tunnel that found no server, once another has.
+func (k *Keeper) serverIsBack() {
+	if k.attempt == nil && k.last.absent() {
+		k.nextTry = time.Time{}
+	}
+}
+
+func (k *Keeper) unwatch() {
+	if k.stopBack != nil {
+		k.stopBack()
+	}
+	k.stopBack, k.back = nil, nil
+}
+
+// start makes an attempt.
+func (k *Keeper) start(now time.Time) {
+	k.unwatch()
+	ctx, cancel := context.WithCancel(k.ctx)
+	a := &attempt{cancel: cancel, started: now, trace: newTrace()}
+	k.attempt, k.force = a, false
+	var patience time.Duration
+	if k.rtt > 0 && now.Sub(k.calm) < unreachedWindow {
+		patience = max(connectPatience, stallRTTs*k.rtt)
+	}
+	server := k.server
+	go func() {
+		defer cancel()
+		link, release, f, err := k.dial(ctx, a.trace, server, patience)
+		ours := k.post(func() {
+			switch {
+			case k.attempt != a: // abandoned meanwhile
+				release()
+				if link != nil {
+					link.Close()
+				}
+			case err != nil:
+				k.attempt = nil
+				k.failed(f, err)
+			default:
+				k.attempt = nil
+				k.stands(link, release)
+			}
+		})
+		if !ours {
+			release()
+			if link != nil {
+				link.Close()
+			}
+		}
+	}()
+}
+
+// abandon ends the attempt that is under way, if any.
+func (k *Keeper) abandon() {
+	if k.attempt != nil {
+		k.attempt.cancel()
+		k.attempt = nil
+	}
+}
+
+// failed decides what follows a failed attempt.
+func (k *Keeper) failed(f Failure, err error) {
+	now := time.Now()
+	k.last, k.lastErr = f, err
+	k.c.Log.Info("attempt failed", "error", err, "class", f.Class.String())
+	if k.c.Once {
+		k.stop = err
+		return
+	}
+	switch {
+	case f.Class.Blocks():
+		// A link that still works is kept while a new one, which a person or a changed
+		// file asked for, does not stand.
+		k.blocked = true
+		if k.c.GiveUp && k.link == nil {
+			k.stop = err
+		}
+		k.watchMending()
+		return
+	case f.Class == TurnedAway:
+		k.server.TurnedAway(k.policy, now)
+	}
+	wait, counts := k.policy.Delay(f, k.failures+1, now.Sub(k.calm), rand.Float64())
+	if counts {
+		k.failures++
+	}
+	k.eager = !counts
+	k.plan(wait, now)
+}
+
+// watchMending looks, without touching the server, whether something has changed since
+// the attempt that failed, for as long as the keeper is blocked by it.
+func (k *Keeper) watchMending() {
+	if k.c.Fingerprint == nil {
+		return
+	}
+	why := k.lastErr
+	go func() {
+		seen := k.c.Fingerprint()
+		ticker := time.NewTicker(blockedLookAgain)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-k.ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			now := k.c.Fingerprint()
+			still := false
+			ours := k.post(func() {
+				still = k.blocked && k.lastErr == why
+				if still && now != seen {
+					still = false
+					k.blocked = false
+					k.c.Log.Info("a key, a known host or a setting has changed: trying again")
+					k.startOver()
+				}
+			})
+			if !ours {
+				return
+			}
+			// The function above runs in the keeper's goroutine: ask it before reading still.
+			if k.Answers(k.ctx) != nil || !still {
+				return
+			}
+		}
+	}()
+}
