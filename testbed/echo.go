@@ -26,6 +26,11 @@ func Serve(t testing.TB, network, address string, handle func(net.Conn)) net.Add
 	if err != nil {
 		t.Fatal(err)
 	}
+	serve(t, l, handle)
+	return l.Addr()
+}
+
+func serve(t testing.TB, l net.Listener, handle func(net.Conn)) {
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -42,7 +47,6 @@ func Serve(t testing.TB, network, address string, handle func(net.Conn)) net.Add
 			}()
 		}
 	}()
-	return l.Addr()
 }
 
 // CheckEcho sends n bytes through conn, half-closes it, and fails the test unless

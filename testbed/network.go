@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
+	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // NeedBox leaves the test out unless it runs in a box: it changes networks,
@@ -143,6 +147,45 @@ func Command(t testing.TB, argv ...string) string {
 	return out
 }
 
+// Echo starts an echo server on the other host, see [Echo], and returns its address.
+func (n *Network) Echo() string {
+	n.t.Helper()
+	l, err := n.listen()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	serve(n.t, l, func(conn net.Conn) { io.Copy(conn, conn) })
+	return l.Addr().String()
+}
+
+// listen opens a TCP listener on the other host.
+func (n *Network) listen() (net.Listener, error) {
+	type result struct {
+		listener net.Listener
+		err      error
+	}
+	done := make(chan result)
+	go func() {
+		// The thread belongs to the other namespace from here on: never unlocked, it
+		// ends with the goroutine. The socket it made stays.
+		runtime.LockOSThread()
+		done <- func() result {
+			namespace, err := os.Open("/run/netns/" + n.Netns)
+			if err != nil {
+				return result{err: err}
+			}
+			defer namespace.Close()
+			if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+				return result{err: err}
+			}
+			l, err := net.Listen("tcp", net.JoinHostPort(n.Host, "0"))
+			return result{l, err}
+		}()
+	}()
+	r := <-done
+	return r.listener, r.err
+}
+
 // commandTime is how long any one command of a test may take.
 const commandTime = 2 * time.Minute
 
@@ -164,28 +207,44 @@ func Output(argv ...string) (string, error) {
 	return string(out), nil
 }
 
-// AsTester is a command of the box's user, with that user's session bus and user manager.
-// Run by that user itself it is an ordinary command.
+// Tester is the box's user; the fields are empty where there is none.
+type Tester struct {
+	Home, RuntimeDir string
+	UID, GID         int
+}
+
+// LookupTester finds the box's user.
+func LookupTester() (Tester, error) {
+	account, err := user.Lookup("tester")
+	if err != nil {
+		return Tester{}, err
+	}
+	uid, uidErr := strconv.Atoi(account.Uid)
+	gid, gidErr := strconv.Atoi(account.Gid)
+	return Tester{account.HomeDir, "/run/user/" + account.Uid, uid, gid}, errors.Join(uidErr, gidErr)
+}
+
+// Argv is what runs a command as that user, with their session bus and user manager
+// and the programs in their ~/.local/bin. Run by that user it is the command itself.
+func (u Tester) Argv(argv ...string) []string {
+	if os.Geteuid() == u.UID {
+		return argv
+	}
+	return append([]string{
+		"setpriv", "--reuid=tester", "--regid=tester", "--init-groups", "env",
+		"HOME=" + u.Home, "USER=tester", "LOGNAME=tester", "PATH=" + u.Home + "/.local/bin:" + os.Getenv("PATH"),
+		"XDG_RUNTIME_DIR=" + u.RuntimeDir, "DBUS_SESSION_BUS_ADDRESS=unix:path=" + u.RuntimeDir + "/bus",
+	}, argv...)
+}
+
+// AsTester is a command of the box's user, see [Tester.Argv].
 func AsTester(t testing.TB, argv ...string) *exec.Cmd {
 	t.Helper()
 	NeedBox(t)
-	cmd := exec.Command(argv[0], argv[1:]...)
-	if os.Geteuid() != 0 {
-		return cmd
-	}
-	tester, err := user.Lookup("tester")
+	u, err := LookupTester()
 	if err != nil {
 		t.Fatal(err)
 	}
-	uid, uidErr := strconv.ParseUint(tester.Uid, 10, 32)
-	gid, gidErr := strconv.ParseUint(tester.Gid, 10, 32)
-	if err := errors.Join(uidErr, gidErr); err != nil {
-		t.Fatal(err)
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	runtimeDir := "/run/user/" + tester.Uid
-	cmd.Env = append(os.Environ(),
-		"HOME="+tester.HomeDir, "USER=tester", "LOGNAME=tester",
-		"XDG_RUNTIME_DIR="+runtimeDir, "DBUS_SESSION_BUS_ADDRESS=unix:path="+runtimeDir+"/bus")
-	return cmd
+	argv = u.Argv(argv...)
+	return exec.Command(argv[0], argv[1:]...)
 }

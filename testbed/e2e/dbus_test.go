@@ -21,7 +21,7 @@ const (
 )
 
 func busctl(args ...string) (string, error) {
-	return testbed.Output(append([]string{"busctl", "--user"}, args...)...)
+	return as(append([]string{"busctl", "--user"}, args...)...)
 }
 
 // TestBusctl does with busctl what a script writer does. The daemon is not

@@ -32,21 +32,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func install() error {
-	home, err := os.UserHomeDir()
-	if err != nil {
+// person is whose desktop it is, be the test run by them or by root.
+var person testbed.Tester
+
+// as runs a command of that person's to its end.
+func as(argv ...string) (string, error) { return testbed.Output(person.Argv(argv...)...) }
+
+func install() (err error) {
+	if person, err = testbed.LookupTester(); err != nil {
 		return err
 	}
+	local := filepath.Join(person.Home, ".local")
 	for _, argv := range [][]string{
-		{"../../packaging/install", filepath.Join(home, ".local")},
+		{"../../packaging/install", local},
 		{"systemctl", "--user", "daemon-reload"},
 		{"busctl", "--user", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig"},
 	} {
-		if _, err := testbed.Output(argv...); err != nil {
+		if _, err := as(argv...); err != nil {
 			return err
 		}
 	}
-	return os.Setenv("PATH", filepath.Join(home, ".local/bin")+":"+os.Getenv("PATH"))
+	return os.Setenv("PATH", filepath.Join(local, "bin")+":"+os.Getenv("PATH"))
 }
 
 // desk is one person's desktop for the time of a test: nothing of theirs runs
@@ -59,11 +65,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &desk{TB: t, config: filepath.Join(dir, "holdfast"), since: time.Now()}
+	d := &desk{TB: t, config: filepath.Join(person.Home, ".config/holdfast"), since: time.Now()}
 	d.clear()
 	t.Cleanup(d.clear)
 	return d
@@ -75,13 +77,13 @@ func (d *desk) clear() {
 	if d.Failed() {
 		d.Logf("journal:\n%s", d.journal("holdfastd", "holdfast-tunnel@*"))
 	}
-	testbed.Output("systemctl", "--user", "stop", "holdfastd")
-	testbed.Output("systemctl", "--user", "stop", "holdfast-tunnel@*")
-	testbed.Output("systemctl", "--user", "reset-failed")
+	as("systemctl", "--user", "stop", "holdfastd")
+	as("systemctl", "--user", "stop", "holdfast-tunnel@*")
+	as("systemctl", "--user", "reset-failed")
 	if err := os.RemoveAll(d.config); err != nil {
 		d.Error(err)
 	}
-	if err := os.RemoveAll(filepath.Join(filepath.Dir(d.config), "../.ssh")); err != nil {
+	if err := os.RemoveAll(filepath.Join(person.Home, ".ssh")); err != nil {
 		d.Error(err)
 	}
 	testbed.WaitFor(d, 20*time.Second, func() error {
@@ -101,18 +103,18 @@ func (d *desk) journal(units ...string) string {
 	for _, unit := range units {
 		argv = append(argv, "-u", unit)
 	}
-	out, err := testbed.Output(argv...)
+	out, err := as(argv...)
 	if err != nil {
 		return err.Error()
 	}
 	return out
 }
 
-func runtimeDir() string { return tunnelfile.RuntimeDir(os.Getenv) }
+func runtimeDir() string { return filepath.Join(person.RuntimeDir, tunnelfile.RuntimeDirName) }
 
 // units are the names of all units of tunnels that systemd knows.
 func (d *desk) units() []string {
-	out, err := testbed.Output("systemctl", "--user", "list-units", "--all", "--plain", "--no-legend", "holdfast-tunnel@*")
+	out, err := as("systemctl", "--user", "list-units", "--all", "--plain", "--no-legend", "holdfast-tunnel@*")
 	if err != nil {
 		d.Error(err)
 	}
@@ -136,7 +138,7 @@ func (d *desk) holdfast(args ...string) string {
 }
 
 func holdfast(args ...string) (string, error) {
-	return testbed.Output(append([]string{"holdfast"}, args...)...)
+	return as(append([]string{"holdfast"}, args...)...)
 }
 
 // exitStatus is the status a program ended with.
@@ -154,25 +156,35 @@ func exitStatus(err error) int {
 // alias makes a server known to ssh, and so to Holdfast, under a name.
 func (d *desk) alias(name string, s *testbed.Server) {
 	d.Helper()
-	home, err := os.UserHomeDir()
-	if err != nil {
-		d.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(home, ".ssh"), 0o700); err != nil {
-		d.Fatal(err)
-	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "Host %s\n  HostName %s\n", name, s.Host)
 	for _, setting := range s.SSHSettings() {
 		key, value, _ := strings.Cut(setting, "=")
 		fmt.Fprintf(&text, "  %s %s\n", key, value)
 	}
-	f, err := os.OpenFile(filepath.Join(home, ".ssh/config"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
+	config := filepath.Join(person.Home, ".ssh/config")
+	before, err := os.ReadFile(config)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.Fatal(err)
 	}
-	defer f.Close()
-	if _, err := f.WriteString(text.String()); err != nil {
+	d.writeFile(config, string(before)+text.String())
+}
+
+// writeFile writes a file of the person's.
+func (d *desk) writeFile(path, text string) {
+	d.Helper()
+	for _, dir := range []string{filepath.Dir(filepath.Dir(path)), filepath.Dir(path)} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			d.Fatal(err)
+		}
+		if err := os.Chown(dir, person.UID, person.GID); err != nil {
+			d.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		d.Fatal(err)
+	}
+	if err := os.Chown(path, person.UID, person.GID); err != nil {
 		d.Fatal(err)
 	}
 }
@@ -180,17 +192,12 @@ func (d *desk) alias(name string, s *testbed.Server) {
 // write writes a tunnel file by hand, past the daemon.
 func (d *desk) write(name, text string) {
 	d.Helper()
-	if err := os.MkdirAll(d.config, 0o755); err != nil {
-		d.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(d.config, name+".tunnel"), []byte(text), 0o644); err != nil {
-		d.Fatal(err)
-	}
+	d.writeFile(filepath.Join(d.config, name+".tunnel"), text)
 }
 
 // property reads one property of a unit; "" where there is no such unit.
 func property(unit, name string) string {
-	out, err := testbed.Output("systemctl", "--user", "show", "--property="+name, "--value", unit)
+	out, err := as("systemctl", "--user", "show", "--property="+name, "--value", unit)
 	if err != nil {
 		return ""
 	}

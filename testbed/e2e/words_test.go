@@ -93,7 +93,10 @@ func TestStatusAndJournal(t *testing.T) {
 	})
 	s.Start()
 	d.awaitState("reading", tunnelfile.Up, 10*time.Second)
-	status := testbed.Command(t, "systemctl", "--user", "--no-pager", "--full", "status", "holdfast-tunnel@*")
+	status, err := as("systemctl", "--user", "--no-pager", "--full", "status", "holdfast-tunnel@*")
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("systemctl --user status:\n%s", status)
 	for _, want := range []string{"A tunnel to read about", "active (running)", "active (running)", `Status: "up: 1 forward`, "app-holdfast.slice", "TriggeredBy"} {
 		if !strings.Contains(status, want) {
