@@ -133,7 +133,8 @@ func (k *Keeper) lose(h *held, why error) {
 	k.last, k.lastErr = Failure{}, why
 	switch {
 	case h.suspect: // an attempt is under way or planned already
-	case now.Sub(h.since) >= h.policy.GateTime:
+	case now.Sub(h.since) >= h.policy.GateTime, errors.Is(why, errAddressGone):
+		// It was good, or it was not the server that ended it.
 		k.startOver()
 		k.eager = true
 	default:

@@ -252,6 +252,7 @@ func TestSuspend(t *testing.T) {
 	if err := h.k.Answers(t.Context()); err != nil || first.closed() {
 		t.Fatal("an up link must be kept")
 	}
+	h.untilState(tunnelfile.Offline) // and yet there is no network
 	first.fail(errReset)
 	h.untilState(tunnelfile.Offline)
 	if n := h.dialedNow(); n != 1 {

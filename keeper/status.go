@@ -9,7 +9,7 @@ import (
 
 // Status is what a keeper says of itself.
 type Status struct {
-	State      tunnelfile.State // Connecting, Up, Degraded (up, but suspect), Retrying, Offline or Blocked
+	State      tunnelfile.State // Connecting, Up, Degraded (up, but suspect), Retrying, Offline (maybe with a link) or Blocked
 	Text       string           // for people; empty when up and well
 	Err        error            // the last failure; nil when up and well
 	NextTry    time.Time        // zero: none planned
@@ -27,6 +27,8 @@ func (k *Keeper) status() Status {
 		switch {
 		case !h.used && len(k.old) == 0:
 			s.State, s.Text = tunnelfile.Connecting, "forwards"
+		case k.suspended:
+			s.State, s.Text = tunnelfile.Offline, "no network, the connection is kept in case it comes back soon"
 		case h.suspect:
 			s.State, s.Text = tunnelfile.Degraded, "the server does not answer, connecting anew"
 			if k.lastErr != nil {
