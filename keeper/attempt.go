@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptrace"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,8 +14,13 @@ import (
 // what trace holds.
 type attempt struct {
 	cancel  context.CancelFunc
-	started time.Time
+	machine []netip.Addr // this machine's addresses when it began
 	trace   *trace
+}
+
+// unreached says that a connect is under way that nobody has answered.
+func (a *attempt) unreached() bool {
+	return a.trace.connecting.Load() && !a.trace.connected.Load()
 }
 
 // trace tells how far a dial has come, by the hooks that package net offers: this

@@ -11,7 +11,7 @@ import (
 // stands puts a new link to use.
 func (k *Keeper) stands(link Link, release func()) {
 	now := time.Now()
-	h := &held{link: link, policy: k.policy, since: now, poke: make(chan struct{}, 1), release: release}
+	h := &held{link: link, since: now, poke: make(chan struct{}, 1), release: release}
 	h.context, h.cancel = context.WithCancel(k.ctx)
 	if k.stood {
 		k.reconnects++
@@ -133,7 +133,7 @@ func (k *Keeper) lose(h *held, why error) {
 	k.last, k.lastErr = Failure{}, why
 	switch {
 	case h.suspect: // an attempt is under way or planned already
-	case now.Sub(h.since) >= h.policy.GateTime, errors.Is(why, errAddressGone):
+	case now.Sub(h.since) >= k.policy.GateTime, errors.Is(why, errAddressGone):
 		// It was good, or it was not the server that ended it.
 		k.startOver()
 		k.eager = true

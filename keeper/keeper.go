@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,6 +36,7 @@ type Keeper struct {
 	done  chan struct{} // closed when Run has ended
 
 	addresses func() []netip.Addr
+	watching  atomic.Pointer[Policy] // policy, for the watchers of the links
 
 	// What follows belongs to the goroutine of Run.
 
@@ -76,6 +79,7 @@ func New(c Config) *Keeper {
 		c: c, policy: c.Policy, server: c.Courtesy.At(c.Policy.Address),
 		calls: make(chan func()), done: make(chan struct{}), addresses: machineAddresses,
 	}
+	k.watching.Store(&c.Policy)
 	return k
 }
 
@@ -139,18 +143,29 @@ func (k *Keeper) Probe() {
 		for _, h := range k.all() {
 			if addressGone(h.link.LocalAddr(), machine) {
 				k.giveUp(h, errAddressGone)
-				continue
-			}
-			select {
-			case h.poke <- struct{}{}:
-			default:
 			}
 		}
-		// An attempt that has reached nobody may never do so from the old address.
-		if a := k.attempt; a != nil && !a.trace.connected.Load() && a.trace.connecting.Load() {
+		k.askAll()
+		// An attempt from an address that is gone, or that has reached nobody, never will.
+		if a := k.attempt; a != nil && (a.unreached() || !contains(machine, a.machine)) {
 			k.abandon()
 		}
 	})
+}
+
+// contains says whether all addresses that the machine had are among those it has.
+func contains(has, had []netip.Addr) bool {
+	return !slices.ContainsFunc(had, func(a netip.Addr) bool { return !slices.Contains(has, a) })
+}
+
+// askAll has the watcher of each link ask its server now.
+func (k *Keeper) askAll() {
+	for _, h := range k.all() {
+		select {
+		case h.poke <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // Suspend says that the network is gone: no attempts until Probe or Reconnect. A link
@@ -180,6 +195,8 @@ func (k *Keeper) Change(p Policy, redial bool) {
 			k.server = k.c.Courtesy.At(p.Address)
 		}
 		k.policy = p
+		k.watching.Store(&p)
+		k.askAll()
 		k.blocked = false
 		k.startOver()
 		if !redial {

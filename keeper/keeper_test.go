@@ -3,6 +3,7 @@ package keeper
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -277,4 +278,32 @@ func TestEndClosesEverything(t *testing.T) {
 		t.Error("a link outlives its keeper")
 	}
 	h.k.Probe() // must not hang
+}
+
+func TestPolicyReachesLinksThatStand(t *testing.T) {
+	t.Parallel()
+	h := start(t, func(c *Config) { c.Policy.ServerAliveInterval = 0 })
+	first := h.up()
+	p := h.k.c.Policy
+	p.ServerAliveInterval, p.ServerAliveCountMax = time.Second, 2
+	h.k.Change(p, false)
+	h.until("measured", func() bool { return h.last.RTT > 0 })
+	first.setMute(true)
+	h.until("given up", func() bool { return first.closed() })
+}
+
+func TestProbeAbandonsAnAttemptFromAnAddressThatIsGone(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	h.until("dialling", func() bool { return h.dialed == 1 }) // and hangs
+	h.k.Probe()
+	if err := h.k.Answers(t.Context()); err != nil || h.dialedNow() != 1 {
+		t.Fatal("an attempt was abandoned although nothing has changed")
+	}
+	h.k.post(func() {
+		h.k.addresses = func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.2")} }
+	})
+	h.k.Probe()
+	h.until("dialling anew", func() bool { return h.dialed == 2 })
+	h.up()
 }

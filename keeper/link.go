@@ -32,7 +32,6 @@ type Progressing interface {
 // Its fields belong to the goroutine of Run, but for those that never change.
 type held struct {
 	link    Link
-	policy  Policy
 	since   time.Time          // when it stood
 	context context.Context    // ends with the link: whatever waits for it is abandoned
 	cancel  context.CancelFunc //
@@ -69,16 +68,16 @@ func (k *Keeper) watch(h *held) {
 	}
 	send() // the first answer tells the round trip
 	for {
-		now := time.Now()
+		now, policy := time.Now(), k.watching.Load()
 		received := h.link.LastReceived()
 		if received.After(now) {
-			received = now.Add(-h.policy.ServerAliveInterval) // the machine's clock was set back
+			received = now.Add(-policy.ServerAliveInterval) // the machine's clock was set back
 		}
 		seen := silence{received, h.link.Unanswered(), pinged, rtt, moved}
-		verdict, again := h.policy.judge(seen, now)
+		verdict, again := policy.judge(seen, now)
 		if verdict == suspect && !suspected && before.moves(h.link) {
 			moved, seen.moved = now, now
-			verdict, again = h.policy.judge(seen, now)
+			verdict, again = policy.judge(seen, now)
 		}
 		switch verdict {
 		case ask:

@@ -71,7 +71,7 @@ func (k *Keeper) unwatch() {
 func (k *Keeper) start(now time.Time) {
 	k.unwatch()
 	ctx, cancel := context.WithCancel(k.ctx)
-	a := &attempt{cancel: cancel, started: now, trace: newTrace()}
+	a := &attempt{cancel: cancel, machine: k.addresses(), trace: newTrace()}
 	k.attempt, k.force = a, false
 	var patience time.Duration
 	if k.rtt > 0 && now.Sub(k.calm) < unreachedWindow {
