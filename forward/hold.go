@@ -161,8 +161,8 @@ func (h *hold) events() map[*visitor]int16 {
 	return events
 }
 
-// release serves those that were held, in order: each has begun to open its channel
-// before the next one starts.
+// release serves those that were held, in order: each is about to open its channel
+// before the next one starts, and none waits for another's answer.
 func (s *Set) release(visitors []*visitor) {
 	for _, v := range visitors {
 		opening := make(chan struct{})
