@@ -88,7 +88,7 @@ func (n *Network) AddCard(name string) *Card {
 		_, err := Output("nmcli", "device", "show", name)
 		return err
 	})
-	Command(t, "nmcli", "connection", "add", "type", "ethernet", "ifname", name, "con-name", name, "autoconnect", "no",
+	Command(t, "nmcli", "connection", "add", "type", "ethernet", "ifname", name, "con-name", name, "autoconnect", "yes",
 		"ipv4.method", "manual", "ipv4.addresses", c.Address+"/24", "ipv4.gateway", c.Gateway,
 		"ipv4.route-metric", strconv.Itoa(100*n.cards), "ipv6.method", "disabled")
 	c.Up()
@@ -150,16 +150,14 @@ func Command(t testing.TB, argv ...string) string {
 // Echo starts an echo server on the other host, see [Echo], and returns its address.
 func (n *Network) Echo() string {
 	n.t.Helper()
-	l, err := n.listen()
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	l := n.Listen(0)
 	serve(n.t, l, func(conn net.Conn) { io.Copy(conn, conn) })
 	return l.Addr().String()
 }
 
-// listen opens a TCP listener on the other host.
-func (n *Network) listen() (net.Listener, error) {
+// Listen opens a TCP listener on the other host, and closes it with the test. Port 0 is any.
+func (n *Network) Listen(port int) net.Listener {
+	n.t.Helper()
 	type result struct {
 		listener net.Listener
 		err      error
@@ -178,12 +176,16 @@ func (n *Network) listen() (net.Listener, error) {
 			if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
 				return result{err: err}
 			}
-			l, err := net.Listen("tcp", net.JoinHostPort(n.Host, "0"))
+			l, err := net.Listen("tcp", net.JoinHostPort(n.Host, strconv.Itoa(port)))
 			return result{l, err}
 		}()
 	}()
 	r := <-done
-	return r.listener, r.err
+	if r.err != nil {
+		n.t.Fatal(r.err)
+	}
+	n.t.Cleanup(func() { r.listener.Close() })
+	return r.listener
 }
 
 // commandTime is how long any one command of a test may take.
