@@ -319,6 +319,20 @@ func TestComings(t *testing.T) {
 	}
 }
 
+// TestScreenGone ends the screen under the tray. Whoever started it starts it again.
+func TestScreenGone(t *testing.T) {
+	b := session(t)
+	x := screen(t)
+	w, _ := watch(t)
+	apitest.Serve(t, b)
+	p := launch(t)
+	w.icon(t)
+	_ = x.Process.Kill()
+	if status := p.status(t); status == 0 || status == exitUnavailable {
+		t.Errorf("exit status %d, which nobody takes for a failure", status)
+	}
+}
+
 func TestNoDesktop(t *testing.T) {
 	session(t)
 	display := os.Getenv("DISPLAY")

@@ -1,0 +1,241 @@
+//go:build cgo && testbed
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// TestEncryptedKey is a person's first day: a key with a passphrase and no agent, a
+// notification, a dialog, a tunnel that is up; and the day after, with a passphrase that
+// is remembered.
+func TestEncryptedKey(t *testing.T) {
+	testbed.NeedBox(t)
+	testbed.Need(t, "Xvfb", "xfwm4", "zenity", "xdotool", "gnome-keyring-daemon")
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := filepath.Abs("../../bin/holdfast-tray")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(binary); err != nil {
+		testbed.NotHere(t, err.Error())
+	}
+	for _, argv := range [][]string{
+		{"../../packaging/install", filepath.Join(home, ".local")},
+		{"systemctl", "--user", "daemon-reload"},
+		{"busctl", "--user", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig"},
+	} {
+		if _, err := testbed.Output(argv...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := testbed.StartServer(t, testbed.ServerOptions{})
+	const passphrase = "open sesame"
+	key := testbed.NewKey(t, filepath.Join(server.Dir, "locked"), "ed25519", passphrase)
+	server.Authorize(key.AuthorizedKey())
+	t.Cleanup(func() {
+		if t.Failed() {
+			journal, _ := testbed.Output("journalctl", "--user", "-n", "60", "--no-pager", "-o", "cat")
+			t.Logf("journal:\n%s", journal)
+		}
+		testbed.Output("systemctl", "--user", "stop", "holdfastd", "holdfast-tunnel@*")
+		os.RemoveAll(filepath.Join(home, ".config/holdfast"))
+	})
+	unlockKeyring(t)
+	screen(t)
+	wm := exec.Command("xfwm4", "--compositor=off")
+	if err := wm.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = wm.Process.Kill()
+		_ = wm.Wait()
+	})
+	notifications := serveNotifications(t)
+	w, _ := watch(t)
+
+	// Nobody is there to ask yet.
+	client := apitest.Dial(t)
+	text := fmt.Sprintf("[Tunnel]\nDestination=%s\nLocalForward=127.0.0.1:%d 127.0.0.1:9\n\n[SSH]\nIdentityFile=%s\nIdentitiesOnly=yes\nIdentityAgent=none\nUserKnownHostsFile=%s\n",
+		server.Destination(), testbed.FreePort(t), key.File, server.KnownHosts)
+	if err := client.AddTunnel(t.Context(), "locked", text); err != nil {
+		t.Fatal(err)
+	}
+	reach(t, client, tunnelfile.Blocked)
+
+	first := start(t, binary)
+	i := w.icon(t)
+	select {
+	case title := <-notifications:
+		if title != "locked needs you" {
+			t.Errorf("notification %q", title)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("no notification")
+	}
+	if !dialogIsThere("Holdfast: locked", 2*time.Second) { // it comes by itself, or when asked for
+		i.click(t, "locked: Enter passphrase…")
+	}
+	answer(t, "Holdfast: locked", "type", passphrase)
+	reach(t, client, tunnelfile.Up)
+	answer(t, "Holdfast", "key", "Right") // from "Not this one" to "Remember"
+
+	// The day after: nothing of this process, this daemon or this worker is left.
+	eventually(t, "a passphrase in the keyring", func() bool {
+		out, _ := testbed.Output("busctl", "--user", "call", "org.freedesktop.secrets", "/org/freedesktop/secrets",
+			"org.freedesktop.Secret.Service", "SearchItems", "a{ss}", "1", "service", "holdfast")
+		return strings.Contains(out, "/org/freedesktop/secrets/collection/")
+	})
+	_ = first.Process.Kill()
+	<-first.done
+	if out, err := testbed.Output("systemctl", "--user", "stop", "holdfastd", "holdfast-tunnel@locked.service"); err != nil {
+		t.Fatal(err, out)
+	}
+	start(t, binary)
+	w.icon(t)
+	reach(t, apitest.Dial(t), tunnelfile.Up)
+}
+
+// start starts the tray.
+func start(t *testing.T, binary string) program {
+	t.Helper()
+	p := program{exec.Command(binary), make(chan struct{})}
+	p.Stderr = os.Stderr
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = p.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		_ = p.Process.Kill()
+		<-p.done
+	})
+	return p
+}
+
+// reach waits until the tunnel is in a state.
+func reach(t *testing.T, c *dbusapi.Client, state tunnelfile.State) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	last, err := c.Wait(ctx, func(s dbusapi.Snapshot) bool {
+		one, _ := s.Tunnel("locked")
+		return one.State == state
+	})
+	if err != nil {
+		one, _ := last.Tunnel("locked")
+		t.Fatalf("not %s but %s, %s: %v", state, one.State, one.Status, err)
+	}
+}
+
+// windows is the visible windows with this title.
+func windows(title string) []string {
+	out, _ := exec.Command("xdotool", "search", "--onlyvisible", "--name", "^"+title+"$").Output()
+	return strings.Fields(string(out))
+}
+
+func dialogIsThere(title string, patience time.Duration) bool {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if len(windows(title)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// answer does something in a dialog, and then presses Return.
+func answer(t *testing.T, title, verb, what string) {
+	t.Helper()
+	eventually(t, "a dialog "+title, func() bool { return len(windows(title)) > 0 })
+	window := windows(title)[0]
+	eventually(t, "the end of the dialog "+title, func() bool {
+		for _, args := range [][]string{{"windowfocus", "--sync", window}, {verb, "--window", window, what}, {"key", "--window", window, "Return"}} {
+			if err := exec.Command("xdotool", args...).Run(); err != nil {
+				return len(windows(title)) == 0
+			}
+		}
+		time.Sleep(300 * time.Millisecond) // a dialog takes its time to close
+		return len(windows(title)) == 0
+	})
+}
+
+// unlockKeyring starts a keyring as a login would.
+func unlockKeyring(t *testing.T) {
+	t.Helper()
+	ring := exec.Command("gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets", "--replace")
+	in, err := ring.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = ring.Process.Kill()
+		_ = ring.Wait()
+	})
+	if _, err := io.WriteString(in, "login"); err != nil {
+		t.Fatal(err)
+	}
+	_ = in.Close()
+	conn := apitest.Connect(t)
+	eventually(t, "a keyring", func() bool {
+		var there bool
+		err := conn.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, "org.freedesktop.secrets").Store(&there)
+		return err == nil && there
+	})
+}
+
+// notifications is a notification server that tells the titles.
+type notifications struct{ titles chan string }
+
+// GetCapabilities is org.freedesktop.Notifications.
+func (notifications) GetCapabilities() ([]string, *dbus.Error) {
+	return []string{"actions", "body"}, nil
+}
+
+// Notify is org.freedesktop.Notifications.
+func (n notifications) Notify(_ string, _ uint32, _, summary, _ string, _ []string, _ map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
+	select {
+	case n.titles <- summary:
+	default:
+	}
+	return 1, nil
+}
+
+// CloseNotification is org.freedesktop.Notifications.
+func (notifications) CloseNotification(uint32) *dbus.Error { return nil }
+
+func serveNotifications(t *testing.T) <-chan string {
+	t.Helper()
+	n := notifications{make(chan string, 16)}
+	conn := apitest.Connect(t)
+	const name = "org.freedesktop.Notifications"
+	if err := conn.Export(n, "/org/freedesktop/Notifications", name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.RequestName(name, dbus.NameFlagReplaceExisting); err != nil {
+		t.Fatal(err)
+	}
+	return n.titles
+}
