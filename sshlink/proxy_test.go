@@ -1,0 +1,67 @@
+package sshlink
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/testbed"
+)
+
+// TestProxyCommandEndsWithLink wants a ProxyCommand that will not listen to reason, and what it
+// started, to be gone soon after its link.
+func TestProxyCommandEndsWithLink(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	dir := t.TempDir()
+	script, pids := filepath.Join(dir, "stubborn"), filepath.Join(dir, "pids")
+	write(t, script, fmt.Sprintf("#!/bin/sh\ntrap '' HUP TERM\nexec 3<&0\nsleep 1000 &\necho $$ $! > %s\n%s \"$@\" <&3 &\necho $! >> %s\nwait\nsleep 1000\n", pids, relay(t, "relay"), pids))
+	os.Chmod(script, 0o700)
+	for _, how := range []string{"closed", "refused"} {
+		t.Run(how, func(t *testing.T) {
+			config := filepath.Join(t.TempDir(), "config")
+			text := withKey(s, "host") + " ProxyCommand " + script + " %h %p\n"
+			if how == "refused" {
+				text = strings.ReplaceAll(text, s.IdentityFile, "none")
+			}
+			write(t, config, text)
+			r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := r.Dial(t.Context())
+			switch how {
+			case "closed":
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Close()
+			case "refused":
+				if err == nil {
+					t.Fatal("logged in without a key")
+				}
+			}
+			listed, err := os.ReadFile(pids)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, word := range strings.Fields(string(listed)) {
+				pid, err := strconv.Atoi(word)
+				if err != nil {
+					t.Fatal(err)
+				}
+				testbed.WaitFor(t, 5*time.Second, func() error {
+					if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+						return fmt.Errorf("process %d still runs: %v", pid, err)
+					}
+					return nil
+				})
+			}
+		})
+	}
+}
