@@ -34,6 +34,7 @@ type contender struct {
 	ports   ports
 	start   func() *exec.Cmd
 	restart time.Duration // RestartSec=
+	runtime string        // holdfast's XDG_RUNTIME_DIR
 	socket  string        // holdfast's statistics
 
 	detected func(since time.Time) time.Duration // negative: not, or not to be seen
@@ -130,6 +131,7 @@ func holdfast(t testing.TB, w way, extra ...string) *contender {
 	t.Helper()
 	c := &contender{name: "holdfast", ports: freePorts(t), restart: 5 * time.Second}
 	dir, runtime := t.TempDir(), testbed.SocketDir(t)
+	c.runtime = runtime
 	path := filepath.Join(dir, "t.tunnel")
 	text := fmt.Sprintf("[Tunnel]\nDestination=%s\nLocalForward=%s %s\nDynamicForward=%s\nRemoteForward=%s %s\n%s\n[SSH]\n%s\n",
 		w.destination, c.ports.local, w.target, c.ports.dynamic, c.ports.remote, w.back, strings.Join(extra, "\n"), strings.Join(w.settings, "\n"))

@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 }
 
 // helper starts this binary in a role, in a network namespace unless that is empty,
-// and gives each line it prints to line. It ends with the test.
-func helper(t testing.TB, netns, as string, line func(string), args ...string) {
+// and gives each line it prints to line. It ends with the test, or by stop.
+func helper(t testing.TB, netns, as string, line func(string), args ...string) (stop func()) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -54,11 +54,13 @@ func helper(t testing.TB, netns, as string, line func(string), args ...string) {
 			line(scanner.Text())
 		}
 	})
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		reading.Wait()
 		cmd.Wait()
 	})
+	t.Cleanup(stop)
+	return stop
 }
 
 var build struct {
