@@ -107,6 +107,8 @@ func help(t dbusapi.Tunnel) (verb, label string) {
 		return "log", "Show log"
 	case strings.Contains(status, "passphrase"):
 		return "answer", "Enter passphrase…"
+	case strings.Contains(status, "host key") && strings.Contains(status, "not known"):
+		return "answer", "Review host key…" // a new try shows it in a dialog
 	case strings.Contains(status, "host key"):
 		return "trust", "Review host key…"
 	case strings.Contains(status, "password"):

@@ -146,6 +146,11 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: %s, want %s", status, label, want)
 		}
 	}
+	for status, want := range map[string]string{"the host key of h is not known": "answer", "the host key of h has changed": "trust"} {
+		if verb, _ := help(tunnel("x", tunnelfile.Blocked, status)); verb != want {
+			t.Errorf("%s: %s, want %s", status, verb, want)
+		}
+	}
 	if _, label := help(tunnel("x", tunnelfile.Failed, "needs a passphrase")); label != "Show log" {
 		t.Errorf("failed: %s", label)
 	}
