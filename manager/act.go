@@ -28,7 +28,10 @@ func (m *Manager) step(r *row) {
 		r.adopt()
 	}
 	o := m.obstacle(r)
-	if o.reason != "" && !o.rule && !r.asked {
+	if o.reason != "" && !o.rule && !r.asked && (r.wanted() || r.service.running()) {
+		if !r.isShown {
+			m.show(r, o) // who asks for it meanwhile must not hear that there is no such tunnel
+		}
 		m.locate(r)
 		return
 	}
