@@ -23,9 +23,9 @@ func questionOf(prompt, askpassPrompt string) question {
 		return question{kind: "touch", tell: true}
 	case askpassPrompt == "confirm":
 		return question{kind: "other", confirm: true}
-	case strings.Contains(p, "continue connecting (yes/no"):
+	case strings.Contains(p, "(yes/no") && (strings.Contains(p, "fingerprint") || strings.Contains(p, "host key")):
 		return question{kind: "hostkey", confirm: true, word: true}
-	case strings.Contains(p, "(yes/no)"):
+	case strings.Contains(p, "(yes/no"):
 		return question{kind: "other", confirm: true, word: true}
 	case strings.Contains(p, "passphrase"):
 		return question{kind: "passphrase"}
@@ -59,6 +59,9 @@ func (s *session) askpass(args []string) error {
 		}
 		s.out.line("%s", answer)
 		return nil
+	}
+	if before, _, ok := strings.Cut(prompt, "(yes/no"); ok { // who asks says how to answer
+		prompt = strings.TrimRight(before, " ")
 	}
 	yes, err := client.Confirm(s.ctx, tunnel, q.kind, prompt)
 	switch {

@@ -22,7 +22,9 @@ func hintFor(t dbusapi.Tunnel) string {
 		return fmt.Sprintf("holdfast logs %s -n 20 shows what it said last", t.Name)
 	case t.State == tunnelfile.Blocked && has("host key", "known_hosts"):
 		return fmt.Sprintf("holdfast trust %s shows the key and asks whether it is right", t.Name)
-	case t.State == tunnelfile.Blocked && has("authenticate", "authentication", "passphrase", "password", "permission denied", "key"):
+	case t.State == tunnelfile.Blocked && has("needs a "):
+		return fmt.Sprintf("holdfast up %s in a terminal asks for it there; a key can be handed to the agent by ssh-add", t.Name)
+	case t.State == tunnelfile.Blocked && has("log in", "authenticate", "authentication", "passphrase", "password", "permission denied", "key"):
 		return fmt.Sprintf("does %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", sshCommand(t), t.Name)
 	case t.State == tunnelfile.Blocked:
 		return fmt.Sprintf("mend it with holdfast edit %s; holdfast logs %s has more", t.Name, t.Name)

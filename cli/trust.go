@@ -66,7 +66,7 @@ func (s *session) goOn(name string) error {
 	if err != nil || t.State != tunnelfile.Blocked {
 		return err
 	}
-	if err := client.Start(ctx, name); err != nil {
+	if err := client.Reconnect(ctx, name); err != nil {
 		return err
 	}
 	s.out.line("%s tries again; holdfast status %s shows how it goes", name, name)

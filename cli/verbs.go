@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/signal"
 	"slices"
@@ -18,8 +19,9 @@ import (
 // action is one of up, down, restart and reconnect.
 type action struct {
 	call func(*dbusapi.Client) func(ctx context.Context, patterns ...string) error
-	// done says whether a tunnel is so now; before is how it was when asked.
-	done func(before, now dbusapi.Tunnel) bool
+	// done says whether a tunnel is so now; before is how it was when asked, at asked.
+	done func(before, now dbusapi.Tunnel, asked time.Time) bool
+	wake bool   // those that run, but wait or are blocked, are to try now
 	goal string // for people: "is up"
 	stop bool   // a tunnel that is stuck is where it should be
 }
@@ -27,7 +29,8 @@ type action struct {
 func (s *session) up(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
-		done: func(_, now dbusapi.Tunnel) bool { return running(now.State) },
+		wake: true,
+		done: func(_, now dbusapi.Tunnel, _ time.Time) bool { return running(now.State) },
 		goal: "is up",
 	})
 }
@@ -35,7 +38,7 @@ func (s *session) up(args []string) error {
 func (s *session) down(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Stop },
-		done: func(_, now dbusapi.Tunnel) bool { return now.State == tunnelfile.Inactive },
+		done: func(_, now dbusapi.Tunnel, _ time.Time) bool { return now.State == tunnelfile.Inactive },
 		goal: "is down",
 		stop: true,
 	})
@@ -44,8 +47,9 @@ func (s *session) down(args []string) error {
 func (s *session) restart(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
-		done: func(before, now dbusapi.Tunnel) bool {
-			return running(now.State) && (!now.StateSince.Equal(before.StateSince) || !now.UpSince.Equal(before.UpSince))
+		done: func(before, now dbusapi.Tunnel, asked time.Time) bool {
+			// A socket that listens again may have done so all the time, as far as can be seen.
+			return running(now.State) && (!now.StateSince.Equal(before.StateSince) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
 		},
 		goal: "is up again",
 	})
@@ -54,9 +58,9 @@ func (s *session) restart(args []string) error {
 func (s *session) reconnect(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
-		done: func(before, now dbusapi.Tunnel) bool {
+		done: func(_, now dbusapi.Tunnel, asked time.Time) bool {
 			// One that waits for its first connection has none to make anew.
-			return now.State == tunnelfile.Listening || running(now.State) && !now.UpSince.Equal(before.UpSince)
+			return now.State == tunnelfile.Listening || running(now.State) && now.UpSince.After(asked)
 		},
 		goal: "has a new connection",
 	})
@@ -107,6 +111,11 @@ func (s *session) act(args []string, a action) error {
 	if err := a.call(client)(ctx, patterns...); err != nil {
 		return err
 	}
+	if waiting := waiting(before); a.wake && len(waiting) > 0 {
+		if err := client.Reconnect(ctx, waiting...); err != nil && !errors.Is(err, dbusapi.ErrRefused) {
+			return err // one that has ended meanwhile refuses, and is started
+		}
+	}
 	if *noWait {
 		if s.json {
 			return s.out.json(tunnelsAsJSON(before), false)
@@ -120,6 +129,17 @@ func (s *session) act(args []string, a action) error {
 		}
 	}
 	return w.run(first, snapshots)
+}
+
+// waiting are the names of those that run and make no attempt now.
+func waiting(tunnels []dbusapi.Tunnel) []string {
+	var names []string
+	for _, t := range tunnels {
+		if t.State == tunnelfile.Blocked || t.State == tunnelfile.Retrying {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }
 
 // interruptedOr is err, unless somebody pressed Ctrl-C.
@@ -210,7 +230,7 @@ func (w *wait) take(now dbusapi.Snapshot) {
 		case !there:
 			w.failed = true
 			w.out.failure(before.Name+" was removed meanwhile", "")
-		case w.done(before, t):
+		case w.done(before, t, w.start):
 			w.finish(t, w.goal)
 		case stuck(t.State) && !w.stop && (!t.StateSince.Equal(before.StateSince) || time.Since(w.start) >= stale):
 			w.failed = true

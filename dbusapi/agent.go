@@ -91,14 +91,14 @@ func nameAt(path dbus.ObjectPath) string {
 // Ask asks the daemon, and so whoever can answer, for a line. It waits as long as they do.
 func (c *Client) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error) {
 	var answer string
-	err := c.call(ctx, EntryPath, AgentInterface+".Ask", about(tunnel), kind, prompt, echo).Store(&answer)
+	err := c.once(ctx, EntryPath, AgentInterface+".Ask", about(tunnel), kind, prompt, echo).Store(&answer)
 	return answer, err
 }
 
 // Confirm asks likewise for a yes or a no.
 func (c *Client) Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error) {
 	var yes bool
-	err := c.call(ctx, EntryPath, AgentInterface+".Confirm", about(tunnel), kind, prompt).Store(&yes)
+	err := c.once(ctx, EntryPath, AgentInterface+".Confirm", about(tunnel), kind, prompt).Store(&yes)
 	return yes, err
 }
 

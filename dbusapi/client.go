@@ -3,6 +3,7 @@ package dbusapi
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -33,11 +34,21 @@ func Dial(ctx context.Context, system bool) (*Client, error) {
 // Close ends the connection, and every Watch.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// call calls a method of the daemon.
-func (c *Client) call(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+// once calls a method of the daemon.
+func (c *Client) once(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
 	call := c.conn.Object(BusName, path).CallWithContext(ctx, method, 0, args...)
 	call.Err = goError(call.Err)
 	return call
+}
+
+// call calls a method that may be called twice. A daemon that went away before it
+// answered, as in an upgrade, is asked again: that starts the next one.
+func (c *Client) call(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	call := c.once(ctx, path, method, args...)
+	if !errors.Is(call.Err, ErrGone) || c.Activate(ctx) != nil {
+		return call
+	}
+	return c.once(ctx, path, method, args...)
 }
 
 func (c *Client) manager(ctx context.Context, method string, args ...any) *dbus.Call {
@@ -120,7 +131,7 @@ func (c *Client) global(ctx context.Context) (manager.Global, dbus.Sequence, err
 
 // AddTunnel makes a tunnel from the text of a tunnel file.
 func (c *Client) AddTunnel(ctx context.Context, name, text string) error {
-	return c.manager(ctx, "AddTunnel", name, text).Err
+	return c.once(ctx, EntryPath, ManagerInterface+".AddTunnel", name, text).Err
 }
 
 // UpdateTunnel gives a tunnel that exists another text.
@@ -130,7 +141,7 @@ func (c *Client) UpdateTunnel(ctx context.Context, name, text string) error {
 
 // RemoveTunnel stops a tunnel and deletes its file.
 func (c *Client) RemoveTunnel(ctx context.Context, name string) error {
-	return c.manager(ctx, "RemoveTunnel", name).Err
+	return c.once(ctx, EntryPath, ManagerInterface+".RemoveTunnel", name).Err
 }
 
 // CheckTunnel says what is wrong with a text; nothing is written.

@@ -9,9 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
 	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -136,5 +139,41 @@ func TestNoBus(t *testing.T) {
 	_, err := dbusapi.Dial(t.Context(), false)
 	if !errors.Is(err, dbusapi.ErrNoBus) || !strings.Contains(err.Error(), "DBUS_SESSION_BUS_ADDRESS") {
 		t.Errorf("without a bus: %v", err)
+	}
+}
+
+// dying is a Backend whose daemon dies when it is first asked.
+type dying struct {
+	*apitest.Backend
+	die func()
+}
+
+func (d dying) Tunnels(ctx context.Context) ([]manager.Tunnel, error) {
+	d.die()
+	return nil, ctx.Err()
+}
+
+// TestGone: a daemon that dies before it answers is asked again, as the next one.
+func TestGone(t *testing.T) {
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", apitest.Bus(t))
+	first, next := apitest.Connect(t), apitest.Connect(t)
+	go dbusapi.Serve(t.Context(), first, false, dying{apitest.NewBackend(), func() { first.Close() }})
+	c := apitest.Dial(t)
+	testbed.WaitFor(t, 5*time.Second, func() error { _, err := c.Global(t.Context()); return err })
+	asked := make(chan struct{}, 1)
+	answer := func() (map[dbus.ObjectPath]map[string]map[string]dbus.Variant, *dbus.Error) {
+		asked <- struct{}{}
+		return nil, nil
+	}
+	const objectManager = "org.freedesktop.DBus.ObjectManager"
+	if err := next.ExportMethodTable(map[string]any{"GetManagedObjects": answer}, dbusapi.EntryPath, objectManager); err != nil {
+		t.Fatal(err)
+	}
+	// It waits for the name, so that the bus hands it over at once.
+	if reply, err := next.RequestName(dbusapi.BusName, 0); err != nil || reply != dbus.RequestNameReplyInQueue {
+		t.Fatal(reply, err)
+	}
+	if _, err := c.Tunnels(t.Context()); err != nil || len(asked) != 1 {
+		t.Errorf("asked of a dying daemon: %v; the next one was asked %d times", err, len(asked))
 	}
 }

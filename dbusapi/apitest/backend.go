@@ -276,11 +276,11 @@ func (b *Backend) Restart(ctx context.Context, patterns []string) error {
 	return b.Start(ctx, patterns)
 }
 
-// Reconnect moves when a tunnel came up.
+// Reconnect makes tunnels that are up come up now.
 func (b *Backend) Reconnect(ctx context.Context, patterns []string) error {
 	return b.each(patterns, func(t manager.Tunnel) {
 		if !t.UpSince.IsZero() {
-			t.UpSince = t.UpSince.Add(time.Minute)
+			t.UpSince = time.Now()
 			b.put(t)
 		}
 	})
