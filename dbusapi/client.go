@@ -45,7 +45,7 @@ func (c *Client) once(ctx context.Context, path dbus.ObjectPath, method string, 
 // answered, as in an upgrade, is asked again: that starts the next one.
 func (c *Client) call(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
 	call := c.once(ctx, path, method, args...)
-	if !errors.Is(call.Err, ErrGone) || c.Activate(ctx) != nil {
+	if !errors.Is(call.Err, ErrGone) {
 		return call
 	}
 	return c.once(ctx, path, method, args...)
