@@ -308,6 +308,25 @@ func TestFileChanges(t *testing.T) {
 		t.Errorf("worker %d became %d", pid, now)
 	}
 
+	// A forward less: nobody listens there any more, though the socket unit opened it.
+	b.write(b.dir, "change.tunnel", text(s, "LocalForward="+second+" "+echo))
+	b.await("change", "with one forward", func(t Tunnel) bool { return len(t.Forwards) == 1 && t.State == tunnelfile.Up })
+	testbed.WaitFor(t, 5*time.Second, func() error {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+first)
+		if err != nil {
+			return nil
+		}
+		_ = conn.Close()
+		return errors.New("somebody listens at the dropped port")
+	})
+	b.echoes("127.0.0.1:" + second)
+	if now := b.service("change").MainPID; now != pid {
+		t.Errorf("worker %d became %d", pid, now)
+	}
+	b.write(b.dir, "change.tunnel", text(s, "LocalForward="+first+" "+echo, "LocalForward="+second+" "+echo))
+	b.await("change", "with two forwards again", func(t Tunnel) bool { return len(t.Forwards) == 2 && t.State == tunnelfile.Up })
+	b.echoes("127.0.0.1:" + first)
+
 	// A broken file changes nothing.
 	b.write(b.dir, "change.tunnel", "[Tunnel]\nFrob=1\n")
 	testbed.WaitFor(t, 5*time.Second, func() error {
@@ -576,6 +595,33 @@ func TestHundred(t *testing.T) {
 	if err != nil || len(units) > 0 {
 		t.Errorf("%d units are left, %v", len(units), err)
 	}
+}
+
+// TestReexec shows that a user manager that executes itself anew is outlived.
+func TestReexec(t *testing.T) {
+	b := newBench(t)
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	port := b.port()
+	b.add("reexec", text(s, "LocalForward="+port+" "+b.echo()))
+	b.awaitState("reexec", tunnelfile.Up)
+	pid := b.service("reexec").MainPID
+	for _, verb := range []string{"daemon-reload", "daemon-reexec"} {
+		if _, err := testbed.Output("systemctl", "--user", verb); err != nil {
+			t.Fatal(err)
+		}
+		b.echoes("127.0.0.1:" + port)
+		name := "after-" + verb
+		b.add(name, text(s, "LocalForward="+b.port()+" "+b.echo()))
+		b.awaitState(name, tunnelfile.Up)
+	}
+	b.awaitState("reexec", tunnelfile.Up)
+	if now := b.service("reexec").MainPID; now != pid {
+		t.Errorf("worker %d became %d", pid, now)
+	}
+	if err := b.m.Stop(t.Context(), []string{"reexec"}); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitState("reexec", tunnelfile.Inactive)
 }
 
 // TestStatistics shows that the worker is asked when somebody asks.
