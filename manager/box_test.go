@@ -308,7 +308,8 @@ func TestFileChanges(t *testing.T) {
 		t.Errorf("worker %d became %d", pid, now)
 	}
 
-	// A forward less: nobody listens there any more, though the socket unit opened it.
+	// A forward less: nobody is served there any more. The socket unit holds the port
+	// until it is made anew; the worker refuses what comes.
 	b.write(b.dir, "change.tunnel", text(s, "LocalForward="+second+" "+echo))
 	b.await("change", "with one forward", func(t Tunnel) bool { return len(t.Forwards) == 1 && t.State == tunnelfile.Up })
 	testbed.WaitFor(t, 5*time.Second, func() error {
@@ -316,8 +317,10 @@ func TestFileChanges(t *testing.T) {
 		if err != nil {
 			return nil
 		}
-		_ = conn.Close()
-		return errors.New("somebody listens at the dropped port")
+		if testbed.EchoThrough(conn, 1, time.Second) == nil {
+			return errors.New("the dropped port is served")
+		}
+		return nil
 	})
 	b.echoes("127.0.0.1:" + second)
 	if now := b.service("change").MainPID; now != pid {
