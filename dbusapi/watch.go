@@ -105,9 +105,9 @@ func (w *watcher) snapshot() Snapshot {
 func (w *watcher) load(ctx context.Context) {
 	var err error
 	w.now = Snapshot{}
-	w.tunnels, w.tunnelsAsOf, err = w.client.managed(ctx)
+	w.now.Global, w.globalAsOf, err = w.client.global(ctx)
 	if err == nil {
-		w.now.Global, w.globalAsOf, err = w.client.global(ctx)
+		w.tunnels, w.tunnelsAsOf, err = w.client.managed(ctx)
 	}
 	w.now.Running, w.now.Err = err == nil, err
 	if err != nil {
