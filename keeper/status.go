@@ -26,7 +26,7 @@ func (k *Keeper) status() Status {
 		s.Link, s.UpSince, s.State = h.link, h.since, tunnelfile.Up
 		switch {
 		case !h.used && len(k.old) == 0:
-			s.State, s.Text = tunnelfile.Connecting, "forwards"
+			s.State, s.Text = tunnelfile.Connecting, "logged in, the forwards follow"
 		case k.suspended:
 			s.State, s.Text = tunnelfile.Offline, "no network, the connection is kept in case it comes back soon"
 		case h.suspect:

@@ -25,7 +25,8 @@ import (
 const (
 	soakWriters = 8
 	soakEvery   = 5 * time.Second // from one fault to the next
-	soakLines   = 2000            // numbers a connection sends before it is closed well
+	soakPace    = 5 * time.Millisecond
+	soakLines   = 2000 // numbers a connection sends before it is closed well
 )
 
 // TestSoak injects a random fault each few seconds while writers number what they send
@@ -244,7 +245,12 @@ func numbers(conn net.Conn, n int, bytes *atomic.Int64) error {
 	wrote := make(chan error, 1)
 	go func() {
 		out := bufio.NewWriterSize(conn, 1000)
+		pace := time.NewTicker(soakPace)
+		defer pace.Stop()
 		for i := range n {
+			if out.Available() < 8 {
+				<-pace.C
+			}
 			if _, err := out.Write(binary.BigEndian.AppendUint64(nil, uint64(i))); err != nil {
 				wrote <- err
 				return
