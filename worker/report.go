@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -56,6 +57,7 @@ func (w *worker) serveReports(dir, name string) (stop func()) {
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       30 * time.Second,
+		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelError),
 	}
 	go server.Serve(l)
 	return func() { server.Close() }

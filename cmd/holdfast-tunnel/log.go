@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -15,7 +17,7 @@ func newLog(path string, verbose bool) *slog.Logger {
 	if verbose {
 		options.Level = slog.LevelDebug
 	}
-	if os.Getenv("JOURNAL_STREAM") != "" {
+	if toJournal(os.Stderr) {
 		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && a.Key == slog.TimeKey {
 				return slog.Attr{}
@@ -28,4 +30,16 @@ func newLog(path string, verbose bool) *slog.Logger {
 		name = strings.TrimSuffix(path, tunnelfile.Suffix)
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, options)).With("tunnel", name)
+}
+
+// toJournal says whether f goes straight to the journal: JOURNAL_STREAM names the
+// device and the inode of the stream that it connected, see systemd.exec(5). The
+// variable alone tells nothing, since a terminal's children inherit it too.
+func toJournal(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
