@@ -33,7 +33,7 @@ type conn struct {
 	raw      syscall.RawConn
 	quickAck func(fd uintptr)
 
-	// Batching, written before the first packet that may use it and then by the writer only.
+	// Batching. All but the switch belong to the writer.
 	batch atomic.Bool
 	held  []byte      // a chunk that the rest of its packet is about to follow
 	vec   [2][]byte   // backs bufs
@@ -53,6 +53,7 @@ func newConn(c net.Conn) *conn {
 	w.lastReceived.Store(time.Now().UnixNano())
 	if tcp, ok := c.(*net.TCPConn); ok {
 		w.tcp = tcp
+		w.held = make([]byte, 0, fullBuffer)
 		if raw, err := tcp.SyscallConn(); err == nil {
 			w.raw = raw
 			w.quickAck = func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) }
@@ -145,7 +146,6 @@ func (c *conn) noteQuestion() {
 // startBatching is called once the cipher is agreed, if it is one that allows it.
 func (c *conn) startBatching() {
 	if c.tcp != nil {
-		c.held = make([]byte, 0, fullBuffer)
 		c.batch.Store(true)
 	}
 }

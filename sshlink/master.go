@@ -49,7 +49,7 @@ func (r *Resolved) runningMaster(ctx context.Context) string {
 }
 
 // startMaster runs ssh until its control socket is there, which is when it has logged in.
-func (r *Resolved) startMaster(ctx context.Context) (*master, error) {
+func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error) {
 	if path := r.runningMaster(ctx); path != "" {
 		ended := make(chan struct{})
 		close(ended)
@@ -62,7 +62,16 @@ func (r *Resolved) startMaster(ctx context.Context) (*master, error) {
 	m := &master{r: r, dir: dir, socket: filepath.Join(dir, "c"), ended: make(chan struct{})}
 	m.stderr = &masterLog{log: r.config.log().With("from", "ssh")}
 	m.cmd = exec.Command("ssh", m.arguments()...)
-	m.cmd.Env = r.environment()
+	asking, answered := context.WithCancel(ctx)
+	defer answered()
+	var bridge *askBridge
+	if r.config.Ask != nil {
+		if bridge, err = r.startAskBridge(asking, dir, a); err != nil {
+			os.RemoveAll(dir)
+			return nil, wrapf(passing, err, "no way to ask for ssh")
+		}
+	}
+	m.cmd.Env = bridge.environment()
 	m.cmd.Stderr = m.stderr
 	// A session of its own: ssh must not find a terminal to ask on.
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
@@ -79,6 +88,9 @@ func (r *Resolved) startMaster(ctx context.Context) (*master, error) {
 	}()
 	if err := m.awaitSocket(ctx); err != nil {
 		m.close()
+		if e := asError(err); e != nil && e.Denied() && bridge.needed() != "" {
+			err = errorf(denied, "%s", bridge.needed())
+		}
 		return nil, err
 	}
 	return m, nil
@@ -120,15 +132,6 @@ func (m *master) arguments() []string {
 	}
 	dest, _ := parseDestination(r.config.Destination) // it did parse when it was resolved
 	return append(args, dest.args()...)
-}
-
-// environment lets ssh ask through SSH_ASKPASS where there is somebody, and nowhere else.
-func (r *Resolved) environment() []string {
-	require := "never"
-	if r.config.Ask != nil && os.Getenv("SSH_ASKPASS") != "" {
-		require = "force"
-	}
-	return append(os.Environ(), "SSH_ASKPASS_REQUIRE="+require)
 }
 
 // awaitSocket waits until ssh has logged in and listens, or has given up.

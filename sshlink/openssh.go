@@ -15,37 +15,28 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// questionTime is what ssh gets beyond ConnectTimeout where somebody may be asked something,
-// which cannot be seen from here. sshd's LoginGraceTime is 120 s.
-const questionTime = 150 * time.Second
-
 // dialOpenSSH logs in by the system's ssh and takes its channels over.
 func (r *Resolved) dialOpenSSH(parent context.Context) (*Link, error) {
-	limit := r.ConnectTimeout
-	if limit > 0 && r.config.Ask != nil {
-		limit += questionTime
-	}
-	ctx, _, cancel := startAttempt(parent, limit)
+	ctx, a, cancel := startAttempt(parent, r.ConnectTimeout)
 	defer cancel()
-	l, err := r.openMaster(ctx)
+	l, err := r.openMaster(ctx, a)
 	switch {
 	case err == nil:
 		return l, nil
 	case parent.Err() != nil:
 		return nil, context.Cause(parent)
 	case errors.Is(context.Cause(ctx), errConnectTimeout):
-		return nil, because(passing, errConnectTimeout, "ssh to %s did not log in within %s", r.HostName, limit)
+		return nil, because(passing, errConnectTimeout, "ssh to %s did not log in within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
 	}
 	return nil, err
 }
 
-func (r *Resolved) openMaster(ctx context.Context) (*Link, error) {
-	m, err := r.startMaster(ctx)
+func (r *Resolved) openMaster(ctx context.Context, a *attempt) (*Link, error) {
+	m, err := r.startMaster(ctx, a)
 	if err != nil {
 		return nil, err
 	}

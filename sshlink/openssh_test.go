@@ -64,20 +64,53 @@ func TestLoginsByOpenSSH(t *testing.T) {
 	}
 }
 
-// TestOpenSSHAsks wants ssh to ask through SSH_ASKPASS where somebody is there, and nowhere else.
+// TestOpenSSHAsks wants ssh's questions to reach the Asker, and the environment's own askpass
+// never to be asked.
 func TestOpenSSHAsks(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
-	locked := lockedKey(t, filepath.Join(t.TempDir(), "locked"), "ed25519", "open sesame")
+	locked := lockedKey(t, filepath.Join(t.TempDir(), "it's locked"), "ed25519", "open sesame")
 	s.Authorize(locked.AuthorizedKey())
-	l := login{transport: tunnelfile.TransportOpenSSH, config: hostBlock(s, "host") + alone + " IdentityFile " + locked.File + "\n"}
-	t.Setenv("SSH_ASKPASS", login{answer: map[string]string{locked.File: "open sesame"}}.askpass(t, t.TempDir()))
+	t.Setenv("SSH_ASKPASS", login{answer: map[string]string{"": "open sesame"}}.askpass(t, t.TempDir()))
 	t.Setenv("DISPLAY", ":none")
-	if got, err := l.tryOurs(t); got != refused {
-		t.Errorf("nobody there: %s, %v", got, err)
+	dial := func(ask Asker, known string) error {
+		config := filepath.Join(t.TempDir(), "config")
+		write(t, config, strings.NewReplacer(s.KnownHosts, known, "StrictHostKeyChecking yes", "StrictHostKeyChecking ask").Replace(hostBlock(s, "host"))+alone+" IdentityFile \""+locked.File+"\"\n")
+		r, err := Resolve(t.Context(), Config{Name: "web", Destination: "host", ConfigFile: config, Transport: tunnelfile.TransportOpenSSH, Ask: ask})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := r.Dial(t.Context())
+		if err == nil {
+			l.Close()
+			<-l.master.ended
+		}
+		return err
 	}
-	l.answer = map[string]string{}
-	if got, err := l.tryOurs(t); got != in {
-		t.Errorf("somebody there: %s, %v", got, err)
+	if err := dial(nil, s.KnownHosts); asError(err) == nil || !asError(err).Denied() {
+		t.Errorf("nobody there: %v", err)
+	}
+	var questions []Question
+	answers := []string{"wrong", "open sesame"}
+	clumsy := asker{
+		ask: func(_ context.Context, q Question) (string, error) {
+			questions = append(questions, q)
+			return answers[min(len(questions), len(answers))-1], nil
+		},
+		confirm: func(_ context.Context, q Question) (bool, error) {
+			questions = append(questions, q)
+			return true, nil
+		},
+	}
+	if err := dial(clumsy, s.KnownHosts); err != nil || len(questions) != 2 || questions[0].Again || !questions[1].Again || questions[0].Kind != KindPassphrase || questions[0].Subject != locked.File {
+		t.Errorf("%+v, %v", questions, err)
+	}
+	questions, answers = nil, []string{"open sesame"}
+	if err := dial(clumsy, filepath.Join(t.TempDir(), "known")); err != nil || len(questions) != 2 || questions[0].Kind != KindHostKey || !strings.HasSuffix(questions[0].Prompt, "continue connecting?") {
+		t.Errorf("%+v, %v", questions, err)
+	}
+	nobody := asker{ask: func(context.Context, Question) (string, error) { return "", ErrNobody }}
+	if err := dial(nobody, s.KnownHosts); asError(err) == nil || !asError(err).Denied() || !strings.Contains(err.Error(), "needs a passphrase for "+locked.File) {
+		t.Errorf("nobody answers: %v", err)
 	}
 }
 

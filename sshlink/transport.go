@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -56,9 +57,9 @@ func (r *Resolved) needsOpenSSH(ctx context.Context) string {
 		return "HostbasedAuthentication=yes"
 	case yes("verifyhostkeydns"):
 		return "VerifyHostKeyDNS=yes"
-	case yes("gssapiauthentication") && r.prefers("gssapi-with-mic") && hasTicket():
+	case yes("gssapiauthentication") && r.prefers("gssapi-with-mic") && hasTicket(ctx):
 		return "GSSAPIAuthentication=yes and there is a Kerberos ticket"
-	case yes("gssapikeyexchange") && hasTicket():
+	case yes("gssapikeyexchange") && hasTicket(ctx):
 		return "GSSAPIKeyExchange=yes and there is a Kerberos ticket"
 	}
 	if _, err := r.algorithms(nil); errors.Is(err, errNoCommon) {
@@ -79,11 +80,16 @@ func (r *Resolved) prefers(method string) bool {
 	return len(order) == 0 || slices.Contains(order, method)
 }
 
+// ticketTimeout bounds klist, which may ask a daemon.
+const ticketTimeout = 2 * time.Second
+
 // hasTicket says whether this person holds a Kerberos ticket that is still good. Without
 // klist it goes by the ticket file.
-func hasTicket() bool {
+func hasTicket(ctx context.Context) bool {
 	if klist, err := exec.LookPath("klist"); err == nil {
-		return exec.Command(klist, "-s").Run() == nil
+		ctx, cancel := context.WithTimeout(ctx, ticketTimeout)
+		defer cancel()
+		return exec.CommandContext(ctx, klist, "-s").Run() == nil
 	}
 	path := strings.TrimPrefix(os.Getenv("KRB5CCNAME"), "FILE:")
 	return path != "" && fileExists(path)

@@ -1,0 +1,159 @@
+package sshlink
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// askBridge takes ssh's questions to an Asker. ssh runs SSH_ASKPASS with its prompt and reads
+// the answer from its standard output; the program here is a few lines of shell that pass both
+// through FIFOs in the master's private folder, so that no answer is ever an argument, a
+// variable of the environment, or a file's content.
+type askBridge struct {
+	r       *Resolved
+	dir     string
+	attempt *attempt
+	asked   map[string]int // prompts, and how often
+
+	mu     sync.Mutex
+	wanted string // what a person was needed for, and did not give; empty: nothing
+}
+
+// askScript writes where it waits for the answer, what kind of prompt it is, and the prompt, and
+// reads a yes and the answer. Both are one write and shorter than a pipe keeps together.
+const askScript = `#!/bin/sh
+answer="%[1]s/answer.$$"
+mkfifo -m 600 "$answer" || exit 1
+trap 'rm -f "$answer"' EXIT
+printf '%%s\n%%s\n%%s\000' "$answer" "$SSH_ASKPASS_PROMPT" "$1" > "%[1]s/question" || exit 1
+exec 3< "$answer"
+read -r verdict <&3
+[ "$verdict" = yes ] || exit 1
+IFS= read -r reply <&3
+printf '%%s\n' "$reply"
+`
+
+// startAskBridge makes the program and answers until ctx ends.
+func (r *Resolved) startAskBridge(ctx context.Context, dir string, a *attempt) (*askBridge, error) {
+	b := &askBridge{r: r, dir: dir, attempt: a, asked: make(map[string]int)}
+	program, question := filepath.Join(dir, "askpass"), filepath.Join(dir, "question")
+	if err := os.WriteFile(program, fmt.Appendf(nil, askScript, dir), 0o700); err != nil {
+		return nil, err
+	}
+	if err := unix.Mkfifo(question, 0o600); err != nil {
+		return nil, err
+	}
+	// Open for writing too, so that it neither waits for ssh nor ends between two questions.
+	f, err := os.OpenFile(question, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { f.Close() })
+	go func() {
+		defer stop()
+		defer f.Close()
+		in := bufio.NewReader(f)
+		for {
+			text, err := in.ReadString(0)
+			if err != nil {
+				return
+			}
+			b.answer(ctx, strings.TrimSuffix(text, "\x00"))
+		}
+	}()
+	return b, nil
+}
+
+// environment is what ssh runs in: it asks through the bridge, and nowhere else. A nil bridge
+// stands for nobody.
+func (b *askBridge) environment() []string {
+	if b == nil {
+		return append(os.Environ(), "SSH_ASKPASS_REQUIRE=never")
+	}
+	return append(os.Environ(), "SSH_ASKPASS="+filepath.Join(b.dir, "askpass"), "SSH_ASKPASS_REQUIRE=force")
+}
+
+// answer asks the person and lets the program know.
+func (b *askBridge) answer(ctx context.Context, text string) {
+	parts := strings.SplitN(text, "\n", 3)
+	if len(parts) != 3 || filepath.Dir(parts[0]) != b.dir {
+		return
+	}
+	path, kind, prompt := parts[0], parts[1], parts[2]
+	if kind == "none" {
+		return // a notice, such as to touch a key; ssh ends the program when it is done
+	}
+	again := b.asked[prompt] > 0
+	b.asked[prompt]++
+	b.attempt.pause()
+	reply, ok := b.ask(ctx, kind, prompt, again)
+	b.attempt.resume()
+	// Open for reading too: the program may be gone, and then nobody ever reads. What is
+	// written stays in the FIFO as long as somebody has it open.
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	context.AfterFunc(ctx, func() { f.Close() })
+	if ok && !strings.Contains(reply, "\n") {
+		io.WriteString(f, "yes\n"+reply+"\n")
+	} else {
+		io.WriteString(f, "no\n")
+	}
+}
+
+// needed is what a person was needed for, and did not give.
+func (b *askBridge) needed() string {
+	if b == nil {
+		return ""
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.wanted
+}
+
+var (
+	keyPrompt      = regexp.MustCompile(`^Enter passphrase for (?:key )?'?(.+?)'?: ?$`)
+	passwordPrompt = regexp.MustCompile(`^(\S+@\S+)'s password: ?$`)
+)
+
+// ask puts ssh's prompt to the Asker as the native transport would.
+func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) (string, bool) {
+	q := Question{Kind: KindInteractive, Subject: b.r.User + "@" + b.r.HostName, Prompt: printableLines(prompt), Again: again}
+	if before, _, found := strings.Cut(q.Prompt, " (yes/no"); found {
+		q.Kind, q.Echo, q.Prompt = KindHostKey, true, before+"?"
+		q.Subject, _ = b.r.knownName()
+		yes, err := b.r.config.Ask.Confirm(ctx, q)
+		return "yes", yes && err == nil
+	}
+	if kind == "confirm" {
+		yes, err := b.r.config.Ask.Confirm(ctx, q)
+		return "", yes && err == nil
+	}
+	need := fmt.Sprintf("needs an answer for %s: %q", q.Subject, printable(prompt))
+	if m := keyPrompt.FindStringSubmatch(prompt); m != nil {
+		q.Kind, q.Subject = KindPassphrase, m[1]
+		need = "needs a passphrase for " + tilde(m[1])
+	} else if m := passwordPrompt.FindStringSubmatch(prompt); m != nil {
+		q.Kind, q.Subject = KindPassword, m[1]
+		need = "needs a password for " + m[1]
+	}
+	reply, err := b.r.config.Ask.Ask(ctx, q)
+	if err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.wanted == "" {
+			b.wanted = need
+		}
+	}
+	return reply, err == nil
+}
