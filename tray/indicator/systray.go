@@ -3,6 +3,10 @@
 package indicator
 
 import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
 	"github.com/getlantern/systray"
 
 	"github.com/holdfast/holdfast/tray"
@@ -99,3 +103,20 @@ func (separator) SetTitle(string) {}
 func (separator) SetChecked(bool) {}
 func (separator) SetEnabled(bool) {}
 func (separator) SetVisible(bool) {}
+
+// maxLabel is how many characters of a label are shown.
+const maxLabel = 80
+
+// label is a text as a menu takes it.
+func label(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	if utf8.RuneCountInString(text) > maxLabel {
+		text = string([]rune(text)[:maxLabel-1]) + "…"
+	}
+	return strings.ReplaceAll(text, "_", "__")
+}

@@ -10,26 +10,3 @@
 //     access keys of them.
 //   - An item's channel drops clicks that nobody waits for, so somebody always does.
 package indicator
-
-import (
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
-
-// maxLabel is how many characters of a label are shown.
-const maxLabel = 80
-
-// label is a text as a menu takes it.
-func label(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	if utf8.RuneCountInString(text) > maxLabel {
-		text = string([]rune(text)[:maxLabel-1]) + "…"
-	}
-	return strings.ReplaceAll(text, "_", "__")
-}
