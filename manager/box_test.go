@@ -508,6 +508,32 @@ func TestNetworkComesAndGoes(t *testing.T) {
 	}
 }
 
+// TestOnDemandWithoutNetwork shows a connection that waits for the network, and is served.
+func TestOnDemandWithoutNetwork(t *testing.T) {
+	b := newBench(t)
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	port := b.port()
+	b.networks <- netwatch.Network{State: netwatch.Offline, Source: netwatch.SourceNetworkManager}
+	b.add("demand", text(s, "LocalForward="+port+" "+b.echo(), "Start=on-demand", "IdleTimeout=1s"))
+	b.awaitState("demand", tunnelfile.Offline)
+	conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testbed.WaitFor(t, 10*time.Second, func() error {
+		if u := b.service("demand"); u.MainPID == 0 || !strings.HasPrefix(u.StatusText, "offline") {
+			return fmt.Errorf("%d %s", u.MainPID, u.StatusText)
+		}
+		return nil
+	})
+	b.networks <- online
+	testbed.CheckEcho(t, conn, 1<<16, 20*time.Second)
+	b.await("demand", "listening, without a process", func(t Tunnel) bool {
+		return t.State == tunnelfile.Listening && b.service("demand").MainPID == 0
+	})
+	b.echoes("127.0.0.1:" + port)
+}
+
 // TestStoppedBySystemctl shows that a person who uses systemctl is not fought.
 func TestStoppedBySystemctl(t *testing.T) {
 	b := newBench(t)
