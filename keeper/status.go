@@ -21,9 +21,9 @@ type Status struct {
 
 // status computes what there is to say.
 func (k *Keeper) status() Status {
-	s := Status{RTT: k.rtt, Err: k.lastErr, Reconnects: k.reconnects}
+	s := Status{Err: k.lastErr, Reconnects: k.reconnects}
 	if h := k.link; h != nil {
-		s.Link, s.UpSince, s.State = h.link, h.since, tunnelfile.Up
+		s.Link, s.UpSince, s.RTT, s.State = h.link, h.since, k.rtt, tunnelfile.Up
 		switch {
 		case !h.used && len(k.old) == 0:
 			s.State, s.Text = tunnelfile.Connecting, "logged in, the forwards follow"
