@@ -24,6 +24,7 @@ const (
 	nameWindow       = 15 * time.Second       // … so long after the network changed: DNS comes late after resume
 	unreachedDelay   = time.Second            // from one attempt that no machine answered to the next …
 	unreachedWindow  = 2 * time.Minute        // … so long after a good link fell silent or the network changed
+	refusedMax       = 5 * time.Second        // longest wait meanwhile for a server that is down on a machine that is up
 	jitter           = 0.2                    // of a delay, either way
 	connectPatience  = time.Second            // how long a connect may stay unanswered inside unreachedWindow, at least
 	blockedLookAgain = 5 * time.Second        // between two looks at what a person may have mended
@@ -74,5 +75,8 @@ func (p Policy) Delay(f Failure, n int, calm time.Duration, random float64) (wai
 		wait *= factor
 	}
 	wait = min(wait, p.RetryMax)
+	if f.Refused && calm < unreachedWindow {
+		wait = min(wait, refusedMax) // it restarts, and there is no server to trouble
+	}
 	return time.Duration(float64(wait) * (1 - jitter + 2*jitter*random)), true
 }

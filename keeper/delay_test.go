@@ -23,6 +23,8 @@ func TestDelay(t *testing.T) {
 		{"first", Failure{Refused: true}, 1, 0, middle, time.Second, true},
 		{"second", Failure{Refused: true}, 2, 0, middle, 2 * time.Second, true},
 		{"third", Failure{Refused: true}, 3, 0, middle, 4 * time.Second, true},
+		{"refused, a server restarts", Failure{Refused: true}, 4, 0, middle, 5 * time.Second, true},
+		{"refused for long", Failure{Refused: true}, 4, 2 * time.Minute, middle, 8 * time.Second, true},
 		{"sixth", Failure{}, 6, 0, middle, 32 * time.Second, true},
 		{"seventh meets RetryMax", Failure{}, 7, 0, middle, time.Minute, true},
 		{"thousandth", Failure{}, 1000, 0, middle, time.Minute, true},
