@@ -110,14 +110,20 @@ func (n Network) Allows(onlyOn, neverOn []string, meteredOK bool) (reason string
 	return ""
 }
 
-// list is globs in one line, with quotes round those that have blanks.
+// list is globs in one line, with quotes round those that have blanks. A glob that is
+// those before it, joined, is left out: without quotes nobody can tell "two names" from
+// "one name", so it counts as both, and was written once.
 func list(globs []string) string {
-	quoted := make([]string, len(globs))
+	var quoted []string
 	for i, glob := range globs {
-		quoted[i] = glob
-		if strings.Contains(glob, " ") {
-			quoted[i] = "'" + glob + "'"
+		words := strings.Fields(glob)
+		if n := len(words); n > 1 && n <= i && slices.Equal(words, globs[i-n:i]) {
+			continue
 		}
+		if strings.Contains(glob, " ") {
+			glob = "'" + glob + "'"
+		}
+		quoted = append(quoted, glob)
 	}
 	return strings.Join(quoted, " ")
 }

@@ -47,6 +47,7 @@ func TestAllows(t *testing.T) {
 		{name: "only on a VPN that is up", network: withVPN, onlyOn: []string{"work*"}, meteredOK: true},
 		{name: "never on, here", network: atHome, neverOn: []string{"H?me"}, meteredOK: true, want: "NeverOn=H?me: on 'Home' now"},
 		{name: "a name with blanks", network: atHome, onlyOn: []string{"Wired connection 1", "x"}, meteredOK: true, want: "OnlyOn='Wired connection 1' x: on 'Home' now"},
+		{name: "blanks and no quotes", network: atHome, onlyOn: []string{"My", "office", "My office", "x"}, meteredOK: true, want: "OnlyOn=My office x: on 'Home' now"},
 		{name: "never on, elsewhere", network: atHome, neverOn: []string{"Hotel"}, meteredOK: true},
 		{name: "never while a VPN is up", network: withVPN, neverOn: []string{"work*"}, meteredOK: true, want: "NeverOn=work*: on 'work/eu' now"},
 		{name: "both", network: atHome, onlyOn: []string{"*"}, neverOn: []string{"Home"}, meteredOK: true, want: "NeverOn=Home: on 'Home' now"},

@@ -156,36 +156,39 @@ func (n *Network) Echo() string {
 }
 
 // Listen opens a TCP listener on the other host, and closes it with the test. Port 0 is any.
-func (n *Network) Listen(port int) net.Listener {
+func (n *Network) Listen(port int) (l net.Listener) {
 	n.t.Helper()
-	type result struct {
-		listener net.Listener
-		err      error
-	}
-	done := make(chan result)
+	n.there(func() (err error) {
+		l, err = net.Listen("tcp", net.JoinHostPort(n.Host, strconv.Itoa(port)))
+		return err
+	})
+	n.t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// there calls f in the other host's namespace. A socket that it makes stays over there.
+func (n *Network) there(f func() error) {
+	n.t.Helper()
+	done := make(chan error)
 	go func() {
 		// The thread belongs to the other namespace from here on: never unlocked, it
-		// ends with the goroutine. The socket it made stays.
+		// ends with the goroutine.
 		runtime.LockOSThread()
-		done <- func() result {
+		done <- func() error {
 			namespace, err := os.Open("/run/netns/" + n.Netns)
 			if err != nil {
-				return result{err: err}
+				return err
 			}
 			defer namespace.Close()
 			if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
-				return result{err: err}
+				return err
 			}
-			l, err := net.Listen("tcp", net.JoinHostPort(n.Host, strconv.Itoa(port)))
-			return result{l, err}
+			return f()
 		}()
 	}()
-	r := <-done
-	if r.err != nil {
-		n.t.Fatal(r.err)
+	if err := <-done; err != nil {
+		n.t.Fatal(err)
 	}
-	n.t.Cleanup(func() { r.listener.Close() })
-	return r.listener
 }
 
 // commandTime is how long any one command of a test may take.
