@@ -1,0 +1,114 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// unloadGrace is how long systemd may take to unload a transient unit that ended.
+const unloadGrace = time.Second
+
+// perform is the I/O of an action.
+func (m *Manager) perform(ctx context.Context, name string, a Action, d design) error {
+	service, socket := tunnelfile.ServiceName(name), tunnelfile.SocketName(name)
+	switch a.Verb {
+	case Diagnose:
+		return tryListen(ctx, d.listen, d.unlink)
+	case MakeService, MakeSocket:
+		return m.make(ctx, name, a.Verb, d)
+	case StartService, RestartService:
+		// Its start limit is for crashes, not for people and networks.
+		if err := ignoreGone(m.Units.ResetFailed(ctx, service)); err != nil {
+			return err
+		}
+		if a.Verb == StartService {
+			return m.Units.Start(ctx, service)
+		}
+		return m.Units.Restart(ctx, service)
+	case StopUnits:
+		return m.stop(ctx, name)
+	case Unload:
+		return m.unload(ctx, name)
+	case FreeNames:
+		return errors.Join(ignoreGone(m.Units.ResetFailed(ctx, socket)), ignoreGone(m.Units.ResetFailed(ctx, service)))
+	case SendSignal:
+		return m.Units.Kill(ctx, service, a.Signal)
+	}
+	return fmt.Errorf("no such action: %d", a.Verb)
+}
+
+// make makes both units of a tunnel and starts one of them.
+func (m *Manager) make(ctx context.Context, name string, v Verb, d design) error {
+	if err := tryPaths(ctx, d.listen, d.unlink); err != nil {
+		return err
+	}
+	start := func() error { return m.Units.StartTransient(ctx, d.service) }
+	switch {
+	case v == MakeSocket:
+		start = func() error { return m.Units.StartTransient(ctx, d.socket, d.service) }
+	case d.socket.Name != "":
+		start = func() error { return m.Units.StartTransient(ctx, d.service, d.socket) }
+	}
+	err := start()
+	if !errors.Is(err, systemdctl.ErrUnitExists) {
+		return err
+	}
+	if err := m.unload(ctx, name); err != nil {
+		return err
+	}
+	if err := start(); !errors.Is(err, systemdctl.ErrUnitExists) {
+		return err
+	}
+	if v == MakeSocket {
+		err = m.Units.Start(ctx, d.socket.Name)
+	} else {
+		err = m.Units.Start(ctx, d.service.Name)
+	}
+	if err != nil {
+		return err
+	}
+	return errKept
+}
+
+// errKept says that a tunnel was started with the settings it had: another unit refers
+// to its units, and systemd keeps them loaded. Better the old settings than no tunnel.
+var errKept = errors.New("a unit that refers to the tunnel's units keeps them as they were: the new settings wait until that unit is stopped")
+
+// unload waits until systemd has forgotten a tunnel's units, which have ended. It does
+// so by itself as soon as their control group is empty, but at times it misses that
+// (seen with systemd 252 on Linux 6.18); stopping them once more makes it look again.
+func (m *Manager) unload(ctx context.Context, name string) error {
+	for end, pause := time.Now().Add(unloadGrace), 10*time.Millisecond; ; pause *= 2 {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		f, err := m.facts(ctx, name, unitsOf(name))
+		if err != nil || !f.loaded() || time.Now().After(end) {
+			return err
+		}
+		if err := m.stop(ctx, name); err != nil {
+			return err
+		}
+	}
+}
+
+// stop stops both units, first the socket, so that no connection starts the service again.
+func (m *Manager) stop(ctx context.Context, name string) error {
+	return errors.Join(ignoreGone(m.Units.Stop(ctx, tunnelfile.SocketName(name))),
+		ignoreGone(m.Units.Stop(ctx, tunnelfile.ServiceName(name))))
+}
+
+// ignoreGone is err, unless it says that there is no such unit, which is as well.
+func ignoreGone(err error) error {
+	if errors.Is(err, systemdctl.ErrNoSuchUnit) {
+		return nil
+	}
+	return err
+}
