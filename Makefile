@@ -8,7 +8,10 @@ GO ?= go
 # The version that programs print comes from git, where git can be asked.
 VCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: all run test check build install uninstall clean
+# The tray is the one program that needs C: gcc and the headers of GTK and AppIndicator.
+TRAY := $(shell pkg-config --exists ayatana-appindicator3-0.1 gtk+-3.0 2>/dev/null && command -v gcc >/dev/null && echo tray)
+
+.PHONY: all run test check build tray install uninstall bench compare soak screenshots clean
 
 all: build
 
@@ -22,8 +25,31 @@ test:
 check:
 	testbed/check
 
-build:
+# Beside ssh and autossh, in the same run, as ratios.
+bench:
+	testbed/install
+	$(GO) test -tags bench -count=1 -v -timeout 30m ./testbed/bench
+
+# What faults do to tunnels, beside autossh and a restarted ssh.
+compare:
+	testbed/install
+	testbed/run-tests -v -run '^TestCompare$$' -timeout 60m ./testbed/faults
+
+# Random faults under writers that number their bytes; SEED= repeats one.
+SOAK ?= 30m
+soak: build
+	testbed/install
+	HOLDFAST_SOAK=$(SOAK) HOLDFAST_SEED=$(SEED) $(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 ./testbed/faults
+
+screenshots: tray
+	testbed/install testbed/packages-screenshots
+	$(GO) test -tags screenshots -count=1 -run TestScreenshots ./cmd/holdfast-tray
+
+build: $(TRAY)
 	CGO_ENABLED=0 $(GO) build -buildvcs=$(VCS) -trimpath -o bin/ ./cmd/holdfast ./cmd/holdfastd ./cmd/holdfast-tunnel
+
+tray:
+	CGO_ENABLED=1 $(GO) build -buildvcs=$(VCS) -trimpath -o bin/ ./cmd/holdfast-tray
 
 install: build
 	packaging/install '$(PREFIX)' '$(DESTDIR)'
