@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,6 +183,32 @@ func TestRecordsHostKeys(t *testing.T) {
 		if o, said := plain.tryPlain(t); o != in {
 			t.Errorf("ssh does not know the key we recorded: %s", said)
 		}
+	}
+}
+
+// TestRecordsTogether lets many tunnels record the same key and others at once.
+func TestRecordsTogether(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	write(t, file, "# no newline at the end")
+	key := testbed.NewKey(t, filepath.Join(t.TempDir(), "key"), "ed25519", "").Public
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			if err := recordHostKey(file, fmt.Sprintf("host%d", i%5), key, i%2 == 0); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "\n"); n != 6 {
+		t.Errorf("%d lines, want the comment and 5 hosts:\n%s", n, text)
+	}
+	if err := recordHostKey("/dev/null", "host", key, false); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -230,6 +230,7 @@ func tryBoth(t *testing.T, logins []login) {
 	t.Helper()
 	for _, l := range logins {
 		t.Run(strings.ReplaceAll(l.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			plain, said := l.tryPlain(t)
 			ours, err := l.tryOurs(t)
 			if plain != ours {
