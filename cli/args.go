@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // flags is a verb's own flags; --json and --system are everybody's.
@@ -51,8 +52,9 @@ func one(rest []string) (string, error) {
 }
 
 // matching is the tunnels that the patterns name, names or globs, in the order of the
-// tunnels; no patterns are all. A pattern that names none is an error.
-func matching(tunnels []dbusapi.Tunnel, patterns []string) ([]dbusapi.Tunnel, error) {
+// tunnels; no patterns are all. A pattern that names none is an error, which the problems
+// of tunnel files may explain.
+func matching(tunnels []dbusapi.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]dbusapi.Tunnel, error) {
 	if len(patterns) == 0 {
 		return tunnels, nil
 	}
@@ -71,7 +73,7 @@ func matching(tunnels []dbusapi.Tunnel, patterns []string) ([]dbusapi.Tunnel, er
 	}
 	for i, p := range patterns {
 		if !used[i] {
-			return nil, noSuch(p, tunnels)
+			return nil, noSuch(p, tunnels, problems)
 		}
 	}
 	return found, nil

@@ -33,7 +33,7 @@ func (s *session) edit(args []string) error {
 	}
 	ctx, cancel := s.call()
 	defer cancel()
-	t, err := client.Tunnel(ctx, name)
+	t, err := s.tunnel(ctx, client, name)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (s *session) editUntilWell(client *dbusapi.Client, t dbusapi.Tunnel, copied
 func (s *session) store(client *dbusapi.Client, before dbusapi.Tunnel, text string) error {
 	ctx, cancel := s.call()
 	defer cancel()
-	now, err := client.Tunnel(ctx, before.Name)
+	now, err := s.tunnel(ctx, client, before.Name)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -26,7 +28,7 @@ func (s *session) set(args []string) error {
 	}
 	ctx, cancel := s.call()
 	defer cancel()
-	t, err := client.Tunnel(ctx, name)
+	t, err := s.tunnel(ctx, client, name)
 	if err != nil {
 		return err
 	}
@@ -51,6 +53,25 @@ func (s *session) set(args []string) error {
 		s.out.line("Wrote %s", tilde(t.FilePath))
 	}
 	return nil
+}
+
+// tunnel is the tunnel of this name. One that is not there because its file is not well is
+// its file alone: that can be changed, mended and removed.
+func (s *session) tunnel(ctx context.Context, client *dbusapi.Client, name string) (dbusapi.Tunnel, error) {
+	t, err := client.Tunnel(ctx, name)
+	if !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+		return t, err
+	}
+	global, globalErr := client.Global(ctx)
+	paths, filesErr := s.files(name)
+	if globalErr != nil || filesErr != nil || len(problemsOf(name, global.Problems)) == 0 {
+		if all, listErr := client.Tunnels(ctx); listErr == nil {
+			err = noSuch(name, all, nil)
+		}
+		return t, err
+	}
+	text, err := os.ReadFile(paths[0])
+	return dbusapi.Tunnel{Name: name, FilePath: paths[0], Text: string(text)}, err
 }
 
 // change is the text of a tunnel file after KEY=VALUE… A key is one of [Tunnel], or
@@ -101,17 +122,11 @@ func (s *session) remove(args []string) error {
 	ctx, cancel := s.call()
 	defer cancel()
 	// First all names, so that a wrong one leaves the others alone.
-	all, err := client.Tunnels(ctx)
-	if err != nil {
-		return err
-	}
 	tunnels := make([]dbusapi.Tunnel, len(names))
 	for i, name := range names {
-		at := slices.IndexFunc(all, func(t dbusapi.Tunnel) bool { return t.Name == name })
-		if at < 0 {
-			return noSuch(name, all)
+		if tunnels[i], err = s.tunnel(ctx, client, name); err != nil {
+			return err
 		}
-		tunnels[i] = all[at]
 	}
 	for _, t := range tunnels {
 		if err := client.RemoveTunnel(ctx, t.Name); err != nil {

@@ -26,16 +26,16 @@ func (s *session) list(args []string) error {
 	if err != nil {
 		return err
 	}
-	tunnels, err := matching(all, patterns)
+	global, err := client.Global(ctx)
+	if err != nil {
+		return err
+	}
+	tunnels, err := matching(all, global.Problems, patterns)
 	if err != nil {
 		return err
 	}
 	if s.json {
 		return s.out.json(tunnelsAsJSON(tunnels), false)
-	}
-	global, err := client.Global(ctx)
-	if err != nil {
-		return err
 	}
 	if len(all) == 0 {
 		s.out.line("No tunnels yet. This makes one:")
@@ -127,7 +127,7 @@ func (s *session) status(args []string) error {
 // showStatus shows one snapshot. Without watch, errNotRunning says that one of the named
 // tunnels does not run.
 func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, watch, first bool) error {
-	tunnels, err := matching(snapshot.Tunnels, names)
+	tunnels, err := matching(snapshot.Tunnels, snapshot.Global.Problems, names)
 	if err != nil && (!watch || first && snapshot.Running) {
 		return err
 	}

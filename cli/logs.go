@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
 
+	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -30,10 +32,8 @@ func (s *session) logs(args []string) error {
 	if client, err := s.daemon(); err == nil {
 		ctx, cancel := s.call()
 		defer cancel()
-		if tunnels, err := client.Tunnels(ctx); err == nil {
-			if _, err := matching(tunnels, []string{name}); err != nil {
-				return err
-			}
+		if _, err := s.tunnel(ctx, client, name); errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+			return err
 		}
 	}
 	program, err := exec.LookPath("journalctl")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 func TestMain(m *testing.M) {
@@ -49,7 +51,8 @@ func TestSessions(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			address := apitest.Bus(t)
 			t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
-			stop := apitest.Serve(t, apitest.NewBackend())
+			backend := apitest.NewBackend()
+			stop := apitest.Serve(t, backend)
 			testscript.Run(t, testscript.Params{
 				Files: []string{file},
 				Setup: func(e *testscript.Env) error {
@@ -64,6 +67,15 @@ func TestSessions(t *testing.T) {
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					// stop-daemon takes the daemon off the bus.
 					"stop-daemon": func(*testscript.TestScript, bool, []string) { stop() },
+					// problem PATH LINE KEY MESSAGE is a file that cannot be read as written.
+					"problem": func(ts *testscript.TestScript, _ bool, args []string) {
+						line, err := strconv.Atoi(args[1])
+						ts.Check(err)
+						global, err := backend.Global(t.Context())
+						ts.Check(err)
+						global.Problems = append(global.Problems, tunnelfile.Problem{Path: args[0], Line: line, Key: args[2], Message: args[3]})
+						backend.SetGlobal(global)
+					},
 					// exits N COMMAND… runs a command that ends with this status.
 					"exits": exits,
 				},

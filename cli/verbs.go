@@ -19,8 +19,8 @@ import (
 // action is one of up, down, restart and reconnect.
 type action struct {
 	call func(*dbusapi.Client) func(ctx context.Context, patterns ...string) error
-	// done says whether a tunnel is so now; before is how it was when asked, at asked.
-	done func(before, now dbusapi.Tunnel, asked time.Time) bool
+	// done says whether a tunnel is so now. News of what was before asked may be under way still.
+	done func(now dbusapi.Tunnel, asked time.Time) bool
 	wake bool   // those that run, but wait or are blocked, are to try now
 	goal string // for people: "is up"
 	stop bool   // a tunnel that is stuck is where it should be
@@ -30,7 +30,7 @@ func (s *session) up(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
 		wake: true,
-		done: func(_, now dbusapi.Tunnel, _ time.Time) bool { return running(now.State) },
+		done: func(now dbusapi.Tunnel, _ time.Time) bool { return running(now.State) },
 		goal: "is up",
 	})
 }
@@ -38,7 +38,7 @@ func (s *session) up(args []string) error {
 func (s *session) down(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Stop },
-		done: func(_, now dbusapi.Tunnel, _ time.Time) bool { return now.State == tunnelfile.Inactive },
+		done: func(now dbusapi.Tunnel, _ time.Time) bool { return now.State == tunnelfile.Inactive },
 		goal: "is down",
 		stop: true,
 	})
@@ -47,9 +47,9 @@ func (s *session) down(args []string) error {
 func (s *session) restart(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
-		done: func(before, now dbusapi.Tunnel, asked time.Time) bool {
+		done: func(now dbusapi.Tunnel, asked time.Time) bool {
 			// A socket that listens again may have done so all the time, as far as can be seen.
-			return running(now.State) && (!now.StateSince.Equal(before.StateSince) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
+			return running(now.State) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
 		},
 		goal: "is up again",
 	})
@@ -58,7 +58,7 @@ func (s *session) restart(args []string) error {
 func (s *session) reconnect(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
-		done: func(_, now dbusapi.Tunnel, asked time.Time) bool {
+		done: func(now dbusapi.Tunnel, asked time.Time) bool {
 			// One that waits for its first connection has none to make anew.
 			return now.State == tunnelfile.Listening || running(now.State) && now.UpSince.After(asked)
 		},
@@ -95,7 +95,7 @@ func (s *session) act(args []string, a action) error {
 	if !first.Running {
 		return s.interruptedOr(first.Err)
 	}
-	before, err := matching(first.Tunnels, patterns)
+	before, err := matching(first.Tunnels, first.Global.Problems, patterns)
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (w *wait) take(now dbusapi.Snapshot) {
 		case !there:
 			w.failed = true
 			w.out.failure(before.Name+" was removed meanwhile", "")
-		case w.done(before, t, w.start):
+		case w.done(t, w.start):
 			w.finish(t, w.goal)
 		case stuck(t.State) && !w.stop && (!t.StateSince.Equal(before.StateSince) || time.Since(w.start) >= stale):
 			w.failed = true

@@ -21,7 +21,7 @@ type Backend struct {
 	mu          sync.Mutex
 	rows        map[string]manager.Tunnel
 	global      manager.Global
-	starts      map[string]int // of each tunnel; one is a minute after the other
+	starts      map[string]int // of each tunnel; the first is at Since, others are now
 	subscribers map[int]func(manager.Change)
 	next        int
 }
@@ -226,7 +226,9 @@ func (b *Backend) start(t manager.Tunnel) {
 	}
 	for _, step := range steps {
 		now := at(t, step)
-		now.StateSince = now.StateSince.Add(time.Duration(b.starts[t.Name]) * time.Minute)
+		if b.starts[t.Name] > 0 {
+			now.StateSince = time.Now()
+		}
 		if !now.UpSince.IsZero() {
 			now.UpSince = now.StateSince
 		}
