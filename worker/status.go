@@ -64,10 +64,18 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.0f ms", ms)
 }
 
-// steady keeps the round trip that is shown until the measured one is twice as long
-// or half as long: a status that changes with each keepalive tells nobody anything.
+// steadyWithin is by how much a round trip may differ from the one shown, whatever the
+// ratio: on a local network a busy machine makes 2 ms of 0.2 ms, and back.
+const steadyWithin = 10 * time.Millisecond
+
+// steady keeps the round trip that is shown until the measured one is twice as long or
+// half as long: a status that changes with each keepalive tells nobody anything, and
+// wakes up everybody who watches the unit.
 func steady(shown, measured time.Duration) time.Duration {
-	if measured > 2*shown || measured < shown/2 {
+	if shown == 0 || measured == 0 {
+		return measured
+	}
+	if differs := measured > 2*shown || measured < shown/2; differs && (measured-shown).Abs() > steadyWithin {
 		return measured
 	}
 	return shown

@@ -41,10 +41,12 @@ func TestDescribe(t *testing.T) {
 
 func TestSteady(t *testing.T) {
 	for _, c := range []struct{ shown, measured, want time.Duration }{
-		{0, 5, 5}, {10, 19, 10}, {10, 21, 21}, {10, 5, 10}, {10, 4, 4}, {10, 0, 0},
+		{0, 5, 5}, {100, 190, 100}, {100, 210, 210}, {100, 50, 100}, {100, 40, 40}, {100, 0, 0},
+		{1, 9, 1}, {9, 1, 9}, {1, 12, 12}, {12, 1, 1},
 	} {
-		if got := steady(c.shown, c.measured); got != c.want {
-			t.Errorf("shown %d, measured %d: %d, want %d", c.shown, c.measured, got, c.want)
+		ms := time.Millisecond
+		if got := steady(c.shown*ms, c.measured*ms); got != c.want*ms {
+			t.Errorf("shown %d ms, measured %d ms: %v, want %d ms", c.shown, c.measured, got, c.want)
 		}
 	}
 }
