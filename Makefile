@@ -46,10 +46,10 @@ screenshots: tray
 	$(GO) test -tags screenshots -count=1 -run TestScreenshots ./cmd/holdfast-tray
 
 build: $(TRAY)
-	CGO_ENABLED=0 $(GO) build -buildvcs=$(VCS) -trimpath -o bin/ ./cmd/holdfast ./cmd/holdfastd ./cmd/holdfast-tunnel
+	CGO_ENABLED=0 $(GO) build -buildvcs=$(VCS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/holdfast ./cmd/holdfastd ./cmd/holdfast-tunnel
 
 tray:
-	CGO_ENABLED=1 $(GO) build -buildvcs=$(VCS) -trimpath -o bin/ ./cmd/holdfast-tray
+	CGO_ENABLED=1 $(GO) build -buildvcs=$(VCS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/holdfast-tray
 
 install: build
 	packaging/install '$(PREFIX)' '$(DESTDIR)'
