@@ -30,7 +30,7 @@ func (s *session) up(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
 		wake: true,
-		done: func(now dbusapi.Tunnel, _ time.Time) bool { return running(now.State) },
+		done: func(now dbusapi.Tunnel, _ time.Time) bool { return stands(now) },
 		goal: "is up",
 	})
 }
@@ -49,7 +49,7 @@ func (s *session) restart(args []string) error {
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
 		done: func(now dbusapi.Tunnel, asked time.Time) bool {
 			// A socket that listens again may have done so all the time, as far as can be seen.
-			return running(now.State) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
+			return stands(now) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
 		},
 		goal: "is up again",
 	})
@@ -60,10 +60,16 @@ func (s *session) reconnect(args []string) error {
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
 		done: func(now dbusapi.Tunnel, asked time.Time) bool {
 			// One that waits for its first connection has none to make anew.
-			return now.State == tunnelfile.Listening || running(now.State) && now.UpSince.After(asked)
+			return now.State == tunnelfile.Listening || stands(now) && now.UpSince.After(asked)
 		},
 		goal: "has a new connection",
 	})
+}
+
+// stands says whether a tunnel is up, or listens as it should until somebody connects. One
+// that is not on demand listens for a moment while its program is started anew.
+func stands(t dbusapi.Tunnel) bool {
+	return running(t.State) && (t.State != tunnelfile.Listening || t.StartMode == tunnelfile.StartOnDemand)
 }
 
 // stale is how long a state that needs a person may be the one from before we asked.
