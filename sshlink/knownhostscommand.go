@@ -23,7 +23,7 @@ func (r *Resolved) askKnownHostsCommand(ctx context.Context, name string) knownK
 		words[i] = expandEnvironment(r.expandWith(w, tokens))
 	}
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	var stderr bytes.Buffer

@@ -48,7 +48,7 @@ func (r *Resolved) dialProxy(ctx context.Context) (net.Conn, error) {
 	// Not CommandContext: the process belongs to the connection, not to the attempt.
 	cmd := exec.Command(shell, "-c", "exec "+r.proxy)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = proxyGrace // a grandchild that keeps stderr open must not keep Wait
 	err = cmd.Start()
 	theirs.Close()
