@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -67,7 +68,7 @@ func (m *Manager) Reload(ctx context.Context) error {
 	if err := m.loadAndWait(ctx); err != nil {
 		return err
 	}
-	return m.each(ctx, nil, func(r *row, _ bool) error {
+	return m.eachKnown(ctx, nil, func(r *row, _ bool) error {
 		if !r.alone {
 			r.occasion()
 		}
@@ -90,12 +91,14 @@ func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 }
 
 // each does something to every tunnel that a pattern names, and waits until what
-// follows from it is under way. Nothing is done when a pattern names none. The
-// directories are read before that is said: its file may have been written just now.
+// follows from it is under way. Nothing is done when a pattern names none. Files written
+// just now count: the directories are read first, unless all patterns are names of
+// tunnels that are known.
 func (m *Manager) each(ctx context.Context, patterns []string, do func(r *row, named bool) error) error {
-	err := m.eachKnown(ctx, patterns, do)
-	if !errors.Is(err, ErrNoSuchTunnel) {
-		return err
+	if len(patterns) > 0 && !slices.ContainsFunc(patterns, isGlob) {
+		if err := m.eachKnown(ctx, patterns, do); !errors.Is(err, ErrNoSuchTunnel) {
+			return err
+		}
 	}
 	if err := m.loadAndWait(ctx); err != nil {
 		return err
@@ -147,6 +150,9 @@ func (m *Manager) await(ctx context.Context, done <-chan struct{}, n int) error 
 	return nil
 }
 
+// isGlob says whether a pattern is one, and not a name.
+func isGlob(pattern string) bool { return strings.ContainsAny(pattern, `*?[\`) }
+
 // match is a row and whether it was called by its very name.
 type match struct {
 	*row
@@ -162,7 +168,7 @@ func (m *Manager) match(patterns []string) ([]match, error) {
 	var found []match
 	seen := make(map[string]bool)
 	for _, pattern := range patterns {
-		isName := !strings.ContainsAny(pattern, `*?[\`)
+		isName := !isGlob(pattern)
 		some := all
 		for _, name := range m.names() {
 			ok, err := path.Match(pattern, name)
