@@ -27,6 +27,7 @@ type agentConn struct {
 	client agent.ExtendedAgent
 	keys   []*agent.Key
 	socket string
+	chosen bool // by the person, not found by us
 }
 
 // openAgent connects to the agent that ssh would use, or else to the first of those that
@@ -41,6 +42,7 @@ func (r *Resolved) openAgent(ctx context.Context) *agentConn {
 			r.config.log().Debug("no ssh-agent", "socket", socket, "err", err)
 			continue
 		}
+		a.chosen = chosen
 		if chosen || len(a.keys) > 0 {
 			if empty != nil {
 				empty.Close()
@@ -118,7 +120,8 @@ type agentSigner struct {
 	agent   *agentConn
 	key     ssh.PublicKey
 	attempt *attempt
-	failed  func(error) // is told why the agent did not sign
+	instead ssh.AlgorithmSigner // signs where the agent does not, nil: nobody
+	failed  func(error)         // is told why nobody signed
 }
 
 func (s *agentSigner) PublicKey() ssh.PublicKey { return s.key }
@@ -127,7 +130,18 @@ func (s *agentSigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) 
 	return s.SignWithAlgorithm(rand, data, "")
 }
 
-func (s *agentSigner) SignWithAlgorithm(_ io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+func (s *agentSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	signature, err := s.byAgent(data, algorithm)
+	if err != nil && s.instead != nil {
+		return s.instead.SignWithAlgorithm(rand, data, algorithm)
+	}
+	if err != nil {
+		s.failed(err)
+	}
+	return signature, err
+}
+
+func (s *agentSigner) byAgent(data []byte, algorithm string) (*ssh.Signature, error) {
 	var flags agent.SignatureFlags
 	switch algorithm {
 	case ssh.KeyAlgoRSASHA256:
@@ -139,11 +153,7 @@ func (s *agentSigner) SignWithAlgorithm(_ io.Reader, data []byte, algorithm stri
 	defer s.attempt.resume()
 	overdue := time.AfterFunc(touchTimeout, func() { s.agent.Close() })
 	defer overdue.Stop()
-	signature, err := s.agent.client.SignWithFlags(s.key, data, flags)
-	if err != nil {
-		s.failed(err)
-	}
-	return signature, err
+	return s.agent.client.SignWithFlags(s.key, data, flags)
 }
 
 // find returns the agent's key that equals the one given.

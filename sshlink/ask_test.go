@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ func lockedLogin(t *testing.T, s *testbed.Server, ask Asker, log *slog.Logger, m
 	t.Helper()
 	locked := lockedKey(t, filepath.Join(t.TempDir(), "locked"), "ed25519", secretWord)
 	s.Authorize(locked.AuthorizedKey())
-	section := append([]string{"IdentityFile=" + locked.File, "IdentityAgent=none"}, more...)
+	section := append(more, "IdentityFile="+locked.File, "IdentityAgent=none") // the first that says it has the say
 	for _, line := range s.SSHSettings() {
 		if !strings.HasPrefix(line, "IdentityFile=") {
 			section = append(section, line)
@@ -109,6 +110,42 @@ func TestAnswers(t *testing.T) {
 		if e := asError(err); e == nil || !e.Denied() || !strings.Contains(err.Error(), "needs a passphrase for") {
 			t.Errorf("%v: %v", gone, err)
 		}
+	}
+}
+
+// TestAgentThatDoesNotSign has one that lists a key and refuses its use, as GNOME's does where
+// it can show no dialog: ssh's own agent does so with a key that is to be confirmed.
+func TestAgentThatDoesNotSign(t *testing.T) {
+	testbed.Need(t, "ssh-agent", "ssh-add")
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	dir := testbed.SocketDir(t)
+	t.Setenv("SSH_AUTH_SOCK", "")
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	a := testbed.Agent(t)
+	if err := os.Symlink(a.Socket, filepath.Join(dir, "ssh-agent.socket")); err != nil {
+		t.Fatal(err)
+	}
+	nobody := asker{ask: func(context.Context, Question) (string, error) { return "", ErrNobody }}
+	dial := func(chosen bool) error {
+		r := lockedLogin(t, s, nobody, nil, "IdentityAgent="+a.Socket)
+		if !chosen {
+			delete(r.resolution.options, "identityagent")
+		}
+		file := r.resolution.options.first("identityfile")
+		run(t, "sh", "-c", fmt.Sprintf("cp %[1]s %[1]s.plain && ssh-keygen -q -p -P %[2]s -N '' -f %[1]s.plain && SSH_AUTH_SOCK=%[3]s ssh-add -q -c %[1]s.plain", file, secretWord, a.Socket))
+		l, err := r.Dial(t.Context())
+		if err == nil {
+			l.Close()
+			t.Fatal("logged in")
+		}
+		t.Log(err)
+		return err
+	}
+	if err := dial(true); !strings.Contains(err.Error(), "did not sign") {
+		t.Errorf("an agent that the person chose: %v", err)
+	}
+	if err := dial(false); !strings.Contains(err.Error(), "needs a passphrase for") {
+		t.Errorf("an agent that was found: %v", err)
 	}
 }
 

@@ -120,7 +120,7 @@ func (a *authenticator) password() (string, error) {
 	})
 	if err != nil {
 		a.passwords = a.prompts() // asking again would not help
-		a.needs("needs a password for "+account, err)
+		a.needs("needs a password for "+account+a.refusedKeys(), err)
 	}
 	return answer, err
 }
@@ -142,7 +142,7 @@ func (a *authenticator) answer(name, instruction string, questions []string, ech
 		})
 		if err != nil {
 			a.interactive = a.prompts()
-			a.needs(fmt.Sprintf("needs an answer for %s: %q", account, printable(q)), err)
+			a.needs(fmt.Sprintf("needs an answer for %s: %q", account, printable(q))+a.refusedKeys(), err)
 			return nil, err
 		}
 		answers[i] = answer
@@ -167,7 +167,7 @@ func (a *authenticator) refused(state *ssh.ClientAuthContext) error {
 		return context.Cause(a.ctx)
 	}
 	if a.wanted != "" {
-		return errorf(denied, "%s", a.wanted)
+		return errorf(denied, "%s%s", a.wanted, a.notTried())
 	}
 	return errorf(denied, "%s", a.describe(state.AllowedMethods))
 }
@@ -184,10 +184,30 @@ func (a *authenticator) describe(allowed []string) string {
 	if len(allowed) > 0 {
 		fmt.Fprintf(&b, "; it takes %s", printable(strings.Join(allowed, ", ")))
 	}
-	if len(a.notes) > 0 {
-		fmt.Fprintf(&b, "; not tried: %s", strings.Join(a.notes, ", "))
+	return b.String() + a.notTried()
+}
+
+// notTried says which keys were of no use, and why.
+func (a *authenticator) notTried() string {
+	if len(a.notes) == 0 {
+		return ""
 	}
-	return b.String()
+	return "; not tried: " + strings.Join(a.notes, ", ")
+}
+
+// refusedKeys says which keys the server did not take, for somebody who is asked for a
+// password where a key should have done.
+func (a *authenticator) refusedKeys() string {
+	var refused []string
+	for _, id := range a.offered {
+		if !id.unsigned {
+			refused = append(refused, id.name)
+		}
+	}
+	if len(refused) == 0 {
+		return ""
+	}
+	return "; the server refused " + strings.Join(refused, ", ")
 }
 
 func (a *authenticator) tried() []string {

@@ -11,10 +11,11 @@ import (
 
 // identity is one key that may be offered to the server.
 type identity struct {
-	name   string        // for messages: the file, or the agent's comment
-	public ssh.PublicKey // nil: known only once the passphrase is
-	file   *keyFile      // nil: an agent's own
-	agent  bool          // the agent signs
+	name     string        // for messages: the file, or the agent's comment
+	public   ssh.PublicKey // nil: known only once the passphrase is
+	file     *keyFile      // nil: an agent's own
+	agent    bool          // the agent signs
+	unsigned bool          // the agent did not, so that the server never saw more than the public half
 }
 
 // identities are the keys to offer, in ssh's order (pubkey_prepare in sshconnect2.c): keys
@@ -144,9 +145,16 @@ func (a *authenticator) signer(id *identity) ssh.Signer {
 // what the agent itself holds.
 func (a *authenticator) base(id *identity) (ssh.AlgorithmSigner, *ssh.Certificate) {
 	if id.agent {
-		return &agentSigner{agent: a.agent, key: id.public, attempt: a.attempt, failed: func(err error) {
-			a.note(id, "the agent did not sign: "+err.Error())
-		}}, nil
+		s := &agentSigner{agent: a.agent, key: id.public, attempt: a.attempt, failed: func(err error) {
+			id.unsigned = true
+			a.note(id, "the agent at "+tilde(a.agent.socket)+" did not sign: "+err.Error())
+		}}
+		// An agent that we found by ourselves may list each key of ~/.ssh without being able
+		// to open it, as that of GNOME does. The person's own ssh would not have asked it.
+		if !a.agent.chosen {
+			s.instead = a.fileSigner(id.file)
+		}
+		return s, nil
 	}
 	if certificate, ok := id.public.(*ssh.Certificate); ok {
 		return a.signerFor(certificate.Key), certificate
