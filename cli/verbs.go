@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/signal"
 	"slices"
@@ -21,7 +20,6 @@ type action struct {
 	call func(*dbusapi.Client) func(ctx context.Context, patterns ...string) error
 	// done says whether a tunnel is so now. News of what was before asked may be under way still.
 	done func(now dbusapi.Tunnel, asked time.Time) bool
-	wake bool   // those that run, but wait or are blocked, are to try now
 	goal string // for people: "is up"
 	stop bool   // a tunnel that is stuck is where it should be
 }
@@ -29,7 +27,6 @@ type action struct {
 func (s *session) up(args []string) error {
 	return s.act(args, action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
-		wake: true,
 		done: func(now dbusapi.Tunnel, _ time.Time) bool { return stands(now) },
 		goal: "is up",
 	})
@@ -117,11 +114,6 @@ func (s *session) act(args []string, a action) error {
 	if err := a.call(client)(ctx, patterns...); err != nil {
 		return err
 	}
-	if waiting := waiting(before); a.wake && len(waiting) > 0 {
-		if err := client.Reconnect(ctx, waiting...); err != nil && !errors.Is(err, dbusapi.ErrRefused) {
-			return err // one that has ended meanwhile refuses, and is started
-		}
-	}
 	if *noWait {
 		if s.json {
 			return s.out.json(tunnelsAsJSON(before), false)
@@ -135,17 +127,6 @@ func (s *session) act(args []string, a action) error {
 		}
 	}
 	return w.run(first, snapshots)
-}
-
-// waiting are the names of those that run and make no attempt now.
-func waiting(tunnels []dbusapi.Tunnel) []string {
-	var names []string
-	for _, t := range tunnels {
-		if t.State == tunnelfile.Blocked || t.State == tunnelfile.Retrying {
-			names = append(names, t.Name)
-		}
-	}
-	return names
 }
 
 // interruptedOr is err, unless somebody pressed Ctrl-C.

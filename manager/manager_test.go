@@ -133,6 +133,27 @@ func TestVerbs(t *testing.T) {
 	}
 }
 
+// A person who starts what runs already, but waits, wants it tried now.
+func TestStartWakes(t *testing.T) {
+	b := newTable(t)
+	b.add("web", remote)
+	b.awaitState("web", tunnelfile.Up)
+	for n, status := range []string{"retrying: in 40s, connection refused", "blocked: the server refused every key"} {
+		b.units.set("holdfast-tunnel@web.service", func(u *systemdctl.Unit) { u.StatusText = status })
+		state, _ := tunnelfile.SplitStatus(status)
+		b.awaitState("web", state)
+		if err := b.m.Start(t.Context(), []string{"web"}); err != nil {
+			t.Fatal(err)
+		}
+		testbed.WaitFor(t, 5*time.Second, func() error {
+			if got := b.units.count("signal 35 holdfast-tunnel@web.service"); got != n+1 {
+				return fmt.Errorf("%s: asked %d times to connect, want %d", status, got, n+1)
+			}
+			return nil
+		})
+	}
+}
+
 func TestEdits(t *testing.T) {
 	b := newTable(t)
 	ctx := t.Context()

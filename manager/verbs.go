@@ -16,6 +16,11 @@ import (
 func (m *Manager) Start(ctx context.Context, patterns []string) error {
 	return m.each(ctx, patterns, func(r *row, _ bool) error {
 		r.up()
+		// One that runs and waits, for the next try or for a person, need wait no longer.
+		state, _ := tunnelfile.SplitStatus(r.service.StatusText)
+		if r.service.running() && (state == tunnelfile.Blocked || state == tunnelfile.Retrying) {
+			r.reconnect = true
+		}
 		return nil
 	})
 }
