@@ -14,11 +14,10 @@ import (
 func packageTree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "packaging"), os.DirFS("../packaging")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(filepath.Join(dir, "dbusapi"), os.DirFS("../dbusapi")); err != nil {
-		t.Fatal(err)
+	for _, folder := range []string{"packaging", "dbusapi", "cli/completions"} {
+		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS("../"+folder)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)
