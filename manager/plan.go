@@ -134,13 +134,16 @@ func signal(r *row, o obstacle) Action {
 }
 
 // outdated says whether the worker runs with other settings than the file's, and has
-// not been told so.
+// not been told so. One that was told of a file that has since been changed back still
+// complains about that one.
 func (r *row) outdated() bool {
-	if r.report == nil || r.file == nil {
+	if r.report == nil || r.file == nil || r.report.Settings == "" {
 		return false
 	}
-	return r.report.Settings != "" && r.report.Settings != r.hash &&
-		!(r.told.pid == r.service.MainPID && r.told.file == r.hash)
+	if r.told.pid == r.service.MainPID && r.told.file != "" {
+		return r.told.file != r.hash
+	}
+	return r.report.Settings != r.hash
 }
 
 // String is the verb, for the log.

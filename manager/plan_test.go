@@ -109,6 +109,9 @@ func TestPlan(t *testing.T) {
 		{"other settings, told", auto, up, serving, func(r *row) {
 			r.report, r.told = &tunnelfile.Report{Settings: "old"}, told{pid: 7, file: "h"}
 		}, free, Action{}},
+		{"other settings, told, and changed back", auto, up, serving, func(r *row) {
+			r.report, r.told = &tunnelfile.Report{Settings: "h"}, told{pid: 7, file: "wrong"}
+		}, free, send(syscall.SIGHUP)},
 		{"other settings, an earlier process was told", auto, up, serving, func(r *row) {
 			r.report, r.told = &tunnelfile.Report{Settings: "old"}, told{pid: 6, file: "h"}
 		}, free, send(syscall.SIGHUP)},

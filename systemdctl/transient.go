@@ -35,6 +35,10 @@ func (c *Conn) StartTransient(ctx context.Context, unit Transient, aux ...Transi
 	if errors.Is(err, ErrUnitExists) && c.resetLeftovers(ctx, append(aux[:len(aux):len(aux)], unit)) {
 		err = c.startTransient(ctx, unit, aux)
 	}
+	if errors.Is(err, ErrNoSuchUnit) {
+		// It has just made it, and does not find what it wrote.
+		return fmt.Errorf("start %s: %w: systemd could not write it down; is its folder below /run full?", unit.Name, err)
+	}
 	if err != nil {
 		return fmt.Errorf("start %s: %w", unit.Name, err)
 	}
