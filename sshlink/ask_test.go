@@ -149,6 +149,23 @@ func TestAgentThatDoesNotSign(t *testing.T) {
 	}
 }
 
+// TestMissingKeyIsToldOnce asks for keys as often as a login with many tries does.
+func TestMissingKeyIsToldOnce(t *testing.T) {
+	r, err := Resolve(t.Context(), Config{Destination: "me@host", ConfigFile: "none", Settings: settings("IdentityFile=/nonexistent", "IdentityAgent=none")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &authenticator{r: r, ctx: t.Context()}
+	for range 3 {
+		if a.nextKey() != nil {
+			t.Error("a key that is not there")
+		}
+	}
+	if got := a.notTried(); got != "; not tried: /nonexistent: no such file" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestAuthState wants it to change with what a login would use, and with nothing else.
 func TestAuthState(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})

@@ -18,7 +18,8 @@ type authenticator struct {
 	attempt *attempt
 	agent   *agentConn // nil: none
 
-	all     []*identity // nil until keys are wanted
+	looked  bool // for keys, into the agent and files
+	all     []*identity
 	untried []*identity
 	offered []*identity
 	partial int // partial successes seen
@@ -92,7 +93,8 @@ func (a *authenticator) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, erro
 
 // nextKey offers the next key, nil when all were offered.
 func (a *authenticator) nextKey() ssh.AuthMethod {
-	if a.all == nil {
+	if !a.looked {
+		a.looked = true
 		a.agent = a.r.openAgent(a.ctx)
 		a.all = a.identities()
 		a.untried = slices.Clone(a.all)
