@@ -21,8 +21,8 @@ func TestMoveWhileRetrying(t *testing.T) {
 	a.awaitWord("retrying", 20*time.Second)
 	testbed.WaitFor(t, 60*time.Second, func() error {
 		out, _ := holdfast("status", "away")
-		for wait := 8; wait < 60; wait++ {
-			if strings.Contains(out, fmt.Sprintf("retrying: in %ds", wait)) {
+		for wait := 4; wait < 60; wait++ {
+			if strings.Contains(out, fmt.Sprintf("retrying: in %ds,", wait)) {
 				return nil
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast/holdfast/testbed"
 )
 
-// rule adds lines to the tunnel's file.
+// rule writes the tunnel's file anew, with more lines in [Tunnel].
 func (a *away) rule(lines ...string) {
 	a.Helper()
 	a.write("away", "[Tunnel]\nDestination=server\nStart=manual\nLocalForward="+a.local+" "+a.echo+"\n"+strings.Join(lines, "\n")+"\n")
