@@ -113,7 +113,7 @@ func (s *server) register(ctx context.Context, owner string, path dbus.ObjectPat
 	if !s.onBus(ctx, owner) {
 		return s.unregister(ctx, owner, path)
 	}
-	return nil
+	return s.backend.Attended(ctx)
 }
 
 // unregister removes an agent.

@@ -25,6 +25,8 @@ type Backend interface {
 	Restart(ctx context.Context, patterns []string) error
 	Reconnect(ctx context.Context, patterns []string) error
 	Reload(ctx context.Context) error
+	// Attended is called when an agent has registered.
+	Attended(ctx context.Context) error
 	Statistics(ctx context.Context, name string) (tunnelfile.Report, error)
 	Global(ctx context.Context) (manager.Global, error)
 	// Subscribe calls f with every later change, in order, until cancel is called.

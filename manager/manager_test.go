@@ -133,24 +133,44 @@ func TestVerbs(t *testing.T) {
 	}
 }
 
-// A person who starts what runs already, but waits, wants it tried now.
-func TestStartWakes(t *testing.T) {
+// A tunnel that waits is tried at once when a person asks for it, and one that waits
+// for a person when there is one.
+func TestWakes(t *testing.T) {
 	b := newTable(t)
 	b.add("web", remote)
 	b.awaitState("web", tunnelfile.Up)
-	for n, status := range []string{"retrying: in 40s, connection refused", "blocked: the server refused every key"} {
-		b.units.set("holdfast-tunnel@web.service", func(u *systemdctl.Unit) { u.StatusText = status })
-		state, _ := tunnelfile.SplitStatus(status)
+	start := func(ctx context.Context) error { return b.m.Start(ctx, []string{"web"}) }
+	for n, c := range []struct {
+		status string
+		verb   func(context.Context) error
+	}{
+		{"retrying: in 40s, connection refused", start},
+		{"blocked: the server refused every key", start},
+		{"blocked: needs a passphrase for ~/.ssh/id_ed25519", b.m.Attended},
+	} {
+		b.units.set("holdfast-tunnel@web.service", func(u *systemdctl.Unit) { u.StatusText = c.status })
+		state, _ := tunnelfile.SplitStatus(c.status)
 		b.awaitState("web", state)
-		if err := b.m.Start(t.Context(), []string{"web"}); err != nil {
+		if err := c.verb(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		testbed.WaitFor(t, 5*time.Second, func() error {
 			if got := b.units.count("signal 35 holdfast-tunnel@web.service"); got != n+1 {
-				return fmt.Errorf("%s: asked %d times to connect, want %d", status, got, n+1)
+				return fmt.Errorf("%s: asked %d times to connect, want %d", c.status, got, n+1)
 			}
 			return nil
 		})
+	}
+	// A retry that nobody need answer keeps its time.
+	b.units.set("holdfast-tunnel@web.service", func(u *systemdctl.Unit) { u.StatusText = "retrying: in 40s, connection refused" })
+	b.awaitState("web", tunnelfile.Retrying)
+	if err := b.m.Attended(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.add("another", remote)
+	b.awaitState("another", tunnelfile.Up)
+	if got := b.units.count("signal 35 holdfast-tunnel@web.service"); got != 3 {
+		t.Errorf("a retrying tunnel was woken by an agent: %d", got)
 	}
 }
 

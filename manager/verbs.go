@@ -17,8 +17,7 @@ func (m *Manager) Start(ctx context.Context, patterns []string) error {
 	return m.each(ctx, patterns, func(r *row, _ bool) error {
 		r.up()
 		// One that runs and waits, for the next try or for a person, need wait no longer.
-		state, _ := tunnelfile.SplitStatus(r.service.StatusText)
-		if r.service.running() && (state == tunnelfile.Blocked || state == tunnelfile.Retrying) {
+		if r.says(tunnelfile.Blocked) || r.says(tunnelfile.Retrying) {
 			r.reconnect = true
 		}
 		return nil
@@ -58,6 +57,20 @@ func (m *Manager) Reconnect(ctx context.Context, patterns []string) error {
 		}
 		return nil
 	})
+}
+
+// Attended says that there is somebody to ask from now on: what is blocked is tried again.
+func (m *Manager) Attended(ctx context.Context) error {
+	return m.eachKnown(ctx, nil, func(r *row, _ bool) error {
+		r.reconnect = r.reconnect || r.says(tunnelfile.Blocked)
+		return nil
+	})
+}
+
+// says tells whether the worker runs and its last word was this state.
+func (r *row) says(s tunnelfile.State) bool {
+	word, _ := tunnelfile.SplitStatus(r.service.StatusText)
+	return r.service.running() && word == s
 }
 
 // up is a person's wish that the tunnel run.

@@ -291,6 +291,9 @@ func (b *Backend) Reconnect(ctx context.Context, patterns []string) error {
 // Reload does nothing.
 func (b *Backend) Reload(ctx context.Context) error { return nil }
 
+// Attended does nothing.
+func (b *Backend) Attended(ctx context.Context) error { return nil }
+
 // Statistics are the same for every tunnel that is up.
 func (b *Backend) Statistics(ctx context.Context, name string) (tunnelfile.Report, error) {
 	t, err := b.Tunnel(ctx, name)
