@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -97,6 +98,8 @@ func (b *bench) clear() {
 	}
 	testbed.WaitFor(b, 40*time.Second, func() error {
 		units, err := b.units.List(ctx, tunnelfile.UnitPattern)
+		// systemd 252 sometimes keeps one that has ended in its memory, whatever it is told.
+		units = slices.DeleteFunc(units, func(u systemdctl.Unit) bool { return u.ActiveState == "inactive" })
 		if err == nil && len(units) > 0 {
 			err = fmt.Errorf("%d units are left, such as %+v", len(units), units[0])
 		}
