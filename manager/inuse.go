@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,7 +51,18 @@ func tryListen(ctx context.Context, ls []listener, unlink bool) error {
 			return e
 		}
 	}
-	return tryPaths(ctx, ls, unlink)
+	if err := tryPaths(ctx, ls, unlink); err != nil {
+		return err
+	}
+	for _, l := range ls {
+		if l.network != "unix" {
+			continue
+		}
+		if err := tryFolder(filepath.Dir(l.address)); err != nil {
+			return &listenError{listener: l, err: err}
+		}
+	}
+	return nil
 }
 
 // tryPaths says which unix socket cannot be made. It keeps systemd from unlinking what
@@ -98,6 +110,26 @@ func tryUnix(ctx context.Context, path string, unlink bool) error {
 		_ = conn.Close()
 	}
 	return syscall.EADDRINUSE
+}
+
+// tryFolder says why no socket can be made in a folder. One that is not there systemd makes
+// in the nearest one above.
+func tryFolder(dir string) error {
+	for {
+		_, err := os.Stat(dir)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return bare(err)
+		}
+		dir = filepath.Dir(dir)
+	}
+	const writeAndSearch = 0o3
+	if err := syscall.Access(dir, writeAndSearch); err != nil {
+		return fmt.Errorf("nothing can be made in %s: %w", dir, err)
+	}
+	return nil
 }
 
 // bare strips what net and os add to an error of the kernel: the forward that it is

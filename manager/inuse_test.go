@@ -49,6 +49,7 @@ func TestTryListen(t *testing.T) {
 		{"unix", file, true, "not a socket is in the way"},
 		{"unix", filepath.Join(dir, "new"), true, ""},
 		{"unix", filepath.Join(file, "x"), true, "not a directory"},
+		{"unix", filepath.Join(dir, "folders", "not yet there", "new"), true, ""},
 	} {
 		err := tryListen(t.Context(), []listener{{c.address, c.network, c.address, forward}}, c.unlink)
 		switch {
