@@ -250,7 +250,7 @@ func (b *bind) refused(err error) {
 	var message string
 	switch {
 	case b.listen.network == "unix":
-		message = fmt.Sprintf("the server refuses to listen on %s: a socket is there already, likely from a previous session, or its AllowStreamLocalForwarding forbids it", b.text)
+		message = fmt.Sprintf("the server refuses to listen on %s: a socket is there already, likely from a previous session, its folder is missing or not yours to write to, or AllowStreamLocalForwarding forbids it", b.text)
 	case b.wasUp:
 		message = fmt.Sprintf("the server still holds %s, likely from our previous session: its ClientAliveInterval is 0 or long", b.text)
 	default:

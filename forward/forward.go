@@ -1,6 +1,8 @@
 package forward
 
 import (
+	"context"
+	"log/slog"
 	"net"
 	"strconv"
 	"sync"
@@ -59,20 +61,23 @@ func (f *forward) opened() {
 	f.setProblems("", "")
 }
 
-// refuse counts a connection whose target could not be reached and notes why.
+// refuse counts a connection whose target could not be reached and notes why. A log
+// that is not verbose has the first of several.
 func (f *forward) refuse(t target, err error) {
 	f.refused.Add(1)
-	f.set.log.Debug("target not reached", "forward", f.String(), "target", t.addr, "error", err)
 	f.mu.Lock()
 	trouble, chosen := f.trouble, f.spec.SOCKS()
 	f.mu.Unlock()
-	if !chosen { // what clients of a proxy ask for says nothing of the forward
-		f.setProblems(trouble, explain(t, err))
+	level := slog.LevelDebug
+	// What clients of a proxy ask for says nothing of the forward.
+	if !chosen && f.setProblems(trouble, explain(t, err)) {
+		level = slog.LevelInfo
 	}
+	f.set.log.Log(context.Background(), level, "target not reached", "forward", f.String(), "target", t.addr, "error", err)
 }
 
-// setProblems announces a change, and only that.
-func (f *forward) setProblems(trouble, note string) {
+// setProblems announces a change, and only that; it says whether there was one.
+func (f *forward) setProblems(trouble, note string) bool {
 	f.mu.Lock()
 	same := f.trouble == trouble && f.note == note
 	f.trouble, f.note = trouble, note
@@ -80,6 +85,7 @@ func (f *forward) setProblems(trouble, note string) {
 	if !same {
 		f.set.changed()
 	}
+	return !same
 }
 
 // report is the forward as others see it; linked says whether there is a link, and
