@@ -27,7 +27,7 @@ func (s *session) trust(args []string) error {
 		return err
 	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return misuseError{message: "trust asks a question: it needs a terminal"}
+		return misuseError{message: "trust asks a question: it needs a terminal; a script can put the key that the server's owner gave you into known_hosts"}
 	}
 	if _, err := s.files(name); err != nil {
 		return err
