@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -96,6 +98,9 @@ func (s *session) status(args []string) error {
 		return err
 	}
 	client, err := s.daemon()
+	if *waybar && errors.Is(err, dbusapi.ErrNoBus) {
+		return cmp.Or(s.out.json(waybarOf(dbusapi.Snapshot{}), true), err)
+	}
 	if err != nil {
 		return err
 	}
