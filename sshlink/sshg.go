@@ -1,7 +1,6 @@
 package sshlink
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -182,22 +181,43 @@ func runSSH(ctx context.Context, program, config string, args []string, dest des
 	}
 	cmd.Args = append(cmd.Args, args...)
 	cmd.Args = append(cmd.Args, dest.args()...)
-	cmd.WaitDelay = time.Second // a Match exec may leave a child behind that keeps stdout open
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// Files rather than pipes: a child that a Match exec left behind may keep these open,
+	// and on a busy machine so does any process that is being started just now.
+	stdout, err := memoryFile("")
+	if err != nil {
+		return nil, err
+	}
+	defer stdout.Close()
+	stderr, err := memoryFile("")
+	if err != nil {
+		return nil, err
+	}
+	defer stderr.Close()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if text := lastLines(stderr.String(), 3); text != "" {
+		if text := lastLines(contents(stderr), 3); text != "" {
 			return nil, errors.New(text)
 		}
 		return nil, err
 	}
-	return parseOptions(stdout.String()), nil
+	return parseOptions(contents(stdout)), nil
 }
 
-// memoryFile is an unnamed file with the text in it. ssh may open /dev/stdin twice, the
+// contents is all that has been written to a memory file.
+func contents(f *os.File) string {
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	text := make([]byte, info.Size())
+	n, _ := f.ReadAt(text, 0)
+	return string(text[:n])
+}
+
+// memoryFile is an unnamed file with the text in it. As its stdin, ssh may open /dev/stdin twice, the
 // second time for Match final, so a pipe would not do.
 func memoryFile(text string) (*os.File, error) {
 	fd, err := unix.MemfdCreate("ssh_config", unix.MFD_CLOEXEC)
