@@ -87,13 +87,14 @@ func (d *desk) clear() {
 		d.Error(err)
 	}
 	testbed.WaitFor(d, 20*time.Second, func() error {
-		if units := d.units(); len(units) > 0 {
-			// At times systemd 252 misses that a control group is empty, and keeps its unit
-			// in memory; asked to stop it once more it looks again. The daemon does so, too.
-			as(append([]string{"systemctl", "--user", "stop"}, units...)...)
-			return fmt.Errorf("units left: %v", units)
+		units := d.units()
+		if len(units) == 0 {
+			return nil
 		}
-		return nil
+		// systemd 252 misses at times that a control group is empty; asked to stop the unit
+		// once more, it looks again.
+		as(append([]string{"systemctl", "--user", "stop"}, units...)...)
+		return fmt.Errorf("units left: %v", units)
 	})
 	if err := os.RemoveAll(runtimeDir()); err != nil {
 		d.Error(err)
