@@ -26,6 +26,9 @@ const exitUnavailable = 69
 // connectTime is how long the bus may take to answer at the start.
 const connectTime = 20 * time.Second
 
+// unseenPause keeps a tray that no panel comes to see from beginning anew all the time.
+const unseenPause = time.Second
+
 func main() {
 	dump := flag.Bool("dump", false, "print the menu as text and exit")
 	version := flag.Bool("version", false, "print the version and exit")
@@ -111,10 +114,13 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 		ended <- app.Run(ctx)
 		indicator.Quit()
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = <-ended
 	}
-	if err = <-ended; errors.Is(err, tray.ErrFull) {
+	if errors.Is(err, indicator.ErrUnseen) {
+		time.Sleep(unseenPause)
+	}
+	if errors.Is(err, tray.ErrFull) || errors.Is(err, indicator.ErrUnseen) {
 		log.Info("beginning anew", "reason", err)
 		return beginAnew()
 	}

@@ -187,7 +187,7 @@ func TestRandom(t *testing.T) {
 	b := session(t)
 	w, _ := watch(t)
 	apitest.Serve(t, b)
-	launch(t)
+	keep(t)
 	i := w.icon(t)
 	r := rand.New(rand.NewPCG(5, 6))
 	sequences := 200

@@ -325,6 +325,35 @@ func launch(t *testing.T, args ...string) program {
 	return p
 }
 
+// keep starts the tray and, as its unit does, starts it again when it fails: the toolkit
+// may end it at any time.
+func keep(t *testing.T) {
+	t.Helper()
+	binary := build(t)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c := exec.CommandContext(ctx, binary)
+			c.Stderr = os.Stderr
+			err := c.Run()
+			if ctx.Err() != nil {
+				return
+			}
+			if status := c.ProcessState.ExitCode(); status == 0 || status == exitUnavailable {
+				t.Errorf("the tray ended with status %d, after which nobody starts it again", status)
+				return
+			}
+			t.Log("the tray is started again:", err)
+		}
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+}
+
 // status waits for the end.
 func (p program) status(t *testing.T) int {
 	t.Helper()

@@ -13,9 +13,13 @@ import (
 )
 
 // Run shows the icon and calls ready with its driver in a goroutine of its own. It
-// returns after Quit, and must be called from the main goroutine.
+// returns after Quit, or ErrUnseen, and must be called from the main goroutine.
 func Run(icon func(tray.Icon) []byte, ready func(tray.Driver)) error {
+	watchUnseen()
 	systray.Run(func() { ready(driver{icon}) }, nil)
+	if unseen.Load() {
+		return ErrUnseen
+	}
 	return nil
 }
 
