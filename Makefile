@@ -51,7 +51,8 @@ build: $(TRAY)
 tray:
 	CGO_ENABLED=1 $(GO) build -buildvcs=$(VCS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/holdfast-tray
 
-install: build
+# Installs what make has built: nothing is compiled as root.
+install:
 	packaging/install '$(PREFIX)' '$(DESTDIR)'
 
 uninstall:
