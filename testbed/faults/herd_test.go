@@ -107,11 +107,8 @@ func TestHerd(t *testing.T) {
 	}
 }
 
-// wrongKeyFor is how long a tunnel has a key that the server does not know.
-const wrongKeyFor = 15 * time.Second
-
 // TestWrongKey counts the attempts that reach a server which does not know the key;
-// autossh's count in the same time stands beside it.
+// autossh's count in the same time stands beside it. HOLDFAST_WRONG_KEY is how long (15s).
 func TestWrongKey(t *testing.T) {
 	stranger := testbed.NewKey(t, filepath.Join(t.TempDir(), "stranger"), "ed25519", "")
 	begin := func(by func(testing.TB, way) *contender) (*contender, *testbed.Server) {
@@ -130,6 +127,13 @@ func TestWrongKey(t *testing.T) {
 	var others *testbed.Server
 	if _, err := exec.LookPath("autossh"); err == nil {
 		_, others = begin(autossh)
+	}
+	wrongKeyFor := 15 * time.Second
+	if v := os.Getenv("HOLDFAST_WRONG_KEY"); v != "" {
+		var err error
+		if wrongKeyFor, err = time.ParseDuration(v); err != nil {
+			t.Fatal(err)
+		}
 	}
 	end := time.NewTimer(wrongKeyFor)
 	ticker := time.NewTicker(time.Second)
