@@ -144,7 +144,7 @@ func (m *Manager) mark(r *row) {
 	m.do(func(context.Context) func() {
 		err := markers.set(r.name, down)
 		return func() {
-			r.acting = false
+			r.acting, r.forgetful = false, err
 			if err != nil {
 				m.Log.Warn("cannot remember what was asked for across restarts", "tunnel", r.name, "error", err)
 			}

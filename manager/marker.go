@@ -33,7 +33,11 @@ func (d downMarkers) set(name string, down bool) error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(d.path(name), []byte(strconv.FormatUint(d.life, 10)+"\n"), 0o600)
+	err := os.WriteFile(d.path(name), []byte(strconv.FormatUint(d.life, 10)+"\n"), 0o600)
+	if err != nil {
+		_ = os.Remove(d.path(name)) // half a marker says nothing, and all ignores it
+	}
+	return err
 }
 
 // all is the names of the tunnels with a marker of this life; stale ones are removed.

@@ -46,6 +46,7 @@ type row struct {
 	readAgain  bool     // one of them changed meanwhile,
 	readSocket bool     // not only the service
 	unmarked   bool     // the marker on disk is not as down says
+	forgetful  error    // why it could not be made so
 	waiting    []func() // called when there is nothing to do
 
 	shown   Tunnel

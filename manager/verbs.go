@@ -24,15 +24,32 @@ func (m *Manager) Start(ctx context.Context, patterns []string) error {
 	})
 }
 
-// Stop stops tunnels, until Start or the service manager's next start.
+// Stop stops tunnels, until Start or the service manager's next start. It fails with
+// ErrNotStored when they are stopped, but the next daemon will not know.
 func (m *Manager) Stop(ctx context.Context, patterns []string) error {
-	return m.each(ctx, patterns, func(r *row, _ bool) error {
-		r.unmarked = r.unmarked || !r.down
+	var stopped []*row
+	err := m.each(ctx, patterns, func(r *row, _ bool) error {
+		stopped = append(stopped, r)
+		r.unmarked = r.unmarked || !r.down || r.forgetful != nil
 		r.down, r.started = true, false
 		r.retry, r.restart, r.reconnect, r.probe = false, false, false, false
 		r.alone, r.diagnose, r.problem, r.again = false, false, "", again{}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	forgotten, err := ask(ctx, m, func() error {
+		var errs []error
+		for _, r := range stopped {
+			if r.down && r.forgetful != nil {
+				errs = append(errs, fmt.Errorf("%w: %s is stopped, but this cannot be remembered: %w; it starts again with the daemon",
+					ErrNotStored, r.name, r.forgetful))
+			}
+		}
+		return errors.Join(errs...)
+	})
+	return errors.Join(forgotten, err)
 }
 
 // Restart stops and starts tunnels.
