@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"forward":             1,
 	"keeper":              1,
 	"tunnelfile":          0,
+	"program":             0,
 }
 
 // strangers must not be imported, although the floors alone would allow it.

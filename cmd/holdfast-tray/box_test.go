@@ -115,9 +115,9 @@ func TestEncryptedKey(t *testing.T) {
 }
 
 // start starts the tray.
-func start(t *testing.T, binary string) program {
+func start(t *testing.T, binary string) process {
 	t.Helper()
-	p := program{exec.Command(binary), make(chan struct{})}
+	p := process{exec.Command(binary), make(chan struct{})}
 	p.Stderr = os.Stderr
 	if err := p.Start(); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/program"
 	"github.com/holdfast/holdfast/tray"
 	"github.com/holdfast/holdfast/tray/indicator"
 )
@@ -38,13 +39,13 @@ func main() {
 		fmt.Fprintf(os.Stderr, "holdfast-tray: unexpected argument %q\n", flag.Arg(0))
 		os.Exit(2)
 	}
-	log := newLog(*verbose)
+	log := program.Log(*verbose)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	var err error
 	switch {
 	case *version:
-		fmt.Println("holdfast-tray", versionText())
+		fmt.Println("holdfast-tray", program.Version())
 	case *dump:
 		err = printMenu(ctx)
 	default:

@@ -282,8 +282,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// program is a holdfast-tray that runs.
-type program struct {
+// process is a holdfast-tray that runs.
+type process struct {
 	*exec.Cmd
 	done chan struct{} // closed when it has ended
 }
@@ -307,9 +307,9 @@ func build(t *testing.T) string {
 }
 
 // launch starts the tray in the test's environment.
-func launch(t *testing.T, args ...string) program {
+func launch(t *testing.T, args ...string) process {
 	t.Helper()
-	p := program{exec.Command(build(t), args...), make(chan struct{})}
+	p := process{exec.Command(build(t), args...), make(chan struct{})}
 	p.Stderr = os.Stderr
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -355,7 +355,7 @@ func keep(t *testing.T) {
 }
 
 // status waits for the end.
-func (p program) status(t *testing.T) int {
+func (p process) status(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-p.done:

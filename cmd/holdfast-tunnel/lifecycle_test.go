@@ -147,7 +147,7 @@ func TestReload(t *testing.T) {
 }
 
 // startWithListener starts the program as a service manager does that listens for it.
-func startWithListener(t *testing.T, p *program, l net.Listener, env ...string) {
+func startWithListener(t *testing.T, p *process, l net.Listener, env ...string) {
 	t.Helper()
 	f, err := l.(*net.TCPListener).File()
 	if err != nil {

@@ -8,7 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 
+	"github.com/holdfast/holdfast/program"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker"
 )
@@ -54,7 +56,7 @@ func run(args []string) int {
 	case err != nil:
 		return misuse
 	case *version:
-		fmt.Println("holdfast-tunnel", worker.Version())
+		fmt.Println("holdfast-tunnel", program.Version())
 		return 0
 	case flags.NArg() != 1:
 		fmt.Fprintln(os.Stderr, "holdfast-tunnel: one tunnel file is wanted")
@@ -63,7 +65,7 @@ func run(args []string) int {
 	}
 
 	path := flags.Arg(0)
-	log := newLog(path, *verbose)
+	log := program.Log(*verbose).With("tunnel", tunnelName(path))
 	ctx := context.Background()
 	var err error
 	switch {
@@ -87,4 +89,12 @@ func run(args []string) int {
 		status = tunnelfile.ExitTemporary
 	}
 	return int(status)
+}
+
+// tunnelName is what the log calls the tunnel whose file is at path.
+func tunnelName(path string) string {
+	if name, ok := tunnelfile.NameOfFile(path); ok {
+		return name
+	}
+	return strings.TrimSuffix(path, tunnelfile.Suffix)
 }

@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program is a running holdfast-tunnel.
-type program struct {
+// process is a running holdfast-tunnel.
+type process struct {
 	t       testing.TB
 	Path    string // of its tunnel file
 	Runtime string // its XDG_RUNTIME_DIR
@@ -45,30 +45,30 @@ type program struct {
 	log bytes.Buffer
 }
 
-func (p *program) Write(b []byte) (int, error) {
+func (p *process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.Write(b)
 }
 
 // Log is what it wrote to stderr.
-func (p *program) Log() string {
+func (p *process) Log() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.String()
 }
 
 // newProgram makes a folder for a tunnel called "t", with text as its file.
-func newProgram(t testing.TB, text string) *program {
+func newProgram(t testing.TB, text string) *process {
 	t.Helper()
-	p := &program{t: t, Runtime: testbed.SocketDir(t)}
+	p := &process{t: t, Runtime: testbed.SocketDir(t)}
 	p.Path = filepath.Join(t.TempDir(), "t.tunnel")
 	p.SetFile(text)
 	return p
 }
 
 // SetFile changes the tunnel file.
-func (p *program) SetFile(text string) {
+func (p *process) SetFile(text string) {
 	p.t.Helper()
 	if err := tunnelfile.Write(p.Path, text); err != nil {
 		p.t.Fatal(err)
@@ -76,7 +76,7 @@ func (p *program) SetFile(text string) {
 }
 
 // command is the program with these arguments, in an environment of its own.
-func (p *program) command(env []string, args ...string) *exec.Cmd {
+func (p *process) command(env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append([]string{asProgram + "=1", "XDG_RUNTIME_DIR=" + p.Runtime, "HOME=" + p.Runtime,
 		"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, env...)
@@ -85,12 +85,12 @@ func (p *program) command(env []string, args ...string) *exec.Cmd {
 }
 
 // Start runs the tunnel file, and ends it with the test.
-func (p *program) Start(env ...string) {
+func (p *process) Start(env ...string) {
 	p.t.Helper()
 	p.StartCommand(p.command(env, p.Path))
 }
 
-func (p *program) StartCommand(cmd *exec.Cmd) {
+func (p *process) StartCommand(cmd *exec.Cmd) {
 	p.t.Helper()
 	p.cmd, p.exited = cmd, make(chan struct{})
 	if err := cmd.Start(); err != nil {
@@ -109,7 +109,7 @@ func (p *program) StartCommand(cmd *exec.Cmd) {
 	})
 }
 
-func (p *program) Signal(s syscall.Signal) {
+func (p *process) Signal(s syscall.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
 		p.t.Fatal(err)
@@ -117,7 +117,7 @@ func (p *program) Signal(s syscall.Signal) {
 }
 
 // Ends waits for the end and checks the exit status.
-func (p *program) Ends(want int) {
+func (p *process) Ends(want int) {
 	p.t.Helper()
 	select {
 	case <-p.exited:
@@ -130,7 +130,7 @@ func (p *program) Ends(want int) {
 }
 
 // get asks the statistics socket.
-func (p *program) get(path string) (status int, body string, err error) {
+func (p *process) get(path string) (status int, body string, err error) {
 	socket := tunnelfile.ReportSocket(filepath.Join(p.Runtime, tunnelfile.RuntimeDirName), "t")
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -147,7 +147,7 @@ func (p *program) get(path string) (status int, body string, err error) {
 	return resp.StatusCode, string(text), err
 }
 
-func (p *program) Report() (r tunnelfile.Report, err error) {
+func (p *process) Report() (r tunnelfile.Report, err error) {
 	_, body, err := p.get("/status")
 	if err == nil {
 		err = json.Unmarshal([]byte(body), &r)
@@ -156,7 +156,7 @@ func (p *program) Report() (r tunnelfile.Report, err error) {
 }
 
 // Until waits until a condition holds of the report.
-func (p *program) Until(what string, condition func(tunnelfile.Report) bool) tunnelfile.Report {
+func (p *process) Until(what string, condition func(tunnelfile.Report) bool) tunnelfile.Report {
 	p.t.Helper()
 	var r tunnelfile.Report
 	testbed.WaitFor(p.t, 30*time.Second, func() error {
@@ -172,7 +172,7 @@ func (p *program) Until(what string, condition func(tunnelfile.Report) bool) tun
 	return r
 }
 
-func (p *program) UntilState(s tunnelfile.State) tunnelfile.Report {
+func (p *process) UntilState(s tunnelfile.State) tunnelfile.Report {
 	p.t.Helper()
 	return p.Until(string(s), func(r tunnelfile.Report) bool { return r.State == s })
 }

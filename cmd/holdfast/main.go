@@ -8,10 +8,11 @@ import (
 
 	"github.com/holdfast/holdfast/cli"
 	"github.com/holdfast/holdfast/demo"
+	"github.com/holdfast/holdfast/program"
 )
 
 func main() {
-	os.Exit(cli.Main(cli.Program{Version: versionText(), Demo: runDemo}, os.Args[1:]))
+	os.Exit(cli.Main(cli.Program{Version: program.Version(), Demo: runDemo}, os.Args[1:]))
 }
 
 func runDemo(ctx context.Context, args []string, color bool) error {

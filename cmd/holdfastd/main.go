@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/manager"
 	"github.com/holdfast/holdfast/netwatch"
+	"github.com/holdfast/holdfast/program"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -29,14 +30,14 @@ func main() {
 	verbose := flag.Bool("v", false, "log more")
 	flag.Parse()
 	if *version {
-		fmt.Println("holdfastd", versionText())
+		fmt.Println("holdfastd", program.Version())
 		return
 	}
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "holdfastd: unexpected argument %q\n", flag.Arg(0))
 		os.Exit(2)
 	}
-	log := newLog(*verbose)
+	log := program.Log(*verbose)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := run(ctx, *system, log); err != nil {
@@ -74,7 +75,7 @@ func run(ctx context.Context, system bool, log *slog.Logger) error {
 	m := manager.New(manager.Config{
 		Units: units, Networks: network.Networks(), Sleeps: network.Sleeps(),
 		Dirs: dirs, RuntimeDir: runtimeDir,
-		Host: host, Version: versionText(), Log: log,
+		Host: host, Version: program.Version(), Log: log,
 	})
 	// Nothing is touched before the name is ours: another daemon may be at work.
 	owned := nameOwned(ctx, bus)

@@ -1,18 +1,15 @@
-package main
+package program
 
 import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"syscall"
-
-	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// newLog is the log of the tunnel whose file is at path: text on stderr, one line an
-// event. The journal keeps its own time of each line, so none is written for it.
-func newLog(path string, verbose bool) *slog.Logger {
+// Log logs to stderr: text, one line an event. The journal keeps its own time of each
+// line, so none is written for it.
+func Log(verbose bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if verbose {
 		options.Level = slog.LevelDebug
@@ -25,11 +22,9 @@ func newLog(path string, verbose bool) *slog.Logger {
 			return a
 		}
 	}
-	name, ok := tunnelfile.NameOfFile(path)
-	if !ok {
-		name = strings.TrimSuffix(path, tunnelfile.Suffix)
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options)).With("tunnel", name)
+	log := slog.New(slog.NewTextHandler(os.Stderr, options))
+	slog.SetDefault(log)
+	return log
 }
 
 // toJournal says whether f goes straight to the journal: JOURNAL_STREAM names the

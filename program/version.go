@@ -1,11 +1,12 @@
-package main
+package program
 
 import "runtime/debug"
 
 // version is set by the linker in releases.
 var version string
 
-func versionText() string {
+// Version is the release, else what Go's build knows of the checkout, else "(devel)".
+func Version() string {
 	if version != "" {
 		return version
 	}
