@@ -10,7 +10,7 @@ import (
 
 // Agent answers what only a person can: a terminal, a dialog. Its context ends when the
 // answer is no longer wanted. It is asked one question at a time. An error that is
-// manager.ErrRefused says that the person does not want to answer; with any other the
+// ErrRefused says that the person does not want to answer; with any other the
 // next agent is asked.
 type Agent interface {
 	// Ask asks for a line. Kind is passphrase, password, code, pin or other.

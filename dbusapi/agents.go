@@ -8,7 +8,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/manager/listing"
 )
 
 // remoteAgent is a registered agent: an object of a connection to the bus.
@@ -187,7 +187,7 @@ func (o agentObject) ask(msg dbus.Message, answer any, method string, args ...an
 	}
 	for _, agent := range slices.Backward(agents) {
 		err := o.askOne(ctx, agent, answer, method, args...)
-		if err == nil || errors.Is(err, manager.ErrRefused) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, listing.ErrRefused) || ctx.Err() != nil {
 			return dbusError(err)
 		}
 	}

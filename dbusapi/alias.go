@@ -1,20 +1,20 @@
 package dbusapi
 
-import "github.com/holdfast/holdfast/manager"
+import "github.com/holdfast/holdfast/manager/listing"
 
 // What a client meets of the manager, under names of this package: a client needs to
 // know no other.
 type (
-	Tunnel = manager.Tunnel
-	Global = manager.Global
+	Tunnel = listing.Tunnel
+	Global = listing.Global
 )
 
 // Errors of the manager that reach a client; errors.Is finds them. A text that does not
 // parse is tunnelfile.Problems.
 var (
-	ErrNoSuchTunnel = manager.ErrNoSuchTunnel
-	ErrTunnelExists = manager.ErrTunnelExists
-	ErrInvalidName  = manager.ErrInvalidName
-	ErrNotStored    = manager.ErrNotStored
-	ErrRefused      = manager.ErrRefused
+	ErrNoSuchTunnel = listing.ErrNoSuchTunnel
+	ErrTunnelExists = listing.ErrTunnelExists
+	ErrInvalidName  = listing.ErrInvalidName
+	ErrNotStored    = listing.ErrNotStored
+	ErrRefused      = listing.ErrRefused
 )

@@ -9,12 +9,12 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/manager/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // Client talks to the daemon. Calls start a daemon that does not run, where D-Bus
-// activation is set up. Their errors are those of the manager (manager.ErrNoSuchTunnel,
+// activation is set up. Their errors are those of the manager (ErrNoSuchTunnel,
 // tunnelfile.Problems, …), ErrNoAgent, or say why there is no daemon to talk to:
 // ErrNotInstalled, ErrNotStarted, ErrGone.
 type Client struct {
@@ -61,7 +61,7 @@ func (c *Client) Activate(ctx context.Context) error {
 }
 
 // Tunnels is all tunnels, sorted by name.
-func (c *Client) Tunnels(ctx context.Context) ([]manager.Tunnel, error) {
+func (c *Client) Tunnels(ctx context.Context) ([]listing.Tunnel, error) {
 	byPath, _, err := c.managed(ctx)
 	if err != nil {
 		return nil, err
@@ -70,19 +70,19 @@ func (c *Client) Tunnels(ctx context.Context) ([]manager.Tunnel, error) {
 }
 
 // managed is all tunnels by object, and the reply's place in the order of messages.
-func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]manager.Tunnel, dbus.Sequence, error) {
+func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]listing.Tunnel, dbus.Sequence, error) {
 	var objects map[dbus.ObjectPath]map[string]map[string]dbus.Variant
 	call := c.call(ctx, EntryPath, objectManagerInterface+".GetManagedObjects")
 	if err := call.Store(&objects); err != nil {
 		return nil, 0, err
 	}
-	byPath := make(map[dbus.ObjectPath]manager.Tunnel, len(objects))
+	byPath := make(map[dbus.ObjectPath]listing.Tunnel, len(objects))
 	for path, interfaces := range objects {
 		properties, ok := interfaces[TunnelInterface]
 		if !ok {
 			continue
 		}
-		t, err := tunnelOf(manager.Tunnel{}, properties)
+		t, err := tunnelOf(listing.Tunnel{}, properties)
 		if err != nil {
 			return nil, 0, fmt.Errorf("%s: %w", path, err)
 		}
@@ -91,41 +91,41 @@ func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]manager.Tunne
 	return byPath, call.ResponseSequence, nil
 }
 
-func sorted(byPath map[dbus.ObjectPath]manager.Tunnel) []manager.Tunnel {
-	tunnels := make([]manager.Tunnel, 0, len(byPath))
+func sorted(byPath map[dbus.ObjectPath]listing.Tunnel) []listing.Tunnel {
+	tunnels := make([]listing.Tunnel, 0, len(byPath))
 	for _, t := range byPath {
 		tunnels = append(tunnels, t)
 	}
-	slices.SortFunc(tunnels, func(a, b manager.Tunnel) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(tunnels, func(a, b listing.Tunnel) int { return cmp.Compare(a.Name, b.Name) })
 	return tunnels
 }
 
 // Tunnel is the tunnel of this name.
-func (c *Client) Tunnel(ctx context.Context, name string) (manager.Tunnel, error) {
+func (c *Client) Tunnel(ctx context.Context, name string) (listing.Tunnel, error) {
 	var path dbus.ObjectPath
 	if err := c.manager(ctx, "GetTunnel", name).Store(&path); err != nil {
-		return manager.Tunnel{}, err
+		return listing.Tunnel{}, err
 	}
 	var properties map[string]dbus.Variant
 	if err := c.call(ctx, path, propertiesInterface+".GetAll", TunnelInterface).Store(&properties); err != nil {
-		return manager.Tunnel{}, err
+		return listing.Tunnel{}, err
 	}
-	return tunnelOf(manager.Tunnel{}, properties)
+	return tunnelOf(listing.Tunnel{}, properties)
 }
 
 // Global is what the daemon says of itself.
-func (c *Client) Global(ctx context.Context) (manager.Global, error) {
+func (c *Client) Global(ctx context.Context) (listing.Global, error) {
 	g, _, err := c.global(ctx)
 	return g, err
 }
 
-func (c *Client) global(ctx context.Context) (manager.Global, dbus.Sequence, error) {
+func (c *Client) global(ctx context.Context) (listing.Global, dbus.Sequence, error) {
 	var properties map[string]dbus.Variant
 	call := c.call(ctx, EntryPath, propertiesInterface+".GetAll", ManagerInterface)
 	if err := call.Store(&properties); err != nil {
-		return manager.Global{}, 0, err
+		return listing.Global{}, 0, err
 	}
-	g, err := globalOf(manager.Global{}, properties)
+	g, err := globalOf(listing.Global{}, properties)
 	return g, call.ResponseSequence, err
 }
 

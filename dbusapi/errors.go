@@ -8,7 +8,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/manager/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -21,11 +21,11 @@ var errorNames = []struct {
 	err  error
 	name string
 }{
-	{manager.ErrNoSuchTunnel, "io.github.holdfast.Holdfast1.Error.NoSuchTunnel"},
-	{manager.ErrTunnelExists, "io.github.holdfast.Holdfast1.Error.TunnelExists"},
-	{manager.ErrInvalidName, "io.github.holdfast.Holdfast1.Error.InvalidName"},
-	{manager.ErrNotStored, "io.github.holdfast.Holdfast1.Error.NotStored"},
-	{manager.ErrRefused, "io.github.holdfast.Holdfast1.Error.Refused"},
+	{listing.ErrNoSuchTunnel, "io.github.holdfast.Holdfast1.Error.NoSuchTunnel"},
+	{listing.ErrTunnelExists, "io.github.holdfast.Holdfast1.Error.TunnelExists"},
+	{listing.ErrInvalidName, "io.github.holdfast.Holdfast1.Error.InvalidName"},
+	{listing.ErrNotStored, "io.github.holdfast.Holdfast1.Error.NotStored"},
+	{listing.ErrRefused, "io.github.holdfast.Holdfast1.Error.Refused"},
 	{ErrNoAgent, "io.github.holdfast.Holdfast1.Error.NoAgent"},
 	{errors.ErrUnsupported, "org.freedesktop.DBus.Error.NotSupported"},
 }

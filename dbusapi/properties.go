@@ -8,12 +8,12 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/manager/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // properties is the one place where a tunnel becomes D-Bus values.
-func properties(t manager.Tunnel) map[string]dbus.Variant {
+func properties(t listing.Tunnel) map[string]dbus.Variant {
 	return variants(map[string]any{
 		"Name":           t.Name,
 		"Description":    t.Description,
@@ -36,7 +36,7 @@ func properties(t manager.Tunnel) map[string]dbus.Variant {
 
 // tunnelOf is the inverse of properties, but for what the bus does not carry of a
 // forward. With some of the properties it changes those of t and leaves the rest.
-func tunnelOf(t manager.Tunnel, from map[string]dbus.Variant) (manager.Tunnel, error) {
+func tunnelOf(t listing.Tunnel, from map[string]dbus.Variant) (listing.Tunnel, error) {
 	r := reader{from: from}
 	store(&r, "Name", &t.Name)
 	store(&r, "Description", &t.Description)
@@ -61,7 +61,7 @@ func tunnelOf(t manager.Tunnel, from map[string]dbus.Variant) (manager.Tunnel, e
 }
 
 // globalProperties is the one place where the manager's own properties become D-Bus values.
-func globalProperties(g manager.Global) map[string]dbus.Variant {
+func globalProperties(g listing.Global) map[string]dbus.Variant {
 	return variants(map[string]any{
 		"Version":       g.Version,
 		"Network":       g.Network,
@@ -71,7 +71,7 @@ func globalProperties(g manager.Global) map[string]dbus.Variant {
 }
 
 // globalOf is the inverse of globalProperties; it changes of g what is given.
-func globalOf(g manager.Global, from map[string]dbus.Variant) (manager.Global, error) {
+func globalOf(g listing.Global, from map[string]dbus.Variant) (listing.Global, error) {
 	r := reader{from: from}
 	store(&r, "Version", &g.Version)
 	store(&r, "Network", &g.Network)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/manager/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -18,8 +18,8 @@ type Backend interface {
 	UpdateTunnel(ctx context.Context, name, text string) error
 	RemoveTunnel(ctx context.Context, name string) error
 	CheckTunnel(ctx context.Context, name, text string) (tunnelfile.Problems, error)
-	Tunnel(ctx context.Context, name string) (manager.Tunnel, error)
-	Tunnels(ctx context.Context) ([]manager.Tunnel, error)
+	Tunnel(ctx context.Context, name string) (listing.Tunnel, error)
+	Tunnels(ctx context.Context) ([]listing.Tunnel, error)
 	Start(ctx context.Context, patterns []string) error
 	Stop(ctx context.Context, patterns []string) error
 	Restart(ctx context.Context, patterns []string) error
@@ -28,12 +28,10 @@ type Backend interface {
 	// Attended is called when an agent has registered.
 	Attended(ctx context.Context) error
 	Statistics(ctx context.Context, name string) (tunnelfile.Report, error)
-	Global(ctx context.Context) (manager.Global, error)
+	Global(ctx context.Context) (listing.Global, error)
 	// Subscribe calls f with every later change, in order, until cancel is called.
-	Subscribe(f func(manager.Change)) (cancel func())
+	Subscribe(f func(listing.Change)) (cancel func())
 }
-
-var _ Backend = (*manager.Manager)(nil)
 
 // callTime is how long a call may take; callers commonly wait 25 s.
 const callTime = 20 * time.Second
@@ -140,30 +138,30 @@ func (s *server) allowed(msg dbus.Message) *dbus.Error {
 }
 
 // tunnelAt is the tunnel whose object is at path.
-func (s *server) tunnelAt(path dbus.ObjectPath) (manager.Tunnel, *dbus.Error) {
+func (s *server) tunnelAt(path dbus.ObjectPath) (listing.Tunnel, *dbus.Error) {
 	name, ok := tunnelfile.NameOfPath(string(path))
 	if !ok {
-		return manager.Tunnel{}, unknownObject(path)
+		return listing.Tunnel{}, unknownObject(path)
 	}
 	ctx, cancel := s.deadline()
 	defer cancel()
 	t, err := s.backend.Tunnel(ctx, name)
-	if errors.Is(err, manager.ErrNoSuchTunnel) {
-		return manager.Tunnel{}, unknownObject(path)
+	if errors.Is(err, listing.ErrNoSuchTunnel) {
+		return listing.Tunnel{}, unknownObject(path)
 	}
 	return t, dbusError(err)
 }
 
 // publish announces a change that happened.
-func (s *server) publish(c manager.Change) {
+func (s *server) publish(c listing.Change) {
 	switch c.Kind {
-	case manager.Added:
+	case listing.Added:
 		s.emit(EntryPath, objectManagerInterface+".InterfacesAdded", tunnelPath(c.New.Name), tunnelInterfaces(c.New))
-	case manager.Removed:
+	case listing.Removed:
 		s.emit(EntryPath, objectManagerInterface+".InterfacesRemoved", tunnelPath(c.Old.Name), []string{TunnelInterface})
-	case manager.Changed:
+	case listing.Changed:
 		s.changed(tunnelPath(c.New.Name), TunnelInterface, differing(properties(c.Old), properties(c.New)))
-	case manager.GlobalChanged:
+	case listing.GlobalChanged:
 		s.changed(EntryPath, ManagerInterface, differing(globalProperties(c.OldGlobal), globalProperties(c.NewGlobal)))
 	}
 }

@@ -6,11 +6,11 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/manager/listing"
 )
 
 // tunnelInterfaces is a tunnel as GetManagedObjects and InterfacesAdded tell it.
-func tunnelInterfaces(t manager.Tunnel) map[string]map[string]dbus.Variant {
+func tunnelInterfaces(t listing.Tunnel) map[string]map[string]dbus.Variant {
 	return map[string]map[string]dbus.Variant{TunnelInterface: properties(t)}
 }
 

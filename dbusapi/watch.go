@@ -6,25 +6,25 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/manager/listing"
 )
 
 // Snapshot is all there is to know at one moment.
 type Snapshot struct {
 	Running bool  // the daemon is there; else the rest is empty
 	Err     error // why it is not, where that is known
-	Global  manager.Global
-	Tunnels []manager.Tunnel // sorted by name
+	Global  listing.Global
+	Tunnels []listing.Tunnel // sorted by name
 }
 
 // Tunnel is the tunnel of this name.
-func (s Snapshot) Tunnel(name string) (manager.Tunnel, bool) {
+func (s Snapshot) Tunnel(name string) (listing.Tunnel, bool) {
 	for _, t := range s.Tunnels {
 		if t.Name == name {
 			return t, true
 		}
 	}
-	return manager.Tunnel{}, false
+	return listing.Tunnel{}, false
 }
 
 // Watch tells how things are now, and again whenever something differs, until ctx ends
@@ -59,7 +59,7 @@ type watcher struct {
 	signals chan *dbus.Signal
 
 	now     Snapshot // but for its Tunnels
-	tunnels map[dbus.ObjectPath]manager.Tunnel
+	tunnels map[dbus.ObjectPath]listing.Tunnel
 	// Replies and signals come in one order. What was sent before these is in the reply already.
 	tunnelsAsOf, globalAsOf dbus.Sequence
 }

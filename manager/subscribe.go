@@ -55,7 +55,7 @@ func (s *subscriber) put(c Change) {
 			w.NewGlobal = c.NewGlobal
 			return
 		}
-		if c.Kind == GlobalChanged || w.Kind == GlobalChanged || w.name() != c.name() {
+		if c.Kind == GlobalChanged || w.Kind == GlobalChanged || nameOf(*w) != nameOf(c) {
 			continue
 		}
 		if c.Kind == Changed && (w.Kind == Changed || w.Kind == Added) {
@@ -92,8 +92,8 @@ func (s *subscriber) deliver() {
 	}
 }
 
-// name is the name of the tunnel that a change is about.
-func (c Change) name() string {
+// nameOf is the name of the tunnel that a change is about.
+func nameOf(c Change) string {
 	if c.Kind == Removed {
 		return c.Old.Name
 	}

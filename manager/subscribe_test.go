@@ -55,7 +55,7 @@ func TestSubscribe(t *testing.T) {
 	slowDone.Wait()
 	var got []string
 	for _, c := range slow {
-		got = append(got, fmt.Sprint(c.Kind, " ", c.name(), c.Old.Status, ">", c.New.Status, c.NewGlobal.Network))
+		got = append(got, fmt.Sprint(c.Kind, " ", nameOf(c), c.Old.Status, ">", c.New.Status, c.NewGlobal.Network))
 	}
 	want := []string{"0 a>0", "1 a0>1000", "3 >online", "0 b>1", "2 a1000>", "0 a>2000", "2 b1>"}
 	if !slices.Equal(got, want) {

@@ -1,0 +1,67 @@
+// Package listing is what the daemon publishes of its tunnels: the rows of the table that a
+// manager keeps, and the errors of its verbs. A client needs no more of the manager.
+package listing
+
+import (
+	"errors"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Tunnel is a snapshot of one row of the table: all that the bus shows of a tunnel.
+type Tunnel struct {
+	Name        string
+	Description string
+	Destination string
+	FilePath    string
+	Text        string // of the tunnel file
+	Unit        string // name of its service unit
+	StartMode   tunnelfile.StartMode
+	State       tunnelfile.State
+	Status      string    // one line for people
+	StateSince  time.Time // zero: not known
+	UpSince     time.Time // zero: not up
+	NextTry     time.Time // zero: none planned
+
+	LocalForward, RemoteForward, DynamicForward []string // as written
+
+	Forwards []tunnelfile.ForwardReport
+}
+
+// Global is what the bus shows of the manager itself.
+type Global struct {
+	Version       string
+	Network       string // online, limited, portal, offline, unknown
+	NetworkSource string // NetworkManager, networkd, netlink
+	Problems      []tunnelfile.Problem
+}
+
+// ChangeKind says what happened to a row.
+type ChangeKind int
+
+// What can happen to a row, or to the manager itself.
+const (
+	Added ChangeKind = iota
+	Changed
+	Removed
+	GlobalChanged
+)
+
+// Change is one difference between what was published and what is. Subscribers get
+// changes in order, after the fact, never from the goroutine that owns the table.
+type Change struct {
+	Kind     ChangeKind
+	Old, New Tunnel // Old for Changed and Removed, New for Added and Changed
+
+	OldGlobal, NewGlobal Global // for GlobalChanged
+}
+
+// Errors of the manager's verbs; a text that does not parse is tunnelfile.Problems.
+var (
+	ErrNoSuchTunnel = errors.New("no such tunnel")
+	ErrTunnelExists = errors.New("tunnel exists already")
+	ErrInvalidName  = errors.New("not a tunnel name")
+	ErrNotStored    = errors.New("not stored")
+	ErrRefused      = errors.New("refused")
+)
