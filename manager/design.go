@@ -32,12 +32,6 @@ type design struct {
 	mark    mark
 }
 
-// Who starts more often than this gives up: five crashes in a minute.
-const (
-	crashInterval = time.Minute
-	crashBurst    = 5
-)
-
 // defaults are the settings of each service unit that [Unit] and [Service] of a tunnel
 // file may replace.
 var defaults = map[string][]systemdctl.Setting{
@@ -79,7 +73,7 @@ func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
 	for i, l := range d.listen {
 		streams[i] = l.stream
 	}
-	d.mark = mark{service: digest(h.Program, t.Path, fmt.Sprint(settingsOf(t.Unit)), fmt.Sprint(settingsOf(t.Service)), fmt.Sprint(startBurst(t)))}
+	d.mark = mark{service: digest(h.Program, t.Path, fmt.Sprint(settingsOf(t.Unit)), fmt.Sprint(settingsOf(t.Service)), fmt.Sprint(tunnelfile.StartBurst(t)))}
 	service := systemdctl.Service{
 		Description:              description(t),
 		Slice:                    tunnelfile.Slice,
@@ -135,7 +129,7 @@ func baseOf(section string, t tunnelfile.Tunnel) []systemdctl.Setting {
 	base := append([]systemdctl.Setting(nil), defaults[section]...)
 	switch section {
 	case "Unit":
-		base = append(base, systemdctl.Setting{Key: "StartLimitBurst", Value: fmt.Sprint(startBurst(t))})
+		base = append(base, systemdctl.Setting{Key: "StartLimitBurst", Value: fmt.Sprint(tunnelfile.StartBurst(t))})
 	case "Service":
 		for _, s := range t.Service {
 			if s.Key == "NoNewPrivileges" && !yes(s.Value) {
@@ -145,15 +139,6 @@ func baseOf(section string, t tunnelfile.Tunnel) []systemdctl.Setting {
 		base = append(base, sandbox...)
 	}
 	return base
-}
-
-// startBurst is how many starts within crashInterval are too many. Those of a tunnel
-// that starts on demand and idles out are no crashes.
-func startBurst(t tunnelfile.Tunnel) int {
-	if t.Start != tunnelfile.StartOnDemand {
-		return crashBurst
-	}
-	return crashBurst + int(crashInterval/max(t.IdleTimeout, time.Second))
 }
 
 // missing is the settings of base that own does not have.

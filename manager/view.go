@@ -94,7 +94,7 @@ func (r *row) serviceState() (tunnelfile.State, string) {
 // serviceFailure says why a service unit gave up.
 func serviceFailure(s unit) string {
 	if s.Result == "start-limit-hit" || s.NRestarts > 0 {
-		return fmt.Sprintf("gave up after %d starts in a minute; the program last ended with %s", crashBurst, howEnded(s))
+		return fmt.Sprintf("gave up after %d starts in a minute; the program last ended with %s", tunnelfile.CrashBurst, howEnded(s))
 	}
 	return "its program ended with " + howEnded(s)
 }

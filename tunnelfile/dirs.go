@@ -176,7 +176,18 @@ func (d Dirs) load(name, path string) (Tunnel, error) {
 	case err != nil:
 		return Tunnel{}, Problems{{Path: path, Message: fileMessage(err)}}
 	}
-	sources := []source{{path, text}}
+	return d.merge(name, source{path, text})
+}
+
+// LoadAs is the tunnel as it would be if its file in the first folder had this text: the
+// drop-ins count, and nothing is written. The error may be Problems.
+func (d Dirs) LoadAs(name, text string) (Tunnel, error) {
+	return d.merge(name, source{filepath.Join(d[0], name+Suffix), text})
+}
+
+// merge is a tunnel file with the drop-ins of that name in all folders.
+func (d Dirs) merge(name string, file source) (Tunnel, error) {
+	sources := []source{file}
 	var unreadable Problems
 	dropIns, err := d.dropIns(name)
 	if err != nil {

@@ -1,0 +1,200 @@
+package tunnelfile
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Effect is what a changed key does to a tunnel that is up. The words are for scripts,
+// see holdfast(1), show --changes.
+type Effect string
+
+// Effects, the gentlest first.
+const (
+	EffectAtOnce   Effect = "at-once"
+	EffectAdded    Effect = "added"
+	EffectDropped  Effect = "dropped"
+	EffectTarget   Effect = "target" // the listener stays, and leads elsewhere
+	EffectRedial   Effect = "redial"
+	EffectMayStop  Effect = "may-stop"
+	EffectRestarts Effect = "restarts"
+)
+
+// String is the effect for people.
+func (e Effect) String() string {
+	switch e {
+	case EffectAdded:
+		return "added, others untouched"
+	case EffectDropped:
+		return "dropped: nothing new comes in, open connections go on; others untouched"
+	case EffectTarget:
+		return "new connections go to the new target, open ones go on; others untouched"
+	case EffectRedial:
+		return "new SSH connection, made before the old one is let go"
+	case EffectMayStop:
+		return "applied at once; a tunnel that may not run any more is stopped: open connections are cut"
+	case EffectRestarts:
+		return "restarts the unit: open connections are cut"
+	}
+	return "applied at once"
+}
+
+// Change is one key, or one forward, in which two texts of a tunnel file differ.
+type Change struct {
+	Section, Key string
+	Old, New     string // several values have a newline between them; empty: not written
+	Effect       Effect
+}
+
+// Changes is what putting the second tunnel in force in place of the first does while it is
+// up, key by key. What is in neither SettingsHash nor a unit's settings the daemon acts on.
+func Changes(before, now Tunnel) []Change {
+	var changes []Change
+	if before.Path != now.Path {
+		// The path is on the unit's command line.
+		changes = append(changes, Change{"", "file", before.Path, now.Path, EffectRestarts})
+	}
+	for _, t := range []*Tunnel{&before, &now} {
+		if t.Description == t.Destination {
+			t.Description = "" // it was not written
+		}
+	}
+	for _, key := range tunnelKeys {
+		if isForward(key.name) {
+			changes = append(changes, forwardChanges(ForwardKind(key.name), before, now)...)
+			continue
+		}
+		if was, is := key.format(before), key.format(now); !slices.Equal(was, is) {
+			changes = append(changes, Change{SectionTunnel, key.name, lines(was), lines(is), effectOf(key.name, before, now)})
+		}
+	}
+	changes = append(changes, settingChanges(SectionSSH, before.SSH, now.SSH, EffectRedial)...)
+	changes = append(changes, settingChanges(SectionUnit, before.Unit, now.Unit, EffectRestarts)...)
+	return append(changes, settingChanges(SectionService, before.Service, now.Service, EffectRestarts)...)
+}
+
+// Who starts more often than this gives up: five crashes in a minute.
+const (
+	StartInterval = time.Minute
+	CrashBurst    = 5
+)
+
+// StartBurst is how many starts of a tunnel's unit within StartInterval are too many.
+// Those of a tunnel that starts on demand and idles out are no crashes.
+func StartBurst(t Tunnel) int {
+	if t.Start != StartOnDemand {
+		return CrashBurst
+	}
+	return CrashBurst + int(StartInterval/max(t.IdleTimeout, time.Second))
+}
+
+// effectOf is the effect of a changed key of [Tunnel] that is no forward.
+func effectOf(key string, before, now Tunnel) Effect {
+	switch key {
+	case "Destination", "Transport":
+		return EffectRedial
+	case "Start", "IdleTimeout":
+		switch {
+		case StartBurst(before) != StartBurst(now):
+			return EffectRestarts // both are in the unit's StartLimitBurst=
+		case key == "Start" && now.Start == StartManual:
+			return EffectMayStop // nobody said up
+		}
+	case "Metered", "OnlyOn", "NeverOn":
+		return EffectMayStop
+	}
+	return EffectAtOnce
+}
+
+// forwardChanges is the forwards of one kind that come, go, or lead elsewhere.
+func forwardChanges(kind ForwardKind, before, now Tunnel) []Change {
+	var changes []Change
+	add := func(was, is string, e Effect) {
+		changes = append(changes, Change{SectionTunnel, string(kind), was, is, e})
+	}
+	came := forwardsBeside(kind, now, before)
+	for _, f := range forwardsBeside(kind, before, now) {
+		at := listeningOf(f, before)
+		i := slices.IndexFunc(came, func(g Forward) bool { return listeningOf(g, now) == at })
+		if i < 0 {
+			add(f.Text, "", EffectDropped)
+			continue
+		}
+		add(f.Text, came[i].Text, EffectTarget)
+		came = slices.Delete(came, i, i+1)
+	}
+	for _, f := range came {
+		add("", f.Text, EffectAdded)
+	}
+	return changes
+}
+
+// forwardsBeside is the forwards of one kind that a tunnel has and another has not.
+func forwardsBeside(kind ForwardKind, t, other Tunnel) []Forward {
+	return slices.DeleteFunc(slices.Clone(t.Forwards), func(f Forward) bool {
+		return f.Kind != kind || slices.ContainsFunc(other.Forwards, func(g Forward) bool {
+			return g.Kind == kind && g.Target == f.Target && listeningOf(g, other) == listeningOf(f, t)
+		})
+	})
+}
+
+// listening is what makes the listener of a forward the same one in another file.
+type listening struct {
+	at         Address
+	everywhere bool // GatewayPorts, where it matters
+}
+
+func listeningOf(f Forward, t Tunnel) listening {
+	return listening{f.Listen, f.Kind != RemoteForward && !f.Listen.Bind && gatewayPorts(t)}
+}
+
+// gatewayPorts is the tunnel's own GatewayPorts; the first one counts, as in ssh_config(5).
+func gatewayPorts(t Tunnel) bool {
+	for _, s := range t.SSH {
+		if strings.EqualFold(s.Key, "GatewayPorts") {
+			return strings.EqualFold(s.Value, "yes") || strings.EqualFold(s.Value, "true")
+		}
+	}
+	return false
+}
+
+// settingChanges is the keys of another section than [Tunnel] whose values differ. Where
+// only their order does, which may matter too, it is the section itself.
+func settingChanges(section string, before, now []Setting, e Effect) []Change {
+	var changes []Change
+	seen := make(map[string]bool)
+	for _, s := range slices.Concat(before, now) {
+		if seen[s.Key] {
+			continue
+		}
+		seen[s.Key] = true
+		if was, is := valuesOf(s.Key, before), valuesOf(s.Key, now); !slices.Equal(was, is) {
+			changes = append(changes, Change{section, s.Key, lines(was), lines(is), e})
+		}
+	}
+	if changes == nil && !slices.EqualFunc(before, now, func(a, b Setting) bool { return a.Key == b.Key && a.Value == b.Value }) {
+		return []Change{{Section: section, Effect: e}}
+	}
+	return changes
+}
+
+func valuesOf(key string, settings []Setting) []string {
+	var values []string
+	for _, s := range settings {
+		if s.Key == key {
+			values = append(values, s.Value)
+		}
+	}
+	return values
+}
+
+func isForward(key string) bool {
+	switch ForwardKind(key) {
+	case LocalForward, RemoteForward, DynamicForward:
+		return true
+	}
+	return false
+}
+
+func lines(values []string) string { return strings.Join(values, "\n") }
