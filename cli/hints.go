@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// hintFor is what a person can do about a tunnel that is stuck; "" where nothing need be done.
+// hintFor is what a person can do about a tunnel that is stuck, or not well; "" where nothing need be done.
 func hintFor(t dbusapi.Tunnel) string {
 	status := strings.ToLower(t.Status)
 	has := func(words ...string) bool {
@@ -30,6 +30,8 @@ func hintFor(t dbusapi.Tunnel) string {
 		return fmt.Sprintf("does %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", sshCommand(t), t.Name)
 	case t.State == tunnelfile.Blocked:
 		return fmt.Sprintf("mend it with holdfast edit %s; holdfast logs %s has more", t.Name, t.Name)
+	case t.State == tunnelfile.Degraded:
+		return fmt.Sprintf("what else it carries works, and it goes on trying; holdfast status %s shows each forward", t.Name)
 	case t.State == tunnelfile.Offline && has("portal"):
 		return "log in to this network with a browser; the tunnel follows by itself"
 	}

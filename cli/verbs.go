@@ -22,6 +22,7 @@ type action struct {
 	done func(now dbusapi.Tunnel, asked time.Time) bool
 	goal string // for people: "is up"
 	stop bool   // a tunnel that is stuck is where it should be
+	well bool   // one that is degraded is not
 }
 
 func (s *session) up(args []string) error {
@@ -29,6 +30,7 @@ func (s *session) up(args []string) error {
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
 		done: func(now dbusapi.Tunnel, _ time.Time) bool { return stands(now) },
 		goal: "is up",
+		well: true,
 	})
 }
 
@@ -71,6 +73,10 @@ func stands(t dbusapi.Tunnel) bool {
 
 // stale is how long a state that needs a person may be the one from before we asked.
 const stale = 2 * time.Second
+
+// settleTime is how long a tunnel may be degraded before up gives up on it: a forward may
+// come a moment after the others.
+const settleTime = 5 * time.Second
 
 // act does it, and waits until it is so for every tunnel.
 func (s *session) act(args []string, a action) error {
@@ -120,7 +126,7 @@ func (s *session) act(args []string, a action) error {
 		}
 		return nil
 	}
-	w := wait{session: s, action: a, client: client, start: start, pending: before, said: make(map[string]string), moved: make(map[string]bool)}
+	w := wait{session: s, action: a, client: client, start: start, pending: before, said: make(map[string]string), moved: make(map[string]bool), degraded: make(map[string]time.Time)}
 	if !s.out.live { // how they were is no news
 		for _, t := range before {
 			w.said[t.Name] = happening(t)
@@ -151,6 +157,8 @@ type wait struct {
 	moved   map[string]bool   // it has been on its way
 	ended   []dbusapi.Tunnel
 	failed  bool
+
+	degraded map[string]time.Time // since when it was seen to be, where that matters
 }
 
 func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) error {
@@ -163,15 +171,21 @@ func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) erro
 		defer ticker.Stop()
 		look = ticker.C
 	}
+	settle := time.NewTimer(settleTime)
+	defer settle.Stop()
 	for {
 		if w.take(now); len(w.pending) == 0 {
 			return w.result()
+		}
+		if left, some := w.settling(); some {
+			settle.Reset(left)
 		}
 		w.show(now)
 		select {
 		case <-w.ctx.Done():
 			return w.leave(now)
 		case <-fresh.C:
+		case <-settle.C:
 		case <-look:
 			now = w.lookAgain(now)
 		case next, ok := <-snapshots:
@@ -211,6 +225,10 @@ func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 func (w *wait) take(now dbusapi.Snapshot) {
 	w.pending = slices.DeleteFunc(w.pending, func(before dbusapi.Tunnel) bool {
 		t, there := now.Tunnel(before.Name)
+		if w.well && t.State == tunnelfile.Degraded {
+			return w.takeDegraded(t)
+		}
+		delete(w.degraded, before.Name)
 		switch {
 		case !there && w.stop:
 			w.finish(before, "was removed")
@@ -234,6 +252,34 @@ func (w *wait) take(now dbusapi.Snapshot) {
 		}
 		return true
 	})
+}
+
+// takeDegraded is take for a tunnel that is degraded and should be up.
+func (w *wait) takeDegraded(t dbusapi.Tunnel) (settled bool) {
+	since, seen := w.degraded[t.Name]
+	if !seen {
+		since = time.Now()
+		w.degraded[t.Name] = since
+	}
+	w.moved[t.Name] = true
+	if time.Since(since) < settleTime {
+		return false
+	}
+	delete(w.degraded, t.Name)
+	w.failed = true
+	w.ended = append(w.ended, t)
+	w.out.failure(fmt.Sprintf("%s is %s", t.Name, stateLine(t)), hintFor(t))
+	return true
+}
+
+// settling is how long the first of the tunnels that are degraded has left to come up.
+func (w *wait) settling() (left time.Duration, some bool) {
+	for _, since := range w.degraded {
+		if l := max(settleTime-time.Since(since), 0); !some || l < left {
+			left, some = l, true
+		}
+	}
+	return left, some
 }
 
 // finish says that a tunnel is where it should be.
