@@ -26,7 +26,7 @@ func parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 			if err == flag.ErrHelp {
 				return nil, errHelp
 			}
-			return nil, misuseError{message: strings.Replace(err.Error(), "flag provided but not defined: -", "no such flag: -", 1)}
+			return nil, misuseError{message: asTyped(err.Error(), args)}
 		}
 		if f.NArg() == 0 {
 			return rest, nil
@@ -38,6 +38,21 @@ func parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 		rest = append(rest, f.Arg(0))
 		args = f.Args()[1:]
 	}
+}
+
+// asTyped is a message of package flag, which knows flags by one dash, about a flag as it
+// stands among the arguments.
+func asTyped(message string, args []string) string {
+	name, unknown := strings.CutPrefix(message, "flag provided but not defined: -")
+	if !unknown {
+		return message
+	}
+	for _, arg := range args {
+		if typed, _, _ := strings.Cut(arg, "="); strings.TrimLeft(typed, "-") == name && typed != name {
+			return "no such flag: " + typed
+		}
+	}
+	return "no such flag: -" + name
 }
 
 // one is the only argument.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -71,7 +72,7 @@ func verbs() []verb {
 		{"reconnect", "NAME…|--all", "a new SSH connection, made before the old one is let go", (*session).reconnect},
 		{"set", "NAME KEY=VALUE…", "change keys in its file; comments and order stay", (*session).set},
 		{"edit", "NAME", "open its file in your editor", (*session).edit},
-		{"show", "NAME…", "print its file and drop-ins", (*session).show},
+		{"show", "NAME…|--changes NAME [FILE|-]", "print its file and drop-ins, or what another text would change", (*session).show},
 		{"remove", "NAME…", "stop it and delete its file", (*session).remove},
 		{"explain", "NAME", "every setting in force, and where it came from", (*session).explainTunnel},
 		{"trust", "NAME", "show the server's host key, and record it on a yes", (*session).trust},
@@ -132,6 +133,9 @@ func (s *session) run(args []string) error {
 		if word == later {
 			return misuseError{message: fmt.Sprintf("%s: not built yet", word)}
 		}
+	}
+	if strings.HasPrefix(word, "-") {
+		return misuseError{message: "no such flag: " + word, usage: "holdfast help"}
 	}
 	if meant, ok := otherWords[word]; ok {
 		return misuseError{message: fmt.Sprintf("no verb %q", word), usage: "holdfast " + meant}

@@ -59,6 +59,7 @@ var flagsOf = map[string][]candidate{
 	"down":      {{"--all", "all tunnels"}, {"--no-wait", "do not wait until it is so"}},
 	"restart":   {{"--all", "all tunnels"}, {"--no-wait", "do not wait until it is so"}},
 	"reconnect": {{"--all", "all tunnels"}, {"--no-wait", "do not wait until it is so"}},
+	"show":      {{"--changes", "what another text of its file would do"}},
 	"logs":      {{"-f", "follow"}, {"-n", "so many lines"}},
 }
 
@@ -106,7 +107,12 @@ func (s *session) candidatesFor(verb string, before []string) []candidate {
 			keys = append(keys, candidate{key + "=", ""})
 		}
 		return keys
-	case "list", "status", "up", "down", "restart", "reconnect", "show", "remove":
+	case "show":
+		if slices.Contains(before, "--changes") && len(names) > 0 {
+			return nil // a file
+		}
+		return s.tunnelNames(names)
+	case "list", "status", "up", "down", "restart", "reconnect", "remove":
 		return s.tunnelNames(names)
 	case "edit", "logs", "explain", "trust":
 		if len(names) == 0 {

@@ -116,6 +116,7 @@ func (s *session) store(client *dbusapi.Client, before dbusapi.Tunnel, text stri
 	if now.Text != before.Text && now.Text != text {
 		return fmt.Errorf("%s was changed by somebody else meanwhile", tilde(now.FilePath))
 	}
+	s.sayCuts(before.Name, text)
 	return client.UpdateTunnel(ctx, before.Name, text)
 }
 

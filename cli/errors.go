@@ -36,6 +36,9 @@ func (e hinted) Unwrap() error { return e.err }
 
 // exit prints an error and returns the exit status for it.
 func (s *session) exit(err error) int {
+	if unwritten := s.out.unwritten(); unwritten != nil && (err == nil || errors.Is(err, errNotRunning)) {
+		err = unwritten
+	}
 	var misuse misuseError
 	switch {
 	case err == nil:
@@ -56,8 +59,11 @@ func (s *session) exit(err error) int {
 	}
 	message, hint := s.explain(err)
 	s.out.failure(message, hint)
-	if errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+	switch {
+	case errors.Is(err, dbusapi.ErrNoSuchTunnel):
 		return exitNoSuch
+	case errors.Is(err, dbusapi.ErrInvalidName):
+		return exitMisused
 	}
 	return exitFailed
 }

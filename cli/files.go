@@ -37,7 +37,12 @@ func (s *session) set(args []string) error {
 		return err
 	}
 	if text != t.Text {
-		if err := client.UpdateTunnel(ctx, name, text); err != nil {
+		err := client.UpdateTunnel(ctx, name, text)
+		var problems tunnelfile.Problems
+		if errors.As(err, &problems) {
+			return blame(problems, "", tilde(t.FilePath))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -146,12 +151,13 @@ func (s *session) remove(args []string) error {
 // systemctl cat. It needs no daemon.
 func (s *session) show(args []string) error {
 	flags := s.flags()
-	if flags.Bool("changes", false, ""); slices.Contains(args, "--changes") {
-		return misuseError{message: "--changes: not built yet"}
-	}
+	changes := flags.Bool("changes", false, "")
 	names, err := parse(flags, args)
 	if err != nil {
 		return err
+	}
+	if *changes {
+		return s.showChanges(names)
 	}
 	if len(names) == 0 {
 		return misuseError{message: "which tunnel?"}

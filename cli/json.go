@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // The shapes of --json. Members are added, never renamed or removed; times are RFC 3339
@@ -11,6 +12,7 @@ import (
 //
 //	list, up, down, restart, reconnect, add, set, edit   [tunnelJSON…]
 //	status                                               statusJSON (with --watch one to a line)
+//	show --changes                                       [changeJSON…]
 //	version                                              versionJSON
 
 type statusJSON struct {
@@ -73,6 +75,14 @@ type statisticsJSON struct {
 	HostKey       string  `json:"host_key"`
 }
 
+type changeJSON struct {
+	Section string `json:"section"` // empty: the file itself
+	Key     string `json:"key"`
+	Old     string `json:"old"` // several values have a newline between them
+	New     string `json:"new"`
+	Effect  string `json:"effect"` // at-once, added, dropped, target, redial, may-stop, restarts
+}
+
 type versionJSON struct {
 	Version string `json:"version"`
 	Daemon  string `json:"daemon"` // empty when none answers
@@ -108,6 +118,14 @@ func tunnelAsJSON(t dbusapi.Tunnel) tunnelJSON {
 		j.Forwards = append(j.Forwards, forwardJSON{string(f.Kind), f.Listen, f.Target, string(f.State), f.Message})
 	}
 	return j
+}
+
+func changesAsJSON(changes []tunnelfile.Change) []changeJSON {
+	list := make([]changeJSON, len(changes))
+	for i, c := range changes {
+		list[i] = changeJSON{c.Section, c.Key, c.Old, c.New, string(c.Effect)}
+	}
+	return list
 }
 
 func timeAsJSON(t time.Time) *time.Time {

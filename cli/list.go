@@ -123,7 +123,7 @@ func (s *session) status(args []string) error {
 		} else {
 			err = s.showStatus(client, snapshot, names, *watch, first)
 		}
-		if err != nil || !*watch {
+		if err = cmp.Or(err, s.out.unwritten()); err != nil || !*watch {
 			return err
 		}
 	}

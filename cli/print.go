@@ -24,7 +24,8 @@ import (
 
 // printer prints.
 type printer struct {
-	out, err io.Writer
+	out      *output
+	err      io.Writer
 	color    bool // on out
 	live     bool // a line on err can be written anew
 	width    int  // of out; 0: no end
@@ -35,9 +36,31 @@ type printer struct {
 	asking   bool       // somebody is typing an answer
 }
 
+// output is standard output. It remembers the first write that failed, so that nobody
+// takes half a list for the whole.
+type output struct {
+	file io.Writer
+	err  error
+}
+
+func (o *output) Write(text []byte) (int, error) {
+	n, err := o.file.Write(text)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// unwritten is why something that was asked for could not be printed.
+func (p *printer) unwritten() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.err
+}
+
 func newPrinter(out, err *os.File, getenv func(string) string) *printer {
 	dumb := getenv("TERM") == "dumb" || getenv("TERM") == ""
-	p := &printer{out: out, err: err}
+	p := &printer{out: &output{file: out}, err: err}
 	p.color = getenv("NO_COLOR") == "" && !dumb && term.IsTerminal(int(out.Fd()))
 	p.live = !dumb && term.IsTerminal(int(err.Fd()))
 	p.width = terminalWidth(out)

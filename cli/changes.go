@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// showChanges says what another text of a tunnel's file would do to the tunnel while it is
+// up, a line a change. It writes nothing and needs no daemon.
+func (s *session) showChanges(args []string) error {
+	if len(args) == 0 || len(args) > 2 {
+		return misuseError{message: "which tunnel, and which text?", usage: "holdfast show --changes NAME [FILE|-]"}
+	}
+	name, file := args[0], "-"
+	if len(args) == 2 {
+		file = args[1]
+	}
+	if _, err := s.files(name); err != nil {
+		return err
+	}
+	text, err := textOf(file)
+	if err != nil {
+		return err
+	}
+	changes, err := s.changes(name, text, file)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.out.json(changesAsJSON(changes), false)
+	}
+	if len(changes) == 0 {
+		s.out.line("Nothing changes.")
+	}
+	for _, c := range changes {
+		s.out.line("%s: %s", plain(changeText(c)), c.Effect)
+	}
+	return nil
+}
+
+// textOf is what a file says, or standard input where it is "-".
+func textOf(file string) (string, error) {
+	if file != "-" {
+		text, err := os.ReadFile(file)
+		return string(text), err
+	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		return "", misuseError{message: "which text? A FILE, or one on standard input", usage: "holdfast show --changes NAME [FILE|-]"}
+	}
+	text, err := io.ReadAll(os.Stdin)
+	return string(text), err
+}
+
+// changes is what the text, from file, would change of the tunnel that is in force now.
+func (s *session) changes(name, text, file string) ([]tunnelfile.Change, error) {
+	before, err := s.dirs().Load(name)
+	if err != nil {
+		return nil, err
+	}
+	now, err := s.dirs().LoadAs(name, text)
+	var problems tunnelfile.Problems
+	if errors.As(err, &problems) {
+		if file == "-" {
+			file = "standard input"
+		}
+		return nil, blame(problems, filepath.Join(s.dirs()[0], name+tunnelfile.Suffix), file)
+	}
+	return tunnelfile.Changes(before, now), err
+}
+
+// blame is the problems of one path as those of another.
+func blame(problems tunnelfile.Problems, path, file string) tunnelfile.Problems {
+	problems = slices.Clone(problems)
+	for i, p := range problems {
+		if p.Path == path {
+			problems[i].Path = file
+		}
+	}
+	return problems
+}
+
+// changeText is what differs: "RetryMax=60s → 5s", "LocalForward=1:h:1".
+func changeText(c tunnelfile.Change) string {
+	key := c.Key
+	switch {
+	case c.Section == "":
+	case c.Key == "":
+		key = "the order in [" + c.Section + "]"
+	case c.Section != tunnelfile.SectionTunnel:
+		key = c.Section + "." + c.Key
+	}
+	was, is := strings.ReplaceAll(c.Old, "\n", ", "), strings.ReplaceAll(c.New, "\n", ", ")
+	switch {
+	case was == "" && is == "":
+		return key
+	case c.Effect == tunnelfile.EffectAdded, c.Effect == tunnelfile.EffectDropped:
+		return key + "=" + was + is
+	case was == "":
+		return key + "=" + is
+	case is == "":
+		return key + " removed"
+	}
+	return fmt.Sprintf("%s=%s → %s", key, was, is)
+}
+
+// sayCuts warns of a text that cannot be put in force without cutting open connections.
+func (s *session) sayCuts(name, text string) {
+	changes, err := s.changes(name, text, "")
+	if err != nil {
+		return // who stores the text hears of it
+	}
+	var keys []string
+	for _, c := range changes {
+		if c.Effect == tunnelfile.EffectRestarts {
+			keys = append(keys, changeText(c))
+		}
+	}
+	if len(keys) > 0 {
+		s.out.note("%s: %s", plain(strings.Join(keys, ", ")), tunnelfile.EffectRestarts)
+	}
+}
