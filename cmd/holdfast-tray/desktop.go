@@ -58,6 +58,18 @@ func ownName(ctx context.Context, bus *dbus.Conn) (first bool, err error) {
 	return reply == uint32(dbus.RequestNameReplyPrimaryOwner), nil
 }
 
+// errBusGone is no dbusapi.ErrNoBus: the next bus may be there already, so to start the
+// tray again does help.
+var errBusGone = errors.New("the message bus went away")
+
+// alive says whether the bus answers. GIO ends a program whose bus goes away with the
+// very signal that asks it to end: only the bus tells the two apart.
+func alive(bus *dbus.Conn) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Err == nil
+}
+
 // watcherGrace is how long a panel may take to appear after login.
 const watcherGrace = 15 * time.Second
 

@@ -118,6 +118,9 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 	if err == nil {
 		err = <-ended
 	}
+	if (err == nil || errors.Is(err, dbusapi.ErrNoBus)) && !alive(bus) {
+		return errBusGone
+	}
 	if errors.Is(err, indicator.ErrUnseen) {
 		time.Sleep(unseenPause)
 	}

@@ -333,6 +333,24 @@ func TestScreenGone(t *testing.T) {
 	}
 }
 
+// TestBusGone ends the bus under the tray: it is started again, and finds the next one.
+func TestBusGone(t *testing.T) {
+	session(t)
+	w, _ := watch(t)
+	p := launch(t)
+	w.icon(t)
+	var bus uint32
+	if err := w.conn.BusObject().Call("org.freedesktop.DBus.GetConnectionUnixProcessID", 0, "org.freedesktop.DBus").Store(&bus); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(int(bus), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if status := p.status(t); status == 0 || status == exitUnavailable {
+		t.Errorf("exit status %d, which nobody takes for a failure", status)
+	}
+}
+
 func TestNoDesktop(t *testing.T) {
 	session(t)
 	display := os.Getenv("DISPLAY")
