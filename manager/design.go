@@ -42,6 +42,9 @@ var defaults = map[string][]systemdctl.Setting{
 		{Key: "RestartSec", Value: "5s"},
 		{Key: "TimeoutStopSec", Value: "15s"}, // the worker lets open channels drain for 10 s
 		{Key: "WatchdogSec", Value: "30s"},
+		// With SIGABRT, systemd's own choice, a stopped worker would be woken to die, and
+		// take along the clients that came meanwhile.
+		{Key: "WatchdogSignal", Value: "SIGKILL"},
 	},
 }
 
