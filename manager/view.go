@@ -83,21 +83,37 @@ func (r *row) serviceState() (tunnelfile.State, string) {
 	state := tunnelfile.StateOf(s.ActiveState, s.SubState, text)
 	_, rest := tunnelfile.SplitStatus(text)
 	switch {
+	case s.waits() && s.besideFailed():
+		rest = besideFailed + "; it is started again shortly"
 	case s.waits():
 		rest = "its program ended (" + howEnded(s) + ") and is started again shortly"
 	case state == tunnelfile.Failed:
-		rest = serviceFailure(s)
+		rest = r.serviceFailure()
 	}
 	return state, rest
 }
 
 // serviceFailure says why a service unit gave up.
-func serviceFailure(s unit) string {
-	if s.Result == "start-limit-hit" || s.NRestarts > 0 {
-		return fmt.Sprintf("gave up after %d starts in a minute; the program last ended with %s", tunnelfile.CrashBurst, howEnded(s))
+func (r *row) serviceFailure() string {
+	s := r.service
+	why := "the program last ended with " + howEnded(s)
+	if s.besideFailed() {
+		why = besideFailed
 	}
-	return "its program ended with " + howEnded(s)
+	if s.Result != "start-limit-hit" && s.NRestarts == 0 {
+		return why
+	}
+	burst := tunnelfile.CrashBurst
+	if r.file != nil {
+		burst = tunnelfile.StartBurst(*r.file)
+	}
+	return fmt.Sprintf("gave up after %d starts in a minute; %s", burst, why)
 }
+
+const besideFailed = "a command that comes before the program, as of ExecStartPre=, failed"
+
+// besideFailed says whether not the program but another command of the unit failed.
+func (u unit) besideFailed() bool { return u.Result == "exit-code" && u.ExecMainStatus == 0 }
 
 // howEnded is how a service's program ended last, for people.
 func howEnded(s unit) string {

@@ -11,6 +11,10 @@ import (
 func TestState(t *testing.T) {
 	blocked := systemdctl.Unit{ActiveState: "failed", SubState: "failed", Result: "exit-code", ExecMainStatus: 77, Environment: ours}
 	loop := systemdctl.Unit{ActiveState: "failed", SubState: "failed", Result: "exit-code", ExecMainStatus: 2, NRestarts: 5, Environment: ours}
+	unready := crashed
+	unready.Result, unready.ExecMainStatus = "exit-code", 0
+	hopeless := loop
+	hopeless.ExecMainStatus = 0
 	killed := crashed
 	killed.Result, killed.ExecMainStatus = "signal", 9
 	spinning := badSocket
@@ -36,6 +40,8 @@ func TestState(t *testing.T) {
 		{"denied", tunnelfile.StartAuto, blocked, absent, nil, obstacle{}, tunnelfile.Blocked, "the server refused every way to authenticate"},
 		{"crash loop", tunnelfile.StartAuto, loop, listening, nil, obstacle{}, tunnelfile.Failed, "gave up after 5 starts in a minute; the program last ended with exit status 2"},
 		{"killed", tunnelfile.StartAuto, killed, serving, nil, obstacle{}, tunnelfile.Retrying, "its program ended (signal 9, killed) and is started again shortly"},
+		{"ExecStartPre= fails", tunnelfile.StartAuto, unready, serving, nil, obstacle{}, tunnelfile.Retrying, besideFailed + "; it is started again shortly"},
+		{"ExecStartPre= fails on demand", tunnelfile.StartOnDemand, hopeless, spinning, func(r *row) { r.file.IdleTimeout = 10 * time.Second }, obstacle{}, tunnelfile.Failed, "gave up after 11 starts in a minute; " + besideFailed},
 		{"trigger limit", tunnelfile.StartOnDemand, dead, spinning, nil, obstacle{}, tunnelfile.Failed, "too many connections while the program could not take them"},
 		{"stopped by hand", tunnelfile.StartAuto, absent, absent, func(r *row) { r.alone = true }, obstacle{}, tunnelfile.Inactive, "stopped by systemctl"},
 	} {
