@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// A tunnel that is degraded has some seconds to come up; each time anew.
+func TestDegradedForAWhile(t *testing.T) {
+	var said, wrong strings.Builder
+	tunnel := dbusapi.Tunnel{Name: "web"}
+	w := wait{
+		session:  &session{out: &printer{out: &output{file: &said}, err: &wrong}},
+		action:   action{done: func(now dbusapi.Tunnel, _ time.Time) bool { return stands(now) }, goal: "is up", well: true},
+		pending:  []dbusapi.Tunnel{tunnel},
+		moved:    make(map[string]bool),
+		degraded: make(map[string]time.Time),
+	}
+	see := func(s tunnelfile.State) {
+		tunnel.State = s
+		w.take(dbusapi.Snapshot{Running: true, Tunnels: []dbusapi.Tunnel{tunnel}})
+	}
+	see(tunnelfile.Degraded)
+	if left, some := w.settling(); len(w.pending) != 1 || !some || left <= settleTime/2 {
+		t.Errorf("just degraded: %d pending, %v left", len(w.pending), left)
+	}
+	see(tunnelfile.Retrying)
+	if _, some := w.settling(); some {
+		t.Error("the time runs while it is not degraded")
+	}
+	see(tunnelfile.Degraded)
+	w.degraded["web"] = time.Now().Add(-settleTime)
+	see(tunnelfile.Degraded)
+	if len(w.pending) != 0 || !w.failed || !strings.HasPrefix(wrong.String(), "holdfast: web is degraded\n") {
+		t.Errorf("degraded for %v: %d pending, said %q", settleTime, len(w.pending), wrong.String())
+	}
+
+	w.pending, w.failed = []dbusapi.Tunnel{{Name: "web"}}, false
+	see(tunnelfile.Degraded)
+	see(tunnelfile.Up)
+	if len(w.pending) != 0 || w.failed || said.String() != "web is up\n" {
+		t.Errorf("up in time: %d pending, said %q", len(w.pending), said.String())
+	}
+}
