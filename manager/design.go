@@ -42,8 +42,8 @@ var defaults = map[string][]systemdctl.Setting{
 		{Key: "RestartSec", Value: "5s"},
 		{Key: "TimeoutStopSec", Value: "15s"}, // the worker lets open channels drain for 10 s
 		{Key: "WatchdogSec", Value: "30s"},
-		// With SIGABRT, systemd's own choice, a stopped worker would be woken to die, and
-		// take along the clients that came meanwhile.
+		// With SIGABRT, systemd's own choice, a stopped worker runs on until it has died, and may
+		// take along clients that came meanwhile.
 		{Key: "WatchdogSignal", Value: "SIGKILL"},
 	},
 }
