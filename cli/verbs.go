@@ -246,8 +246,12 @@ func (w *wait) take(now dbusapi.Snapshot) {
 			w.ended = append(w.ended, t)
 			w.out.failure(t.Name+" was stopped meanwhile", "")
 		default:
-			// From offline the way to connecting leads through inactive.
-			w.moved[t.Name] = w.moved[t.Name] || t.State != tunnelfile.Inactive && t.State != tunnelfile.Stopping && t.State != tunnelfile.Offline
+			// From offline and from failed the way to connecting leads through inactive.
+			switch t.State {
+			case tunnelfile.Inactive, tunnelfile.Stopping, tunnelfile.Offline, tunnelfile.Failed:
+			default:
+				w.moved[t.Name] = true
+			}
 			return false
 		}
 		return true

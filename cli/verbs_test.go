@@ -46,3 +46,27 @@ func TestDegradedForAWhile(t *testing.T) {
 		t.Errorf("up in time: %d pending, said %q", len(w.pending), said.String())
 	}
 }
+
+// From offline and from failed, up leads through inactive; from connecting it does not.
+func TestStoppedMeanwhile(t *testing.T) {
+	for before, stopped := range map[tunnelfile.State]bool{
+		tunnelfile.Offline: false, tunnelfile.Failed: false, tunnelfile.Connecting: true, tunnelfile.Retrying: true,
+	} {
+		var said, wrong strings.Builder
+		since := time.Now()
+		w := wait{
+			session:  &session{out: &printer{out: &output{file: &said}, err: &wrong}},
+			action:   action{done: func(now dbusapi.Tunnel, _ time.Time) bool { return stands(now) }, goal: "is up", well: true},
+			start:    since,
+			pending:  []dbusapi.Tunnel{{Name: "web", State: before, StateSince: since}},
+			moved:    make(map[string]bool),
+			degraded: make(map[string]time.Time),
+		}
+		for _, s := range []tunnelfile.State{before, tunnelfile.Inactive} {
+			w.take(dbusapi.Snapshot{Running: true, Tunnels: []dbusapi.Tunnel{{Name: "web", State: s, StateSince: since}}})
+		}
+		if got := strings.Contains(wrong.String(), "stopped meanwhile"); got != stopped {
+			t.Errorf("%s, then inactive: said %q", before, wrong.String())
+		}
+	}
+}
