@@ -2,6 +2,7 @@ package forward
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -77,11 +78,11 @@ func TestEveryKindOfForward(t *testing.T) {
 				if r := s.Report()[0]; r.BytesSent != uint64(size) || r.BytesReceived != uint64(size) || r.ChannelsOpen != 0 || r.ChannelsTotal != 1 {
 					return fmt.Errorf("counted %+v", r)
 				}
+				if s.IdleSince().IsZero() {
+					return errors.New("not idle after its last connection")
+				}
 				return nil
 			})
-			if s.IdleSince().IsZero() {
-				t.Error("not idle after its last connection")
-			}
 		})
 	}
 }
