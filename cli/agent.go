@@ -15,8 +15,9 @@ import (
 
 // terminalAgent asks the person at the terminal that holdfast runs in.
 type terminalAgent struct {
-	tty *os.File
-	out *printer
+	tty   *os.File
+	out   *printer
+	typed *answers
 }
 
 // terminalAgent is one, where there is a person at a terminal.
@@ -29,7 +30,7 @@ func (s *session) terminalAgent() (agent terminalAgent, ok bool) {
 	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err != nil || group != unix.Getpgrp() {
 		return terminalAgent{}, false
 	}
-	return terminalAgent{os.Stdin, s.out}, true
+	return terminalAgent{os.Stdin, s.out, new(answers)}, true
 }
 
 // Ask asks for a line, unseen unless echo is set.
@@ -60,6 +61,7 @@ func (a terminalAgent) Ask(ctx context.Context, tunnel, kind, prompt string, ech
 		if l.err != nil {
 			return "", fmt.Errorf("%w: %w", dbusapi.ErrRefused, l.err)
 		}
+		a.typed.add(tunnel, kind, prompt, l.text)
 		return l.text, nil
 	case <-ctx.Done():
 		// The reader stays behind until the next line; the terminal must show it again.

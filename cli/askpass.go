@@ -1,8 +1,13 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"os"
 	"strings"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/keyring"
 )
 
 // question is what an SSH_ASKPASS program is asked.
@@ -39,23 +44,30 @@ func questionOf(prompt, askpassPrompt string) question {
 	return question{kind: "other"}
 }
 
-// askpass is the SSH_ASKPASS program of tunnels: it asks the daemon, which asks whoever
-// is there. HOLDFAST_NAME says for which tunnel.
+// askpass is the SSH_ASKPASS program of tunnels: it looks into the keyring, and asks the
+// daemon, which asks whoever is there. HOLDFAST_NAME says for which tunnel, HOLDFAST_AGAIN
+// that the last answer was wrong.
+//
+// Its exit status tells a no, 1, which is a person's last word, from nobody being there, 4.
 func (s *session) askpass(args []string) error {
 	if len(args) != 1 {
 		return misuseError{message: "askpass is for ssh to call, with one prompt", usage: "SSH_ASKPASS_REQUIRE=force SSH_ASKPASS=…"}
 	}
 	prompt, tunnel := args[0], os.Getenv("HOLDFAST_NAME")
 	q := questionOf(prompt, os.Getenv("SSH_ASKPASS_PROMPT"))
+	if secret, ok := s.remembered(keyring.AccountOf(q.kind, prompt)); ok {
+		s.out.line("%s", secret)
+		return nil
+	}
 	client, err := s.daemon()
 	if err != nil {
-		return err
+		return nobodyThere{err}
 	}
 	// No deadline: a person is thinking, and ssh ends us when it no longer wants to know.
 	if !q.confirm && !q.tell {
 		answer, err := client.Ask(s.ctx, tunnel, q.kind, prompt, q.echo)
 		if err != nil {
-			return err
+			return unanswered(err)
 		}
 		s.out.line("%s", answer)
 		return nil
@@ -66,7 +78,7 @@ func (s *session) askpass(args []string) error {
 	yes, err := client.Confirm(s.ctx, tunnel, q.kind, prompt)
 	switch {
 	case err != nil:
-		return err
+		return unanswered(err)
 	case q.word && yes:
 		s.out.line("yes")
 	case q.word:
@@ -75,4 +87,29 @@ func (s *session) askpass(args []string) error {
 		return errSaid
 	}
 	return nil
+}
+
+// remembered is what the keyring has for the account, unless that has just been wrong.
+func (s *session) remembered(account keyring.Account) (secret string, ok bool) {
+	if account == "" || os.Getenv("HOLDFAST_AGAIN") != "" || s.system {
+		return "", false
+	}
+	secret, ok, err := keyring.SecretService{}.Get(s.ctx, account)
+	if errors.Is(err, keyring.ErrLocked) { // that there is none is no news
+		s.out.note("%s", err)
+	}
+	return secret, ok
+}
+
+// nobodyThere says that a question reached no person.
+type nobodyThere struct{ error }
+
+func (e nobodyThere) Unwrap() error { return e.error }
+
+// unanswered tells an error of the question's from a person's no.
+func unanswered(err error) error {
+	if errors.Is(err, dbusapi.ErrRefused) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nobodyThere{err}
 }

@@ -59,6 +59,9 @@ func (s *session) exit(err error) int {
 	}
 	message, hint := s.explain(err)
 	s.out.failure(message, hint)
+	if _, nobody := errors.AsType[nobodyThere](err); nobody {
+		return exitNotRunning
+	}
 	switch {
 	case errors.Is(err, dbusapi.ErrNoSuchTunnel):
 		return exitNoSuch

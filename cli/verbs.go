@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -112,7 +113,8 @@ func (s *session) act(args []string, a action) error {
 		s.out.note("No tunnels yet.")
 		return nil
 	}
-	stopAsking := s.answerPrompts(client)
+	agent, stopAsking := s.answerPrompts(client)
+	stopAsking = sync.OnceFunc(stopAsking)
 	defer stopAsking()
 	ctx, cancel := s.call()
 	defer cancel()
@@ -132,7 +134,12 @@ func (s *session) act(args []string, a action) error {
 			w.said[t.Name] = happening(t)
 		}
 	}
-	return w.run(first, snapshots)
+	err = w.run(first, snapshots)
+	if agent.typed != nil {
+		stopAsking()
+		w.offerToRemember(agent)
+	}
+	return err
 }
 
 // interruptedOr is err, unless somebody pressed Ctrl-C.
@@ -359,22 +366,22 @@ func (w *wait) result() error {
 
 // answerPrompts makes this terminal answer what only a person can, until the returned
 // function is called.
-func (s *session) answerPrompts(client *dbusapi.Client) (stop func()) {
+func (s *session) answerPrompts(client *dbusapi.Client) (agent terminalAgent, stop func()) {
 	agent, ok := s.terminalAgent()
 	if !ok {
-		return func() {}
+		return agent, func() {}
 	}
 	// Ctrl-C may come in the middle of a passphrase, when what is typed is not shown.
 	before, err := term.GetState(int(agent.tty.Fd()))
 	if err != nil {
-		return func() {}
+		return agent, func() {}
 	}
 	ctx, cancel := s.call()
 	defer cancel()
 	if err := client.RegisterAgent(ctx, agent); err != nil {
-		return func() {} // then the tunnel says what it needs
+		return agent, func() {} // then the tunnel says what it needs
 	}
-	return func() {
+	return agent, func() {
 		signal.Ignore(syscall.SIGTTOU) // it may have been put in the background meanwhile
 		_ = term.Restore(int(agent.tty.Fd()), before)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -3,6 +3,7 @@ package sshlink
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +28,7 @@ type askBridge struct {
 
 	mu     sync.Mutex
 	wanted string // what a person was needed for, and did not give; empty: nothing
+	late   bool   // nobody said anything in time
 }
 
 // askScript writes where it waits for the answer, what kind of prompt it is, and the prompt, and
@@ -90,7 +93,8 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 	}
 	path, kind, prompt := parts[0], parts[1], parts[2]
 	if kind == "none" {
-		return // a notice, such as to touch a key; ssh ends the program when it is done
+		go b.notify(ctx, path, prompt)
+		return
 	}
 	again := b.asked[prompt] > 0
 	b.asked[prompt]++
@@ -111,14 +115,63 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 	}
 }
 
-// needed is what a person was needed for, and did not give.
-func (b *askBridge) needed() string {
+// notify passes on a notice, such as to touch a key, until ssh ends the program that brought it.
+func (b *askBridge) notify(ctx context.Context, path, prompt string) {
+	defer os.Remove(path) // a program that is ended by a signal leaves it behind
+	f := openForReader(ctx, path)
+	if f == nil {
+		return // it is over already
+	}
+	defer f.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		b.r.config.Ask.Notify(ctx, Question{Kind: KindNotice, Subject: b.r.User + "@" + b.r.HostName, Prompt: printableLines(prompt)})
+	}()
+	b.attempt.pause()
+	defer b.attempt.resume()
+	// A FIFO that nobody reads from any more is an error to who writes.
+	for ctx.Err() == nil {
+		poll := []unix.PollFd{{Fd: int32(f.Fd())}}
+		if n, err := unix.Poll(poll, 1000); n > 0 || err != nil && err != unix.EINTR {
+			break
+		}
+	}
+	cancel()
+	<-over
+}
+
+// openForReader opens a FIFO for writing once somebody has opened it for reading, as the
+// program does a moment after it has written its question; nil where nobody does.
+func openForReader(ctx context.Context, path string) *os.File {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	for {
+		f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0)
+		if !errors.Is(err, unix.ENXIO) {
+			return f
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// openTime is how long the program may take from its question to waiting for the answer.
+const openTime = 5 * time.Second
+
+// needed is what a person was needed for, and did not give; late says that nobody said no.
+func (b *askBridge) needed() (what string, late bool) {
 	if b == nil {
-		return ""
+		return "", false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.wanted
+	return b.wanted, b.late
 }
 
 var (
@@ -152,8 +205,9 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) (s
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.wanted == "" {
-			b.wanted = need
+			b.wanted = need + unanswered(err)
 		}
+		b.late = b.late || errors.Is(err, ErrNoAnswer)
 	}
 	return reply, err == nil
 }

@@ -27,6 +27,7 @@ type authenticator struct {
 	passwords, interactive int // tries of either
 
 	wanted string   // what a person was needed for, empty: nothing
+	late   bool     // and the server did not wait for it
 	notes  []string // keys that could not be offered, and why
 }
 
@@ -155,12 +156,24 @@ func (a *authenticator) answer(name, instruction string, questions []string, ech
 // needs notes what a person was needed for; the first such thing is what is said. A question
 // that was cut off by the end of the attempt is none.
 func (a *authenticator) needs(what string, err error) {
-	if a.wanted == "" && a.ctx.Err() == nil {
-		a.wanted = what
-		if !errors.Is(err, ErrNobody) {
-			a.r.config.log().Debug("a question was not answered", "needs", what, "err", err)
-		}
+	left := errors.Is(context.Cause(a.ctx), errServerLeft)
+	if a.wanted == "" && (a.ctx.Err() == nil || left) {
+		a.wanted = what + unanswered(err)
+		a.late = left
 	}
+}
+
+// unanswered says why a question has no answer, where that is not that nobody is there.
+func unanswered(err error) string {
+	switch {
+	case err == nil, errors.Is(err, ErrNobody):
+		return ""
+	case errors.Is(err, errServerLeft):
+		return "; nobody answered before the server hung up"
+	case errors.Is(err, ErrNoAnswer):
+		return "; " + err.Error()
+	}
+	return "; the question was declined"
 }
 
 // refused is the error for when no way is left.

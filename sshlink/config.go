@@ -27,17 +27,23 @@ func (c Config) log() *slog.Logger {
 }
 
 // Asker puts questions to a person. An implementation returns when ctx ends, and
-// returns an error that wraps [ErrNobody] when there is nobody to ask; any other
-// error means that the person declined.
+// returns an error that wraps [ErrNobody] when there is nobody to ask, or [ErrNoAnswer]
+// when whoever was asked said nothing in time; any other error means that the person
+// declined.
 type Asker interface {
 	// Ask returns what the person typed.
 	Ask(ctx context.Context, q Question) (string, error)
 	// Confirm returns whether the person said yes.
 	Confirm(ctx context.Context, q Question) (bool, error)
+	// Notify tells a person something, such as to touch a security key, until ctx ends.
+	Notify(ctx context.Context, q Question)
 }
 
 // ErrNobody is what an Asker returns when there is nobody to ask.
 var ErrNobody = errors.New("nobody to ask")
+
+// ErrNoAnswer is what an Asker returns when the person asked did not answer in time.
+var ErrNoAnswer = errors.New("nobody answered")
 
 // Kind says what a Question asks for.
 type Kind string
@@ -48,6 +54,7 @@ const (
 	KindPassword    Kind = "password"             // of the account Subject, "user@host"
 	KindInteractive Kind = "keyboard-interactive" // one field that the server at Subject asks for
 	KindHostKey     Kind = "host-key"             // a yes to the unknown host key of Subject
+	KindNotice      Kind = "notice"               // nothing: the person is to do something elsewhere
 )
 
 // Question is one thing a person is asked.

@@ -202,6 +202,10 @@ func (r *Resolved) explain(ctx context.Context, c *conn, auth *authenticator, er
 	if e := asError(err); e != nil {
 		return e
 	}
+	if auth.late {
+		// Asking the server again would end the same way, and it counts such visits.
+		return errorf(denied, "%s", auth.wanted)
+	}
 	if n, ok := errors.AsType[*ssh.AlgorithmNegotiationError](err); ok {
 		return r.noCommon(n)
 	}

@@ -162,9 +162,8 @@ func (a *authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 		}
 		need = "was given a wrong passphrase for " + shown
 	}
-	err := errors.New("no passphrase")
-	a.needs(need, err)
-	return nil, err
+	a.needs(need, nil)
+	return nil, errors.New("no passphrase")
 }
 
 // tilde shortens a path below the person's home folder for messages.
@@ -183,7 +182,7 @@ func (a *authenticator) ask(q Question) (string, error) {
 	a.attempt.pause()
 	defer a.attempt.resume()
 	answer, err := a.r.config.Ask.Ask(a.ctx, q)
-	if err == nil && a.ctx.Err() != nil {
+	if a.ctx.Err() != nil {
 		err = context.Cause(a.ctx)
 	}
 	return answer, err

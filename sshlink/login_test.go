@@ -131,6 +131,8 @@ func (p person) Ask(_ context.Context, q Question) (string, error) {
 	return "", errors.New("no answer to " + q.Prompt)
 }
 
+func (p person) Notify(ctx context.Context, q Question) { <-ctx.Done() }
+
 func (p person) Confirm(ctx context.Context, q Question) (bool, error) {
 	reply, err := p.Ask(ctx, q)
 	return reply == "yes", err

@@ -88,8 +88,11 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	}()
 	if err := m.awaitSocket(ctx); err != nil {
 		m.close()
-		if e := asError(err); e != nil && e.Denied() && bridge.needed() != "" {
-			err = errorf(denied, "%s", bridge.needed())
+		if needed, late := bridge.needed(); needed != "" {
+			// ssh goes on without an answer that came too late, and may find that the server has left.
+			if e := asError(err); e != nil && (e.Denied() || late && e.class == passing) {
+				err = errorf(denied, "%s", needed)
+			}
 		}
 		return nil, err
 	}

@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"systemdctl":          1,
 	"netwatch":            1,
 	"sshlink":             1,
+	"keyring":             1,
 	"forward":             1,
 	"keeper":              1,
 	"tunnelfile":          0,
@@ -44,8 +45,9 @@ var strangers = map[string][]string{
 	"cli":               {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
 	"tray":              {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
 	"cmd/holdfast-tray": {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
-	"worker":            {"systemdctl", "netwatch"},
-	"manager":           {"forward", "keeper"},
+	"worker":            {"systemdctl", "netwatch", "keyring"},
+	"manager":           {"forward", "keeper", "keyring"},
+	"dbusapi":           {"keyring"},
 }
 
 // room is the folder of the house that a package belongs to: itself or what it lies in.

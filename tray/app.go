@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/keyring"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -24,7 +25,8 @@ type App struct {
 	Desktop  Desktop
 	Notifier *Notifier
 	Dialog   func() (Dialog, error) // what asks a person; nil: questions are left to others
-	Keyring  Keyring                // nil: no answer is remembered
+	Keyring  keyring.Keyring        // nil: no answer is remembered
+	Declined keyring.Declined
 	Paths    Paths
 	Log      *slog.Logger
 	Quit     func() // what the person's Quit does
@@ -49,7 +51,7 @@ func (a *App) Run(ctx context.Context) error {
 			a.Log.Warn("not read", "path", path, "err", err)
 		}
 	}
-	for _, m := range []*map[string]bool{&a.memory.Muted, &a.memory.Told, &a.memory.Forget} {
+	for _, m := range []*map[string]bool{&a.memory.Muted, &a.memory.Told} {
 		if *m == nil {
 			*m = map[string]bool{}
 		}
@@ -141,23 +143,14 @@ func (a *App) do(what string, f func(context.Context) error) {
 // prompter answers the daemon's questions. It runs beside the loop and asks it.
 func (a *App) prompter() *Prompter {
 	return &Prompter{
-		Dialog:  a.Dialog,
-		Keyring: a.Keyring,
-		Log:     a.Log,
+		Dialog:    a.Dialog,
+		Keyring:   a.Keyring,
+		Declined:  a.Declined,
+		Connected: a.Client.AwaitConnection,
+		Log:       a.Log,
 		About: func(ctx context.Context, tunnel string) string {
 			t, _ := a.Client.Tunnel(ctx, tunnel)
 			return t.Destination
-		},
-		Forget: func(account string) bool {
-			answer := make(chan bool, 1)
-			a.inLoop(func() { answer <- a.memory.Forget[account] })
-			return <-answer
-		},
-		MayForget: func(account string) {
-			a.inLoop(func() {
-				a.memory.Forget[account] = true
-				a.remember()
-			})
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/keyring"
 )
 
 // scripted is a Dialog that answers as it was told.
@@ -32,28 +33,11 @@ func (s *scripted) Confirm(_ context.Context, q Question) (bool, error) {
 	return s.yes, s.err
 }
 
-// ring is a Keyring in memory.
-type ring struct {
-	secrets map[string]string
-	err     error
-	set     chan string
-}
-
-func (r *ring) Get(_ context.Context, account string) (string, bool, error) {
-	s, ok := r.secrets[account]
-	return s, ok, r.err
-}
-
-func (r *ring) Set(_ context.Context, account, secret string) error {
-	r.set <- account + "=" + secret
-	return nil
-}
-
-func prompter(d *scripted, k Keyring) *Prompter {
+func prompter(d *scripted, k keyring.Keyring) *Prompter {
 	d.confirmed = make(chan Question, 4)
 	return &Prompter{Dialog: func() (Dialog, error) { return d, nil }, Keyring: k, Log: slog.New(slog.DiscardHandler),
-		About:  func(context.Context, string) string { return "me@server" },
-		Forget: func(string) bool { return false }, MayForget: func(string) {}}
+		About:     func(context.Context, string) string { return "me@server" },
+		Connected: func(context.Context, string, time.Time) error { return nil }}
 }
 
 const passphrasePrompt = "Enter passphrase for key '/h/id': "
@@ -79,37 +63,12 @@ func TestPrompterAsks(t *testing.T) {
 	}
 }
 
-func TestPrompterRemembers(t *testing.T) {
-	d := &scripted{answer: "typed"}
-	k := &ring{secrets: map[string]string{accountOf("passphrase", passphrasePrompt): "kept"}}
-	p := prompter(d, k)
-	if got, err := p.Ask(t.Context(), "db", "passphrase", passphrasePrompt, false); got != "kept" || err != nil {
-		t.Errorf("first: %q, %v", got, err)
-	}
-	if got, err := p.Ask(t.Context(), "web", "passphrase", passphrasePrompt, false); got != "kept" || err != nil {
-		t.Errorf("another tunnel: %q, %v", got, err)
-	}
-	if got, err := p.Ask(t.Context(), "db", "passphrase", passphrasePrompt, false); got != "typed" || err != nil {
-		t.Errorf("the remembered one was wrong: %q, %v", got, err)
-	}
-	if got, _ := p.Ask(t.Context(), "db", "code", "Verification code: ", true); got != "typed" {
-		t.Errorf("a code: %q", got)
-	}
-	if len(d.questions) != 2 {
-		t.Errorf("%d dialogs, want 2", len(d.questions))
-	}
-}
-
 func TestPrompterErrors(t *testing.T) {
 	if _, err := prompter(&scripted{err: errDeclined}, nil).Ask(t.Context(), "db", "password", "x", false); !errors.Is(err, dbusapi.ErrRefused) {
 		t.Errorf("cancel: %v, want ErrRefused", err)
 	}
 	if _, err := prompter(&scripted{err: errors.New("no display")}, nil).Ask(t.Context(), "db", "password", "x", false); errors.Is(err, dbusapi.ErrRefused) || err == nil {
 		t.Errorf("a dialog that does not work: %v, want another agent to be asked", err)
-	}
-	locked := &ring{err: errors.New("locked")}
-	if got, err := prompter(&scripted{answer: "typed"}, locked).Ask(t.Context(), "db", "password", "x", false); got != "typed" || err != nil {
-		t.Errorf("a locked keyring: %q, %v", got, err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -10,9 +10,8 @@ import (
 
 // Memory is what the tray remembers from one login to the next.
 type Memory struct {
-	Muted  map[string]bool `json:"muted,omitempty"`  // tunnels that no notification is about
-	Told   map[string]bool `json:"told,omitempty"`   // keys of notices that are shown only once
-	Forget map[string]bool `json:"forget,omitempty"` // questions whose answers are not to be remembered
+	Muted map[string]bool `json:"muted,omitempty"` // tunnels that no notification is about
+	Told  map[string]bool `json:"told,omitempty"`  // keys of notices that are shown only once
 }
 
 // Paths is where the tray keeps its two small files. An empty one is not kept.

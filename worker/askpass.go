@@ -1,9 +1,10 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -15,37 +16,52 @@ import (
 	"github.com/holdfast/holdfast/sshlink"
 )
 
-// Askpass is the person as this process reaches them: through programs that follow the
-// convention of SSH_ASKPASS, see ssh(1). The first that gives an answer is believed;
-// which person, dialog or terminal that is, is the program's affair.
+// askTime is how long a question stays open. Most servers hang up sooner (LoginGraceTime of
+// sshd_config(5)); where nobody is there, the tunnel is to say so and not to wait.
+const askTime = 5 * time.Minute
+
+// Askpass is the person as this process reaches them: credentials that systemd was told to
+// hand over, and programs that follow the convention of SSH_ASKPASS, see ssh(1). The first
+// that gives an answer is believed; which person, dialog or terminal that is, is the
+// program's affair.
 type Askpass struct {
-	programs [][]string
-	log      *slog.Logger
+	credentials credentials
+	programs    []askProgram
+	refused     refused
+	log         *slog.Logger
 }
 
-// NewAskpass finds the programs: `holdfast askpass`, which asks the daemon, where it is
-// installed beside this one and there is a session bus, and then $SSH_ASKPASS under the
-// conditions of ssh(1). It is nil where there is neither.
+// askProgram asks a person.
+type askProgram struct {
+	argv []string
+	// nobody is the exit status that says that it reached no person; 0: any failure may mean that.
+	nobody int
+}
+
+// NewAskpass finds who can answer: the credentials of this unit, `holdfast askpass`, which
+// looks into the keyring and asks the daemon, where it is installed beside this program and
+// there is a session bus, and then $SSH_ASKPASS under the conditions of ssh(1). It is nil
+// where there is none of these.
 func NewAskpass(log *slog.Logger) sshlink.Asker {
-	var programs [][]string
+	a := &Askpass{credentials: credentials{os.Getenv("CREDENTIALS_DIRECTORY")}, log: log}
 	if self, err := os.Executable(); err == nil && os.Getenv("XDG_RUNTIME_DIR") != "" {
 		holdfast := filepath.Join(filepath.Dir(self), "holdfast")
 		bus := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus")
 		if exists(holdfast) && (os.Getenv("DBUS_SESSION_BUS_ADDRESS") != "" || exists(bus)) {
-			programs = append(programs, []string{holdfast, "askpass"})
+			a.programs = append(a.programs, askProgram{argv: []string{holdfast, "askpass"}, nobody: 4})
 		}
 	}
 	if own := os.Getenv("SSH_ASKPASS"); own != "" {
 		require := os.Getenv("SSH_ASKPASS_REQUIRE")
 		display := os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
 		if require == "force" || require == "prefer" || require != "never" && display {
-			programs = append(programs, []string{own})
+			a.programs = append(a.programs, askProgram{argv: []string{own}})
 		}
 	}
-	if len(programs) == 0 {
+	if len(a.programs) == 0 && a.credentials.dir == "" {
 		return nil // no typed nil: sshlink compares
 	}
-	return &Askpass{programs, log}
+	return a
 }
 
 func exists(path string) bool {
@@ -53,41 +69,140 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Ask returns the line that the person typed.
+// Ask returns a credential, or the line that the person typed. What has been wrong once is
+// not given again by anybody but a person who types it.
 func (a *Askpass) Ask(ctx context.Context, q sshlink.Question) (string, error) {
-	return a.run(ctx, q.Prompt)
+	if q.Again {
+		a.refused.lastOf(q)
+	} else if secret, id := a.credentials.answer(q); id != "" && !a.refused.has(q, secret) {
+		a.log.Info("answered by a credential", "credential", id)
+		return a.give(q, secret), nil
+	}
+	answer, err := a.run(ctx, q, q.Prompt)
+	if err == nil && !q.Again && a.refused.has(q, answer) {
+		clear(answer)
+		q.Again = true
+		answer, err = a.run(ctx, q, q.Prompt)
+	}
+	if err != nil {
+		return "", err
+	}
+	return a.give(q, answer), nil
+}
+
+// give hands out an answer, and keeps in mind which it was.
+func (a *Askpass) give(q sshlink.Question, answer []byte) string {
+	defer clear(answer)
+	a.refused.given(q, answer)
+	return string(answer)
 }
 
 // Confirm puts a yes-or-no question in the words of ssh.
 func (a *Askpass) Confirm(ctx context.Context, q sshlink.Question) (bool, error) {
-	answer, err := a.run(ctx, strings.TrimSuffix(strings.TrimSpace(q.Prompt), "?")+" (yes/no)? ")
-	return strings.EqualFold(strings.TrimSpace(answer), "yes"), err
+	answer, err := a.run(ctx, q, strings.TrimSuffix(strings.TrimSpace(q.Prompt), "?")+" (yes/no)? ")
+	return strings.EqualFold(strings.TrimSpace(string(answer)), "yes"), err
 }
 
-// run asks with one program after the other. A program that fails says that nobody
-// answered, whoever it was.
-func (a *Askpass) run(ctx context.Context, prompt string) (string, error) {
+// Notify tells the person something, such as to touch a key, until ctx ends.
+func (a *Askpass) Notify(ctx context.Context, q sshlink.Question) {
 	for _, program := range a.programs {
-		cmd := exec.CommandContext(ctx, program[0], append(program[1:len(program):len(program)], prompt)...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-		cmd.WaitDelay = time.Second
-		answer, err := cmd.Output()
-		if ctx.Err() != nil {
-			clear(answer)
-			return "", context.Cause(ctx)
+		if _, err := program.run(ctx, q.Prompt, "SSH_ASKPASS_PROMPT=none"); err == nil || ctx.Err() != nil {
+			return
 		}
-		if err == nil {
-			line, _, _ := bytes.Cut(answer, []byte("\n"))
-			text := strings.TrimSuffix(string(line), "\r")
-			clear(answer)
-			return text, nil
-		}
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-			err = errors.New(oneLine(string(exit.Stderr)))
-		}
-		a.log.Info("no answer to a question", "asked", program[0], "error", err)
 	}
-	return "", sshlink.ErrNobody
+}
+
+// run asks with one program after the other until a person has answered or declined.
+func (a *Askpass) run(parent context.Context, q sshlink.Question, prompt string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(parent, askTime)
+	defer cancel()
+	var environment []string
+	if q.Again {
+		environment = []string{"HOLDFAST_AGAIN=1"}
+	}
+	for _, program := range a.programs {
+		answer, err := program.run(ctx, prompt, environment...)
+		switch {
+		case parent.Err() != nil:
+			clear(answer)
+			return nil, context.Cause(parent)
+		case ctx.Err() != nil:
+			clear(answer)
+			return nil, fmt.Errorf("%w within %s", sshlink.ErrNoAnswer, askTime)
+		case err == nil:
+			return answer, nil
+		}
+		a.log.Info("no answer to a question", "asked", program.argv[0], "error", err)
+		if program.declined(err) {
+			return nil, err
+		}
+	}
+	return nil, sshlink.ErrNobody
+}
+
+// declined says whether it was a person who did not want to answer.
+func (p askProgram) declined(err error) bool {
+	exit, ok := errors.AsType[*askpassError](err)
+	return ok && p.nobody != 0 && exit.status == 1
+}
+
+// answerLimit bounds what a program may answer.
+const answerLimit = 4096
+
+// askpassError is how a program failed.
+type askpassError struct {
+	status int
+	said   string
+}
+
+func (e *askpassError) Error() string {
+	if e.said != "" {
+		return e.said
+	}
+	return fmt.Sprintf("exit status %d", e.status)
+}
+
+// run runs the program and returns the first line that it prints, in memory that nothing else
+// holds a copy of.
+func (p askProgram) run(ctx context.Context, prompt string, environment ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, p.argv[0], append(p.argv[1:len(p.argv):len(p.argv)], prompt)...)
+	cmd.Env = append(os.Environ(), environment...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = time.Second
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	// A program that leaves its output open to a child must not keep us when it is no longer wanted.
+	stop := context.AfterFunc(ctx, func() { out.Close() })
+	defer stop()
+	answer := make([]byte, answerLimit)
+	n, err := io.ReadFull(out, answer)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, out)
+	}
+	if err := cmd.Wait(); err != nil {
+		clear(answer)
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			return nil, &askpassError{exit.ExitCode(), oneLine(said.String())}
+		}
+		return nil, err
+	}
+	for i, c := range answer[:n] {
+		if c == '\n' {
+			clear(answer[i:])
+			n = i
+			break
+		}
+	}
+	if n > 0 && answer[n-1] == '\r' {
+		n--
+	}
+	return answer[:n], nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/keyring"
 	"github.com/holdfast/holdfast/program"
 	"github.com/holdfast/holdfast/tray"
 	"github.com/holdfast/holdfast/tray/indicator"
@@ -104,7 +105,7 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 	app.Desktop = tray.NewPrograms()
 	app.Notifier = tray.NewNotifier(ctx, bus, log)
 	app.Dialog = func() (tray.Dialog, error) { return tray.FindDialog(os.Getenv, exec.LookPath) }
-	app.Keyring = tray.SecretService{}
+	app.Keyring, app.Declined = keyring.SecretService{}, keyring.DefaultDeclined(os.Getenv)
 	app.Paths = tray.DefaultPaths(os.Getenv)
 	app.Log = log
 	app.Quit = stop

@@ -1,0 +1,25 @@
+package keyring
+
+import "strings"
+
+// Account is what an answer is remembered under: the kind of the question and its words, which
+// name the key file, or the account and the host.
+type Account string
+
+// AccountOf is the account of a question of the Agent interface. It is empty for answers that
+// are not remembered: codes are good for once, and a wrong PIN, tried again and again, locks
+// what it opens.
+func AccountOf(kind, prompt string) Account {
+	if kind != "passphrase" && kind != "password" {
+		return ""
+	}
+	return Account(kind + ": " + trim(prompt))
+}
+
+// What is the question without its kind, for a person.
+func (a Account) What() string {
+	_, prompt, _ := strings.Cut(string(a), ": ")
+	return prompt
+}
+
+func trim(prompt string) string { return strings.TrimRight(strings.TrimSpace(prompt), ":") }

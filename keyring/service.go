@@ -1,0 +1,74 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+// Time is how long a keyring may take: one that is locked asks a person first, who may be away.
+const Time = 20 * time.Second
+
+// attribute is the attribute "service" of what is kept: secret-tool search service holdfast.
+const attribute = "holdfast"
+
+// Keyring keeps secrets.
+type Keyring interface {
+	// Get returns what is kept under the account; ok says whether anything is.
+	Get(ctx context.Context, account Account) (secret string, ok bool, err error)
+	// Set keeps a secret, in place of the one before.
+	Set(ctx context.Context, account Account, secret string) error
+}
+
+// SecretService is the desktop's keyring, see the Secret Service API of freedesktop.org.
+type SecretService struct{}
+
+// Get is Keyring. A keyring that stays locked is left behind after Time.
+func (SecretService) Get(ctx context.Context, account Account) (string, bool, error) {
+	type result struct {
+		secret string
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		secret, err := keyring.Get(attribute, string(account))
+		done <- result{secret, err}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, Time)
+	defer cancel()
+	select {
+	case r := <-done:
+		if errors.Is(r.err, keyring.ErrNotFound) {
+			return "", false, nil
+		}
+		return r.secret, r.err == nil, r.err
+	case <-ctx.Done():
+		return "", false, late(ctx)
+	}
+}
+
+// Set is Keyring.
+func (SecretService) Set(ctx context.Context, account Account, secret string) error {
+	done := make(chan error, 1)
+	go func() { done <- keyring.Set(attribute, string(account), secret) }()
+	ctx, cancel := context.WithTimeout(ctx, Time)
+	defer cancel()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return late(ctx)
+	}
+}
+
+// ErrLocked is what a keyring that does not answer in time is taken for.
+var ErrLocked = errors.New("the keyring did not answer in time; is it locked?")
+
+func late(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ErrLocked
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,53 @@
+package worker
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/holdfast/holdfast/sshlink"
+)
+
+// credentials are what systemd hands to this unit (LoadCredential=, LoadCredentialEncrypted=
+// and SetCredential= of systemd.exec(5)): files in $CREDENTIALS_DIRECTORY, which only this
+// person can read and which end with the unit.
+type credentials struct{ dir string }
+
+// credentialsFor are the names under which the answer to a question is looked for, the most
+// particular first: passphrase.FILE for the key file of that name, passphrase for any key,
+// password.USER@HOST and password for an account. A PIN is none of them: a wrong one, given
+// again and again, locks what it opens.
+func credentialsFor(q sshlink.Question) []string {
+	switch {
+	case q.Kind == sshlink.KindPassphrase:
+		return []string{"passphrase." + filepath.Base(q.Subject), "passphrase"}
+	case q.Kind == sshlink.KindPassword, q.Kind == sshlink.KindInteractive && asksPassword(q):
+		return []string{"password." + q.Subject, "password"}
+	}
+	return nil
+}
+
+// asksPassword says whether a field of keyboard-interactive is the account's password, which
+// servers with PAM ask for so.
+func asksPassword(q sshlink.Question) bool {
+	prompt := strings.TrimRight(strings.ToLower(q.Prompt), ": \n")
+	return !q.Echo && strings.HasSuffix(prompt, " password")
+}
+
+// answer is the credential that answers a question, and its name; empty: there is none.
+func (c credentials) answer(q sshlink.Question) (secret []byte, id string) {
+	if c.dir == "" {
+		return nil, ""
+	}
+	for _, id := range credentialsFor(q) {
+		secret, err := os.ReadFile(filepath.Join(c.dir, id))
+		if err != nil {
+			continue
+		}
+		line, rest, _ := bytes.Cut(secret, []byte("\n"))
+		clear(rest)
+		return bytes.TrimSuffix(line, []byte("\r")), id
+	}
+	return nil, ""
+}
