@@ -23,7 +23,6 @@ type asker struct {
 }
 
 func (a asker) Ask(ctx context.Context, q Question) (string, error)   { return a.ask(ctx, q) }
-func (a asker) Notify(ctx context.Context, q Question)                { <-ctx.Done() }
 func (a asker) Confirm(ctx context.Context, q Question) (bool, error) { return a.confirm(ctx, q) }
 
 // lockedLogin resolves a login that needs a passphrase.

@@ -33,10 +33,18 @@ type askBridge struct {
 
 // askScript writes where it waits for the answer, what kind of prompt it is, and the prompt, and
 // reads a yes and the answer. Both are one write and shorter than a pipe keeps together.
+// A notice has no answer: ssh kills the program when the thing is done, and the end of
+// the FIFO, which nobody else has open for writing, tells that.
 const askScript = `#!/bin/sh
 answer="%[1]s/answer.$$"
 mkfifo -m 600 "$answer" || exit 1
 trap 'rm -f "$answer"' EXIT
+if [ "$SSH_ASKPASS_PROMPT" = none ]; then
+	exec 3<> "$answer"
+	printf '%%s\n%%s\n%%s\000' "$answer" none "$1" > "%[1]s/question" || exit 1
+	read -r over <&3
+	exit
+fi
 printf '%%s\n%%s\n%%s\000' "$answer" "$SSH_ASKPASS_PROMPT" "$1" > "%[1]s/question" || exit 1
 exec 3< "$answer"
 read -r verdict <&3
@@ -76,12 +84,8 @@ func (r *Resolved) startAskBridge(ctx context.Context, dir string, a *attempt) (
 	return b, nil
 }
 
-// environment is what ssh runs in: it asks through the bridge, and nowhere else. A nil bridge
-// stands for nobody.
+// environment is what ssh runs in: it asks through the bridge, and nowhere else.
 func (b *askBridge) environment() []string {
-	if b == nil {
-		return append(os.Environ(), "SSH_ASKPASS_REQUIRE=never")
-	}
 	return append(os.Environ(), "SSH_ASKPASS="+filepath.Join(b.dir, "askpass"), "SSH_ASKPASS_REQUIRE=force")
 }
 
@@ -93,7 +97,7 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 	}
 	path, kind, prompt := parts[0], parts[1], parts[2]
 	if kind == "none" {
-		go b.notify(ctx, path, prompt)
+		go b.show(ctx, path, prompt)
 		return
 	}
 	again := b.asked[prompt] > 0
@@ -115,60 +119,38 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 	}
 }
 
-// notify passes on a notice, such as to touch a key, until ssh ends the program that brought it.
-func (b *askBridge) notify(ctx context.Context, path, prompt string) {
-	defer os.Remove(path) // a program that is ended by a signal leaves it behind
-	f := openForReader(ctx, path)
-	if f == nil {
-		return // it is over already
+// noticeAfter is how long ssh waits for a person before that is worth a notice: before it knows
+// that a PIN is needed it says for a moment that a touch is.
+const noticeAfter = 200 * time.Millisecond
+
+// show shows a notice for as long as the program that waits at path runs. A person needs time for
+// what it asks for.
+func (b *askBridge) show(ctx context.Context, path, prompt string) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return // it is over
 	}
-	defer f.Close()
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeout(ctx, touchTimeout)
 	defer cancel()
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		b.r.config.Ask.Notify(ctx, Question{Kind: KindNotice, Subject: b.r.User + "@" + b.r.HostName, Prompt: printableLines(prompt)})
-	}()
+	defer context.AfterFunc(ctx, func() { f.Close() })()
+	defer f.Close()
 	b.attempt.pause()
 	defer b.attempt.resume()
-	// A FIFO that nobody reads from any more is an error to who writes.
-	for ctx.Err() == nil {
-		poll := []unix.PollFd{{Fd: int32(f.Fd())}}
-		if n, err := unix.Poll(poll, 1000); n > 0 || err != nil && err != unix.EINTR {
-			break
-		}
+	f.SetReadDeadline(time.Now().Add(noticeAfter))
+	if _, err := f.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return // it is over already
 	}
-	cancel()
-	<-over
-}
-
-// openForReader opens a FIFO for writing once somebody has opened it for reading, as the
-// program does a moment after it has written its question; nil where nobody does.
-func openForReader(ctx context.Context, path string) *os.File {
-	ctx, cancel := context.WithTimeout(ctx, openTime)
-	defer cancel()
-	for {
-		f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0)
-		if !errors.Is(err, unix.ENXIO) {
-			return f
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(10 * time.Millisecond):
-		}
+	f.SetReadDeadline(time.Time{})
+	text := printableLines(prompt)
+	b.r.config.log().Info("ssh waits for a person", "says", text)
+	if n, ok := b.r.config.Ask.(Notifier); ok {
+		go n.Notify(ctx, Question{Kind: KindTouch, Subject: b.r.User + "@" + b.r.HostName, Prompt: text})
 	}
+	io.Copy(io.Discard, f)
 }
-
-// openTime is how long the program may take from its question to waiting for the answer.
-const openTime = 5 * time.Second
 
 // needed is what a person was needed for, and did not give; late says that nobody said no.
 func (b *askBridge) needed() (what string, late bool) {
-	if b == nil {
-		return "", false
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.wanted, b.late
@@ -176,31 +158,45 @@ func (b *askBridge) needed() (what string, late bool) {
 
 var (
 	keyPrompt      = regexp.MustCompile(`^Enter passphrase for (?:key )?'?(.+?)'?: ?$`)
+	pinPrompt      = regexp.MustCompile(`^Enter PIN for (?:\S+ key )?'?(.+?)'?: ?$`)
 	passwordPrompt = regexp.MustCompile(`^(\S+@\S+)'s password: ?$`)
 )
+
+// nobody is the Asker where there is none: ssh asks all the same, and so tells what it needs.
+type nobody struct{}
+
+func (nobody) Ask(context.Context, Question) (string, error)   { return "", ErrNobody }
+func (nobody) Confirm(context.Context, Question) (bool, error) { return false, ErrNobody }
 
 // ask puts ssh's prompt to the Asker as the native transport would.
 func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) (string, bool) {
 	q := Question{Kind: KindInteractive, Subject: b.r.User + "@" + b.r.HostName, Prompt: printableLines(prompt), Again: again}
+	var person Asker = nobody{}
+	if b.r.config.Ask != nil {
+		person = b.r.config.Ask
+	}
 	if before, _, found := strings.Cut(q.Prompt, " (yes/no"); found {
 		q.Kind, q.Echo, q.Prompt = KindHostKey, true, before+"?"
 		q.Subject, _ = b.r.knownName()
-		yes, err := b.r.config.Ask.Confirm(ctx, q)
+		yes, err := person.Confirm(ctx, q)
 		return "yes", yes && err == nil
 	}
 	if kind == "confirm" {
-		yes, err := b.r.config.Ask.Confirm(ctx, q)
+		yes, err := person.Confirm(ctx, q)
 		return "", yes && err == nil
 	}
 	need := fmt.Sprintf("needs an answer for %s: %q", q.Subject, printable(prompt))
 	if m := keyPrompt.FindStringSubmatch(prompt); m != nil {
 		q.Kind, q.Subject = KindPassphrase, m[1]
 		need = "needs a passphrase for " + tilde(m[1])
+	} else if m := pinPrompt.FindStringSubmatch(prompt); m != nil {
+		q.Kind, q.Subject = KindPIN, m[1]
+		need = "needs the PIN of " + tilde(m[1])
 	} else if m := passwordPrompt.FindStringSubmatch(prompt); m != nil {
 		q.Kind, q.Subject = KindPassword, m[1]
 		need = "needs a password for " + m[1]
 	}
-	reply, err := b.r.config.Ask.Ask(ctx, q)
+	reply, err := person.Ask(ctx, q)
 	if err != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -35,7 +35,12 @@ type Asker interface {
 	Ask(ctx context.Context, q Question) (string, error)
 	// Confirm returns whether the person said yes.
 	Confirm(ctx context.Context, q Question) (bool, error)
-	// Notify tells a person something, such as to touch a security key, until ctx ends.
+}
+
+// A Notifier is an Asker that can also show what wants no answer: that a security key waits to
+// be touched. Where an Asker is none, the log alone says it.
+type Notifier interface {
+	// Notify shows the question's prompt until ctx ends.
 	Notify(ctx context.Context, q Question)
 }
 
@@ -54,7 +59,8 @@ const (
 	KindPassword    Kind = "password"             // of the account Subject, "user@host"
 	KindInteractive Kind = "keyboard-interactive" // one field that the server at Subject asks for
 	KindHostKey     Kind = "host-key"             // a yes to the unknown host key of Subject
-	KindNotice      Kind = "notice"               // nothing: the person is to do something elsewhere
+	KindPIN         Kind = "pin"                  // of the security key's file, or of the token, Subject; a few wrong ones lock it
+	KindTouch       Kind = "touch"                // a notice, see Notifier: a security key waits for a finger
 )
 
 // Question is one thing a person is asked.

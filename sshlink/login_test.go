@@ -28,6 +28,8 @@ type login struct {
 	answer    map[string]string // what a person says to a prompt that holds the key; nil: nobody is there
 	want      outcome
 	transport tunnelfile.Transport // empty: native
+	via       tunnelfile.Transport // what auto is to choose; empty: not looked at
+	why       string               // a part of its reason
 	says      string               // a part of our message, where one is worth holding to
 }
 
@@ -131,8 +133,6 @@ func (p person) Ask(_ context.Context, q Question) (string, error) {
 	return "", errors.New("no answer to " + q.Prompt)
 }
 
-func (p person) Notify(ctx context.Context, q Question) { <-ctx.Done() }
-
 func (p person) Confirm(ctx context.Context, q Question) (bool, error) {
 	reply, err := p.Ask(ctx, q)
 	return reply == "yes", err
@@ -157,6 +157,9 @@ func (l login) tryOurs(t *testing.T) (outcome, error) {
 	r, err := Resolve(ctx, c)
 	if err != nil {
 		return outcomeOf(err), err
+	}
+	if l.via != "" && (r.Transport != l.via || !strings.Contains(r.Reason, l.why)) {
+		t.Errorf("transport %s because %s, want %s because %s", r.Transport, r.Reason, l.via, l.why)
 	}
 	link, err := r.Dial(ctx)
 	if err != nil {

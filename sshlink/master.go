@@ -64,12 +64,10 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	m.cmd = exec.Command("ssh", m.arguments()...)
 	asking, answered := context.WithCancel(ctx)
 	defer answered()
-	var bridge *askBridge
-	if r.config.Ask != nil {
-		if bridge, err = r.startAskBridge(asking, dir, a); err != nil {
-			os.RemoveAll(dir)
-			return nil, wrapf(passing, err, "no way to ask for ssh")
-		}
+	bridge, err := r.startAskBridge(asking, dir, a)
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, wrapf(passing, err, "no way to ask for ssh")
 	}
 	m.cmd.Env = bridge.environment()
 	m.cmd.Stderr = m.stderr

@@ -86,6 +86,7 @@ var (
 	sentKey     = regexp.MustCompile(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
 	noMatching  = regexp.MustCompile(`no matching (.+) found\. Their offer: (\S+)`)
 	badSetting  = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
+	wrongSecret = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
 	turnedWords = regexp.MustCompile(`Exceeded MaxStartups|Not allowed at this time|kex_exchange_identification: (Connection closed|read: Connection reset)`)
 )
 
@@ -110,6 +111,12 @@ func (r *Resolved) sshError(l *masterLog) error {
 		return errorf(distrusted, "the host key of %s is not known; run: %s", r.HostName, r.trustHint())
 	case strings.Contains(text, "Too many authentication failures"):
 		return errorf(denied, "%s allows no more tries (MaxAuthTries); name the right key with IdentityFile and set IdentitiesOnly=yes", r.HostName)
+	case strings.Contains(text, "Permission denied (") && wrongSecret.MatchString(text):
+		m := wrongSecret.FindStringSubmatch(text)
+		if strings.HasSuffix(m[1], "-SK ") {
+			return errorf(denied, "was given a wrong PIN for %s", tilde(m[2]))
+		}
+		return errorf(denied, "was given a wrong passphrase for %s", tilde(m[2]))
 	case strings.Contains(text, "Permission denied ("):
 		return errorf(denied, "%s refused every way to log in: %s", r.HostName, last)
 	case noMatching.MatchString(text):
