@@ -199,6 +199,9 @@ func (a *authenticator) describe(allowed []string) string {
 	if len(allowed) > 0 {
 		fmt.Fprintf(&b, "; it takes %s", printable(strings.Join(allowed, ", ")))
 	}
+	if slices.Contains(allowed, "gssapi-with-mic") && a.r.mayUseTicket() {
+		b.WriteString("; there is no Kerberos ticket that this transport could use: run kinit")
+	}
 	return b.String() + a.notTried()
 }
 

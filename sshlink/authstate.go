@@ -16,8 +16,8 @@ import (
 // configuration. A tunnel that needs a person looks at it now and then: while it stays the
 // same, trying again would fail the same way, and the server need not hear of it.
 //
-// It reads no file, asks no person, and takes a fraction of a millisecond, or at most the
-// 5 s that an agent is given to answer.
+// It reads no file, asks no person, and takes a few milliseconds, or at most the 5 s that an
+// agent is given to answer.
 func (r *Resolved) AuthState(ctx context.Context) string {
 	sum := sha256.New()
 	for hop := r; hop != nil; hop = hop.jump {
@@ -35,6 +35,9 @@ func (r *Resolved) addAuthState(ctx context.Context, sum io.Writer) {
 		a.Close()
 		slices.Sort(keys)
 		fmt.Fprintf(sum, "agent %q\n", keys)
+	}
+	if r.mayUseTicket() {
+		fmt.Fprintln(sum, "ticket", hasTicket(ctx))
 	}
 	var files []string
 	for _, value := range r.resolution.options["identityfile"] {

@@ -27,7 +27,14 @@ var errServerLeft = errors.New("the server closed the connection meanwhile")
 // Dial makes one attempt to connect and to authenticate. ConnectTimeout bounds the whole of
 // it but for the time that a person takes to answer; the end of ctx ends it at once.
 func (r *Resolved) Dial(ctx context.Context) (*Link, error) {
-	if r.Transport == tunnelfile.TransportOpenSSH || r.fellBack.Load() {
+	transport, why, err := r.chooseTransport(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if transport != r.Transport {
+		r.config.log().Info("the transport is another now", "transport", transport, "because", why)
+	}
+	if transport == tunnelfile.TransportOpenSSH || r.fellBack.Load() {
 		return r.dialOpenSSH(ctx)
 	}
 	l, err := r.dialNative(ctx)

@@ -196,12 +196,16 @@ type masterConn struct {
 
 func (c *masterConn) Read(p []byte) (int, error) {
 	n, err := c.reader.Read(p)
-	if err != nil && c.master.cmd != nil {
-		select {
-		case <-c.master.ended:
-			err = c.master.r.sshError(c.master.stderr)
-		case <-time.After(masterGrace / 2):
-		}
+	if err == nil {
+		return n, nil
+	}
+	if c.master.cmd == nil {
+		return n, because(passing, err, "the ControlMaster of yours at %s has ended; the tunnel goes on without it", tilde(c.master.socket))
+	}
+	select {
+	case <-c.master.ended:
+		err = c.master.r.sshError(c.master.stderr)
+	case <-time.After(masterGrace / 2):
 	}
 	return n, err
 }

@@ -194,6 +194,26 @@ func TestUsesRunningMaster(t *testing.T) {
 	if err := exec.Command("ssh", "-F", config, "-O", "check", "host").Run(); err != nil {
 		t.Errorf("the person's master is gone: %v", err)
 	}
+
+	// When it ends, the next attempt makes a connection of its own.
+	r := resolve()
+	if l, err = r.Dial(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Process.Signal(syscall.SIGTERM)
+	within(t, 5*time.Second, "Wait", func() {
+		if err := l.Wait(); asError(err) == nil || !strings.Contains(err.Error(), "the ControlMaster of yours at "+dir) {
+			t.Errorf("the person's master has ended: %v", err)
+		}
+	})
+	theirs.Wait()
+	if l, err = r.Dial(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got := l.Info().Transport; got != tunnelfile.TransportNative || s.Logins() != before+1 {
+		t.Errorf("went on by %s, with %d logins more", got, s.Logins()-before)
+	}
 }
 
 // TestOpenSSHFaults breaks the server and ssh itself under the link.

@@ -34,7 +34,7 @@ type Resolved struct {
 	RemoteCommand         string               // tokens expanded
 	LogLevel              string               // as ssh spells it; empty where nobody set it
 
-	Transport tunnelfile.Transport // native or openssh
+	Transport tunnelfile.Transport // native or openssh, as it was when this was resolved; Dial looks again
 	Reason    string               // why Transport is what it is, where auto chose
 
 	config     Config
@@ -77,7 +77,7 @@ func resolve(ctx context.Context, c Config, hops int) (*Resolved, error) {
 	if err := r.resolveJump(ctx, hops); err != nil {
 		return nil, err
 	}
-	if err := r.chooseTransport(ctx); err != nil {
+	if r.Transport, r.Reason, err = r.chooseTransport(ctx); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -13,36 +13,34 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// chooseTransport decides between the native and the openssh transport. The person's word is
-// law; auto takes openssh only where the native one cannot do what ssh_config asks for.
-func (r *Resolved) chooseTransport(ctx context.Context) error {
+// chooseTransport decides between the native and the openssh transport, and says why. The
+// person's word is law; auto takes openssh only where the native one cannot do what ssh_config
+// asks for. That may change from one attempt to the next: a ticket comes, a security key goes
+// into the agent, a ControlMaster ends.
+func (r *Resolved) chooseTransport(ctx context.Context) (tunnelfile.Transport, string, error) {
 	_, missing := exec.LookPath("ssh")
-	switch r.config.Transport {
-	case tunnelfile.TransportOpenSSH:
-		if missing != nil {
-			return errorf(mistaken, "Transport=openssh: there is no ssh program here")
-		}
-		r.Transport, r.Reason = tunnelfile.TransportOpenSSH, "the tunnel file asks for it"
-		return nil
-	case tunnelfile.TransportNative:
-		r.Transport, r.Reason = tunnelfile.TransportNative, "the tunnel file asks for it"
-		return nil
-	}
-	r.Transport, r.Reason = tunnelfile.TransportNative, "nothing here needs another"
-	if missing != nil {
-		r.Reason = "there is no ssh program here"
-		return nil
+	switch {
+	case r.config.Transport == tunnelfile.TransportOpenSSH && missing != nil:
+		return "", "", errorf(mistaken, "Transport=openssh: there is no ssh program here")
+	case !r.auto():
+		return r.config.Transport, "the tunnel file asks for it", nil
+	case missing != nil:
+		return tunnelfile.TransportNative, "there is no ssh program here", nil
 	}
 	for hop := r; hop != nil; hop = hop.jump {
 		if why := hop.needsOpenSSH(ctx); why != "" {
 			if hop != r {
 				why = "ProxyJump " + hop.originalHost() + ": " + why
 			}
-			r.Transport, r.Reason = tunnelfile.TransportOpenSSH, why
-			return nil
+			return tunnelfile.TransportOpenSSH, why, nil
 		}
 	}
-	return nil
+	return tunnelfile.TransportNative, "nothing here needs another", nil
+}
+
+// auto says whether the choice is ours.
+func (r *Resolved) auto() bool {
+	return r.config.Transport == tunnelfile.TransportAuto || r.config.Transport == ""
 }
 
 // needsOpenSSH says what of one host's configuration only ssh itself can do; empty: nothing.
@@ -57,7 +55,7 @@ func (r *Resolved) needsOpenSSH(ctx context.Context) string {
 		return "HostbasedAuthentication=yes"
 	case yes("verifyhostkeydns"):
 		return "VerifyHostKeyDNS=yes"
-	case yes("gssapiauthentication") && r.prefers("gssapi-with-mic") && hasTicket(ctx):
+	case r.mayUseTicket() && hasTicket(ctx):
 		return "GSSAPIAuthentication=yes and there is a Kerberos ticket"
 	case yes("gssapikeyexchange") && hasTicket(ctx):
 		return "GSSAPIKeyExchange=yes and there is a Kerberos ticket"
@@ -72,6 +70,11 @@ func (r *Resolved) needsOpenSSH(ctx context.Context) string {
 		return "a ControlMaster of yours runs at " + tilde(path)
 	}
 	return ""
+}
+
+// mayUseTicket says whether a Kerberos ticket would be used to log in.
+func (r *Resolved) mayUseTicket() bool {
+	return isYes(r.option("gssapiauthentication")) && r.prefers("gssapi-with-mic")
 }
 
 // prefers says whether PreferredAuthentications has a method in it; by default it has all.
@@ -128,9 +131,6 @@ func (r *Resolved) lonelySecurityKey(ctx context.Context) string {
 // mayFallBack says whether a server that the native transport has no algorithm in common with
 // may be tried by ssh itself.
 func (r *Resolved) mayFallBack() bool {
-	if r.config.Transport != tunnelfile.TransportAuto && r.config.Transport != "" {
-		return false
-	}
 	_, err := exec.LookPath("ssh")
-	return err == nil
+	return r.auto() && err == nil
 }
