@@ -32,7 +32,7 @@ func (s *session) list(args []string) error {
 	if err != nil {
 		return err
 	}
-	tunnels, err := matching(all, global.Problems, patterns)
+	tunnels, err := named(ctx, client, all, global.Problems, patterns)
 	if err != nil {
 		return err
 	}
@@ -132,14 +132,14 @@ func (s *session) status(args []string) error {
 // showStatus shows one snapshot. Without watch, errNotRunning says that one of the named
 // tunnels does not run.
 func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, watch, first bool) error {
-	tunnels, err := matching(snapshot.Tunnels, snapshot.Global.Problems, names)
+	ctx, cancel := s.call()
+	defer cancel()
+	tunnels, err := named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
 	if err != nil && (!watch || first && snapshot.Running) {
 		return err
 	}
 	counted := make(map[string]dbusapi.Statistics)
 	if s.json || len(names) > 0 {
-		ctx, cancel := s.call()
-		defer cancel()
 		for _, t := range tunnels {
 			// One that went away in between has none.
 			if statistics, err := client.Statistics(ctx, t.Name); err == nil && statistics != (dbusapi.Statistics{}) {

@@ -105,7 +105,9 @@ func (s *session) act(args []string, a action) error {
 	if !first.Running {
 		return s.interruptedOr(first.Err)
 	}
-	before, err := matching(first.Tunnels, first.Global.Problems, patterns)
+	ctx, cancel := s.call()
+	defer cancel()
+	before, err := named(ctx, client, first.Tunnels, first.Global.Problems, patterns)
 	if err != nil {
 		return err
 	}
@@ -113,11 +115,14 @@ func (s *session) act(args []string, a action) error {
 		s.out.note("No tunnels yet.")
 		return nil
 	}
+	for _, t := range before {
+		if _, there := first.Tunnel(t.Name); !there {
+			first.Tunnels = append(first.Tunnels, t)
+		}
+	}
 	agent, stopAsking := s.answerPrompts(client)
 	stopAsking = sync.OnceFunc(stopAsking)
 	defer stopAsking()
-	ctx, cancel := s.call()
-	defer cancel()
 	start := time.Now()
 	if err := a.call(client)(ctx, patterns...); err != nil {
 		return err

@@ -261,8 +261,21 @@ func (m *Manager) Tunnels(ctx context.Context) ([]Tunnel, error) {
 	})
 }
 
-// Tunnel is the tunnel of that name, or ErrNoSuchTunnel.
+// Tunnel is the tunnel of that name, or ErrNoSuchTunnel. A file written just now counts: the
+// directories are read before it is said that there is none.
 func (m *Manager) Tunnel(ctx context.Context, name string) (Tunnel, error) {
+	t, err := m.known(ctx, name)
+	if !errors.Is(err, ErrNoSuchTunnel) || !tunnelfile.ValidName(name) {
+		return t, err
+	}
+	if err := m.loadAndWait(ctx); err != nil {
+		return Tunnel{}, err
+	}
+	return m.known(ctx, name)
+}
+
+// known is the tunnel of that name among those that were read.
+func (m *Manager) known(ctx context.Context, name string) (Tunnel, error) {
 	t, err := ask(ctx, m, func() *Tunnel {
 		if r := m.rows[name]; r != nil && r.isShown {
 			t := r.shown // the row goes on changing

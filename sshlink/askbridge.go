@@ -2,6 +2,7 @@ package sshlink
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type askBridge struct {
 	mu     sync.Mutex
 	wanted string // what a person was needed for, and did not give; empty: nothing
 	late   bool   // nobody said anything in time
+	wrong  string // what a person gave wrong, more than once perhaps; empty: nothing
 }
 
 // askScript writes where it waits for the answer, what kind of prompt it is, and the prompt, and
@@ -153,7 +155,7 @@ func (b *askBridge) show(ctx context.Context, path, prompt string) {
 func (b *askBridge) needed() (what string, late bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.wanted, b.late
+	return cmp.Or(b.wanted, b.wrong), b.late
 }
 
 var (
@@ -204,6 +206,11 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) (s
 			b.wanted = need + unanswered(err)
 		}
 		b.late = b.late || errors.Is(err, ErrNoAnswer)
+	} else if again && q.Kind == KindPassphrase {
+		// Right or wrong, ssh does not say; that the login fails then will.
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.wrong = "was given a wrong passphrase for " + tilde(q.Subject)
 	}
 	return reply, err == nil
 }

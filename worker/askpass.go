@@ -27,6 +27,7 @@ const askTime = 5 * time.Minute
 type Askpass struct {
 	credentials credentials
 	programs    []askProgram
+	limit       time.Duration // of a question
 	refused     refused
 	log         *slog.Logger
 }
@@ -43,7 +44,7 @@ type askProgram struct {
 // there is a session bus, and then $SSH_ASKPASS under the conditions of ssh(1). It is nil
 // where there is none of these.
 func NewAskpass(log *slog.Logger) sshlink.Asker {
-	a := &Askpass{credentials: credentials{os.Getenv("CREDENTIALS_DIRECTORY")}, log: log}
+	a := &Askpass{credentials: credentials{os.Getenv("CREDENTIALS_DIRECTORY")}, limit: askTime, log: log}
 	if self, err := os.Executable(); err == nil && os.Getenv("XDG_RUNTIME_DIR") != "" {
 		holdfast := filepath.Join(filepath.Dir(self), "holdfast")
 		bus := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus")
@@ -114,7 +115,7 @@ func (a *Askpass) Notify(ctx context.Context, q sshlink.Question) {
 
 // run asks with one program after the other until a person has answered or declined.
 func (a *Askpass) run(parent context.Context, q sshlink.Question, prompt string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(parent, askTime)
+	ctx, cancel := context.WithTimeout(parent, a.limit)
 	defer cancel()
 	var environment []string
 	if q.Again {
@@ -128,7 +129,7 @@ func (a *Askpass) run(parent context.Context, q sshlink.Question, prompt string)
 			return nil, context.Cause(parent)
 		case ctx.Err() != nil:
 			clear(answer)
-			return nil, fmt.Errorf("%w within %s", sshlink.ErrNoAnswer, askTime)
+			return nil, fmt.Errorf("%w within %s", sshlink.ErrNoAnswer, a.limit)
 		case err == nil:
 			return answer, nil
 		}

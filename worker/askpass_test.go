@@ -18,7 +18,7 @@ func asks(t *testing.T, credentials map[string]string, scripts ...string) (a *As
 	t.Helper()
 	dir := t.TempDir()
 	log := filepath.Join(dir, "calls")
-	a = &Askpass{log: slog.New(slog.DiscardHandler)}
+	a = &Askpass{limit: time.Minute, log: slog.New(slog.DiscardHandler)}
 	for id, secret := range credentials {
 		a.credentials.dir = filepath.Join(dir, "credentials")
 		if err := os.MkdirAll(a.credentials.dir, 0o700); err != nil {
@@ -117,6 +117,19 @@ func TestAskpassEnds(t *testing.T) {
 			t.Fatal("a child of the program is there still")
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// TestAskpassHasALimit wants a question to end although nobody ever answers it.
+func TestAskpassHasALimit(t *testing.T) {
+	a, _ := asks(t, nil, "exec sleep 60")
+	a.limit = 100 * time.Millisecond
+	start := time.Now()
+	if _, err := a.Ask(t.Context(), passphraseQuestion); !errors.Is(err, sshlink.ErrNoAnswer) || err.Error() != "nobody answered within 100ms" {
+		t.Errorf("ended with %v", err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %s", took)
 	}
 }
 
