@@ -1,7 +1,6 @@
 package sshlink
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -61,8 +60,7 @@ func (r *Resolved) algorithms(known knownKeys) (ssh.Algorithms, error) {
 		wanted := splitList(r.option(keyword))
 		*list.into = slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return !slices.Contains(list.has, name) })
 		if len(*list.into) == 0 {
-			return a, &Error{class: mistaken, message: fmt.Sprintf(
-				"%s=%s: the native transport has none of these; set Transport=openssh", list.keyword, strings.Join(wanted, ",")), err: errNoCommon}
+			return a, because(mistaken, errNoCommon, "%s=%s: the native transport has none of these; set Transport=openssh", list.keyword, strings.Join(wanted, ","))
 		}
 	}
 	return a, nil

@@ -2,7 +2,6 @@ package sshlink
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +29,7 @@ type askBridge struct {
 	mu     sync.Mutex
 	wanted string // what a person was needed for, and did not give; empty: nothing
 	late   bool   // nobody said anything in time
-	wrong  string // what a person gave wrong, more than once perhaps; empty: nothing
+	doubt  string // why a host key was not confirmed
 }
 
 // askScript writes where it waits for the answer, what kind of prompt it is, and the prompt, and
@@ -155,7 +154,23 @@ func (b *askBridge) show(ctx context.Context, path, prompt string) {
 func (b *askBridge) needed() (what string, late bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return cmp.Or(b.wanted, b.wrong), b.late
+	return b.wanted, b.late
+}
+
+// want notes what a person was needed for; the first such thing is what is said.
+func (b *askBridge) want(need string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wanted == "" {
+		b.wanted = need
+	}
+}
+
+// unconfirmed is why a host key was not confirmed, empty where nobody was asked.
+func (b *askBridge) unconfirmed() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.doubt
 }
 
 var (
@@ -181,6 +196,12 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) (s
 		q.Kind, q.Echo, q.Prompt = KindHostKey, true, before+"?"
 		q.Subject, _ = b.r.knownName()
 		yes, err := person.Confirm(ctx, q)
+		if b.mu.Lock(); err != nil {
+			b.doubt = nobodyToConfirm
+		} else if !yes {
+			b.doubt = notConfirmed
+		}
+		b.mu.Unlock()
 		return "yes", yes && err == nil
 	}
 	if kind == "confirm" {
@@ -199,18 +220,17 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) (s
 		need = "needs a password for " + m[1]
 	}
 	reply, err := person.Ask(ctx, q)
+	if q.Kind == KindPassphrase && err == nil && b.asked[prompt] >= max(1, b.r.count("numberofpasswordprompts")) {
+		// ssh does not ask again, and does not say why. Where this one was right nobody reads it.
+		b.want("was given a wrong passphrase for " + tilde(q.Subject))
+	}
 	if err != nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if b.wanted == "" {
-			b.wanted = need + unanswered(err)
+		b.want(need + unanswered(err))
+		if errors.Is(err, ErrNoAnswer) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.late = true
 		}
-		b.late = b.late || errors.Is(err, ErrNoAnswer)
-	} else if again && q.Kind == KindPassphrase {
-		// Right or wrong, ssh does not say; that the login fails then will.
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.wrong = "was given a wrong passphrase for " + tilde(q.Subject)
 	}
 	return reply, err == nil
 }

@@ -189,20 +189,26 @@ func (a *authenticator) refused(state *ssh.ClientAuthContext) error {
 
 // describe says what was tried, in one sentence.
 func (a *authenticator) describe(allowed []string) string {
+	return a.r.refusedEveryWay(a.tried(), allowed) + a.notTried()
+}
+
+// refusedEveryWay is that sentence for either transport. Where nothing is known of what was tried,
+// tried is nil.
+func (r *Resolved) refusedEveryWay(tried, allowed []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s refused every way to log in as %s", a.r.HostName, a.r.User)
-	if tried := a.tried(); len(tried) > 0 {
+	fmt.Fprintf(&b, "%s refused every way to log in as %s", r.HostName, r.User)
+	if len(tried) > 0 {
 		fmt.Fprintf(&b, "; tried %s", strings.Join(tried, ", "))
-	} else if slices.Contains(allowed, "publickey") {
+	} else if tried != nil && slices.Contains(allowed, "publickey") {
 		b.WriteString("; there was no key to try")
 	}
 	if len(allowed) > 0 {
 		fmt.Fprintf(&b, "; it takes %s", printable(strings.Join(allowed, ", ")))
 	}
-	if slices.Contains(allowed, "gssapi-with-mic") && a.r.mayUseTicket() {
-		b.WriteString("; there is no Kerberos ticket that this transport could use: run kinit")
+	if slices.Contains(allowed, "gssapi-with-mic") && r.mayUseTicket() && !slices.Contains(tried, "gssapi-with-mic") {
+		b.WriteString("; there is no Kerberos ticket that could be used: run kinit")
 	}
-	return b.String() + a.notTried()
+	return b.String()
 }
 
 // notTried says which keys were of no use, and why.
@@ -229,7 +235,7 @@ func (a *authenticator) refusedKeys() string {
 }
 
 func (a *authenticator) tried() []string {
-	var tried []string
+	tried := []string{}
 	for _, id := range a.offered {
 		tried = append(tried, id.name)
 	}

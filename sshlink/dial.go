@@ -3,7 +3,6 @@ package sshlink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -219,22 +218,18 @@ func (r *Resolved) explain(ctx context.Context, c *conn, auth *authenticator, er
 	greeting := c.heard()
 	if !strings.Contains(greeting, "SSH-") {
 		if said := printable(greeting); said != "" {
-			if strings.Contains(said, "Exceeded MaxStartups") || strings.Contains(said, "Not allowed at this time") {
-				return errorf(turnedAway, "%s turns this address away for now: %q", r.HostName, said)
-			}
-			return because(passing, cause(err), "%s does not speak SSH; it said %q", r.HostName, said)
+			return r.notSSH(said, cause(err))
 		}
 		if p, ok := c.Conn.(*proxyConn); ok {
 			return wrapf(passing, p.explain(cause(err)), "no answer from %s through its ProxyCommand", r.HostName)
 		}
 		if closedByPeer(err) {
-			return because(turnedAway, cause(err), "%s closed the connection before saying anything: too many connections at once, or this address is banned there", r.HostName)
+			return r.closedEarly(cause(err))
 		}
 		return wrapf(passing, cause(err), "no SSH greeting from %s", r.HostName)
 	}
 	if text := err.Error(); strings.Contains(text, "Too many authentication failures") {
-		return errorf(denied, "%s allows no more tries (MaxAuthTries): tried %s; name the right key with IdentityFile and set IdentitiesOnly=yes",
-			r.HostName, strings.Join(auth.tried(), ", "))
+		return r.tooManyTries(auth.tried())
 	} else if i := strings.Index(text, "ssh: disconnect, reason"); i >= 0 {
 		return errorf(passing, "%s ended the connection: %s", r.HostName, printable(strings.TrimPrefix(text[i:], "ssh: ")))
 	}
@@ -242,6 +237,25 @@ func (r *Resolved) explain(ctx context.Context, c *conn, auth *authenticator, er
 		return because(passing, cause(err), "%s closed the connection while logging in", r.HostName)
 	}
 	return wrapf(passing, cause(err), "cannot log in to %s", r.HostName)
+}
+
+// notSSH is the error for a server that says something else than its version.
+func (r *Resolved) notSSH(said string, err error) error {
+	if strings.Contains(said, "Exceeded MaxStartups") || strings.Contains(said, "Not allowed at this time") {
+		return errorf(turnedAway, "%s turns this address away for now: %q", r.HostName, said)
+	}
+	return because(passing, err, "%s does not speak SSH; it said %q", r.HostName, said)
+}
+
+// closedEarly is the error for one that says nothing.
+func (r *Resolved) closedEarly(err error) error {
+	return because(turnedAway, err, "%s closed the connection before saying anything: too many connections at once, or this address is banned there", r.HostName)
+}
+
+// tooManyTries says that the server's MaxAuthTries is used up.
+func (r *Resolved) tooManyTries(tried []string) error {
+	return errorf(denied, "%s allows no more tries (MaxAuthTries): tried %s; name the right key with IdentityFile and set IdentitiesOnly=yes",
+		r.HostName, strings.Join(tried, ", "))
 }
 
 // cause takes x/crypto's own words off an error.
@@ -261,18 +275,22 @@ func closedByPeer(err error) bool {
 
 // noCommon names what the two sides would have to agree on.
 func (r *Resolved) noCommon(n *ssh.AlgorithmNegotiationError) error {
-	keyword := "an algorithm"
-	for part, word := range map[string]string{
-		"key exchange": "KexAlgorithms", "host key": "HostKeyAlgorithms", "cipher": "Ciphers", "MAC": "MACs", "compression": "Compression",
-	} {
-		if strings.Contains(n.What, part) {
-			keyword = word
-		}
-	}
 	offered := make([]string, len(n.RequestedAlgorithms))
 	for i, a := range n.RequestedAlgorithms {
 		offered[i] = printable(a)
 	}
-	return &Error{class: mistaken, err: errNoCommon, message: fmt.Sprintf(
-		"%s and the native transport have no %s in common; the server offers only %s", r.HostName, keyword, strings.Join(offered, ","))}
+	return because(mistaken, errNoCommon, "%s and the native transport have no %s in common; the server offers only %s",
+		r.HostName, algorithmKeyword(n.What), strings.Join(offered, ","))
+}
+
+// algorithmKeyword is what ssh_config(5) calls what x/crypto or ssh say is not in common.
+func algorithmKeyword(what string) string {
+	for _, k := range []struct{ part, keyword string }{
+		{"key exchange", "KexAlgorithms"}, {"host key", "HostKeyAlgorithms"}, {"cipher", "Ciphers"}, {"MAC", "MACs"}, {"compression", "Compression"},
+	} {
+		if strings.Contains(what, k.part) {
+			return k.keyword
+		}
+	}
+	return "algorithm"
 }

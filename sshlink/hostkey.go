@@ -91,8 +91,7 @@ func (h *hostKeys) decide(remote net.Addr, key ssh.PublicKey) error {
 		return err
 	}
 	if k, ok := h.known.revokes(key); ok {
-		return errorf(distrusted, "the host key of %s is marked as revoked at %s: %s; do not connect until its owner has explained it",
-			h.r.HostName, k.place(), fingerprint(plain(key)))
+		return h.r.revokedAt(k.place(), fingerprint(plain(key)))
 	}
 	if cert, ok := key.(*ssh.Certificate); ok {
 		if _, ok := h.known.authority(cert.SignatureKey); ok {
@@ -124,17 +123,48 @@ func (h *hostKeys) decide(remote net.Addr, key ssh.PublicKey) error {
 	return h.unknown(key)
 }
 
-// changed is the error for a server that known_hosts has other keys of: the one of the same
-// kind is the one to compare with.
+// changed is the error for a server that known_hosts has other keys of.
 func (h *hostKeys) changed(known knownKeys, key ssh.PublicKey) error {
-	old := known[0]
-	if i := slices.IndexFunc(known, func(k knownKey) bool { return k.key.Type() == key.Type() }); i >= 0 {
-		old = known[i]
-	}
-	return errorf(distrusted, "the host key of %s has changed: %s has %s, the server shows %s; "+
-		"somebody may be listening in, or the server was set up anew: ask its owner, then run ssh-keygen -f %s -R %s",
-		h.r.HostName, old.place(), fingerprint(old.key), fingerprint(key), shellWord(old.file), shellWord(h.name))
+	return h.changedTo(known, fingerprint(key))
 }
+
+// changedTo is changed for who knows only the fingerprint, "TYPE SHA256:…". The line with a key of
+// the same kind, which is the one to compare with, comes first.
+func (h *hostKeys) changedTo(known knownKeys, shown string) error {
+	const most = 3
+	kind, _, _ := strings.Cut(shown, " ")
+	known = slices.Clone(known)
+	slices.SortStableFunc(known, func(a, b knownKey) int {
+		switch sameA, sameB := a.key.Type() == kind, b.key.Type() == kind; {
+		case sameA && !sameB:
+			return -1
+		case sameB && !sameA:
+			return 1
+		}
+		return 0
+	})
+	var lines, mends []string
+	for i, k := range known {
+		if i < most {
+			lines = append(lines, fmt.Sprintf("%s has %s", tilde(k.place()), fingerprint(k.key)))
+		}
+		if mend := fmt.Sprintf("ssh-keygen -f %s -R %s", shellWord(k.file), shellWord(h.name)); !slices.Contains(mends, mend) {
+			mends = append(mends, mend)
+		}
+	}
+	if more := len(known) - most; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more lines", more))
+	}
+	return errorf(distrusted, "the host key of %s has changed: %s, the server shows %s; "+
+		"somebody may be listening in, or the server was set up anew: ask its owner, then run %s",
+		h.r.HostName, strings.Join(lines, ", "), shown, strings.Join(mends, " && "))
+}
+
+// Why a host key that nobody had recorded was not taken.
+const (
+	nobodyToConfirm = " and nobody is there to say whether it is right"
+	notConfirmed    = " and was not accepted"
+)
 
 // unknown decides about a key of a host that no known_hosts line is about.
 func (h *hostKeys) unknown(key ssh.PublicKey) error {
@@ -145,7 +175,7 @@ func (h *hostKeys) unknown(key ssh.PublicKey) error {
 		return h.stranger(key, "")
 	}
 	if h.r.config.Ask == nil || isYes(h.r.option("batchmode")) {
-		return h.stranger(key, " and nobody is there to say whether it is right")
+		return h.stranger(key, nobodyToConfirm)
 	}
 	h.attempt.pause()
 	yes, err := h.r.config.Ask.Confirm(h.ctx, Question{
@@ -156,10 +186,10 @@ func (h *hostKeys) unknown(key ssh.PublicKey) error {
 		if h.ctx.Err() != nil {
 			return wrapf(passing, context.Cause(h.ctx), "the question for the host key of %s was left open", h.r.HostName)
 		}
-		return h.stranger(key, " and nobody is there to say whether it is right")
+		return h.stranger(key, nobodyToConfirm)
 	}
 	if !yes {
-		return h.stranger(key, " and was not accepted")
+		return h.stranger(key, notConfirmed)
 	}
 	return h.record(key)
 }
@@ -168,8 +198,16 @@ func (h *hostKeys) stranger(key ssh.PublicKey, why string) error {
 	if h.invalid != nil {
 		why += " (" + h.invalid.Error() + ")"
 	}
-	return errorf(distrusted, "the host key of %s is not known%s: %s; run: %s",
-		h.r.HostName, why, fingerprint(key), h.r.trustHint())
+	return h.r.strangerError(fingerprint(key), why)
+}
+
+func (r *Resolved) strangerError(shown, why string) error {
+	return errorf(distrusted, "the host key of %s is not known%s: %s; run: %s", r.HostName, why, shown, r.trustHint())
+}
+
+func (r *Resolved) revokedAt(place, shown string) error {
+	return errorf(distrusted, "the host key of %s is marked as revoked at %s: %s; do not connect until its owner has explained it",
+		r.HostName, tilde(place), shown)
 }
 
 // trustHint is the command that shows and records a server's host keys.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,7 @@ type master struct {
 	dir    string    // the private folder of socket, empty where it is the person's own
 	ended  chan struct{}
 	stderr *masterLog
+	bridge *askBridge // nil: it asks for itself
 	stop   sync.Once
 }
 
@@ -60,16 +62,15 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 		return nil, wrapf(passing, err, "no folder for ssh's control socket")
 	}
 	m := &master{r: r, dir: dir, socket: filepath.Join(dir, "c"), ended: make(chan struct{})}
-	m.stderr = &masterLog{log: r.config.log().With("from", "ssh")}
+	m.stderr = &masterLog{log: r.config.log().With("from", "ssh"), trace: httptrace.ContextClientTrace(ctx)}
 	m.cmd = exec.Command("ssh", m.arguments()...)
 	asking, answered := context.WithCancel(ctx)
 	defer answered()
-	bridge, err := r.startAskBridge(asking, dir, a)
-	if err != nil {
+	if m.bridge, err = r.startAskBridge(asking, dir, a); err != nil {
 		os.RemoveAll(dir)
 		return nil, wrapf(passing, err, "no way to ask for ssh")
 	}
-	m.cmd.Env = bridge.environment()
+	m.cmd.Env = m.bridge.environment()
 	m.cmd.Stderr = m.stderr
 	// A session of its own: ssh must not find a terminal to ask on.
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
@@ -86,12 +87,6 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	}()
 	if err := m.awaitSocket(ctx); err != nil {
 		m.close()
-		if needed, late := bridge.needed(); needed != "" {
-			// ssh goes on without an answer that came too late, and may find that the server has left.
-			if e := asError(err); e != nil && (e.Denied() || late && e.class == passing) {
-				err = errorf(denied, "%s", needed)
-			}
-		}
 		return nil, err
 	}
 	return m, nil
@@ -122,7 +117,8 @@ func (m *master) arguments() []string {
 		{Key: "ClearAllForwardings", Value: "yes"}, // forwards are ours to make
 		{Key: "RemoteCommand", Value: "none"},
 		{Key: "PermitLocalCommand", Value: "no"},
-		{Key: "LogLevel", Value: "DEBUG1"}, // says what was negotiated
+		{Key: "LogLevel", Value: "DEBUG1"},   // says what was negotiated
+		{Key: "VisualHostKey", Value: "yes"}, // so that its question has the picture
 	}
 	args = append(args, settingArgs(own)...)
 	args = append(args, settingArgs(r.config.Settings)...)
@@ -143,7 +139,7 @@ func (m *master) awaitSocket(ctx context.Context) error {
 		}
 		select {
 		case <-m.ended:
-			return m.r.sshError(m.stderr)
+			return m.sshError()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(pause):
@@ -204,7 +200,7 @@ func (c *masterConn) Read(p []byte) (int, error) {
 	}
 	select {
 	case <-c.master.ended:
-		err = c.master.r.sshError(c.master.stderr)
+		err = c.master.sshError()
 	case <-time.After(masterGrace / 2):
 	}
 	return n, err

@@ -2,7 +2,10 @@ package sshlink
 
 import (
 	"log/slog"
+	"net"
+	"net/http/httptrace"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -10,11 +13,14 @@ import (
 // masterLog reads what ssh says on its standard error at LogLevel DEBUG1: what was negotiated,
 // and, when it ends, why.
 type masterLog struct {
-	log *slog.Logger
+	log   *slog.Logger
+	trace *httptrace.ClientTrace // is told of connects; may be nil
 
 	mu      sync.Mutex
 	partial []byte
 	said    []string // the last lines that are not debug ones
+	tried   []string // keys that were offered, and other ways to log in
+	banner  string   // what the server said in place of its version
 	info    Info
 }
 
@@ -41,6 +47,11 @@ var (
 	debugCipher  = regexp.MustCompile(`^kex: client->server cipher: (\S+) MAC: (\S+)`)
 	debugHostKey = regexp.MustCompile(`^Server host key: (\S+ SHA256:\S+)`)
 	debugVersion = regexp.MustCompile(`^Remote protocol version 2.0, remote software version (.+)`)
+	debugConnect = regexp.MustCompile(`^Connecting to \S+ \[(\S+)\] port (\d+)\.`)
+	debugStands  = regexp.MustCompile(`^Connection established\.`)
+	debugOffers  = regexp.MustCompile(`^Offering public key: (.+) \S+ SHA256:\S+(?: (.*))?$`)
+	debugBanner  = regexp.MustCompile(`^kex_exchange_identification: banner line \d+: (.+)`)
+	debugMethod  = regexp.MustCompile(`^Next authentication method: (keyboard-interactive|password|gssapi-with-mic|hostbased)`)
 )
 
 func (l *masterLog) line(line string) {
@@ -61,11 +72,29 @@ func (l *masterLog) line(line string) {
 		l.info.HostKey = m[1]
 	} else if m := debugVersion.FindStringSubmatch(debug); m != nil {
 		l.info.ServerVersion = "SSH-2.0-" + printable(m[1])
+	} else if m := debugConnect.FindStringSubmatch(debug); m != nil {
+		if l.trace != nil && l.trace.ConnectStart != nil {
+			l.trace.ConnectStart("tcp", net.JoinHostPort(m[1], m[2]))
+		}
+	} else if debugStands.MatchString(debug) {
+		if l.trace != nil && l.trace.ConnectDone != nil {
+			l.trace.ConnectDone("tcp", "", nil)
+		}
+	} else if m := debugOffers.FindStringSubmatch(debug); m != nil {
+		name := printable(tilde(m[1]))
+		if m[2] == "agent" { // and not "explicit agent", which a file names
+			name += " (agent)"
+		}
+		l.tried = append(l.tried, name)
+	} else if m := debugBanner.FindStringSubmatch(debug); m != nil && l.banner == "" {
+		l.banner = printable(m[1])
+	} else if m := debugMethod.FindStringSubmatch(debug); m != nil && !slices.Contains(l.tried, m[1]) {
+		l.tried = append(l.tried, m[1])
 	}
 }
 
 // chatter is what ssh says at this level without being asked, and without a prefix.
-var chatter = regexp.MustCompile(`^(OpenSSH_|Authenticated to |Authenticated using |Transferred: |Bytes per second: |Warning: Permanently added )`)
+var chatter = regexp.MustCompile(`^(OpenSSH_|Authenticated to |Authenticated using |Transferred: |Bytes per second: |Warning: Permanently added |Host key fingerprint is |\+-.*-\+$|\|.{17}\|$)`)
 
 // negotiated is what ssh said of the connection.
 func (l *masterLog) negotiated() Info {
@@ -74,60 +103,13 @@ func (l *masterLog) negotiated() Info {
 	return l.info
 }
 
-// text is the last that ssh said, line by line.
-func (l *masterLog) text() string {
+// lastWords is what there is to say of how ssh ended, as far as it said it itself.
+func (l *masterLog) lastWords() lastWords {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return strings.Join(l.said, "\n")
-}
-
-var (
-	offending   = regexp.MustCompile(`Offending .*key in (\S+:\d+)`)
-	sentKey     = regexp.MustCompile(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
-	noMatching  = regexp.MustCompile(`no matching (.+) found\. Their offer: (\S+)`)
-	badSetting  = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
-	wrongSecret = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
-	turnedWords = regexp.MustCompile(`Exceeded MaxStartups|Not allowed at this time|kex_exchange_identification: (Connection closed|read: Connection reset)`)
-)
-
-// sshError makes of ssh's last words an error of the same class as the native transport's.
-func (r *Resolved) sshError(l *masterLog) error {
-	text := l.text()
-	last := lastLines(text, 1)
-	switch {
-	case strings.Contains(text, "REMOTE HOST IDENTIFICATION HAS CHANGED"):
-		place, shown := "known_hosts", "another"
-		if m := offending.FindStringSubmatch(text); m != nil {
-			place = m[1]
-		}
-		if m := sentKey.FindStringSubmatch(text); m != nil {
-			shown = m[1] + " " + m[2]
-		}
-		return errorf(distrusted, "the host key of %s has changed: the server shows %s, which is not the one at %s; "+
-			"somebody may be listening in, or the server was set up anew: ask its owner", r.HostName, shown, place)
-	case strings.Contains(text, "REVOKED HOST KEY"), strings.Contains(text, "is revoked"):
-		return errorf(distrusted, "the host key of %s is marked as revoked; do not connect until its owner has explained it", r.HostName)
-	case strings.Contains(text, "Host key verification failed"):
-		return errorf(distrusted, "the host key of %s is not known; run: %s", r.HostName, r.trustHint())
-	case strings.Contains(text, "Too many authentication failures"):
-		return errorf(denied, "%s allows no more tries (MaxAuthTries); name the right key with IdentityFile and set IdentitiesOnly=yes", r.HostName)
-	case strings.Contains(text, "Permission denied (") && wrongSecret.MatchString(text):
-		m := wrongSecret.FindStringSubmatch(text)
-		if strings.HasSuffix(m[1], "-SK ") {
-			return errorf(denied, "was given a wrong PIN for %s", tilde(m[2]))
-		}
-		return errorf(denied, "was given a wrong passphrase for %s", tilde(m[2]))
-	case strings.Contains(text, "Permission denied ("):
-		return errorf(denied, "%s refused every way to log in: %s", r.HostName, last)
-	case noMatching.MatchString(text):
-		m := noMatching.FindStringSubmatch(text)
-		return because(mistaken, errNoCommon, "%s and ssh have no %s in common; the server offers only %s", r.HostName, m[1], m[2])
-	case turnedWords.MatchString(text):
-		return errorf(turnedAway, "%s turns this address away for now: %s", r.HostName, last)
-	case badSetting.MatchString(text):
-		return errorf(mistaken, "ssh cannot make sense of its configuration for %s: %s", r.HostName, last)
-	case last == "":
-		return errorf(passing, "ssh to %s ended without a word", r.HostName)
+	w := lastWords{text: strings.Join(l.said, "\n"), tried: append([]string{}, l.tried...), shown: l.info.HostKey}
+	if l.info.ServerVersion == "" {
+		w.banner = l.banner
 	}
-	return errorf(passing, "ssh to %s: %s", r.HostName, last)
+	return w
 }

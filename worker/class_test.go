@@ -97,16 +97,18 @@ func TestClasses(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
 			server, settings := c.setup(t)
-			link, err := connect(t, server, settings...)
-			if err == nil {
-				link.Close()
-				t.Fatal("connected")
-			}
-			if got := keeper.Classify(err); got != c.want {
-				t.Errorf("%v: class %v, want %v", err, got, c.want)
-			}
-			if strings.ContainsAny(err.Error(), "\r\n") {
-				t.Errorf("more than one line: %q", err)
+			for _, transport := range transports {
+				link, err := connect(t, transport, server, settings...)
+				if err == nil {
+					link.Close()
+					t.Fatalf("%s: connected", transport)
+				}
+				if got := keeper.Classify(err); got != c.want {
+					t.Errorf("%s: %v: class %v, want %v", transport, err, got, c.want)
+				}
+				if strings.ContainsAny(err.Error(), "\r\n") {
+					t.Errorf("%s: more than one line: %q", transport, err)
+				}
 			}
 		})
 	}
@@ -120,12 +122,11 @@ func TestClassesOfLoss(t *testing.T) {
 		"server stopped":   func(s *testbed.Server, _ *testbed.Proxy) { s.Stop() },
 		"connection reset": func(_ *testbed.Server, p *testbed.Proxy) { p.Reset() },
 	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
+		overEach(t, what, func(t *testing.T, transport tunnelfile.Transport) {
 			s := testbed.StartServer(t, testbed.ServerOptions{})
 			proxy := testbed.NewProxy(t, s.Addr)
 			_, port, _ := net.SplitHostPort(proxy.Addr)
-			link, err := connect(t, s, "Port="+port, "HostKeyAlias=["+s.Host+"]:"+strconv.Itoa(s.Port))
+			link, err := connect(t, transport, s, "Port="+port, "HostKeyAlias=["+s.Host+"]:"+strconv.Itoa(s.Port))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,12 +146,21 @@ func TestClassesOfLoss(t *testing.T) {
 	}
 }
 
+var transports = []tunnelfile.Transport{tunnelfile.TransportNative, tunnelfile.TransportOpenSSH}
+
+// overEach runs a test over each transport.
+func overEach(t *testing.T, name string, f func(*testing.T, tunnelfile.Transport)) {
+	for _, transport := range transports {
+		t.Run(name+"/"+string(transport), func(t *testing.T) { t.Parallel(); f(t, transport) })
+	}
+}
+
 // connect makes one attempt.
-func connect(t *testing.T, s *testbed.Server, settings ...string) (*sshlink.Link, error) {
+func connect(t *testing.T, transport tunnelfile.Transport, s *testbed.Server, settings ...string) (*sshlink.Link, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	c := sshlink.Config{Name: "t", Destination: s.Host}
+	c := sshlink.Config{Name: "t", Destination: s.Host, Transport: transport}
 	for _, line := range append(settings, s.SSHSettings()...) { // ssh takes the first value of each
 		key, value, _ := strings.Cut(line, "=")
 		if line == "IdentityFile="+s.IdentityFile && len(settings) > 0 && strings.HasPrefix(settings[0], "IdentityFile=") {

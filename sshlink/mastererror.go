@@ -1,0 +1,188 @@
+package sshlink
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// commandTimeout bounds KnownHostsCommand where it is only asked to tell what was wrong.
+const commandTimeout = 2 * time.Second
+
+var (
+	noMatching   = regexp.MustCompile(`no matching (.+) found\. Their offer: (\S+)`)
+	badSetting   = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
+	wrongSecret  = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
+	earlyEnd     = regexp.MustCompile(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)`)
+	deniedWords  = regexp.MustCompile(`Permission denied \((.*)\)`)
+	connectWords = regexp.MustCompile(`connect to host (\S+) port (\d+): (.+)`)
+	resolveWords = regexp.MustCompile(`Could not resolve hostname (\S+): (.+)`)
+	sentKey      = regexp.MustCompile(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
+	proxyEnd     = regexp.MustCompile(`(?m)^kex_exchange_identification: .*\nConnection (?:closed|reset) by UNKNOWN port 65535$`)
+	revokedFile  = regexp.MustCompile(`Host key \S+ \S+ revoked by file (.+)`)
+	silentServer = regexp.MustCompile(`Timeout, server \S+ not responding`)
+	goneServer   = regexp.MustCompile(`Connection to \S+ closed by remote host|Connection closed by `)
+)
+
+// lastWords are what ssh said before it ended.
+type lastWords struct {
+	text   string   // the last lines that are not debug ones
+	tried  []string // ways to log in
+	banner string   // what the server said in place of its version
+	shown  string   // the host key, "TYPE SHA256:…"
+	needed string   // what a person was needed for, and did not give
+	late   bool     // nobody said anything in time
+	doubt  string   // why a person did not confirm the host key
+	ended  string   // with which exit status, or by which signal
+}
+
+// sshError makes of ssh's last words an error of the same class, and as far as they go in the
+// same words, as the native transport's.
+func (m *master) sshError() error {
+	w := m.stderr.lastWords()
+	if m.bridge != nil {
+		w.needed, w.late = m.bridge.needed()
+		w.doubt = m.bridge.unconfirmed()
+	}
+	if m.cmd != nil && m.cmd.ProcessState != nil {
+		w.ended = m.cmd.ProcessState.String()
+	}
+	if !proxyEnd.MatchString(w.text) {
+		return m.r.sshError(w)
+	}
+	w.text = proxyEnd.ReplaceAllString(w.text, "")
+	if hop := m.r.hopIn(w.text); hop != nil {
+		// That ssh's own details are not to be had: it runs at its usual LogLevel.
+		w.tried, w.shown = nil, ""
+		return m.r.through(hop.sshError(w))
+	}
+	if said := lastLines(w.text, 1); said != "" {
+		return errorf(passing, "no answer from %s through its ProxyCommand; the ProxyCommand said: %s", m.r.HostName, said)
+	}
+	return errorf(passing, "no answer from %s through its ProxyCommand", m.r.HostName)
+}
+
+// hopIn is the host on the way that ssh's words are about, nil where there is none.
+func (r *Resolved) hopIn(text string) *Resolved {
+	for hop := r.jump; hop != nil; hop = hop.jump {
+		if hop.jump == nil || strings.Contains(text, hop.HostName) {
+			return hop
+		}
+	}
+	return nil
+}
+
+func (r *Resolved) sshError(w lastWords) error {
+	text, last := w.text, lastLines(w.text, 1)
+	if err := r.sshHostKeyError(w); err != nil {
+		return err
+	}
+	switch {
+	case strings.Contains(text, "Too many authentication failures"):
+		return r.tooManyTries(w.tried)
+	case deniedWords.MatchString(text):
+		return r.sshDenied(w)
+	case noMatching.MatchString(text):
+		m := noMatching.FindStringSubmatch(text)
+		return because(mistaken, errNoCommon, "%s and ssh have no %s in common; the server offers only %s", r.HostName, algorithmKeyword(m[1]), printable(m[2]))
+	case w.banner != "":
+		return r.notSSH(w.banner, io.EOF)
+	case earlyEnd.MatchString(text):
+		return r.closedEarly(io.EOF)
+	case connectWords.MatchString(text):
+		m := connectWords.FindStringSubmatch(text)
+		return wrapf(passing, connectError(m[1], m[2], m[3]), "cannot connect to %s", m[1])
+	case resolveWords.MatchString(text):
+		m := resolveWords.FindStringSubmatch(text)
+		if strings.Contains(m[2], "not known") || strings.Contains(m[2], "No address") {
+			return wrapf(passing, &net.DNSError{Err: "no such host", Name: m[1], IsNotFound: true}, "no address for %s", m[1])
+		}
+		return wrapf(passing, &net.DNSError{Err: m[2], Name: m[1], IsTemporary: true}, "cannot look up %s", m[1])
+	case badSetting.MatchString(text):
+		return errorf(mistaken, "ssh cannot make sense of its configuration for %s: %s", r.HostName, last)
+	case silentServer.MatchString(text):
+		return errorf(passing, "%s does not answer keepalives any more", r.HostName)
+	case goneServer.MatchString(last) && w.late: // ssh went on without an answer, too late for the server
+		return errorf(denied, "%s", w.needed)
+	case goneServer.MatchString(last):
+		return because(passing, io.EOF, "%s closed the connection", r.HostName)
+	case last == "":
+		return errorf(passing, "ssh to %s ended without a word: %s", r.HostName, w.ended)
+	}
+	return errorf(passing, "ssh to %s: %s", r.HostName, strings.TrimPrefix(last, "ssh: "))
+}
+
+// sshHostKeyError is what ssh has against the host key that the server shows; nil where it has
+// nothing.
+func (r *Resolved) sshHostKeyError(w lastWords) error {
+	known := func() *hostKeys {
+		ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+		defer cancel()
+		return r.newHostKeys(ctx, nil)
+	}
+	shown := w.shown
+	if m := sentKey.FindStringSubmatch(w.text); m != nil && shown == "" {
+		shown = m[1] + " " + m[2]
+	}
+	if shown == "" {
+		shown = "ssh does not say which it is"
+	}
+	switch {
+	case strings.Contains(w.text, "REMOTE HOST IDENTIFICATION HAS CHANGED"):
+		h := known()
+		return h.changedTo(h.known.plainKeys(), shown)
+	case revokedFile.MatchString(w.text):
+		return errorf(distrusted, "the host key of %s is revoked by %s: %s: it is listed there", r.HostName, revokedFile.FindStringSubmatch(w.text)[1], shown)
+	case strings.Contains(w.text, "REVOKED HOST KEY"), strings.Contains(w.text, "is revoked"):
+		for _, k := range known().known {
+			if k.marker == revoked && (w.shown == "" || fingerprint(k.key) == w.shown) {
+				return r.revokedAt(k.place(), fingerprint(k.key))
+			}
+		}
+		return r.revokedAt("its line", shown)
+	case strings.Contains(w.text, "Host key verification failed"), strings.Contains(w.text, "host key is known for"):
+		return r.strangerError(shown, w.doubt)
+	}
+	return nil
+}
+
+// sshDenied says that no way to log in was left.
+func (r *Resolved) sshDenied(w lastWords) error {
+	if w.needed != "" {
+		return errorf(denied, "%s", w.needed)
+	}
+	if m := wrongSecret.FindStringSubmatch(w.text); m != nil {
+		if strings.HasSuffix(m[1], "-SK ") {
+			return errorf(denied, "was given a wrong PIN for %s", tilde(m[2]))
+		}
+		return errorf(denied, "was given a wrong passphrase for %s", tilde(m[2]))
+	}
+	if strings.Contains(w.text, "PIN incorrect") {
+		return errorf(denied, "was given a wrong PIN for %s", r.option("pkcs11provider"))
+	}
+	allowed := splitList(deniedWords.FindStringSubmatch(w.text)[1])
+	return errorf(denied, "%s", r.refusedEveryWay(w.tried, allowed))
+}
+
+// connectErrors are what connect(2) fails of.
+var connectErrors = []syscall.Errno{
+	syscall.ECONNREFUSED, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ECONNRESET, syscall.EADDRNOTAVAIL,
+}
+
+// connectError is package net's error for what ssh says of a connect.
+func connectError(host, port, words string) error {
+	for _, e := range connectErrors {
+		if strings.EqualFold(e.Error(), words) {
+			number, _ := strconv.Atoi(port)
+			return &net.OpError{Op: "dial", Net: "tcp", Addr: peer{"tcp", joinHostPort(host, number)}, Err: os.NewSyscallError("connect", e)}
+		}
+	}
+	return fmt.Errorf("port %s: %s", port, words)
+}
