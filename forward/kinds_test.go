@@ -1,13 +1,9 @@
 package forward
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/netip"
-	"strconv"
 	"testing"
 
 	"github.com/holdfast/holdfast/testbed"
@@ -30,7 +26,7 @@ func TestEveryKindOfForward(t *testing.T) {
 	socks := func(version string) func(*testing.T, net.Addr, net.Addr) net.Conn {
 		return func(t *testing.T, a, target net.Addr) net.Conn {
 			c := connect(t, a)
-			if err := askSOCKS(c, version, target.String()); err != nil {
+			if err := testbed.AskSOCKS(c, version, target.String()); err != nil {
 				t.Fatal(err)
 			}
 			return c
@@ -85,53 +81,4 @@ func TestEveryKindOfForward(t *testing.T) {
 			})
 		})
 	}
-}
-
-// askSOCKS is the client's side of SOCKS: version is 4, 4a, 5, or 5h for a name.
-func askSOCKS(c net.Conn, version, addr string) error {
-	ap, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return err
-	}
-	ip := ap.Addr().As4()
-	port := binary.BigEndian.AppendUint16(nil, ap.Port())
-	switch version {
-	case "4", "4a":
-		request := append([]byte{4, 1}, port...)
-		if version == "4" {
-			request = append(append(request, ip[:]...), "user\x00"...)
-		} else {
-			request = append(request, "\x00\x00\x00\x01user\x00localhost\x00"...)
-		}
-		if _, err := c.Write(request); err != nil {
-			return err
-		}
-		return expect(c, []byte{0, 90}, 8)
-	}
-	if _, err := c.Write([]byte{5, 2, 2, 0}); err != nil {
-		return err
-	}
-	if err := expect(c, []byte{5, 0}, 2); err != nil {
-		return err
-	}
-	request := append([]byte{5, 1, 0, 1}, ip[:]...)
-	if version == "5h" {
-		request = append([]byte{5, 1, 0, 3, 9}, "localhost"...)
-	}
-	if _, err := c.Write(append(request, port...)); err != nil {
-		return err
-	}
-	return expect(c, []byte{5, 0}, 10)
-}
-
-// expect reads size bytes that begin with want.
-func expect(c net.Conn, want []byte, size int) error {
-	got := make([]byte, size)
-	if _, err := io.ReadFull(c, got); err != nil {
-		return err
-	}
-	if string(got[:len(want)]) != string(want) {
-		return fmt.Errorf("answer %s", strconv.QuoteToASCII(string(got)))
-	}
-	return nil
 }

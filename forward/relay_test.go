@@ -163,7 +163,7 @@ func TestRotationUnderLoad(t *testing.T) {
 				}
 				c, err := net.Dial("tcp", s.addr(i%2).String())
 				if err == nil && i%2 == 1 {
-					err = askSOCKS(c, "5", echo.String())
+					err = testbed.AskSOCKS(c, "5", echo.String())
 				}
 				if err == nil {
 					err = testbed.EchoThrough(c, 1<<18, patience)

@@ -197,11 +197,11 @@ func TestReverseSOCKSHonoursPermitRemoteOpen(t *testing.T) {
 	use(t, s, link)
 	defer s.Lost(link)
 	c := connect(t, listen)
-	if err := askSOCKS(c, "5", echo.String()); err != nil {
+	if err := testbed.AskSOCKS(c, "5", echo.String()); err != nil {
 		t.Fatal(err)
 	}
 	testbed.CheckEcho(t, c, 1000, patience)
-	if err := askSOCKS(connect(t, listen), "5", "127.0.0.1:9"); err == nil || !strings.Contains(err.Error(), `\x05\x02`) {
+	if err := testbed.AskSOCKS(connect(t, listen), "5", "127.0.0.1:9"); err == nil || !strings.Contains(err.Error(), `\x05\x02`) {
 		t.Errorf("another target: %v", err)
 	}
 }

@@ -1,9 +1,12 @@
 package testbed
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -68,4 +71,54 @@ func connectSOCKS(conn net.Conn, host string, port int) error {
 		return err
 	}
 	return conn.SetDeadline(time.Time{})
+}
+
+// AskSOCKS asks the proxy at the other end of c to connect to addr, an IPv4 address and a port: version
+// is 4, 4a or 5, or 5h to have localhost looked up over there.
+func AskSOCKS(c net.Conn, version, addr string) error {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return err
+	}
+	ip := ap.Addr().As4()
+	port := binary.BigEndian.AppendUint16(nil, ap.Port())
+	switch version {
+	case "4", "4a":
+		request := append([]byte{4, 1}, port...)
+		if version == "4" {
+			request = append(append(request, ip[:]...), "user\x00"...)
+		} else {
+			request = append(request, "\x00\x00\x00\x01user\x00localhost\x00"...)
+		}
+		if _, err := c.Write(request); err != nil {
+			return err
+		}
+		return expectBytes(c, []byte{0, 90}, 8)
+	}
+	if _, err := c.Write([]byte{5, 2, 2, 0}); err != nil {
+		return err
+	}
+	if err := expectBytes(c, []byte{5, 0}, 2); err != nil {
+		return err
+	}
+	request := append([]byte{5, 1, 0, 1}, ip[:]...)
+	if version == "5h" {
+		request = append([]byte{5, 1, 0, 3, 9}, "localhost"...)
+	}
+	if _, err := c.Write(append(request, port...)); err != nil {
+		return err
+	}
+	return expectBytes(c, []byte{5, 0}, 10)
+}
+
+// expectBytes reads size bytes that begin with want.
+func expectBytes(c net.Conn, want []byte, size int) error {
+	got := make([]byte, size)
+	if _, err := io.ReadFull(c, got); err != nil {
+		return err
+	}
+	if string(got[:len(want)]) != string(want) {
+		return fmt.Errorf("answer %s", strconv.QuoteToASCII(string(got)))
+	}
+	return nil
 }

@@ -134,20 +134,22 @@ func TestWorkerKilled(t *testing.T) {
 
 // TestLinkCut: the server drops the connection; clients wait, and are served.
 func TestLinkCut(t *testing.T) {
-	d := newDesk(t)
-	s, local := d.echoTunnel(t, "echo", "Start=manual\nRetryMax=1s\n")
-	d.holdfast("up", "echo")
-	testbed.CheckEcho(t, dial(t, local), 1<<20, 20*time.Second)
-	s.Kill()
-	d.awaitState("echo", tunnelfile.Retrying, 5*time.Second)
-	testbed.WaitFor(t, 10*time.Second, func() error {
-		if out, _ := holdfast("status", "echo"); !strings.Contains(out, "connection refused") {
-			return fmt.Errorf("while the server is gone, status says: %s", out)
-		}
-		return nil
+	overEach(t, func(t *testing.T, transport tunnelfile.Transport) {
+		d := newDesk(t)
+		s, local := d.echoTunnel(t, "echo", "Start=manual\nRetryMax=1s\nTransport="+string(transport)+"\n")
+		d.holdfast("up", "echo")
+		testbed.CheckEcho(t, dial(t, local), 1<<20, 20*time.Second)
+		s.Kill()
+		d.awaitState("echo", tunnelfile.Retrying, 5*time.Second)
+		testbed.WaitFor(t, 10*time.Second, func() error {
+			if out, _ := holdfast("status", "echo"); !strings.Contains(out, "connection refused") {
+				return fmt.Errorf("while the server is gone, status says: %s", out)
+			}
+			return nil
+		})
+		conn := dial(t, local)
+		s.Start()
+		testbed.CheckEcho(t, conn, 1<<20, 20*time.Second)
+		d.awaitState("echo", tunnelfile.Up, 5*time.Second)
 	})
-	conn := dial(t, local)
-	s.Start()
-	testbed.CheckEcho(t, conn, 1<<20, 20*time.Second)
-	d.awaitState("echo", tunnelfile.Up, 5*time.Second)
 }

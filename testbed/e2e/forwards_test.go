@@ -60,77 +60,98 @@ func TestAddAndUp(t *testing.T) {
 	}
 }
 
+// overEach runs a test over each transport.
+func overEach(t *testing.T, f func(*testing.T, tunnelfile.Transport)) {
+	for _, transport := range []tunnelfile.Transport{tunnelfile.TransportNative, tunnelfile.TransportOpenSSH} {
+		t.Run(string(transport), func(t *testing.T) { f(t, transport) })
+	}
+}
+
 // TestForwards sends bytes through every kind of forward, all of one tunnel.
 func TestForwards(t *testing.T) {
-	d := newDesk(t)
-	s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"StreamLocalBindUnlink yes"}})
-	d.alias("server", s)
-	dir := testbed.SocketDir(t)
-	socket := func(name string) string { return filepath.Join(dir, name) }
-	port := func() string { return fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t)) }
-	tcp := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
-	unix := testbed.Echo(t, "unix", socket("target")).String()
-	direct := func(network, address string) func() (net.Conn, error) {
-		return func() (net.Conn, error) { return net.DialTimeout(network, address, 10*time.Second) }
-	}
-	socks := func(network, address string) func() (net.Conn, error) {
-		return func() (net.Conn, error) {
-			return testbed.DialSOCKS(network, address, strings.Replace(tcp, "127.0.0.1", "localhost", 1))
+	overEach(t, func(t *testing.T, transport tunnelfile.Transport) {
+		d := newDesk(t)
+		s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"StreamLocalBindUnlink yes"}})
+		d.alias("server", s)
+		dir := testbed.SocketDir(t)
+		socket := func(name string) string { return filepath.Join(dir, name) }
+		port := func() string { return fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t)) }
+		tcp := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
+		unix := testbed.Echo(t, "unix", socket("target")).String()
+		direct := func(network, address string) func() (net.Conn, error) {
+			return func() (net.Conn, error) { return net.DialTimeout(network, address, 10*time.Second) }
 		}
-	}
-	l1, l2, r1, r2, dyn, rsocks := port(), port(), port(), port(), port(), port()
-	kinds := []struct {
-		name, line string
-		dial       func() (net.Conn, error)
-	}{
-		{"local TCP to TCP", "LocalForward=" + l1 + " " + tcp, direct("tcp", l1)},
-		{"local TCP to unix", "LocalForward=" + l2 + ":" + unix, direct("tcp", l2)},
-		{"local unix to TCP", "LocalForward=" + socket("l3") + " " + tcp, direct("unix", socket("l3"))},
-		{"local unix to unix", "LocalForward=" + socket("l4") + ":" + unix, direct("unix", socket("l4"))},
-		{"remote TCP to TCP", "RemoteForward=" + r1 + " " + tcp, direct("tcp", r1)},
-		{"remote TCP to unix", "RemoteForward=" + r2 + " " + unix, direct("tcp", r2)},
-		{"remote unix to TCP", "RemoteForward=" + socket("r3") + " " + tcp, direct("unix", socket("r3"))},
-		{"remote unix to unix", "RemoteForward=" + socket("r4") + ":" + unix, direct("unix", socket("r4"))},
-		{"dynamic", "DynamicForward=" + dyn, socks("tcp", dyn)},
-		{"reverse SOCKS", "RemoteForward=" + rsocks, socks("tcp", rsocks)},
-	}
-	text := "[Tunnel]\nDestination=server\nStart=manual\n"
-	for _, k := range kinds {
-		text += k.line + "\n"
-	}
-	d.write("all", text)
-	d.holdfast("up", "all")
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
-			conn, err := k.dial()
-			if err != nil {
-				t.Fatal(err)
+		socks := func(version, network, address string) func() (net.Conn, error) {
+			return func() (net.Conn, error) {
+				conn, err := direct(network, address)()
+				if err == nil {
+					err = testbed.AskSOCKS(conn, version, tcp)
+				}
+				return conn, err
 			}
-			start := time.Now()
-			testbed.CheckEcho(t, conn, bulk, time.Minute)
-			t.Logf("%d MiB in %v", bulk>>20, time.Since(start).Round(time.Millisecond))
-		})
-	}
-	for _, name := range []string{"l3", "l4"} {
-		if info, err := os.Stat(socket(name)); err != nil {
-			t.Error(err)
-		} else if info.Mode().Perm() != 0o600 {
-			t.Errorf("local socket has mode %v, want 0600", info.Mode())
 		}
-	}
-	t.Logf("status:\n%s", d.holdfast("status", "all"))
-	d.awaitState("all", tunnelfile.Up, 5*time.Second)
+		l1, l2, r1, r2, dyn, rsocks := port(), port(), port(), port(), port(), port()
+		kinds := []struct {
+			name, line string // no line: that of the kind before serves too
+			dial       func() (net.Conn, error)
+		}{
+			{"local TCP to TCP", "LocalForward=" + l1 + " " + tcp, direct("tcp", l1)},
+			{"local TCP to unix", "LocalForward=" + l2 + ":" + unix, direct("tcp", l2)},
+			{"local unix to TCP", "LocalForward=" + socket("l3") + " " + tcp, direct("unix", socket("l3"))},
+			{"local unix to unix", "LocalForward=" + socket("l4") + ":" + unix, direct("unix", socket("l4"))},
+			{"remote TCP to TCP", "RemoteForward=" + r1 + " " + tcp, direct("tcp", r1)},
+			{"remote TCP to unix", "RemoteForward=" + r2 + " " + unix, direct("tcp", r2)},
+			{"remote unix to TCP", "RemoteForward=" + socket("r3") + " " + tcp, direct("unix", socket("r3"))},
+			{"remote unix to unix", "RemoteForward=" + socket("r4") + ":" + unix, direct("unix", socket("r4"))},
+			{"dynamic, SOCKS5", "DynamicForward=" + dyn, socks("5", "tcp", dyn)},
+			{"dynamic, SOCKS5 by name", "", socks("5h", "tcp", dyn)},
+			{"dynamic, SOCKS4", "", socks("4", "tcp", dyn)},
+			{"dynamic unix, SOCKS4a", "DynamicForward=" + socket("d1"), socks("4a", "unix", socket("d1"))},
+			{"reverse SOCKS5", "RemoteForward=" + rsocks, socks("5", "tcp", rsocks)},
+			{"reverse unix, SOCKS4a", "RemoteForward=" + socket("r5"), socks("4a", "unix", socket("r5"))},
+		}
+		text := "[Tunnel]\nDestination=server\nStart=manual\nTransport=" + string(transport) + "\n"
+		for _, k := range kinds {
+			text += k.line + "\n"
+		}
+		d.write("all", text)
+		d.holdfast("up", "all")
+		for _, k := range kinds {
+			t.Run(k.name, func(t *testing.T) {
+				conn, err := k.dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				testbed.CheckEcho(t, conn, bulk, time.Minute)
+				t.Logf("%d MiB in %v", bulk>>20, time.Since(start).Round(time.Millisecond))
+			})
+		}
+		for _, name := range []string{"l3", "l4", "d1"} {
+			if info, err := os.Stat(socket(name)); err != nil {
+				t.Error(err)
+			} else if info.Mode().Perm() != 0o600 {
+				t.Errorf("local socket has mode %v, want 0600", info.Mode())
+			}
+		}
+		status := d.holdfast("status", "all")
+		t.Logf("status:\n%s", status)
+		if !strings.Contains(status, string(transport)) {
+			t.Errorf("status does not say that the transport is %s", transport)
+		}
+		d.awaitState("all", tunnelfile.Up, 5*time.Second)
 
-	d.holdfast("down", "all")
-	for _, k := range kinds {
-		if conn, err := k.dial(); err == nil {
-			conn.Close()
-			t.Errorf("%s still listens when the tunnel is down", k.name)
+		d.holdfast("down", "all")
+		for _, k := range kinds {
+			if conn, err := k.dial(); err == nil {
+				conn.Close()
+				t.Errorf("%s still listens when the tunnel is down", k.name)
+			}
 		}
-	}
-	for _, name := range []string{"l3", "l4"} {
-		if exists(socket(name)) {
-			t.Errorf("local socket %s was left", name)
+		for _, name := range []string{"l3", "l4", "d1"} {
+			if exists(socket(name)) {
+				t.Errorf("local socket %s was left", name)
+			}
 		}
-	}
+	})
 }
