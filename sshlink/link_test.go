@@ -137,6 +137,23 @@ func TestRefusals(t *testing.T) {
 		if e, ok := errors.AsType[*RefusedError](err); !ok || e.Addr != taken.Addr().String() {
 			t.Errorf("a port that is taken: %v", err)
 		}
+		// Once it is free it is ours, and what comes reaches the one who listens now.
+		l.ListenContext(t.Context(), "tcp", taken.Addr().String())
+		taken.Close()
+		ln, err := l.ListenContext(t.Context(), "tcp", taken.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go serveEcho(ln)
+		c, err := net.Dial("tcp", taken.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		echo(t, c)
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
 		if _, err := l.Ping(t.Context()); err != nil {
 			t.Error(err)
 		}

@@ -92,15 +92,21 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	return m, nil
 }
 
-// privateDir makes a folder that only this person can enter. A unix socket's path may have
-// 107 bytes, and ssh needs 17 more than the name for a moment.
-func privateDir() (string, error) {
+// privatePrefix is what the names of our folders for sockets start with.
+const privatePrefix = "holdfast-ssh-"
+
+// privateParent is where they are. A unix socket's path may have 107 bytes, and ssh needs 17
+// more than the name for a moment.
+func privateParent() string {
 	parent := os.Getenv("XDG_RUNTIME_DIR")
 	if parent == "" || len(parent) > 60 {
 		parent = os.TempDir()
 	}
-	return os.MkdirTemp(parent, "holdfast-ssh-")
+	return parent
 }
+
+// privateDir makes a folder that only this person can enter.
+func privateDir() (string, error) { return os.MkdirTemp(privateParent(), privatePrefix) }
 
 // arguments are ssh's. What comes first beats the rest: our own needs, then the file's [SSH]
 // section; our defaults stand in only for what nobody has set.

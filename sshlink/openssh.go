@@ -2,19 +2,11 @@ package sshlink
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -121,101 +113,3 @@ func (m *master) runBeside(ctx context.Context, command string, stdout, stderr i
 	}
 	return err
 }
-
-// masterListener is a remote listener made by ssh -O forward: the server's connections come
-// to a unix socket of ours in the master's folder.
-type masterListener struct {
-	net.Listener
-	link *Link
-	key  forwardKey
-	spec string // what -R was given
-	addr net.Addr
-	dir  string
-
-	once sync.Once
-}
-
-var allocated = regexp.MustCompile(`^\s*(?:Allocated port )?(\d+)`)
-
-func (l *Link) listenMaster(ctx context.Context, key forwardKey) (net.Listener, error) {
-	dir, err := privateDir()
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, "r")
-	local, err := net.Listen("unix", path)
-	if err != nil {
-		os.RemoveAll(dir)
-		return nil, err
-	}
-	ln := &masterListener{Listener: local, link: l, key: key, dir: dir, addr: key.address()}
-	where, err := key.specification()
-	if err != nil {
-		ln.release()
-		return nil, err
-	}
-	ln.spec = where + ":" + path
-	var out bytes.Buffer
-	if err := l.master.control(ctx, &out, "forward", "-R", ln.spec); err != nil {
-		ln.release()
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if !l.Alive() {
-			return nil, l.lost()
-		}
-		return nil, fmt.Errorf("%w (%w)", &RefusedError{Addr: key.text()}, err)
-	}
-	if m := allocated.FindStringSubmatch(out.String()); m != nil && key.unix == "" && key.port == 0 {
-		port, _ := strconv.Atoi(m[1])
-		ln.key.port = uint32(port)
-		ln.addr = ln.key.address()
-	}
-	l.onEnd(ln.release)
-	return ln, nil
-}
-
-// specification is the listening half of -R.
-func (k forwardKey) specification() (string, error) {
-	switch {
-	case k.unix != "":
-		if strings.ContainsAny(k.unix, ":\\") {
-			return "", fmt.Errorf("ssh -R cannot name %q: it has a colon or a backslash in it", k.unix)
-		}
-		return k.unix, nil
-	case k.host == "":
-		return "*:" + strconv.Itoa(int(k.port)), nil
-	}
-	return net.JoinHostPort(k.host, strconv.Itoa(int(k.port))), nil
-}
-
-// Accept waits for a connection to the remote listener.
-func (ln *masterListener) Accept() (net.Conn, error) {
-	c, err := ln.Listener.Accept()
-	if err != nil && !ln.link.Alive() {
-		return nil, ln.link.lost()
-	}
-	return c, err
-}
-
-// Close lets the server stop listening.
-func (ln *masterListener) Close() error {
-	ln.release()
-	if !ln.link.Alive() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), cancelTimeout)
-	defer cancel()
-	return ln.link.master.control(ctx, &bytes.Buffer{}, "cancel", "-R", ln.spec)
-}
-
-// release lets go of everything on this side.
-func (ln *masterListener) release() {
-	ln.once.Do(func() {
-		ln.Listener.Close()
-		os.RemoveAll(ln.dir)
-	})
-}
-
-// Addr is where the server listens, as it was asked to.
-func (ln *masterListener) Addr() net.Addr { return ln.addr }
