@@ -1,59 +1,69 @@
 package sshlink
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base32"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 const secretWord = "correct-horse-battery"
 
 // passwordServer is an sshd that lets the account hftest in with secretWord, by PAM. It runs
 // in a mount namespace of its own, with an /etc/passwd, /etc/shadow and /etc/pam.d that nobody
-// else sees.
-func passwordServer(t *testing.T, config ...string) *testbed.Server {
+// else sees. More PAM modules may be asked besides.
+func passwordServer(t *testing.T, pam []string, config ...string) *testbed.Server {
 	t.Helper()
-	testbed.Need(t, "sshd", "unshare", "openssl")
-	if os.Geteuid() != 0 {
-		testbed.NotHere(t, "needs root for a mount namespace")
-	}
+	testbed.Need(t, "sshd", "openssl")
 	dir := t.TempDir()
-	sshd := "/usr/sbin/sshd"
-	if path, err := exec.LookPath("sshd"); err == nil {
-		sshd = path
-	}
-	passwd, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		t.Fatal(err)
-	}
 	hash := strings.TrimSpace(run(t, "openssl", "passwd", "-6", secretWord))
-	write(t, filepath.Join(dir, "passwd"), string(passwd)+"hftest:x:65432:65534::/tmp:/bin/sh\n")
-	os.Chmod(filepath.Join(dir, "passwd"), 0o644)
 	write(t, filepath.Join(dir, "shadow"), "root:*:19000:0:99999:7:::\nhftest:"+hash+":19000:0:99999:7:::\n")
 	os.Mkdir(filepath.Join(dir, "pam.d"), 0o755)
-	write(t, filepath.Join(dir, "pam.d", "sshd"), "auth required pam_unix.so nodelay\naccount required pam_permit.so\nsession required pam_permit.so\n")
-	script := fmt.Sprintf("#!/bin/sh\nexec unshare -m --propagation private sh -c 'mount --bind %s/passwd /etc/passwd && mount --bind %s/shadow /etc/shadow && mount --bind %s/pam.d /etc/pam.d && exec %s \"$@\"' sshd \"$@\"\n", dir, dir, dir, sshd)
-	write(t, filepath.Join(dir, "sshd"), script)
-	os.Chmod(filepath.Join(dir, "sshd"), 0o755)
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	lines := append([]string{"auth required pam_unix.so nodelay"}, pam...)
+	lines = append(lines, "account required pam_permit.so", "session required pam_permit.so", "")
+	write(t, filepath.Join(dir, "pam.d", "sshd"), strings.Join(lines, "\n"))
+	wrapProgram(t, "sshd", map[string]string{
+		"/etc/passwd": withAccount(t, "hftest"), "/etc/shadow": filepath.Join(dir, "shadow"), "/etc/pam.d": filepath.Join(dir, "pam.d"),
+	})
 	return testbed.StartServer(t, testbed.ServerOptions{User: "hftest", Config: append(config, "UsePAM yes")})
+}
+
+// oneTimeCode is a time-based code of RFC 6238 for now, as an authenticator on a telephone shows it.
+func oneTimeCode(secret []byte, now time.Time) string {
+	mac := hmac.New(sha1.New, secret)
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(now.Unix()/30)))
+	sum := mac.Sum(nil)
+	at := sum[len(sum)-1] & 15
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[at:])&0x7fffffff%1e6)
 }
 
 func TestLoginsByPassword(t *testing.T) {
 	testbed.Need(t, "ssh", "sshd")
 	host := func(s *testbed.Server) string { return hostBlock(s, "host") + " IdentityAgent none\n" }
-	password := passwordServer(t, "AuthenticationMethods password", "PasswordAuthentication yes")
-	interactive := passwordServer(t, "AuthenticationMethods keyboard-interactive", "KbdInteractiveAuthentication yes")
-	both := passwordServer(t, "AuthenticationMethods publickey,keyboard-interactive", "KbdInteractiveAuthentication yes")
+	password := passwordServer(t, nil, "AuthenticationMethods password", "PasswordAuthentication yes")
+	interactive := passwordServer(t, nil, "AuthenticationMethods keyboard-interactive", "KbdInteractiveAuthentication yes")
+	both := passwordServer(t, nil, "AuthenticationMethods publickey,keyboard-interactive", "KbdInteractiveAuthentication yes")
+	// What a phone shows, after the password: two fields, which PAM asks for one after the other.
+	secret := []byte("a secret shared with a telephone")[:20]
+	phone := filepath.Join(t.TempDir(), "phone")
+	write(t, phone, base32.StdEncoding.EncodeToString(secret)+"\n\" WINDOW_SIZE 17\n\" TOTP_AUTH\n")
+	os.Chmod(phone, 0o400)
+	codes := passwordServer(t, []string{"auth required pam_google_authenticator.so user=root secret=" + phone},
+		"AuthenticationMethods keyboard-interactive publickey,keyboard-interactive", "KbdInteractiveAuthentication yes")
+	code := oneTimeCode(secret, time.Now())
 	right, wrong := map[string]string{"assword": secretWord}, map[string]string{"assword": "guess"}
 	tryBoth(t, []login{
 		{name: "password", want: in, config: host(password), answer: right},
@@ -65,6 +75,13 @@ func TestLoginsByPassword(t *testing.T) {
 		{name: "keyboard-interactive, wrong", want: refused, config: host(interactive), answer: wrong},
 		{name: "keyboard-interactive, nobody there", want: refused, config: host(interactive), says: "needs an answer for hftest@127.0.0.1"},
 		{name: "KbdInteractiveAuthentication no", want: refused, config: host(interactive) + " KbdInteractiveAuthentication no\n", answer: right},
+		{name: "password and code", want: in, config: host(codes) + " IdentityFile none\n", answer: map[string]string{"assword": secretWord, "ode": code}},
+		{name: "password and a wrong code", want: refused, config: host(codes) + " IdentityFile none\n", answer: map[string]string{"assword": secretWord, "ode": "1234567"}},
+		{name: "password and no code", want: refused, config: host(codes) + " IdentityFile none\n", answer: map[string]string{"assword": secretWord}, says: "Verification code"},
+		{name: "publickey, password and code", want: in, config: host(codes) + " IdentityFile " + codes.IdentityFile, answer: map[string]string{"assword": secretWord, "ode": code}},
+		{name: "password and code by openssh", want: in, config: host(codes) + " IdentityFile none\n", answer: map[string]string{"assword": secretWord, "ode": code}, transport: tunnelfile.TransportOpenSSH},
+		{name: "password by openssh", want: in, config: host(password), answer: right, transport: tunnelfile.TransportOpenSSH},
+		{name: "wrong password by openssh", want: refused, config: host(password), answer: wrong, transport: tunnelfile.TransportOpenSSH, says: "password"},
 		{name: "publickey then keyboard-interactive", want: in, config: host(both) + " IdentityFile " + both.IdentityFile, answer: right},
 		{name: "publickey then keyboard-interactive, wrong", want: refused, config: host(both) + " IdentityFile " + both.IdentityFile, answer: wrong},
 		{name: "publickey then keyboard-interactive, no key", want: refused, config: host(both) + " IdentityFile none\n", answer: right},
