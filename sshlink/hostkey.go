@@ -131,6 +131,10 @@ func (h *hostKeys) changed(known knownKeys, key ssh.PublicKey) error {
 // changedTo is changed for who knows only the fingerprint, "TYPE SHA256:…". The line with a key of
 // the same kind, which is the one to compare with, comes first.
 func (h *hostKeys) changedTo(known knownKeys, shown string) error {
+	if len(known) == 0 {
+		return errorf(distrusted, "the host key of %s has changed: DNS has the fingerprint of another, the server shows %s; "+
+			"somebody may be listening in, or the server was set up anew: ask its owner", h.r.HostName, shown)
+	}
 	const most = 3
 	kind, _, _ := strings.Cut(shown, " ")
 	known = slices.Clone(known)

@@ -1,0 +1,108 @@
+package sshlink
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// TestLoginsByCompression tries what only ssh compresses.
+func TestLoginsByCompression(t *testing.T) {
+	testbed.Need(t, "ssh", "sshd")
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	without := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"Compression no"}})
+	const auto, native, openssh = tunnelfile.TransportAuto, tunnelfile.TransportNative, tunnelfile.TransportOpenSSH
+	tryBoth(t, []login{
+		{name: "Compression yes", want: in, config: withKey(s, "host") + " Compression yes\n", transport: auto, via: openssh, why: "Compression=yes"},
+		{name: "Compression yes, the server has none", want: in, config: withKey(without, "host") + " Compression yes\n", transport: auto, via: openssh},
+		{name: "Compression no", want: in, config: withKey(s, "host") + " Compression no\n", transport: auto, via: native},
+		{name: "Compression of a jump host", want: in, config: withKey(s, "host") + " ProxyJump jump\n" + withKey(without, "jump") + " Compression yes\n", transport: auto, via: openssh, why: "ProxyJump jump: Compression=yes"},
+	})
+}
+
+// fingerprintServer is a name server that knows one address, and for some names the
+// fingerprint of a host key (RFC 4255), as a resolver that has checked DNSSEC tells it.
+func fingerprintServer(t testing.TB, keys map[string]ssh.PublicKey) (address string) {
+	t.Helper()
+	const typeA, typeSSHFP = 1, 44
+	address = "127.0.53.53"
+	c, err := net.ListenPacket("udp", address+":53")
+	if err != nil {
+		testbed.NotHere(t, err.Error())
+	}
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		query := make([]byte, 512)
+		for {
+			n, from, err := c.ReadFrom(query)
+			if err != nil {
+				return
+			}
+			if n < 17 {
+				continue
+			}
+			var name []string
+			at := 12
+			for at < n && query[at] > 0 && at+1+int(query[at]) < n {
+				name = append(name, string(query[at+1:at+1+int(query[at])]))
+				at += 1 + int(query[at])
+			}
+			if at+5 > n {
+				continue
+			}
+			question := query[12 : at+5]
+			var data []byte
+			switch binary.BigEndian.Uint16(query[at+1:]) {
+			case typeA:
+				data = []byte{127, 0, 0, 1}
+			case typeSSHFP:
+				if key := keys[strings.Join(name, ".")]; key != nil {
+					sum := sha256.Sum256(key.Marshal())
+					data = append([]byte{4, 2}, sum[:]...) // Ed25519, SHA-256
+				}
+			}
+			answer := append([]byte{}, query[:2]...)
+			answer = append(answer, 0x81, 0xa0, 0, 1, 0, min(1, byte(len(data))), 0, 0, 0, 0) // RD, RA, AD
+			answer = append(answer, question...)
+			if data != nil {
+				answer = append(answer, 0xc0, 12)
+				answer = append(answer, question[len(question)-4:]...)
+				answer = append(answer, 0, 0, 0, 60)
+				answer = binary.BigEndian.AppendUint16(answer, uint16(len(data)))
+				answer = append(answer, data...)
+			}
+			c.WriteTo(answer, from)
+		}
+	}()
+	return address
+}
+
+// TestLoginsByDNS lets DNS vouch for host keys that no known_hosts file has.
+func TestLoginsByDNS(t *testing.T) {
+	testbed.Need(t, "ssh", "sshd")
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	stranger := testbed.NewKey(t, filepath.Join(t.TempDir(), "stranger"), "ed25519", "")
+	resolver := fingerprintServer(t, map[string]ssh.PublicKey{"right.holdfast.test": s.HostKeys[0].Public, "wrong.holdfast.test": stranger.Public})
+	resolv := filepath.Join(t.TempDir(), "resolv.conf")
+	write(t, resolv, "nameserver "+resolver+"\noptions edns0 trust-ad\n")
+	wrapProgram(t, "ssh", map[string]string{"/etc/resolv.conf": resolv})
+	host := func(name string) string {
+		text := strings.Replace(withKey(s, "host"), "HostName 127.0.0.1", "HostName "+name+".holdfast.test", 1)
+		return strings.ReplaceAll(text, s.KnownHosts, "none") + " VerifyHostKeyDNS yes\n"
+	}
+	const auto, openssh = tunnelfile.TransportAuto, tunnelfile.TransportOpenSSH
+	tryBoth(t, []login{
+		{name: "DNS knows it", want: in, config: host("right"), transport: auto, via: openssh, why: "VerifyHostKeyDNS=yes"},
+		{name: "DNS knows another", want: changedKey, config: host("wrong"), transport: auto, via: openssh, says: "DNS has the fingerprint of another"},
+		{name: "DNS knows none", want: unknownKey, config: host("none"), transport: auto, via: openssh, says: fmt.Sprint(ssh.FingerprintSHA256(s.HostKeys[0].Public))},
+	})
+}
