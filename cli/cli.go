@@ -74,7 +74,7 @@ func verbs() []verb {
 		{"edit", "NAME", "open its file in your editor", (*session).edit},
 		{"show", "NAME…|--changes NAME [FILE|-]", "print its file and drop-ins, or what another text would change", (*session).show},
 		{"remove", "NAME…", "stop it and delete its file", (*session).remove},
-		{"explain", "NAME", "every setting in force, and where it came from", (*session).explainTunnel},
+		{"explain", "NAME [--all]", "every setting in force, and where it came from", (*session).explainTunnel},
 		{"trust", "NAME", "show the server's host key, and record it on a yes", (*session).trust},
 		{"logs", "NAME [-f] [-n N]", "its journal", (*session).logs},
 		{"demo", "", "a throw-away server, a tunnel to it, a fault, a recovery, in a minute", (*session).demo},

@@ -60,6 +60,7 @@ var flagsOf = map[string][]candidate{
 	"restart":   {{"--all", "all tunnels"}, {"--no-wait", "do not wait until it is so"}},
 	"reconnect": {{"--all", "all tunnels"}, {"--no-wait", "do not wait until it is so"}},
 	"show":      {{"--changes", "what another text of its file would do"}},
+	"explain":   {{"--all", "also what means nothing to a tunnel"}},
 	"logs":      {{"-f", "follow"}, {"-n", "so many lines"}},
 }
 

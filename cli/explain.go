@@ -15,7 +15,9 @@ import (
 // explainTunnel shows every setting in force and where it came from, as the tunnel's own
 // program tells it, below why the tunnel is as it is.
 func (s *session) explainTunnel(args []string) error {
-	rest, err := parse(s.flags(), args)
+	flags := s.flags()
+	all := flags.Bool("all", false, "")
+	rest, err := parse(flags, args)
 	if err != nil {
 		return err
 	}
@@ -23,15 +25,12 @@ func (s *session) explainTunnel(args []string) error {
 	if err != nil {
 		return err
 	}
-	if s.json {
-		return misuseError{message: "explain --json: not built yet"}
-	}
 	paths, err := s.files(name)
 	if err != nil {
 		return err
 	}
 	// Settings are on disk; a daemon that does not answer is no reason not to show them.
-	if client, err := s.daemon(); err == nil {
+	if client, err := s.daemon(); err == nil && !s.json {
 		ctx, cancel := s.call()
 		defer cancel()
 		if t, err := client.Tunnel(ctx, name); err == nil {
@@ -43,7 +42,14 @@ func (s *session) explainTunnel(args []string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(s.ctx, program, "--print-config", paths[0])
+	arguments := []string{"--print-config"}
+	if *all {
+		arguments = append(arguments, "--all")
+	}
+	if s.json {
+		arguments = append(arguments, "--json") // its shape is worker.Explanation
+	}
+	cmd := exec.CommandContext(s.ctx, program, append(arguments, paths[0])...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		if _, ended := errors.AsType[*exec.ExitError](err); ended {

@@ -13,6 +13,7 @@ import (
 //	list, up, down, restart, reconnect, add, set, edit   [tunnelJSON…]
 //	status                                               statusJSON (with --watch one to a line)
 //	show --changes                                       [changeJSON…]
+//	explain                                              worker.Explanation, from holdfast-tunnel
 //	version                                              versionJSON
 
 type statusJSON struct {

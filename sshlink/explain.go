@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -17,8 +19,13 @@ import (
 type Explained struct {
 	Keyword string // as ssh_config(5) spells it
 	Value   string
-	Source  string // "file:line", "ssh's default", "Holdfast's default", "the destination"
+	Source  string // "file:line", "ssh's default", "Holdfast's default", "the destination", "ProxyJump of HOST"
+	Written bool   // somebody wrote it: into a file, or into the destination
 	Note    string // what becomes of it in the transport in use, where that is not what ssh does
+
+	// Standing is what the keyword means to the native transport: "honoured", "resolved by
+	// ssh", "not about tunnels", "needs the openssh transport".
+	Standing string
 }
 
 // Sources of settings that no file has.
@@ -32,6 +39,10 @@ const (
 // once more, to say which blocks of which files apply.
 func (r *Resolved) Explain(ctx context.Context) []Explained {
 	origins := r.origins(ctx)
+	var own ssh.Algorithms // the zero value where the person's lists leave none
+	if r.Transport == tunnelfile.TransportNative {
+		own, _ = r.algorithms(nil)
+	}
 	var all []Explained
 	for keyword, values := range r.resolution.options {
 		if keyword == "host" {
@@ -42,7 +53,16 @@ func (r *Resolved) Explain(ctx context.Context) []Explained {
 			name = keyword
 		}
 		for i, value := range values {
-			all = append(all, Explained{Keyword: name, Value: value, Source: r.origin(keyword, i, origins), Note: r.note(keyword, value)})
+			e := Explained{Keyword: name, Value: value, Source: r.origin(keyword, i, origins), Standing: keywords[keyword].String()}
+			e.Written = e.Source != fromSSH && e.Source != fromHoldfast
+			if list := algorithmList(own, keyword); r.resolution.unset[keyword] && list != "" {
+				e.Value, e.Source = list, fromHoldfast
+			}
+			if e.Source == fromDestination && r.jumpOf != "" {
+				e.Source = "ProxyJump of " + r.jumpOf
+			}
+			e.Note = r.note(keyword, value, e.Written)
+			all = append(all, e)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Explained) int { return strings.Compare(a.Keyword, b.Keyword) })
@@ -67,33 +87,43 @@ func (r *Resolved) origin(keyword string, i int, origins map[string][]string) st
 				return fromHoldfast
 			}
 		}
-		if r.ownOrder(keyword) != "" {
-			return fromHoldfast
-		}
 	}
 	return fromSSH
 }
 
-// ownOrder is the list of algorithms that stands in for one that nobody set.
-func (r *Resolved) ownOrder(keyword string) string {
-	a, err := r.algorithms(nil)
-	if err != nil {
-		return ""
-	}
+// algorithmList is a keyword's list of algorithms, empty for other keywords.
+func algorithmList(a ssh.Algorithms, keyword string) string {
 	return strings.Join(map[string][]string{
 		"ciphers": a.Ciphers, "macs": a.MACs, "kexalgorithms": a.KeyExchanges, "hostkeyalgorithms": a.HostKeys,
 	}[keyword], ",")
 }
 
-// note says what the native transport makes of a setting, where that is not what ssh does.
-func (r *Resolved) note(keyword, value string) string {
+// Hops are the hosts of ProxyJump on the way to the destination, the nearest first, each
+// with its own configuration.
+func (r *Resolved) Hops() []*Resolved {
+	var hops []*Resolved
+	for hop := r.jump; hop != nil; hop = hop.jump {
+		hops = slices.Insert(hops, 0, hop)
+	}
+	return hops
+}
+
+// Host is the destination as ssh was given it, without user and port.
+func (r *Resolved) Host() string { return r.originalHost() }
+
+// note says what becomes of a setting, where that is not what ssh does.
+func (r *Resolved) note(keyword, value string, written bool) string {
 	switch {
-	case r.Transport != tunnelfile.TransportNative:
-		return ""
-	case r.resolution.unset[keyword] && r.ownOrder(keyword) != "":
-		return "offered: " + r.ownOrder(keyword)
 	case keywords[keyword] == irrelevant:
 		return irrelevant.String()
+	case r.Transport != tunnelfile.TransportNative:
+		return ""
+	case keyword == "hostkeyalgorithms" && r.resolution.unset[keyword]:
+		return "the kinds that known_hosts has of the server come first"
+	case keyword == "gssapiauthentication" && isYes(value) && (r.config.Transport != tunnelfile.TransportNative || r.jumpOf != ""):
+		return "not used: there is no Kerberos ticket"
+	case written && r.missingHere(keyword, value) != "":
+		return "the native transport does not have " + r.missingHere(keyword, value)
 	case keywords[keyword] == onlyOpenSSH && isYes(value):
 		return onlyOpenSSH.String()
 	case keyword == "updatehostkeys" && isYes(value):
@@ -104,6 +134,16 @@ func (r *Resolved) note(keyword, value string) string {
 	return ""
 }
 
+// missingHere are the algorithms of a list that somebody wrote and that only ssh has.
+func (r *Resolved) missingHere(keyword, value string) string {
+	has := algorithmList(supported(), keyword)
+	if has == "" {
+		return ""
+	}
+	known := splitList(has)
+	return strings.Join(slices.DeleteFunc(splitList(value), func(name string) bool { return slices.Contains(known, name) }), ",")
+}
+
 // origins finds where each keyword is set, in the order in which ssh takes it: the first
 // counts, or all of those that may be given several times.
 func (r *Resolved) origins(ctx context.Context) map[string][]string {
@@ -111,8 +151,11 @@ func (r *Resolved) origins(ctx context.Context) map[string][]string {
 	for _, s := range r.config.Settings {
 		keyword := strings.ToLower(s.Key)
 		place := s.Path
-		if s.Line > 0 {
+		switch {
+		case s.Line > 0:
 			place += ":" + strconv.Itoa(s.Line)
+		case place == "" && r.jumpOf != "":
+			place = "ProxyJump of " + r.jumpOf
 		}
 		origins[keyword] = append(origins[keyword], place)
 	}
@@ -269,5 +312,14 @@ func cutKeyword(line string) (keyword, value string) {
 	if i < 0 {
 		return strings.ToLower(line), ""
 	}
-	return strings.ToLower(line[:i]), strings.TrimLeft(line[i:], " \t=")
+	return canonical(line[:i]), strings.TrimLeft(line[i:], " \t=")
+}
+
+// canonical is a keyword in the lower case in which ssh -G prints it, also where it was
+// written by an older name.
+func canonical(written string) string {
+	if spelled, ok := tunnelfile.SSHKeyword(written); ok {
+		return strings.ToLower(spelled)
+	}
+	return strings.ToLower(written)
 }

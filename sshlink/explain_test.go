@@ -57,3 +57,60 @@ Match final all
 		}
 	}
 }
+
+// TestExplainFiles: Include with a glob, nested; Match exec that says no; Match final; older
+// names of keywords; a negated Host; forwards; what has no meaning here, or needs more.
+func TestExplainFiles(t *testing.T) {
+	testbed.Need(t, "ssh")
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	write(t, path("10-a.conf"), "Host host\n Port 10\n Include "+path("deep.conf")+"\n")
+	write(t, path("20-b.conf"), "Port 20\nLocalForward 2 h:2\n")
+	write(t, path("deep.conf"), "User deep\n")
+	write(t, path("config"), `Include `+path("[0-9]*.conf")+`
+Match exec "false"
+ HostName nowhere
+Host * !host
+ HostName nowhere
+Host "host"
+ LocalForward 1 h:1
+ ChallengeResponseAuthentication=no
+ PubkeyAcceptedKeyTypes +ssh-rsa
+ ForwardX11 yes
+ MACs umac-64@openssh.com,hmac-sha2-256
+Match final host host
+ RekeyLimit 1G 1h
+`)
+	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: path("config")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string][]string)
+	for _, e := range r.Explain(t.Context()) {
+		text := e.Value + " from " + strings.TrimPrefix(e.Source, dir+"/")
+		if e.Note != "" {
+			text += " (" + e.Note + ")"
+		}
+		got[e.Keyword] = append(got[e.Keyword], text)
+		if wrote := strings.HasPrefix(e.Source, dir) || strings.HasPrefix(e.Source, "/etc/ssh/") || e.Source == fromDestination; wrote != e.Written {
+			t.Errorf("%s from %s: written %v", e.Keyword, e.Source, e.Written)
+		}
+	}
+	for keyword, want := range map[string][]string{
+		"Port":                         {"10 from 10-a.conf:2"},
+		"User":                         {"deep from deep.conf:1"},
+		"HostName":                     {"host from the destination"},
+		"LocalForward":                 {"2 [h]:2 from 20-b.conf:2", "1 [h]:1 from config:7"},
+		"KbdInteractiveAuthentication": {"no from config:8"},
+		"ForwardX11":                   {"yes from config:10 (not about tunnels)"},
+		"MACs":                         {"umac-64@openssh.com,hmac-sha2-256 from config:11 (the native transport does not have umac-64@openssh.com)"},
+		"RekeyLimit":                   {"1073741824 3600 from config:13 (the amount is kept, the time is not)"},
+	} {
+		if strings.Join(got[keyword], ", ") != strings.Join(want, ", ") {
+			t.Errorf("%s: %q, want %q", keyword, got[keyword], want)
+		}
+	}
+	if all := strings.Join(got["PubkeyAcceptedAlgorithms"], ""); !strings.HasSuffix(all, " from config:9") {
+		t.Errorf("PubkeyAcceptedAlgorithms: %s", all)
+	}
+}

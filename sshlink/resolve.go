@@ -35,11 +35,13 @@ type Resolved struct {
 	LogLevel              string               // as ssh spells it; empty where nobody set it
 
 	Transport tunnelfile.Transport // native or openssh, as it was when this was resolved; Dial looks again
-	Reason    string               // why Transport is what it is, where auto chose
+	Reason    string               // why Transport is what it is
+	NoSSH     bool                 // there is no ssh program here: ssh_config(5) was not read
 
 	config     Config
 	resolution resolution
 	jump       *Resolved // the host to go through, with its own jump in turn
+	jumpOf     string    // the host whose jump this is; empty: the destination itself
 	proxy      string    // ProxyCommand, tokens expanded
 
 	fellBack atomic.Bool // the server has algorithms that only ssh itself has
@@ -63,14 +65,15 @@ func resolve(ctx context.Context, c Config, hops int) (*Resolved, error) {
 		return nil, err
 	}
 	res, err := askSSH(ctx, c, dest)
-	if errors.Is(err, errNoSSH) {
+	noSSH := errors.Is(err, errNoSSH)
+	if noSSH {
 		c.log().Warn("no ssh program here: only the tunnel file's own [SSH] section and the defaults apply, not ssh_config(5)")
 		res, err = withoutSSH(c, dest)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := &Resolved{config: c, resolution: res}
+	r := &Resolved{config: c, resolution: res, NoSSH: noSSH}
 	if err := r.read(); err != nil {
 		return nil, err
 	}
@@ -143,6 +146,7 @@ func (r *Resolved) resolveJump(ctx context.Context, hops int) error {
 		if err != nil {
 			return err
 		}
+		jump.jumpOf = r.originalHost()
 		r.jump = jump
 		return nil
 	}

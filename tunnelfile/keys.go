@@ -39,7 +39,12 @@ type tunnelKey struct {
 	reset func(t *Tunnel)
 	// format is the inverse of set: the values that make the tunnel what it is.
 	format func(t Tunnel) []string
+	// word is the value in force, written or not, of a key that has one; nil for a list.
+	word func(t Tunnel) string
 }
+
+// list says whether each assignment adds to those before.
+func (k tunnelKey) list() bool { return k.word == nil }
 
 // tunnelKeys are the keys of [Tunnel] in the order in which Format writes them. They are
 // filled in by init, since messages about one key name others.
@@ -56,6 +61,7 @@ func init() {
 			},
 			reset:  func(t *Tunnel) { t.Destination = "" },
 			format: func(t Tunnel) []string { return unless(t.Destination == "", t.Destination) },
+			word:   func(t Tunnel) string { return t.Destination },
 		},
 		forwardKey(LocalForward),
 		forwardKey(RemoteForward),
@@ -126,6 +132,7 @@ func textKey(name string, at func(*Tunnel) *string) tunnelKey {
 		},
 		reset:  func(t *Tunnel) { *at(t) = "" },
 		format: func(t Tunnel) []string { return unless(*at(&t) == "", *at(&t)) },
+		word:   func(t Tunnel) string { return *at(&t) },
 	}
 }
 
@@ -145,6 +152,7 @@ func wordKey[T ~string](name string, at func(*Tunnel) *T, words ...T) tunnelKey 
 		},
 		reset:  resetTo(at),
 		format: func(t Tunnel) []string { return unless(isDefault(t, at), string(*at(&t))) },
+		word:   func(t Tunnel) string { return string(*at(&t)) },
 	}
 }
 
@@ -164,6 +172,7 @@ func spanKey(name string, lowest time.Duration, at func(*Tunnel) *time.Duration)
 		},
 		reset:  resetTo(at),
 		format: func(t Tunnel) []string { return unless(isDefault(t, at), FormatSpan(*at(&t))) },
+		word:   func(t Tunnel) string { return FormatSpan(*at(&t)) },
 	}
 }
 
@@ -198,6 +207,7 @@ func numberKey(name string, lowest, highest int, at func(*Tunnel) *int) tunnelKe
 		},
 		reset:  resetTo(at),
 		format: func(t Tunnel) []string { return unless(isDefault(t, at), strconv.Itoa(*at(&t))) },
+		word:   func(t Tunnel) string { return strconv.Itoa(*at(&t)) },
 	}
 }
 
@@ -221,6 +231,12 @@ func connectionsKey() tunnelKey {
 func boolKey(name string, at func(*Tunnel) *bool) tunnelKey {
 	yes := []string{"yes", "y", "true", "t", "on", "1"}
 	no := []string{"no", "n", "false", "f", "off", "0"}
+	word := func(t Tunnel) string {
+		if *at(&t) {
+			return "yes"
+		}
+		return "no"
+	}
 	return tunnelKey{
 		name: name,
 		set: func(t *Tunnel, value string, _ Setting) string {
@@ -231,14 +247,9 @@ func boolKey(name string, at func(*Tunnel) *bool) tunnelKey {
 			*at(t) = slices.Contains(yes, lower)
 			return ""
 		},
-		reset: resetTo(at),
-		format: func(t Tunnel) []string {
-			word := "no"
-			if *at(&t) {
-				word = "yes"
-			}
-			return unless(isDefault(t, at), word)
-		},
+		reset:  resetTo(at),
+		format: func(t Tunnel) []string { return unless(isDefault(t, at), word(t)) },
+		word:   word,
 	}
 }
 

@@ -99,10 +99,14 @@ func (m *merger) setTunnel(e entry, at Setting) (why string) {
 		return unknownTunnelKey(e.key)
 	}
 	value, _ := e.splitComment()
+	if value == "" || !key.list() {
+		m.tunnel.written = slices.DeleteFunc(m.tunnel.written, func(s Setting) bool { return s.Key == key.name })
+	}
 	if value == "" {
 		key.reset(&m.tunnel)
 		return ""
 	}
+	m.tunnel.written = append(m.tunnel.written, Setting{key.name, value, at.Path, at.Line})
 	if key.name == "Start" {
 		m.start = at
 	}

@@ -96,6 +96,7 @@ func TestParseEverything(t *testing.T) {
 			{"ExecStartPre", "/bin/true ; /bin/false", path, 41},
 		},
 	}
+	got.written = nil // TestInForce looks at it
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
@@ -108,6 +109,7 @@ func TestParseDefaults(t *testing.T) {
 		IdleTimeout: 10 * time.Second, HoldTimeout: 30 * time.Second, MaxHeld: 256, AllowUsers: "any", Connections: 1,
 		GateTime: 30 * time.Second, RetryMax: 60 * time.Second, Transport: TransportAuto, Check: "none", Metered: true,
 	}
+	got.written = nil
 	if len(problems) > 0 || !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v\n%v", got, want, problems)
 	}
@@ -283,7 +285,7 @@ func TestGlobs(t *testing.T) {
 
 // plain is a tunnel without where and how it was written.
 func plain(t Tunnel) string {
-	t.Text, t.Path = "", ""
+	t.Text, t.Path, t.written = "", "", nil
 	t.Forwards = append([]Forward(nil), t.Forwards...)
 	for i := range t.Forwards {
 		t.Forwards[i].Text, t.Forwards[i].Line, t.Forwards[i].Path = "", 0, ""

@@ -71,6 +71,10 @@ var sshLists = []string{"CertificateFile", "IdentityFile", "SendEnv"}
 // shell's.
 var sshCommands = []string{"KnownHostsCommand", "LocalCommand", "ProxyCommand", "RemoteCommand"}
 
+// SSHKeyword is a keyword as ssh_config(5) spells it today, whatever its letter case and
+// whatever older name it was written by; false: [SSH] takes no such keyword.
+func SSHKeyword(written string) (spelled string, ok bool) { return keyword(written) }
+
 // keyword is the keyword as ssh_config(5) spells it. Letter case does not matter to ssh.
 func keyword(written string) (spelled string, ok bool) {
 	if spelled, ok := sshAliases[strings.ToLower(written)]; ok {

@@ -36,6 +36,8 @@ type Tunnel struct {
 	SSH     []Setting // [SSH]: any ssh_config(5) keyword, in the order written
 	Unit    []Setting // [Unit], handed on to the transient units
 	Service []Setting // [Service], handed on to the transient service
+
+	written []Setting // the assignments in [Tunnel] that count, for InForce
 }
 
 // Setting is one KEY=VALUE line outside [Tunnel], with its place for messages.

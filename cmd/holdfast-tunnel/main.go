@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -21,7 +23,8 @@ Runs one tunnel until it is asked to stop.
 
   --once           end with the first attempt that fails or connection that is lost
   --check          say what is wrong with the file and with what ssh_config makes of it
-  --print-config   print the settings in force, and where they come from
+  --print-config   print the settings in force, and where they come from; with --all
+                   also those that mean nothing to a tunnel, with --json for scripts
   --verbose        log more
   --version        print the version
   --help           print this
@@ -47,6 +50,8 @@ func run(args []string) int {
 	once := flags.Bool("once", false, "")
 	check := flags.Bool("check", false, "")
 	print := flags.Bool("print-config", false, "")
+	all := flags.Bool("all", false, "")
+	asJSON := flags.Bool("json", false, "")
 	verbose := flags.Bool("verbose", false, "")
 	version := flags.Bool("version", false, "")
 	switch err := flags.Parse(args); {
@@ -72,7 +77,7 @@ func run(args []string) int {
 	case *check:
 		err = worker.Check(ctx, path, log)
 	case *print:
-		err = worker.PrintConfig(ctx, os.Stdout, path, log)
+		err = printConfig(ctx, path, *all, *asJSON)
 	default:
 		worker.Tune()
 		err = worker.Run(ctx, worker.Options{Path: path, Once: *once, Ask: worker.NewAskpass(log), Log: log, Fatal: func(reason string) {
@@ -89,6 +94,25 @@ func run(args []string) int {
 		status = tunnelfile.ExitTemporary
 	}
 	return int(status)
+}
+
+// printConfig prints the settings in force. What the log would say it says itself.
+func printConfig(ctx context.Context, path string, all, asJSON bool) error {
+	e, err := worker.Explain(ctx, path, slog.New(slog.DiscardHandler))
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return printJSON(e)
+	}
+	return e.Print(os.Stdout, all)
+}
+
+func printJSON(v any) error {
+	encoder := json.NewEncoder(os.Stdout)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
 }
 
 // tunnelName is what the log calls the tunnel whose file is at path.

@@ -32,7 +32,9 @@ func TestCommandLine(t *testing.T) {
 		{"what ssh does not know", good + "[SSH]\nCiphers=none-such\n", []string{"--check", "FILE"}, 78, nil, []string{"Ciphers", "none-such"}},
 		{"not built", good + "Connections=4\n", []string{"--check", "FILE"}, 78, nil, []string{"Connections: more than one connection is not built yet"}},
 		{"print-config", good + "[SSH]\nPort=2222\n", []string{"--print-config", "FILE"}, 0,
-			[]string{"Destination", "example.com", "Port", "2222", "t.tunnel:5", "LocalForward", "1234 localhost:1", "RetryMax", "1min", "ServerAliveInterval", "10s"}, nil},
+			[]string{"Destination", "example.com", "Port", "2222", "t.tunnel:5", "LocalForward", "1234 localhost:1", "RetryMax", "1min", "ServerAliveInterval", "10", "Holdfast's default", "transport: native", "--all shows them"}, nil},
+		{"print-config --all", good, []string{"--print-config", "--all", "FILE"}, 0, []string{"VisualHostKey", "not about tunnels"}, nil},
+		{"print-config --json", good, []string{"--print-config", "--json", "FILE"}, 0, []string{`"keyword": "GateTime"`, `"hops": []`}, nil},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
