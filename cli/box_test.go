@@ -3,6 +3,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,6 +34,12 @@ func TestBoxSessions(t *testing.T) {
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	locked := testbed.NewKey(t, filepath.Join(server.Dir, "locked"), "ed25519", "open sesame")
 	server.Authorize(locked.AuthorizedKey())
+	far := testbed.StartServer(t, testbed.ServerOptions{Addr: "127.0.0.2", HostKeyTypes: []string{"ed25519", "ecdsa", "rsa"}})
+	stranger := filepath.Join(server.Dir, "stranger_known_hosts")
+	line := fmt.Sprintf("[127.0.0.1]:%d %s\n", server.Port, testbed.NewKey(t, filepath.Join(server.Dir, "stranger"), "ed25519", "").AuthorizedKey())
+	if err := os.WriteFile(stranger, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
 	files, err := filepath.Glob("testdata/box/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -64,6 +71,9 @@ func TestBoxSessions(t *testing.T) {
 					e.Setenv("ECHO", echo)
 					e.Setenv("KEY", server.IdentityFile)
 					e.Setenv("LOCKED", locked.File)
+					e.Setenv("PORT", strconv.Itoa(server.Port))
+					e.Setenv("PORT2", strconv.Itoa(far.Port))
+					e.Setenv("STRANGER", stranger)
 					e.Setenv("KNOWN", server.KnownHosts)
 					return nil
 				},

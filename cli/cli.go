@@ -2,7 +2,7 @@
 // what it says to people and to scripts.
 //
 // It decides nothing about tunnels: it talks to the daemon by dbusapi, and to files only
-// for show. Verbs return errors; print.go is the one file that prints, and Main the one
+// for show. The one thing it asks of servers is their host keys, for trust. Verbs return errors; print.go is the one file that prints, and Main the one
 // place that makes an exit status of an error.
 package cli
 
@@ -75,7 +75,7 @@ func verbs() []verb {
 		{"show", "NAME…|--changes NAME [FILE|-]", "print its file and drop-ins, or what another text would change", (*session).show},
 		{"remove", "NAME…", "stop it and delete its file", (*session).remove},
 		{"explain", "NAME [--all]", "every setting in force, and where it came from", (*session).explainTunnel},
-		{"trust", "NAME", "show the server's host key, and record it on a yes", (*session).trust},
+		{"trust", "NAME", "show the server's host keys, and record them on a yes", (*session).trust},
 		{"logs", "NAME [-f] [-n N]", "its journal", (*session).logs},
 		{"demo", "", "a throw-away server, a tunnel to it, a fault, a recovery, in a minute", (*session).demo},
 		{"completion", "bash|zsh|fish", "completions for your shell; source them", (*session).completion},

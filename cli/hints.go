@@ -21,7 +21,7 @@ func hintFor(t dbusapi.Tunnel) string {
 	case t.State == tunnelfile.Failed:
 		return fmt.Sprintf("holdfast logs %s -n 20 shows what it said last", t.Name)
 	case t.State == tunnelfile.Blocked && has("host key") && has("has changed"):
-		return fmt.Sprintf("when the old key is out of known_hosts, holdfast trust %s shows the new one and asks whether it is right", t.Name)
+		return fmt.Sprintf("holdfast trust %s shows both keys, and how to take the old one out of known_hosts", t.Name)
 	case t.State == tunnelfile.Blocked && has("host key", "known_hosts"):
 		return fmt.Sprintf("holdfast trust %s shows the key and asks whether it is right", t.Name)
 	case t.State == tunnelfile.Blocked && has("needs a "):

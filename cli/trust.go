@@ -1,22 +1,23 @@
 package cli
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// trust shows the host key of a tunnel's server and records it on a yes. It has the
-// system's ssh do it, with the tunnel's own settings: whatever lies between here and the
-// server, and wherever known_hosts is, ssh finds it as the tunnel does.
+// trust shows the host keys of a tunnel's server, and of each host on the way to it, and
+// records on a yes those that are new. It goes the way that the tunnel goes, and does not log
+// in to the server itself. What only the system's ssh can reach is left to that.
 func (s *session) trust(args []string) error {
 	rest, err := parse(s.flags(), args)
 	if err != nil {
@@ -26,8 +27,8 @@ func (s *session) trust(args []string) error {
 	if err != nil {
 		return err
 	}
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return misuseError{message: "trust asks a question: it needs a terminal; a script can put the key that the server's owner gave you into known_hosts"}
+	if s.json {
+		return misuseError{message: "trust --json: it asks a person; holdfast --json check says what is known of the host key"}
 	}
 	if _, err := s.files(name); err != nil {
 		return err
@@ -36,22 +37,199 @@ func (s *session) trust(args []string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(s.ctx, "ssh", trustArguments(file)...)
-	var said bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, &said // it asks on the terminal itself
-	err = cmd.Run()
-	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
-		return err
+	link := sshlink.Config{Name: name, Destination: file.Destination, Settings: file.SSH, Transport: file.Transport}
+	if agent, ok := s.terminalAgent(); ok {
+		link.Ask = terminalAsker{agent, name}
 	}
-	sentence, err := verdict(file.Destination, said.String())
+	r, err := sshlink.Resolve(s.ctx, link)
 	if err != nil {
-		if strings.Count(said.String(), "\n") > 1 { // a warning, in ssh's own words
-			s.out.warning(said.String())
-		}
 		return err
 	}
-	s.out.line("%s", sentence)
+	if r.Transport == tunnelfile.TransportOpenSSH && len(r.Hops()) > 0 { // which only ssh can log in to
+		if err := s.mustAsk(); err != nil {
+			return err
+		}
+		return s.orGoOn(s.trustBySSH(file), name)
+	}
+	err = s.trustAll(r)
+	if e, ok := errors.AsType[*sshlink.Error](err); ok && e.OnlySSH() && !r.NoSSH && s.mustAsk() == nil {
+		s.out.note("%s", plain(e.Error()))
+		s.out.note("ssh is asked to show the key instead")
+		err = s.trustBySSH(file)
+	}
+	return s.orGoOn(err, name)
+}
+
+// orGoOn has the tunnel try again, unless there is an error.
+func (s *session) orGoOn(err error, name string) error {
+	if err != nil {
+		return err
+	}
 	return s.goOn(name)
+}
+
+// trustAll goes from machine to machine until the destination is trusted.
+func (s *session) trustAll(r *sshlink.Resolved) error {
+	asked := ""
+	for {
+		keys, err := r.HostKeys(s.ctx)
+		if err != nil {
+			if s.ctx.Err() != nil {
+				return s.ctx.Err()
+			}
+			return err
+		}
+		if asked == keys.Host+keys.Address { // it was recorded, and is asked about again
+			return fmt.Errorf("the host key of %s was recorded in %s, which does not count for it", keys.Host, keys.File)
+		}
+		s.showKeys(keys, r)
+		if err := s.recordKeys(keys); err != nil {
+			return err
+		}
+		if keys.Last {
+			return nil
+		}
+		asked = keys.Host + keys.Address
+		s.out.line("")
+	}
+}
+
+// showKeys shows what a machine shows of itself, and what is known of that.
+func (s *session) showKeys(keys sshlink.ServerKeys, r *sshlink.Resolved) {
+	where := ""
+	if !keys.Last {
+		where = ", on the way to " + r.Host() + ","
+	}
+	s.out.line("%s%s shows %s:", plain(keys.Address), where, count(len(keys.Keys), "host key"))
+	if keys.Host != strings.TrimSuffix(keys.Address, ":22") && keys.Host != bracketed(keys.Address) {
+		s.out.line("(known_hosts knows it as %s)", plain(keys.Host))
+	}
+	for _, k := range keys.Keys {
+		s.out.line("")
+		s.out.line("  %s %s", k.Type, k.Fingerprint)
+		switch k.Standing {
+		case sshlink.KeyKnown:
+			s.out.line("  %s", s.out.paint(green, "known, "+tilde(k.Place)))
+			continue // nobody need compare it
+		case sshlink.KeyRevoked:
+			s.out.line("  %s", s.out.paint(red, "REVOKED: "+plain(k.Why)))
+		case sshlink.KeyChanged:
+			s.out.line("  %s", s.out.paint(red, "CHANGED; known until now:"))
+			for _, l := range k.Others {
+				s.out.line("  %s %s, %s", l.Type, l.Fingerprint, tilde(l.Place()))
+			}
+		default:
+			s.out.line("  new")
+		}
+		for line := range strings.Lines(k.Randomart) {
+			s.out.line("  %s", strings.TrimRight(line, "\n"))
+		}
+	}
+	s.out.line("")
+}
+
+// bracketed is a "host:port" as known_hosts has it where the port is not 22.
+func bracketed(address string) string {
+	i := strings.LastIndexByte(address, ':')
+	return "[" + strings.Trim(address[:i], "[]") + "]" + address[i:]
+}
+
+// recordKeys records a machine's new keys on a yes.
+func (s *session) recordKeys(keys sshlink.ServerKeys) error {
+	is := func(standing sshlink.KeyStanding) func(sshlink.HostKey) bool {
+		return func(k sshlink.HostKey) bool { return k.Standing == standing }
+	}
+	switch {
+	case slices.ContainsFunc(keys.Keys, is(sshlink.KeyRevoked)):
+		return hinted{fmt.Errorf("a host key of %s is revoked", keys.Host), "do not connect until its owner has explained it"}
+	case slices.ContainsFunc(keys.Keys, is(sshlink.KeyChanged)):
+		return hinted{
+			fmt.Errorf("the host key of %s is not the one that is known: somebody may be listening in, or the server was set up anew", keys.Host),
+			"ask who runs the server; if the key was changed: " + strings.Join(keys.Mend(), "; ") + "; then holdfast trust again",
+		}
+	}
+	fresh := keys.New()
+	if len(fresh) == 0 {
+		s.out.line("Nothing to record: what it shows is known.")
+		return nil
+	}
+	if keys.File == "" {
+		return hinted{fmt.Errorf("UserKnownHostsFile=none: there is no file to record host keys in"), "holdfast explain says who set that"}
+	}
+	if err := s.mustAsk(); err != nil {
+		return err
+	}
+	s.out.note("Compare with what its owner says, or with what this prints on the machine itself, at its console:")
+	s.out.note("  for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done")
+	what := "this key"
+	if len(fresh) > 1 {
+		what = fmt.Sprintf("these %d new keys", len(fresh))
+	}
+	accepted, err := s.askAccept(fmt.Sprintf("Record %s of %s in %s? (yes/no, or a fingerprint)", what, plain(keys.Host), tilde(keys.File)), fresh)
+	if err != nil {
+		return err
+	}
+	if len(accepted) == 0 {
+		return fmt.Errorf("%w: the host key of %s is not recorded", dbusapi.ErrRefused, keys.Host)
+	}
+	for _, k := range accepted {
+		if err := k.Record(); err != nil {
+			return err
+		}
+	}
+	s.out.line("Recorded in %s: %s of %s.", tilde(keys.File), count(len(accepted), "key"), plain(keys.Host))
+	return nil
+}
+
+// askAccept asks which keys are right: yes is all of them, a fingerprint the one it is of.
+func (s *session) askAccept(question string, keys []sshlink.HostKey) ([]sshlink.HostKey, error) {
+	agent, ok := s.terminalAgent()
+	if !ok {
+		return nil, errNoTerminal
+	}
+	for {
+		answer, err := agent.Ask(s.ctx, "", "hostkey", question, true)
+		if err != nil {
+			return nil, err
+		}
+		switch answer = strings.TrimSpace(answer); strings.ToLower(answer) {
+		case "yes":
+			return keys, nil
+		case "no", "n", "":
+			return nil, nil
+		}
+		for _, k := range keys {
+			if answer == k.Fingerprint {
+				return []sshlink.HostKey{k}, nil
+			}
+		}
+		s.out.note("Please type yes, no, or the fingerprint that you were given (SHA256:…); no key here has that one.")
+	}
+}
+
+// errNoTerminal is what trust says where it cannot ask.
+var errNoTerminal = misuseError{message: "trust asks a question: it needs a terminal; a script can put the key that the server's owner gave you into known_hosts"}
+
+// mustAsk is an error where there is nobody to ask.
+func (s *session) mustAsk() error {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return errNoTerminal
+	}
+	return nil
+}
+
+// terminalAsker asks at this terminal what logging in to a host on the way takes.
+type terminalAsker struct {
+	agent  terminalAgent
+	tunnel string
+}
+
+func (a terminalAsker) Ask(ctx context.Context, q sshlink.Question) (string, error) {
+	return a.agent.Ask(ctx, a.tunnel, string(q.Kind), q.Prompt, q.Echo)
+}
+
+func (a terminalAsker) Confirm(ctx context.Context, q sshlink.Question) (bool, error) {
+	return a.agent.Confirm(ctx, a.tunnel, string(q.Kind), q.Prompt)
 }
 
 // goOn has a tunnel that waits for a person try again.
@@ -71,42 +249,4 @@ func (s *session) goOn(name string) error {
 	}
 	s.out.line("%s tries again; holdfast status %s shows how it goes", name, name)
 	return nil
-}
-
-// trustArguments makes ssh ask about the host key and go no further. ssh takes the first
-// value of a keyword that it meets: these come before the tunnel's own.
-func trustArguments(file tunnelfile.Tunnel) []string {
-	var args []string
-	for _, o := range []string{
-		"StrictHostKeyChecking=ask", "VisualHostKey=yes", "BatchMode=no", "PreferredAuthentications=none", "LogLevel=INFO",
-		"ControlMaster=no", "ControlPath=none", "ClearAllForwardings=yes", "PermitLocalCommand=no", "RemoteCommand=none", "ForkAfterAuthentication=no",
-	} {
-		args = append(args, "-o", o)
-	}
-	for _, setting := range file.SSH {
-		args = append(args, "-o", setting.Key+"="+setting.Value)
-	}
-	return append(args, "-N", "--", file.Destination)
-}
-
-// verdict is what ssh's words mean. It never logs in, so that a denied permission is the
-// good end: the host key was in order.
-func verdict(destination, said string) (sentence string, err error) {
-	switch {
-	case strings.Contains(said, "IDENTIFICATION HAS CHANGED"):
-		return "", hinted{
-			fmt.Errorf("the host key of %s is not the one that is known", destination),
-			"ask who runs the server whether its key was changed; if so, remove the old one with the ssh-keygen -R command above, then holdfast trust again",
-		}
-	case strings.Contains(said, "REVOKED HOST KEY"):
-		return "", fmt.Errorf("the host key of %s is marked as revoked", destination)
-	case strings.Contains(said, "Host key verification failed"):
-		return "", fmt.Errorf("%w: the host key of %s is not recorded", dbusapi.ErrRefused, destination)
-	case strings.Contains(said, "Permanently added"):
-		return "The host key is recorded.", nil
-	case strings.Contains(said, "Permission denied"), said == "":
-		return "The host key was known already.", nil
-	}
-	lines := strings.Split(strings.TrimSpace(said), "\n")
-	return "", fmt.Errorf("ssh %s: %s", destination, lines[len(lines)-1])
 }

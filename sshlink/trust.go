@@ -6,9 +6,19 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
+
+// ServerKeys is what one machine on the way shows of itself.
+type ServerKeys struct {
+	Host    string    // as known_hosts files name it
+	Address string    // host:port, for people
+	Last    bool      // it is the destination, not a host in between
+	Keys    []HostKey // in the order Ed25519, ECDSA, RSA, as far as it has them
+	File    string    // the person's known_hosts file that new keys go to, empty: none
+}
 
 // HostKey is one key that a server shows.
 type HostKey struct {
@@ -16,61 +26,190 @@ type HostKey struct {
 	Type        string // such as ssh-ed25519
 	Fingerprint string // SHA256:…
 	Randomart   string // as ssh-keygen -lv draws it, several lines
-	Known       string // file:line where it stands already; empty: nowhere
-	Other       string // file:line of another key of the same host, where this one is not known; empty: none
+	Standing    KeyStanding
+	Place       string      // file:line where it is known or revoked
+	Others      []KnownLine // of a changed one: the lines about this host that hold other keys
+	Why         string      // of a revoked one, in a sentence
 
 	key ssh.PublicKey
 	hop *Resolved
 }
 
+// KeyStanding is what known_hosts files say of a host key.
+type KeyStanding string
+
+// The standings of a host key.
+const (
+	KeyNew     KeyStanding = "new"     // nothing
+	KeyKnown   KeyStanding = "known"   // it is the host's
+	KeyChanged KeyStanding = "changed" // the host has another
+	KeyRevoked KeyStanding = "revoked" // it must not be trusted
+)
+
+// KnownLine is a line of a known_hosts file.
+type KnownLine struct {
+	File        string
+	Line        int
+	Type        string
+	Fingerprint string
+}
+
+// Place is "file:line".
+func (l KnownLine) Place() string { return fmt.Sprintf("%s:%d", l.File, l.Line) }
+
+// Trusted says whether the tunnel goes on to this machine: one of its keys is known and none
+// is in the way.
+func (s ServerKeys) Trusted() bool {
+	return s.has(KeyKnown) && !s.has(KeyChanged) && !s.has(KeyRevoked)
+}
+
+// New are the keys that can be recorded; none where one has changed or is revoked.
+func (s ServerKeys) New() []HostKey {
+	if s.has(KeyChanged) || s.has(KeyRevoked) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.Keys), func(k HostKey) bool { return k.Standing != KeyNew })
+}
+
+func (s ServerKeys) has(standing KeyStanding) bool {
+	return slices.ContainsFunc(s.Keys, func(k HostKey) bool { return k.Standing == standing })
+}
+
+// Mend are the commands that take the lines of a changed key away, one for each file.
+func (s ServerKeys) Mend() []string {
+	var commands []string
+	for _, k := range s.Keys {
+		for _, l := range k.Others {
+			if c := removal(l.File, s.Host); !slices.Contains(commands, c) {
+				commands = append(commands, c)
+			}
+		}
+	}
+	return commands
+}
+
+// removal is the command that takes a host's keys out of a known_hosts file.
+func removal(file, host string) string {
+	return fmt.Sprintf("ssh-keygen -f %s -R %s", shellWord(file), shellWord(host))
+}
+
 // errScanned ends a handshake once the server has shown its key.
 var errScanned = errors.New("host key seen")
 
-// HostKeys asks for the host keys of the first machine on the way whose keys are not known
-// yet, or of the destination where all are: machines beyond one that is not trusted are not
+// HostKeys asks for the host keys of the first machine on the way that is not trusted yet,
+// or of the destination where all are: machines beyond one that is not trusted are not
 // spoken to. It logs in to the machines before that one, and to that one it does not.
-func (r *Resolved) HostKeys(ctx context.Context) ([]HostKey, error) {
-	if r.jump != nil {
-		before, err := r.jump.HostKeys(ctx)
-		if err != nil || !slices.ContainsFunc(before, func(k HostKey) bool { return k.Known != "" }) {
-			return before, err
+func (r *Resolved) HostKeys(ctx context.Context) (ServerKeys, error) {
+	hops := r.Hops()
+	for _, hop := range hops {
+		if !hop.heardOf(ctx) {
+			return hop.serverKeys(ctx)
 		}
 	}
-	ctx, a, cancel := startAttempt(ctx, r.ConnectTimeout)
-	defer cancel()
-	var found []HostKey
-	var failure error
-	for _, algorithms := range [][]string{
-		{ssh.KeyAlgoED25519},
-		{ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521},
-		{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256},
-	} {
-		key, err := r.scan(ctx, a, algorithms)
+	keys, err := r.serverKeys(ctx)
+	if e := asError(err); e == nil || !e.Distrusted() {
+		keys.Last = true
+		return keys, err
+	}
+	// One of those before it is not what it was.
+	for _, hop := range hops {
+		if between, hopErr := hop.serverKeys(ctx); hopErr != nil || !between.Trusted() {
+			return between, hopErr
+		}
+	}
+	return ServerKeys{}, err
+}
+
+// heardOf says whether any known_hosts line is about this machine.
+func (r *Resolved) heardOf(ctx context.Context) bool {
+	keys := r.newHostKeys(ctx, nil)
+	return len(keys.known) > 0 || keys.bare != "" && len(keys.read(keys.bare).plainKeys()) > 0
+}
+
+// kindsOfKeys are the algorithms to ask a server for, one handshake for each list.
+var kindsOfKeys = [][]string{
+	{ssh.KeyAlgoED25519},
+	{ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521},
+	{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256},
+}
+
+var certificates = []string{
+	ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
+	ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01,
+}
+
+// serverKeys asks one machine for its keys, through one connection to the host before it.
+func (r *Resolved) serverKeys(ctx context.Context) (ServerKeys, error) {
+	known := r.newHostKeys(ctx, nil)
+	s := ServerKeys{Host: known.name, Address: joinHostPort(r.HostName, r.Port)}
+	if files := r.userKnownHosts(); len(files) > 0 {
+		s.File = files[0]
+	}
+	dial, hangUp, err := r.way(ctx)
+	if err != nil {
+		return s, err
+	}
+	defer hangUp()
+	lists := kindsOfKeys
+	if slices.ContainsFunc(known.known, func(k knownKey) bool { return k.marker == certAuthority }) {
+		lists = append([][]string{certificates}, lists...)
+	}
+	for _, algorithms := range lists {
+		key, err := r.scan(ctx, dial, algorithms)
 		switch {
 		case key != nil:
-			found = append(found, r.describeKey(ctx, a, key))
-		case errors.Is(err, errNoCommon): // it has no key of that kind
+			if k, useful := r.describeKey(known, key); useful {
+				s.Keys = append(s.Keys, k)
+			}
+		case errors.Is(err, errNoCommon) && strings.Contains(err.Error(), "HostKeyAlgorithms"): // it has no key of that kind
 		default:
-			failure = err
+			return s, err
 		}
 	}
-	if len(found) == 0 && failure == nil {
-		failure = errorf(mistaken, "%s shows no host key of a kind that the native transport knows", r.HostName)
+	if len(s.Keys) == 0 {
+		return s, &Error{class: mistaken, err: errNoCommon, silent: true,
+			message: r.HostName + " shows no host key of a kind that the native transport knows"}
 	}
-	if len(found) == 0 {
-		if errors.Is(context.Cause(ctx), errConnectTimeout) {
-			failure = because(passing, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
+	judge(known, s.Keys)
+	return s, nil
+}
+
+// way returns how to make a connection to the server's SSH port, again and again. Through
+// another host that is one login, which lasts until hangUp.
+func (r *Resolved) way(ctx context.Context) (dial func(context.Context) (net.Conn, error), hangUp func(), err error) {
+	if r.jump == nil {
+		return func(ctx context.Context) (net.Conn, error) { return r.reach(ctx, nil) }, func() {}, nil
+	}
+	attempt, a, cancel := startAttempt(ctx, r.jump.ConnectTimeout)
+	defer cancel()
+	link, err := r.jump.connect(attempt, a)
+	if err != nil {
+		return nil, nil, r.through(r.jump.tooLate(attempt, err))
+	}
+	return func(ctx context.Context) (net.Conn, error) {
+		c, err := link.DialContext(ctx, "tcp", joinHostPort(r.HostName, r.Port))
+		if err != nil {
+			return nil, wrapf(passing, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
 		}
-		return nil, failure
+		return c, nil
+	}, func() { link.Close() }, nil
+}
+
+// tooLate is err, or what to say of an attempt that ConnectTimeout ended.
+func (r *Resolved) tooLate(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errConnectTimeout) {
+		return because(passing, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
 	}
-	return found, nil
+	return err
 }
 
 // scan makes a connection up to where the server shows its key of one of the kinds.
-func (r *Resolved) scan(ctx context.Context, a *attempt, algorithms []string) (ssh.PublicKey, error) {
-	under, err := r.reach(ctx, a)
+func (r *Resolved) scan(parent context.Context, dial func(context.Context) (net.Conn, error), algorithms []string) (ssh.PublicKey, error) {
+	ctx, a, cancel := startAttempt(parent, r.ConnectTimeout)
+	defer cancel()
+	under, err := dial(ctx)
 	if err != nil {
-		return nil, err
+		return nil, r.tooLate(ctx, err)
 	}
 	c := newConn(under)
 	defer c.Close()
@@ -93,37 +232,81 @@ func (r *Resolved) scan(ctx context.Context, a *attempt, algorithms []string) (s
 	if key != nil {
 		return key, nil
 	}
-	return nil, r.explain(ctx, c, &authenticator{r: r, ctx: ctx, attempt: a}, err)
+	return nil, r.tooLate(ctx, r.explain(ctx, c, &authenticator{r: r, ctx: ctx, attempt: a}, err))
 }
 
-func (r *Resolved) describeKey(ctx context.Context, a *attempt, key ssh.PublicKey) HostKey {
-	keys := r.newHostKeys(ctx, a)
-	k := HostKey{
-		Host: keys.name, Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), Randomart: randomart(key),
-		key: key, hop: r,
+// describeKey says what is known of one key by itself. A certificate that proves nothing is
+// of no use: the key in it is shown without it, too.
+func (r *Resolved) describeKey(keys *hostKeys, key ssh.PublicKey) (k HostKey, useful bool) {
+	k = HostKey{
+		Host: keys.name, Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(plain(key)), Randomart: randomart(plain(key)),
+		Standing: KeyNew, key: key, hop: r,
 	}
-	for _, known := range keys.known.plainKeys() {
-		switch {
-		case sameKey(known.key, key):
-			k.Known = known.place()
-		case k.Other == "":
-			k.Other = known.place()
+	if err := r.checkRevoked(keys.ctx, key); err != nil {
+		k.Standing, k.Place, k.Why = KeyRevoked, r.path(r.option("revokedhostkeys")), err.Error()
+		return k, true
+	}
+	if line, ok := keys.known.revokes(key); ok {
+		k.Standing, k.Place, k.Why = KeyRevoked, line.place(), "it is marked @revoked at "+line.place()
+		return k, true
+	}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		authority, ok := keys.known.authority(cert.SignatureKey)
+		if !ok || keys.checkCertificate(cert) != nil {
+			return k, false
+		}
+		k.Standing, k.Place = KeyKnown, authority.place()
+	}
+	return k, true
+}
+
+// judge compares the keys of a server with those that known_hosts has of it, as ssh does:
+// where there are lines about the host, one of them must hold the key.
+func judge(keys *hostKeys, shown []HostKey) {
+	lines := keys.known.plainKeys()
+	if len(lines) == 0 && keys.bare != "" {
+		// A line without a port says yes for every port, and no for none.
+		for _, l := range keys.read(keys.bare).plainKeys() {
+			if slices.ContainsFunc(shown, func(k HostKey) bool { return sameKey(k.key, l.key) }) {
+				lines = append(lines, l)
+			}
 		}
 	}
-	if k.Known != "" {
-		k.Other = ""
+	certified, matched := false, false
+	for i := range shown {
+		k := &shown[i]
+		certified = certified || k.Standing == KeyKnown
+		if j := slices.IndexFunc(lines, func(l knownKey) bool { return sameKey(l.key, k.key) }); j >= 0 && k.Standing == KeyNew {
+			k.Standing, k.Place, matched = KeyKnown, lines[j].place(), true
+		}
 	}
-	return k
+	for i := range shown {
+		k := &shown[i]
+		if k.Standing != KeyNew {
+			continue
+		}
+		for _, l := range lines {
+			// Beside a key that is right, one of another kind is only one more.
+			if !certified && !matched || l.key.Type() == k.key.Type() {
+				k.Others = append(k.Others, KnownLine{l.file, l.line, l.key.Type(), ssh.FingerprintSHA256(l.key)})
+			}
+		}
+		if len(k.Others) > 0 {
+			k.Standing = KeyChanged
+		}
+	}
 }
 
 // Record writes the key to the person's first known_hosts file, unless it stands there. It
 // refuses to where another key of the host stands: that line must go first, by a person's hand.
 func (k HostKey) Record() error {
-	switch {
-	case k.Known != "":
+	switch k.Standing {
+	case KeyKnown:
 		return nil
-	case k.Other != "":
-		return errorf(distrusted, "%s holds another key of %s: remove it first, with ssh-keygen -R %s", k.Other, k.Host, shellWord(k.Host))
+	case KeyChanged:
+		return errorf(distrusted, "%s holds another key of %s: remove it first, with %s", k.Others[0].Place(), k.Host, removal(k.Others[0].File, k.Host))
+	case KeyRevoked:
+		return errorf(distrusted, "the host key of %s is revoked: %s", k.Host, k.Why)
 	}
 	files := k.hop.userKnownHosts()
 	if len(files) == 0 {
@@ -134,3 +317,7 @@ func (k HostKey) Record() error {
 	}
 	return nil
 }
+
+// OnlySSH says of an error that the server has no algorithm in common with the native
+// transport, so that the system's ssh may do better.
+func (e *Error) OnlySSH() bool { return errors.Is(e.err, errNoCommon) }

@@ -1,6 +1,7 @@
 package sshlink
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,17 +26,21 @@ func TestHostKeys(t *testing.T) {
 	// The jump host first, then the one behind it.
 	for _, want := range []struct {
 		server *testbed.Server
-		kinds  int
-	}{{jump, 1}, {s, 3}} {
+		last   bool
+	}{{jump, false}, {s, true}} {
 		if _, err := r.Dial(t.Context()); asError(err) == nil || !asError(err).Distrusted() {
 			t.Fatalf("before its keys are recorded: %v", err)
 		}
+		logins := jump.Logins()
 		keys, err := r.HostKeys(t.Context())
-		if err != nil || len(keys) != want.kinds {
-			t.Fatalf("%d keys, want %d: %v", len(keys), want.kinds, err)
+		if err != nil || len(keys.Keys) != len(want.server.HostKeys) || keys.Last != want.last || keys.File != file || keys.Trusted() {
+			t.Fatalf("%+v, %v", keys, err)
 		}
-		for i, k := range keys {
-			if k.Known != "" || k.Other != "" || k.key.Type() != want.server.HostKeys[i].Public.Type() || !sameKey(k.key, want.server.HostKeys[i].Public) {
+		if want.last && jump.Logins() != logins+1 {
+			t.Errorf("%d logins to the host on the way", jump.Logins()-logins)
+		}
+		for i, k := range keys.New() {
+			if k.Standing != KeyNew || k.key.Type() != want.server.HostKeys[i].Public.Type() || !sameKey(k.key, want.server.HostKeys[i].Public) {
 				t.Errorf("%+v", k)
 			}
 			// ssh-keygen draws the same picture.
@@ -54,26 +59,123 @@ func TestHostKeys(t *testing.T) {
 	}
 	l.Close()
 	keys, err := r.HostKeys(t.Context())
-	if err != nil || len(keys) != 3 || !strings.HasPrefix(keys[2].Known, file+":") {
+	if err != nil || len(keys.Keys) != 3 || !keys.Trusted() || len(keys.New()) > 0 || !strings.HasPrefix(keys.Keys[2].Place, file+":") {
 		t.Errorf("%+v, %v", keys, err)
 	}
 
-	// Another key of the same host is not overwritten.
+	// The host on the way shows another key: it is the one to speak of.
 	known, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stranger := testbed.NewKey(t, filepath.Join(t.TempDir(), "stranger"), "ed25519", "")
-	other := strings.ReplaceAll(string(known), strings.Fields(s.HostKeys[0].AuthorizedKey())[1], strings.Fields(stranger.AuthorizedKey())[1])
-	write(t, file, other)
+	blob := func(k testbed.Key) string { return strings.Fields(k.AuthorizedKey())[1] }
+	write(t, file, strings.ReplaceAll(string(known), blob(jump.HostKeys[0]), blob(stranger)))
 	keys, err = r.HostKeys(t.Context())
-	if err != nil || keys[0].Known != "" || keys[0].Other == "" {
-		t.Fatalf("%+v, %v", keys, err)
+	if err != nil || keys.Last || len(keys.Keys) != 1 || keys.Keys[0].Standing != KeyChanged {
+		t.Errorf("%+v, %v", keys, err)
 	}
-	if err := keys[0].Record(); err == nil {
-		t.Error("recorded beside another key")
+	// A host that is not there.
+	write(t, file, string(known))
+	jump.Stop()
+	if keys, err := r.HostKeys(t.Context()); err == nil || !strings.Contains(err.Error(), "ProxyJump") {
+		t.Errorf("%+v, %v", keys, err)
 	}
-	if now, _ := os.ReadFile(file); string(now) != other {
-		t.Error("the file was changed")
+}
+
+// TestHostKeyStandings: what known_hosts files say of the keys that a server shows.
+func TestHostKeyStandings(t *testing.T) {
+	testbed.Need(t, "ssh", "sshd", "ssh-keygen")
+	s := testbed.StartServer(t, testbed.ServerOptions{HostKeyTypes: []string{"ed25519", "ecdsa", "rsa"}})
+	ed, ec, rsa := s.HostKeys[0].AuthorizedKey(), s.HostKeys[1].AuthorizedKey(), s.HostKeys[2].AuthorizedKey()
+	other := testbed.NewKey(t, filepath.Join(t.TempDir(), "other"), "ed25519", "").AuthorizedKey()
+	otherRSA := testbed.NewKey(t, filepath.Join(t.TempDir(), "rsa"), "rsa", "").AuthorizedKey()
+	host := fmt.Sprintf("[127.0.0.1]:%d ", s.Port)
+	for _, c := range []struct {
+		what, known string
+		settings    string // besides the server's own
+		want        string // standing and line of each
+		records     int    // how many may be recorded
+	}{
+		{"nothing", "", "", "new 0, new 0, new 0", 3},
+		{"one is known", host + ed + "\n", "", "known 1, new 0, new 0", 2},
+		{"a line without a port", "#\n127.0.0.1 " + ec + "\n", "", "new 0, known 2, new 0", 2},
+		{"a line without a port says no to nothing", "127.0.0.1 " + other + "\n", "", "new 0, new 0, new 0", 3},
+		{"all changed", host + other + "\n", "", "changed 1, changed 1, changed 1", 0},
+		{"one of a kind changed", host + ed + "\n\n" + host + otherRSA + "\n", "", "known 1, new 0, changed 3", 0},
+		{"a pattern", "*.1,[127.0.0.*]:* " + rsa + "\n", "", "new 0, new 0, known 1", 2},
+		{"an alias", "alias " + ed + "\n" + host + other + "\n", "HostKeyAlias alias", "known 1, new 0, new 0", 2},
+		{"revoked", host + rsa + "\n@revoked * " + ed + "\n", "", "revoked 2, new 0, known 1", 0},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "known_hosts")
+			config := filepath.Join(t.TempDir(), "config")
+			write(t, file, c.known)
+			write(t, config, strings.ReplaceAll(withKey(s, "host"), s.KnownHosts, file)+c.settings+"\n")
+			for _, hashed := range []bool{false, true} {
+				if hashed {
+					if c.known == "" || strings.Contains(c.known, "*") || strings.Contains(c.known, "#") {
+						continue
+					}
+					run(t, "ssh-keygen", "-H", "-f", file)
+				}
+				r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config})
+				if err != nil {
+					t.Fatal(err)
+				}
+				keys, err := r.HostKeys(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, k := range keys.Keys {
+					place := k.Place
+					for _, l := range k.Others {
+						place = l.Place()
+					}
+					_, line, found := strings.Cut(place, file+":")
+					if !found {
+						line = "0"
+					}
+					got = append(got, string(k.Standing)+" "+line)
+				}
+				if strings.Join(got, ", ") != c.want || len(keys.New()) != c.records {
+					t.Errorf("hashed %v: %q, want %q; %d to record, want %d", hashed, got, c.want, len(keys.New()), c.records)
+				}
+				for _, k := range keys.Keys {
+					if err := k.Record(); (err == nil) != (k.Standing == KeyNew || k.Standing == KeyKnown) {
+						t.Errorf("%s is recorded: %v", k.Standing, err)
+					}
+				}
+				write(t, file, c.known)
+				// The mend is one.
+				if mend := keys.Mend(); len(mend) > 0 {
+					run(t, "sh", "-c", mend[0])
+					if keys, err := r.HostKeys(t.Context()); err != nil || keys.has(KeyChanged) {
+						t.Errorf("after %q: %+v, %v", mend, keys, err)
+					}
+					write(t, file, c.known)
+				} else if strings.Contains(c.want, "changed") {
+					t.Error("no mend")
+				}
+			}
+		})
+	}
+
+	// A certificate whose authority is known needs no line of its own.
+	authority := testbed.NewKey(t, filepath.Join(t.TempDir(), "ca"), "ed25519", "")
+	run(t, "ssh-keygen", "-q", "-s", authority.File, "-I", "host", "-h", "-n", "127.0.0.1", s.HostKeys[0].File+".pub")
+	certified := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"HostKey " + s.HostKeys[0].File, "HostCertificate " + s.HostKeys[0].File + "-cert.pub"}})
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	write(t, file, "@cert-authority * "+authority.AuthorizedKey()+"\n")
+	config := filepath.Join(t.TempDir(), "config")
+	write(t, config, strings.ReplaceAll(withKey(certified, "host"), certified.KnownHosts, file))
+	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := r.HostKeys(t.Context())
+	if err != nil || !keys.Trusted() || keys.Keys[0].Standing != KeyKnown || keys.Keys[0].Place != file+":1" || !strings.Contains(keys.Keys[0].Type, "cert") {
+		t.Errorf("%+v, %v", keys, err)
 	}
 }

@@ -42,7 +42,7 @@ var floors = map[string]int{
 
 // strangers must not be imported, although the floors alone would allow it.
 var strangers = map[string][]string{
-	"cli":               {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
+	"cli":               {"manager", "worker", "systemdctl", "netwatch", "forward", "keeper"}, // sshlink for trust, which asks at the terminal
 	"tray":              {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
 	"cmd/holdfast-tray": {"manager", "worker", "systemdctl", "netwatch", "sshlink", "forward", "keeper"},
 	"worker":            {"systemdctl", "netwatch", "keyring"},
