@@ -75,6 +75,7 @@ func verbs() []verb {
 		{"show", "NAME…|--changes NAME [FILE|-]", "print its file and drop-ins, or what another text would change", (*session).show},
 		{"remove", "NAME…", "stop it and delete its file", (*session).remove},
 		{"explain", "NAME [--all]", "every setting in force, and where it came from", (*session).explainTunnel},
+		{"check", "[NAME…]", "what would keep it from staying up, here and on the server, each with its mend", (*session).check},
 		{"trust", "NAME", "show the server's host keys, and record them on a yes", (*session).trust},
 		{"logs", "NAME [-f] [-n N]", "its journal", (*session).logs},
 		{"demo", "", "a throw-away server, a tunnel to it, a fault, a recovery, in a minute", (*session).demo},
@@ -85,11 +86,11 @@ func verbs() []verb {
 }
 
 // notBuilt are the words that will be verbs.
-var notBuilt = []string{"check", "metrics", "import", "export", "top", "history"}
+var notBuilt = []string{"metrics", "import", "export", "top", "history"}
 
 // otherWords is what people try, and the verb they mean.
 var otherWords = map[string]string{
-	"start": "up", "stop": "down", "ls": "list", "rm": "remove", "delete": "remove", "cat": "show",
+	"start": "up", "doctor": "check", "diagnose": "check", "test": "check", "stop": "down", "ls": "list", "rm": "remove", "delete": "remove", "cat": "show",
 	"log": "logs", "journal": "logs", "st": "status", "create": "add", "new": "add", "reload": "restart",
 }
 

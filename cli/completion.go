@@ -113,7 +113,7 @@ func (s *session) candidatesFor(verb string, before []string) []candidate {
 			return nil // a file
 		}
 		return s.tunnelNames(names)
-	case "list", "status", "up", "down", "restart", "reconnect", "remove":
+	case "list", "status", "check", "up", "down", "restart", "reconnect", "remove":
 		return s.tunnelNames(names)
 	case "edit", "logs", "explain", "trust":
 		if len(names) == 0 {

@@ -13,6 +13,7 @@ import (
 //	list, up, down, restart, reconnect, add, set, edit   [tunnelJSON…]
 //	status                                               statusJSON (with --watch one to a line)
 //	show --changes                                       [changeJSON…]
+//	check                                                checkJSON
 //	explain                                              worker.Explanation, from holdfast-tunnel
 //	version                                              versionJSON
 
@@ -84,9 +85,32 @@ type changeJSON struct {
 	Effect  string `json:"effect"` // at-once, added, dropped, target, redial, may-stop, restarts
 }
 
+type checkJSON struct {
+	Problems int                  `json:"problems"`
+	Hints    int                  `json:"hints"`
+	Machine  []tunnelfile.Finding `json:"machine"` // with names only what is not well
+	Tunnels  []tunnelCheckJSON    `json:"tunnels"`
+}
+
+type tunnelCheckJSON struct {
+	Name     string               `json:"name"`
+	Findings []tunnelfile.Finding `json:"findings"`
+}
+
 type versionJSON struct {
 	Version string `json:"version"`
 	Daemon  string `json:"daemon"` // empty when none answers
+}
+
+func checkAsJSON(ofMachine checkup, tunnels []checkup, counts map[tunnelfile.Severity]int) checkJSON {
+	j := checkJSON{
+		Problems: counts[tunnelfile.Trouble], Hints: counts[tunnelfile.Hint],
+		Machine: append([]tunnelfile.Finding{}, ofMachine.Findings...), Tunnels: []tunnelCheckJSON{},
+	}
+	for _, c := range tunnels {
+		j.Tunnels = append(j.Tunnels, tunnelCheckJSON{c.Name, append([]tunnelfile.Finding{}, c.Findings...)})
+	}
+	return j
 }
 
 func daemonAsJSON(s dbusapi.Snapshot) daemonJSON {

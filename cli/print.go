@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // This is the one file that prints. Its rules:
@@ -267,6 +269,29 @@ func (p *printer) writeRows(t table) {
 		}
 		fmt.Fprintln(p.out, strings.TrimRight(b.String(), " "))
 	}
+}
+
+// checkup prints what was found of one thing, below its name: a word, a sentence, and the
+// mend in a line of its own that can be pasted.
+func (p *printer) checkup(title string, findings []tunnelfile.Finding) {
+	if len(findings) == 0 {
+		return
+	}
+	p.line("%s", p.paint(bold, title))
+	for _, f := range findings {
+		word, color := "ok", green
+		switch f.Severity {
+		case tunnelfile.Hint:
+			word, color = "hint", yellow
+		case tunnelfile.Trouble:
+			word, color = "problem", red
+		}
+		p.line("  %s %s: %s", p.paint(color, fmt.Sprintf("%-8s", word)), f.Subject, plain(f.Message))
+		if f.Mend != "" {
+			p.line("           mend: %s", plain(f.Mend))
+		}
+	}
+	p.line("")
 }
 
 // usage prints how a verb is written.

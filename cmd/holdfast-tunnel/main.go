@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/holdfast/holdfast/checkup"
 	"github.com/holdfast/holdfast/program"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker"
@@ -22,7 +23,9 @@ const usage = `Usage: holdfast-tunnel [OPTION] FILE.tunnel
 Runs one tunnel until it is asked to stop.
 
   --once           end with the first attempt that fails or connection that is lost
-  --check          say what is wrong with the file and with what ssh_config makes of it
+  --check          say what is wrong with the file and with what ssh_config makes of it;
+                   with --login also log in once, and say what would keep the tunnel from
+                   staying up, here and on the server; with --json for scripts
   --print-config   print the settings in force, and where they come from; with --all
                    also those that mean nothing to a tunnel, with --json for scripts
   --verbose        log more
@@ -51,6 +54,7 @@ func run(args []string) int {
 	check := flags.Bool("check", false, "")
 	print := flags.Bool("print-config", false, "")
 	all := flags.Bool("all", false, "")
+	login := flags.Bool("login", false, "")
 	asJSON := flags.Bool("json", false, "")
 	verbose := flags.Bool("verbose", false, "")
 	version := flags.Bool("version", false, "")
@@ -74,6 +78,8 @@ func run(args []string) int {
 	ctx := context.Background()
 	var err error
 	switch {
+	case *check && *login:
+		return checkLogin(ctx, path, *asJSON)
 	case *check:
 		err = worker.Check(ctx, path, log)
 	case *print:
@@ -94,6 +100,31 @@ func run(args []string) int {
 		status = tunnelfile.ExitTemporary
 	}
 	return int(status)
+}
+
+// checkLogin prints what would keep the tunnel from staying up. The exit status is 1 where
+// something would.
+func checkLogin(ctx context.Context, path string, asJSON bool) int {
+	findings := checkup.Tunnel(ctx, checkup.Options{Path: path, Log: slog.New(slog.DiscardHandler)})
+	status := 0
+	for _, f := range findings {
+		if f.Severity == tunnelfile.Trouble {
+			status = 1
+		}
+		if !asJSON {
+			fmt.Printf("%s: %s: %s\n", f.Severity, f.Subject, f.Message)
+			if f.Mend != "" {
+				fmt.Printf("  mend: %s\n", f.Mend)
+			}
+		}
+	}
+	if asJSON {
+		if err := printJSON(findings); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return status
 }
 
 // printConfig prints the settings in force. What the log would say it says itself.

@@ -1,0 +1,94 @@
+package checkup
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/holdfast/holdfast/forward"
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Options say what is to be looked at.
+type Options struct {
+	Path string        // of the tunnel file
+	Ask  sshlink.Asker // what answers without a person, such as remembered passphrases; nil: nothing does
+	Log  *slog.Logger
+}
+
+// examination is one tunnel being looked at.
+type examination struct {
+	ctx      context.Context
+	o        Options
+	tunnel   tunnelfile.Tunnel
+	server   *sshlink.Resolved
+	forwards forward.Config
+	running  *tunnelfile.Report // of the worker that runs now; nil: none does
+	findings []tunnelfile.Finding
+}
+
+// Tunnel looks at one tunnel, as far as what was found so far lets it: with a file that cannot
+// be read there is no server to ask.
+func Tunnel(ctx context.Context, o Options) []tunnelfile.Finding {
+	x := &examination{ctx: ctx, o: o}
+	if !x.file() || !x.resolve() {
+		return x.findings
+	}
+	x.running = readReport(ctx, tunnelfile.ReportSocket(tunnelfile.RuntimeDir(os.Getenv), x.tunnel.Name))
+	x.settings()
+	x.agent()
+	x.keys()
+	x.listeners()
+	if link := x.login(); link != nil {
+		defer link.Close()
+		x.negotiated(link)
+		x.targets(link)
+		x.remotes(link)
+	}
+	return x.findings
+}
+
+// resolve asks ssh what it makes of the destination.
+func (x *examination) resolve() bool {
+	t := x.tunnel
+	server, err := sshlink.Resolve(x.ctx, sshlink.Config{
+		Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, Ask: x.o.Ask, Log: x.o.Log,
+	})
+	if err != nil {
+		x.problem(tunnelfile.SubjectSettings, "holdfast edit "+t.Name, "%v", err)
+		return false
+	}
+	x.server = server
+	x.forwards = forward.Config{
+		Forwards: t.Forwards, GatewayPorts: server.GatewayPorts,
+		StreamLocalBindMask: server.StreamLocalBindMask, StreamLocalBindUnlink: server.StreamLocalBindUnlink,
+	}
+	if len(t.Forwards) == 0 {
+		x.forwards.Forwards = server.Forwards
+	}
+	return true
+}
+
+func (x *examination) ok(subject, format string, args ...any) {
+	x.add(subject, tunnelfile.FindingOK, "", format, args...)
+}
+
+func (x *examination) hint(subject, mend, format string, args ...any) {
+	x.add(subject, tunnelfile.Hint, mend, format, args...)
+}
+
+func (x *examination) problem(subject, mend, format string, args ...any) {
+	x.add(subject, tunnelfile.Trouble, mend, format, args...)
+}
+
+func (x *examination) add(subject string, severity tunnelfile.Severity, mend, format string, args ...any) {
+	x.findings = append(x.findings, tunnelfile.Finding{Subject: subject, Severity: severity, Message: fmt.Sprintf(format, args...), Mend: mend})
+}
+
+// set is the command that changes a key of the tunnel's file.
+func (x *examination) set(assignments ...string) string {
+	return "holdfast set " + x.tunnel.Name + " " + strings.Join(assignments, " ")
+}

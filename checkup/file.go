@@ -1,0 +1,65 @@
+package checkup
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// file reads the tunnel file and its drop-ins.
+func (x *examination) file() bool {
+	name, _ := tunnelfile.NameOfFile(x.o.Path)
+	t, err := tunnelfile.LoadFile(x.o.Path)
+	var problems tunnelfile.Problems
+	switch {
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			mend := "holdfast edit " + name
+			if p.Path != "" && filepath.Base(p.Path) != name+tunnelfile.Suffix { // a drop-in
+				mend = "${EDITOR:-vi} " + p.Path
+			}
+			x.problem(tunnelfile.SubjectFile, mend, "%v", p)
+		}
+		return false
+	case err != nil:
+		x.problem(tunnelfile.SubjectFile, "", "%v", err)
+		return false
+	}
+	x.tunnel = t
+	x.ok(tunnelfile.SubjectFile, "%s is well", home(t.Path))
+	for _, path := range append([]string{t.Path}, t.DropIns...) {
+		x.writable(path)
+	}
+	x.hidden()
+	return true
+}
+
+// writable looks for files that others may write: what is in them runs commands as this person.
+func (x *examination) writable(path string) {
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o002 != 0 {
+		x.problem(tunnelfile.SubjectFile, "chmod o-w "+path, "%s may be written by everybody, and what it says runs as you", home(path))
+	}
+}
+
+// hidden looks for files of the same name that do not count, because this one stands before them.
+func (x *examination) hidden() {
+	for _, dirs := range []tunnelfile.Dirs{tunnelfile.UserDirs(os.Getenv), tunnelfile.SystemDirs()} {
+		i := slices.Index(dirs, filepath.Dir(x.tunnel.Path))
+		if i < 0 {
+			continue
+		}
+		for _, dir := range dirs[i+1:] {
+			if path := filepath.Join(dir, x.tunnel.Name+tunnelfile.Suffix); exists(path) {
+				x.hint(tunnelfile.SubjectFile, "", "%s does not count: %s stands before it", path, home(x.tunnel.Path))
+			}
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

@@ -1,0 +1,90 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// login logs in once, as the tunnel does; nil: it did not go well.
+func (x *examination) login() *sshlink.Link {
+	link, err := x.server.Dial(x.ctx)
+	if err != nil {
+		x.refused(err)
+		return nil
+	}
+	info := link.Info()
+	address := x.server.HostName
+	if tcp, ok := link.RemoteAddr().(*net.TCPAddr); ok && tcp.IP.String() == address {
+		address = tcp.String()
+	} else if ok {
+		address += " (" + tcp.String() + ")"
+	}
+	x.ok(tunnelfile.SubjectAddress, "%s answers: %s", address, strings.TrimPrefix(info.ServerVersion, "SSH-2.0-"))
+	x.ok(tunnelfile.SubjectHostKey, "its host key is trusted: %s", info.HostKey)
+	x.ok(tunnelfile.SubjectLogin, "it lets in %s without anybody's help (transport %s)", x.server.User, info.Transport)
+	return link
+}
+
+// refused says why there is no connection.
+func (x *examination) refused(err error) {
+	name := x.tunnel.Name
+	text := withoutAdvice(err.Error())
+	var dns *net.DNSError
+	switch class := keeper.Classify(err); {
+	case class == keeper.Distrusted:
+		x.problem(tunnelfile.SubjectHostKey, "holdfast trust "+name, "%s", text)
+	case class == keeper.Denied && strings.Contains(text, "needs a passphrase for "):
+		_, rest, _ := strings.Cut(text, "needs a passphrase for ")
+		file, _, _ := strings.Cut(rest, ";")
+		x.problem(tunnelfile.SubjectLogin, "ssh-add "+tildeWord(file), "%s, and nobody and nothing here gives it: not at boot either", text)
+	case class == keeper.Denied && strings.Contains(text, "needs "):
+		x.problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s, which only a person can give: use a key instead", text)
+	case class == keeper.Denied:
+		x.problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s", text)
+	case class == keeper.Mistaken:
+		x.problem(tunnelfile.SubjectSettings, "holdfast explain "+name, "%s", text)
+	case class == keeper.TurnedAway:
+		x.problem(tunnelfile.SubjectPort, "on the server: journalctl -u ssh -n 20; MaxStartups and PerSourcePenalties in sshd_config(5), or fail2ban-client status sshd", "%s", text)
+	case errors.As(err, &dns):
+		x.problem(tunnelfile.SubjectAddress, "getent ahosts "+shellWord(x.server.HostName), "%s", text)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		x.problem(tunnelfile.SubjectPort, "on the server: systemctl enable --now ssh", "%s: no SSH server listens there, or a firewall says no for it", text)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), strings.Contains(text, "did not answer"), errors.Is(err, syscall.ETIMEDOUT):
+		x.problem(tunnelfile.SubjectPort, "nc -vz "+shellWord(x.server.HostName)+" "+itoa(x.server.Port), "%s: the machine is off, or a firewall drops what is sent", text)
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		x.problem(tunnelfile.SubjectAddress, "ip route get "+shellWord(x.server.HostName), "%s: there is no way there now, perhaps for want of a VPN", text)
+	default:
+		x.problem(tunnelfile.SubjectLogin, "holdfast logs "+name+" -n 20", "%s", text)
+	}
+}
+
+// copyID is what ssh-copy-id is to be given.
+func (x *examination) copyID() string {
+	var words []string
+	if p := x.server.Port; p != 22 {
+		words = append(words, "-p", itoa(p))
+	}
+	return strings.Join(append(words, shellWord(x.server.User+"@"+x.server.HostName)), " ")
+}
+
+// withoutAdvice takes off a message what the mend says.
+func withoutAdvice(text string) string {
+	text, _, _ = strings.Cut(text, "; run: holdfast trust ")
+	return text
+}
+
+// tildeWord is shellWord for a path that may begin with ~/.
+func tildeWord(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		return "~/" + shellWord(rest)
+	}
+	return shellWord(path)
+}

@@ -1,0 +1,56 @@
+package machine
+
+import (
+	"context"
+	"net"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// ssh looks at the system's ssh program.
+func (x *examination) ssh() {
+	path, err := exec.LookPath("ssh")
+	if err != nil {
+		x.hint(tunnelfile.SubjectSSH, "sudo apt install openssh-client", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh cannot be had")
+		return
+	}
+	ctx, cancel := context.WithTimeout(x.ctx, commandTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, path, "-V").CombinedOutput() // it says so on its standard error
+	text, _, _ := strings.Cut(strings.TrimSpace(string(out)), ",")
+	if err != nil || !strings.HasPrefix(text, "OpenSSH_") {
+		x.hint(tunnelfile.SubjectSSH, "", "%s is not OpenSSH's, or does not run (%s): what ssh_config(5) says may not count", path, text)
+		return
+	}
+	x.ok(tunnelfile.SubjectSSH, "%s is %s", path, text)
+}
+
+// agent looks at whether the units know the agent that this terminal has.
+func (x *examination) agent() {
+	if x.o.System || x.o.AuthSock == "" {
+		return
+	}
+	told := ""
+	for _, variable := range environment(x.ctx, scope(false)) {
+		if value, ok := strings.CutPrefix(variable, "SSH_AUTH_SOCK="); ok {
+			told = value
+		}
+	}
+	if told == x.o.AuthSock {
+		x.ok(tunnelfile.SubjectAgent, "tunnels have the ssh-agent of this terminal")
+		return
+	}
+	conn, err := net.DialTimeout("unix", x.o.AuthSock, time.Second)
+	if err != nil {
+		return // this terminal has none either
+	}
+	conn.Close()
+	what := "know of no ssh-agent by SSH_AUTH_SOCK"
+	if told != "" {
+		what = "have another ssh-agent (" + told + ")"
+	}
+	x.hint(tunnelfile.SubjectAgent, "systemctl --user import-environment SSH_AUTH_SOCK", "tunnels %s, this terminal has %s", what, x.o.AuthSock)
+}

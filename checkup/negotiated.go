@@ -1,0 +1,79 @@
+package checkup
+
+import (
+	"context"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// negotiated looks at what the two sides agreed on.
+func (x *examination) negotiated(link *sshlink.Link) {
+	info := link.Info()
+	switch {
+	case info.Kex == "": // the person's own ControlMaster does not say
+	case info.PostQuantum:
+		x.ok(tunnelfile.SubjectKeyExchange, "the key exchange is post-quantum: %s", info.Kex)
+	default:
+		mend, why := x.postQuantumMend(info)
+		x.hint(tunnelfile.SubjectKeyExchange, mend,
+			"the key exchange is %s: who records it today may read it with a quantum computer one day; %s", info.Kex, why)
+	}
+	for _, a := range []string{info.Cipher, info.MAC, info.Kex} {
+		if isWeak(a) {
+			x.hint(tunnelfile.SubjectAlgorithms, "on the server: apt upgrade openssh-server", "%s was agreed on, which is weak: the server has nothing better, or the settings allow nothing better", a)
+		}
+	}
+	if !isWeak(info.Cipher) && !isWeak(info.MAC) && info.Cipher != "" {
+		x.ok(tunnelfile.SubjectAlgorithms, "%s", strings.Join(strings.Fields(info.Cipher+" "+info.MAC), ", "))
+	}
+}
+
+var openSSHVersion = regexp.MustCompile(`OpenSSH_(\d+)\.(\d+)`)
+
+// version is 9.2 as 902; 0: it is not OpenSSH.
+func version(text string) int {
+	m := openSSHVersion.FindStringSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	major, _ := strconv.Atoi(m[1])
+	minor, _ := strconv.Atoi(m[2])
+	return major*100 + minor
+}
+
+// Versions of OpenSSH that first offered a post-quantum key exchange by default.
+const (
+	hasSNTRUP = 900 // sntrup761x25519-sha512, which only ssh itself speaks here
+	hasMLKEM  = 909 // mlkem768x25519-sha256
+)
+
+// postQuantumMend says what would make the key exchange post-quantum.
+func (x *examination) postQuantumMend(info sshlink.Info) (mend, why string) {
+	server := version(info.ServerVersion)
+	chosen := x.place("KexAlgorithms")
+	switch {
+	case chosen != "":
+		return "holdfast explain " + x.tunnel.Name, "KexAlgorithms" + chosen + " decides; put mlkem768x25519-sha256 first there"
+	case server >= hasMLKEM:
+		return "on the server: sshd -T | grep -i kexalgorithms", "the server's OpenSSH has mlkem768x25519-sha256, but its KexAlgorithms does not allow it"
+	case server >= hasSNTRUP && info.Transport == tunnelfile.TransportNative && x.sshSpeaks("sntrup761x25519-sha512@openssh.com"):
+		return x.set("Transport=openssh"), "the server's OpenSSH should have sntrup761x25519-sha512, which the openssh transport speaks; mlkem768x25519-sha256 comes with 9.9"
+	}
+	return "on the server: apt upgrade openssh-server", "mlkem768x25519-sha256 comes with OpenSSH 9.9"
+}
+
+// sshSpeaks says whether the system's ssh has a key exchange.
+func (x *examination) sshSpeaks(kex string) bool {
+	ctx, cancel := context.WithTimeout(x.ctx, 5*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "ssh", "-Q", "kex").Output()
+	return err == nil && strings.Contains(string(out), kex)
+}

@@ -1,0 +1,171 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/forward"
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// remotes looks at what the server is to listen on. Where the tunnel is up it has the port,
+// and says how that is; else the server is asked to listen for a moment.
+func (x *examination) remotes(link *sshlink.Link) {
+	for _, f := range x.forwards.Forwards {
+		if f.Kind != tunnelfile.RemoteForward {
+			continue
+		}
+		name := string(f.Kind) + " " + f.Listen.String()
+		if x.up() {
+			x.remoteInUse(f, name)
+		} else {
+			x.tryRemote(link, f, name)
+		}
+		x.remoteTarget(f, name)
+	}
+}
+
+// remoteInUse says how a forward of a tunnel that is up is doing.
+func (x *examination) remoteInUse(f tunnelfile.Forward, name string) {
+	for _, r := range x.running.Forwards {
+		if r.Kind == f.Kind && r.Text == f.Text && r.State != tunnelfile.Up {
+			x.problem(tunnelfile.SubjectRemote, x.heldMend(f), "%s: %s", name, r.Message)
+			return
+		}
+	}
+	x.ok(tunnelfile.SubjectRemote, "%s: the server listens for the tunnel", name)
+}
+
+// tryRemote asks the server to listen, and where it refuses, whether it would elsewhere.
+func (x *examination) tryRemote(link *sshlink.Link, f tunnelfile.Forward, name string) {
+	network, addr := forward.RemoteListen(f)
+	l, err := listen(x.ctx, link, network, addr)
+	if err == nil {
+		defer l.Close()
+		if !x.answers(link, l, f, name) {
+			return
+		}
+		x.reach(link, f, name, addr)
+		return
+	}
+	var refused *sshlink.RefusedError
+	switch {
+	case !errors.As(err, &refused):
+		x.problem(tunnelfile.SubjectRemote, "holdfast logs "+x.tunnel.Name+" -n 20", "%s: %v", name, err)
+	case f.Listen.Unix != "":
+		x.problem(tunnelfile.SubjectRemote, "on the server: rm "+shellWord(f.Listen.Unix)+" (and StreamLocalBindUnlink yes in sshd_config, so that it need not be done again)",
+			"%s: the server refuses to listen there: a stale socket is in the way, or AllowStreamLocalForwarding forbids it", name)
+	case f.Listen.Port > 0 && f.Listen.Port < 1024 && x.server.User != "root":
+		x.problem(tunnelfile.SubjectRemote, "holdfast edit "+x.tunnel.Name, "%s: the server refuses: ports below 1024 are for root there", name)
+	case f.Listen.Port > 0 && x.listensElsewhere(link, addr):
+		x.problem(tunnelfile.SubjectRemote, x.heldMend(f),
+			"%s: the server refuses: the port is held there, often by a session of ours that died and that it has not noticed (ClientAliveInterval is 0 by default)", name)
+	default:
+		x.problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: AllowTcpForwarding yes (and PermitListen any); then systemctl reload ssh",
+			"%s: the server lets nobody make it listen (AllowTcpForwarding, PermitListen)", name)
+	}
+}
+
+func listen(ctx context.Context, link *sshlink.Link, network, addr string) (net.Listener, error) {
+	ctx, cancel := context.WithTimeout(ctx, targetTime)
+	defer cancel()
+	return link.ListenContext(ctx, network, addr)
+}
+
+// listensElsewhere says whether the server would listen on a port of its own choice.
+func (x *examination) listensElsewhere(link *sshlink.Link, addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	l, err := listen(x.ctx, link, "tcp", net.JoinHostPort(host, "0"))
+	if err == nil {
+		l.Close()
+	}
+	return err == nil
+}
+
+// heldMend is what frees a port on the server, now and for good.
+func (x *examination) heldMend(f tunnelfile.Forward) string {
+	if f.Listen.Unix != "" {
+		return "on the server: ss -xlp src " + shellWord(f.Listen.Unix)
+	}
+	return "on the server: sudo ss -ltnp sport = :" + itoa(f.Listen.Port) + "   # who holds it; and in sshd_config: ClientAliveInterval 15"
+}
+
+// answers opens a connection on the server to what it listens on there, and says whether it
+// comes here: sshd is content with one of 127.0.0.1 and ::1, so that somebody else may have
+// the other.
+func (x *examination) answers(link *sshlink.Link, l net.Listener, f tunnelfile.Forward, name string) bool {
+	if f.Listen.Unix != "" || f.Listen.Port == 0 {
+		return true
+	}
+	came := make(chan bool, 1)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			c.Close()
+		}
+		came <- err == nil
+	}()
+	addr := net.JoinHostPort("127.0.0.1", itoa(f.Listen.Port))
+	if a, err := netip.ParseAddr(f.Listen.Host); err == nil && !a.IsUnspecified() {
+		addr = net.JoinHostPort(a.String(), itoa(f.Listen.Port))
+	}
+	if err := open(x.ctx, link, "tcp", addr); err != nil {
+		return true // the server does not let us see
+	}
+	select {
+	case ok := <-came:
+		return ok
+	case <-time.After(answerTime):
+	case <-x.ctx.Done():
+	}
+	x.problem(tunnelfile.SubjectRemote, x.heldMend(f), "%s: the server would listen, but somebody else there answers at %s", name, addr)
+	return false
+}
+
+// answerTime is how long a connection that the server has taken may need to come here.
+const answerTime = 5 * time.Second
+
+// reach tells a listener that others were to reach from one that only the server itself does:
+// with GatewayPorts no, sshd says yes to both and makes the latter.
+func (x *examination) reach(link *sshlink.Link, f tunnelfile.Forward, name, addr string) {
+	server, isTCP := link.RemoteAddr().(*net.TCPAddr)
+	if f.Listen.Unix == "" && f.Listen.Port > 0 && !isLoopback(f.Listen) && isTCP && !server.IP.IsLoopback() {
+		// The channel is opened on the server, to its own address: nobody in between says no.
+		err := open(x.ctx, link, "tcp", net.JoinHostPort(server.IP.String(), strconv.Itoa(f.Listen.Port)))
+		if forward.TurnedDown(err) && !forward.Prohibited(err) {
+			x.problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: GatewayPorts clientspecified; then systemctl reload ssh",
+				"%s: the server listens for itself alone, not on %s (GatewayPorts)", name, addr)
+			return
+		}
+	}
+	x.ok(tunnelfile.SubjectRemote, "%s: the server would listen", name)
+}
+
+// remoteTarget tries what is here behind a RemoteForward.
+func (x *examination) remoteTarget(f tunnelfile.Forward, name string) {
+	if f.SOCKS() {
+		return
+	}
+	network, addr := forward.Target(f)
+	ctx, cancel := context.WithTimeout(x.ctx, targetTime)
+	defer cancel()
+	c, err := new(net.Dialer).DialContext(ctx, network, addr)
+	switch {
+	case err == nil:
+		c.Close()
+		x.ok(tunnelfile.SubjectTarget, "%s: %s takes connections here", name, addr)
+	case errors.Is(err, syscall.ECONNREFUSED) && f.Target.Unix == "":
+		x.problem(tunnelfile.SubjectTarget, "ss -ltn sport = :"+itoa(f.Target.Port), "%s: %s, here", name, forward.Reason(addr, err))
+	default:
+		x.problem(tunnelfile.SubjectTarget, "", "%s: %s, here", name, forward.Reason(addr, err))
+	}
+}

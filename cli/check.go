@@ -1,0 +1,277 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/checkup/machine"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// checkup is what check has to say of one tunnel; Name is empty for the machine.
+type checkup struct {
+	Name     string
+	Findings []tunnelfile.Finding
+}
+
+// check says what would keep tunnels from staying up, here and on the server, each with its
+// mend. Without names it is all tunnels; of the machine everything is shown then, and with
+// names what is not well. It fails where there is a problem.
+func (s *session) check(args []string) error {
+	names, err := parse(s.flags(), args)
+	if err != nil {
+		return err
+	}
+	whole := len(names) == 0
+	tunnels, problems := s.dirs().LoadAll()
+	wanted, err := namesToCheck(names, tunnels, problems)
+	if err != nil {
+		return err
+	}
+	now, daemon := s.checkDaemon()
+	ofMachine := checkup{Findings: append(machine.Check(s.ctx, machine.Options{
+		System: s.system, AuthSock: ownAgent(os.Getenv),
+		Auto: slices.ContainsFunc(tunnels, func(t tunnelfile.Tunnel) bool { return t.Start == tunnelfile.StartAuto }),
+	}), daemon...)}
+	if !whole {
+		ofMachine.Findings = slices.DeleteFunc(ofMachine.Findings, func(f tunnelfile.Finding) bool { return f.Severity == tunnelfile.FindingOK })
+	}
+	if !s.json {
+		s.out.checkup("This machine", ofMachine.Findings)
+	}
+	environment := machine.Environment(s.ctx, s.system)
+	var all []checkup
+	for _, name := range wanted {
+		if !s.json {
+			s.out.progress("checking " + name + " …")
+		}
+		c := checkup{name, s.checkTunnel(name, environment, now)}
+		if s.ctx.Err() != nil {
+			return s.ctx.Err()
+		}
+		all = append(all, c)
+		if !s.json {
+			s.out.settle()
+			s.out.checkup(name, c.Findings)
+		}
+	}
+	return s.concludeCheck(ofMachine, all)
+}
+
+// concludeCheck says how many findings there were, and fails where one is a problem.
+func (s *session) concludeCheck(ofMachine checkup, tunnels []checkup) error {
+	counts := make(map[tunnelfile.Severity]int)
+	for _, c := range append([]checkup{ofMachine}, tunnels...) {
+		for _, f := range c.Findings {
+			counts[f.Severity]++
+		}
+	}
+	if s.json {
+		if err := s.out.json(checkAsJSON(ofMachine, tunnels, counts), false); err != nil {
+			return err
+		}
+	} else {
+		switch {
+		case counts[tunnelfile.Trouble] > 0:
+			s.out.line("%s, %s.", count(counts[tunnelfile.Trouble], "problem"), count(counts[tunnelfile.Hint], "hint"))
+		case counts[tunnelfile.Hint] > 0:
+			s.out.line("No problem, %s.", count(counts[tunnelfile.Hint], "hint"))
+		default:
+			s.out.line("All well.")
+		}
+	}
+	if counts[tunnelfile.Trouble] > 0 {
+		return errSaid
+	}
+	return nil
+}
+
+// namesToCheck are the tunnels that the patterns match, those with broken files too.
+func namesToCheck(patterns []string, tunnels []tunnelfile.Tunnel, problems tunnelfile.Problems) ([]string, error) {
+	known := make(map[string]bool)
+	var rows []dbusapi.Tunnel
+	for _, t := range tunnels {
+		known[t.Name] = true
+		rows = append(rows, dbusapi.Tunnel{Name: t.Name})
+	}
+	for _, p := range problems {
+		if name, ok := tunnelfile.NameOfFile(p.Path); ok && !known[name] {
+			known[name] = true
+			rows = append(rows, dbusapi.Tunnel{Name: name})
+		}
+	}
+	if len(patterns) == 0 {
+		return slices.Sorted(maps.Keys(known)), nil
+	}
+	found, err := matching(rows, nil, patterns)
+	var names []string
+	for _, t := range found {
+		names = append(names, t.Name)
+	}
+	return names, err
+}
+
+// told is what the daemon knows.
+type told struct {
+	tunnels  map[string]dbusapi.Tunnel
+	problems []tunnelfile.Problem // of files; those of [Unit] and [Service] only it sees
+}
+
+// checkDaemon asks the daemon how tunnels and network are.
+func (s *session) checkDaemon() (told, []tunnelfile.Finding) {
+	silent := func(err error) (told, []tunnelfile.Finding) {
+		message, _ := s.explain(err)
+		command := "systemctl --user status holdfastd"
+		if s.system {
+			command = "systemctl status holdfastd"
+		}
+		return told{}, []tunnelfile.Finding{{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Trouble, Message: "the daemon does not answer: " + message, Mend: command}}
+	}
+	client, err := s.daemon()
+	if err != nil {
+		return silent(err)
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	global, err := client.Global(ctx)
+	if err != nil {
+		return silent(err)
+	}
+	tunnels, err := client.Tunnels(ctx)
+	if err != nil {
+		return silent(err)
+	}
+	now := told{make(map[string]dbusapi.Tunnel), global.Problems}
+	for _, t := range tunnels {
+		now.tunnels[t.Name] = t
+	}
+	network := tunnelfile.Finding{Subject: tunnelfile.SubjectNetwork, Severity: tunnelfile.FindingOK, Message: fmt.Sprintf("the network is %s, says %s", global.Network, global.NetworkSource)}
+	switch global.Network {
+	case "offline", "limited":
+		// A server that it keeps from being reached is a problem of the tunnel's.
+		network.Severity, network.Mend = tunnelfile.Hint, "ip -brief address"
+		if global.NetworkSource == "NetworkManager" {
+			network.Mend = "nmcli device status"
+		}
+	case "portal":
+		network.Severity, network.Mend = tunnelfile.Hint, "xdg-open http://nmcheck.gnome.org"
+		network.Message = "this network wants you to log in with a browser first (captive portal), says " + global.NetworkSource
+	}
+	return now, []tunnelfile.Finding{network}
+}
+
+// checkTunnel has the tunnel's own program look at it, with the environment that the
+// tunnel's unit has, and adds what the daemon knows.
+func (s *session) checkTunnel(name string, environment []string, now told) []tunnelfile.Finding {
+	trouble := func(err error) []tunnelfile.Finding {
+		return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: err.Error()}}
+	}
+	paths, err := s.dirs().Files(name)
+	if err != nil {
+		return trouble(err)
+	}
+	program, err := beside("holdfast-tunnel")
+	if err != nil {
+		return trouble(err)
+	}
+	cmd := exec.CommandContext(s.ctx, program, "--check", "--login", "--json", paths[0])
+	if environment != nil {
+		cmd.Env = unitEnvironment(environment, os.Environ())
+		if t, err := s.dirs().Load(name); err == nil {
+			cmd.Env = append(cmd.Env, serviceEnvironment(t.Service)...)
+		}
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var findings []tunnelfile.Finding
+	if broken := json.Unmarshal(out, &findings); broken != nil {
+		if text := strings.TrimSpace(stderr.String()); text != "" {
+			err = fmt.Errorf("holdfast-tunnel: %s", text)
+		}
+		return trouble(err)
+	}
+	for _, p := range problemsOf(name, now.problems) {
+		if !slices.ContainsFunc(findings, func(f tunnelfile.Finding) bool { return f.Message == p.Error() }) {
+			findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: p.Error(), Mend: "holdfast edit " + name})
+		}
+	}
+	if t, ok := now.tunnels[name]; ok {
+		findings = append(findings, stateFinding(t))
+	}
+	return findings
+}
+
+// unitEnvironment is a manager's environment block with what a manager sets besides.
+func unitEnvironment(block, own []string) []string {
+	has := func(list []string, name string) bool {
+		return slices.ContainsFunc(list, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+	}
+	environment := slices.Clone(block)
+	for _, variable := range own {
+		switch name, _, _ := strings.Cut(variable, "="); name {
+		case "HOME", "USER", "LOGNAME", "SHELL", "PATH", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME":
+			if !has(block, name) {
+				environment = append(environment, variable)
+			}
+		}
+	}
+	return environment
+}
+
+// serviceEnvironment is what Environment= of [Service] sets, as far as it needs no systemd to
+// read it: no quotes, no specifiers.
+func serviceEnvironment(service []tunnelfile.Setting) []string {
+	var environment []string
+	for _, s := range service {
+		if s.Key == "Environment" && !strings.ContainsAny(s.Value, `"'\%`) {
+			environment = append(environment, strings.Fields(s.Value)...)
+		}
+	}
+	return environment
+}
+
+// ownAgent is SSH_AUTH_SOCK, unless it is an agent that came along with a login by ssh: that
+// goes with the login, and is none for tunnels.
+func ownAgent(getenv func(string) string) string {
+	if getenv("SSH_CONNECTION") != "" {
+		return ""
+	}
+	return getenv("SSH_AUTH_SOCK")
+}
+
+// stateFinding is what the tunnel does now. What keeps it from being up is a problem where
+// nobody wants it so.
+func stateFinding(t dbusapi.Tunnel) tunnelfile.Finding {
+	f := tunnelfile.Finding{Subject: tunnelfile.SubjectState, Severity: tunnelfile.FindingOK, Message: "it is " + stateLine(t)}
+	switch t.State {
+	case tunnelfile.Inactive:
+		if t.StartMode != tunnelfile.StartManual {
+			f.Severity, f.Mend = tunnelfile.Hint, "holdfast up "+t.Name
+			f.Message = "it was stopped, and stays so until holdfast up or the next login"
+		} else {
+			f.Message = "it starts when somebody says so (Start=manual)"
+		}
+	case tunnelfile.Offline:
+		f.Severity = tunnelfile.Hint
+		if strings.Contains(t.Status, "=") { // a rule of the file's
+			f.Subject, f.Mend = tunnelfile.SubjectNetwork, "holdfast edit "+t.Name
+			f.Message = "its own rule keeps it down on this network: " + plain(t.Status)
+		}
+	case tunnelfile.Failed:
+		f.Severity, f.Mend = tunnelfile.Trouble, "holdfast logs "+t.Name+" -n 20; holdfast up "+t.Name
+	case tunnelfile.Blocked:
+		f.Severity, f.Mend = tunnelfile.Trouble, "holdfast up "+t.Name
+	case tunnelfile.Retrying, tunnelfile.Degraded:
+		f.Severity = tunnelfile.Hint
+		f.Mend = "holdfast logs " + t.Name + " -n 20"
+	}
+	return f
+}

@@ -1,0 +1,44 @@
+package tunnelfile
+
+// Finding is one thing that was looked at because somebody asked what would keep a tunnel
+// from staying up. `holdfast-tunnel --check --login --json` writes a list of them, and the
+// command line reads it. As JSON its members are added to, never renamed or removed.
+type Finding struct {
+	Subject  string   `json:"subject"`  // what was looked at, one of the Subject constants
+	Severity Severity `json:"severity"` // ok, hint or problem
+	Message  string   `json:"message"`  // one sentence, for people
+	Mend     string   `json:"mend"`     // a line that mends it, to be pasted; empty: none, or nothing to mend
+}
+
+// Severity is how much a Finding matters.
+type Severity string
+
+// The severities of a Finding.
+const (
+	FindingOK Severity = "ok"
+	Hint      Severity = "hint"    // it works, and could be sturdier or safer
+	Trouble   Severity = "problem" // it does not work, or will not last
+)
+
+// Subjects of findings.
+const (
+	SubjectFile        = "file"         // the tunnel file and its drop-ins
+	SubjectSettings    = "settings"     // what ssh_config(5) and the file come to
+	SubjectSSH         = "ssh"          // the system's ssh program
+	SubjectSystemd     = "systemd"      // its version, the user manager
+	SubjectDaemon      = "daemon"       // holdfastd and its unit
+	SubjectLinger      = "linger"       // whether user units outlive a logout
+	SubjectNetwork     = "network"      // what the network is good for, and rules about it
+	SubjectState       = "state"        // what the tunnel does now
+	SubjectAgent       = "agent"        // ssh-agent
+	SubjectKey         = "key"          // a key file
+	SubjectAddress     = "address"      // the server's name
+	SubjectPort        = "port"         // the server's SSH port
+	SubjectHostKey     = "host-key"     // whether the server is the one that is known
+	SubjectLogin       = "login"        // authentication
+	SubjectKeyExchange = "key-exchange" // what was negotiated
+	SubjectAlgorithms  = "algorithms"   // ciphers, MACs, signatures
+	SubjectListen      = "listen"       // a listening socket here
+	SubjectTarget      = "target"       // where a LocalForward leads
+	SubjectRemote      = "remote"       // a listening socket on the server
+)
