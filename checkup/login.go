@@ -22,10 +22,10 @@ func (x *examination) login() *sshlink.Link {
 	}
 	info := link.Info()
 	address := x.server.HostName
-	if tcp, ok := link.RemoteAddr().(*net.TCPAddr); ok && tcp.IP.String() == address {
-		address = tcp.String()
-	} else if ok {
-		address += " (" + tcp.String() + ")"
+	if host, _, err := net.SplitHostPort(info.Peer); err == nil && host == address {
+		address = info.Peer
+	} else if err == nil {
+		address += " (" + info.Peer + ")"
 	}
 	x.ok(tunnelfile.SubjectAddress, "%s answers: %s", address, strings.TrimPrefix(info.ServerVersion, "SSH-2.0-"))
 	x.ok(tunnelfile.SubjectHostKey, "its host key is trusted: %s", info.HostKey)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -137,10 +136,11 @@ const answerTime = 5 * time.Second
 // reach tells a listener that others were to reach from one that only the server itself does:
 // with GatewayPorts no, sshd says yes to both and makes the latter.
 func (x *examination) reach(link *sshlink.Link, f tunnelfile.Forward, name, addr string) {
-	server, isTCP := link.RemoteAddr().(*net.TCPAddr)
-	if f.Listen.Unix == "" && f.Listen.Port > 0 && !isLoopback(f.Listen) && isTCP && !server.IP.IsLoopback() {
+	peer, _, _ := net.SplitHostPort(link.Info().Peer)
+	server, notAddress := netip.ParseAddr(peer)
+	if f.Listen.Unix == "" && f.Listen.Port > 0 && !isLoopback(f.Listen) && notAddress == nil && !server.IsLoopback() {
 		// The channel is opened on the server, to its own address: nobody in between says no.
-		err := open(x.ctx, link, "tcp", net.JoinHostPort(server.IP.String(), strconv.Itoa(f.Listen.Port)))
+		err := open(x.ctx, link, "tcp", net.JoinHostPort(server.String(), itoa(f.Listen.Port)))
 		if forward.TurnedDown(err) && !forward.Prohibited(err) {
 			x.problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: GatewayPorts clientspecified; then systemctl reload ssh",
 				"%s: the server listens for itself alone, not on %s (GatewayPorts)", name, addr)

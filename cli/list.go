@@ -218,7 +218,7 @@ func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) table {
 		row("Next try:", t.NextTry.Local().Format("15:04:05"), "")
 	}
 	row("To:", t.Destination, "")
-	if s.Peer != "" {
+	if s.Peer != "" || s.KeyExchange != "" {
 		how := []string{s.Peer, s.Transport, s.KeyExchange, s.Cipher, s.HostKey}
 		row("Server:", strings.Join(slices.DeleteFunc(how, func(part string) bool { return part == "" }), ", "), "")
 	}

@@ -51,6 +51,7 @@ type Info struct {
 	MAC           string // empty where the cipher brings its own
 	HostKey       string // type and SHA-256 fingerprint
 	PostQuantum   bool   // the key exchange withstands a quantum computer
+	Peer          string // host:port of the server, where it is known
 }
 
 type request struct {
@@ -82,6 +83,9 @@ func (l *Link) describe(hostKey ssh.PublicKey) {
 		n := a.Algorithms()
 		l.info.Kex, l.info.Cipher, l.info.MAC = n.KeyExchange, n.Write.Cipher, n.Write.MAC
 		l.info.PostQuantum = postQuantum(n.KeyExchange)
+	}
+	if a := l.RemoteAddr(); a != nil && a.Network() == "tcp" {
+		l.info.Peer = a.String()
 	}
 	if hostKey != nil {
 		l.info.HostKey = fingerprint(hostKey)

@@ -57,6 +57,9 @@ var (
 func (l *masterLog) line(line string) {
 	debug, isDebug := strings.CutPrefix(line, "debug1: ")
 	if !isDebug {
+		if m := authenticated.FindStringSubmatch(line); m != nil {
+			l.info.Peer = net.JoinHostPort(m[1], m[2])
+		}
 		if line = printable(line); line != "" && !chatter.MatchString(line) {
 			l.said = append(l.said, line)
 			l.said = l.said[max(0, len(l.said)-saidLimit):]
@@ -92,6 +95,10 @@ func (l *masterLog) line(line string) {
 		l.tried = append(l.tried, m[1])
 	}
 }
+
+// authenticated is how ssh says at this level that it has logged in. Through a proxy it names
+// no address.
+var authenticated = regexp.MustCompile(`^Authenticated to .* \(\[(.+)\]:(\d+)\) using `)
 
 // chatter is what ssh says at this level without being asked, and without a prefix.
 var chatter = regexp.MustCompile(`^(OpenSSH_|Authenticated to |Authenticated using |Transferred: |Bytes per second: |Warning: Permanently added |Host key fingerprint is |\+-.*-\+$|\|.{17}\|$)`)

@@ -31,10 +31,11 @@ func (w *worker) report() tunnelfile.Report {
 		r.Transport = s.resolved.Transport
 	}
 	if link, ok := said.Link.(*sshlink.Link); ok {
-		if a := link.RemoteAddr(); a != nil {
+		info := link.Info()
+		r.Peer = info.Peer
+		if a := link.RemoteAddr(); r.Peer == "" && info.Transport == tunnelfile.TransportNative && a != nil {
 			r.Peer = a.String()
 		}
-		info := link.Info()
 		r.Transport, r.Kex, r.Cipher, r.HostKey = info.Transport, info.Kex, info.Cipher, info.HostKey
 	}
 	t := w.set.Totals()

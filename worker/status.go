@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -62,6 +63,14 @@ func milliseconds(d time.Duration) string {
 		return fmt.Sprintf("%.1f ms", ms)
 	}
 	return fmt.Sprintf("%.0f ms", ms)
+}
+
+// transportNote says which transport carries the tunnel, where it is not the native one.
+func transportNote(s keeper.Status) string {
+	if link, ok := s.Link.(*sshlink.Link); ok && link.Info().Transport == tunnelfile.TransportOpenSSH {
+		return "openssh transport"
+	}
+	return ""
 }
 
 // steadyWithin is by how much a round trip may differ from the one shown, whatever the

@@ -374,7 +374,7 @@ func (w *worker) tell() {
 	}
 	w.rtt = steady(w.rtt, said.RTT)
 	state, text := describe(said, forwards, w.rtt)
-	for _, note := range []string{w.note, w.commandNote} {
+	for _, note := range []string{transportNote(said), w.note, w.commandNote} {
 		if note != "" {
 			text += " (" + note + ")"
 		}
