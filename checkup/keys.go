@@ -21,11 +21,23 @@ func (x *examination) agent() {
 	case a.Socket == "":
 		x.ok(tunnelfile.SubjectAgent, "there is no ssh-agent; keys come from their files")
 	case len(a.Keys) >= fewTries && x.server.Option("identitiesonly") != "yes":
-		x.hint(tunnelfile.SubjectAgent, x.set("SSH.IdentityFile=~/.ssh/id_ed25519", "SSH.IdentitiesOnly=yes"),
+		x.hint(tunnelfile.SubjectAgent, x.nameOneKey(),
 			"the agent at %s offers %s, and servers hang up after %d (MaxAuthTries): name the one that is meant", home(a.Socket), count(len(a.Keys), "key"), fewTries)
 	default:
 		x.ok(tunnelfile.SubjectAgent, "the agent at %s holds %s", home(a.Socket), count(len(a.Keys), "key"))
 	}
+}
+
+// nameOneKey is the command that lets the tunnel offer one key only.
+func (x *examination) nameOneKey() string {
+	path := "~/.ssh/id_ed25519"
+	for _, k := range x.server.Keys(x.ctx) {
+		if !k.Missing && (k.Err == nil || k.Agent) {
+			path = k.Path
+			break
+		}
+	}
+	return x.set("SSH.IdentityFile="+tildeWord(path), "SSH.IdentitiesOnly=yes")
 }
 
 // keys looks at the key files that a login would use. Whether one of them lets in, the login

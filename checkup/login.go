@@ -47,6 +47,8 @@ func (x *examination) refused(err error) {
 		x.problem(tunnelfile.SubjectLogin, "ssh-add "+tildeWord(file), "%s, and nobody and nothing here gives it: not at boot either", text)
 	case class == keeper.Denied && strings.Contains(text, "needs "):
 		x.problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s, which only a person can give: use a key instead", text)
+	case class == keeper.Denied && strings.Contains(text, "MaxAuthTries"):
+		x.problem(tunnelfile.SubjectLogin, x.nameOneKey(), "%s", text)
 	case class == keeper.Denied:
 		x.problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s", text)
 	case class == keeper.Mistaken:

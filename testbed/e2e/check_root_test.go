@@ -11,6 +11,26 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
+// TestCheckGatewayPorts: sshd says yes to a port for everybody and makes one for itself, unless
+// GatewayPorts lets it; only trying tells.
+func TestCheckGatewayPorts(t *testing.T) {
+	d := newDesk(t)
+	const address = "198.51.100.77"
+	if _, err := testbed.Output("ip", "address", "add", address+"/32", "dev", "lo"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { testbed.Output("ip", "address", "del", address+"/32", "dev", "lo") })
+	echo := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
+	for name, config := range map[string]string{"closed": "GatewayPorts no", "open": "GatewayPorts clientspecified"} {
+		s := testbed.StartServer(t, testbed.ServerOptions{User: "tester", Addr: address, Config: []string{config}})
+		d.alias(name, s)
+		d.write(name, "[Tunnel]\nDestination="+name+"\nStart=manual\nRemoteForward=*:"+fmt.Sprint(testbed.FreePort(t))+" "+echo+"\n")
+	}
+	c := d.check()
+	d.wants(c, "closed", tunnelfile.SubjectRemote, tunnelfile.Trouble, "the server listens for itself alone", "GatewayPorts clientspecified")
+	d.wants(c, "open", tunnelfile.SubjectRemote, tunnelfile.FindingOK, "would listen", "")
+}
+
 // TestCheckLinger: without lingering tunnels end with the last session, and check says so.
 func TestCheckLinger(t *testing.T) {
 	d := newDesk(t)
