@@ -49,7 +49,7 @@ build: $(TRAY)
 	CGO_ENABLED=0 $(GO) build -buildvcs=$(VCS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/holdfast ./cmd/holdfastd ./cmd/holdfast-tunnel
 
 tray:
-	CGO_ENABLED=1 $(GO) build -buildvcs=$(VCS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/holdfast-tray
+	CGO_ENABLED=1 GOWORK='$(CURDIR)/tray/indicator/tray.work' $(GO) build -buildvcs=$(VCS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/holdfast-tray
 
 # Installs what make has built: nothing is compiled as root.
 install:

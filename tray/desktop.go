@@ -3,8 +3,8 @@ package tray
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -18,21 +18,33 @@ type Desktop interface {
 	Copy(text string) error
 }
 
+// Environment is that of a person's programs, which is not the tray's own: what GTK is
+// told there is meant for a tray. Each is NAME=VALUE; the last of a name counts.
+type Environment []string
+
+// Get is a variable's value, "" where it is not set.
+func (e Environment) Get(name string) string {
+	for _, entry := range slices.Backward(e) {
+		if n, value, ok := strings.Cut(entry, "="); ok && n == name {
+			return value
+		}
+	}
+	return ""
+}
+
 // Programs is the Desktop made of the programs in $PATH.
 type Programs struct {
-	Getenv   func(string) string
-	LookPath func(string) (string, error)
-	start    func(stdin string, argv ...string) error
+	Environment Environment
+	LookPath    func(string) (string, error)
 }
 
-// NewPrograms uses this process's environment.
-func NewPrograms() Programs {
-	return Programs{os.Getenv, exec.LookPath, startProgram}
-}
+// NewPrograms starts them in this environment.
+func NewPrograms(e Environment) Programs { return Programs{e, exec.LookPath} }
 
-// startProgram starts a program that goes on by itself, and gives it its input.
-func startProgram(stdin string, argv ...string) error {
+// start starts a program that goes on by itself, and gives it its input.
+func (p Programs) start(stdin string, argv ...string) error {
 	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = p.Environment
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}
@@ -63,7 +75,7 @@ var terminals = []struct {
 
 // Terminal uses $TERMINAL, or the first terminal there is.
 func (p Programs) Terminal(argv ...string) error {
-	if own := p.Getenv("TERMINAL"); own != "" {
+	if own := p.Environment.Get("TERMINAL"); own != "" {
 		before := []string{"-e"}
 		for _, t := range terminals {
 			if t.program == own {
@@ -94,7 +106,7 @@ func (p Programs) Open(target string) error {
 // Copy uses wl-copy on Wayland, else xclip or xsel.
 func (p Programs) Copy(text string) error {
 	tools := [][]string{{"xclip", "-selection", "clipboard"}, {"xsel", "-b", "-i"}}
-	if p.Getenv("WAYLAND_DISPLAY") != "" {
+	if p.Environment.Get("WAYLAND_DISPLAY") != "" {
 		tools = append([][]string{{"wl-copy"}}, tools...)
 	}
 	for _, tool := range tools {

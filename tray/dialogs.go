@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,25 +17,37 @@ import (
 // FindDialog is the program that asks: $SSH_ASKPASS, else the first of zenity, kdialog
 // and a pinentry. Answers come back through a pipe; none is ever in an argument or in
 // the environment.
-func FindDialog(getenv func(string) string, lookPath func(string) (string, error)) (Dialog, error) {
+func FindDialog(e Environment, lookPath func(string) (string, error)) (Dialog, error) {
 	// Our own askpass asks the daemon, which has asked us.
-	if own := getenv("SSH_ASKPASS"); own != "" && !strings.HasPrefix(filepath.Base(own), "holdfast") {
+	if own := e.Get("SSH_ASKPASS"); own != "" && !strings.HasPrefix(filepath.Base(own), "holdfast") {
 		if path, err := lookPath(own); err == nil {
-			return askpass{path}, nil
+			return askpass{program{path, e}}, nil
 		}
 	}
 	if path, err := lookPath("zenity"); err == nil {
-		return zenity{path}, nil
+		return zenity{program{path, e}}, nil
 	}
 	if path, err := lookPath("kdialog"); err == nil {
-		return kdialog{path}, nil
+		return kdialog{program{path, e}}, nil
 	}
 	for _, name := range []string{"pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", "pinentry-x11", "pinentry"} {
 		if path, err := lookPath(name); err == nil {
-			return pinentry{path}, nil
+			return pinentry{program{path, e}}, nil
 		}
 	}
 	return nil, errors.New("nothing to ask with: install zenity, kdialog or a pinentry, or set SSH_ASKPASS")
+}
+
+// program is a dialog's.
+type program struct {
+	path string
+	env  Environment
+}
+
+func (p program) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.path, args...)
+	cmd.Env = p.env
+	return cmd
 }
 
 // run runs a dialog and returns its first line of output. Exit status 1 is the
@@ -70,19 +82,19 @@ func yesNo(cmd *exec.Cmd) (bool, error) {
 }
 
 // askpass is the program of $SSH_ASKPASS, see ssh(1).
-type askpass struct{ path string }
+type askpass struct{ program }
 
 func (a askpass) Ask(ctx context.Context, q Question) (string, error) {
-	return run(exec.CommandContext(ctx, a.path, q.Text))
+	return run(a.command(ctx, q.Text))
 }
 
 func (a askpass) Confirm(ctx context.Context, q Question) (bool, error) {
-	cmd := exec.CommandContext(ctx, a.path, q.Text)
-	cmd.Env = append(os.Environ(), "SSH_ASKPASS_PROMPT=confirm")
+	cmd := a.command(ctx, q.Text)
+	cmd.Env = append(slices.Clip(cmd.Env), "SSH_ASKPASS_PROMPT=confirm")
 	return yesNo(cmd)
 }
 
-type zenity struct{ path string }
+type zenity struct{ program }
 
 func (z zenity) Ask(ctx context.Context, q Question) (string, error) {
 	// GTK takes an underscore in this text for an access key.
@@ -90,30 +102,30 @@ func (z zenity) Ask(ctx context.Context, q Question) (string, error) {
 	if !q.Echo {
 		args = append(args, "--hide-text")
 	}
-	return run(exec.CommandContext(ctx, z.path, args...))
+	return run(z.command(ctx, args...))
 }
 
 func (z zenity) Confirm(ctx context.Context, q Question) (bool, error) {
-	return yesNo(exec.CommandContext(ctx, z.path, "--question", "--no-markup", "--default-cancel", "--title", q.Title, "--text", q.Text,
+	return yesNo(z.command(ctx, "--question", "--no-markup", "--default-cancel", "--title", q.Title, "--text", q.Text,
 		"--ok-label", q.Yes, "--cancel-label", q.No, "--width", "420"))
 }
 
-type kdialog struct{ path string }
+type kdialog struct{ program }
 
 func (k kdialog) Ask(ctx context.Context, q Question) (string, error) {
 	kind := "--password"
 	if q.Echo {
 		kind = "--inputbox"
 	}
-	return run(exec.CommandContext(ctx, k.path, "--title", q.Title, kind, q.Text))
+	return run(k.command(ctx, "--title", q.Title, kind, q.Text))
 }
 
 func (k kdialog) Confirm(ctx context.Context, q Question) (bool, error) {
-	return yesNo(exec.CommandContext(ctx, k.path, "--title", q.Title, "--yes-label", q.Yes, "--no-label", q.No, "--yesno", q.Text))
+	return yesNo(k.command(ctx, "--title", q.Title, "--yes-label", q.Yes, "--no-label", q.No, "--yesno", q.Text))
 }
 
 // pinentry speaks the Assuan protocol, see the manual of pinentry, "Protocol".
-type pinentry struct{ path string }
+type pinentry struct{ program }
 
 func (p pinentry) Ask(ctx context.Context, q Question) (string, error) {
 	return p.converse(ctx, q, "SETPROMPT ", "GETPIN")
@@ -129,7 +141,7 @@ func (p pinentry) Confirm(ctx context.Context, q Question) (bool, error) {
 
 // converse sends commands and returns the data that the last one brought.
 func (p pinentry) converse(ctx context.Context, q Question, commands ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, p.path)
+	cmd := p.command(ctx)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return "", err
@@ -146,7 +158,7 @@ func (p pinentry) converse(ctx context.Context, q Question, commands ...string) 
 		_ = cmd.Wait()
 	}()
 	commands = append([]string{"SETTITLE " + q.Title, "SETDESC " + q.Text}, commands...)
-	if display := os.Getenv("DISPLAY"); display != "" {
+	if display := p.env.Get("DISPLAY"); display != "" {
 		commands = append([]string{"OPTION display=" + display}, commands...)
 	}
 	lines := bufio.NewScanner(out)

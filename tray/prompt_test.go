@@ -103,13 +103,11 @@ func TestDialogs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			script(name, map[bool]string{true: assuanScript, false: "echo 'se cret'"}[strings.HasPrefix(name, "pin")])
-			getenv := func(key string) string {
-				if key == "SSH_ASKPASS" && name == "my-askpass" {
-					return name
-				}
-				return ""
+			var e Environment
+			if name == "my-askpass" {
+				e = Environment{"SSH_ASKPASS=another", "SSH_ASKPASS=my-askpass"}
 			}
-			d, err := FindDialog(getenv, look(name))
+			d, err := FindDialog(e, look(name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,7 +127,7 @@ func TestDialogs(t *testing.T) {
 			}
 		})
 	}
-	if _, err := FindDialog(func(string) string { return "/usr/bin/holdfast-askpass" }, look("")); err == nil {
+	if _, err := FindDialog(Environment{"SSH_ASKPASS=/usr/bin/holdfast-askpass"}, look("")); err == nil {
 		t.Error("a dialog was found where there is none")
 	}
 }

@@ -111,25 +111,6 @@ func TestEncryptedKey(t *testing.T) {
 	reach(t, apitest.Dial(t), tunnelfile.Up)
 }
 
-// start starts the tray.
-func start(t *testing.T, binary string) process {
-	t.Helper()
-	p := process{exec.Command(binary), make(chan struct{})}
-	p.Stderr = os.Stderr
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = p.Wait()
-		close(p.done)
-	}()
-	t.Cleanup(func() {
-		_ = p.Process.Kill()
-		<-p.done
-	})
-	return p
-}
-
 // reach waits until the tunnel is in a state.
 func reach(t *testing.T, c *dbusapi.Client, state tunnelfile.State) {
 	t.Helper()

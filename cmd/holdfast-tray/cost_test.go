@@ -5,42 +5,117 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tray"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// TestCost measures what the tray takes: time until its icon is there, memory, and
-// wake-ups when nothing happens.
+// made is the tray that make builds, which is smaller than go build's.
+func made(t testing.TB) string {
+	t.Helper()
+	testbed.Need(t, "make", "pkg-config", "gcc")
+	if out, err := exec.Command("make", "-s", "-C", "../..", "tray").CombinedOutput(); err != nil {
+		t.Fatalf("make tray: %v\n%s", err, out)
+	}
+	return "../../bin/holdfast-tray"
+}
+
+// mostMemory is what the tray may take.
+const mostMemory = 30e6
+
+// TestCost measures what the tray takes when it has started and when it was in use for a
+// while, and its wake-ups when nothing happens.
 func TestCost(t *testing.T) {
+	binary := made(t)
 	b := session(t)
 	w, _ := watch(t)
 	apitest.Serve(t, b)
 	for n := range 5 {
 		b.Put(tunnel(fmt.Sprint("t", n), tunnelfile.Up, "1 forward"))
 	}
-	begin := time.Now()
-	p := launch(t)
+	p := start(t, binary)
 	i := w.icon(t)
-	appeared := time.Since(begin)
 	shows(t, i, want(t, b))
-	time.Sleep(2 * time.Second) // what is left of the start
-	before := wakeUps(t, p.Process.Pid)
+	pictured(t, i, tray.IconUp)
+	fits := func(when string) {
+		t.Helper()
+		rss, pss := memory(t, p.Process.Pid)
+		t.Logf("%s: RSS %.1f MB, PSS %.1f MB", when, rss/1e6, pss/1e6)
+		if rss > mostMemory {
+			t.Errorf("%s: RSS %.1f MB, want at most %.0f", when, rss/1e6, mostMemory/1e6)
+		}
+	}
+	fits("started, 5 tunnels up")
+	for n := range 300 {
+		b.Put(tunnel(fmt.Sprint("t", n%5), states[n%len(states)], fmt.Sprint("a status ", n)))
+	}
+	shows(t, i, want(t, b))
+	fits("after 300 changes")
+
+	for n := range 5 { // none that is told after a while
+		b.Put(tunnel(fmt.Sprint("t", n), tunnelfile.Up, "1 forward"))
+	}
+	shows(t, i, want(t, b))
+	pictured(t, i, tray.IconUp)
 	idle := 10 * time.Second
 	if testing.Short() {
 		idle = 2 * time.Second
 	}
+	awaitSleep(t, p.Process.Pid)
+	before := wakeUps(t, p.Process.Pid)
 	time.Sleep(idle) // this is what is measured
 	woken := wakeUps(t, p.Process.Pid) - before
-	rss, pss := memory(t, p.Process.Pid)
-	t.Logf("icon after %v, RSS %.1f MB, PSS %.1f MB, %d wake-ups in %v", appeared.Round(time.Millisecond), rss, pss, woken, idle)
+	t.Logf("%d wake-ups in %v", woken, idle)
 	if woken != 0 {
 		t.Errorf("%d wake-ups in %v with nothing to do", woken, idle)
 	}
+}
+
+// BenchmarkStart is the time from the start of the program to its icon on the bus.
+//
+//	go test -run '^$' -bench Start -benchtime 20x ./cmd/holdfast-tray
+func BenchmarkStart(b *testing.B) {
+	binary := made(b)
+	daemon := session(b)
+	w, _ := watch(b)
+	apitest.Serve(b, daemon)
+	for n := range 5 {
+		daemon.Put(tunnel(fmt.Sprint("t", n), tunnelfile.Up, "1 forward"))
+	}
+	var times []time.Duration
+	for b.Loop() {
+		begin := time.Now()
+		p := start(b, binary)
+		w.icon(b)
+		times = append(times, time.Since(begin))
+		_ = p.Process.Kill()
+		<-p.done
+	}
+	slices.Sort(times)
+	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	b.ReportMetric(ms(times[len(times)/2]), "ms-median")
+	b.ReportMetric(ms(times[0]), "ms-least")
+	b.ReportMetric(ms(times[len(times)-1]), "ms-most")
+}
+
+// awaitSleep waits until what was to be done is done: a second without a wake-up.
+func awaitSleep(t *testing.T, pid int) {
+	t.Helper()
+	last, since := wakeUps(t, pid), time.Now()
+	eventually(t, "a second of sleep", func() bool {
+		if now := wakeUps(t, pid); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > time.Second
+	})
 }
 
 // wakeUps is how often the threads of a process have waited for something, in all.
@@ -63,7 +138,7 @@ func wakeUps(t *testing.T, pid int) int {
 	return sum
 }
 
-// memory is a process's, in MB.
+// memory is a process's, in bytes.
 func memory(t *testing.T, pid int) (rss, pss float64) {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
@@ -73,10 +148,10 @@ func memory(t *testing.T, pid int) (rss, pss float64) {
 	for line := range strings.Lines(string(text)) {
 		var kb float64
 		if _, err := fmt.Sscanf(line, "Rss: %f kB", &kb); err == nil {
-			rss = kb / 1000
+			rss = kb * 1024
 		}
 		if _, err := fmt.Sscanf(line, "Pss: %f kB", &kb); err == nil {
-			pss = kb / 1000
+			pss = kb * 1024
 		}
 	}
 	return rss, pss

@@ -18,31 +18,33 @@ import (
 
 var errNoDesktop = errors.New("no desktop here: neither DISPLAY nor WAYLAND_DISPLAY is set")
 
-// prepare sets what the toolkit reads from the environment before it starts.
-func prepare() error {
+// prepare sets what the toolkit reads from the environment before it starts. It returns
+// the environment for others, in which that is not set.
+func prepare() (tray.Environment, error) {
 	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
-		return errNoDesktop
+		return nil, errNoDesktop
 	}
 	runtime := os.Getenv("XDG_RUNTIME_DIR")
 	if os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" {
 		// Without an address the toolkit would start a bus that nobody else is on.
 		socket := filepath.Join(runtime, "bus")
 		if _, err := os.Stat(socket); runtime == "" || err != nil {
-			return fmt.Errorf("%w: DBUS_SESSION_BUS_ADDRESS is not set", dbusapi.ErrNoBus)
+			return nil, fmt.Errorf("%w: DBUS_SESSION_BUS_ADDRESS is not set", dbusapi.ErrNoBus)
 		}
 		os.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+dbus.EscapeBusAddressValue(socket))
 	}
+	others := tray.Environment(os.Environ())
 	os.Setenv("GDK_GL", "disable") // 26 MB instead of 82 MB
 	os.Setenv("NO_AT_BRIDGE", "1") // menus are read out by the panel, which draws them
 	if runtime != "" {
 		// The icon's file lands there, where nobody else can put one in its place.
 		dir := filepath.Join(runtime, "holdfast")
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
+			return nil, err
 		}
 		os.Setenv("TMPDIR", dir)
 	}
-	return nil
+	return others, nil
 }
 
 // trayName is owned by the one tray of a session.
@@ -94,10 +96,10 @@ func tellWhereNoTray(ctx context.Context, bus *dbus.Conn, app *tray.App) {
 }
 
 // beginAnew replaces this process by a fresh one.
-func beginAnew() error {
+func beginAnew(e tray.Environment) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	return unix.Exec(self, os.Args, os.Environ())
+	return unix.Exec(self, os.Args, e)
 }

@@ -71,7 +71,7 @@ func (b *backend) Reconnect(ctx context.Context, names []string) error {
 }
 
 // session is a session's bus, screen and folders, with a daemon made of memory.
-func session(t *testing.T) *backend {
+func session(t testing.TB) *backend {
 	t.Helper()
 	build(t) // while $HOME has Go's cache
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", apitest.Bus(t))

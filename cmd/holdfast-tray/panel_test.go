@@ -20,7 +20,7 @@ import (
 )
 
 // need skips a test without a tool, or fails it where CI is set.
-func need(t *testing.T, tools ...string) {
+func need(t testing.TB, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -33,7 +33,7 @@ func need(t *testing.T, tools ...string) {
 }
 
 // screen starts an X server without a screen and points DISPLAY at it.
-func screen(t *testing.T) *exec.Cmd {
+func screen(t testing.TB) *exec.Cmd {
 	t.Helper()
 	need(t, "Xvfb")
 	r, w, err := os.Pipe()
@@ -103,7 +103,7 @@ func (w *watcher) GetAll(iface string) (map[string]dbus.Variant, *dbus.Error) {
 }
 
 // watch is a watcher on the session bus, until the test ends or stop is called.
-func watch(t *testing.T) (w *watcher, stop func()) {
+func watch(t testing.TB) (w *watcher, stop func()) {
 	t.Helper()
 	w = &watcher{conn: apitest.Connect(t), items: make(chan item, 8)}
 	if err := w.conn.Export(w, "/StatusNotifierWatcher", watcherName); err != nil {
@@ -119,7 +119,7 @@ func watch(t *testing.T) (w *watcher, stop func()) {
 }
 
 // icon waits for an icon to register.
-func (w *watcher) icon(t *testing.T) item {
+func (w *watcher) icon(t testing.TB) item {
 	t.Helper()
 	select {
 	case i := <-w.items:
@@ -270,7 +270,7 @@ func (i item) click(t *testing.T, labels ...string) {
 }
 
 // eventually polls for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if ok() {
@@ -289,7 +289,7 @@ type process struct {
 }
 
 // build builds the tray once.
-func build(t *testing.T) string {
+func build(t testing.TB) string {
 	t.Helper()
 	need(t, "pkg-config", "gcc")
 	binary := filepath.Join(os.TempDir(), fmt.Sprintf("holdfast-tray-test-%d", os.Getpid()))
@@ -306,10 +306,16 @@ func build(t *testing.T) string {
 	return binary
 }
 
-// launch starts the tray in the test's environment.
-func launch(t *testing.T, args ...string) process {
+// launch starts a tray that was built for the test, in the test's environment.
+func launch(t testing.TB) process {
 	t.Helper()
-	p := process{exec.Command(build(t), args...), make(chan struct{})}
+	return start(t, build(t))
+}
+
+// start starts a tray in the test's environment.
+func start(t testing.TB, binary string) process {
+	t.Helper()
+	p := process{exec.Command(binary), make(chan struct{})}
 	p.Stderr = os.Stderr
 	if err := p.Start(); err != nil {
 		t.Fatal(err)

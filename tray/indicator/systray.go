@@ -16,6 +16,7 @@ import (
 // returns after Quit, or ErrUnseen, and must be called from the main goroutine.
 func Run(icon func(tray.Icon) []byte, ready func(tray.Driver)) error {
 	watchUnseen()
+	setTheme()
 	systray.Run(func() { ready(driver{icon}) }, nil)
 	if unseen.Load() {
 		return ErrUnseen
