@@ -11,8 +11,9 @@ import (
 
 // Snapshot is all there is to know at one moment.
 type Snapshot struct {
-	Running bool  // the daemon is there; else the rest is empty
-	Err     error // why it is not, where that is known
+	Running bool   // the daemon is there; else the rest is empty
+	Err     error  // why it is not, where that is known
+	Owner   string // its process's unique bus name: the next one has none of its agents
 	Global  listing.Global
 	Tunnels []listing.Tunnel // sorted by name
 }
@@ -108,6 +109,9 @@ func (w *watcher) load(ctx context.Context) {
 	w.now.Global, w.globalAsOf, err = w.client.global(ctx)
 	if err == nil {
 		w.tunnels, w.tunnelsAsOf, err = w.client.managed(ctx)
+	}
+	if err == nil {
+		err = w.client.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, BusName).Store(&w.now.Owner)
 	}
 	w.now.Running, w.now.Err = err == nil, err
 	if err != nil {

@@ -28,6 +28,7 @@ type App struct {
 	Keyring  keyring.Keyring        // nil: no answer is remembered
 	Declined keyring.Declined
 	Paths    Paths
+	Command  string // the command line, for terminals
 	Log      *slog.Logger
 	Quit     func() // what the person's Quit does
 
@@ -37,6 +38,8 @@ type App struct {
 	notices  Notices
 	calls    chan func()
 	watching map[string]context.CancelFunc // tunnels whose submenu is open
+	onDemand map[string]bool               // tunnels that were that before Start at login was switched off
+	agentOf  string                        // the daemon that knows us as an agent
 	timer    *time.Timer
 }
 
@@ -45,18 +48,8 @@ func NewApp() *App { return &App{calls: make(chan func(), 64)} }
 
 // Run shows the tray until ctx ends, which is nil, or the bus goes away.
 func (a *App) Run(ctx context.Context) error {
-	a.watching = make(map[string]context.CancelFunc)
-	for path, into := range map[string]any{a.Paths.Memory: &a.memory, a.Paths.Pause: &a.model.Pause} {
-		if err := load(path, into); err != nil {
-			a.Log.Warn("not read", "path", path, "err", err)
-		}
-	}
-	for _, m := range []*map[string]bool{&a.memory.Muted, &a.memory.Told} {
-		if *m == nil {
-			*m = map[string]bool{}
-		}
-	}
-	a.model.Muted, a.model.Traffic = a.memory.Muted, map[string]Traffic{}
+	a.watching, a.onDemand = make(map[string]context.CancelFunc), make(map[string]bool)
+	a.model, a.memory = kept(a.Paths, a.Log)
 	a.renderer = NewRenderer(a.Driver)
 	a.timer = time.NewTimer(0)
 	defer a.timer.Stop()
@@ -64,7 +57,6 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	running := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -77,10 +69,10 @@ func (a *App) Run(ctx context.Context) error {
 				return dbusapi.ErrNoBus
 			}
 			a.model.Snapshot = s
-			if s.Running && !running && a.Dialog != nil {
+			if s.Owner != a.agentOf && s.Running && a.Dialog != nil {
 				a.do("answer questions", func(ctx context.Context) error { return a.Client.RegisterAgent(ctx, a.prompter()) })
 			}
-			running = s.Running
+			a.agentOf = s.Owner
 		case s := <-a.renderer.Clicks():
 			if click, ok := a.renderer.Clicked(s, time.Now()); ok {
 				a.clicked(ctx, click)
@@ -96,6 +88,31 @@ func (a *App) Run(ctx context.Context) error {
 			return ErrFull
 		}
 	}
+}
+
+// kept is what is shown besides what the daemon says, and what is remembered.
+func kept(paths Paths, log *slog.Logger) (Model, Memory) {
+	var model Model
+	var memory Memory
+	for path, into := range map[string]any{paths.Memory: &memory, paths.Pause: &model.Pause} {
+		if err := load(path, into); err != nil {
+			log.Warn("not read", "path", path, "err", err)
+		}
+	}
+	for _, m := range []*map[string]bool{&memory.Muted, &memory.Told} {
+		if *m == nil {
+			*m = map[string]bool{}
+		}
+	}
+	model.Muted, model.Traffic = memory.Muted, map[string]Traffic{}
+	return model, memory
+}
+
+// Now is the View that a tray shows at this moment, for those who have none.
+func Now(s dbusapi.Snapshot, paths Paths, log *slog.Logger) View {
+	model, _ := kept(paths, log)
+	model.Snapshot, model.Now = s, time.Now()
+	return ViewOf(model)
 }
 
 // update shows how things are, and arms the timer where something is due later.

@@ -60,7 +60,8 @@ func (a *App) tunnelClicked(verb string, t dbusapi.Tunnel, rest string) {
 		// A new try asks whatever there is to ask, and we are there to answer.
 		a.do("reconnect "+t.Name, func(ctx context.Context) error { return a.Client.Reconnect(ctx, t.Name) })
 	case "login":
-		a.do("change "+t.Name, func(ctx context.Context) error { return toggleLogin(ctx, a.Client, t) })
+		mode := a.otherStart(t)
+		a.do("change "+t.Name, func(ctx context.Context) error { return setStart(ctx, a.Client, t, mode) })
 	case "mute":
 		if a.memory.Muted[t.Name] {
 			delete(a.memory.Muted, t.Name)
@@ -70,9 +71,9 @@ func (a *App) tunnelClicked(verb string, t dbusapi.Tunnel, rest string) {
 		}
 		a.remember()
 	case "log":
-		a.desktop("show the log", a.Desktop.Terminal("holdfast", "logs", t.Name, "-f", "-n", logLines))
+		a.desktop("show the log", a.terminal(onFailure, "logs", t.Name, "-f", "-n", logLines))
 	case "trust":
-		a.desktop("review the host key", a.Desktop.Terminal("holdfast", "trust", t.Name))
+		a.desktop("review the host key", a.terminal(always, "trust", t.Name))
 	case "edit":
 		a.desktop("edit "+t.Name, a.edit(t))
 	case "copy", "open":
@@ -95,7 +96,7 @@ func (a *App) forwardClicked(verb string, f tunnelfile.ForwardReport) {
 
 // edit prefers the command line, which checks what was written.
 func (a *App) edit(t dbusapi.Tunnel) error {
-	err := a.Desktop.Terminal("holdfast", "edit", t.Name)
+	err := a.terminal(onFailure, "edit", t.Name)
 	if err != nil {
 		return a.Desktop.Open(t.FilePath)
 	}
@@ -110,12 +111,33 @@ func (a *App) desktop(what string, err error) {
 	}
 }
 
-// toggleLogin switches a tunnel between manual and starting by itself.
-func toggleLogin(ctx context.Context, c *dbusapi.Client, t dbusapi.Tunnel) error {
-	mode := tunnelfile.StartManual
-	if t.StartMode == tunnelfile.StartManual {
-		mode = tunnelfile.StartAuto
+// When a terminal waits for a key before it closes, in sh(1) after a command: most close
+// with the command, and what it said last would never be read.
+const (
+	always    = ";"
+	onFailure = "||"
+)
+
+// terminal runs a verb of the command line in a terminal.
+func (a *App) terminal(wait, verb string, args ...string) error {
+	script := `"$@" ` + wait + ` { printf '\nReturn closes this window. '; read -r _; }`
+	return a.Desktop.Terminal(append([]string{"sh", "-c", script, "sh", a.Command, verb}, args...)...)
+}
+
+// otherStart is what Start= becomes when Start at login is switched on or off.
+func (a *App) otherStart(t dbusapi.Tunnel) tunnelfile.StartMode {
+	if t.StartMode != tunnelfile.StartManual {
+		a.onDemand[t.Name] = t.StartMode == tunnelfile.StartOnDemand
+		return tunnelfile.StartManual
 	}
+	if a.onDemand[t.Name] {
+		return tunnelfile.StartOnDemand
+	}
+	return tunnelfile.StartAuto
+}
+
+// setStart changes Start= in a tunnel's file.
+func setStart(ctx context.Context, c *dbusapi.Client, t dbusapi.Tunnel, mode tunnelfile.StartMode) error {
 	text, err := tunnelfile.Set(t.Text, "Tunnel", "Start", []string{string(mode)})
 	if err != nil {
 		return fmt.Errorf("change Start=: %w", err)

@@ -18,6 +18,9 @@ const (
 	unstableWindow = 10 * time.Minute
 	// crowd is how many tunnels are told of one by one.
 	crowd = 3
+	// together is how long one waits for others that go the same way: what hits one
+	// tunnel often hits all, and never in the same moment.
+	together = 2 * time.Second
 )
 
 // Notice is a notification that is to be shown, or taken back.
@@ -39,25 +42,58 @@ type NoticeAction struct {
 // shows nothing itself.
 type Notices struct {
 	episodes map[string]*episode
+	groups   [subjects]group
+}
+
+// group is a notice about several tunnels.
+type group struct {
+	open bool // it stands on the screen
+	back int  // how many of them are well again
 }
 
 // episode is what has been seen and told of a tunnel.
 type episode struct {
-	good     bool      // when last seen
-	badSince time.Time // zero: not down
-	told     told
-	status   string // that was told
+	phase    phase
+	since    time.Time // when it was first seen in this phase
+	told     subject   // what stands on the screen, or nothing
+	grouped  bool      // that is about others too
+	status   string    // that was told
 	drops    []time.Time
 	unstable bool
 }
 
-// told is what stands on the screen about a tunnel.
-type told int
+// phase is what a state is, as far as news go.
+type phase int
 
 const (
-	toldNothing told = iota
-	toldDown
-	toldNeedsYou
+	phaseIdle phase = iota // a person's wish, or the network's: neither is news
+	phaseGood
+	phaseDown
+	phaseNeedy
+)
+
+func phaseOf(s tunnelfile.State) phase {
+	switch s {
+	case tunnelfile.Inactive, tunnelfile.Stopping, tunnelfile.Offline:
+		return phaseIdle
+	case tunnelfile.Blocked, tunnelfile.Failed:
+		return phaseNeedy
+	}
+	if good(s) {
+		return phaseGood
+	}
+	return phaseDown
+}
+
+// subject is what a notice can be about.
+type subject int
+
+const (
+	nothing subject = iota
+	needy
+	down
+	unstable
+	subjects
 )
 
 // Update takes in how things are. It returns what is to be told now, and when to ask
@@ -69,7 +105,7 @@ func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, now time.Tim
 	if n.episodes == nil {
 		n.episodes = make(map[string]*episode)
 	}
-	var down, back []Notice
+	var news news
 	present := map[string]bool{}
 	for _, t := range s.Tunnels {
 		present[t.Name] = true
@@ -78,119 +114,195 @@ func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, now time.Tim
 			e = &episode{}
 			n.episodes[t.Name] = e
 		}
+		before := *e
+		e.see(t.State, now)
 		if muted[t.Name] {
-			*e = episode{good: good(t.State)}
+			*e = episode{phase: e.phase, since: e.since}
 			continue
 		}
-		notice, kind := e.see(t, now)
-		switch kind {
-		case kindDown:
-			down = append(down, notice)
-		case kindBack:
-			back = append(back, notice)
-		case kindSingle:
-			notices = append(notices, notice)
+		if e.phase == phaseGood || e.phase == phaseIdle {
+			e.told = nothing
+			if before.grouped && before.told != nothing && e.phase == phaseGood {
+				n.groups[before.told].back++
+			}
+			notices = append(notices, n.over(before, t, now)...)
 		}
-		if due := e.due(); !due.IsZero() && (again.IsZero() || due.Before(again)) {
-			again = due
-		}
+		news.add(e, t)
 	}
 	for name, e := range n.episodes {
 		if !present[name] {
-			if e.told != toldNothing {
+			if e.told != nothing && !e.grouped {
 				notices = append(notices, Notice{Key: name})
 			}
 			delete(n.episodes, name)
 		}
 	}
-	notices = append(notices, gather(down, "down", "are down")...)
-	notices = append(notices, gather(back, "down", "are up again")...)
-	return notices, again
-}
-
-// due is when an episode has to be looked at again.
-func (e *episode) due() time.Time {
-	if e.badSince.IsZero() || e.told != toldNothing || e.unstable {
-		return time.Time{}
+	for _, about := range []subject{needy, down, unstable} {
+		ripe, due := news.ripe(about, now)
+		notices = append(notices, n.tell(about, ripe)...)
+		if !due.IsZero() && (again.IsZero() || due.Before(again)) {
+			again = due
+		}
 	}
-	return e.badSince.Add(patience)
+	return append(notices, n.closeGroups()...), again
 }
-
-// noticeKind says whether a notice may be gathered with others of its kind.
-type noticeKind int
-
-const (
-	kindNone noticeKind = iota
-	kindSingle
-	kindDown
-	kindBack
-)
 
 // see takes in a tunnel's state.
-func (e *episode) see(t dbusapi.Tunnel, now time.Time) (Notice, noticeKind) {
-	wasGood := e.good
-	e.good = good(t.State)
+func (e *episode) see(s tunnelfile.State, now time.Time) {
 	e.drops = slices.DeleteFunc(e.drops, func(d time.Time) bool { return now.Sub(d) > unstableWindow })
 	if len(e.drops) == 0 {
 		e.unstable = false
 	}
-	switch {
-	case e.good:
-		return e.seeGood(t, now)
-	case needsYou(t.State):
-		e.badSince = time.Time{}
-		if e.told == toldNeedsYou && e.status == t.Status {
-			return Notice{}, kindNone
-		}
-		e.told, e.status = toldNeedsYou, t.Status
-		return needsYouNotice(t), kindSingle
-	case t.State == tunnelfile.Inactive, t.State == tunnelfile.Stopping, t.State == tunnelfile.Offline:
-		// A person's wish, or the network's: neither is news.
-		e.badSince = time.Time{}
-		if e.told == toldNothing {
-			return Notice{}, kindNone
-		}
-		e.told = toldNothing
-		return Notice{Key: t.Name}, kindSingle
+	p := phaseOf(s)
+	if p == e.phase {
+		return
 	}
-	return e.seeBad(t, wasGood, now)
-}
-
-func (e *episode) seeGood(t dbusapi.Tunnel, now time.Time) (Notice, noticeKind) {
-	before, since := e.told, e.badSince
-	e.told, e.badSince = toldNothing, time.Time{}
-	switch {
-	case before == toldNothing || e.unstable:
-		return Notice{}, kindNone
-	case before == toldNeedsYou:
-		return Notice{Key: t.Name, Title: t.Name + " is up", Actions: actions(t.Name, "log", "Show log")}, kindSingle
-	}
-	return Notice{Key: t.Name, Title: t.Name + " is up again", Body: "It was down for " + period(now.Sub(since)) + ".",
-		Actions: actions(t.Name, "log", "Show log")}, kindBack
-}
-
-func (e *episode) seeBad(t dbusapi.Tunnel, wasGood bool, now time.Time) (Notice, noticeKind) {
-	if e.badSince.IsZero() {
-		e.badSince = now
-	}
-	if wasGood {
+	if e.phase == phaseGood && p == phaseDown {
 		e.drops = append(e.drops, now)
-		if len(e.drops) >= unstableAfter && !e.unstable {
-			e.unstable, e.told = true, toldDown
-			return Notice{Key: t.Name, Title: t.Name + " is unstable",
-				Body:    fmt.Sprintf("It was interrupted %d times in the last %s.", len(e.drops), period(unstableWindow)),
-				Actions: actions(t.Name, "log", "Show log")}, kindSingle
+	}
+	e.phase, e.since = p, now
+}
+
+// over is what is told of a tunnel whose episode came to an end.
+func (n *Notices) over(before episode, t dbusapi.Tunnel, now time.Time) []Notice {
+	log := actions(t.Name, "log", "Show log")
+	switch {
+	case before.told == nothing || before.grouped || before.unstable:
+		return nil
+	case !good(t.State):
+		return []Notice{{Key: t.Name}}
+	case before.told == needy:
+		return []Notice{{Key: t.Name, Title: t.Name + " is up", Actions: log}}
+	}
+	return []Notice{{Key: t.Name, Title: t.Name + " is up again", Body: "It was down for " + period(now.Sub(before.since)) + ".", Actions: log}}
+}
+
+// candidate is a tunnel that something may have to be told of.
+type candidate struct {
+	*episode
+	tunnel dbusapi.Tunnel
+	due    time.Time
+}
+
+// news is what there may be to tell.
+type news struct {
+	list     [subjects][]candidate
+	restless [subjects]bool // other tunnels may be about to follow
+}
+
+func (n *news) add(e *episode, t dbusapi.Tunnel) {
+	if t.State == tunnelfile.Connecting {
+		n.restless[needy] = true
+	}
+	if !e.unstable && e.phase == phaseGood && len(e.drops) == unstableAfter-1 {
+		n.restless[unstable] = true
+	}
+	about, due := nothing, e.since
+	switch {
+	case e.phase == phaseNeedy && (e.told != needy || e.status != t.Status):
+		about = needy
+	case e.phase != phaseDown || e.unstable:
+	case len(e.drops) >= unstableAfter:
+		about = unstable
+	case e.told != down:
+		about, due = down, e.since.Add(patience)
+	}
+	n.list[about] = append(n.list[about], candidate{e, t, due})
+}
+
+// ripe is the candidates that are to be told of now, and when there are more.
+func (n *news) ripe(about subject, now time.Time) (ripe []candidate, again time.Time) {
+	var later []candidate
+	for _, c := range n.list[about] {
+		if c.due.After(now) {
+			later = append(later, c)
+		} else {
+			ripe = append(ripe, c)
 		}
 	}
-	if e.told == toldDown || e.unstable || now.Sub(e.badSince) < patience {
-		return Notice{}, kindNone
+	earliest := func(list []candidate) time.Time {
+		return slices.MinFunc(list, func(a, b candidate) int { return a.due.Compare(b.due) }).due
 	}
-	e.told, e.status = toldDown, t.Status
-	title := t.Name + " is down"
-	if t.State == tunnelfile.Degraded {
-		title = t.Name + " is not well"
+	if len(later) > 0 {
+		again = earliest(later)
 	}
-	return Notice{Key: t.Name, Title: title, Body: t.Status, Actions: actions(t.Name, "log", "Show log")}, kindDown
+	if len(ripe) == 0 {
+		return nil, again
+	}
+	// Those that are told of together are told of when the first has waited for the others.
+	last := earliest(ripe).Add(together)
+	if last.After(now) && (n.restless[about] || len(later) > 0 && !again.After(last)) {
+		return nil, last
+	}
+	return ripe, again
+}
+
+// tell is the notices about tunnels, or the one about all of them.
+func (n *Notices) tell(about subject, list []candidate) []Notice {
+	var notices []Notice
+	var names []string
+	many := len(list) > crowd || n.groups[about].open
+	for _, c := range list {
+		was := *c.episode
+		c.told, c.status, c.unstable = about, c.tunnel.Status, about == unstable
+		notice := noticeOf(about, c)
+		// An urgent one is not hidden among others.
+		if c.grouped = many && !notice.Urgent; !c.grouped {
+			notices = append(notices, notice)
+			continue
+		}
+		if was.told != nothing && !was.grouped {
+			notices = append(notices, Notice{Key: c.tunnel.Name})
+		}
+	}
+	for name, e := range n.episodes {
+		if e.grouped && e.told == about {
+			names = append(names, name)
+		}
+	}
+	if !many || len(list) == 0 || len(names) == 0 {
+		return notices
+	}
+	slices.Sort(names)
+	n.groups[about].open = true
+	return append(notices, groupNotice(about, names))
+}
+
+// closeGroups ends the notices about several tunnels that none of them is in any more.
+func (n *Notices) closeGroups() []Notice {
+	var notices []Notice
+	for about := range subjects {
+		left := false
+		for _, e := range n.episodes {
+			left = left || e.grouped && e.told == about
+		}
+		if g := n.groups[about]; g.open && !left {
+			notice := Notice{Key: groupKey(about)}
+			if about == down && g.back > 0 {
+				notice.Title = several(g.back, "up again")
+			}
+			notices, n.groups[about] = append(notices, notice), group{}
+		}
+	}
+	return notices
+}
+
+// noticeOf is the notice about one tunnel.
+func noticeOf(about subject, c candidate) Notice {
+	t := c.tunnel
+	n := Notice{Key: t.Name, Title: t.Name + " is down", Body: t.Status, Actions: actions(t.Name, "log", "Show log")}
+	switch about {
+	case needy:
+		return needsYouNotice(t)
+	case unstable:
+		n.Title = t.Name + " is unstable"
+		n.Body = fmt.Sprintf("It was interrupted %d times in the last %s.", len(c.drops), period(unstableWindow))
+	case down:
+		if t.State == tunnelfile.Degraded {
+			n.Title = t.Name + " is not well"
+		}
+	}
+	return n
 }
 
 func needsYouNotice(t dbusapi.Tunnel) Notice {
@@ -205,24 +317,33 @@ func needsYouNotice(t dbusapi.Tunnel) Notice {
 	return n
 }
 
+// groupNotice is the notice about several tunnels.
+func groupNotice(about subject, names []string) Notice {
+	body := strings.Join(names, ", ")
+	if len(names) > crowd+1 {
+		body = strings.Join(names[:crowd], ", ") + fmt.Sprintf(" and %d more", len(names)-crowd)
+	}
+	title := plural(len(names), "tunnel") + " waiting for you"
+	if about != needy {
+		title = several(len(names), map[subject]string{down: "down", unstable: "unstable"}[about])
+	}
+	return Notice{Key: groupKey(about), Title: title, Body: body}
+}
+
+// several says how so many tunnels are.
+func several(n int, how string) string {
+	if n == 1 {
+		return "1 tunnel is " + how
+	}
+	return plural(n, "tunnel") + " are " + how
+}
+
+// groupKey has a space, so that it is no tunnel's name.
+func groupKey(about subject) string { return fmt.Sprint("several ", int(about)) }
+
 // actions is what can be done about a tunnel from a notice.
 func actions(name, verb, label string) []NoticeAction {
 	return []NoticeAction{{key(verb, name), label}, {key("mute", name), "Do not tell me about this tunnel"}}
-}
-
-// gather makes one notice of many.
-func gather(list []Notice, groupKey, what string) []Notice {
-	if len(list) <= crowd {
-		return list
-	}
-	names := make([]string, len(list))
-	var gathered []Notice
-	for i, n := range list {
-		names[i] = n.Key
-	}
-	slices.Sort(names)
-	return append(gathered, Notice{Key: "several " + groupKey, Title: fmt.Sprintf("%d tunnels %s", len(list), what),
-		Body: strings.Join(names[:crowd], ", ") + fmt.Sprintf(" and %d more", len(names)-crowd)})
 }
 
 // period is a length of time for people.

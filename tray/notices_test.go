@@ -75,19 +75,85 @@ func TestNoticesTimer(t *testing.T) {
 	}
 }
 
+// TestNoticesMany has a network's trouble: many tunnels go the same way, one after the other.
 func TestNoticesMany(t *testing.T) {
 	var n Notices
+	now := noon
+	states := make([]tunnelfile.State, 7)
+	update := func() (string, time.Time) {
+		var all []dbusapi.Tunnel
+		for i, state := range states {
+			all = append(all, tunnel(fmt.Sprint("t", i), state, "a status"))
+		}
+		notices, again := n.Update(snapshot(all...), nil, now)
+		return titles(notices), again
+	}
+	// every changes all tunnels, 50 ms apart, and returns what is told meanwhile and until all is quiet.
+	every := func(state tunnelfile.State) string {
+		var told []string
+		var again time.Time
+		for i := range states {
+			now = now.Add(50 * time.Millisecond)
+			states[i] = state
+			var title string
+			if title, again = update(); title != "" {
+				told = append(told, title)
+			}
+		}
+		for !again.IsZero() {
+			now = again
+			var title string
+			if title, again = update(); title != "" {
+				told = append(told, title)
+			}
+		}
+		return strings.Join(told, "; ")
+	}
+	for i := range states {
+		states[i] = tunnelfile.Up
+	}
+	update()
+	for _, s := range []struct {
+		state tunnelfile.State
+		want  string
+	}{
+		{tunnelfile.Retrying, "7 tunnels are down"},
+		{tunnelfile.Up, "7 tunnels are up again"},
+		{tunnelfile.Connecting, "7 tunnels are down"},
+		{tunnelfile.Inactive, "-"},
+		{tunnelfile.Up, ""},
+	} {
+		if got := every(s.state); got != s.want {
+			t.Errorf("all %s: told %q, want %q", s.state, got, s.want)
+		}
+	}
+	for i := range states { // a login: none is known to need anybody yet
+		states[i] = tunnelfile.Connecting
+	}
+	update()
+	if got := every(tunnelfile.Blocked); got != "7 tunnels waiting for you" {
+		t.Errorf("all blocked: told %q", got)
+	}
+	states = states[:6]
+	if got, _ := update(); got != "" {
+		t.Errorf("one is gone: told %q", got)
+	}
+	if got := every(tunnelfile.Up); got != "-" {
+		t.Errorf("up: told %q, want the notice taken back", got)
+	}
+}
+
+// TestNoticesUrgent has a changed host key among many that wait for a person.
+func TestNoticesUrgent(t *testing.T) {
+	var n Notices
 	var all []dbusapi.Tunnel
-	for i := range 7 {
-		all = append(all, tunnel(fmt.Sprint("t", i), tunnelfile.Retrying, "refused"))
+	for i := range 5 {
+		all = append(all, tunnel(fmt.Sprint("t", i), tunnelfile.Blocked, "needs a passphrase"))
 	}
-	n.Update(snapshot(all...), nil, noon)
-	notices, _ := n.Update(snapshot(all...), nil, noon.Add(patience))
-	if got := titles(notices); got != "7 tunnels are down" || notices[0].Body != "t0, t1, t2 and 4 more" {
-		t.Errorf("told %q: %q", got, notices[0].Body)
-	}
-	if notices, _ = n.Update(snapshot(), nil, noon.Add(time.Minute)); len(notices) != 7 {
-		t.Errorf("%d are taken back when the tunnels are gone, want 7", len(notices))
+	all = append(all, tunnel("x", tunnelfile.Blocked, "the host key of x has changed"))
+	notices, _ := n.Update(snapshot(all...), nil, noon)
+	if got := titles(notices); got != "x: the server's host key has changed; 5 tunnels waiting for you" || notices[1].Body != "t0, t1, t2 and 2 more" {
+		t.Errorf("told %q: %q", got, notices[1].Body)
 	}
 }
 

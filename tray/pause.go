@@ -32,11 +32,15 @@ type pauseChoice struct {
 
 // pausesAt is the ways to pause.
 func pausesAt(now time.Time) []pauseChoice {
-	morning := time.Date(now.Year(), now.Month(), now.Day()+1, 8, 0, 0, 0, now.Location())
+	// Who works after midnight means the same morning.
+	morning := time.Date(now.Year(), now.Month(), now.Day(), 8, 0, 0, 0, now.Location())
+	if !morning.After(now) {
+		morning = morning.AddDate(0, 0, 1)
+	}
 	return []pauseChoice{
 		{"15m", "For 15 minutes", now.Add(15 * time.Minute)},
 		{"1h", "For an hour", now.Add(time.Hour)},
-		{"morning", "Until tomorrow, 8:00", morning},
+		{"morning", "Until 8:00 in the morning", morning},
 		{"open", "Until I say so", time.Time{}},
 	}
 }

@@ -107,7 +107,7 @@ All down
 Pause all >
     For 15 minutes
     For an hour
-    Until tomorrow, 8:00
+    Until 8:00 in the morning
     Until I say so
 ---
 Quit

@@ -95,6 +95,17 @@ func tellWhereNoTray(ctx context.Context, bus *dbus.Conn, app *tray.App) {
 			"Notifications and dialogs work without it, and so does “holdfast status”."})
 }
 
+// commandLine is the holdfast beside this program: terminals need not have it in $PATH.
+func commandLine() string {
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), "holdfast")
+		if info, err := os.Stat(beside); err == nil && info.Mode()&0o111 != 0 {
+			return beside
+		}
+	}
+	return "holdfast"
+}
+
 // beginAnew replaces this process by a fresh one.
 func beginAnew(e tray.Environment) error {
 	self, err := os.Executable()

@@ -49,7 +49,7 @@ func main() {
 	case *version:
 		fmt.Println("holdfast-tray", program.Version())
 	case *dump:
-		err = printMenu(ctx)
+		err = printMenu(ctx, log)
 	default:
 		err = run(ctx, stop, log)
 	}
@@ -64,7 +64,7 @@ func main() {
 }
 
 // printMenu prints the menu as text.
-func printMenu(ctx context.Context) error {
+func printMenu(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	client, err := dbusapi.Dial(ctx, false)
@@ -76,7 +76,7 @@ func printMenu(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Print(tray.Dump(tray.ViewOf(tray.Model{Snapshot: snapshot, Now: time.Now()})))
+	fmt.Print(tray.Dump(tray.Now(snapshot, tray.DefaultPaths(os.Getenv), log)))
 	return nil
 }
 
@@ -114,6 +114,7 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 	app.Dialog = func() (tray.Dialog, error) { return tray.FindDialog(environment, exec.LookPath) }
 	app.Keyring, app.Declined = keyring.SecretService{}, keyring.DefaultDeclined(os.Getenv)
 	app.Paths = tray.DefaultPaths(os.Getenv)
+	app.Command = commandLine()
 	app.Log = log
 	app.Quit = stop
 	go tellWhereNoTray(ctx, bus, app)
