@@ -224,8 +224,9 @@ type terminalAsker struct {
 	tunnel string
 }
 
-func (a terminalAsker) Ask(ctx context.Context, q sshlink.Question) (string, error) {
-	return a.agent.Ask(ctx, a.tunnel, string(q.Kind), q.Prompt, q.Echo)
+func (a terminalAsker) Ask(ctx context.Context, q sshlink.Question) ([]byte, error) {
+	answer, err := a.agent.Ask(ctx, a.tunnel, string(q.Kind), q.Prompt, q.Echo)
+	return []byte(answer), err
 }
 
 func (a terminalAsker) Confirm(ctx context.Context, q sshlink.Question) (bool, error) {

@@ -22,7 +22,11 @@ type asker struct {
 	confirm func(ctx context.Context, q Question) (bool, error)
 }
 
-func (a asker) Ask(ctx context.Context, q Question) (string, error)   { return a.ask(ctx, q) }
+func (a asker) Ask(ctx context.Context, q Question) ([]byte, error) {
+	answer, err := a.ask(ctx, q)
+	return []byte(answer), err
+}
+
 func (a asker) Confirm(ctx context.Context, q Question) (bool, error) { return a.confirm(ctx, q) }
 
 // lockedLogin resolves a login that needs a passphrase.

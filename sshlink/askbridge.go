@@ -2,6 +2,7 @@ package sshlink
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -113,8 +114,11 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 		return
 	}
 	context.AfterFunc(ctx, func() { f.Close() })
-	if ok && !strings.Contains(reply, "\n") {
-		io.WriteString(f, "yes\n"+reply+"\n")
+	defer clear(reply)
+	if ok && !bytes.Contains(reply, []byte("\n")) {
+		io.WriteString(f, "yes\n")
+		f.Write(reply)
+		io.WriteString(f, "\n")
 	} else {
 		io.WriteString(f, "no\n")
 	}
@@ -182,11 +186,11 @@ var (
 // nobody is the Asker where there is none: ssh asks all the same, and so tells what it needs.
 type nobody struct{}
 
-func (nobody) Ask(context.Context, Question) (string, error)   { return "", ErrNobody }
+func (nobody) Ask(context.Context, Question) ([]byte, error)   { return nil, ErrNobody }
 func (nobody) Confirm(context.Context, Question) (bool, error) { return false, ErrNobody }
 
 // ask puts ssh's prompt to the Asker as the native transport would.
-func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) (string, bool) {
+func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([]byte, bool) {
 	q := Question{Kind: KindInteractive, Subject: b.r.User + "@" + b.r.HostName, Prompt: printableLines(prompt), Again: again}
 	var person Asker = nobody{}
 	if b.r.config.Ask != nil {
@@ -202,11 +206,11 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) (s
 			b.doubt = notConfirmed
 		}
 		b.mu.Unlock()
-		return "yes", yes && err == nil
+		return []byte("yes"), yes && err == nil
 	}
 	if kind == "confirm" {
 		yes, err := person.Confirm(ctx, q)
-		return "", yes && err == nil
+		return nil, yes && err == nil
 	}
 	need := fmt.Sprintf("needs an answer for %s: %q", q.Subject, printable(prompt))
 	if m := keyPrompt.FindStringSubmatch(prompt); m != nil {

@@ -125,7 +125,8 @@ func (a *authenticator) password() (string, error) {
 		a.passwords = a.prompts() // asking again would not help
 		a.needs("needs a password for "+account+a.refusedKeys(), err)
 	}
-	return answer, err
+	defer clear(answer)
+	return string(answer), err
 }
 
 // answer puts the server's questions to the person, one by one.
@@ -148,7 +149,8 @@ func (a *authenticator) answer(name, instruction string, questions []string, ech
 			a.needs(fmt.Sprintf("needs an answer for %s: %q", account, printable(q))+a.refusedKeys(), err)
 			return nil, err
 		}
-		answers[i] = answer
+		answers[i] = string(answer)
+		clear(answer)
 	}
 	return answers, nil
 }

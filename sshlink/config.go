@@ -31,8 +31,8 @@ func (c Config) log() *slog.Logger {
 // when whoever was asked said nothing in time; any other error means that the person
 // declined.
 type Asker interface {
-	// Ask returns what the person typed.
-	Ask(ctx context.Context, q Question) (string, error)
+	// Ask returns what the person typed. The caller wipes it once it has served.
+	Ask(ctx context.Context, q Question) ([]byte, error)
 	// Confirm returns whether the person said yes.
 	Confirm(ctx context.Context, q Question) (bool, error)
 }

@@ -108,11 +108,10 @@ func parsePublic(text []byte) ssh.PublicKey {
 	return key
 }
 
-// decrypt opens an encrypted key file.
-func (k *keyFile) decrypt(passphrase string) (ssh.Signer, error) {
-	secret := []byte(passphrase)
-	defer clear(secret)
-	return ssh.ParsePrivateKeyWithPassphrase(k.secret, secret)
+// decrypt opens an encrypted key file, and wipes the passphrase.
+func (k *keyFile) decrypt(passphrase []byte) (ssh.Signer, error) {
+	defer clear(passphrase)
+	return ssh.ParsePrivateKeyWithPassphrase(k.secret, passphrase)
 }
 
 // lockedSigner is a signer for an encrypted key file: the passphrase is asked for when the
@@ -153,7 +152,7 @@ func (a *authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 			a.needs(need, err)
 			return nil, err
 		}
-		if answer == "" {
+		if len(answer) == 0 {
 			break // how one says to ssh: not this key
 		}
 		signer, err := file.decrypt(answer)
@@ -175,9 +174,9 @@ func tilde(path string) string {
 }
 
 // ask puts a question; the attempt's clock stops meanwhile.
-func (a *authenticator) ask(q Question) (string, error) {
+func (a *authenticator) ask(q Question) ([]byte, error) {
 	if a.r.config.Ask == nil || isYes(a.r.option("batchmode")) {
-		return "", ErrNobody
+		return nil, ErrNobody
 	}
 	a.attempt.pause()
 	defer a.attempt.resume()

@@ -124,11 +124,11 @@ type toucher struct {
 	showing int // notices that are on the screen
 }
 
-func (p *toucher) Ask(_ context.Context, q Question) (string, error) {
+func (p *toucher) Ask(_ context.Context, q Question) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, q)
-	return securityKeyPIN, nil
+	return []byte(securityKeyPIN), nil
 }
 
 func (p *toucher) Confirm(context.Context, Question) (bool, error) { return false, nil }

@@ -124,18 +124,18 @@ func (l login) askpass(t *testing.T, dir string) string {
 // person is an Asker with the row's answers.
 type person map[string]string
 
-func (p person) Ask(_ context.Context, q Question) (string, error) {
+func (p person) Ask(_ context.Context, q Question) ([]byte, error) {
 	for part, reply := range p {
 		if strings.Contains(q.Prompt, part) {
-			return reply, nil
+			return []byte(reply), nil
 		}
 	}
-	return "", errors.New("no answer to " + q.Prompt)
+	return nil, errors.New("no answer to " + q.Prompt)
 }
 
 func (p person) Confirm(ctx context.Context, q Question) (bool, error) {
 	reply, err := p.Ask(ctx, q)
-	return reply == "yes", err
+	return string(reply) == "yes", err
 }
 
 // tryOurs logs in by this package.

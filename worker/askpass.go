@@ -72,7 +72,7 @@ func exists(path string) bool {
 
 // Ask returns a credential, or the line that the person typed. What has been wrong once is
 // not given again by anybody but a person who types it.
-func (a *Askpass) Ask(ctx context.Context, q sshlink.Question) (string, error) {
+func (a *Askpass) Ask(ctx context.Context, q sshlink.Question) ([]byte, error) {
 	if q.Again {
 		a.refused.lastOf(q)
 	} else if secret, id := a.credentials.answer(q); id != "" && !a.refused.has(q, secret) {
@@ -86,16 +86,15 @@ func (a *Askpass) Ask(ctx context.Context, q sshlink.Question) (string, error) {
 		answer, err = a.run(ctx, q, q.Prompt)
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	return a.give(q, answer), nil
 }
 
 // give hands out an answer, and keeps in mind which it was.
-func (a *Askpass) give(q sshlink.Question, answer []byte) string {
-	defer clear(answer)
+func (a *Askpass) give(q sshlink.Question, answer []byte) []byte {
 	a.refused.given(q, answer)
-	return string(answer)
+	return answer
 }
 
 // Confirm puts a yes-or-no question in the words of ssh.

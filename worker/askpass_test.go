@@ -76,7 +76,7 @@ func TestAskpassPrograms(t *testing.T) {
 		case !errors.Is(err, c.err):
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if answer != c.answer {
+		if string(answer) != c.answer {
 			t.Errorf("%s: %q", c.name, answer)
 		}
 		if got := calls(); got != c.calls {
@@ -143,7 +143,7 @@ func TestCredentials(t *testing.T) {
 		if err != nil {
 			t.Errorf("%+v: %v", q, err)
 		}
-		return answer
+		return string(answer)
 	}
 	for _, c := range []struct {
 		q    sshlink.Question
@@ -172,7 +172,7 @@ func TestWrongAnswersAreNotRepeated(t *testing.T) {
 	again.Again = true
 	login := func(a *Askpass, q sshlink.Question, want string) {
 		t.Helper()
-		if got, err := a.Ask(t.Context(), q); got != want || err != nil {
+		if got, err := a.Ask(t.Context(), q); string(got) != want || err != nil {
 			t.Errorf("again %v: %q, %v, want %q", q.Again, got, err, want)
 		}
 	}

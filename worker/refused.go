@@ -1,9 +1,7 @@
 package worker
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
+	"hash/maphash"
 	"sync"
 
 	"github.com/holdfast/holdfast/sshlink"
@@ -11,30 +9,18 @@ import (
 
 // refused keeps in mind which answers were wrong, so that a remembered one is not tried at
 // each new connection: a server that is told a wrong password often enough bans the address.
-// It holds digests under a key that ends with this process, and no answer.
+// It holds hashes under a seed of this process's own, and no answer: a hash function that
+// buffers, as those of package crypto do, would leave copies in memory.
 type refused struct {
 	mu    sync.Mutex
-	key   []byte
-	last  map[string]digest
-	wrong map[string]map[digest]bool
+	seed  maphash.Seed
+	last  map[string]uint64
+	wrong map[string]map[uint64]bool
 }
-
-type digest [sha256.Size]byte
 
 // question is what tells one question from another.
 func question(q sshlink.Question) string {
 	return string(q.Kind) + "\x00" + q.Subject + "\x00" + q.Prompt
-}
-
-func (r *refused) sum(answer []byte) (d digest) {
-	if r.key == nil {
-		r.key = make([]byte, sha256.Size)
-		_, _ = rand.Read(r.key) // it never fails
-	}
-	h := hmac.New(sha256.New, r.key)
-	h.Write(answer)
-	h.Sum(d[:0])
-	return d
 }
 
 // given notes what a question was answered with.
@@ -42,9 +28,9 @@ func (r *refused) given(q sshlink.Question, answer []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == nil {
-		r.last, r.wrong = make(map[string]digest), make(map[string]map[digest]bool)
+		r.seed, r.last, r.wrong = maphash.MakeSeed(), make(map[string]uint64), make(map[string]map[uint64]bool)
 	}
-	r.last[question(q)] = r.sum(answer)
+	r.last[question(q)] = maphash.Bytes(r.seed, answer)
 }
 
 // lastOf notes that the last answer to this question was wrong.
@@ -57,7 +43,7 @@ func (r *refused) lastOf(q sshlink.Question) {
 		return
 	}
 	if r.wrong[key] == nil {
-		r.wrong[key] = make(map[digest]bool)
+		r.wrong[key] = make(map[uint64]bool)
 	}
 	r.wrong[key][last] = true
 }
@@ -66,5 +52,6 @@ func (r *refused) lastOf(q sshlink.Question) {
 func (r *refused) has(q sshlink.Question, answer []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.wrong[question(q)][r.sum(answer)]
+	wrong := r.wrong[question(q)]
+	return len(wrong) > 0 && wrong[maphash.Bytes(r.seed, answer)]
 }
