@@ -3,6 +3,7 @@ package checkup
 import (
 	"strings"
 
+	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -40,26 +41,37 @@ func (x *examination) nameOneKey() string {
 	return x.set("SSH.IdentityFile="+tildeWord(path), "SSH.IdentitiesOnly=yes")
 }
 
-// keys looks at the key files that a login would use. Whether one of them lets in, the login
-// says.
+// keys looks at the key files that a login would use, to the hosts on the way too. Whether one
+// of them lets in, the login says.
 func (x *examination) keys() {
-	for _, k := range x.server.Keys(x.ctx) {
-		switch {
-		case k.Missing && !k.Written:
-		case k.Missing:
-			x.hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519 -f "+shellWord(k.File), "IdentityFile %s: there is no such file", k.Path)
-		case k.Agent:
-			x.ok(tunnelfile.SubjectKey, "%s is in the agent", k.Path)
-		case k.Err != nil && strings.Contains(k.Err.Error(), "too open"):
-			x.problem(tunnelfile.SubjectKey, "chmod 600 "+shellWord(k.File), "%s may be read by others, so ssh does not use it", k.Path)
-		case k.Err != nil:
-			x.hint(tunnelfile.SubjectKey, "", "%s cannot be used: %v", k.Path, k.Err)
-		case k.Encrypted:
-			x.hint(tunnelfile.SubjectKey, "ssh-add "+shellWord(k.File), "%s takes a passphrase, and no agent holds it", k.Path)
-		case strings.TrimSuffix(k.Type, certificates) == "ssh-dss", k.Bits > 0 && k.Bits < shortRSA:
-			x.hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519", "%s is too weak a key (%s, %d bits)", k.Path, k.Type, k.Bits)
-		default:
-			x.ok(tunnelfile.SubjectKey, "%s can be used without anybody's help", k.Path)
+	seen := make(map[string]bool)
+	for _, server := range append(x.server.Hops(), x.server) {
+		for _, k := range server.Keys(x.ctx) {
+			if !seen[k.File] {
+				seen[k.File] = true
+				x.key(k)
+			}
 		}
+	}
+}
+
+// key looks at one key file.
+func (x *examination) key(k sshlink.KeyState) {
+	switch {
+	case k.Missing && !k.Written:
+	case k.Missing:
+		x.hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519 -f "+shellWord(k.File), "IdentityFile %s: there is no such file", k.Path)
+	case k.Agent:
+		x.ok(tunnelfile.SubjectKey, "%s is in the agent", k.Path)
+	case k.Err != nil && strings.Contains(k.Err.Error(), "too open"):
+		x.problem(tunnelfile.SubjectKey, "chmod 600 "+shellWord(k.File), "%s may be read by others, so ssh does not use it", k.Path)
+	case k.Err != nil:
+		x.hint(tunnelfile.SubjectKey, "", "%s cannot be used: %v", k.Path, k.Err)
+	case k.Encrypted:
+		x.hint(tunnelfile.SubjectKey, "ssh-add "+shellWord(k.File), "%s takes a passphrase, and no agent holds it", k.Path)
+	case strings.TrimSuffix(k.Type, certificates) == "ssh-dss", k.Bits > 0 && k.Bits < shortRSA:
+		x.hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519", "%s is too weak a key (%s, %d bits)", k.Path, k.Type, k.Bits)
+	default:
+		x.ok(tunnelfile.SubjectKey, "%s can be used without anybody's help", k.Path)
 	}
 }

@@ -7,15 +7,22 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/holdfast/holdfast/keeper"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
+// loginTime is how long logging in may take where ConnectTimeout does not say less.
+const loginTime = 30 * time.Second
+
 // login logs in once, as the tunnel does; nil: it did not go well.
 func (x *examination) login() *sshlink.Link {
-	link, err := x.server.Dial(x.ctx)
+	// Without ConnectTimeout, or with a long one, nobody would wait for the answer.
+	ctx, cancel := context.WithTimeout(x.ctx, max(loginTime, x.server.ConnectTimeout+time.Second))
+	defer cancel()
+	link, err := x.server.Dial(ctx)
 	if err != nil {
 		x.refused(err)
 		return nil
