@@ -2,7 +2,6 @@ package checkup
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -21,13 +20,13 @@ type Options struct {
 
 // examination is one tunnel being looked at.
 type examination struct {
+	tunnelfile.Findings
 	ctx      context.Context
 	o        Options
 	tunnel   tunnelfile.Tunnel
 	server   *sshlink.Resolved
 	forwards forward.Config
 	running  *tunnelfile.Report // of the worker that runs now; nil: none does
-	findings []tunnelfile.Finding
 }
 
 // Tunnel looks at one tunnel, as far as what was found so far lets it: with a file that cannot
@@ -35,7 +34,7 @@ type examination struct {
 func Tunnel(ctx context.Context, o Options) []tunnelfile.Finding {
 	x := &examination{ctx: ctx, o: o}
 	if !x.file() || !x.resolve() {
-		return x.findings
+		return x.Findings
 	}
 	x.running = readReport(ctx, tunnelfile.ReportSocket(tunnelfile.RuntimeDir(os.Getenv), x.tunnel.Name))
 	x.settings()
@@ -48,7 +47,7 @@ func Tunnel(ctx context.Context, o Options) []tunnelfile.Finding {
 		x.targets(link)
 		x.remotes(link)
 	}
-	return x.findings
+	return x.Findings
 }
 
 // resolve asks ssh what it makes of the destination.
@@ -58,7 +57,7 @@ func (x *examination) resolve() bool {
 		Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, Ask: x.o.Ask, Log: x.o.Log,
 	})
 	if err != nil {
-		x.problem(tunnelfile.SubjectSettings, "holdfast edit "+t.Name, "%v", err)
+		x.Problem(tunnelfile.SubjectSettings, "holdfast edit "+t.Name, "%v", err)
 		return false
 	}
 	x.server = server
@@ -70,22 +69,6 @@ func (x *examination) resolve() bool {
 		x.forwards.Forwards = server.Forwards
 	}
 	return true
-}
-
-func (x *examination) ok(subject, format string, args ...any) {
-	x.add(subject, tunnelfile.FindingOK, "", format, args...)
-}
-
-func (x *examination) hint(subject, mend, format string, args ...any) {
-	x.add(subject, tunnelfile.Hint, mend, format, args...)
-}
-
-func (x *examination) problem(subject, mend, format string, args ...any) {
-	x.add(subject, tunnelfile.Trouble, mend, format, args...)
-}
-
-func (x *examination) add(subject string, severity tunnelfile.Severity, mend, format string, args ...any) {
-	x.findings = append(x.findings, tunnelfile.Finding{Subject: subject, Severity: severity, Message: fmt.Sprintf(format, args...), Mend: mend})
 }
 
 // set is the command that changes a key of the tunnel's file.

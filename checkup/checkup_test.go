@@ -71,7 +71,7 @@ func TestPostQuantumMend(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !x.file() || !x.resolve() {
-			t.Fatal(x.findings)
+			t.Fatal(x.Findings)
 		}
 		mend, why := x.postQuantumMend(sshlink.Info{ServerVersion: c.version, Transport: c.transport})
 		if !strings.Contains(mend, c.mend) || why == "" {
@@ -121,8 +121,8 @@ func TestFiles(t *testing.T) {
 	}
 	x := &examination{ctx: t.Context(), o: Options{Path: path}}
 	x.file()
-	if !slices.ContainsFunc(x.findings, func(f tunnelfile.Finding) bool { return f.Mend == "chmod o-w "+path }) {
-		t.Errorf("%+v", x.findings)
+	if !slices.ContainsFunc(x.Findings, func(f tunnelfile.Finding) bool { return f.Mend == "chmod o-w "+path }) {
+		t.Errorf("%+v", x.Findings)
 	}
 }
 

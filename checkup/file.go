@@ -21,15 +21,15 @@ func (x *examination) file() bool {
 			if p.Path != "" && filepath.Base(p.Path) != name+tunnelfile.Suffix { // a drop-in
 				mend = "${EDITOR:-vi} " + p.Path
 			}
-			x.problem(tunnelfile.SubjectFile, mend, "%v", p)
+			x.Problem(tunnelfile.SubjectFile, mend, "%v", p)
 		}
 		return false
 	case err != nil:
-		x.problem(tunnelfile.SubjectFile, "", "%v", err)
+		x.Problem(tunnelfile.SubjectFile, "", "%v", err)
 		return false
 	}
 	x.tunnel = t
-	x.ok(tunnelfile.SubjectFile, "%s is well", home(t.Path))
+	x.OK(tunnelfile.SubjectFile, "%s is well", home(t.Path))
 	for _, path := range append([]string{t.Path}, t.DropIns...) {
 		x.writable(path)
 	}
@@ -40,7 +40,7 @@ func (x *examination) file() bool {
 // writable looks for files that others may write: what is in them runs commands as this person.
 func (x *examination) writable(path string) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o002 != 0 {
-		x.problem(tunnelfile.SubjectFile, "chmod o-w "+path, "%s may be written by everybody, and what it says runs as you", home(path))
+		x.Problem(tunnelfile.SubjectFile, "chmod o-w "+path, "%s may be written by everybody, and what it says runs as you", home(path))
 	}
 }
 
@@ -53,7 +53,7 @@ func (x *examination) hidden() {
 		}
 		for _, dir := range dirs[i+1:] {
 			if path := filepath.Join(dir, x.tunnel.Name+tunnelfile.Suffix); exists(path) {
-				x.hint(tunnelfile.SubjectFile, "", "%s does not count: %s stands before it", path, home(x.tunnel.Path))
+				x.Hint(tunnelfile.SubjectFile, "", "%s does not count: %s stands before it", path, home(x.tunnel.Path))
 			}
 		}
 	}

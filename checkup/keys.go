@@ -18,14 +18,14 @@ func (x *examination) agent() {
 	a := x.server.Agent(x.ctx)
 	switch {
 	case a.Wanted != "":
-		x.hint(tunnelfile.SubjectAgent, "systemctl --user unset-environment SSH_AUTH_SOCK", "nobody answers at %s, where SSH_AUTH_SOCK or IdentityAgent says that the ssh-agent is", home(a.Wanted))
+		x.Hint(tunnelfile.SubjectAgent, "systemctl --user unset-environment SSH_AUTH_SOCK", "nobody answers at %s, where SSH_AUTH_SOCK or IdentityAgent says that the ssh-agent is", home(a.Wanted))
 	case a.Socket == "":
-		x.ok(tunnelfile.SubjectAgent, "there is no ssh-agent; keys come from their files")
+		x.OK(tunnelfile.SubjectAgent, "there is no ssh-agent; keys come from their files")
 	case len(a.Keys) >= fewTries && x.server.Option("identitiesonly") != "yes":
-		x.hint(tunnelfile.SubjectAgent, x.nameOneKey(),
+		x.Hint(tunnelfile.SubjectAgent, x.nameOneKey(),
 			"the agent at %s offers %s, and servers hang up after %d (MaxAuthTries): name the one that is meant", home(a.Socket), count(len(a.Keys), "key"), fewTries)
 	default:
-		x.ok(tunnelfile.SubjectAgent, "the agent at %s holds %s", home(a.Socket), count(len(a.Keys), "key"))
+		x.OK(tunnelfile.SubjectAgent, "the agent at %s holds %s", home(a.Socket), count(len(a.Keys), "key"))
 	}
 }
 
@@ -60,18 +60,18 @@ func (x *examination) key(k sshlink.KeyState) {
 	switch {
 	case k.Missing && !k.Written:
 	case k.Missing:
-		x.hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519 -f "+shellWord(k.File), "IdentityFile %s: there is no such file", k.Path)
+		x.Hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519 -f "+shellWord(k.File), "IdentityFile %s: there is no such file", k.Path)
 	case k.Agent:
-		x.ok(tunnelfile.SubjectKey, "%s is in the agent", k.Path)
+		x.OK(tunnelfile.SubjectKey, "%s is in the agent", k.Path)
 	case k.Err != nil && strings.Contains(k.Err.Error(), "too open"):
-		x.problem(tunnelfile.SubjectKey, "chmod 600 "+shellWord(k.File), "%s may be read by others, so ssh does not use it", k.Path)
+		x.Problem(tunnelfile.SubjectKey, "chmod 600 "+shellWord(k.File), "%s may be read by others, so ssh does not use it", k.Path)
 	case k.Err != nil:
-		x.hint(tunnelfile.SubjectKey, "", "%s cannot be used: %v", k.Path, k.Err)
+		x.Hint(tunnelfile.SubjectKey, "", "%s cannot be used: %v", k.Path, k.Err)
 	case k.Encrypted:
-		x.hint(tunnelfile.SubjectKey, "ssh-add "+shellWord(k.File), "%s takes a passphrase, and no agent holds it", k.Path)
+		x.Hint(tunnelfile.SubjectKey, "ssh-add "+shellWord(k.File), "%s takes a passphrase, and no agent holds it", k.Path)
 	case strings.TrimSuffix(k.Type, certificates) == "ssh-dss", k.Bits > 0 && k.Bits < shortRSA:
-		x.hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519", "%s is too weak a key (%s, %d bits)", k.Path, k.Type, k.Bits)
+		x.Hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519", "%s is too weak a key (%s, %d bits)", k.Path, k.Type, k.Bits)
 	default:
-		x.ok(tunnelfile.SubjectKey, "%s can be used without anybody's help", k.Path)
+		x.OK(tunnelfile.SubjectKey, "%s can be used without anybody's help", k.Path)
 	}
 }

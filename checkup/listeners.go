@@ -26,14 +26,14 @@ func (x *examination) listeners() {
 		err := forward.TryListen(f, x.forwards)
 		switch {
 		case err == nil:
-			x.ok(tunnelfile.SubjectListen, "%s: free to listen on", name)
+			x.OK(tunnelfile.SubjectListen, "%s: free to listen on", name)
 		case errors.Is(err, syscall.EACCES) && f.Listen.Port > 0:
-			x.problem(tunnelfile.SubjectListen, "sudo sysctl net.ipv4.ip_unprivileged_port_start="+itoa(f.Listen.Port),
+			x.Problem(tunnelfile.SubjectListen, "sudo sysctl net.ipv4.ip_unprivileged_port_start="+itoa(f.Listen.Port),
 				"%v: ports below 1024 are for root; take another, or allow it", err)
 		case errors.Is(err, syscall.EADDRINUSE):
-			x.problem(tunnelfile.SubjectListen, x.whoListens(f, err), "%v", err)
+			x.Problem(tunnelfile.SubjectListen, x.whoListens(f, err), "%v", err)
 		default:
-			x.problem(tunnelfile.SubjectListen, "holdfast edit "+x.tunnel.Name, "%v", err)
+			x.Problem(tunnelfile.SubjectListen, "holdfast edit "+x.tunnel.Name, "%v", err)
 		}
 	}
 }
@@ -43,12 +43,12 @@ func (x *examination) listening(f tunnelfile.Forward, name string) {
 	if x.running != nil {
 		for _, r := range x.running.Forwards {
 			if r.Kind == f.Kind && r.Text == f.Text && r.State == tunnelfile.Degraded {
-				x.problem(tunnelfile.SubjectListen, "holdfast status "+x.tunnel.Name, "%s: %s", name, r.Message)
+				x.Problem(tunnelfile.SubjectListen, "holdfast status "+x.tunnel.Name, "%s: %s", name, r.Message)
 				return
 			}
 		}
 	}
-	x.ok(tunnelfile.SubjectListen, "%s: the tunnel listens", name)
+	x.OK(tunnelfile.SubjectListen, "%s: the tunnel listens", name)
 }
 
 var holderPID = regexp.MustCompile(`held by (\S+), pid (\d+)`)

@@ -34,9 +34,9 @@ func (x *examination) login() *sshlink.Link {
 	} else if err == nil {
 		address += " (" + info.Peer + ")"
 	}
-	x.ok(tunnelfile.SubjectAddress, "%s answers: %s", address, strings.TrimPrefix(info.ServerVersion, "SSH-2.0-"))
-	x.ok(tunnelfile.SubjectHostKey, "its host key is trusted: %s", info.HostKey)
-	x.ok(tunnelfile.SubjectLogin, "it lets in %s without anybody's help (transport %s)", x.server.User, info.Transport)
+	x.OK(tunnelfile.SubjectAddress, "%s answers: %s", address, strings.TrimPrefix(info.ServerVersion, "SSH-2.0-"))
+	x.OK(tunnelfile.SubjectHostKey, "its host key is trusted: %s", info.HostKey)
+	x.OK(tunnelfile.SubjectLogin, "it lets in %s without anybody's help (transport %s)", x.server.User, info.Transport)
 	return link
 }
 
@@ -47,31 +47,31 @@ func (x *examination) refused(err error) {
 	var dns *net.DNSError
 	switch class := keeper.Classify(err); {
 	case class == keeper.Distrusted:
-		x.problem(tunnelfile.SubjectHostKey, "holdfast trust "+name, "%s", text)
+		x.Problem(tunnelfile.SubjectHostKey, "holdfast trust "+name, "%s", text)
 	case class == keeper.Denied && strings.Contains(text, "needs a passphrase for "):
 		_, rest, _ := strings.Cut(text, "needs a passphrase for ")
 		file, _, _ := strings.Cut(rest, ";")
-		x.problem(tunnelfile.SubjectLogin, "ssh-add "+tildeWord(file), "%s, and nobody and nothing here gives it: not at boot either", text)
+		x.Problem(tunnelfile.SubjectLogin, "ssh-add "+tildeWord(file), "%s, and nobody and nothing here gives it: not at boot either", text)
 	case class == keeper.Denied && strings.Contains(text, "needs "):
-		x.problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s, which only a person can give: use a key instead", text)
+		x.Problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s, which only a person can give: use a key instead", text)
 	case class == keeper.Denied && strings.Contains(text, "MaxAuthTries"):
-		x.problem(tunnelfile.SubjectLogin, x.nameOneKey(), "%s", text)
+		x.Problem(tunnelfile.SubjectLogin, x.nameOneKey(), "%s", text)
 	case class == keeper.Denied:
-		x.problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s", text)
+		x.Problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s", text)
 	case class == keeper.Mistaken:
-		x.problem(tunnelfile.SubjectSettings, "holdfast explain "+name, "%s", text)
+		x.Problem(tunnelfile.SubjectSettings, "holdfast explain "+name, "%s", text)
 	case class == keeper.TurnedAway:
-		x.problem(tunnelfile.SubjectPort, "on the server: journalctl -u ssh -n 20; MaxStartups and PerSourcePenalties in sshd_config(5), or fail2ban-client status sshd", "%s", text)
+		x.Problem(tunnelfile.SubjectPort, "on the server: journalctl -u ssh -n 20; MaxStartups and PerSourcePenalties in sshd_config(5), or fail2ban-client status sshd", "%s", text)
 	case errors.As(err, &dns):
-		x.problem(tunnelfile.SubjectAddress, "getent ahosts "+shellWord(x.server.HostName), "%s", text)
+		x.Problem(tunnelfile.SubjectAddress, "getent ahosts "+shellWord(x.server.HostName), "%s", text)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		x.problem(tunnelfile.SubjectPort, "on the server: systemctl enable --now ssh", "%s: no SSH server listens there, or a firewall says no for it", text)
+		x.Problem(tunnelfile.SubjectPort, "on the server: systemctl enable --now ssh", "%s: no SSH server listens there, or a firewall says no for it", text)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), strings.Contains(text, "did not answer"), errors.Is(err, syscall.ETIMEDOUT):
-		x.problem(tunnelfile.SubjectPort, "nc -vz "+shellWord(x.server.HostName)+" "+itoa(x.server.Port), "%s: the machine is off, or a firewall drops what is sent", text)
+		x.Problem(tunnelfile.SubjectPort, "nc -vz "+shellWord(x.server.HostName)+" "+itoa(x.server.Port), "%s: the machine is off, or a firewall drops what is sent", text)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		x.problem(tunnelfile.SubjectAddress, "ip route get "+shellWord(x.server.HostName), "%s: there is no way there now, perhaps for want of a VPN", text)
+		x.Problem(tunnelfile.SubjectAddress, "ip route get "+shellWord(x.server.HostName), "%s: there is no way there now, perhaps for want of a VPN", text)
 	default:
-		x.problem(tunnelfile.SubjectLogin, "holdfast logs "+name+" -n 20", "%s", text)
+		x.Problem(tunnelfile.SubjectLogin, "holdfast logs "+name+" -n 20", "%s", text)
 	}
 }
 

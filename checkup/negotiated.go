@@ -20,19 +20,19 @@ func (x *examination) negotiated(link *sshlink.Link) {
 	switch {
 	case info.Kex == "": // the person's own ControlMaster does not say
 	case info.PostQuantum:
-		x.ok(tunnelfile.SubjectKeyExchange, "the key exchange is post-quantum: %s", info.Kex)
+		x.OK(tunnelfile.SubjectKeyExchange, "the key exchange is post-quantum: %s", info.Kex)
 	default:
 		mend, why := x.postQuantumMend(info)
-		x.hint(tunnelfile.SubjectKeyExchange, mend,
+		x.Hint(tunnelfile.SubjectKeyExchange, mend,
 			"the key exchange is %s: who records it today may read it with a quantum computer one day; %s", info.Kex, why)
 	}
 	for _, a := range []string{info.Cipher, info.MAC, info.Kex} {
 		if isWeak(a) {
-			x.hint(tunnelfile.SubjectAlgorithms, "on the server: apt upgrade openssh-server", "%s was agreed on, which is weak: the server has nothing better, or the settings allow nothing better", a)
+			x.Hint(tunnelfile.SubjectAlgorithms, "on the server: apt upgrade openssh-server", "%s was agreed on, which is weak: the server has nothing better, or the settings allow nothing better", a)
 		}
 	}
 	if !isWeak(info.Cipher) && !isWeak(info.MAC) && info.Cipher != "" {
-		x.ok(tunnelfile.SubjectAlgorithms, "%s", strings.Join(strings.Fields(info.Cipher+" "+info.MAC), ", "))
+		x.OK(tunnelfile.SubjectAlgorithms, "%s", strings.Join(strings.Fields(info.Cipher+" "+info.MAC), ", "))
 	}
 }
 

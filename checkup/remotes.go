@@ -34,11 +34,11 @@ func (x *examination) remotes(link *sshlink.Link) {
 func (x *examination) remoteInUse(f tunnelfile.Forward, name string) {
 	for _, r := range x.running.Forwards {
 		if r.Kind == f.Kind && r.Text == f.Text && r.State != tunnelfile.Up {
-			x.problem(tunnelfile.SubjectRemote, x.heldMend(f), "%s: %s", name, r.Message)
+			x.Problem(tunnelfile.SubjectRemote, x.heldMend(f), "%s: %s", name, r.Message)
 			return
 		}
 	}
-	x.ok(tunnelfile.SubjectRemote, "%s: the server listens for the tunnel", name)
+	x.OK(tunnelfile.SubjectRemote, "%s: the server listens for the tunnel", name)
 }
 
 // tryRemote asks the server to listen, and where it refuses, whether it would elsewhere.
@@ -56,17 +56,17 @@ func (x *examination) tryRemote(link *sshlink.Link, f tunnelfile.Forward, name s
 	var refused *sshlink.RefusedError
 	switch {
 	case !errors.As(err, &refused):
-		x.problem(tunnelfile.SubjectRemote, "holdfast logs "+x.tunnel.Name+" -n 20", "%s: %v", name, err)
+		x.Problem(tunnelfile.SubjectRemote, "holdfast logs "+x.tunnel.Name+" -n 20", "%s: %v", name, err)
 	case f.Listen.Unix != "":
-		x.problem(tunnelfile.SubjectRemote, "on the server: rm "+shellWord(f.Listen.Unix)+" (and StreamLocalBindUnlink yes in sshd_config, so that it need not be done again)",
+		x.Problem(tunnelfile.SubjectRemote, "on the server: rm "+shellWord(f.Listen.Unix)+" (and StreamLocalBindUnlink yes in sshd_config, so that it need not be done again)",
 			"%s: the server refuses to listen there: a stale socket is in the way, or AllowStreamLocalForwarding forbids it", name)
 	case f.Listen.Port > 0 && f.Listen.Port < 1024 && x.server.User != "root":
-		x.problem(tunnelfile.SubjectRemote, "holdfast edit "+x.tunnel.Name, "%s: the server refuses: ports below 1024 are for root there", name)
+		x.Problem(tunnelfile.SubjectRemote, "holdfast edit "+x.tunnel.Name, "%s: the server refuses: ports below 1024 are for root there", name)
 	case f.Listen.Port > 0 && x.listensElsewhere(link, addr):
-		x.problem(tunnelfile.SubjectRemote, x.heldMend(f),
+		x.Problem(tunnelfile.SubjectRemote, x.heldMend(f),
 			"%s: the server refuses: the port is held there, often by a session of ours that died and that it has not noticed (ClientAliveInterval is 0 by default)", name)
 	default:
-		x.problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: AllowTcpForwarding yes (and PermitListen any); then systemctl reload ssh",
+		x.Problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: AllowTcpForwarding yes (and PermitListen any); then systemctl reload ssh",
 			"%s: the server lets nobody make it listen (AllowTcpForwarding, PermitListen)", name)
 	}
 }
@@ -126,7 +126,7 @@ func (x *examination) answers(link *sshlink.Link, l net.Listener, f tunnelfile.F
 	case <-time.After(answerTime):
 	case <-x.ctx.Done():
 	}
-	x.problem(tunnelfile.SubjectRemote, x.heldMend(f), "%s: the server would listen, but somebody else there answers at %s", name, addr)
+	x.Problem(tunnelfile.SubjectRemote, x.heldMend(f), "%s: the server would listen, but somebody else there answers at %s", name, addr)
 	return false
 }
 
@@ -142,12 +142,12 @@ func (x *examination) reach(link *sshlink.Link, f tunnelfile.Forward, name, addr
 		// The channel is opened on the server, to its own address: nobody in between says no.
 		err := open(x.ctx, link, "tcp", net.JoinHostPort(server.String(), itoa(f.Listen.Port)))
 		if forward.TurnedDown(err) && !forward.Prohibited(err) {
-			x.problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: GatewayPorts clientspecified; then systemctl reload ssh",
+			x.Problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: GatewayPorts clientspecified; then systemctl reload ssh",
 				"%s: the server listens for itself alone, not on %s (GatewayPorts)", name, addr)
 			return
 		}
 	}
-	x.ok(tunnelfile.SubjectRemote, "%s: the server would listen", name)
+	x.OK(tunnelfile.SubjectRemote, "%s: the server would listen", name)
 }
 
 // remoteTarget tries what is here behind a RemoteForward.
@@ -162,10 +162,10 @@ func (x *examination) remoteTarget(f tunnelfile.Forward, name string) {
 	switch {
 	case err == nil:
 		c.Close()
-		x.ok(tunnelfile.SubjectTarget, "%s: %s takes connections here", name, addr)
+		x.OK(tunnelfile.SubjectTarget, "%s: %s takes connections here", name, addr)
 	case errors.Is(err, syscall.ECONNREFUSED) && f.Target.Unix == "":
-		x.problem(tunnelfile.SubjectTarget, "ss -ltn sport = :"+itoa(f.Target.Port), "%s: %s, here", name, forward.Reason(addr, err))
+		x.Problem(tunnelfile.SubjectTarget, "ss -ltn sport = :"+itoa(f.Target.Port), "%s: %s, here", name, forward.Reason(addr, err))
 	default:
-		x.problem(tunnelfile.SubjectTarget, "", "%s: %s, here", name, forward.Reason(addr, err))
+		x.Problem(tunnelfile.SubjectTarget, "", "%s: %s, here", name, forward.Reason(addr, err))
 	}
 }

@@ -13,42 +13,42 @@ const deadAfter = 5 * time.Minute
 
 // settings looks for settings that make a tunnel less sturdy, or less safe, than it could be.
 func (x *examination) settings() {
-	before := len(x.findings)
+	before := len(x.Findings)
 	r := x.server
 	switch noticed := r.ServerAliveInterval * time.Duration(r.ServerAliveCountMax); {
 	case r.ServerAliveInterval == 0:
-		x.hint(tunnelfile.SubjectSettings, x.set("SSH.ServerAliveInterval=10"),
+		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ServerAliveInterval=10"),
 			"ServerAliveInterval=0%s: while nothing is sent, nobody notices that the server is gone", x.place("ServerAliveInterval"))
 	case noticed > deadAfter:
-		x.hint(tunnelfile.SubjectSettings, x.set("SSH.ServerAliveInterval=10", "SSH.ServerAliveCountMax=3"),
+		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ServerAliveInterval=10", "SSH.ServerAliveCountMax=3"),
 			"ServerAliveInterval times ServerAliveCountMax is %s: so long it may take to notice that the server is gone", tunnelfile.FormatSpan(noticed))
 	}
 	if !r.ExitOnForwardFailure {
-		x.hint(tunnelfile.SubjectSettings, x.set("SSH.ExitOnForwardFailure=yes"),
+		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ExitOnForwardFailure=yes"),
 			"ExitOnForwardFailure=no%s: a forward that the server refuses does not keep the tunnel from being called up", x.place("ExitOnForwardFailure"))
 	}
 	if r.ConnectTimeout == 0 {
-		x.hint(tunnelfile.SubjectSettings, x.set("SSH.ConnectTimeout=15"),
+		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ConnectTimeout=15"),
 			"ConnectTimeout=none%s: an attempt at a server that does not answer takes minutes", x.place("ConnectTimeout"))
 	}
 	switch r.Option("stricthostkeychecking") {
 	case "no", "off", "false":
-		x.hint(tunnelfile.SubjectSettings, x.set("SSH.StrictHostKeyChecking=accept-new"),
+		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.StrictHostKeyChecking=accept-new"),
 			"StrictHostKeyChecking=no%s: whoever answers first is taken for the server", x.place("StrictHostKeyChecking"))
 	}
 	if path := r.OwnMaster(x.ctx); path != "" && r.Transport == tunnelfile.TransportOpenSSH {
-		x.hint(tunnelfile.SubjectSettings, x.set("SSH.ControlPath=none"),
+		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ControlPath=none"),
 			"the tunnel rides on a ControlMaster of yours, %s, and is cut when that ends", home(path))
 	}
 	x.weak()
 	if r.NoSSH {
-		x.hint(tunnelfile.SubjectSSH, "", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh cannot be had")
+		x.Hint(tunnelfile.SubjectSSH, "", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh cannot be had")
 	}
 	if len(x.forwards.Forwards) == 0 {
-		x.hint(tunnelfile.SubjectSettings, x.set("LocalForward='8080 localhost:80'"), "there is no forward: the connection carries nothing")
+		x.Hint(tunnelfile.SubjectSettings, x.set("LocalForward='8080 localhost:80'"), "there is no forward: the connection carries nothing")
 	}
-	if len(x.findings) == before {
-		x.ok(tunnelfile.SubjectSettings, "nothing in the settings makes it less sturdy; transport %s (%s)", r.Transport, r.Reason)
+	if len(x.Findings) == before {
+		x.OK(tunnelfile.SubjectSettings, "nothing in the settings makes it less sturdy; transport %s (%s)", r.Transport, r.Reason)
 	}
 }
 
@@ -67,7 +67,7 @@ func (x *examination) weak() {
 		case "Ciphers", "MACs", "KexAlgorithms", "HostKeyAlgorithms", "PubkeyAcceptedAlgorithms":
 			weak := slices.DeleteFunc(strings.Split(e.Value, ","), func(a string) bool { return !isWeak(a) })
 			if e.Written && len(weak) > 0 {
-				x.hint(tunnelfile.SubjectAlgorithms, "", "%s (%s) allows %s, which is weak: take it out unless this server has nothing better",
+				x.Hint(tunnelfile.SubjectAlgorithms, "", "%s (%s) allows %s, which is weak: take it out unless this server has nothing better",
 					e.Keyword, home(e.Source), strings.Join(weak, ", "))
 			}
 		}

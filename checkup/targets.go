@@ -55,21 +55,21 @@ func (x *examination) target(f tunnelfile.Forward, err error) {
 	_, addr := forward.Target(f)
 	switch {
 	case forward.Prohibited(err) && f.Target.Unix != "":
-		x.problem(tunnelfile.SubjectTarget, "on the server, in sshd_config: AllowStreamLocalForwarding yes; then systemctl reload ssh",
+		x.Problem(tunnelfile.SubjectTarget, "on the server, in sshd_config: AllowStreamLocalForwarding yes; then systemctl reload ssh",
 			"%s: %s", name, forward.Reason(addr, err))
 	case forward.Prohibited(err) && f.SOCKS():
-		x.problem(tunnelfile.SubjectTarget, allowTCP, "%s: the server does not let clients connect anywhere (AllowTcpForwarding, PermitOpen)", name)
+		x.Problem(tunnelfile.SubjectTarget, allowTCP, "%s: the server does not let clients connect anywhere (AllowTcpForwarding, PermitOpen)", name)
 	case forward.Prohibited(err):
-		x.problem(tunnelfile.SubjectTarget, allowTCP, "%s: %s", name, forward.Reason(addr, err))
+		x.Problem(tunnelfile.SubjectTarget, allowTCP, "%s: %s", name, forward.Reason(addr, err))
 	case f.SOCKS() && (err == nil || forward.TurnedDown(err)):
-		x.ok(tunnelfile.SubjectTarget, "%s: the server lets clients connect", name)
+		x.OK(tunnelfile.SubjectTarget, "%s: the server lets clients connect", name)
 	case err == nil:
-		x.ok(tunnelfile.SubjectTarget, "%s: %s takes connections", name, addr)
+		x.OK(tunnelfile.SubjectTarget, "%s: %s takes connections", name, addr)
 	case f.Target.Unix != "": // sshd gives one answer for all reasons
-		x.problem(tunnelfile.SubjectTarget, "on the server: ls -l "+shellWord(addr)+"; ss -xl src "+shellWord(addr),
+		x.Problem(tunnelfile.SubjectTarget, "on the server: ls -l "+shellWord(addr)+"; ss -xl src "+shellWord(addr),
 			"%s: the server cannot open %s: nobody listens there, %s may not, or AllowStreamLocalForwarding forbids it", name, addr, x.server.User)
 	default:
-		x.problem(tunnelfile.SubjectTarget, "on the server: nc -vz "+shellWord(f.Target.Host)+" "+itoa(f.Target.Port),
+		x.Problem(tunnelfile.SubjectTarget, "on the server: nc -vz "+shellWord(f.Target.Host)+" "+itoa(f.Target.Port),
 			"%s: %s, as the server sees it", name, forward.Reason(addr, err))
 	}
 }

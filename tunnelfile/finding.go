@@ -1,5 +1,7 @@
 package tunnelfile
 
+import "fmt"
+
 // Finding is one thing that was looked at because somebody asked what would keep a tunnel
 // from staying up. `holdfast-tunnel --check --login --json` writes a list of them, and the
 // command line reads it. As JSON its members are added to, never renamed or removed.
@@ -42,3 +44,25 @@ const (
 	SubjectTarget      = "target"       // where a LocalForward leads
 	SubjectRemote      = "remote"       // a listening socket on the server
 )
+
+// Findings are collected in the order in which things were looked at.
+type Findings []Finding
+
+// OK adds that a thing is well.
+func (fs *Findings) OK(subject, format string, args ...any) {
+	fs.add(subject, FindingOK, "", format, args...)
+}
+
+// Hint adds that a thing works, and could be better.
+func (fs *Findings) Hint(subject, mend, format string, args ...any) {
+	fs.add(subject, Hint, mend, format, args...)
+}
+
+// Problem adds that a thing does not work, or will not last.
+func (fs *Findings) Problem(subject, mend, format string, args ...any) {
+	fs.add(subject, Trouble, mend, format, args...)
+}
+
+func (fs *Findings) add(subject string, severity Severity, mend, format string, args ...any) {
+	*fs = append(*fs, Finding{Subject: subject, Severity: severity, Message: fmt.Sprintf(format, args...), Mend: mend})
+}

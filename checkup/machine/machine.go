@@ -29,9 +29,9 @@ const commandTime = 5 * time.Second
 
 // examination is the machine being looked at.
 type examination struct {
-	ctx      context.Context
-	o        Options
-	findings []tunnelfile.Finding
+	tunnelfile.Findings
+	ctx context.Context
+	o   Options
 }
 
 // Check looks at the machine.
@@ -43,7 +43,7 @@ func Check(ctx context.Context, o Options) []tunnelfile.Finding {
 		x.agent()
 	}
 	x.ssh()
-	return x.findings
+	return x.Findings
 }
 
 // Environment is what the manager gives to the units that it starts, as NAME=VALUE, nil
@@ -97,20 +97,4 @@ func person() string {
 		return u.Username
 	}
 	return ""
-}
-
-func (x *examination) ok(subject, format string, args ...any) {
-	x.add(subject, tunnelfile.FindingOK, "", format, args...)
-}
-
-func (x *examination) hint(subject, mend, format string, args ...any) {
-	x.add(subject, tunnelfile.Hint, mend, format, args...)
-}
-
-func (x *examination) problem(subject, mend, format string, args ...any) {
-	x.add(subject, tunnelfile.Trouble, mend, format, args...)
-}
-
-func (x *examination) add(subject string, severity tunnelfile.Severity, mend, format string, args ...any) {
-	x.findings = append(x.findings, tunnelfile.Finding{Subject: subject, Severity: severity, Message: fmt.Sprintf(format, args...), Mend: mend})
 }

@@ -14,7 +14,7 @@ import (
 func (x *examination) ssh() {
 	path, err := exec.LookPath("ssh")
 	if err != nil {
-		x.hint(tunnelfile.SubjectSSH, "sudo apt install openssh-client", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh cannot be had")
+		x.Hint(tunnelfile.SubjectSSH, "sudo apt install openssh-client", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh cannot be had")
 		return
 	}
 	ctx, cancel := context.WithTimeout(x.ctx, commandTime)
@@ -22,10 +22,10 @@ func (x *examination) ssh() {
 	out, err := exec.CommandContext(ctx, path, "-V").CombinedOutput() // it says so on its standard error
 	text, _, _ := strings.Cut(strings.TrimSpace(string(out)), ",")
 	if err != nil || !strings.HasPrefix(text, "OpenSSH_") {
-		x.hint(tunnelfile.SubjectSSH, "", "%s is not OpenSSH's, or does not run (%s): what ssh_config(5) says may not count", path, text)
+		x.Hint(tunnelfile.SubjectSSH, "", "%s is not OpenSSH's, or does not run (%s): what ssh_config(5) says may not count", path, text)
 		return
 	}
-	x.ok(tunnelfile.SubjectSSH, "%s is %s", path, text)
+	x.OK(tunnelfile.SubjectSSH, "%s is %s", path, text)
 }
 
 // agent looks at whether the units know the agent that this terminal has.
@@ -40,7 +40,7 @@ func (x *examination) agent() {
 		}
 	}
 	if told == x.o.AuthSock {
-		x.ok(tunnelfile.SubjectAgent, "tunnels have the ssh-agent of this terminal")
+		x.OK(tunnelfile.SubjectAgent, "tunnels have the ssh-agent of this terminal")
 		return
 	}
 	conn, err := net.DialTimeout("unix", x.o.AuthSock, time.Second)
@@ -52,5 +52,5 @@ func (x *examination) agent() {
 	if told != "" {
 		what = "have another ssh-agent (" + told + ")"
 	}
-	x.hint(tunnelfile.SubjectAgent, "systemctl --user import-environment SSH_AUTH_SOCK", "tunnels %s, this terminal has %s", what, x.o.AuthSock)
+	x.Hint(tunnelfile.SubjectAgent, "systemctl --user import-environment SSH_AUTH_SOCK", "tunnels %s, this terminal has %s", what, x.o.AuthSock)
 }

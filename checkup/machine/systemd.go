@@ -16,19 +16,19 @@ const oldestSystemd = 252
 func (x *examination) systemd() bool {
 	out, err := run(x.ctx, "systemctl", "--version")
 	if err != nil {
-		x.problem(tunnelfile.SubjectSystemd, "", "there is no systemd here (%v): holdfast-tunnel runs one tunnel without", err)
+		x.Problem(tunnelfile.SubjectSystemd, "", "there is no systemd here (%v): holdfast-tunnel runs one tunnel without", err)
 		return false
 	}
 	if v := systemdVersion(out); v > 0 && v < oldestSystemd {
-		x.problem(tunnelfile.SubjectSystemd, "", "systemd %d is too old: Holdfast needs %d", v, oldestSystemd)
+		x.Problem(tunnelfile.SubjectSystemd, "", "systemd %d is too old: Holdfast needs %d", v, oldestSystemd)
 	}
 	manager, err := show(x.ctx, "systemctl", scope(x.o.System), "show", "-p", "Version", "-p", "SystemState")
 	switch {
 	case err != nil && x.o.System:
-		x.problem(tunnelfile.SubjectSystemd, "", "systemd does not answer: %v", err)
+		x.Problem(tunnelfile.SubjectSystemd, "", "systemd does not answer: %v", err)
 		return false
 	case err != nil:
-		x.problem(tunnelfile.SubjectSystemd, "loginctl enable-linger "+person(),
+		x.Problem(tunnelfile.SubjectSystemd, "loginctl enable-linger "+person(),
 			"your user manager does not answer (%v): log in as the user, not by su or sudo", err)
 		return false
 	}
@@ -36,7 +36,7 @@ func (x *examination) systemd() bool {
 	if x.o.System {
 		what = "systemd"
 	}
-	x.ok(tunnelfile.SubjectSystemd, "%s runs, version %s", what, manager["Version"])
+	x.OK(tunnelfile.SubjectSystemd, "%s runs, version %s", what, manager["Version"])
 	return true
 }
 
@@ -55,7 +55,7 @@ func (x *examination) daemon() {
 	unit, err := show(x.ctx, "systemctl", scope(x.o.System), "show", "holdfastd.service",
 		"-p", "LoadState", "-p", "ActiveState", "-p", "SubState", "-p", "UnitFileState", "-p", "Result", "-p", "NRestarts")
 	if err != nil {
-		x.problem(tunnelfile.SubjectDaemon, "", "its unit cannot be asked for: %v", err)
+		x.Problem(tunnelfile.SubjectDaemon, "", "its unit cannot be asked for: %v", err)
 		return
 	}
 	control := "systemctl " + scope(x.o.System)
@@ -64,13 +64,13 @@ func (x *examination) daemon() {
 	}
 	switch {
 	case unit["LoadState"] != "loaded":
-		x.problem(tunnelfile.SubjectDaemon, "make install, then "+control+" daemon-reload", "holdfastd.service is not installed here (%s)", unit["LoadState"])
+		x.Problem(tunnelfile.SubjectDaemon, "make install, then "+control+" daemon-reload", "holdfastd.service is not installed here (%s)", unit["LoadState"])
 		return
 	case unit["ActiveState"] == "failed":
-		x.problem(tunnelfile.SubjectDaemon, control+" restart holdfastd; journalctl "+journal(x.o.System)+" -u holdfastd -n 20", "holdfastd failed (%s)", unit["Result"])
+		x.Problem(tunnelfile.SubjectDaemon, control+" restart holdfastd; journalctl "+journal(x.o.System)+" -u holdfastd -n 20", "holdfastd failed (%s)", unit["Result"])
 		return
 	case unit["UnitFileState"] == "masked":
-		x.problem(tunnelfile.SubjectDaemon, control+" unmask holdfastd", "holdfastd.service is masked")
+		x.Problem(tunnelfile.SubjectDaemon, control+" unmask holdfastd", "holdfastd.service is masked")
 		return
 	}
 	enabled := unit["UnitFileState"] == "enabled" || unit["UnitFileState"] == "enabled-runtime"
@@ -80,12 +80,12 @@ func (x *examination) daemon() {
 	}
 	switch {
 	case enabled:
-		x.ok(tunnelfile.SubjectDaemon, "holdfastd %s, and starts by itself", running)
+		x.OK(tunnelfile.SubjectDaemon, "holdfastd %s, and starts by itself", running)
 	case x.o.Auto:
-		x.problem(tunnelfile.SubjectDaemon, control+" enable --now holdfastd",
+		x.Problem(tunnelfile.SubjectDaemon, control+" enable --now holdfastd",
 			"holdfastd %s, and does not start by itself: after the next start tunnels with Start=auto wait until somebody asks for one", running)
 	default:
-		x.hint(tunnelfile.SubjectDaemon, control+" enable --now holdfastd", "holdfastd %s, and does not start by itself", running)
+		x.Hint(tunnelfile.SubjectDaemon, control+" enable --now holdfastd", "holdfastd %s, and does not start by itself", running)
 	}
 }
 
@@ -105,13 +105,13 @@ func (x *examination) linger() {
 	session, err := show(x.ctx, "loginctl", "show-user", who, "-p", "Linger", "-p", "Display")
 	switch {
 	case err != nil:
-		x.hint(tunnelfile.SubjectLinger, "loginctl enable-linger "+who, "whether tunnels outlive a logout cannot be seen here: %v", err)
+		x.Hint(tunnelfile.SubjectLinger, "loginctl enable-linger "+who, "whether tunnels outlive a logout cannot be seen here: %v", err)
 	case session["Linger"] == "yes":
-		x.ok(tunnelfile.SubjectLinger, "tunnels start at boot and outlive a logout (lingering is on)")
+		x.OK(tunnelfile.SubjectLinger, "tunnels start at boot and outlive a logout (lingering is on)")
 	case session["Display"] != "":
-		x.hint(tunnelfile.SubjectLinger, "loginctl enable-linger "+who, "tunnels end when you log out of the desktop, and start at the next login (lingering is off)")
+		x.Hint(tunnelfile.SubjectLinger, "loginctl enable-linger "+who, "tunnels end when you log out of the desktop, and start at the next login (lingering is off)")
 	default:
-		x.problem(tunnelfile.SubjectLinger, "loginctl enable-linger "+who, "tunnels end when your last session does, and start at the next login (lingering is off)")
+		x.Problem(tunnelfile.SubjectLinger, "loginctl enable-linger "+who, "tunnels end when your last session does, and start at the next login (lingering is off)")
 	}
 }
 
