@@ -162,6 +162,18 @@ func TestHostKeyStandings(t *testing.T) {
 		})
 	}
 
+	// Through a ProxyCommand, as ssh would go.
+	byProxy := filepath.Join(t.TempDir(), "config")
+	write(t, byProxy, fmt.Sprintf("Host host\n HostName no-such-host.invalid\n ProxyCommand nc 127.0.0.1 %d\n UserKnownHostsFile /dev/null\n GlobalKnownHostsFile /dev/null\n", s.Port))
+	testbed.Need(t, "nc")
+	proxied, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: byProxy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := proxied.HostKeys(t.Context()); err != nil || len(keys.New()) != 3 || keys.Host != "no-such-host.invalid" {
+		t.Errorf("%+v, %v", keys, err)
+	}
+
 	// A certificate whose authority is known needs no line of its own.
 	authority := testbed.NewKey(t, filepath.Join(t.TempDir(), "ca"), "ed25519", "")
 	run(t, "ssh-keygen", "-q", "-s", authority.File, "-I", "host", "-h", "-n", "127.0.0.1", s.HostKeys[0].File+".pub")

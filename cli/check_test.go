@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// TestStateFinding: what the tunnel does is a problem only where a person must do something.
+func TestStateFinding(t *testing.T) {
+	for _, c := range []struct {
+		state    tunnelfile.State
+		start    tunnelfile.StartMode
+		status   string
+		severity tunnelfile.Severity
+		subject  string
+		mend     string
+	}{
+		{tunnelfile.Up, tunnelfile.StartAuto, "1 forward", tunnelfile.FindingOK, tunnelfile.SubjectState, ""},
+		{tunnelfile.Listening, tunnelfile.StartOnDemand, "", tunnelfile.FindingOK, tunnelfile.SubjectState, ""},
+		{tunnelfile.Inactive, tunnelfile.StartManual, "", tunnelfile.FindingOK, tunnelfile.SubjectState, ""},
+		{tunnelfile.Inactive, tunnelfile.StartAuto, "", tunnelfile.Hint, tunnelfile.SubjectState, "holdfast up web"},
+		{tunnelfile.Offline, tunnelfile.StartAuto, "NeverOn=Hotel*: on 'Hotel 3' now", tunnelfile.Hint, tunnelfile.SubjectNetwork, "holdfast edit web"},
+		{tunnelfile.Offline, tunnelfile.StartAuto, "no network", tunnelfile.Hint, tunnelfile.SubjectState, ""},
+		{tunnelfile.Retrying, tunnelfile.StartAuto, "in 8s", tunnelfile.Hint, tunnelfile.SubjectState, "holdfast logs web"},
+		{tunnelfile.Blocked, tunnelfile.StartAuto, "needs a passphrase", tunnelfile.Trouble, tunnelfile.SubjectState, "holdfast up web"},
+		{tunnelfile.Failed, tunnelfile.StartAuto, "", tunnelfile.Trouble, tunnelfile.SubjectState, "holdfast logs web"},
+	} {
+		f := stateFinding(dbusapi.Tunnel{Name: "web", State: c.state, StartMode: c.start, Status: c.status})
+		if f.Severity != c.severity || f.Subject != c.subject || !strings.HasPrefix(f.Mend, c.mend) || c.mend == "" && f.Mend != "" || f.Message == "" {
+			t.Errorf("%s, %s: %+v", c.state, c.start, f)
+		}
+	}
+}
+
+// TestUnitEnvironment: the manager's block counts, and of the terminal's only what a manager
+// sets by itself.
+func TestUnitEnvironment(t *testing.T) {
+	got := unitEnvironment([]string{"PATH=/unit", "LANG=C"}, []string{"PATH=/mine", "HOME=/home/me", "SSH_AUTH_SOCK=/tmp/agent", "DISPLAY=:0"})
+	if want := []string{"PATH=/unit", "LANG=C", "HOME=/home/me"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	got = serviceEnvironment([]tunnelfile.Setting{{Key: "MemoryMax", Value: "1G"}, {Key: "Environment", Value: "A=1 B=2"}, {Key: "Environment", Value: `C="x y"`}, {Key: "Environment", Value: "D=%t/x"}})
+	if want := []string{"A=1", "B=2"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestNamesToCheck: tunnels with broken files are looked at too, and a typo is told.
+func TestNamesToCheck(t *testing.T) {
+	tunnels := []tunnelfile.Tunnel{{Name: "web"}, {Name: "db"}}
+	problems := tunnelfile.Problems{{Path: "/x/bad.tunnel", Line: 3}, {Path: "/x/web.tunnel.d/1.conf"}}
+	names, err := namesToCheck(nil, tunnels, problems)
+	if err != nil || !slices.Equal(names, []string{"bad", "db", "web"}) {
+		t.Errorf("%q, %v", names, err)
+	}
+	if names, err := namesToCheck([]string{"b*"}, tunnels, problems); err != nil || !slices.Equal(names, []string{"bad"}) {
+		t.Errorf("%q, %v", names, err)
+	}
+	if _, err := namesToCheck([]string{"wep"}, tunnels, problems); err == nil {
+		t.Error("a tunnel that is not there")
+	}
+}
