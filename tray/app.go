@@ -164,6 +164,7 @@ func (a *App) prompter() *Prompter {
 		Keyring:   a.Keyring,
 		Declined:  a.Declined,
 		Connected: a.Client.AwaitConnection,
+		Tell:      a.Notifier.Show,
 		Log:       a.Log,
 		About: func(ctx context.Context, tunnel string) string {
 			t, _ := a.Client.Tunnel(ctx, tunnel)

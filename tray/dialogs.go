@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net/url"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // FindDialog is the program that asks: $SSH_ASKPASS, else the first of zenity, kdialog
@@ -38,6 +40,9 @@ func FindDialog(e Environment, lookPath func(string) (string, error)) (Dialog, e
 	return nil, errors.New("nothing to ask with: install zenity, kdialog or a pinentry, or set SSH_ASKPASS")
 }
 
+// waitDelay is how long what a dialog left behind may keep its output open.
+const waitDelay = time.Second
+
 // program is a dialog's.
 type program struct {
 	path string
@@ -47,6 +52,7 @@ type program struct {
 func (p program) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.path, args...)
 	cmd.Env = p.env
+	cmd.WaitDelay = waitDelay
 	return cmd
 }
 
@@ -98,7 +104,7 @@ type zenity struct{ program }
 
 func (z zenity) Ask(ctx context.Context, q Question) (string, error) {
 	// GTK takes an underscore in this text for an access key.
-	args := []string{"--entry", "--title", q.Title, "--text", strings.ReplaceAll(q.Text, "_", "__"), "--width", "420"}
+	args := []string{"--entry", "--title", q.Title, "--text", strings.ReplaceAll(unescaped(q.Text), "_", "__"), "--width", "420"}
 	if !q.Echo {
 		args = append(args, "--hide-text")
 	}
@@ -110,6 +116,10 @@ func (z zenity) Confirm(ctx context.Context, q Question) (bool, error) {
 		"--ok-label", q.Yes, "--cancel-label", q.No, "--width", "420"))
 }
 
+// unescaped is a text in which zenity and kdialog find no escape like \n: a Windows account
+// has a backslash in its name.
+func unescaped(text string) string { return strings.ReplaceAll(text, `\`, `\\`) }
+
 type kdialog struct{ program }
 
 func (k kdialog) Ask(ctx context.Context, q Question) (string, error) {
@@ -117,11 +127,30 @@ func (k kdialog) Ask(ctx context.Context, q Question) (string, error) {
 	if q.Echo {
 		kind = "--inputbox"
 	}
-	return run(k.command(ctx, "--title", q.Title, kind, q.Text))
+	return k.run(k.command(ctx, "--title", q.Title, kind, asHTML(q.Text)))
 }
 
 func (k kdialog) Confirm(ctx context.Context, q Question) (bool, error) {
-	return yesNo(k.command(ctx, "--title", q.Title, "--yes-label", q.Yes, "--no-label", q.No, "--yesno", q.Text))
+	_, err := k.run(k.command(ctx, "--title", q.Title, "--yes-label", q.Yes, "--no-label", q.No, "--yesno", asHTML(q.Text)))
+	if errors.Is(err, errDeclined) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// asHTML is a text as it is: Qt takes one for HTML when it looks so, and this one may be a
+// server's.
+func asHTML(text string) string {
+	return `<p style="white-space: pre-wrap">` + html.EscapeString(unescaped(text)) + "</p>"
+}
+
+// run is run, but a question that is closed ends with 2: 1 is the button for no.
+func (k kdialog) run(cmd *exec.Cmd) (string, error) {
+	answer, err := run(cmd)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 2 {
+		return "", errDeclined
+	}
+	return answer, err
 }
 
 // pinentry speaks the Assuan protocol, see the manual of pinentry, "Protocol".
@@ -153,6 +182,8 @@ func (p pinentry) converse(ctx context.Context, q Question, commands ...string) 
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
+	// What a dialog left behind may keep its output open.
+	defer context.AfterFunc(ctx, func() { _ = out.Close() })()
 	defer func() {
 		_ = in.Close()
 		_ = cmd.Wait()

@@ -38,7 +38,9 @@ type Prompter struct {
 	About func(ctx context.Context, tunnel string) string
 	// Connected waits until the tunnel has an SSH connection that is younger than since.
 	Connected func(ctx context.Context, tunnel string, since time.Time) error
-	Log       *slog.Logger
+	// Tell tells what needs no answer.
+	Tell func(Notice)
+	Log  *slog.Logger
 
 	offers offers
 }
@@ -69,6 +71,11 @@ func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bo
 
 // Confirm is dbusapi.Agent.
 func (p *Prompter) Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error) {
+	if kind == "touch" { // the key is the answer
+		q := p.question(ctx, tunnel, prompt, true)
+		p.Tell(Notice{Key: "touch", Title: "Touch your security key", Body: q.Text})
+		return true, nil
+	}
 	dialog, err := p.Dialog()
 	if err != nil {
 		return false, err

@@ -37,7 +37,8 @@ func prompter(d *scripted, k keyring.Keyring) *Prompter {
 	d.confirmed = make(chan Question, 4)
 	return &Prompter{Dialog: func() (Dialog, error) { return d, nil }, Keyring: k, Log: slog.New(slog.DiscardHandler),
 		About:     func(context.Context, string) string { return "me@server" },
-		Connected: func(context.Context, string, time.Time) error { return nil }}
+		Connected: func(context.Context, string, time.Time) error { return nil },
+		Tell:      func(Notice) {}}
 }
 
 const passphrasePrompt = "Enter passphrase for key '/h/id': "
@@ -60,6 +61,15 @@ func TestPrompterAsks(t *testing.T) {
 		}
 	case <-time.After(5 * time.Second):
 		t.Error("not remembered, although the person said yes")
+	}
+}
+
+func TestPrompterTouch(t *testing.T) {
+	p := prompter(&scripted{err: errors.New("a dialog nobody can answer")}, nil)
+	var told Notice
+	p.Tell = func(n Notice) { told = n }
+	if yes, err := p.Confirm(t.Context(), "db", "touch", "Confirm user presence for key ED25519-SK"); !yes || err != nil || !strings.Contains(told.Body, "ED25519-SK") {
+		t.Errorf("%v, %v, told %+v", yes, err, told)
 	}
 }
 

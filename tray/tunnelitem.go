@@ -83,10 +83,10 @@ func clock(t, now time.Time) string {
 
 // forwardItem is one forward: a click copies where it listens, or opens it.
 func forwardItem(t dbusapi.Tunnel, i int, f tunnelfile.ForwardReport) Item {
-	item := Item{Key: key("copy", t.Name, strconv.Itoa(i)), Label: "Copy " + f.Listen}
+	item := Item{Key: key("copy", t.Name, strconv.Itoa(i)), Label: "Copy " + copied(f)}
 	switch {
 	case f.Kind == tunnelfile.RemoteForward:
-		item.Label = "Copy the server's " + f.Listen
+		item.Label = "Copy the server's " + copied(f)
 	case webAddress(f) != "":
 		item.Key, item.Label = key("open", t.Name, strconv.Itoa(i)), "Open "+webAddress(f)
 	}
@@ -102,8 +102,22 @@ func forwardItem(t dbusapi.Tunnel, i int, f tunnelfile.ForwardReport) Item {
 	return item
 }
 
-// copied is what a click on a forward puts on the clipboard: where it listens.
-func copied(f tunnelfile.ForwardReport) string { return f.Listen }
+// copied is what a click on a forward puts on the clipboard: where to connect to.
+func copied(f tunnelfile.ForwardReport) string {
+	if host, port, err := net.SplitHostPort(f.Listen); err == nil && f.Kind != tunnelfile.RemoteForward && !strings.HasPrefix(f.Listen, "/") {
+		return net.JoinHostPort(here(host), port)
+	}
+	return f.Listen
+}
+
+// here is a host to connect to for one to listen on.
+func here(host string) string {
+	switch host {
+	case "", "*", "0.0.0.0", "::":
+		return "localhost"
+	}
+	return host
+}
 
 // webAddress is the address of a local forward that leads to a web server, going by
 // the port it leads to; "" for others.
@@ -127,8 +141,5 @@ func webAddress(f tunnelfile.ForwardReport) string {
 	if err != nil { // a port alone
 		host, port = "localhost", f.Listen
 	}
-	if host == "" || host == "*" || host == "0.0.0.0" || host == "::" {
-		host = "localhost"
-	}
-	return scheme + "://" + net.JoinHostPort(host, port) + "/"
+	return scheme + "://" + net.JoinHostPort(here(host), port) + "/"
 }

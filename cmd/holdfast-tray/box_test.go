@@ -27,11 +27,65 @@ import (
 func TestEncryptedKey(t *testing.T) {
 	testbed.NeedBox(t)
 	testbed.Need(t, "Xvfb", "xfwm4", "zenity", "xdotool", "gnome-keyring-daemon")
+	binary := installed(t)
+	server := testbed.StartServer(t, testbed.ServerOptions{})
+	const passphrase = "open sesame"
+	key := testbed.NewKey(t, filepath.Join(server.Dir, "locked"), "ed25519", passphrase)
+	server.Authorize(key.AuthorizedKey())
+	unlockKeyring(t)
+	screen(t)
+	windowManager(t)
+	notifications := serveNotifications(t)
+	w, _ := watch(t)
+
+	// Nobody is there to ask yet.
+	client := apitest.Dial(t)
+	text := fmt.Sprintf("[Tunnel]\nDestination=%s\nLocalForward=127.0.0.1:%d 127.0.0.1:9\n\n[SSH]\nIdentityFile=%s\nIdentitiesOnly=yes\nIdentityAgent=none\nUserKnownHostsFile=%s\n",
+		server.Destination(), testbed.FreePort(t), key.File, server.KnownHosts)
+	if err := client.AddTunnel(t.Context(), "locked", text); err != nil {
+		t.Fatal(err)
+	}
+	reach(t, client, "locked", tunnelfile.Blocked)
+
+	first := start(t, binary)
+	w.icon(t)
+	select {
+	case title := <-notifications:
+		if title != "locked needs you" {
+			t.Errorf("notification %q", title)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("no notification")
+	}
+	// The tunnel is tried again as soon as there is an agent, which is asked: the dialog comes by itself.
+	answer(t, "Holdfast: locked", "type", passphrase)
+	reach(t, client, "locked", tunnelfile.Up)
+	answer(t, "Holdfast", "key", "Right") // from "Not this one" to "Remember"
+
+	// The day after: nothing of this tray, this daemon or this worker is left.
+	eventually(t, "a passphrase in the keyring", func() bool {
+		out, _ := testbed.Output("busctl", "--user", "call", "org.freedesktop.secrets", "/org/freedesktop/secrets",
+			"org.freedesktop.Secret.Service", "SearchItems", "a{ss}", "1", "service", "holdfast")
+		return strings.Contains(out, "/org/freedesktop/secrets/collection/")
+	})
+	_ = first.Process.Kill()
+	<-first.done
+	if out, err := testbed.Output("systemctl", "--user", "stop", "holdfastd", "holdfast-tunnel@locked.service"); err != nil {
+		t.Fatal(err, out)
+	}
+	// Nor is the tray needed for it: who needs the passphrase looks into the keyring.
+	reach(t, apitest.Dial(t), "locked", tunnelfile.Up)
+}
+
+// installed installs what make has built for the person who runs the test, and returns
+// a tray with the race detector.
+func installed(t *testing.T) string {
+	t.Helper()
 	home, err := os.UserHomeDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary, err := filepath.Abs("../../bin/holdfast-tray")
+	binary, err := filepath.Abs("../../bin/tests/holdfast-tray")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,10 +101,6 @@ func TestEncryptedKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	server := testbed.StartServer(t, testbed.ServerOptions{})
-	const passphrase = "open sesame"
-	key := testbed.NewKey(t, filepath.Join(server.Dir, "locked"), "ed25519", passphrase)
-	server.Authorize(key.AuthorizedKey())
 	t.Cleanup(func() {
 		if t.Failed() {
 			journal, _ := testbed.Output("journalctl", "--user", "-n", "60", "--no-pager", "-o", "cat")
@@ -58,78 +108,24 @@ func TestEncryptedKey(t *testing.T) {
 		}
 		testbed.Output("systemctl", "--user", "stop", "holdfastd", "holdfast-tunnel@*")
 		os.RemoveAll(filepath.Join(home, ".config/holdfast"))
+		os.RemoveAll(filepath.Join(home, ".local/state/holdfast"))
 	})
-	unlockKeyring(t)
-	screen(t)
-	wm := exec.Command("xfwm4", "--compositor=off")
-	if err := wm.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = wm.Process.Kill()
-		_ = wm.Wait()
-	})
-	notifications := serveNotifications(t)
-	w, _ := watch(t)
-
-	// Nobody is there to ask yet.
-	client := apitest.Dial(t)
-	text := fmt.Sprintf("[Tunnel]\nDestination=%s\nLocalForward=127.0.0.1:%d 127.0.0.1:9\n\n[SSH]\nIdentityFile=%s\nIdentitiesOnly=yes\nIdentityAgent=none\nUserKnownHostsFile=%s\n",
-		server.Destination(), testbed.FreePort(t), key.File, server.KnownHosts)
-	if err := client.AddTunnel(t.Context(), "locked", text); err != nil {
-		t.Fatal(err)
-	}
-	reach(t, client, tunnelfile.Blocked)
-
-	first := start(t, binary)
-	w.icon(t)
-	select {
-	case title := <-notifications:
-		if title != "locked needs you" {
-			t.Errorf("notification %q", title)
-		}
-	case <-time.After(20 * time.Second):
-		t.Error("no notification")
-	}
-	// The tunnel is tried again as soon as there is an agent, which is asked: the dialog comes by itself.
-	answer(t, "Holdfast: locked", "type", passphrase)
-	reach(t, client, tunnelfile.Up)
-	answer(t, "Holdfast", "key", "Right") // from "Not this one" to "Remember"
-
-	// The day after: nothing of this tray, this daemon or this worker is left.
-	eventually(t, "a passphrase in the keyring", func() bool {
-		out, _ := testbed.Output("busctl", "--user", "call", "org.freedesktop.secrets", "/org/freedesktop/secrets",
-			"org.freedesktop.Secret.Service", "SearchItems", "a{ss}", "1", "service", "holdfast")
-		return strings.Contains(out, "/org/freedesktop/secrets/collection/")
-	})
-	_ = first.Process.Kill()
-	<-first.done
-	if out, err := testbed.Output("systemctl", "--user", "stop", "holdfastd", "holdfast-tunnel@locked.service"); err != nil {
-		t.Fatal(err, out)
-	}
-	// Nor is the tray needed for it: who needs the passphrase looks into the keyring.
-	reach(t, apitest.Dial(t), tunnelfile.Up)
+	return binary
 }
 
 // reach waits until the tunnel is in a state.
-func reach(t *testing.T, c *dbusapi.Client, state tunnelfile.State) {
+func reach(t *testing.T, c *dbusapi.Client, name string, state tunnelfile.State) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	last, err := c.Wait(ctx, func(s dbusapi.Snapshot) bool {
-		one, _ := s.Tunnel("locked")
+		one, _ := s.Tunnel(name)
 		return one.State == state
 	})
 	if err != nil {
-		one, _ := last.Tunnel("locked")
-		t.Fatalf("not %s but %s, %s: %v", state, one.State, one.Status, err)
+		one, _ := last.Tunnel(name)
+		t.Fatalf("%s: not %s but %s, %s: %v", name, state, one.State, one.Status, err)
 	}
-}
-
-// windows is the visible windows with this title.
-func windows(title string) []string {
-	out, _ := exec.Command("xdotool", "search", "--onlyvisible", "--name", "^"+title+"$").Output()
-	return strings.Fields(string(out))
 }
 
 // answer does something in a dialog, and then presses Return.

@@ -371,3 +371,30 @@ func (p process) status(t *testing.T) int {
 		return 0
 	}
 }
+
+// background runs a program until the test ends.
+func background(t testing.TB, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+// windowManager starts one, so that windows get the keyboard, and waits until it is there.
+func windowManager(t testing.TB) {
+	t.Helper()
+	background(t, "xfwm4", "--compositor=off")
+	eventually(t, "a window manager", func() bool { return exec.Command("xdotool", "get_num_desktops").Run() == nil })
+}
+
+// windows is the visible windows with this title.
+func windows(title string) []string {
+	out, _ := exec.Command("xdotool", "search", "--onlyvisible", "--name", "^"+title+"$").Output()
+	return strings.Fields(string(out))
+}

@@ -159,20 +159,6 @@ func tool(t *testing.T, name string, args ...string) {
 	}
 }
 
-// background runs a program until the test ends.
-func background(t *testing.T, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	return cmd
-}
-
 // desktop is a session with a window manager, a panel and a notification server.
 func desktop(t *testing.T, dark bool) *backend {
 	t.Helper()
@@ -211,7 +197,7 @@ func desktop(t *testing.T, dark bool) *backend {
 		t.Fatal(err)
 	}
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", strings.TrimSpace(address))
-	background(t, "xfwm4", "--compositor=off")
+	windowManager(t)
 	background(t, "dunst", "-conf", "/dev/null")
 	background(t, "xfce4-panel", "--disable-wm-check")
 	conn := apitest.Connect(t)
