@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,10 @@ type Host struct {
 
 	// Locate is the address of a tunnel's server, zero where only the DNS knows it.
 	Locate func(context.Context, tunnelfile.Tunnel) netip.Addr
+
+	// SSHConfig is what ssh_config(5) says of how a tunnel listens here, where it says
+	// anything, in the form of [SSH]. It may run ssh. Nil: nothing.
+	SSHConfig func(tunnelfile.Tunnel) []tunnelfile.Setting
 }
 
 // design is what a tunnel's units are to be.
@@ -60,9 +65,12 @@ var sandbox = []systemdctl.Setting{
 	{Key: "RestrictAddressFamilies", Value: "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_VSOCK"},
 }
 
-// designOf turns a tunnel into its units (pure but for Host.Lookup). Problems are
-// settings that systemd would not take and addresses that cannot be listened on.
+// designOf turns a tunnel into its units (pure but for Host.Lookup and Host.SSHConfig). Problems
+// are settings that systemd would not take and addresses that cannot be listened on.
 func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
+	if h.SSHConfig != nil && listensHere(t) {
+		t.SSH = append(slices.Clip(t.SSH), h.SSHConfig(t)...) // behind the file's own: the first counts
+	}
 	d := design{unlink: sshSetting(t, "StreamLocalBindUnlink") == "" || yes(sshSetting(t, "StreamLocalBindUnlink"))}
 	var problems tunnelfile.Problems
 	d.listen, problems = listenersOf(t, h)

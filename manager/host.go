@@ -25,7 +25,7 @@ const lookupTime = 5 * time.Second
 // the daemon's own, else from PATH.
 func ThisHost() (Host, error) {
 	path, err := findProgram()
-	return Host{Program: path, IPv6: hasIPv6(), Lookup: lookup, Locate: locate}, err
+	return Host{Program: path, IPv6: hasIPv6(), Lookup: lookup, Locate: locate, SSHConfig: sshConfig}, err
 }
 
 func findProgram() (string, error) {
@@ -74,4 +74,22 @@ func locate(ctx context.Context, t tunnelfile.Tunnel) netip.Addr {
 	}
 	addr, _ := netip.ParseAddr(host)
 	return addr
+}
+
+// sshConfig asks ssh_config(5) how a tunnel listens. The worker goes by the same, and would
+// listen beside its socket unit where the two differ.
+func sshConfig(t tunnelfile.Tunnel) []tunnelfile.Setting {
+	if !sshlink.ConfigMentions("GatewayPorts", "StreamLocalBindMask", "StreamLocalBindUnlink") {
+		return nil
+	}
+	r, err := sshlink.Resolve(context.Background(), sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: tunnelfile.TransportNative})
+	if err != nil {
+		return nil // what is wrong its worker says
+	}
+	word := map[bool]string{true: "yes", false: "no"}
+	return []tunnelfile.Setting{
+		{Key: "GatewayPorts", Value: word[r.GatewayPorts]},
+		{Key: "StreamLocalBindMask", Value: fmt.Sprintf("%#o", r.StreamLocalBindMask)},
+		{Key: "StreamLocalBindUnlink", Value: word[r.StreamLocalBindUnlink]},
+	}
 }

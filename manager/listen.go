@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,11 @@ type listener struct {
 	network string // as net.Listen takes it
 	address string
 	forward tunnelfile.Forward
+}
+
+// listensHere says whether a tunnel has a socket unit.
+func listensHere(t tunnelfile.Tunnel) bool {
+	return slices.ContainsFunc(t.Forwards, func(f tunnelfile.Forward) bool { return f.Kind != tunnelfile.RemoteForward })
 }
 
 // listenersOf is every local address of a tunnel, each once, in the order of the

@@ -95,3 +95,30 @@ func TestRunningMaster(t *testing.T) {
 		return nil
 	})
 }
+
+// TestListensAsConfigured: how a tunnel listens may also stand in ssh_config, of which the socket
+// unit's maker and the worker must think the same.
+func TestListensAsConfigured(t *testing.T) {
+	d := newDesk(t)
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	d.alias("server", s)
+	config := filepath.Join(person.Home, ".ssh/config")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.writeFile(filepath.Join(person.Home, ".ssh/listen"), "Match originalhost server\n GatewayPorts yes\n StreamLocalBindMask 0111\n")
+	d.writeFile(config, "Include listen\n"+string(text))
+	target := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
+	socket := filepath.Join(testbed.SocketDir(t), "s")
+	port := testbed.FreePort(t)
+	d.write("gateway", fmt.Sprintf("[Tunnel]\nDestination=server\nStart=manual\nLocalForward=%d %s\nLocalForward=%s %s\n", port, target, socket, target))
+	d.write("private", fmt.Sprintf("[Tunnel]\nDestination=server\nStart=manual\nLocalForward=%d %s\n[SSH]\nGatewayPorts=no\n", testbed.FreePort(t), target))
+	d.holdfast("up", "gateway")
+	testbed.CheckEcho(t, dial(t, fmt.Sprintf("127.0.0.2:%d", port)), 1<<20, 20*time.Second)
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o666 {
+		t.Errorf("the socket has mode %v, want 0666; %v", info.Mode(), err)
+	}
+	d.holdfast("up", "private")
+	d.awaitState("private", tunnelfile.Up, 10*time.Second)
+}
