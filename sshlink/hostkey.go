@@ -23,6 +23,7 @@ type hostKeys struct {
 	known    knownKeys
 	accepted ssh.PublicKey // the key that passed
 	invalid  error         // why its certificate does not prove it
+	failed   error         // of KnownHostsCommand
 }
 
 // newHostKeys reads what is known of the server.
@@ -52,7 +53,11 @@ func (h *hostKeys) read(name string) knownKeys {
 	r := h.r
 	files := slices.Concat(r.userKnownHosts(), r.files("globalknownhostsfile"))
 	known := readKnownHosts(files, name, r.config.log())
-	return append(known, r.askKnownHostsCommand(h.ctx, name)...)
+	more, err := r.askKnownHostsCommand(h.ctx, name)
+	if err != nil {
+		h.failed = err
+	}
+	return append(known, more...)
 }
 
 // userKnownHosts are the person's known_hosts files; the first is the one that new keys
@@ -83,6 +88,9 @@ func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 func (h *hostKeys) decide(remote net.Addr, key ssh.PublicKey) error {
 	if isYes(h.r.option("nohostauthenticationforlocalhost")) && isLoopback(remote) && h.r.option("hostkeyalias") == "" {
 		return nil
+	}
+	if h.failed != nil {
+		return h.failed
 	}
 	if err := h.r.checkRSASize(key); err != nil {
 		return err
@@ -152,16 +160,20 @@ func (h *hostKeys) changedTo(known knownKeys, shown string) error {
 		if i < most {
 			lines = append(lines, fmt.Sprintf("%s has %s", tilde(k.place()), fingerprint(k.key)))
 		}
-		if mend := fmt.Sprintf("ssh-keygen -f %s -R %s", shellWord(k.file), shellWord(h.name)); !slices.Contains(mends, mend) {
+		if mend := fmt.Sprintf("ssh-keygen -f %s -R %s", shellWord(k.file), shellWord(h.name)); k.file != byCommand && !slices.Contains(mends, mend) {
 			mends = append(mends, mend)
 		}
 	}
 	if more := len(known) - most; more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more lines", more))
 	}
+	then := ""
+	if len(mends) > 0 {
+		then = ", then run " + strings.Join(mends, " && ")
+	}
 	return errorf(distrusted, "the host key of %s has changed: %s, the server shows %s; "+
-		"somebody may be listening in, or the server was set up anew: ask its owner, then run %s",
-		h.r.HostName, strings.Join(lines, ", "), shown, strings.Join(mends, " && "))
+		"somebody may be listening in, or the server was set up anew: ask its owner%s",
+		h.r.HostName, strings.Join(lines, ", "), shown, then)
 }
 
 // Why a host key that nobody had recorded was not taken.

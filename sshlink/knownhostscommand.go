@@ -3,19 +3,23 @@ package sshlink
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
 )
 
+// byCommand is what stands for the file of keys that KnownHostsCommand told.
+const byCommand = "KnownHostsCommand"
+
 // askKnownHostsCommand runs KnownHostsCommand, whose output has the form of a known_hosts
-// file. It is given its tokens as for ssh's call by name; one that fails is logged, and the
-// files alone count.
-func (r *Resolved) askKnownHostsCommand(ctx context.Context, name string) knownKeys {
+// file. It is given its tokens as for ssh's call by name. One that fails is an error, as in ssh: it
+// might have revoked the key.
+func (r *Resolved) askKnownHostsCommand(ctx context.Context, name string) (knownKeys, error) {
 	command := r.option("knownhostscommand")
 	if command == "" {
-		return nil
+		return nil, nil
 	}
 	words := strings.Fields(command)
 	tokens := map[byte]string{'H': name, 'I': "HOSTNAME", 'K': "NONE", 't': "NONE", 'f': "NONE"}
@@ -30,8 +34,10 @@ func (r *Resolved) askKnownHostsCommand(ctx context.Context, name string) knownK
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		r.config.log().Warn("KnownHostsCommand failed", "command", words[0], "err", err, "said", printable(lastLines(stderr.String(), 1)))
-		return nil
+		if said := printable(lastLines(stderr.String(), 1)); said != "" {
+			err = fmt.Errorf("%w: %s", err, said)
+		}
+		return nil, wrapf(passing, err, "KnownHostsCommand %s", words[0])
 	}
-	return readKnownLines(bytes.NewReader(out), "KnownHostsCommand", name, r.config.log())
+	return readKnownLines(bytes.NewReader(out), byCommand, name, r.config.log()), nil
 }

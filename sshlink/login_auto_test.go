@@ -29,13 +29,14 @@ func TestLoginsByCompression(t *testing.T) {
 	})
 }
 
-// fingerprintServer is a name server that knows one address, and for some names the
-// fingerprint of a host key (RFC 4255), as a resolver that has checked DNSSEC tells it.
-func fingerprintServer(t testing.TB, keys map[string]ssh.PublicKey) (address string) {
+// Types of record, RFC 1035, 3596 and 4255.
+const typeA, typeAAAA, typeSSHFP = 1, 28, 44
+
+// nameServer answers DNS questions by UDP: nil is no record. It says of each answer that DNSSEC was
+// checked.
+func nameServer(t testing.TB, address string, answer func(name string, kind uint16) []byte) (at string) {
 	t.Helper()
-	const typeA, typeSSHFP = 1, 44
-	address = "127.0.53.53"
-	c, err := net.ListenPacket("udp", address+":53")
+	c, err := net.ListenPacket("udp", address)
 	if err != nil {
 		testbed.NotHere(t, err.Error())
 	}
@@ -47,9 +48,6 @@ func fingerprintServer(t testing.TB, keys map[string]ssh.PublicKey) (address str
 			if err != nil {
 				return
 			}
-			if n < 17 {
-				continue
-			}
 			var name []string
 			at := 12
 			for at < n && query[at] > 0 && at+1+int(query[at]) < n {
@@ -60,30 +58,34 @@ func fingerprintServer(t testing.TB, keys map[string]ssh.PublicKey) (address str
 				continue
 			}
 			question := query[12 : at+5]
-			var data []byte
-			switch binary.BigEndian.Uint16(query[at+1:]) {
-			case typeA:
-				data = []byte{127, 0, 0, 1}
-			case typeSSHFP:
-				if key := keys[strings.Join(name, ".")]; key != nil {
-					sum := sha256.Sum256(key.Marshal())
-					data = append([]byte{4, 2}, sum[:]...) // Ed25519, SHA-256
-				}
-			}
-			answer := append([]byte{}, query[:2]...)
-			answer = append(answer, 0x81, 0xa0, 0, 1, 0, min(1, byte(len(data))), 0, 0, 0, 0) // RD, RA, AD
-			answer = append(answer, question...)
+			data := answer(strings.Join(name, "."), binary.BigEndian.Uint16(query[at+1:]))
+			reply := append([]byte{}, query[:2]...)
+			reply = append(reply, 0x81, 0xa0, 0, 1, 0, min(1, byte(len(data))), 0, 0, 0, 0) // RD, RA, AD
+			reply = append(reply, question...)
 			if data != nil {
-				answer = append(answer, 0xc0, 12)
-				answer = append(answer, question[len(question)-4:]...)
-				answer = append(answer, 0, 0, 0, 60)
-				answer = binary.BigEndian.AppendUint16(answer, uint16(len(data)))
-				answer = append(answer, data...)
+				reply = append(reply, 0xc0, 12)
+				reply = append(reply, question[len(question)-4:]...)
+				reply = append(reply, 0, 0, 0, 60)
+				reply = binary.BigEndian.AppendUint16(reply, uint16(len(data)))
+				reply = append(reply, data...)
 			}
-			c.WriteTo(answer, from)
+			c.WriteTo(reply, from)
 		}
 	}()
-	return address
+	return c.LocalAddr().String()
+}
+
+// twoAddresses knows two addresses of every name: ::1 and 127.0.0.1.
+func twoAddresses(t testing.TB) (at string) {
+	return nameServer(t, "127.0.0.1:0", func(_ string, kind uint16) []byte {
+		switch kind {
+		case typeA:
+			return []byte{127, 0, 0, 1}
+		case typeAAAA:
+			return net.IPv6loopback
+		}
+		return nil
+	})
 }
 
 // TestLoginsByDNS lets DNS vouch for host keys that no known_hosts file has.
@@ -91,7 +93,18 @@ func TestLoginsByDNS(t *testing.T) {
 	testbed.Need(t, "ssh", "sshd")
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	stranger := testbed.NewKey(t, filepath.Join(t.TempDir(), "stranger"), "ed25519", "")
-	resolver := fingerprintServer(t, map[string]ssh.PublicKey{"right.holdfast.test": s.HostKeys[0].Public, "wrong.holdfast.test": stranger.Public})
+	keys := map[string]ssh.PublicKey{"right.holdfast.test": s.HostKeys[0].Public, "wrong.holdfast.test": stranger.Public}
+	const resolver = "127.0.53.53" // resolv.conf has no room for a port
+	nameServer(t, resolver+":53", func(name string, kind uint16) []byte {
+		switch key := keys[name]; {
+		case kind == typeA:
+			return []byte{127, 0, 0, 1}
+		case kind == typeSSHFP && key != nil:
+			sum := sha256.Sum256(key.Marshal())
+			return append([]byte{4, 2}, sum[:]...) // Ed25519, SHA-256
+		}
+		return nil
+	})
 	resolv := filepath.Join(t.TempDir(), "resolv.conf")
 	write(t, resolv, "nameserver "+resolver+"\noptions edns0 trust-ad\n")
 	wrapProgram(t, "ssh", map[string]string{"/etc/resolv.conf": resolv})

@@ -48,6 +48,7 @@ const (
 	misspelt     outcome = "configuration"
 	noOutcome    outcome = "?"
 	badSignature outcome = "host certificate not valid"
+	weakKey      outcome = "host key too short"
 )
 
 // sshOutcomes are ssh's words for them; the first that matches counts.
@@ -57,12 +58,13 @@ var sshOutcomes = []struct {
 }{
 	{changedKey, regexp.MustCompile(`REMOTE HOST IDENTIFICATION HAS CHANGED`)},
 	{revokedKey, regexp.MustCompile(`REVOKED HOST KEY|is revoked|revoked by file`)},
+	{weakKey, regexp.MustCompile(`Bad server host key: Invalid key length`)},
 	{badSignature, regexp.MustCompile(`Certificate invalid|name is not a listed principal`)},
 	{unknownKey, regexp.MustCompile(`Host key verification failed|host key is known for`)},
 	{tooMany, regexp.MustCompile(`Too many authentication failures`)},
 	{refused, regexp.MustCompile(`Permission denied`)},
 	{noCommon, regexp.MustCompile(`Unable to negotiate|no matching`)},
-	{unreachable, regexp.MustCompile(`Connection refused|Could not resolve|timed out|Connection closed|No route|Network is unreachable|Cannot assign|Address family|open failed|exchange_identification|did not pass back`)},
+	{unreachable, regexp.MustCompile(`Connection refused|Could not resolve|timed out|Connection closed|No route|Network is unreachable|Cannot assign|Address family|open failed|exchange_identification|did not pass back|port \d+: failure|KnownHostsCommand failed`)},
 	{misspelt, regexp.MustCompile(`Bad |missing|unsupported|invalid`)},
 }
 
@@ -187,6 +189,8 @@ func outcomeOf(err error) outcome {
 		return changedKey
 	case e.Distrusted() && strings.Contains(text, "revoked"):
 		return revokedKey
+	case e.Distrusted() && strings.Contains(text, "RequiredRSASize"):
+		return weakKey
 	case e.Distrusted() && strings.Contains(text, "certificate is"):
 		return badSignature
 	case e.Distrusted():

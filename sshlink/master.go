@@ -116,6 +116,7 @@ func (m *master) arguments() []string {
 	if r.config.ConfigFile != "" {
 		args = append(args, "-F", r.config.ConfigFile)
 	}
+	interactive, _, _ := strings.Cut(r.option("ipqos"), " ")
 	own := []tunnelfile.Setting{
 		{Key: "ControlMaster", Value: "yes"},
 		{Key: "ControlPath", Value: m.socket},
@@ -125,6 +126,10 @@ func (m *master) arguments() []string {
 		{Key: "PermitLocalCommand", Value: "no"},
 		{Key: "LogLevel", Value: "DEBUG1"},   // says what was negotiated
 		{Key: "VisualHostKey", Value: "yes"}, // so that its question has the picture
+	}
+	if interactive != "" {
+		// A master with -N would take the second value, and any other ssh -N the first.
+		own = append(own, tunnelfile.Setting{Key: "IPQoS", Value: interactive})
 	}
 	args = append(args, settingArgs(own)...)
 	args = append(args, settingArgs(r.config.Settings)...)

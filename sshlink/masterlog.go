@@ -67,6 +67,7 @@ func (l *masterLog) line(line string) {
 		}
 		return
 	}
+	l.log.Debug(printable(debug))
 	if m := debugKex.FindStringSubmatch(debug); m != nil {
 		l.info.Kex, l.info.PostQuantum = m[1], postQuantum(m[1])
 	} else if m := debugCipher.FindStringSubmatch(debug); m != nil {

@@ -3,6 +3,7 @@ package sshlink
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -39,6 +40,7 @@ type Resolved struct {
 	NoSSH     bool                 // there is no ssh program here: ssh_config(5) was not read
 
 	config     Config
+	log        *slog.Logger // the one that was given, whatever LogLevel says
 	resolution resolution
 	jump       *Resolved // the host to go through, with its own jump in turn
 	jumpOf     string    // the host whose jump this is; empty: the destination itself
@@ -73,10 +75,11 @@ func resolve(ctx context.Context, c Config, hops int) (*Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Resolved{config: c, resolution: res, NoSSH: noSSH}
+	r := &Resolved{config: c, log: c.Log, resolution: res, NoSSH: noSSH}
 	if err := r.read(); err != nil {
 		return nil, err
 	}
+	r.config.Log = withLogLevel(r.config.Log, r.LogLevel)
 	if err := r.resolveJump(ctx, hops); err != nil {
 		return nil, err
 	}
@@ -136,6 +139,7 @@ func (r *Resolved) resolveJump(ctx context.Context, hops int) error {
 			last, before = v[i+1:], v[:i]
 		}
 		hop := r.config
+		hop.Log = r.log // LogLevel is each host's own
 		hop.Destination = jumpDestination(last)
 		hop.Settings = nil
 		if before != "" {
