@@ -3,7 +3,6 @@ package sshlink
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -240,14 +238,18 @@ func TestOnlyPostQuantum(t *testing.T) {
 }
 
 // TestChildrenEndWithTheProcess kills a process outright that has a link, and wants what it started
-// to be gone: a ProxyCommand, and ssh with its own.
+// to be gone: a ProxyCommand, and ssh with its own. Its folders go with the next sweep.
 func TestChildrenEndWithTheProcess(t *testing.T) {
 	if config := os.Getenv("HF_TEST_LINK"); config != "" {
 		r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config, Transport: tunnelfile.Transport(os.Getenv("HF_TEST_TRANSPORT"))})
-		if err == nil {
-			_, err = r.Dial(t.Context())
-		}
 		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := r.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.ListenContext(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("connected")
@@ -257,13 +259,13 @@ func TestChildrenEndWithTheProcess(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	script := relay(t, "relay")
 	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
-		dir := t.TempDir()
+		dir, runtime := t.TempDir(), testbed.SocketDir(t)
 		config, pid, proxyCommand := filepath.Join(dir, "config"), filepath.Join(dir, "pid"), filepath.Join(dir, "proxy")
 		write(t, proxyCommand, "#!/bin/sh\necho $$ > "+pid+"\nexec "+script+" \"$@\"\n")
 		os.Chmod(proxyCommand, 0o700)
 		write(t, config, withKey(s, "host")+" ProxyCommand "+proxyCommand+" %h %p\n")
 		child := exec.Command(os.Args[0], "-test.run", "^TestChildrenEndWithTheProcess$")
-		child.Env = append(os.Environ(), "HF_TEST_LINK="+config, "HF_TEST_TRANSPORT="+string(transport))
+		child.Env = append(os.Environ(), "HF_TEST_LINK="+config, "HF_TEST_TRANSPORT="+string(transport), "TMPDIR="+runtime)
 		stdin, err := child.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -288,9 +290,10 @@ func TestChildrenEndWithTheProcess(t *testing.T) {
 		fmt.Sscan(string(text), &proxy)
 		child.Process.Kill()
 		child.Wait()
-		testbed.WaitFor(t, 5*time.Second, func() error {
-			if err := syscall.Kill(proxy, 0); !errors.Is(err, syscall.ESRCH) {
-				return fmt.Errorf("the ProxyCommand, process %d, still runs: %v", proxy, err)
+		testbed.WaitFor(t, 10*time.Second, func() error {
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", proxy))
+			if err == nil && !bytes.Contains(status, []byte("State:\tZ")) { // whose parent it is now may take its time
+				return fmt.Errorf("the ProxyCommand still runs: %s", status)
 			}
 			return nil
 		})
@@ -300,5 +303,16 @@ func TestChildrenEndWithTheProcess(t *testing.T) {
 			}
 			return nil
 		})
+		// The next one tidies up; what is in use stays.
+		t.Setenv("TMPDIR", runtime)
+		used, remove, err := privateDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer remove()
+		sweep(runtime)
+		if left, _ := os.ReadDir(runtime); len(left) != 1 || left[0].Name() != filepath.Base(used) {
+			t.Errorf("left: %v", left)
+		}
 	})
 }

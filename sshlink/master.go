@@ -57,7 +57,7 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 		close(ended)
 		return &master{r: r, socket: path, ended: ended, stderr: &masterLog{}}, nil
 	}
-	dir, err := privateDir()
+	dir, remove, err := privateDir()
 	if err != nil {
 		return nil, wrapf(passing, err, "no folder for ssh's control socket")
 	}
@@ -67,7 +67,7 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	asking, answered := context.WithCancel(ctx)
 	defer answered()
 	if m.bridge, err = r.startAskBridge(asking, dir, a); err != nil {
-		os.RemoveAll(dir)
+		remove()
 		return nil, wrapf(passing, err, "no way to ask for ssh")
 	}
 	m.cmd.Env = m.bridge.environment()
@@ -76,13 +76,13 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
 	m.cmd.WaitDelay = masterGrace
 	if err := m.cmd.Start(); err != nil {
-		os.RemoveAll(dir)
+		remove()
 		return nil, wrapf(mistaken, err, "cannot run ssh")
 	}
 	go func() {
 		m.cmd.Wait()
 		syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL) // its ProxyCommand
-		os.RemoveAll(dir)
+		remove()
 		close(m.ended)
 	}()
 	if err := m.awaitSocket(ctx); err != nil {
@@ -91,22 +91,6 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	}
 	return m, nil
 }
-
-// privatePrefix is what the names of our folders for sockets start with.
-const privatePrefix = "holdfast-ssh-"
-
-// privateParent is where they are. A unix socket's path may have 107 bytes, and ssh needs 17
-// more than the name for a moment.
-func privateParent() string {
-	parent := os.Getenv("XDG_RUNTIME_DIR")
-	if parent == "" || len(parent) > 60 {
-		parent = os.TempDir()
-	}
-	return parent
-}
-
-// privateDir makes a folder that only this person can enter.
-func privateDir() (string, error) { return os.MkdirTemp(privateParent(), privatePrefix) }
 
 // arguments are ssh's. What comes first beats the rest: our own needs, then the file's [SSH]
 // section; our defaults stand in only for what nobody has set.

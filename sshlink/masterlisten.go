@@ -79,7 +79,7 @@ func (l *Link) listenMaster(ctx context.Context, key forwardKey) (net.Listener, 
 // person's own master still has a -R of a worker that was killed, the next worker finds it so.
 func (m *master) remoteDir(where string) (string, error) {
 	sum := sha256.Sum256([]byte(m.socket + "\n" + where))
-	dir := filepath.Join(privateParent(), fmt.Sprintf("%sr-%x", privatePrefix, sum[:8]))
+	dir := filepath.Join(privateParent(), fmt.Sprintf("%s%x", remotePrefix, sum[:8]))
 	if err := os.Mkdir(dir, 0o700); err == nil || !errors.Is(err, fs.ErrExist) {
 		return dir, err
 	}

@@ -92,14 +92,14 @@ func (l *Link) localForward(ctx context.Context, path string) (string, error) {
 	if strings.ContainsAny(path, ":\\") {
 		return "", fmt.Errorf("ssh -L cannot name %q: it has a colon or a backslash in it", path)
 	}
-	dir, err := privateDir()
+	dir, remove, err := privateDir()
 	if err != nil {
 		return "", err
 	}
 	local := filepath.Join(dir, "l")
 	spec := local + ":" + path
 	if err := l.master.control(ctx, io.Discard, "forward", "-L", spec); err != nil {
-		os.RemoveAll(dir)
+		remove()
 		return "", err
 	}
 	if l.locals == nil {
@@ -110,7 +110,7 @@ func (l *Link) localForward(ctx context.Context, path string) (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), cancelTimeout)
 		defer cancel()
 		l.master.control(ctx, io.Discard, "cancel", "-L", spec)
-		os.RemoveAll(dir)
+		remove()
 	})
 	return local, nil
 }
