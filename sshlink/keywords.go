@@ -109,7 +109,7 @@ var keywordTable = []struct {
 	{"RequestTTY", irrelevant},
 	{"RequiredRSASize", honoured},
 	{"RevokedHostKeys", honoured},
-	{"SecurityKeyProvider", irrelevant}, // an agent signs for security keys
+	{"SecurityKeyProvider", onlyOpenSSH}, // an agent signs for security keys, or else ssh does
 	{"SendEnv", irrelevant},
 	{"ServerAliveCountMax", honoured},
 	{"ServerAliveInterval", honoured},
