@@ -13,9 +13,11 @@ import (
 
 // Options say what is to be looked at.
 type Options struct {
-	Path string        // of the tunnel file
-	Ask  sshlink.Asker // what answers without a person, such as remembered passphrases; nil: nothing does
-	Log  *slog.Logger
+	Path string // of the tunnel file
+	// Ask finds what answers for the tunnel without a person, such as remembered passphrases;
+	// nil: nothing does.
+	Ask func(tunnelfile.Tunnel) sshlink.Asker
+	Log *slog.Logger
 }
 
 // examination is one tunnel being looked at.
@@ -24,6 +26,7 @@ type examination struct {
 	ctx      context.Context
 	o        Options
 	tunnel   tunnelfile.Tunnel
+	ask      sshlink.Asker
 	server   *sshlink.Resolved
 	forwards forward.Config
 	running  *tunnelfile.Report // of the worker that runs now; nil: none does
@@ -53,8 +56,11 @@ func Tunnel(ctx context.Context, o Options) []tunnelfile.Finding {
 // resolve asks ssh what it makes of the destination.
 func (x *examination) resolve() bool {
 	t := x.tunnel
+	if x.o.Ask != nil {
+		x.ask = x.o.Ask(t)
+	}
 	server, err := sshlink.Resolve(x.ctx, sshlink.Config{
-		Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, Ask: x.o.Ask, Log: x.o.Log,
+		Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, Ask: x.ask, Log: x.o.Log,
 	})
 	if err != nil {
 		x.Problem(tunnelfile.SubjectSettings, "holdfast edit "+t.Name, "%v", err)

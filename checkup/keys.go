@@ -55,6 +55,16 @@ func (x *examination) keys() {
 	}
 }
 
+// remembered says whether there is a passphrase for the key without a person.
+func (x *examination) remembered(k sshlink.KeyState) bool {
+	if x.ask == nil {
+		return false
+	}
+	answer, err := x.ask.Ask(x.ctx, sshlink.PassphraseQuestion(k.File))
+	clear(answer)
+	return err == nil
+}
+
 // key looks at one key file.
 func (x *examination) key(k sshlink.KeyState) {
 	switch {
@@ -67,6 +77,8 @@ func (x *examination) key(k sshlink.KeyState) {
 		x.Problem(tunnelfile.SubjectKey, "chmod 600 "+shellWord(k.File), "%s may be read by others, so ssh does not use it", k.Path)
 	case k.Err != nil:
 		x.Hint(tunnelfile.SubjectKey, "", "%s cannot be used: %v", k.Path, k.Err)
+	case k.Encrypted && x.remembered(k):
+		x.OK(tunnelfile.SubjectKey, "%s takes a passphrase, which a credential or the keyring has", k.Path)
 	case k.Encrypted:
 		x.Hint(tunnelfile.SubjectKey, "ssh-add "+shellWord(k.File), "%s takes a passphrase, and no agent holds it", k.Path)
 	case strings.TrimSuffix(k.Type, certificates) == "ssh-dss", k.Bits > 0 && k.Bits < shortRSA:

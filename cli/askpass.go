@@ -46,7 +46,7 @@ func questionOf(prompt, askpassPrompt string) question {
 
 // askpass is the SSH_ASKPASS program of tunnels: it looks into the keyring, and asks the
 // daemon, which asks whoever is there. HOLDFAST_NAME says for which tunnel, HOLDFAST_AGAIN
-// that the last answer was wrong.
+// that the last answer was wrong, HOLDFAST_UNATTENDED that no person is to be asked.
 //
 // Its exit status tells a no, 1, which is a person's last word, from nobody being there, 4.
 func (s *session) askpass(args []string) error {
@@ -58,6 +58,9 @@ func (s *session) askpass(args []string) error {
 	if secret, ok := s.remembered(keyring.AccountOf(q.kind, prompt)); ok {
 		s.out.line("%s", secret)
 		return nil
+	}
+	if os.Getenv("HOLDFAST_UNATTENDED") != "" {
+		return nobodyThere{errors.New("not remembered")}
 	}
 	client, err := s.daemon()
 	if err != nil {

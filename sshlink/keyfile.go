@@ -139,15 +139,20 @@ func (s *lockedSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm 
 	return s.opened.(ssh.AlgorithmSigner).SignWithAlgorithm(rand, data, algorithm)
 }
 
+// PassphraseQuestion asks for the passphrase of a key file, in ssh's own words, so that one that
+// is remembered serves both transports.
+func PassphraseQuestion(file string) Question {
+	return Question{Kind: KindPassphrase, Subject: file, Prompt: fmt.Sprintf("Enter passphrase for key '%s': ", file)}
+}
+
 // unlock asks for a key file's passphrase, again when it was wrong.
 func (a *authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 	shown := tilde(file.path)
 	need := "needs a passphrase for " + shown
 	for try := range a.prompts() {
-		answer, err := a.ask(Question{
-			Kind: KindPassphrase, Subject: file.path, Again: try > 0,
-			Prompt: fmt.Sprintf("Enter passphrase for key '%s': ", file.path),
-		})
+		q := PassphraseQuestion(file.path)
+		q.Again = try > 0
+		answer, err := a.ask(q)
 		if err != nil {
 			a.needs(need, err)
 			return nil, err

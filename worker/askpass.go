@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // askTime is how long a question stays open. Most servers hang up sooner (LoginGraceTime of
@@ -36,7 +38,8 @@ type Askpass struct {
 type askProgram struct {
 	argv []string
 	// nobody is the exit status that says that it reached no person; 0: any failure may mean that.
-	nobody int
+	nobody      int
+	environment []string // besides ours
 }
 
 // NewAskpass finds who can answer: the credentials of this unit, `holdfast askpass`, which
@@ -44,13 +47,9 @@ type askProgram struct {
 // there is a session bus, and then $SSH_ASKPASS under the conditions of ssh(1). It is nil
 // where there is none of these.
 func NewAskpass(log *slog.Logger) sshlink.Asker {
-	a := &Askpass{credentials: credentials{os.Getenv("CREDENTIALS_DIRECTORY")}, limit: askTime, log: log}
-	if self, err := os.Executable(); err == nil && os.Getenv("XDG_RUNTIME_DIR") != "" {
-		holdfast := filepath.Join(filepath.Dir(self), "holdfast")
-		bus := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus")
-		if exists(holdfast) && (os.Getenv("DBUS_SESSION_BUS_ADDRESS") != "" || exists(bus)) {
-			a.programs = append(a.programs, askProgram{argv: []string{holdfast, "askpass"}, nobody: 4})
-		}
+	a := &Askpass{credentials: handedOver(), limit: askTime, log: log}
+	if holdfast, ok := holdfastAskpass(); ok {
+		a.programs = append(a.programs, holdfast)
 	}
 	if own := os.Getenv("SSH_ASKPASS"); own != "" {
 		require := os.Getenv("SSH_ASKPASS_REQUIRE")
@@ -59,10 +58,35 @@ func NewAskpass(log *slog.Logger) sshlink.Asker {
 			a.programs = append(a.programs, askProgram{argv: []string{own}})
 		}
 	}
-	if len(a.programs) == 0 && a.credentials.dir == "" {
+	if len(a.programs) == 0 && a.credentials == nil {
 		return nil // no typed nil: sshlink compares
 	}
 	return a
+}
+
+// NewUnattended finds what answers without a person: the files of LoadCredential= in the
+// tunnel's [Service] section, and the keyring.
+func NewUnattended(service []tunnelfile.Setting, log *slog.Logger) sshlink.Asker {
+	a := &Askpass{credentials: toBeLoaded(service), limit: askTime, log: log}
+	if holdfast, ok := holdfastAskpass(); ok {
+		holdfast.environment = []string{"HOLDFAST_UNATTENDED=1"}
+		a.programs = append(a.programs, holdfast)
+	}
+	return a
+}
+
+// holdfastAskpass is `holdfast askpass`, where it can do anything.
+func holdfastAskpass() (program askProgram, ok bool) {
+	self, err := os.Executable()
+	if err != nil || os.Getenv("XDG_RUNTIME_DIR") == "" {
+		return askProgram{}, false
+	}
+	holdfast := filepath.Join(filepath.Dir(self), "holdfast")
+	bus := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus")
+	if !exists(holdfast) || os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" && !exists(bus) {
+		return askProgram{}, false
+	}
+	return askProgram{argv: []string{holdfast, "askpass"}, nobody: 4}, true
 }
 
 func exists(path string) bool {
@@ -166,7 +190,7 @@ func (e *askpassError) Error() string {
 // holds a copy of.
 func (p askProgram) run(ctx context.Context, prompt string, environment ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, p.argv[0], append(p.argv[1:len(p.argv):len(p.argv)], prompt)...)
-	cmd.Env = append(os.Environ(), environment...)
+	cmd.Env = slices.Concat(os.Environ(), p.environment, environment)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = time.Second

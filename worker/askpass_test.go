@@ -19,12 +19,12 @@ func asks(t *testing.T, credentials map[string]string, scripts ...string) (a *As
 	dir := t.TempDir()
 	log := filepath.Join(dir, "calls")
 	a = &Askpass{limit: time.Minute, log: slog.New(slog.DiscardHandler)}
+	if credentials != nil {
+		t.Setenv("CREDENTIALS_DIRECTORY", dir)
+		a.credentials = handedOver()
+	}
 	for id, secret := range credentials {
-		a.credentials.dir = filepath.Join(dir, "credentials")
-		if err := os.MkdirAll(a.credentials.dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(a.credentials.dir, id), []byte(secret), 0o400); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, id), []byte(secret), 0o400); err != nil {
 			t.Fatal(err)
 		}
 	}

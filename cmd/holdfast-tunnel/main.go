@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast/holdfast/checkup"
 	"github.com/holdfast/holdfast/program"
+	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker"
 )
@@ -105,7 +106,10 @@ func run(args []string) int {
 // checkLogin prints what would keep the tunnel from staying up. The exit status is 1 where
 // something would.
 func checkLogin(ctx context.Context, path string, asJSON bool) int {
-	findings := checkup.Tunnel(ctx, checkup.Options{Path: path, Log: slog.New(slog.DiscardHandler)})
+	silent := slog.New(slog.DiscardHandler)
+	findings := checkup.Tunnel(ctx, checkup.Options{Path: path, Log: silent, Ask: func(t tunnelfile.Tunnel) sshlink.Asker {
+		return worker.NewUnattended(t.Service, silent)
+	}})
 	status := 0
 	for _, f := range findings {
 		if f.Severity == tunnelfile.Trouble {

@@ -200,6 +200,12 @@ func TestCheckServer(t *testing.T) {
 	d.wants(c, "changed", tunnelfile.SubjectHostKey, tunnelfile.Trouble, "has changed: ", "holdfast trust changed")
 	d.wants(c, "locked", tunnelfile.SubjectLogin, tunnelfile.Trouble, "needs a passphrase for", "ssh-add "+locked.File)
 	d.wants(c, "locked", tunnelfile.SubjectKey, tunnelfile.Hint, "takes a passphrase, and no agent holds it", "ssh-add")
+	// Until a credential gives it.
+	d.writeFile(filepath.Join(person.Home, ".passphrase"), "open sesame\n")
+	d.holdfast("set", "locked", "Service.LoadCredential=passphrase.locked:"+filepath.Join(person.Home, ".passphrase"))
+	given := d.check("locked")
+	d.wants(given, "locked", tunnelfile.SubjectKey, tunnelfile.FindingOK, "takes a passphrase, which a credential or the keyring has", "")
+	d.wants(given, "locked", tunnelfile.SubjectLogin, tunnelfile.FindingOK, "logs in", "")
 	d.wants(c, "stranger", tunnelfile.SubjectLogin, tunnelfile.Trouble, "refused every way to log in", fmt.Sprintf("ssh-copy-id -p %d", plain.Port))
 	if err := os.Chmod(stranger.File, 0o644); err != nil {
 		t.Fatal(err)
