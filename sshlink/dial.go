@@ -254,8 +254,11 @@ func (r *Resolved) closedEarly(err error) error {
 
 // tooManyTries says that the server's MaxAuthTries is used up.
 func (r *Resolved) tooManyTries(tried []string) error {
-	return errorf(denied, "%s allows no more tries (MaxAuthTries): tried %s; name the right key with IdentityFile and set IdentitiesOnly=yes",
-		r.HostName, strings.Join(tried, ", "))
+	what := ""
+	if len(tried) > 0 {
+		what = ": tried " + strings.Join(tried, ", ")
+	}
+	return errorf(denied, "%s allows no more tries (MaxAuthTries)%s; name the right key with IdentityFile and set IdentitiesOnly=yes", r.HostName, what)
 }
 
 // cause takes x/crypto's own words off an error.
