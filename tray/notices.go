@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -290,7 +292,7 @@ func (n *Notices) closeGroups() []Notice {
 // noticeOf is the notice about one tunnel.
 func noticeOf(about subject, c candidate) Notice {
 	t := c.tunnel
-	n := Notice{Key: t.Name, Title: t.Name + " is down", Body: t.Status, Actions: actions(t.Name, "log", "Show log")}
+	n := Notice{Key: t.Name, Title: t.Name + " is down", Body: sentence(t.Status), Actions: actions(t.Name, "log", "Show log")}
 	switch about {
 	case needy:
 		return needsYouNotice(t)
@@ -307,7 +309,7 @@ func noticeOf(about subject, c candidate) Notice {
 
 func needsYouNotice(t dbusapi.Tunnel) Notice {
 	verb, label := help(t)
-	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: t.Status, Actions: actions(t.Name, verb, label)}
+	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: sentence(t.Status), Actions: actions(t.Name, verb, label)}
 	if t.State == tunnelfile.Failed {
 		n.Title = t.Name + " has failed"
 	}
@@ -315,6 +317,15 @@ func needsYouNotice(t dbusapi.Tunnel) Notice {
 		n.Title, n.Urgent = t.Name+": the server's host key has changed", true
 	}
 	return n
+}
+
+// sentence is a status line that stands alone.
+func sentence(status string) string {
+	if status == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(status)
+	return string(unicode.ToUpper(first)) + status[size:]
 }
 
 // groupNotice is the notice about several tunnels.

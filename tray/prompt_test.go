@@ -108,7 +108,7 @@ func TestDialogs(t *testing.T) {
 	for name, want := range map[string]struct{ ask, answer string }{
 		"my-askpass":  {" Enter passphrase\nfor id_rsa\n", "se cret"},
 		"zenity":      {" --entry --title Holdfast: d_b --text Enter passphrase\nfor id__rsa --width 420 --hide-text\n", "se cret"},
-		"kdialog":     {" --title Holdfast: d_b --password Enter passphrase\nfor id_rsa\n", "se cret"},
+		"kdialog":     {" --title Holdfast: d_b --password <p style=\"white-space: pre-wrap\">Enter passphrase\nfor id_rsa</p>\n", "se cret"},
 		"pinentry-qt": {"SETDESC Enter passphrase%0Afor id_rsa\n", "se%cret"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/godbus/dbus/v5"
-
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
 	"github.com/holdfast/holdfast/testbed"
@@ -169,38 +167,4 @@ func unlockKeyring(t *testing.T) {
 		err := conn.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, "org.freedesktop.secrets").Store(&there)
 		return err == nil && there
 	})
-}
-
-// notifications is a notification server that tells the titles.
-type notifications struct{ titles chan string }
-
-// GetCapabilities is org.freedesktop.Notifications.
-func (notifications) GetCapabilities() ([]string, *dbus.Error) {
-	return []string{"actions", "body"}, nil
-}
-
-// Notify is org.freedesktop.Notifications.
-func (n notifications) Notify(_ string, _ uint32, _, summary, _ string, _ []string, _ map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
-	select {
-	case n.titles <- summary:
-	default:
-	}
-	return 1, nil
-}
-
-// CloseNotification is org.freedesktop.Notifications.
-func (notifications) CloseNotification(uint32) *dbus.Error { return nil }
-
-func serveNotifications(t *testing.T) <-chan string {
-	t.Helper()
-	n := notifications{make(chan string, 16)}
-	conn := apitest.Connect(t)
-	const name = "org.freedesktop.Notifications"
-	if err := conn.Export(n, "/org/freedesktop/Notifications", name); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conn.RequestName(name, dbus.NameFlagReplaceExisting); err != nil {
-		t.Fatal(err)
-	}
-	return n.titles
 }

@@ -212,7 +212,7 @@ func TestClicks(t *testing.T) {
 	dir := os.Getenv("HOME")
 	// Programs of the person's, which note what they were told.
 	for _, name := range []string{"xdg-terminal-exec", "xdg-open", "xclip"} {
-		script := "#!/bin/sh\nprintf '%s ' " + name + " \"$@\" >" + dir + "/told.new\n[ " + name + " != xclip ] || cat >>" + dir + "/told.new\nmv " + dir + "/told.new " + dir + "/told\n"
+		script := "#!/bin/sh\n[ -z \"$TMPDIR$GDK_GL$GTK_THEME$NO_AT_BRIDGE\" ] || set -- \"the tray's environment\"\nprintf '%s ' " + name + " \"$@\" >" + dir + "/told.new\n[ " + name + " != xclip ] || cat >>" + dir + "/told.new\nmv " + dir + "/told.new " + dir + "/told\n"
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -242,9 +242,9 @@ func TestClicks(t *testing.T) {
 	i.click(t, "db – up", "Copy 127.0.0.1:5432")
 	told("xclip -selection clipboard 127.0.0.1:5432")
 	i.click(t, "db – up", "Show log")
-	told("xdg-terminal-exec holdfast logs db -f -n 200")
+	told(`xdg-terminal-exec sh -c "$@" || { printf '\nReturn closes this window. '; read -r _; } sh holdfast logs db -f -n 200`)
 	i.click(t, "db – up", "Edit…")
-	told("xdg-terminal-exec holdfast edit db")
+	told(`xdg-terminal-exec sh -c "$@" || { printf '\nReturn closes this window. '; read -r _; } sh holdfast edit db`)
 	i.click(t, "db – up", "Stop")
 	b.wait(t, "stop db")
 	i.click(t, "db – inactive", "Start")

@@ -42,6 +42,26 @@ const panelConfig = `<?xml version="1.0" encoding="UTF-8"?>
 </channel>
 `
 
+// dunstConfig is notifications as desktops show them, with the application's icon.
+const dunstConfig = `[global]
+    width = 330
+    offset = 15x45
+    frame_width = 1
+    frame_color = "#b0b0b0"
+    corner_radius = 6
+    padding = 10
+    horizontal_padding = 12
+    font = DejaVu Sans 10
+    format = "<b>%s</b>\n%b"
+    show_indicators = no
+    icon_position = left
+    max_icon_size = 32
+    icon_path = @icons@
+[urgency_normal]
+    background = "#fcfcfc"
+    foreground = "#2e3436"
+`
+
 // TestScreenshots makes the pictures of docs/images: a real panel, the real tray, and
 // tunnels made of memory.
 func TestScreenshots(t *testing.T) {
@@ -117,15 +137,15 @@ func picture(t *testing.T, out string, dark bool) {
 	}
 	b.Put(work)
 	settle()
-	shot("notification", "360x80+640+45")
+	shot("notification", "360x86+636+37")
 	tool(t, "xdotool", "mousemove", "15", "15", "click", "3")
 	settle()
-	shot("menu", "300x330+0+0")
+	shot("menu", "250x320+0+0")
 	tool(t, "xdotool", "mousemove", "60", "147")
 	time.Sleep(300 * time.Millisecond)
 	tool(t, "xdotool", "mousemove", "62", "148", "click", "1")
 	time.Sleep(2500 * time.Millisecond) // the numbers of the traffic come
-	shot("submenu", "620x440+0+0")
+	shot("submenu", "640x400+0+0")
 	tool(t, "xdotool", "key", "Escape", "key", "Escape", "key", "Escape")
 
 	answer := make(chan string, 1)
@@ -141,7 +161,7 @@ func picture(t *testing.T, out string, dark bool) {
 	settle()
 	tool(t, "xdotool", "type", "correct horse")
 	settle()
-	shot("passphrase", "560x300+220+170")
+	shot("passphrase", "450x250+270+198")
 	tool(t, "xdotool", "key", "Return")
 	if got := <-answer; got != "correct horse" {
 		t.Errorf("the dialog brought %q", got)
@@ -198,7 +218,15 @@ func desktop(t *testing.T, dark bool) *backend {
 	}
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", strings.TrimSpace(address))
 	windowManager(t)
-	background(t, "dunst", "-conf", "/dev/null")
+	icons, err := filepath.Abs("../../packaging/icons")
+	if err != nil {
+		t.Fatal(err)
+	}
+	notify := filepath.Join(dir, "dunstrc")
+	if err := os.WriteFile(notify, []byte(strings.ReplaceAll(dunstConfig, "@icons@", icons)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	background(t, "dunst", "-conf", notify)
 	background(t, "xfce4-panel", "--disable-wm-check")
 	conn := apitest.Connect(t)
 	eventually(t, "a panel", func() bool {
