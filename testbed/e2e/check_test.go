@@ -205,7 +205,7 @@ func TestCheckServer(t *testing.T) {
 	d.holdfast("set", "locked", "Service.LoadCredential=passphrase.locked:"+filepath.Join(person.Home, ".passphrase"))
 	given := d.check("locked")
 	d.wants(given, "locked", tunnelfile.SubjectKey, tunnelfile.FindingOK, "takes a passphrase, which a credential or the keyring has", "")
-	d.wants(given, "locked", tunnelfile.SubjectLogin, tunnelfile.FindingOK, "logs in", "")
+	d.wants(given, "locked", tunnelfile.SubjectLogin, tunnelfile.FindingOK, "it lets in", "")
 	d.wants(c, "stranger", tunnelfile.SubjectLogin, tunnelfile.Trouble, "refused every way to log in", fmt.Sprintf("ssh-copy-id -p %d", plain.Port))
 	if err := os.Chmod(stranger.File, 0o644); err != nil {
 		t.Fatal(err)
