@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -131,7 +132,7 @@ func howEnded(s unit) string {
 	if s.Result == "signal" || s.Result == "core-dump" {
 		return fmt.Sprintf("signal %d, %v", s.ExecMainStatus, syscall.Signal(s.ExecMainStatus))
 	}
-	return fmt.Sprintf("exit status %d", s.ExecMainStatus)
+	return systemdctl.ExitStatusText(s.ExecMainStatus)
 }
 
 // socketFailure says why a socket unit failed when nothing better is known.

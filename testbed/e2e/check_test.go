@@ -201,8 +201,8 @@ func TestCheckServer(t *testing.T) {
 	d.wants(c, "locked", tunnelfile.SubjectLogin, tunnelfile.Trouble, "needs a passphrase for", "ssh-add "+locked.File)
 	d.wants(c, "locked", tunnelfile.SubjectKey, tunnelfile.Hint, "takes a passphrase, and no agent holds it", "ssh-add")
 	// Until a credential gives it.
-	d.writeFile(filepath.Join(person.Home, ".passphrase"), "open sesame\n")
-	d.holdfast("set", "locked", "Service.LoadCredential=passphrase.locked:"+filepath.Join(person.Home, ".passphrase"))
+	d.writeFile(filepath.Join(person.Home, ".credentials", "locked"), "open sesame\n")
+	d.holdfast("set", "locked", "Service.LoadCredential=passphrase.locked:"+filepath.Join(person.Home, ".credentials", "locked"))
 	given := d.check("locked")
 	d.wants(given, "locked", tunnelfile.SubjectKey, tunnelfile.FindingOK, "takes a passphrase, which a credential or the keyring has", "")
 	d.wants(given, "locked", tunnelfile.SubjectLogin, tunnelfile.FindingOK, "it lets in", "")

@@ -224,6 +224,16 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// feed runs a command with this on its standard input.
+func feed(t *testing.T, text string, argv ...string) {
+	t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", argv[0], err, out)
+	}
+}
+
 // lockedBuffer collects what a program prints while the test reads it.
 type lockedBuffer struct {
 	mu  sync.Mutex

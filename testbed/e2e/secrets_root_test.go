@@ -196,16 +196,6 @@ func seek(t *testing.T, where string, text []byte) {
 	}
 }
 
-// feed runs a command with this on its standard input.
-func feed(t *testing.T, text string, argv ...string) {
-	t.Helper()
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stdin = strings.NewReader(text)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", argv[0], err, out)
-	}
-}
-
 // unlockedKeyring is one as after a login, for the time of the test.
 func unlockedKeyring(t *testing.T) {
 	t.Helper()
