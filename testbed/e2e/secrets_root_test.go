@@ -196,25 +196,6 @@ func seek(t *testing.T, where string, text []byte) {
 	}
 }
 
-// unlockedKeyring is one as after a login, for the time of the test.
-func unlockedKeyring(t *testing.T) {
-	t.Helper()
-	argv := person.Argv("gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets", "--replace")
-	ring := exec.Command(argv[0], argv[1:]...)
-	ring.Stdin = strings.NewReader("login")
-	if err := ring.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = ring.Process.Kill()
-		_ = ring.Wait()
-	})
-	testbed.WaitFor(t, 20*time.Second, func() error {
-		_, err := as("busctl", "--user", "--auto-start=no", "status", "org.freedesktop.secrets")
-		return err
-	})
-}
-
 // watchSignals collects all signals on the person's bus.
 func watchSignals(t *testing.T) func() []byte {
 	t.Helper()
