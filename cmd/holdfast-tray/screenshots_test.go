@@ -137,7 +137,7 @@ func picture(t *testing.T, out string, dark bool) {
 	}
 	b.Put(work)
 	settle()
-	shot("notification", "360x86+636+37")
+	shot("notification", "372x92+628+33")
 	tool(t, "xdotool", "mousemove", "15", "15", "click", "3")
 	settle()
 	shot("menu", "250x320+0+0")
@@ -145,7 +145,7 @@ func picture(t *testing.T, out string, dark bool) {
 	time.Sleep(300 * time.Millisecond)
 	tool(t, "xdotool", "mousemove", "62", "148", "click", "1")
 	time.Sleep(2500 * time.Millisecond) // the numbers of the traffic come
-	shot("submenu", "640x400+0+0")
+	shot("submenu", "620x400+0+0")
 	tool(t, "xdotool", "key", "Escape", "key", "Escape", "key", "Escape")
 
 	answer := make(chan string, 1)
@@ -161,7 +161,7 @@ func picture(t *testing.T, out string, dark bool) {
 	settle()
 	tool(t, "xdotool", "type", "correct horse")
 	settle()
-	shot("passphrase", "450x250+270+198")
+	shot("passphrase", "460x230+270+218")
 	tool(t, "xdotool", "key", "Return")
 	if got := <-answer; got != "correct horse" {
 		t.Errorf("the dialog brought %q", got)
