@@ -170,7 +170,7 @@ func TestMenu(t *testing.T) {
 	reach(t, client, "strange", tunnelfile.Blocked)
 	i.click(t, "strange: Review host key…")
 	eventually(t, "a warning in a terminal", func() bool {
-		return strings.Contains(read("terminal"), "IDENTIFICATION HAS CHANGED") && strings.Contains(read("terminal"), "Return closes this window.")
+		return strings.Contains(read("terminal"), "is not the one that is known") && strings.Contains(read("terminal"), "Return closes this window.")
 	})
 	if err := client.RemoveTunnel(t.Context(), "strange"); err != nil {
 		t.Fatal(err)
