@@ -59,10 +59,24 @@ type watcher struct {
 	client  *Client
 	signals chan *dbus.Signal
 
-	now     Snapshot // but for its Tunnels
-	tunnels map[dbus.ObjectPath]listing.Tunnel
-	// Replies and signals come in one order. What was sent before these is in the reply already.
-	tunnelsAsOf, globalAsOf dbus.Sequence
+	now                     Snapshot // but for its Tunnels
+	tunnels                 map[dbus.ObjectPath]listing.Tunnel
+	tunnelsAsOf, globalAsOf moment
+}
+
+// moment is when something was asked, in the one order in which replies and signals come.
+//
+// A signal that came before the question was asked tells nothing that is not in the reply, and
+// one that came after the reply tells what is not. One that came in between may be either: the
+// daemon makes a reply before it sends it.
+type moment struct {
+	asked   dbus.Sequence // of a reply that was there when the question was asked
+	replied dbus.Sequence
+}
+
+// news says whether a signal tells what was not known at the moment; unsure that it may.
+func (m moment) news(signal *dbus.Signal) (news, unsure bool) {
+	return signal.Sequence > m.replied, signal.Sequence > m.asked && signal.Sequence < m.replied
 }
 
 func (w *watcher) stop() {
@@ -104,19 +118,37 @@ func (w *watcher) snapshot() Snapshot {
 
 // load asks for everything.
 func (w *watcher) load(ctx context.Context) {
-	var err error
 	w.now = Snapshot{}
-	w.now.Global, w.globalAsOf, err = w.client.global(ctx)
+	bus := w.client.conn.BusObject()
+	w.globalAsOf = moment{replied: bus.CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).ResponseSequence}
+	err := w.loadGlobal(ctx)
 	if err == nil {
-		w.tunnels, w.tunnelsAsOf, err = w.client.managed(ctx)
+		w.tunnelsAsOf = w.globalAsOf
+		err = w.loadTunnels(ctx)
 	}
 	if err == nil {
-		err = w.client.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, BusName).Store(&w.now.Owner)
+		err = bus.CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, BusName).Store(&w.now.Owner)
 	}
 	w.now.Running, w.now.Err = err == nil, err
 	if err != nil {
 		w.tunnels = nil
 	}
+}
+
+func (w *watcher) loadGlobal(ctx context.Context) error {
+	global, replied, err := w.client.global(ctx)
+	if err == nil {
+		w.now.Global, w.globalAsOf = global, moment{w.globalAsOf.replied, replied}
+	}
+	return err
+}
+
+func (w *watcher) loadTunnels(ctx context.Context) error {
+	tunnels, replied, err := w.client.managed(ctx)
+	if err == nil {
+		w.tunnels, w.tunnelsAsOf = tunnels, moment{w.tunnelsAsOf.replied, replied}
+	}
+	return err
 }
 
 // take takes a signal in and says whether something may differ.
@@ -125,29 +157,43 @@ func (w *watcher) take(ctx context.Context, signal *dbus.Signal) bool {
 	case "org.freedesktop.DBus.NameOwnerChanged":
 		return w.ownerChanged(ctx, signal)
 	case propertiesInterface + ".PropertiesChanged":
-		return w.propertiesChanged(signal)
+		return w.propertiesChanged(ctx, signal)
 	case objectManagerInterface + ".InterfacesAdded":
 		var path dbus.ObjectPath
 		var interfaces map[string]map[string]dbus.Variant
-		if signal.Sequence < w.tunnelsAsOf || dbus.Store(signal.Body, &path, &interfaces) != nil || !w.now.Running {
+		if dbus.Store(signal.Body, &path, &interfaces) != nil {
 			return false
 		}
-		return w.update(path, interfaces[TunnelInterface])
+		return w.ofTunnels(ctx, signal, func() bool { return w.update(path, interfaces[TunnelInterface]) })
 	case objectManagerInterface + ".InterfacesRemoved":
 		var path dbus.ObjectPath
 		var interfaces []string
-		if signal.Sequence < w.tunnelsAsOf || dbus.Store(signal.Body, &path, &interfaces) != nil || !w.now.Running {
+		if dbus.Store(signal.Body, &path, &interfaces) != nil {
 			return false
 		}
-		delete(w.tunnels, path)
-		return true
+		return w.ofTunnels(ctx, signal, func() bool { delete(w.tunnels, path); return true })
 	}
 	return false
 }
 
+// ofTunnels takes in a signal about the tunnels: it changes what is known, or has it asked for
+// anew, or tells nothing.
+func (w *watcher) ofTunnels(ctx context.Context, signal *dbus.Signal, change func() bool) bool {
+	switch news, unsure := w.tunnelsAsOf.news(signal); {
+	case !w.now.Running:
+		return false
+	case unsure:
+		// Where the daemon does not answer any more, its end is the next thing that is heard.
+		return w.loadTunnels(ctx) == nil
+	case !news:
+		return false
+	}
+	return change()
+}
+
 func (w *watcher) ownerChanged(ctx context.Context, signal *dbus.Signal) bool {
 	var name, old, new string
-	if dbus.Store(signal.Body, &name, &old, &new) != nil || name != BusName || signal.Sequence < w.globalAsOf {
+	if dbus.Store(signal.Body, &name, &old, &new) != nil || name != BusName || signal.Sequence < w.globalAsOf.replied {
 		return false
 	}
 	if new == "" {
@@ -158,7 +204,7 @@ func (w *watcher) ownerChanged(ctx context.Context, signal *dbus.Signal) bool {
 	return true
 }
 
-func (w *watcher) propertiesChanged(signal *dbus.Signal) bool {
+func (w *watcher) propertiesChanged(ctx context.Context, signal *dbus.Signal) bool {
 	var iface string
 	var changed map[string]dbus.Variant
 	var invalidated []string
@@ -167,17 +213,21 @@ func (w *watcher) propertiesChanged(signal *dbus.Signal) bool {
 	}
 	switch iface {
 	case ManagerInterface:
-		if signal.Sequence < w.globalAsOf {
+		switch news, unsure := w.globalAsOf.news(signal); {
+		case unsure:
+			// The tunnels are never older than what the daemon says of itself.
+			return w.loadGlobal(ctx) == nil && w.loadTunnels(ctx) == nil
+		case !news:
 			return false
 		}
 		g, err := globalOf(w.now.Global, changed)
 		w.now.Global = g
 		return err == nil
 	case TunnelInterface:
-		if _, known := w.tunnels[signal.Path]; !known || signal.Sequence < w.tunnelsAsOf {
-			return false
-		}
-		return w.update(signal.Path, changed)
+		return w.ofTunnels(ctx, signal, func() bool {
+			_, known := w.tunnels[signal.Path]
+			return known && w.update(signal.Path, changed)
+		})
 	}
 	return false
 }
