@@ -110,7 +110,7 @@ func TestCheckAllWell(t *testing.T) {
 	d.wants(c, "", tunnelfile.SubjectLinger, tunnelfile.FindingOK, "outlive a logout", "")
 	d.wants(c, "", tunnelfile.SubjectDaemon, tunnelfile.FindingOK, "starts by itself", "")
 	d.wants(c, "", tunnelfile.SubjectSSH, tunnelfile.FindingOK, "OpenSSH_", "")
-	d.wants(c, "", tunnelfile.SubjectNetwork, tunnelfile.Hint, "the network is offline", "ip -brief address")
+	d.wants(c, "", tunnelfile.SubjectNetwork, tunnelfile.Hint, "the network is offline", "nmcli device status")
 	d.wants(c, "well", tunnelfile.SubjectKeyExchange, tunnelfile.FindingOK, "post-quantum", "")
 	d.wants(c, "well", tunnelfile.SubjectListen, tunnelfile.FindingOK, "the tunnel listens", "")
 	d.wants(c, "well", tunnelfile.SubjectTarget, tunnelfile.FindingOK, "takes connections", "")

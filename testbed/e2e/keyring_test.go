@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -83,9 +84,18 @@ func unlockedKeyring(t *testing.T) *exec.Cmd {
 		_ = ring.Process.Kill()
 		_ = ring.Wait()
 	})
+	// Another, which the bus has started for somebody who looked for a passphrase, may have to go first.
 	testbed.WaitFor(t, 20*time.Second, func() error {
-		_, err := as("busctl", "--user", "--auto-start=no", "status", "org.freedesktop.secrets")
-		return err
+		status, err := as("busctl", "--user", "--auto-start=no", "status", "org.freedesktop.secrets")
+		if err != nil || !strings.HasPrefix(status, fmt.Sprintf("PID=%d\n", ring.Process.Pid)) {
+			return fmt.Errorf("not this keyring's process, %d: %v %s", ring.Process.Pid, err, status)
+		}
+		locked, err := as("busctl", "--user", "get-property", "org.freedesktop.secrets", "/org/freedesktop/secrets/collection/login",
+			"org.freedesktop.Secret.Collection", "Locked")
+		if err != nil || strings.TrimSpace(locked) != "b false" {
+			return fmt.Errorf("locked: %s %v", locked, err)
+		}
+		return nil
 	})
 	return ring
 }

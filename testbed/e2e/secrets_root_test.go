@@ -243,7 +243,7 @@ func watchProcesses(t *testing.T) func() []byte {
 			select {
 			case <-stop:
 				return
-			default:
+			case <-time.After(time.Millisecond): // leave something to those who are watched
 			}
 		}
 	}()
