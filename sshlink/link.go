@@ -247,8 +247,24 @@ func (l *Link) Close() error {
 // LocalAddr is this side's address of the connection.
 func (l *Link) LocalAddr() net.Addr { return l.conn.LocalAddr() }
 
-// RemoteAddr is the server's.
-func (l *Link) RemoteAddr() net.Addr { return l.conn.RemoteAddr() }
+// RemoteAddr is the server's; nil where only ssh knows it, and has not said.
+func (l *Link) RemoteAddr() net.Addr {
+	if l.master == nil {
+		return l.conn.RemoteAddr()
+	}
+	if peer := l.Info().Peer; peer != "" {
+		return peerAddr(peer)
+	}
+	return nil
+}
+
+// peerAddr is a server's address in ssh's words, "host:port".
+type peerAddr string
+
+// Network is net.Addr.
+func (peerAddr) Network() string { return "tcp" }
+
+func (a peerAddr) String() string { return string(a) }
 
 // Info says what the link is made of.
 func (l *Link) Info() Info {

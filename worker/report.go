@@ -32,8 +32,7 @@ func (w *worker) report() tunnelfile.Report {
 	}
 	if link, ok := said.Link.(*sshlink.Link); ok {
 		info := link.Info()
-		r.Peer = info.Peer
-		if a := link.RemoteAddr(); r.Peer == "" && info.Transport == tunnelfile.TransportNative && a != nil {
+		if a := link.RemoteAddr(); a != nil {
 			r.Peer = a.String()
 		}
 		r.Transport, r.Kex, r.Cipher, r.HostKey = info.Transport, info.Kex, info.Cipher, info.HostKey
