@@ -39,7 +39,7 @@ func (s *session) list(args []string) error {
 	if s.json {
 		return s.out.json(tunnelsAsJSON(tunnels), false)
 	}
-	if len(all) == 0 {
+	if len(tunnels) == 0 && len(all) == 0 {
 		s.out.line("No tunnels yet. This makes one:")
 		s.out.line("  holdfast add web -L 9090:localhost:9090 me@host")
 	} else {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -10,8 +11,9 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// named is matching, for whom a file that was written just now counts, of which the daemon may
-// not have heard: it reads the directories when it is asked for a tunnel that it does not know.
+// named is matching, for whom a file counts that was written or mended just now, of which the
+// daemon may not have heard: it reads the directories when it is asked for a tunnel that it does
+// not know.
 func named(ctx context.Context, client *dbusapi.Client, tunnels []dbusapi.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]dbusapi.Tunnel, error) {
 	found, err := matching(tunnels, problems, patterns)
 	unknown := func(pattern string) bool {
@@ -19,15 +21,16 @@ func named(ctx context.Context, client *dbusapi.Client, tunnels []dbusapi.Tunnel
 		return !strings.ContainsAny(pattern, `*?[\`) && !slices.ContainsFunc(tunnels, known)
 	}
 	i := slices.IndexFunc(patterns, unknown)
-	if !errors.Is(err, dbusapi.ErrNoSuchTunnel) || i < 0 {
+	if err == nil || i < 0 {
 		return found, err
 	}
-	if _, askErr := client.Tunnel(ctx, patterns[i]); askErr != nil {
+	if _, err := client.Tunnel(ctx, patterns[i]); err != nil && !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
 		return nil, err
 	}
 	now, listErr := client.Tunnels(ctx)
-	if listErr != nil {
-		return nil, err
+	global, globalErr := client.Global(ctx)
+	if listErr != nil || globalErr != nil {
+		return nil, cmp.Or(listErr, globalErr)
 	}
-	return matching(now, problems, patterns)
+	return matching(now, global.Problems, patterns)
 }
