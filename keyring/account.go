@@ -16,9 +16,13 @@ func AccountOf(kind, prompt string) Account {
 	return Account(kind + ": " + trim(prompt))
 }
 
-// What is the question without its kind, for a person.
+// What is what would be remembered, for a person: "the passphrase for key '/h/id'", or
+// "me@host's password".
 func (a Account) What() string {
 	_, prompt, _ := strings.Cut(string(a), ": ")
+	if what, ok := strings.CutPrefix(prompt, "Enter "); ok {
+		return "the " + what
+	}
 	return prompt
 }
 

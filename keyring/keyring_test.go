@@ -12,7 +12,7 @@ func TestAccountOf(t *testing.T) {
 		want         Account
 		what         string
 	}{
-		{"passphrase", "Enter passphrase for key '/h/id': ", "passphrase: Enter passphrase for key '/h/id'", "Enter passphrase for key '/h/id'"},
+		{"passphrase", "Enter passphrase for key '/h/id': ", "passphrase: Enter passphrase for key '/h/id'", "the passphrase for key '/h/id'"},
 		{"password", "me@host's password: ", "password: me@host's password", "me@host's password"},
 		{"code", "(me@host) Verification code: ", "", ""},
 		{"pin", "Enter PIN for ED25519-SK key /h/id: ", "", ""},

@@ -58,7 +58,7 @@ func (p *Prompter) offer(ctx context.Context, dialog Dialog, tunnel string, acco
 	asking, stop := context.WithTimeout(ctx, offerTime)
 	defer stop()
 	yes, err := dialog.Confirm(asking, Question{Title: "Holdfast", Yes: "Remember", No: "Not this one",
-		Text: "Remember this in the keyring?\n\n" + account.What()})
+		Text: "Remember " + account.What() + " in the keyring?"})
 	switch {
 	case err == nil && yes:
 		if err := p.Keyring.Set(ctx, account, answer); err != nil {
