@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // TestMoveWhileRetrying: the waits have grown long when the machine comes to another
@@ -55,6 +56,13 @@ func TestStartWithoutNetwork(t *testing.T) {
 	if n := a.server.Attempts() - attempts; n != 0 {
 		t.Errorf("%d attempts without a network", n)
 	}
+	// The daemon says what it has decided a moment before systemd has done it.
+	testbed.WaitFor(t, 10*time.Second, func() error {
+		if state := property(tunnelfile.SocketName("away"), "ActiveState"); state != "active" {
+			return fmt.Errorf("its socket is %s without a network", state)
+		}
+		return nil
+	})
 	a.card.Up()
 	took := a.trip(20 * time.Second)
 	figure(t, "first usable %v after the network came", took.Round(time.Millisecond))
