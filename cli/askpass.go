@@ -46,7 +46,8 @@ func questionOf(prompt, askpassPrompt string) question {
 
 // askpass is the SSH_ASKPASS program of tunnels: it looks into the keyring, and asks the
 // daemon, which asks whoever is there. HOLDFAST_NAME says for which tunnel, HOLDFAST_AGAIN
-// that the last answer was wrong, HOLDFAST_UNATTENDED that no person is to be asked.
+// that the last answer was wrong, HOLDFAST_ECHO that what is typed may be seen, and
+// HOLDFAST_UNATTENDED that no person is to be asked.
 //
 // Its exit status tells a no, 1, which is a person's last word, from nobody being there, 4.
 func (s *session) askpass(args []string) error {
@@ -55,6 +56,7 @@ func (s *session) askpass(args []string) error {
 	}
 	prompt, tunnel := args[0], os.Getenv("HOLDFAST_NAME")
 	q := questionOf(prompt, os.Getenv("SSH_ASKPASS_PROMPT"))
+	q.echo = os.Getenv("HOLDFAST_ECHO") != ""
 	if secret, ok := s.remembered(keyring.AccountOf(q.kind, prompt)); ok {
 		s.out.line("%s", secret)
 		return nil

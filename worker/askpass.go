@@ -142,7 +142,10 @@ func (a *Askpass) run(parent context.Context, q sshlink.Question, prompt string)
 	defer cancel()
 	var environment []string
 	if q.Again {
-		environment = []string{"HOLDFAST_AGAIN=1"}
+		environment = append(environment, "HOLDFAST_AGAIN=1")
+	}
+	if q.Echo {
+		environment = append(environment, "HOLDFAST_ECHO=1")
 	}
 	for _, program := range a.programs {
 		answer, err := program.run(ctx, prompt, environment...)

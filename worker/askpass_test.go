@@ -87,6 +87,20 @@ func TestAskpassPrograms(t *testing.T) {
 
 var errDeclinedForTest = errors.New("declined")
 
+// TestAskpassEcho wants the program to be told what may be seen, and nothing else to be.
+func TestAskpassEcho(t *testing.T) {
+	a, _ := asks(t, nil, `echo "echo=$HOLDFAST_ECHO"`)
+	for _, c := range []struct {
+		echo bool
+		want string
+	}{{false, "echo="}, {true, "echo=1"}} {
+		q := sshlink.Question{Kind: sshlink.KindInteractive, Subject: "me@h", Prompt: "(me@h) Name: ", Echo: c.echo}
+		if got, err := a.Ask(t.Context(), q); string(got) != c.want || err != nil {
+			t.Errorf("echo %v: %q, %v", c.echo, got, err)
+		}
+	}
+}
+
 // TestAskpassEnds wants a program to end with the question, and its children too.
 func TestAskpassEnds(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
