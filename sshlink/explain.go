@@ -128,8 +128,8 @@ func (r *Resolved) note(keyword, value string, written bool) string {
 		return onlyOpenSSH.String()
 	case keyword == "updatehostkeys" && isYes(value):
 		return "further keys are learned, old ones are not removed"
-	case keyword == "rekeylimit" && !strings.HasSuffix(value, " 0"):
-		return "the amount is kept, the time is not"
+	case keyword == "rekeylimit" && r.rekeysByTime():
+		return "the amount is kept, the time needs the openssh transport"
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 func TestExplain(t *testing.T) {
@@ -81,7 +82,7 @@ Host "host"
 Match final host host
  RekeyLimit 1G 1h
 `)
-	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: path("config")})
+	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: path("config"), Transport: tunnelfile.TransportNative})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ Match final host host
 		"KbdInteractiveAuthentication": {"no from config:8"},
 		"ForwardX11":                   {"yes from config:10 (not about tunnels)"},
 		"MACs":                         {"umac-64@openssh.com,hmac-sha2-256 from config:11 (the native transport does not have umac-64@openssh.com)"},
-		"RekeyLimit":                   {"1073741824 3600 from config:13 (the amount is kept, the time is not)"},
+		"RekeyLimit":                   {"1073741824 3600 from config:13 (the amount is kept, the time needs the openssh transport)"},
 	} {
 		if strings.Join(got[keyword], ", ") != strings.Join(want, ", ") {
 			t.Errorf("%s: %q, want %q", keyword, got[keyword], want)

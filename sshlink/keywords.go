@@ -103,7 +103,7 @@ var keywordTable = []struct {
 	{"PubkeyAcceptedAlgorithms", honoured},
 	{"PubkeyAuthentication", honoured},
 	{"RefuseConnection", honoured},
-	{"RekeyLimit", honoured}, // its amount; its time is not kept by x/crypto
+	{"RekeyLimit", honoured}, // its amount; with a time, auto takes openssh
 	{"RemoteCommand", honoured},
 	{"RemoteForward", honoured},
 	{"RequestTTY", irrelevant},

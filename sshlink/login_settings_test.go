@@ -113,6 +113,21 @@ func TestRekeyLimit(t *testing.T) {
 	}
 }
 
+// TestRekeyByTime wants keys renewed while nothing is sent, which takes ssh.
+func TestRekeyByTime(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"LogLevel DEBUG1"}})
+	l := dialBy(t, tunnelfile.TransportAuto, s, "RekeyLimit=default 1s")
+	if got := l.Info().Transport; got != tunnelfile.TransportOpenSSH {
+		t.Fatalf("auto took the %s transport", got)
+	}
+	testbed.WaitFor(t, 20*time.Second, func() error {
+		if n := strings.Count(s.Log(), "SSH2_MSG_NEWKEYS received"); n < 3 {
+			return fmt.Errorf("%d key exchanges", n)
+		}
+		return nil
+	})
+}
+
 // TestLogLevel wants it to rule what is logged of a connection.
 func TestLogLevel(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})

@@ -6,10 +6,16 @@ import (
 )
 
 // rekeyLimit is the amount of data after which keys are renewed, 0 for the cipher's own
-// limit. ssh -G prints RekeyLimit as bytes and seconds; the time is not kept by x/crypto.
+// limit. ssh -G prints RekeyLimit as bytes and seconds.
 func (r *Resolved) rekeyLimit() uint64 {
 	amount, _, _ := strings.Cut(r.option("rekeylimit"), " ")
 	return parseSize(amount)
+}
+
+// rekeysByTime says whether keys are to be renewed after a time, too: x/crypto counts only bytes.
+func (r *Resolved) rekeysByTime() bool {
+	_, seconds, _ := strings.Cut(r.option("rekeylimit"), " ")
+	return seconds != "" && seconds != "0"
 }
 
 // parseSize reads a number with K, M or G behind it, as ssh_config(5) has it; 0 for none.

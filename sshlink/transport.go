@@ -55,6 +55,8 @@ func (r *Resolved) needsOpenSSH(ctx context.Context) string {
 		return "HostbasedAuthentication=yes"
 	case yes("verifyhostkeydns"):
 		return "VerifyHostKeyDNS=yes"
+	case r.rekeysByTime():
+		return "RekeyLimit has a time"
 	case r.mayUseTicket() && hasTicket(ctx):
 		return "GSSAPIAuthentication=yes and there is a Kerberos ticket"
 	case yes("gssapikeyexchange") && hasTicket(ctx):
