@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,18 +22,20 @@ type Host struct {
 	// Locate is the address of a tunnel's server, zero where only the DNS knows it.
 	Locate func(context.Context, tunnelfile.Tunnel) netip.Addr
 
-	// SSHConfig is what ssh_config(5) says of how a tunnel listens here, where it says
-	// anything, in the form of [SSH]. It may run ssh. Nil: nothing.
-	SSHConfig func(tunnelfile.Tunnel) []tunnelfile.Setting
+	// SSHConfig completes a tunnel with what ssh_config(5) says of how it listens here:
+	// settings, behind those of its own [SSH], and forwards, where it names none. It may run
+	// ssh. Nil: it says nothing.
+	SSHConfig func(tunnelfile.Tunnel) tunnelfile.Tunnel
 }
 
 // design is what a tunnel's units are to be.
 type design struct {
-	service systemdctl.Transient
-	socket  systemdctl.Transient // no name: the tunnel does not listen here
-	listen  []listener
-	unlink  bool // StreamLocalBindUnlink: a stale socket may be replaced
-	mark    mark
+	service  systemdctl.Transient
+	socket   systemdctl.Transient // no name: the tunnel does not listen here
+	forwards []tunnelfile.Forward // of the file, or else of ssh_config(5)
+	listen   []listener
+	unlink   bool // StreamLocalBindUnlink: a stale socket may be replaced
+	mark     mark
 }
 
 // defaults are the settings of each service unit that [Unit] and [Service] of a tunnel
@@ -68,12 +69,16 @@ var sandbox = []systemdctl.Setting{
 // designOf turns a tunnel into its units (pure but for Host.Lookup and Host.SSHConfig). Problems
 // are settings that systemd would not take and addresses that cannot be listened on.
 func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
-	if h.SSHConfig != nil && listensHere(t) {
-		t.SSH = append(slices.Clip(t.SSH), h.SSHConfig(t)...) // behind the file's own: the first counts
+	own := len(t.Forwards) > 0
+	if h.SSHConfig != nil {
+		t = h.SSHConfig(t)
 	}
-	d := design{unlink: sshSetting(t, "StreamLocalBindUnlink") == "" || yes(sshSetting(t, "StreamLocalBindUnlink"))}
+	d := design{forwards: t.Forwards, unlink: sshSetting(t, "StreamLocalBindUnlink") == "" || yes(sshSetting(t, "StreamLocalBindUnlink"))}
 	var problems tunnelfile.Problems
 	d.listen, problems = listenersOf(t, h)
+	if !own { // else the file's reader has looked
+		problems = append(problems, t.CheckOnDemand()...)
+	}
 	mode, err := socketMode(t)
 	if err != nil {
 		problems = append(problems, tunnelfile.Problem{Path: t.Path, Key: "StreamLocalBindMask", Message: err.Error()})

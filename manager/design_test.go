@@ -166,6 +166,42 @@ func TestDesignProblems(t *testing.T) {
 	}
 }
 
+// TestDesignCompleted wants forwards of ssh_config to count where the file names none.
+func TestDesignCompleted(t *testing.T) {
+	configured := func(text string) func(tunnelfile.Tunnel) tunnelfile.Tunnel {
+		return func(tunnel tunnelfile.Tunnel) tunnelfile.Tunnel {
+			if len(tunnel.Forwards) == 0 {
+				tunnel.Forwards = slices.Clone(parse(t, text).Forwards)
+				for i := range tunnel.Forwards {
+					tunnel.Forwards[i].Path, tunnel.Forwards[i].Line = "", 0 // ssh -G names no place
+				}
+			}
+			return tunnel
+		}
+	}
+	for _, c := range []struct{ text, config, listens, problem string }{
+		{"Start=on-demand", "DynamicForward=127.0.0.1:1080", "127.0.0.1:1080", ""},
+		{"Start=on-demand", "RemoteForward=1:db:1", "", "web.tunnel:3: Start: on-demand needs a LocalForward"},
+		{"Start=on-demand", "", "", "web.tunnel:3: Start: on-demand needs a LocalForward"},
+		{"LocalForward=127.0.0.1:1:db:1", "LocalForward=127.0.0.1:2:db:2", "127.0.0.1:1", ""},
+		{"Start=manual", "LocalForward=nowhere:1:db:1", "", "web.tunnel: LocalForward: in ssh_config: no such host"},
+	} {
+		h := testHost
+		h.SSHConfig = configured(c.config)
+		d, problems := designOf(parse(t, c.text), h)
+		var listens []string
+		for _, l := range d.listen {
+			listens = append(listens, l.stream)
+		}
+		if got := strings.Join(listens, " "); got != c.listens {
+			t.Errorf("%s with %s in ssh_config listens on %q, want %q", c.text, c.config, got, c.listens)
+		}
+		if len(problems) > 1 || !strings.Contains(problems.Error(), c.problem) || (c.problem == "") != (len(problems) == 0) {
+			t.Errorf("%s with %s in ssh_config: %v, want %q", c.text, c.config, problems, c.problem)
+		}
+	}
+}
+
 func TestMark(t *testing.T) {
 	base := "LocalForward=1:db:1\n"
 	d := func(text string) mark {

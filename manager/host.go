@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,20 +77,24 @@ func locate(ctx context.Context, t tunnelfile.Tunnel) netip.Addr {
 	return addr
 }
 
-// sshConfig asks ssh_config(5) how a tunnel listens. The worker goes by the same, and would
-// listen beside its socket unit where the two differ.
-func sshConfig(t tunnelfile.Tunnel) []tunnelfile.Setting {
-	if !sshlink.ConfigMentions("GatewayPorts", "StreamLocalBindMask", "StreamLocalBindUnlink") {
-		return nil
+// sshConfig completes a tunnel with what ssh_config(5) says of how it listens. The worker goes
+// by the same, and would listen beside its socket unit where the two differ.
+func sshConfig(t tunnelfile.Tunnel) tunnelfile.Tunnel {
+	listens := listensHere(t) && sshlink.ConfigMentions("GatewayPorts", "StreamLocalBindMask", "StreamLocalBindUnlink")
+	if !listens && (len(t.Forwards) > 0 || !sshlink.ConfigMentions("LocalForward", "DynamicForward")) {
+		return t
 	}
 	r, err := sshlink.Resolve(context.Background(), sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: tunnelfile.TransportNative})
 	if err != nil {
-		return nil // what is wrong its worker says
+		return t // what is wrong its worker says
+	}
+	if len(t.Forwards) == 0 {
+		t.Forwards = r.Forwards
 	}
 	word := map[bool]string{true: "yes", false: "no"}
-	return []tunnelfile.Setting{
-		{Key: "GatewayPorts", Value: word[r.GatewayPorts]},
-		{Key: "StreamLocalBindMask", Value: fmt.Sprintf("%#o", r.StreamLocalBindMask)},
-		{Key: "StreamLocalBindUnlink", Value: word[r.StreamLocalBindUnlink]},
-	}
+	t.SSH = append(slices.Clip(t.SSH), // behind the file's own: the first counts
+		tunnelfile.Setting{Key: "GatewayPorts", Value: word[r.GatewayPorts]},
+		tunnelfile.Setting{Key: "StreamLocalBindMask", Value: fmt.Sprintf("%#o", r.StreamLocalBindMask)},
+		tunnelfile.Setting{Key: "StreamLocalBindUnlink", Value: word[r.StreamLocalBindUnlink]})
+	return t
 }

@@ -38,7 +38,11 @@ func listenersOf(t tunnelfile.Tunnel, h Host) ([]listener, tunnelfile.Problems) 
 		}
 		ls, err := listenersFor(f, yes(sshSetting(t, "GatewayPorts")), h)
 		if err != nil {
-			problems = append(problems, tunnelfile.Problem{Path: f.Path, Line: f.Line, Key: string(f.Kind), Message: err.Error()})
+			p := tunnelfile.Problem{Path: f.Path, Line: f.Line, Key: string(f.Kind), Message: err.Error()}
+			if f.Line == 0 {
+				p.Path, p.Message = t.Path, "in ssh_config: "+p.Message
+			}
+			problems = append(problems, p)
 		}
 		for _, l := range ls {
 			if !seen[l.stream] {

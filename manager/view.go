@@ -154,7 +154,7 @@ func (r *row) idleForwards(s tunnelfile.State) []tunnelfile.ForwardReport {
 		return nil
 	}
 	var list []tunnelfile.ForwardReport
-	for _, f := range r.file.Forwards {
+	for _, f := range r.design.forwards {
 		report := tunnelfile.ForwardReport{Kind: f.Kind, Text: f.Text, Listen: f.ListenText(), Target: f.TargetText(), State: tunnelfile.Inactive}
 		if r.socket.running() && f.Kind != tunnelfile.RemoteForward {
 			report.State = tunnelfile.Listening

@@ -3,6 +3,7 @@ package tunnelfile
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // checkListeners finds forwards that want the same listener, on this side or on the server.
@@ -72,4 +73,20 @@ func overlap(x, y string) bool {
 		return false
 	}
 	return p == q || p.Is4() == q.Is4() && (p.IsUnspecified() || q.IsUnspecified())
+}
+
+// CheckOnDemand finds that a tunnel with Start=on-demand has no listener, and would never be
+// asked for. A file that names no forwards has those of ssh_config(5), which the caller fills in.
+func (t Tunnel) CheckOnDemand() Problems {
+	if t.Start != StartOnDemand || slices.ContainsFunc(t.Forwards, func(f Forward) bool { return f.Kind != RemoteForward }) {
+		return nil
+	}
+	p := Problem{Path: t.Path, Key: "Start",
+		Message: "on-demand needs a LocalForward or a DynamicForward, here or in ssh_config: it is a connection to one that asks for the tunnel"}
+	for _, s := range t.written {
+		if s.Key == p.Key {
+			p.Path, p.Line = s.Path, s.Line
+		}
+	}
+	return Problems{p}
 }

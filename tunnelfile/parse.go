@@ -47,7 +47,6 @@ func merge(name string, sources []source) (Tunnel, Problems) {
 type merger struct {
 	tunnel   Tunnel
 	problems Problems
-	start    Setting // where Start= was set last
 	// misread is set where something that was meant to be there could not be read, so
 	// that its absence is no second problem.
 	misread struct{ destination, listener bool }
@@ -107,9 +106,6 @@ func (m *merger) setTunnel(e entry, at Setting) (why string) {
 		return ""
 	}
 	m.tunnel.written = append(m.tunnel.written, Setting{key.name, value, at.Path, at.Line})
-	if key.name == "Start" {
-		m.start = at
-	}
 	why = key.set(&m.tunnel, value, at)
 	if why != "" {
 		switch key.name {
@@ -173,12 +169,8 @@ func (m *merger) finish() {
 		t.Description = t.Destination
 	}
 	m.problems = append(m.problems, checkListeners(t.Forwards)...)
-	listens := slices.ContainsFunc(t.Forwards, func(f Forward) bool { return f.Kind != RemoteForward })
-	if t.Start == StartOnDemand && !listens && !m.misread.listener {
-		m.problems = append(m.problems, Problem{
-			Path: m.start.Path, Line: m.start.Line, Key: m.start.Key,
-			Message: "on-demand needs a LocalForward or a DynamicForward: it is a connection to one that asks for the tunnel",
-		})
+	if len(t.Forwards) > 0 && !m.misread.listener { // else ssh_config(5) may have some
+		m.problems = append(m.problems, t.CheckOnDemand()...)
 	}
 	if more := len(m.problems) - maxProblems; more > 0 {
 		m.problems = append(m.problems[:maxProblems], Problem{Path: t.Path, Message: fmt.Sprintf("and %d more problems", more)})

@@ -122,3 +122,38 @@ func TestListensAsConfigured(t *testing.T) {
 	d.holdfast("up", "private")
 	d.awaitState("private", tunnelfile.Up, 10*time.Second)
 }
+
+// TestForwardsAsConfigured: where the file names no forward, those of ssh_config are as good as
+// its own: the socket unit has them, a connection to one starts an on-demand tunnel, and they
+// outlive the worker.
+func TestForwardsAsConfigured(t *testing.T) {
+	overEach(t, func(t *testing.T, transport tunnelfile.Transport) {
+		d := newDesk(t)
+		s := testbed.StartServer(t, testbed.ServerOptions{})
+		d.alias("server", s)
+		config := filepath.Join(person.Home, ".ssh/config")
+		text, err := os.ReadFile(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
+		local := fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t))
+		d.writeFile(config, fmt.Sprintf("%s  LocalForward %s %s\n", text, local, target))
+		d.write("lazy", "[Tunnel]\nDestination=server\nStart=on-demand\nTransport="+string(transport)+"\n")
+		d.holdfast("up", "lazy")
+		d.awaitState("lazy", tunnelfile.Listening, 5*time.Second)
+		if status, _ := holdfast("status", "lazy"); !strings.Contains(status, local) {
+			t.Errorf("status does not say that it listens on %s:\n%s", local, status)
+		}
+		conn := dial(t, local)
+		testbed.CheckEcho(t, conn, 1<<20, 20*time.Second)
+
+		unit := tunnelfile.ServiceName("lazy")
+		conn = dial(t, local) // keeps it from going idle
+		defer conn.Close()
+		if err := syscall.Kill(mainPID(t, unit), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		testbed.CheckEcho(t, dial(t, local), 1<<20, 20*time.Second)
+	})
+}
