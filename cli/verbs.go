@@ -24,6 +24,7 @@ type action struct {
 	goal string // for people: "is up"
 	stop bool   // a tunnel that is stuck is where it should be
 	well bool   // one that is degraded is not
+	anew bool   // the way leads through the end of what runs now
 }
 
 func (s *session) up(args []string) error {
@@ -52,6 +53,7 @@ func (s *session) restart(args []string) error {
 			return stands(now) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
 		},
 		goal: "is up again",
+		anew: true,
 	})
 }
 
@@ -262,7 +264,7 @@ func (w *wait) take(now dbusapi.Snapshot) {
 			switch t.State {
 			case tunnelfile.Inactive, tunnelfile.Stopping, tunnelfile.Offline, tunnelfile.Failed:
 			default:
-				w.moved[t.Name] = true
+				w.moved[t.Name] = !w.anew || t.StateSince.After(w.start)
 			}
 			return false
 		}

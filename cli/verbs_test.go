@@ -70,3 +70,30 @@ func TestStoppedMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// Restart leads from wherever a tunnel is through inactive, but only once.
+func TestRestartLeadsThroughInactive(t *testing.T) {
+	start := time.Now()
+	var said, wrong strings.Builder
+	w := wait{
+		session: &session{out: &printer{out: &output{file: &said}, err: &wrong}},
+		action:  action{done: func(now dbusapi.Tunnel, asked time.Time) bool { return stands(now) && now.StateSince.After(asked) }, goal: "is up again", anew: true},
+		start:   start,
+		pending: []dbusapi.Tunnel{{Name: "web", State: tunnelfile.Up, StateSince: start.Add(-time.Hour)}},
+		moved:   make(map[string]bool),
+	}
+	see := func(s tunnelfile.State, since time.Time) {
+		w.take(dbusapi.Snapshot{Running: true, Tunnels: []dbusapi.Tunnel{{Name: "web", State: s, StateSince: since}}})
+	}
+	see(tunnelfile.Up, start.Add(-time.Hour))
+	see(tunnelfile.Stopping, start.Add(time.Millisecond))
+	see(tunnelfile.Inactive, start.Add(2*time.Millisecond))
+	if wrong.String() != "" || len(w.pending) != 1 {
+		t.Fatalf("on its way down: %d pending, said %q", len(w.pending), wrong.String())
+	}
+	see(tunnelfile.Connecting, start.Add(3*time.Millisecond))
+	see(tunnelfile.Inactive, start.Add(4*time.Millisecond))
+	if !strings.Contains(wrong.String(), "stopped meanwhile") {
+		t.Errorf("stopped by somebody while it came up: said %q", wrong.String())
+	}
+}
