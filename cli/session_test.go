@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -41,6 +42,9 @@ func nextText() {
 	}
 }
 
+// needed are the programs that sessions use.
+var needed = map[string][]string{"completion.txtar": {"bash", "zsh", "fish"}}
+
 // TestSessions runs each session of testdata against a bus and a Backend of its own.
 func TestSessions(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -49,6 +53,7 @@ func TestSessions(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			testbed.Need(t, needed[filepath.Base(file)]...)
 			address := apitest.Bus(t)
 			t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
 			backend := apitest.NewBackend()
