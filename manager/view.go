@@ -61,7 +61,7 @@ func (r *row) state(o obstacle) (tunnelfile.State, string) {
 		return word, rest
 	case r.socket.failed():
 		return tunnelfile.Failed, socketFailure(r.socket)
-	case r.wanted() && o.reason != "" && !r.alone:
+	case r.wanted() && o.reason != "" && !r.alone && (o.rule || !r.listens() || r.socket.running()):
 		return tunnelfile.Offline, o.reason
 	case r.alone && !r.socket.running():
 		return tunnelfile.Inactive, "stopped by systemctl"

@@ -31,6 +31,7 @@ func TestState(t *testing.T) {
 		{"up", tunnelfile.StartAuto, up, serving, nil, obstacle{}, tunnelfile.Up, "1 forward"},
 		{"held", tunnelfile.StartAuto, held, serving, nil, obstacle{reason: "captive portal on 'Hotel'"}, tunnelfile.Offline, "captive portal on 'Hotel'"},
 		{"not started for want of a network", tunnelfile.StartAuto, dead, listening, nil, obstacle{reason: "no network"}, tunnelfile.Offline, "no network"},
+		{"does not listen yet", tunnelfile.StartAuto, absent, absent, nil, obstacle{reason: "no network"}, tunnelfile.Inactive, ""},
 		{"forbidden", tunnelfile.StartAuto, absent, absent, nil, obstacle{"NeverOn=Hotel: on 'Hotel' now", true}, tunnelfile.Offline, "NeverOn=Hotel: on 'Hotel' now"},
 		{"down, no network", tunnelfile.StartAuto, absent, absent, func(r *row) { r.down = true }, obstacle{reason: "no network"}, tunnelfile.Inactive, ""},
 		{"manual", tunnelfile.StartManual, absent, absent, nil, obstacle{}, tunnelfile.Inactive, ""},
