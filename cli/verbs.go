@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/signal"
 	"slices"
@@ -126,7 +127,8 @@ func (s *session) act(args []string, a action) error {
 	stopAsking = sync.OnceFunc(stopAsking)
 	defer stopAsking()
 	start := time.Now()
-	if err := a.call(client)(ctx, patterns...); err != nil {
+	// What is under way still is waited for below.
+	if err := a.call(client)(ctx, patterns...); err != nil && !errors.Is(err, dbusapi.ErrUnderWay) {
 		return err
 	}
 	if *noWait {

@@ -17,4 +17,5 @@ var (
 	ErrInvalidName  = listing.ErrInvalidName
 	ErrNotStored    = listing.ErrNotStored
 	ErrRefused      = listing.ErrRefused
+	ErrUnderWay     = listing.ErrUnderWay
 )

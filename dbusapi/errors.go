@@ -1,6 +1,7 @@
 package dbusapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,6 +28,7 @@ var errorNames = []struct {
 	{listing.ErrNotStored, "io.github.holdfast.Holdfast1.Error.NotStored"},
 	{listing.ErrRefused, "io.github.holdfast.Holdfast1.Error.Refused"},
 	{ErrNoAgent, "io.github.holdfast.Holdfast1.Error.NoAgent"},
+	{listing.ErrUnderWay, "org.freedesktop.DBus.Error.Timeout"},
 	{errors.ErrUnsupported, "org.freedesktop.DBus.Error.NotSupported"},
 }
 
@@ -76,6 +78,9 @@ func dbusError(err error) *dbus.Error {
 		if errors.Is(err, e.err) {
 			return dbus.NewError(e.name, []any{err.Error()})
 		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return dbus.NewError(failed, []any{fmt.Sprintf("not done within %d s", int(callTime.Seconds()))})
 	}
 	return dbus.NewError(failed, []any{err.Error()})
 }

@@ -26,6 +26,7 @@ func TestErrorsThereAndBack(t *testing.T) {
 		{manager.ErrInvalidName, ours + "InvalidName", manager.ErrInvalidName},
 		{fmt.Errorf("%w: %w", manager.ErrNotStored, io.ErrShortWrite), ours + "NotStored", manager.ErrNotStored},
 		{manager.ErrRefused, ours + "Refused", manager.ErrRefused},
+		{manager.ErrUnderWay, "org.freedesktop.DBus.Error.Timeout", ErrUnderWay},
 		{ErrNoAgent, ours + "NoAgent", ErrNoAgent},
 		{errors.ErrUnsupported, "org.freedesktop.DBus.Error.NotSupported", errors.ErrUnsupported},
 		{io.ErrUnexpectedEOF, "org.freedesktop.DBus.Error.Failed", nil},

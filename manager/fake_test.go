@@ -18,6 +18,7 @@ type fakeUnits struct {
 	mu    sync.Mutex
 	units map[string]systemdctl.Unit
 	fail  map[string]error // by verb
+	stall chan struct{}    // StartTransient waits until it is closed; nil: it does not
 	calls []string         // verb and unit, or signal
 	hints chan string
 	done  chan struct{}
@@ -98,6 +99,9 @@ func (f *fakeUnits) run(name string) {
 }
 
 func (f *fakeUnits) StartTransient(_ context.Context, unit systemdctl.Transient, aux ...systemdctl.Transient) error {
+	if f.stall != nil {
+		<-f.stall
+	}
 	return f.do("make", unit.Name, func() {
 		for _, t := range append(aux, unit) {
 			u := systemdctl.Unit{Name: t.Name, ActiveState: "inactive", SubState: "dead"}

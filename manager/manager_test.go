@@ -135,6 +135,20 @@ func TestVerbs(t *testing.T) {
 
 // A tunnel that waits is tried at once when a person asks for it, and one that waits
 // for a person when there is one.
+// TestUnderWay wants a call that runs out of time to say so, and its work to go on.
+func TestUnderWay(t *testing.T) {
+	b := newTable(t)
+	b.units.stall = make(chan struct{})
+	b.add("web", remote+"Start=manual\n")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := b.m.Start(ctx, []string{"web"}); !errors.Is(err, ErrUnderWay) {
+		t.Errorf("a call that had 100 ms: %v", err)
+	}
+	close(b.units.stall)
+	b.awaitState("web", tunnelfile.Up)
+}
+
 func TestWakes(t *testing.T) {
 	b := newTable(t)
 	b.add("web", remote)

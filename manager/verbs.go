@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,10 +166,11 @@ func (m *Manager) eachKnown(ctx context.Context, patterns []string, do func(r *r
 	if err != nil {
 		return err
 	}
-	if err := m.await(ctx, o.done, o.waits); err != nil {
-		return err
+	err = m.await(ctx, o.done, o.waits)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.Join(o.err, ErrUnderWay)
 	}
-	return o.err
+	return cmp.Or(err, o.err)
 }
 
 // await waits for so many signs of being done.

@@ -257,9 +257,17 @@ func at(t manager.Tunnel, o outcome) manager.Tunnel {
 	return t
 }
 
-// Start starts tunnels.
+// Start starts tunnels, which for one to "crowd" takes longer than a call may.
 func (b *Backend) Start(ctx context.Context, patterns []string) error {
-	return b.each(patterns, b.start)
+	late := false
+	err := b.each(patterns, func(t manager.Tunnel) {
+		b.start(t)
+		late = late || strings.HasSuffix(t.Destination, "@crowd")
+	})
+	if late {
+		return manager.ErrUnderWay
+	}
+	return err
 }
 
 // Stop stops tunnels.

@@ -64,4 +64,5 @@ var (
 	ErrInvalidName  = errors.New("not a tunnel name")
 	ErrNotStored    = errors.New("not stored")
 	ErrRefused      = errors.New("refused")
+	ErrUnderWay     = errors.New("still under way") // what was asked is being done, but not within the time that the call had
 )
