@@ -225,6 +225,27 @@ func TestIdleLinkIsLeftAlone(t *testing.T) {
 	first.mu.Unlock()
 }
 
+// TestProbeAsksAnew: what was asked before says nothing about the network of now, when its answer
+// was on the way already.
+func TestProbeAsksAnew(t *testing.T) {
+	t.Parallel()
+	h := start(t, func(c *Config) { c.Policy.ServerAliveInterval = time.Hour })
+	first := h.up()
+	pings := func() int {
+		first.mu.Lock()
+		defer first.mu.Unlock()
+		return first.pings
+	}
+	h.until("measured", func() bool { return h.last.RTT > 0 })
+	first.setMute(true)
+	h.k.Probe()
+	h.until("asked", func() bool { return pings() == 2 })
+	h.k.Probe()
+	h.until("taken in", func() bool { return h.k.Answers(t.Context()) == nil })
+	first.setMute(false)
+	h.until("asked anew", func() bool { return pings() == 3 })
+}
+
 func TestProbeDropsALinkWhoseAddressIsGone(t *testing.T) {
 	t.Parallel()
 	h := start(t, nil)

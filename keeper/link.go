@@ -56,6 +56,7 @@ func (k *Keeper) watch(h *held) {
 		rtt       time.Duration
 		pong      = make(chan time.Duration, 1)
 		suspected bool
+		poked     bool // while a ping was under way: its answer may be from before
 	)
 	send := func() {
 		pinged, moved, before = time.Now(), time.Time{}, ahead(h.link)
@@ -107,13 +108,17 @@ func (k *Keeper) watch(h *held) {
 		case <-timer.C:
 		case <-busy:
 		case <-h.poke:
-			if pinged.IsZero() {
+			if poked = !pinged.IsZero(); !poked {
 				send()
 			}
 		case measured := <-pong:
 			pinged, rtt = time.Time{}, smoothed(rtt, measured)
 			now := rtt
 			k.post(func() { k.answered(h, now) })
+			if poked {
+				poked = false
+				send()
+			}
 		}
 	}
 }
