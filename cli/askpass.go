@@ -20,7 +20,7 @@ type question struct {
 }
 
 // questionOf tells from the prompt, and from SSH_ASKPASS_PROMPT, what is asked; see
-// ssh(1) and ssh-add(1). The sentences are OpenSSH's own.
+// ssh(1) and ssh-add(1). The sentences are OpenSSH's own; ours about a host key begins as ssh's does.
 func questionOf(prompt, askpassPrompt string) question {
 	p := strings.ToLower(prompt)
 	switch {
@@ -28,7 +28,7 @@ func questionOf(prompt, askpassPrompt string) question {
 		return question{kind: "touch", tell: true}
 	case askpassPrompt == "confirm":
 		return question{kind: "other", confirm: true}
-	case strings.Contains(p, "(yes/no") && (strings.Contains(p, "fingerprint") || strings.Contains(p, "host key")):
+	case strings.Contains(p, "(yes/no") && strings.Contains(p, "the authenticity of host "):
 		return question{kind: "hostkey", confirm: true, word: true}
 	case strings.Contains(p, "(yes/no"):
 		return question{kind: "other", confirm: true, word: true}
@@ -78,7 +78,7 @@ func (s *session) askpass(args []string) error {
 		return nil
 	}
 	if before, _, ok := strings.Cut(prompt, "(yes/no"); ok { // who asks says how to answer
-		prompt = strings.TrimRight(before, " ")
+		prompt = strings.TrimRight(before, " ") + "?"
 	}
 	yes, err := client.Confirm(s.ctx, tunnel, q.kind, prompt)
 	switch {

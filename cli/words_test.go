@@ -49,7 +49,7 @@ func TestEdits(t *testing.T) {
 	}
 }
 
-// TestQuestions: OpenSSH's own sentences.
+// TestQuestions: OpenSSH's own sentences, and ours.
 func TestQuestions(t *testing.T) {
 	for _, c := range []struct {
 		prompt, askpassPrompt string
@@ -63,6 +63,7 @@ func TestQuestions(t *testing.T) {
 		{"Confirm user presence for key ED25519-SK SHA256:x", "none", question{kind: "touch", tell: true}},
 		{"Allow use of key me@laptop?\nKey fingerprint SHA256:x.", "confirm", question{kind: "other", confirm: true}},
 		{"The authenticity of host 'h (::1)' can't be established.\nED25519 key fingerprint is SHA256:x.\nAre you sure you want to continue connecting (yes/no/[fingerprint])? ", "", question{kind: "hostkey", confirm: true, word: true}},
+		{"The authenticity of host 'h' can't be established.\nssh-ed25519 SHA256:x\nAre you sure you want to continue connecting (yes/no)? ", "", question{kind: "hostkey", confirm: true, word: true}},
 		{"(me@host) Your pet's name? ", "", question{kind: "other"}},
 	} {
 		if got := questionOf(c.prompt, c.askpassPrompt); got != c.want {

@@ -159,6 +159,10 @@ func TestMenu(t *testing.T) {
 	add("strange", "auto", unknown)
 	press(t, "Holdfast: strange", "key", "Escape")
 	i.click(t, "strange: Review host key…")
+	eventually(t, "a dialog that says what its buttons do", func() bool {
+		out, _ := testbed.Output("pgrep", "--full", "--list-full", "continue connecting[?].*--ok-label Trust this key")
+		return strings.Contains(out, "zenity")
+	})
 	answer(t, "Holdfast: strange", "key", "Right") // from "Do not connect" to "Trust this key"
 	works("strange")
 	other := testbed.StartServer(t, testbed.ServerOptions{})
