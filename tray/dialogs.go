@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +113,7 @@ func (z zenity) Ask(ctx context.Context, q Question) (string, error) {
 }
 
 func (z zenity) Confirm(ctx context.Context, q Question) (bool, error) {
-	return yesNo(z.command(ctx, "--question", "--no-markup", "--default-cancel", "--title", q.Title, "--text", q.Text,
+	return yesNo(z.command(ctx, "--question", "--default-cancel", "--title", q.Title, "--text", asMarkup(q.Text),
 		"--ok-label", q.Yes, "--cancel-label", q.No, "--width", "420"))
 }
 
@@ -127,30 +128,31 @@ func (k kdialog) Ask(ctx context.Context, q Question) (string, error) {
 	if q.Echo {
 		kind = "--inputbox"
 	}
-	return k.run(k.command(ctx, "--title", q.Title, kind, asHTML(q.Text)))
+	return run(k.command(ctx, "--title", q.Title, kind, asHTML(q.Text)))
 }
 
+// Confirm is a list: which button of a question Return presses is a matter of the desktop.
 func (k kdialog) Confirm(ctx context.Context, q Question) (bool, error) {
-	_, err := k.run(k.command(ctx, "--title", q.Title, "--yes-label", q.Yes, "--no-label", q.No, "--yesno", asHTML(q.Text)))
+	answer, err := run(k.command(ctx, "--title", q.Title, "--default", q.No, "--menu", asHTML(q.Text), "no", q.No, "yes", q.Yes))
 	if errors.Is(err, errDeclined) {
 		return false, nil
 	}
-	return err == nil, err
+	return answer == "yes", err
 }
 
 // asHTML is a text as it is: Qt takes one for HTML when it looks so, and this one may be a
 // server's.
 func asHTML(text string) string {
-	return `<p style="white-space: pre-wrap">` + html.EscapeString(unescaped(text)) + "</p>"
+	return `<p style="white-space: pre-wrap">` + asMarkup(text) + "</p>"
 }
 
-// run is run, but a question that is closed ends with 2: 1 is the button for no.
-func (k kdialog) run(cmd *exec.Cmd) (string, error) {
-	answer, err := run(cmd)
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 2 {
-		return "", errDeclined
-	}
-	return answer, err
+// picture is the lines of a picture of a host key, as ssh draws it.
+var picture = regexp.MustCompile(`(?m)^[|+].*[|+]$`)
+
+// asMarkup is a text as it is in Pango's markup and in HTML, with letters of one width in
+// the picture of a host key.
+func asMarkup(text string) string {
+	return picture.ReplaceAllString(html.EscapeString(unescaped(text)), "<tt>$0</tt>")
 }
 
 // pinentry speaks the Assuan protocol, see the manual of pinentry, "Protocol".

@@ -73,6 +73,15 @@ func TestPrompterTouch(t *testing.T) {
 	}
 }
 
+// TestPicture: what a person compares is drawn as ssh draws it.
+func TestPicture(t *testing.T) {
+	got := asMarkup("host 'a<b>' \\n\n+--[RSA 3072]--+\n|  o.+ &        |\n+----[SHA256]---+\nSure?")
+	want := "host &#39;a&lt;b&gt;&#39; \\\\n\n<tt>+--[RSA 3072]--+</tt>\n<tt>|  o.+ &amp;        |</tt>\n<tt>+----[SHA256]---+</tt>\nSure?"
+	if got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
 func TestPrompterErrors(t *testing.T) {
 	if _, err := prompter(&scripted{err: errDeclined}, nil).Ask(t.Context(), "db", "password", "x", false); !errors.Is(err, dbusapi.ErrRefused) {
 		t.Errorf("cancel: %v, want ErrRefused", err)

@@ -19,7 +19,7 @@ func TestDialogs(t *testing.T) {
 	question := tray.Question{Title: title, Text: "Password for DOMAIN\\nick_1@<b>host</b> & more\n\nfor the tunnel my_db to me@server", Yes: "Trust this key", No: "Do not connect"}
 	for name, yes := range map[string][]string{
 		"zenity":      {"Right", "Return"},
-		"kdialog":     {"Return"},
+		"kdialog":     {"Down", "Return"},
 		"pinentry-qt": {"Tab", "Return"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,11 +72,13 @@ func TestDialogs(t *testing.T) {
 				t.Errorf("a yes: %v, %v", ok, err)
 			}
 			<-done
-			meanwhile([]string{"key", "Escape"})
-			if ok, err := dialog.Confirm(limit, question); ok || err != nil {
-				t.Errorf("a no: %v, %v", ok, err)
+			for _, no := range []string{"Escape", "Return"} {
+				meanwhile([]string{"key", no})
+				if ok, err := dialog.Confirm(limit, question); ok || err != nil {
+					t.Errorf("%s, a no: %v, %v", no, ok, err)
+				}
+				<-done
 			}
-			<-done
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() {
 				eventually(t, "a window "+title, func() bool { return len(windows(title)) > 0 })
