@@ -26,7 +26,7 @@ const agentPath = EntryPath + "/Agent"
 // UnregisterAgent or Close. A client has one agent at most. A daemon that is started
 // anew must be told again.
 func (c *Client) RegisterAgent(ctx context.Context, agent Agent) error {
-	object := clientAgent{ctx: c.conn.Context(), agent: agent, cancel: make(chan struct{})}
+	object := clientAgent{conn: c.conn, agent: agent, cancel: make(chan struct{})}
 	if err := c.conn.Export(object, agentPath, AgentInterface); err != nil {
 		return err
 	}
@@ -40,19 +40,19 @@ func (c *Client) UnregisterAgent(ctx context.Context) error {
 
 // clientAgent is the Agent interface on a client's connection.
 type clientAgent struct {
-	ctx    context.Context
+	conn   *dbus.Conn
 	agent  Agent
 	cancel chan struct{}
 }
 
-func (a clientAgent) Ask(tunnel dbus.ObjectPath, kind, prompt string, echo bool) (string, *dbus.Error) {
-	return wanted(a, func(ctx context.Context) (string, error) {
+func (a clientAgent) Ask(msg dbus.Message, tunnel dbus.ObjectPath, kind, prompt string, echo bool) (string, *dbus.Error) {
+	return wanted(a, senderOf(msg), func(ctx context.Context) (string, error) {
 		return a.agent.Ask(ctx, nameAt(tunnel), kind, prompt, echo)
 	})
 }
 
-func (a clientAgent) Confirm(tunnel dbus.ObjectPath, kind, prompt string) (bool, *dbus.Error) {
-	return wanted(a, func(ctx context.Context) (bool, error) {
+func (a clientAgent) Confirm(msg dbus.Message, tunnel dbus.ObjectPath, kind, prompt string) (bool, *dbus.Error) {
+	return wanted(a, senderOf(msg), func(ctx context.Context) (bool, error) {
 		return a.agent.Confirm(ctx, nameAt(tunnel), kind, prompt)
 	})
 }
@@ -66,20 +66,54 @@ func (a clientAgent) Cancel() *dbus.Error {
 	return nil
 }
 
-// wanted asks until Cancel.
-func wanted[T any](a clientAgent, ask func(context.Context) (T, error)) (T, *dbus.Error) {
-	ctx, stop := context.WithCancel(a.ctx)
-	asked := make(chan struct{})
+// wanted asks until Cancel, or until the daemon that wants to know has left the bus.
+func wanted[T any](a clientAgent, daemon string, ask func(context.Context) (T, error)) (T, *dbus.Error) {
+	ctx, stop := context.WithCancel(a.conn.Context())
+	defer stop()
 	go func() {
-		defer stop()
 		select {
 		case <-a.cancel:
-		case <-asked:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	go func() {
+		if awaitLeave(ctx, a.conn, daemon) == nil {
+			stop()
 		}
 	}()
 	answer, err := ask(ctx)
-	close(asked)
 	return answer, dbusError(err)
+}
+
+// awaitLeave waits until a connection has left the bus.
+func awaitLeave(ctx context.Context, conn *dbus.Conn, owner string) error {
+	signals := make(chan *dbus.Signal, 16)
+	conn.Signal(signals)
+	defer conn.RemoveSignal(signals)
+	if err := conn.AddMatchSignalContext(ctx, nameOwnerMatch(owner)...); err != nil {
+		return err
+	}
+	// Without waiting: the connection may be gone.
+	defer func() { go func() { _ = conn.RemoveMatchSignal(nameOwnerMatch(owner)...) }() }()
+	var there bool
+	err := conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, owner).Store(&there)
+	if err != nil || !there {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case signal, ok := <-signals:
+			if !ok {
+				return context.Canceled // with our own connection
+			}
+			if name, left := leftBus(signal); left && name == owner {
+				return nil
+			}
+		}
+	}
 }
 
 // nameAt is the name of the tunnel at path; empty when the question is about none.

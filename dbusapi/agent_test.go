@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/testbed"
 )
 
 // person is an Agent.
@@ -113,6 +114,25 @@ func TestAskerLeaves(t *testing.T) {
 		t.Fatal("the question was not withdrawn")
 	}
 	<-answered
+}
+
+// TestDaemonLeaves: a question that the daemon asked before it died is withdrawn.
+func TestDaemonLeaves(t *testing.T) {
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", apitest.Bus(t))
+	daemon := apitest.Connect(t)
+	go dbusapi.Serve(t.Context(), daemon, false, apitest.NewBackend())
+	agent, asker := apitest.Dial(t), apitest.Dial(t)
+	slow := newPerson("")
+	slow.gone = make(chan struct{})
+	testbed.WaitFor(t, 5*time.Second, func() error { return agent.RegisterAgent(t.Context(), slow) })
+	go asker.Ask(t.Context(), "web", "code", "Code?", true)
+	<-slow.asked
+	daemon.Close()
+	select {
+	case <-slow.gone:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the question was not withdrawn")
+	}
 }
 
 // TestAgentLeaves: an agent that goes away half way, with nobody else there.
