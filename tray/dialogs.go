@@ -11,9 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -50,10 +52,13 @@ type program struct {
 	env  Environment
 }
 
+// command is a dialog that ends with ctx, and with the tray, however that ends: what is typed
+// afterwards would reach nobody.
 func (p program) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.path, args...)
 	cmd.Env = p.env
 	cmd.WaitDelay = waitDelay
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	return cmd
 }
 
@@ -62,6 +67,8 @@ func (p program) command(ctx context.Context, args ...string) *exec.Cmd {
 func run(cmd *exec.Cmd) (string, error) {
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
+	runtime.LockOSThread() // Pdeathsig goes by the thread
+	defer runtime.UnlockOSThread()
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
@@ -181,6 +188,8 @@ func (p pinentry) converse(ctx context.Context, q Question, commands ...string) 
 	if err != nil {
 		return "", err
 	}
+	runtime.LockOSThread() // Pdeathsig goes by the thread
+	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}

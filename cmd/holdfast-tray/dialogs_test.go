@@ -4,12 +4,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/dbusapi/apitest"
 	"github.com/holdfast/holdfast/tray"
 )
 
@@ -90,4 +93,30 @@ func TestDialogs(t *testing.T) {
 			eventually(t, "no window", func() bool { return len(windows(title)) == 0 })
 		})
 	}
+}
+
+// TestDialogEndsWithTray: a dialog that nobody listens to any more is a trap for secrets.
+func TestDialogEndsWithTray(t *testing.T) {
+	need(t, "xfwm4", "xdotool", "zenity")
+	b := session(t)
+	windowManager(t)
+	w, _ := watch(t)
+	apitest.Serve(t, b)
+	p := launch(t)
+	w.icon(t)
+	client := apitest.Dial(t)
+	go func() {
+		for t.Context().Err() == nil { // until the tray is an agent
+			_, err := client.Ask(t.Context(), "db", "password", "me@db's password: ", false)
+			if !errors.Is(err, dbusapi.ErrNoAgent) {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	eventually(t, "a dialog", func() bool { return len(windows("Holdfast: db")) > 0 })
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "no dialog", func() bool { return len(windows("Holdfast: db")) == 0 })
 }
