@@ -24,7 +24,7 @@ func hintFor(t dbusapi.Tunnel) string {
 		return fmt.Sprintf("holdfast trust %s shows both keys, and how to take the old one out of known_hosts", t.Name)
 	case t.State == tunnelfile.Blocked && has("host key", "known_hosts"):
 		return fmt.Sprintf("holdfast trust %s shows the key and asks whether it is right", t.Name)
-	case t.State == tunnelfile.Blocked && has("needs a "):
+	case t.State == tunnelfile.Blocked && has("needs a ", "needs an answer ", "needs the pin "):
 		return fmt.Sprintf("holdfast up %s in a terminal asks for it there; a key can be handed to the agent by ssh-add", t.Name)
 	case t.State == tunnelfile.Blocked && has("log in", "authenticate", "authentication", "passphrase", "password", "permission denied", "key"):
 		return fmt.Sprintf("does %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", sshCommand(t), t.Name)

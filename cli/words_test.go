@@ -72,6 +72,15 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
+// TestHintAsks: who needs an answer is asked for it by up.
+func TestHintAsks(t *testing.T) {
+	for _, status := range []string{"needs a password for me@host", `needs an answer for me@host: "Code:"`, "needs the PIN of /usr/lib/p11.so"} {
+		if got := hintFor(dbusapi.Tunnel{Name: "web", State: tunnelfile.Blocked, Status: status}); !strings.HasPrefix(got, "holdfast up web in a terminal asks") {
+			t.Errorf("%s: %s", status, got)
+		}
+	}
+}
+
 func TestChange(t *testing.T) {
 	const text = "[Tunnel]\n# where\nDestination=a\nLocalForward=1:b:1\n"
 	for _, c := range []struct {

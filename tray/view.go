@@ -98,29 +98,6 @@ func head(m Model) []Item {
 	return items
 }
 
-// help is what helps a tunnel that needs a person most, and how that is called. What
-// is wrong only its status line tells.
-func help(t dbusapi.Tunnel) (verb, label string) {
-	status := strings.ToLower(t.Status)
-	switch {
-	case t.State == tunnelfile.Failed:
-		return "log", "Show log"
-	case strings.Contains(status, "passphrase"):
-		return "answer", "Enter passphrase…"
-	case strings.Contains(status, "host key") && strings.Contains(status, "not known"):
-		return "answer", "Review host key…" // a new try shows it in a dialog
-	case strings.Contains(status, "host key"):
-		return "trust", "Review host key…"
-	case strings.Contains(status, "password"):
-		return "answer", "Enter password…"
-	case strings.Contains(status, "code"):
-		return "answer", "Enter code…"
-	case strings.Contains(status, "authenticat"):
-		return "answer", "Log in…"
-	}
-	return "log", "Show log"
-}
-
 // groups is the order of groups, for more tunnels than fit.
 var groups = []tunnelfile.State{tunnelfile.Blocked, tunnelfile.Failed, tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting,
 	tunnelfile.Offline, tunnelfile.Stopping, tunnelfile.Up, tunnelfile.Listening, tunnelfile.Inactive}

@@ -135,20 +135,30 @@ func TestViewOfLittle(t *testing.T) {
 // TestHelp holds the one thing that helps against the sentences that say what is wrong.
 func TestHelp(t *testing.T) {
 	for status, want := range map[string]string{
-		"needs a passphrase for ~/.ssh/id_ed25519":                                                   "Enter passphrase…",
-		"was given a wrong passphrase for ~/.ssh/id_rsa":                                             "Enter passphrase…",
-		"the host key of host is not known: ssh-ed25519 SHA256:abc; run: holdfast trust x":           "Review host key…",
-		"the host key of host has changed: /h/known_hosts:3 has SHA256:a, the server shows SHA256:b": "Review host key…",
-		"the server refused every way to authenticate (publickey)":                                   "Log in…",
-		"the tunnel file or what ssh_config resolves to is wrong":                                    "Show log",
+		"needs a passphrase for ~/.ssh/id_ed25519":                                       "answer Enter passphrase…",
+		"needs a passphrase for ~/.ssh/code; the question was declined":                  "answer Enter passphrase…",
+		"was given a wrong passphrase for ~/.ssh/password":                               "answer Enter passphrase…",
+		"needs the PIN of /usr/lib/opensc-pkcs11.so":                                     "answer Enter PIN…",
+		"was given a wrong PIN for ~/.ssh/id_ed25519_sk":                                 "answer Enter PIN…",
+		"needs a password for me@code.example; the server refused ~/.ssh/id_rsa":         "answer Enter password…",
+		"needs an answer for me@host: \"Password:\"":                                     "answer Enter password…",
+		"needs an answer for me@host: \"Verification code:\"":                            "answer Enter code…",
+		"needs an answer for me@host: \"Your pet's name?\"":                              "answer Answer…",
+		"the host key of h is not known and was not accepted: ssh-rsa SHA256:a; run: x":  "answer Review host key…",
+		"the host key of h is not known: ssh-ed25519 SHA256:abc; run: holdfast trust x":  "trust Review host key…",
+		"the host key of h has changed: ~/k:3 has SHA256:a, the server shows SHA256:b":   "trust Review host key…",
+		"the host key of h is marked as revoked at ~/k:3: ssh-rsa SHA256:a":              "trust Review host key…",
+		"h refused every way to log in as me; tried ~/.ssh/id; it takes password":        "log Show log",
+		"h refused every way to log in as me; there was no key to try; it takes x":       "log Show log",
+		"h refused every way to log in as me; tried ~/.ssh/id, password; it takes x":     "answer Enter password…",
+		"h refused every way to log in as me; tried keyboard-interactive; it takes x":    "answer Log in…",
+		"h allows no more tries (MaxAuthTries): tried ~/.ssh/password; name the right …": "log Show log",
+		"code.example refused every way to log in as me; tried ~/.ssh/id":                "log Show log",
+		"ProxyJump: h refused every way to log in as me; tried password":                 "answer Enter password…",
+		"Destination \"ssh://passwords\" is not of the form ssh://[user@]host[:port]":    "log Show log",
 	} {
-		if _, label := help(tunnel("x", tunnelfile.Blocked, status)); label != want {
-			t.Errorf("%s: %s, want %s", status, label, want)
-		}
-	}
-	for status, want := range map[string]string{"the host key of h is not known": "answer", "the host key of h has changed": "trust"} {
-		if verb, _ := help(tunnel("x", tunnelfile.Blocked, status)); verb != want {
-			t.Errorf("%s: %s, want %s", status, verb, want)
+		if verb, label := help(tunnel("x", tunnelfile.Blocked, status)); verb+" "+label != want {
+			t.Errorf("%s: %s %s, want %s", status, verb, label, want)
 		}
 	}
 	if _, label := help(tunnel("x", tunnelfile.Failed, "needs a passphrase")); label != "Show log" {
