@@ -31,6 +31,7 @@ type Notice struct {
 	Title   string // empty: close the one that is shown
 	Body    string
 	Urgent  bool
+	Stands  bool           // it says how things are, until it is replaced or closed
 	Actions []NoticeAction // the first is what a click on the notice does
 }
 
@@ -292,7 +293,7 @@ func (n *Notices) closeGroups() []Notice {
 // noticeOf is the notice about one tunnel.
 func noticeOf(about subject, c candidate) Notice {
 	t := c.tunnel
-	n := Notice{Key: t.Name, Title: t.Name + " is down", Body: sentence(t.Status), Actions: actions(t.Name, "log", "Show log")}
+	n := Notice{Key: t.Name, Title: t.Name + " is down", Body: sentence(t.Status), Stands: true, Actions: actions(t.Name, "log", "Show log")}
 	switch about {
 	case needy:
 		return needsYouNotice(t)
@@ -309,7 +310,7 @@ func noticeOf(about subject, c candidate) Notice {
 
 func needsYouNotice(t dbusapi.Tunnel) Notice {
 	verb, label := help(t)
-	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: sentence(t.Status), Actions: actions(t.Name, verb, label)}
+	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: sentence(t.Status), Stands: true, Actions: actions(t.Name, verb, label)}
 	if t.State == tunnelfile.Failed {
 		n.Title = t.Name + " has failed"
 	}
@@ -338,7 +339,7 @@ func groupNotice(about subject, names []string) Notice {
 	if about != needy {
 		title = several(len(names), map[subject]string{down: "down", unstable: "unstable"}[about])
 	}
-	return Notice{Key: groupKey(about), Title: title, Body: body}
+	return Notice{Key: groupKey(about), Title: title, Body: body, Stands: true}
 }
 
 // several says how so many tunnels are.

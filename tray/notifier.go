@@ -19,7 +19,7 @@ const (
 )
 
 // Notifier shows notices (Desktop Notifications Specification 1.2). Where nobody shows
-// notifications it does nothing.
+// notifications, those that stand wait for somebody who does.
 type Notifier struct {
 	conn    *dbus.Conn
 	queue   chan Notice
@@ -46,18 +46,23 @@ func (n *Notifier) Show(notice Notice) {
 // Clicked is the keys of actions that were chosen.
 func (n *Notifier) Clicked() <-chan string { return n.clicked }
 
-// shown is a notice on the screen.
+// shown is a notice on the screen, or one that would be if anybody showed it.
 type shown struct {
-	id      uint32
-	actions []NoticeAction
+	notice Notice
+	id     uint32        // its server's; 0: not on the screen
+	asOf   dbus.Sequence // when the server said so
 }
 
 func (n *Notifier) run(ctx context.Context) {
 	signals := make(chan *dbus.Signal, 16)
 	n.conn.Signal(signals)
-	err := n.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(notifyInterface), dbus.WithMatchObjectPath(notifyPath))
-	if err != nil {
-		n.log.Warn("clicks on notifications will not be heard", "err", err)
+	for _, match := range [][]dbus.MatchOption{
+		{dbus.WithMatchInterface(notifyInterface), dbus.WithMatchObjectPath(notifyPath)},
+		{dbus.WithMatchSender("org.freedesktop.DBus"), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, notifyName)},
+	} {
+		if err := n.conn.AddMatchSignalContext(ctx, match...); err != nil {
+			n.log.Warn("clicks on notifications will not be heard", "err", err)
+		}
 	}
 	screen := make(map[string]shown)
 	for {
@@ -70,7 +75,7 @@ func (n *Notifier) run(ctx context.Context) {
 			if !ok {
 				return // the bus is gone
 			}
-			n.take(screen, signal)
+			n.take(ctx, screen, signal)
 		}
 	}
 }
@@ -80,12 +85,15 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 	defer cancel()
 	server := n.conn.Object(notifyName, notifyPath)
 	old := screen[notice.Key]
+	delete(screen, notice.Key)
 	if notice.Title == "" {
 		if old.id != 0 {
 			server.CallWithContext(ctx, notifyInterface+".CloseNotification", 0, old.id)
-			delete(screen, notice.Key)
 		}
 		return
+	}
+	if notice.Stands {
+		screen[notice.Key] = shown{notice: notice, id: old.id}
 	}
 	var capabilities []string
 	if err := server.CallWithContext(ctx, notifyInterface+".GetCapabilities", 0).Store(&capabilities); err != nil {
@@ -122,12 +130,12 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 		"category":      dbus.MakeVariant("network"),
 	}
 	var id uint32
-	err := server.CallWithContext(ctx, notifyInterface+".Notify", 0, "Holdfast", old.id, "holdfast", notice.Title, body, actions, hints, int32(-1)).Store(&id)
-	if err != nil {
+	call := server.CallWithContext(ctx, notifyInterface+".Notify", 0, "Holdfast", old.id, "holdfast", notice.Title, body, actions, hints, int32(-1))
+	if err := call.Store(&id); err != nil {
 		n.log.Warn("notification not shown", "title", notice.Title, "err", err)
 		return
 	}
-	screen[notice.Key] = shown{id, notice.Actions}
+	screen[notice.Key] = shown{notice, id, call.ResponseSequence}
 }
 
 // aboutOf is the tunnel that a notice's first action is about.
@@ -139,10 +147,15 @@ func aboutOf(notice Notice) string {
 	return about
 }
 
-// take takes in a signal of the notification server.
-func (n *Notifier) take(screen map[string]shown, signal *dbus.Signal) {
+// take takes in a signal about the notification server or of it.
+func (n *Notifier) take(ctx context.Context, screen map[string]shown, signal *dbus.Signal) {
 	var id uint32
 	switch signal.Name {
+	case "org.freedesktop.DBus.NameOwnerChanged":
+		var name, old, new string
+		if dbus.Store(signal.Body, &name, &old, &new) == nil && name == notifyName {
+			n.otherServer(ctx, screen, signal.Sequence, new != "")
+		}
 	case notifyInterface + ".ActionInvoked":
 		var action string
 		if dbus.Store(signal.Body, &id, &action) != nil {
@@ -152,7 +165,7 @@ func (n *Notifier) take(screen map[string]shown, signal *dbus.Signal) {
 			if s.id != id {
 				continue
 			}
-			for i, a := range s.actions {
+			for i, a := range s.notice.Actions {
 				if a.Key == action || i == 0 && action == "default" {
 					select {
 					case n.clicked <- a.Key:
@@ -170,6 +183,25 @@ func (n *Notifier) take(screen map[string]shown, signal *dbus.Signal) {
 		for k, s := range screen {
 			if s.id == id {
 				delete(screen, k)
+			}
+		}
+	}
+}
+
+// otherServer takes in that the notification server went away at that moment, or that there
+// is another. It numbers its notifications from 1 again: a number from before would be that of
+// somebody else's.
+func (n *Notifier) otherServer(ctx context.Context, screen map[string]shown, at dbus.Sequence, there bool) {
+	for key, s := range screen {
+		switch {
+		case s.id != 0 && s.asOf > at:
+		case !s.notice.Stands:
+			delete(screen, key)
+		default:
+			s.id = 0
+			screen[key] = s
+			if there {
+				n.show(ctx, screen, s.notice)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package tray
 import (
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -92,4 +93,40 @@ func TestNotifier(t *testing.T) {
 	s.capabilities.Store(&[]string{"body"})
 	n.Show(notice)
 	s.expect(t, "Holdfast|0|db is up again|a < b & c\nMore: holdfast status db||2")
+}
+
+// TestNotifierServers: a notification server that comes late, and one that is replaced.
+func TestNotifierServers(t *testing.T) {
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", apitest.Bus(t))
+	serve := func() *server {
+		s := &server{conn: apitest.Connect(t), calls: make(chan string, 8)}
+		s.capabilities.Store(&[]string{"body"})
+		if err := s.conn.Export(s, notifyPath, notifyInterface); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.conn.RequestName(notifyName, 0); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	n := NewNotifier(t.Context(), apitest.Connect(t), slog.New(slog.DiscardHandler))
+	n.Show(Notice{Key: "news", Title: "Could not start web"}) // that is old before anybody can see it
+	n.Show(Notice{Key: "web", Title: "web is down", Stands: true})
+	n.Show(Notice{Key: "web"})
+	n.Show(Notice{Key: "db", Title: "db needs you", Stands: true, Actions: actions("db", "log", "Show log")})
+	for len(n.queue) > 0 {
+		runtime.Gosched()
+	}
+	first := serve()
+	first.expect(t, "Holdfast|0|db needs you|More: holdfast status db||1")
+	n.Show(Notice{Key: "news", Title: "news"})
+	first.expect(t, "Holdfast|0|news|||1")
+	first.conn.Close()
+
+	next := serve()
+	next.expect(t, "Holdfast|0|db needs you|More: holdfast status db||1")
+	n.Show(Notice{Key: "news", Title: "more news"})
+	next.expect(t, "Holdfast|0|more news|||1") // and not in the place of number 2, whosever that is
+	n.Show(Notice{Key: "db"})
+	next.expect(t, "close 1")
 }
