@@ -261,7 +261,7 @@ func stateFinding(t dbusapi.Tunnel) tunnelfile.Finding {
 		}
 	case tunnelfile.Offline:
 		f.Severity = tunnelfile.Hint
-		if strings.Contains(t.Status, "=") { // a rule of the file's
+		if tunnelfile.ByRule(t.State, t.Status) {
 			f.Subject, f.Mend = tunnelfile.SubjectNetwork, "holdfast edit "+t.Name
 			f.Message = "its own rule keeps it down on this network: " + plain(t.Status)
 		}

@@ -25,9 +25,9 @@ func waybarOf(s dbusapi.Snapshot) waybar {
 	}
 	up, wanted, class := 0, 0, "none"
 	var lines []string
-	rank := map[string]int{"none": 0, "up": 1, "offline": 2, "working": 3, "attention": 4}
+	rank := map[string]int{"none": 0, "up": 1, "working": 2, "offline": 3, "attention": 4} // as the tray's icon
 	for _, t := range s.Tunnels {
-		of := waybarClass(t.State)
+		of := waybarClass(t)
 		if of != "none" {
 			wanted++
 		}
@@ -49,8 +49,11 @@ func waybarOf(s dbusapi.Snapshot) waybar {
 	return w
 }
 
-func waybarClass(s tunnelfile.State) string {
-	switch s {
+func waybarClass(t dbusapi.Tunnel) string {
+	if tunnelfile.ByRule(t.State, t.Status) {
+		return "none" // it is not wanted here
+	}
+	switch t.State {
 	case tunnelfile.Up, tunnelfile.Listening:
 		return "up"
 	case tunnelfile.Offline:

@@ -162,7 +162,9 @@ func TestWaybar(t *testing.T) {
 		{in(), "0/0", "none"},
 		{in(tunnelfile.Inactive), "0/0", "none"},
 		{in(tunnelfile.Up, tunnelfile.Inactive), "1/1", "up"},
-		{in(tunnelfile.Up, tunnelfile.Retrying, tunnelfile.Offline), "1/3", "working"},
+		{in(tunnelfile.Up, tunnelfile.Retrying, tunnelfile.Offline), "1/3", "offline"},
+		{in(tunnelfile.Up, tunnelfile.Retrying), "1/2", "working"},
+		{dbusapi.Snapshot{Running: true, Tunnels: []dbusapi.Tunnel{{State: tunnelfile.Up}, {State: tunnelfile.Offline, Status: "OnlyOn=Office: on 'Home' now"}}}, "1/1", "up"},
 		{in(tunnelfile.Offline), "0/1", "offline"},
 		{in(tunnelfile.Up, tunnelfile.Blocked, tunnelfile.Retrying), "1/3", "attention"},
 	} {

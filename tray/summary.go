@@ -29,6 +29,10 @@ func Headline(s dbusapi.Snapshot) string {
 		if t.State == tunnelfile.Inactive {
 			continue
 		}
+		if tunnelfile.ByRule(t.State, t.Status) { // it is not wanted here
+			rest[t.State]++
+			continue
+		}
 		wanted++
 		switch {
 		case good(t.State):
@@ -39,15 +43,14 @@ func Headline(s dbusapi.Snapshot) string {
 			rest[t.State]++
 		}
 	}
-	if wanted == 0 {
-		return plural(len(s.Tunnels), "tunnel") + ", none running"
-	}
 	text := fmt.Sprintf("%d of %d up", up, wanted)
-	if up == wanted {
-		text = "All " + fmt.Sprint(wanted) + " up"
-		if wanted == 1 {
-			text = "1 tunnel up"
-		}
+	switch {
+	case wanted == 0:
+		text = plural(len(s.Tunnels), "tunnel") + ", none running"
+	case up == wanted && up == 1:
+		text = "1 tunnel up"
+	case up == wanted:
+		text = fmt.Sprintf("All %d up", up)
 	}
 	switch {
 	case len(needy) > 3:
@@ -72,7 +75,7 @@ func IconOf(s dbusapi.Snapshot) Icon {
 		case needsYou(t.State):
 			return IconAttention
 		case t.State == tunnelfile.Offline:
-			offline = true
+			offline = offline || !tunnelfile.ByRule(t.State, t.Status)
 		case good(t.State):
 			up = true
 		case t.State != tunnelfile.Inactive:

@@ -48,6 +48,10 @@ func TestHeadlineAndIcon(t *testing.T) {
 		{snapshot(up, tunnel("b", tunnelfile.Retrying, ""), tunnel("c", tunnelfile.Connecting, "")), "1 of 3 up · 1 retrying · 1 connecting", IconWorking},
 		{snapshot(up, tunnel("b", tunnelfile.Degraded, "")), "1 of 2 up · 1 degraded", IconWorking},
 		{snapshot(up, tunnel("b", tunnelfile.Offline, ""), tunnel("c", tunnelfile.Retrying, "")), "1 of 3 up · 1 retrying · 1 offline", IconOffline},
+		// At home, all that may run there does.
+		{snapshot(up, tunnel("b", tunnelfile.Offline, "OnlyOn=Office: on 'Home' now")), "1 tunnel up · 1 offline", IconUp},
+		{snapshot(tunnel("b", tunnelfile.Offline, "Metered=no: 'Phone' is metered")), "1 tunnel, none running · 1 offline", IconIdle},
+		{snapshot(up, tunnel("b", tunnelfile.Offline, "no network"), tunnel("c", tunnelfile.Offline, "OnlyOn=Office: on none of these now")), "1 of 2 up · 2 offline", IconOffline},
 		{snapshot(tunnel("x", tunnelfile.Failed, "")), "0 of 1 up · needs you: x", IconAttention},
 	} {
 		if got := Headline(c.s); got != c.headline {

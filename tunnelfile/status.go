@@ -57,6 +57,13 @@ func SplitStatus(text string) (s State, rest string) {
 	return State(word), strings.TrimPrefix(rest, " ")
 }
 
+// ByRule says whether a tunnel in this state is kept down by a rule of its own about networks
+// (OnlyOn=, NeverOn=, Metered=), which its status line names, and not by the want of one.
+func ByRule(s State, status string) bool {
+	key, _, found := strings.Cut(status, "=")
+	return s == Offline && found && slices.Contains([]string{"OnlyOn", "NeverOn", "Metered"}, key)
+}
+
 // ExitText is the StatusText of a worker that ended with this status and left none; it
 // is empty where the status says nothing of why.
 func ExitText(status ExitStatus) string {

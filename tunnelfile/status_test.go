@@ -135,3 +135,17 @@ func TestSettingsHash(t *testing.T) {
 		}
 	}
 }
+
+func TestByRule(t *testing.T) {
+	for status, want := range map[string]bool{
+		"OnlyOn=Office: on 'Hotel' now": true, "NeverOn=Hotel*: on 'Hotel 3' now": true, "Metered=no: the network is metered": true,
+		"no network": false, "captive portal on 'a=b'": false, "": false,
+	} {
+		if got := ByRule(Offline, status); got != want {
+			t.Errorf("%s: %v", status, got)
+		}
+		if ByRule(Retrying, status) {
+			t.Errorf("retrying: %s", status)
+		}
+	}
+}
