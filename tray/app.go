@@ -41,6 +41,7 @@ type App struct {
 	onDemand map[string]bool               // tunnels that were that before Start at login was switched off
 	agentOf  string                        // the daemon that knows us as an agent
 	timer    *time.Timer
+	alarm    *alarm
 }
 
 // NewApp is an App whose fields are still to be set.
@@ -53,6 +54,11 @@ func (a *App) Run(ctx context.Context) error {
 	a.renderer = NewRenderer(a.Driver)
 	a.timer = time.NewTimer(0)
 	defer a.timer.Stop()
+	var err error
+	if a.alarm, err = newAlarm(); err != nil {
+		return err
+	}
+	defer a.alarm.close()
 	snapshots, err := a.Client.Watch(ctx)
 	if err != nil {
 		return err
@@ -82,6 +88,7 @@ func (a *App) Run(ctx context.Context) error {
 		case call := <-a.calls:
 			call()
 		case <-a.timer.C:
+		case <-a.alarm.rung:
 		}
 		a.update(time.Now())
 		if n := a.renderer.Slots(); n > fullAt && n > 2*size(ViewOf(a.model).Items)+len(skeleton) {
@@ -135,7 +142,9 @@ func (a *App) update(now time.Time) {
 		a.Notifier.Show(n)
 	}
 	soonest(again)
-	soonest(a.model.Pause.Until)
+	if err := a.alarm.set(nextByClock(a.model.Pause, now)); err != nil {
+		a.Log.Warn("the end of a pause may be missed", "err", err)
+	}
 	a.timer.Stop()
 	if !due.IsZero() {
 		a.timer.Reset(max(due.Sub(now), time.Millisecond))

@@ -17,6 +17,16 @@ func (p Pause) Over(now time.Time) bool {
 	return p.Active() && !p.Until.IsZero() && !now.Before(p.Until)
 }
 
+// nextByClock is when what is shown has to change though nothing happens: at the end of a
+// pause, and at midnight, for what was today is yesterday then.
+func nextByClock(p Pause, now time.Time) time.Time {
+	next := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location())
+	if p.Active() && !p.Until.IsZero() && p.Until.Before(next) {
+		next = p.Until
+	}
+	return next
+}
+
 func (p Pause) label(now time.Time) string {
 	if p.Until.IsZero() {
 		return "since " + clock(p.Since, now)
@@ -32,6 +42,7 @@ type pauseChoice struct {
 
 // pausesAt is the ways to pause.
 func pausesAt(now time.Time) []pauseChoice {
+	now = now.Round(0) // by the clock on the wall, which goes on while the machine sleeps
 	// Who works after midnight means the same morning.
 	morning := time.Date(now.Year(), now.Month(), now.Day(), 8, 0, 0, 0, now.Location())
 	if !morning.After(now) {

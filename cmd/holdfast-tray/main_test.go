@@ -285,6 +285,33 @@ func TestClicks(t *testing.T) {
 	}
 }
 
+// TestPauseEnds: a pause ends by itself, also when another tray began it.
+func TestPauseEnds(t *testing.T) {
+	b := session(t)
+	w, _ := watch(t)
+	apitest.Serve(t, b)
+	for _, name := range []string{"db", "web"} {
+		b.Put(tunnel(name, tunnelfile.Inactive, ""))
+	}
+	dir := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "holdfast")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	until := time.Now().Add(3 * time.Second)
+	pause := fmt.Sprintf(`{"since":%q,"until":%q,"tunnels":["web","gone"]}`, until.Add(-time.Hour).Format(time.RFC3339Nano), until.Format(time.RFC3339Nano))
+	if err := os.WriteFile(filepath.Join(dir, "pause.json"), []byte(pause), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	launch(t)
+	i := w.icon(t)
+	eventually(t, "a pause in the menu", func() bool { _, ok := find(i.menu(t), "Paused until "); return ok })
+	b.wait(t, "start web")
+	if early := time.Until(until); early > 0 {
+		t.Errorf("it ended %v early", early)
+	}
+	shows(t, i, want(t, b))
+}
+
 // TestComings has everything the tray stands on come late, go and come back.
 func TestComings(t *testing.T) {
 	b := session(t)
