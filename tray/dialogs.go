@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -153,13 +152,16 @@ func asHTML(text string) string {
 	return `<p style="white-space: pre-wrap">` + asMarkup(text) + "</p>"
 }
 
-// picture is the lines of a picture of a host key, as ssh draws it.
-var picture = regexp.MustCompile(`(?m)^[|+].*[|+]$`)
-
 // asMarkup is a text as it is in Pango's markup and in HTML, with letters of one width in
-// the picture of a host key.
+// the picture of a host key, whose lines begin with | or +.
 func asMarkup(text string) string {
-	return picture.ReplaceAllString(html.EscapeString(unescaped(text)), "<tt>$0</tt>")
+	lines := strings.Split(html.EscapeString(unescaped(text)), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "|") || strings.HasPrefix(line, "+") {
+			lines[i] = "<tt>" + line + "</tt>"
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // pinentry speaks the Assuan protocol, see the manual of pinentry, "Protocol".

@@ -1,42 +1,62 @@
 package tray
 
 import (
-	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// remedies is what helps a tunnel whose status line has these words: what a click does, and
-// how that is called. To "answer" is to try again: a new try asks whatever there is to ask,
-// and we are there to answer. The first that fits counts.
-var remedies = []struct {
-	status      *regexp.Regexp
-	verb, label string
-}{
-	{regexp.MustCompile(`needs an answer for .*(?i:password)`), "answer", "Enter password…"},
-	{regexp.MustCompile(`needs an answer for .*(?i:code|one-time|otp)`), "answer", "Enter code…"},
-	{regexp.MustCompile(`needs an answer for `), "answer", "Answer…"},
-	{regexp.MustCompile(`(needs a|given a wrong) passphrase for `), "answer", "Enter passphrase…"},
-	{regexp.MustCompile(`(needs the PIN of|given a wrong PIN for) `), "answer", "Enter PIN…"},
-	{regexp.MustCompile(`needs a password for `), "answer", "Enter password…"},
-	// Where StrictHostKeyChecking forbids to ask, only the terminal can record the key.
-	{regexp.MustCompile(`host key of \S+ is not known and `), "answer", "Review host key…"},
-	{regexp.MustCompile(`host key of `), "trust", "Review host key…"},
-	// A key that was refused is refused again; what is typed may be another.
-	{regexp.MustCompile(`tried ([^;]*, )?password(;|$)`), "answer", "Enter password…"},
-	{regexp.MustCompile(`tried ([^;]*, )?keyboard-interactive(,|;|$)`), "answer", "Log in…"},
-}
-
 // help is what helps a tunnel that needs a person most, and how that is called. What is
-// wrong only its status line tells.
+// wrong only its status line tells. To "answer" is to try again: a new try asks whatever
+// there is to ask, and we are there to answer.
 func help(t dbusapi.Tunnel) (verb, label string) {
-	if t.State != tunnelfile.Failed {
-		for _, r := range remedies {
-			if r.status.MatchString(t.Status) {
-				return r.verb, r.label
-			}
-		}
+	says := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(t.Status, w) })
+	}
+	switch {
+	case t.State == tunnelfile.Failed:
+		return "log", "Show log"
+	case says("needs an answer for "):
+		return "answer", questionLabel(t.Status)
+	case says("needs a passphrase for ", "given a wrong passphrase for "):
+		return "answer", "Enter passphrase…"
+	case says("needs the PIN of ", "given a wrong PIN for "):
+		return "answer", "Enter PIN…"
+	case says("needs a password for "):
+		return "answer", "Enter password…"
+	case says("host key of ") && says(" is not known and "):
+		return "answer", "Review host key…"
+	case says("host key of "): // StrictHostKeyChecking forbids to ask, or it has changed
+		return "trust", "Review host key…"
+	}
+	// A key that was refused is refused again; what is typed may be another.
+	switch tried := tried(t.Status); {
+	case slices.Contains(tried, "password"):
+		return "answer", "Enter password…"
+	case slices.Contains(tried, "keyboard-interactive"):
+		return "answer", "Log in…"
 	}
 	return "log", "Show log"
+}
+
+// questionLabel is what answering a server's question is called, which the status quotes.
+func questionLabel(status string) string {
+	_, question, _ := strings.Cut(strings.ToLower(status), `: "`) // the account comes before
+	asks := func(word string) bool { return strings.Contains(question, word) }
+	switch {
+	case asks("password"):
+		return "Enter password…"
+	case asks("code"), asks("one-time"), asks("otp"):
+		return "Enter code…"
+	}
+	return "Answer…"
+}
+
+// tried is the ways to log in that a server refused.
+func tried(status string) []string {
+	_, list, _ := strings.Cut(status, "tried ")
+	list, _, _ = strings.Cut(list, ";")
+	return strings.Split(list, ", ")
 }

@@ -146,7 +146,7 @@ func TestHelp(t *testing.T) {
 		"was given a wrong PIN for ~/.ssh/id_ed25519_sk":                                 "answer Enter PIN…",
 		"needs a password for me@code.example; the server refused ~/.ssh/id_rsa":         "answer Enter password…",
 		"needs an answer for me@host: \"Password:\"":                                     "answer Enter password…",
-		"needs an answer for me@host: \"Verification code:\"":                            "answer Enter code…",
+		"needs an answer for password@host: \"Verification code:\"":                      "answer Enter code…",
 		"needs an answer for me@host: \"Your pet's name?\"":                              "answer Answer…",
 		"the host key of h is not known and was not accepted: ssh-rsa SHA256:a; run: x":  "answer Review host key…",
 		"the host key of h is not known: ssh-ed25519 SHA256:abc; run: holdfast trust x":  "trust Review host key…",

@@ -60,6 +60,21 @@ func ownName(ctx context.Context, bus *dbus.Conn) (first bool, err error) {
 	return reply == uint32(dbus.RequestNameReplyPrimaryOwner), nil
 }
 
+// connect connects to the session bus: for the daemon, and for the desktop. First says
+// whether this is the session's first tray.
+func connect(ctx context.Context) (client *dbusapi.Client, bus *dbus.Conn, first bool, err error) {
+	ctx, connected := context.WithTimeout(ctx, connectTime)
+	defer connected() // at once: the deadline would wake the tray when it has long been idle
+	if client, err = dbusapi.Dial(ctx, false); err != nil {
+		return nil, nil, false, err
+	}
+	if bus, err = dbusapi.Connect(ctx, false); err != nil {
+		return nil, nil, false, err
+	}
+	first, err = ownName(ctx, bus)
+	return client, bus, first, err
+}
+
 // errBusGone is no dbusapi.ErrNoBus: the next bus may be there already, so to start the
 // tray again does help.
 var errBusGone = errors.New("the message bus went away")

@@ -91,19 +91,11 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	connecting, connected := context.WithTimeout(ctx, connectTime)
-	defer connected()
-	client, err := dbusapi.Dial(connecting, false)
+	client, bus, first, err := connect(ctx)
 	if err != nil {
 		return err
 	}
-	bus, err := dbusapi.Connect(connecting, false)
-	if err != nil {
-		return err
-	}
-	if first, err := ownName(connecting, bus); err != nil {
-		return err
-	} else if !first {
+	if !first {
 		log.Info("the tray runs already")
 		return nil
 	}
