@@ -119,7 +119,7 @@ func (s *session) status(args []string) error {
 			return snapshot.Err
 		}
 		if *waybar {
-			err = s.out.json(waybarOf(snapshot), true)
+			err = s.showWaybar(client, snapshot, names, first)
 		} else {
 			err = s.showStatus(client, snapshot, names, *watch, first)
 		}

@@ -18,6 +18,20 @@ type waybar struct {
 	Percentage int    `json:"percentage"`
 }
 
+// showWaybar prints a line about the named tunnels; none means all.
+func (s *session) showWaybar(client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, first bool) error {
+	if snapshot.Running {
+		ctx, cancel := s.call()
+		defer cancel()
+		tunnels, err := named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
+		if err != nil && first {
+			return err
+		}
+		snapshot.Tunnels = tunnels
+	}
+	return s.out.json(waybarOf(snapshot), true)
+}
+
 // waybarOf is a snapshot in a bar. Its class is that of the tunnel that needs a person most.
 func waybarOf(s dbusapi.Snapshot) waybar {
 	if !s.Running {
