@@ -32,14 +32,38 @@ const connectTime = 20 * time.Second
 // unseenPause keeps a tray that no panel comes to see from beginning anew all the time.
 const unseenPause = time.Second
 
+const usage = `Usage: holdfast-tray [OPTION]
+
+Shows the tunnels in the desktop's notification area until it is told to quit.
+
+  --dump     print the menu as text and exit; needs no screen
+  --version  print the version and exit
+  -v         log more
+  --help     print this
+
+Exit status: 0 told to end, or runs already; 1 the screen or the bus went away, or something
+else failed; 2 misuse; 69 there is no desktop to be shown on, or no session bus.
+`
+
+// misuse is the exit status of a command line that makes no sense.
+const misuse = 2
+
 func main() {
-	dump := flag.Bool("dump", false, "print the menu as text and exit")
-	version := flag.Bool("version", false, "print the version and exit")
-	verbose := flag.Bool("v", false, "log more")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "holdfast-tray: unexpected argument %q\n", flag.Arg(0))
-		os.Exit(2)
+	flags := flag.NewFlagSet("holdfast-tray", flag.ContinueOnError)
+	flags.Usage = func() {}
+	dump := flags.Bool("dump", false, "")
+	version := flags.Bool("version", false, "")
+	verbose := flags.Bool("v", false, "")
+	switch err := flags.Parse(os.Args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage)
+		return
+	case err != nil:
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(misuse)
+	case flags.NArg() > 0:
+		fmt.Fprintf(os.Stderr, "holdfast-tray: unexpected argument %q\n%s", flags.Arg(0), usage)
+		os.Exit(misuse)
 	}
 	log := program.Log(*verbose)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
