@@ -125,6 +125,10 @@ func Now(s dbusapi.Snapshot, paths Paths, log *slog.Logger) View {
 // update shows how things are, and arms the timer where something is due later.
 func (a *App) update(now time.Time) {
 	a.model.Now = now
+	before := a.model.Pause
+	if p := before.after(a.model.Snapshot); p.Active() != before.Active() || p.Down != before.Down {
+		a.setPause(p)
+	}
 	if a.model.Pause.Over(now) {
 		a.resume()
 	}

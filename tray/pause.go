@@ -1,12 +1,19 @@
 package tray
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
 
 // Pause is a while in which all tunnels are down, and are to come up again by themselves.
 type Pause struct {
 	Since   time.Time `json:"since"`   // zero: there is none
 	Until   time.Time `json:"until"`   // zero: until somebody says so
 	Tunnels []string  `json:"tunnels"` // those that are to come up again
+	Down    bool      `json:"down"`    // all of them have been seen down
 }
 
 // Active says whether there is a pause.
@@ -15,6 +22,31 @@ func (p Pause) Active() bool { return !p.Since.IsZero() }
 // Over says whether a pause has come to its end.
 func (p Pause) Over(now time.Time) bool {
 	return p.Active() && !p.Until.IsZero() && !now.Before(p.Until)
+}
+
+// after is what becomes of a pause with what is seen: it is over when somebody has started
+// all of its tunnels again.
+func (p Pause) after(s dbusapi.Snapshot) Pause {
+	if !p.Active() || !s.Running {
+		return p
+	}
+	up, down := 0, 0
+	for _, t := range s.Tunnels {
+		switch {
+		case !slices.Contains(p.Tunnels, t.Name):
+		case t.State == tunnelfile.Inactive:
+			down++
+		default:
+			up++
+		}
+	}
+	switch {
+	case p.Down && down == 0:
+		return Pause{}
+	case up == 0 && down > 0:
+		p.Down = true
+	}
+	return p
 }
 
 // nextByClock is when what is shown has to change though nothing happens: at the end of a
