@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 )
 
 // FindDialog is the program that asks: $SSH_ASKPASS, else the first of zenity, kdialog
@@ -222,9 +223,18 @@ func (p pinentry) converse(ctx context.Context, q Question, commands ...string) 
 	return answer, nil
 }
 
-// assuan escapes what a command's argument may not hold.
+// assuanLine is how many bytes a line may have. One that has more ends the dialog.
+const assuanLine = 1000
+
+// assuan escapes what a command's argument may not hold, and leaves out what does not fit.
 func assuan(command string) string {
-	return strings.NewReplacer("%", "%25", "\n", "%0A", "\r", "%0D").Replace(command)
+	escape := strings.NewReplacer("%", "%25", "\n", "%0A", "\r", "%0D")
+	line := escape.Replace(command)
+	for runes := []rune(command); len(line) > assuanLine; {
+		runes = runes[:len(runes)-1-(len(line)-assuanLine)/utf8.UTFMax]
+		line = escape.Replace(string(runes)) + "…"
+	}
+	return line
 }
 
 // assuanReply reads until OK or ERR, and returns the data before it.

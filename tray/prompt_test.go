@@ -82,6 +82,20 @@ func TestPicture(t *testing.T) {
 	}
 }
 
+func TestAssuan(t *testing.T) {
+	for command, want := range map[string]string{
+		"SETDESC 100 %\nof it":                  "SETDESC 100 %25%0Aof it",
+		"SETDESC " + strings.Repeat("x", 992):   "SETDESC " + strings.Repeat("x", 992),
+		"SETDESC " + strings.Repeat("x", 993):   "SETDESC " + strings.Repeat("x", 989) + "…",
+		"SETDESC " + strings.Repeat("\n", 5000): "SETDESC " + strings.Repeat("%0A", 329) + "…",
+		"SETDESC " + strings.Repeat("語", 5000):  "SETDESC " + strings.Repeat("語", 329) + "…",
+	} {
+		if got := assuan(command); got != want {
+			t.Errorf("%.20s: %d bytes, want %d\n%s", command, len(got), len(want), got)
+		}
+	}
+}
+
 func TestPrompterErrors(t *testing.T) {
 	if _, err := prompter(&scripted{err: errDeclined}, nil).Ask(t.Context(), "db", "password", "x", false); !errors.Is(err, dbusapi.ErrRefused) {
 		t.Errorf("cancel: %v, want ErrRefused", err)
