@@ -39,6 +39,8 @@ func (a *App) clicked(ctx context.Context, c Click) {
 		if ps := a.model.Global.Problems; len(ps) > 0 {
 			a.desktop("open "+ps[0].Path, a.Desktop.Open(ps[0].Path))
 		}
+	case "status":
+		a.desktop("show the status", a.terminal(always, "status"))
 	case "tunnel":
 		a.watchTraffic(ctx, about)
 	default:

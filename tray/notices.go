@@ -339,7 +339,7 @@ func groupNotice(about subject, names []string) Notice {
 	if about != needy {
 		title = several(len(names), map[subject]string{down: "down", unstable: "unstable"}[about])
 	}
-	return Notice{Key: groupKey(about), Title: title, Body: body, Stands: true}
+	return Notice{Key: groupKey(about), Title: title, Body: body, Stands: true, Actions: []NoticeAction{{"status", "Show status"}}}
 }
 
 // several says how so many tunnels are.

@@ -168,3 +168,25 @@ func TestNoticesMuted(t *testing.T) {
 		t.Errorf("a changed host key: %+v", notices)
 	}
 }
+
+// asked is a Desktop that notes what is run in a terminal.
+type asked struct {
+	Desktop
+	argv []string
+}
+
+func (a *asked) Terminal(argv ...string) error {
+	a.argv = argv
+	return nil
+}
+
+// TestNoticesGroupClick: a click on a notice about many shows all of them.
+func TestNoticesGroupClick(t *testing.T) {
+	notice := groupNotice(down, []string{"a", "b", "c", "d"})
+	app, desktop := NewApp(), &asked{}
+	app.Desktop, app.Command = desktop, "holdfast"
+	app.clicked(t.Context(), Click{Key: notice.Actions[0].Key})
+	if got := strings.Join(desktop.argv, " "); !strings.HasSuffix(got, " holdfast status") {
+		t.Errorf("ran %q", got)
+	}
+}
