@@ -75,6 +75,47 @@ func TestEncryptedKey(t *testing.T) {
 	reach(t, apitest.Dial(t), "locked", tunnelfile.Up)
 }
 
+// TestNoScreen: where the screen does not come back, the unit gives up in the end.
+func TestNoScreen(t *testing.T) {
+	testbed.NeedBox(t)
+	installed(t)
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	systemctl := func(args ...string) string {
+		t.Helper()
+		out, err := testbed.Output(append([]string{"systemctl", "--user"}, args...)...)
+		if err != nil {
+			t.Fatal(err, out)
+		}
+		return out
+	}
+	dropIn := filepath.Join(home, ".config/systemd/user/holdfast-tray.service.d")
+	if err := os.MkdirAll(dropIn, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dropIn, "fast.conf"), []byte("[Service]\nRestartSec=10ms\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		os.RemoveAll(dropIn)
+		systemctl("unset-environment", "DISPLAY")
+		systemctl("stop", "holdfast-tray")
+		systemctl("reset-failed", "holdfast-tray")
+		systemctl("daemon-reload")
+	})
+	systemctl("daemon-reload")
+	systemctl("set-environment", "DISPLAY=:99")
+	systemctl("start", "holdfast-tray")
+	eventually(t, "an end of the tries", func() bool {
+		return strings.Contains(systemctl("show", "-p", "ActiveState", "holdfast-tray"), "=failed")
+	})
+	if got := systemctl("show", "-p", "NRestarts", "--value", "holdfast-tray"); strings.TrimSpace(got) != "30" {
+		t.Errorf("it was started again %s times", strings.TrimSpace(got))
+	}
+}
+
 // installed installs what make has built for the person who runs the test, and returns
 // a tray with the race detector.
 func installed(t *testing.T) string {
