@@ -60,6 +60,8 @@ type worker struct {
 	wasUp     bool      // ExecUp ran, ExecDown is due; the keeper's goroutine has it, while it runs
 	lastStamp atomic.Pointer[string]
 
+	asking *asking // nil: nobody is asked
+
 	commandOn    atomic.Pointer[sshlink.Link] // RemoteCommand runs there
 	commandEnded chan commandEnd
 
@@ -88,6 +90,10 @@ func Run(ctx context.Context, o Options) error {
 		state: tunnelfile.Connecting, since: time.Now(),
 	}
 	w.managed = w.notify.present() && !o.Once
+	if o.Ask != nil {
+		w.asking = &asking{Asker: o.Ask, changed: w.wake}
+		w.o.Ask = w.asking
+	}
 	err := w.run(ctx)
 	if err != nil {
 		// The last StatusText stays with the unit, and tells why it failed.
@@ -374,7 +380,7 @@ func (w *worker) tell() {
 	}
 	w.rtt = steady(w.rtt, said.RTT)
 	state, text := describe(said, forwards, w.rtt)
-	for _, note := range []string{transportNote(said), w.note, w.commandNote} {
+	for _, note := range []string{transportNote(said), w.asking.note(), w.note, w.commandNote} {
 		if note != "" {
 			text += " (" + note + ")"
 		}

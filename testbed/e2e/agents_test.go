@@ -128,6 +128,22 @@ func TestAgents(t *testing.T) {
 				}
 			}
 
+			t.Run("slow", func(t *testing.T) {
+				think := make(chan struct{})
+				agent := register(t, func(context.Context) (string, error) {
+					<-think
+					return passphrase, nil
+				})
+				begin(t, "slow")
+				one(t, "a question", agent.asked)
+				d.awaitStatus("slow", tunnelfile.Connecting, 10*time.Second, "(waiting for an answer)")
+				close(think)
+				if shown := d.awaitStatus("slow", tunnelfile.Up, 20*time.Second); strings.Contains(shown.Status, "waiting") {
+					t.Errorf("up: %s", shown.Status)
+				}
+				agent.client.Close()
+			})
+
 			t.Run("nobody", func(t *testing.T) {
 				start := time.Now()
 				s := begin(t, "nobody")
