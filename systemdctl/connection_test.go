@@ -29,7 +29,7 @@ func TestWatch(t *testing.T) {
 				if !ok {
 					t.Fatalf("%s: the watch ended", what)
 				}
-				if hint == want {
+				if hint == want || hint == "" { // a hint about all stands for those that it swallowed
 					return
 				}
 			case <-deadline:
