@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/program"
 )
 
 // TestCommandLine: what is asked for goes to stdout, a complaint to stderr.
@@ -18,8 +20,8 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"--help", true, false, 0},
 		{"--version", true, false, 0},
-		{"--nonsense", false, true, misuse},
-		{"nonsense", false, true, misuse},
+		{"--nonsense", false, true, program.Misuse},
+		{"nonsense", false, true, program.Misuse},
 	} {
 		var stdout, stderr strings.Builder
 		cmd := exec.Command(binary, c.arg)

@@ -45,25 +45,16 @@ Exit status: 0 told to end, or runs already; 1 the screen or the bus went away, 
 else failed; 2 misuse; 69 there is no desktop to be shown on, or no session bus.
 `
 
-// misuse is the exit status of a command line that makes no sense.
-const misuse = 2
-
 func main() {
 	flags := flag.NewFlagSet("holdfast-tray", flag.ContinueOnError)
-	flags.Usage = func() {}
 	dump := flags.Bool("dump", false, "")
 	version := flags.Bool("version", false, "")
 	verbose := flags.Bool("v", false, "")
-	switch err := flags.Parse(os.Args[1:]); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Print(usage)
-		return
-	case err != nil:
-		fmt.Fprint(os.Stderr, usage)
-		os.Exit(misuse)
-	case flags.NArg() > 0:
-		fmt.Fprintf(os.Stderr, "holdfast-tray: unexpected argument %q\n%s", flags.Arg(0), usage)
-		os.Exit(misuse)
+	if status, ended := program.Parse(flags, usage, os.Args[1:]); ended {
+		os.Exit(status)
+	}
+	if flags.NArg() > 0 {
+		os.Exit(program.Misused(flags, usage, fmt.Sprintf("unexpected argument %q", flags.Arg(0))))
 	}
 	log := program.Log(*verbose)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -42,15 +41,10 @@ server refused every way to authenticate; 78 the file, or what ssh_config makes 
 is wrong.
 `
 
-// misuse is the exit status of a command line that makes no sense.
-const misuse = 2
-
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
 	flags := flag.NewFlagSet("holdfast-tunnel", flag.ContinueOnError)
-	flags.SetOutput(os.Stderr)
-	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	once := flags.Bool("once", false, "")
 	check := flags.Bool("check", false, "")
 	print := flags.Bool("print-config", false, "")
@@ -59,19 +53,15 @@ func run(args []string) int {
 	asJSON := flags.Bool("json", false, "")
 	verbose := flags.Bool("verbose", false, "")
 	version := flags.Bool("version", false, "")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Print(usage)
-		return 0
-	case err != nil:
-		return misuse
+	if status, ended := program.Parse(flags, usage, args); ended {
+		return status
+	}
+	switch {
 	case *version:
 		fmt.Println("holdfast-tunnel", program.Version())
 		return 0
 	case flags.NArg() != 1:
-		fmt.Fprintln(os.Stderr, "holdfast-tunnel: one tunnel file is wanted")
-		fmt.Fprint(os.Stderr, usage)
-		return misuse
+		return program.Misused(flags, usage, "one tunnel file is wanted")
 	}
 
 	path := flags.Arg(0)

@@ -47,6 +47,9 @@ func TestCommandLine(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != c.status {
 				t.Errorf("exit status %d, want %d", got, c.status)
 			}
+			if c.status == 0 && p.Log() != "" {
+				t.Errorf("stderr: %s", p.Log())
+			}
 			for _, want := range c.out {
 				if !strings.Contains(string(out), want) {
 					t.Errorf("stdout lacks %q:\n%s", want, out)

@@ -24,18 +24,33 @@ import (
 // connectTime is how long the bus and systemd may take to answer at the start.
 const connectTime = 20 * time.Second
 
+const usage = `Usage: holdfastd [OPTION]
+
+Keeps tunnel files, systemd units and the network in step, and answers on D-Bus, until it
+is told to end. The tunnels live on without it.
+
+  --system   serve the system's tunnels, on the system bus
+  --version  print the version and exit
+  -v         log more
+  --help     print this
+
+Exit status: 0 told to end; 1 the bus or systemd went away, or something else failed; 2 misuse.
+`
+
 func main() {
-	system := flag.Bool("system", false, "serve the system's tunnels, on the system bus")
-	version := flag.Bool("version", false, "print the version and exit")
-	verbose := flag.Bool("v", false, "log more")
-	flag.Parse()
+	flags := flag.NewFlagSet("holdfastd", flag.ContinueOnError)
+	system := flags.Bool("system", false, "")
+	version := flags.Bool("version", false, "")
+	verbose := flags.Bool("v", false, "")
+	if status, ended := program.Parse(flags, usage, os.Args[1:]); ended {
+		os.Exit(status)
+	}
 	if *version {
 		fmt.Println("holdfastd", program.Version())
 		return
 	}
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "holdfastd: unexpected argument %q\n", flag.Arg(0))
-		os.Exit(2)
+	if flags.NArg() > 0 {
+		os.Exit(program.Misused(flags, usage, fmt.Sprintf("unexpected argument %q", flags.Arg(0))))
 	}
 	log := program.Log(*verbose)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
