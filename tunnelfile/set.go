@@ -29,6 +29,17 @@ func Set(text, section, key string, values []string) (string, error) {
 	return result, nil
 }
 
+// Add is Set with one more value behind those that the key has.
+func Add(text, section, key, value string) (string, error) {
+	doc, _ := scan(text)
+	var values []string
+	for _, e := range doc.find(section, key) {
+		old, _ := e.splitComment()
+		values = append(values, old)
+	}
+	return Set(text, section, key, append(values, value))
+}
+
 func checkAssignable(section, key string, values []string) error {
 	if !slices.Contains(sections, section) {
 		return fmt.Errorf("[%s] is not a section of a tunnel file%s", section, didYouMean(section, sections))

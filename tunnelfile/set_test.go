@@ -1,6 +1,7 @@
 package tunnelfile
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -139,5 +140,21 @@ func TestSetRefuses(t *testing.T) {
 	}
 	if _, err := Set(strings.Repeat("x", MaxFileSize+1), "Tunnel", "Start", []string{"auto"}); err == nil {
 		t.Error("a file that is too long is taken")
+	}
+}
+
+func TestAdd(t *testing.T) {
+	text := "[Tunnel]\nDestination=h\nDynamicForward=1 ; mine\n"
+	got, err := Add(text, SectionTunnel, "DynamicForward", "2")
+	if want := text + "DynamicForward=2\n"; err != nil || got != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
+func TestAssignments(t *testing.T) {
+	got, problems := Assignments("[Unit]\nAfter=a \\\n  b\n# c\nnonsense\n[X]\nKey =\n")
+	want := []Assignment{{"Unit", "After", "a    b", 2}, {"X", "Key", "", 7}}
+	if !slices.Equal(got, want) || len(problems) != 1 || problems[0].Line != 5 {
+		t.Errorf("%v, %v", got, problems)
 	}
 }

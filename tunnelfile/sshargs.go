@@ -15,29 +15,79 @@ import (
 // A relative path after -i is taken from the working directory, as ssh does.
 func FromSSHArguments(args []string) (text string, err error) {
 	c := converter{args: args}
+	if err := c.read(); err != nil {
+		return "", err
+	}
+	return c.text()
+}
+
+// Carried is what a tunnel takes over of a command line of ssh or autossh.
+type Carried struct {
+	Text      string   // of the tunnel file
+	LeftOut   []string // what a tunnel does not do, and why, an argument each
+	Forwards  bool     // there are some among the arguments
+	NoCommand bool     // -N or its like: it runs for its forwards, which ssh_config(5) may have
+}
+
+// CarryOver is FromSSHArguments for a command line that somebody wrote for ssh: what a tunnel
+// does not do is left out where the tunnel is one without it. dir is the folder that relative
+// paths begin in; where it is empty, the working directory. With an error, Forwards and
+// NoCommand are right all the same.
+func CarryOver(args []string, dir string) (Carried, error) {
+	c := converter{args: args, lenient: true, dir: dir}
+	err := c.read()
+	text := ""
+	if err == nil {
+		text, err = c.text()
+	}
+	return Carried{Text: text, LeftOut: c.leftOut, Forwards: c.wants, NoCommand: c.noCommand}, err
+}
+
+// read goes through all arguments. A lenient converter goes on behind a mistake.
+func (c *converter) read() (first error) {
 	for len(c.args) > 0 {
 		arg := c.args[0]
 		c.args = c.args[1:]
-		switch {
-		case arg == "--":
-			// ssh goes on to look for options behind the destination, but not here.
-			if c.destination == "" && len(c.args) > 0 {
-				c.destination, c.args = c.args[0], c.args[1:]
-			}
-			if len(c.args) > 0 {
-				return "", remoteCommand(c.destination, c.args)
-			}
-		case len(arg) > 1 && arg[0] == '-':
-			if err := c.options(arg[1:]); err != nil {
-				return "", err
-			}
-		case c.destination == "":
-			c.destination = arg
-		default:
-			return "", remoteCommand(c.destination, append([]string{arg}, c.args...))
+		err := c.argument(arg)
+		if err != nil && !c.lenient {
+			return err
+		}
+		if first == nil {
+			first = err
 		}
 	}
-	return c.text()
+	return first
+}
+
+// argument reads one argument, and those behind it that belong to it.
+func (c *converter) argument(arg string) error {
+	switch {
+	case arg == "--":
+		// ssh goes on to look for options behind the destination, but not here.
+		if c.destination == "" && len(c.args) > 0 {
+			c.destination, c.args = c.args[0], c.args[1:]
+		}
+		if len(c.args) > 0 {
+			return c.command(c.args)
+		}
+	case len(arg) > 1 && arg[0] == '-':
+		return c.options(arg[1:])
+	case c.destination == "":
+		c.destination = arg
+	default:
+		return c.command(append([]string{arg}, c.args...))
+	}
+	return nil
+}
+
+// command is what becomes of a command for the server.
+func (c *converter) command(words []string) error {
+	if !c.lenient {
+		return remoteCommand(c.destination, words)
+	}
+	c.leftOut = append(c.leftOut, fmt.Sprintf("the command on the server (%s): a tunnel runs none there", strings.Join(words, " ")))
+	c.args = nil
+	return nil
 }
 
 // sshOptions are the letters of ssh(1) and what becomes of each. Those that take an
@@ -66,8 +116,9 @@ var sshOptions = map[byte]sshOption{
 	'p': keywordFrom("Port"),
 
 	// About a terminal, a session, the background or what is printed: a tunnel has none of them.
-	'2': dropped, 'A': dropped, 'N': dropped, 'T': dropped, 'a': dropped, 'f': dropped,
-	'n': dropped, 'q': dropped, 't': dropped, 'v': dropped, 'x': dropped, 'y': dropped,
+	'N': {do: (*converter).forForwards}, 'f': {do: (*converter).forForwards},
+	'2': dropped, 'A': dropped, 'T': dropped, 'a': dropped, 'n': dropped,
+	'q': dropped, 't': dropped, 'v': dropped, 'x': dropped, 'y': dropped,
 	'E': {argument: true, do: func(*converter, string) error { return nil }}, // the journal keeps what it says
 	'e': {argument: true, do: func(*converter, string) error { return nil }},
 
@@ -78,15 +129,16 @@ var sshOptions = map[byte]sshOption{
 	'Q': refusedWith("that lists what ssh knows"),
 	'V': refused("that prints ssh's version"),
 	'W': refusedWith("standard input and output have no place in a tunnel; -L forwards a port"),
-	'X': refused("a tunnel forwards no X11"),
-	'Y': refused("a tunnel forwards no X11"),
-	's': refused("a tunnel asks for no subsystem"),
-	'w': refusedWith("a tunnel forwards no network device"),
+	'X': loose(refused("a tunnel forwards no X11")),
+	'Y': loose(refused("a tunnel forwards no X11")),
+	's': loose(refused("a tunnel asks for no subsystem")),
+	'w': loose(refusedWith("a tunnel forwards no network device")),
 }
 
 // sshOption is what becomes of one option.
 type sshOption struct {
 	argument bool // it takes one
+	loose    bool // a tunnel is one without it
 	do       func(c *converter, argument string) error
 }
 
@@ -114,12 +166,23 @@ func refusedWith(why string) sshOption {
 	return option
 }
 
+func loose(option sshOption) sshOption {
+	option.loose = true
+	return option
+}
+
 // converter goes through arguments and collects what they say.
 type converter struct {
 	args        []string // still to come
 	destination string
 	forwards    []assignment
 	ssh         []assignment
+
+	lenient   bool   // CarryOver
+	dir       string // of relative paths; empty: the working directory
+	leftOut   []string
+	noCommand bool
+	wants     bool // a forward stands among the arguments, be it a wrong one
 }
 
 type assignment struct{ key, value string }
@@ -131,10 +194,14 @@ func (c *converter) options(letters string) error {
 		letters = letters[1:]
 		if letter == 'M' {
 			rest, err := c.monitorPort(letters)
-			if err != nil {
+			switch {
+			case err != nil && c.lenient:
+				c.leftOut = append(c.leftOut, err.Error())
+			case err != nil:
 				return err
+			default:
+				letters = rest
 			}
-			letters = rest
 			continue
 		}
 		option, known := sshOptions[letter]
@@ -152,10 +219,11 @@ func (c *converter) options(letters string) error {
 			}
 		}
 		if err := option.do(c, argument); err != nil {
-			if argument == "" {
-				return fmt.Errorf("-%c: %w", letter, err)
+			err = fmt.Errorf("%s: %w", strings.TrimSpace(fmt.Sprintf("-%c %s", letter, argument)), err)
+			if !option.loose || !c.lenient {
+				return err
 			}
-			return fmt.Errorf("-%c %s: %w", letter, argument, err)
+			c.leftOut = append(c.leftOut, err.Error())
 		}
 	}
 	return nil
@@ -181,6 +249,9 @@ func (c *converter) monitorPort(letters string) (rest string, err error) {
 // identity takes over -i.
 func (c *converter) identity(path string) error {
 	if path != "none" && !strings.HasPrefix(path, "~") && !strings.HasPrefix(path, "%") && !strings.HasPrefix(path, "${") {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(c.dir, path)
+		}
 		whole, err := filepath.Abs(path)
 		if err != nil {
 			return err
@@ -218,6 +289,7 @@ func (c *converter) option(line string) error {
 	}
 	key, _ = keyword(key)
 	if slices.Contains(sessionKeywords, key) {
+		c.noCommand = c.noCommand || key == "SessionType" && strings.EqualFold(value, "none")
 		return nil
 	}
 	return c.set(key, value)
@@ -233,10 +305,40 @@ func (c *converter) set(key, value string) error {
 }
 
 func (c *converter) forward(kind ForwardKind, value string) error {
-	if _, err := ParseForward(kind, value); err != nil {
+	c.wants = true
+	f, err := ParseForward(kind, value)
+	if err != nil {
 		return err
 	}
+	if strings.Contains(f.Listen.Unix+f.Target.Unix, "%") { // ssh takes it for a token
+		for _, path := range []*string{&f.Listen.Unix, &f.Target.Unix} {
+			if *path, err = withoutTokens(*path); err != nil {
+				return err
+			}
+		}
+		value = f.Spec()
+	}
 	c.forwards = append(c.forwards, assignment{string(kind), value})
+	return nil
+}
+
+// withoutTokens is the path of a socket as it is without the tokens of ssh_config(5), of which a
+// tunnel file has none: "%%" is a percent sign.
+func withoutTokens(path string) (string, error) {
+	before, after, found := strings.Cut(path, "%")
+	if !found {
+		return path, nil
+	}
+	if !strings.HasPrefix(after, "%") {
+		return "", fmt.Errorf("%%%.1s in the path of a socket: write out what it stands for", after)
+	}
+	after, err := withoutTokens(after[1:])
+	return before + "%" + after, err
+}
+
+// forForwards takes over -N and -f, which a tunnel is without being told.
+func (c *converter) forForwards(string) error {
+	c.noCommand = true
 	return nil
 }
 
@@ -253,7 +355,7 @@ func (c *converter) text() (string, error) {
 	var err error
 	write := func(section string, a assignment) {
 		if err == nil {
-			text, err = Set(text, section, a.key, append(c.values(text, section, a.key), a.value))
+			text, err = Add(text, section, a.key, a.value)
 		}
 	}
 	write(SectionTunnel, assignment{"Destination", c.destination})
@@ -273,16 +375,6 @@ func (c *converter) text() (string, error) {
 		return "", problems
 	}
 	return text, nil
-}
-
-// values are those that a key has already.
-func (c *converter) values(text, section, key string) []string {
-	doc, _ := scan(text)
-	var values []string
-	for _, e := range doc.find(section, key) {
-		values = append(values, strings.TrimSpace(e.value))
-	}
-	return values
 }
 
 // checkUser refuses two users: to ssh the first on the command line counts, in a file the

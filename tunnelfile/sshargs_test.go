@@ -36,6 +36,7 @@ func TestFromSSHArguments(t *testing.T) {
 		{"the rest", "-6 -J a,b -b 198.51.100.1 -B eth0 -c aes128-ctr -m hmac-sha2-256 -I /p11.so -K -S none -l me -g -P work -E /tmp/log -e none -aAxy2 h",
 			"[Tunnel]\nDestination=h\n\n[SSH]\nAddressFamily=inet6\nProxyJump=a,b\nBindAddress=198.51.100.1\nBindInterface=eth0\nCiphers=aes128-ctr\nMACs=hmac-sha2-256\nPKCS11Provider=/p11.so\nGSSAPIAuthentication=yes\nControlPath=none\nUser=me\nGatewayPorts=yes\nTag=work\n"},
 		{"a path with a blank", "-L|/run/my sock:/run/b|h", "[Tunnel]\nDestination=h\nLocalForward=\"/run/my sock:/run/b\"\n"},
+		{"a percent sign in a path", "-L /run/100%%/a:/b%%%%c -R /d%%:h:1 h", "[Tunnel]\nDestination=h\nLocalForward=/run/100%/a /b%%c\nRemoteForward=/d% h:1\n"},
 		{"a command with a semicolon", "-o|ProxyCommand=sh -c 'nc %h %p; true' ; echo|h", "[Tunnel]\nDestination=h\n\n[SSH]\nProxyCommand=sh -c 'nc %h %p; true' ; echo\n"},
 		{"the same user twice", "-l me me@h", "[Tunnel]\nDestination=me@h\n\n[SSH]\nUser=me\n"},
 	} {
@@ -71,6 +72,7 @@ func TestFromSSHArgumentsRefuses(t *testing.T) {
 		"-L 8080 h":                   "-L 8080: does not say where",
 		"-R 1:2:3:4:5 h":              "-R 1:2:3:4:5:",
 		"-D 0 h":                      "-D 0: port 0",
+		"-L /run/%u:/b h":             "%u in the path of a socket",
 		"-Z h":                        "-Z: ssh has no such option",
 		"--long h":                    "--: ssh has no such option",
 		"-F /tmp/c h":                 "-F /tmp/c: a tunnel reads ~/.ssh/config",
@@ -98,6 +100,32 @@ func TestFromSSHArgumentsRefuses(t *testing.T) {
 		got, err := FromSSHArguments(split(args))
 		if err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %q, %v, want something about %q", args, got, err, why)
+		}
+	}
+}
+
+func TestCarryOver(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, test := range []struct {
+		args, want       string
+		leftOut          int
+		forwards, forAll bool
+		err              string
+	}{
+		{"-N -L 1:a:1 h", "[Tunnel]\nDestination=h\nLocalForward=1:a:1\n", 0, true, true, ""},
+		{"-X -sw 0:0 -D 1 h", "[Tunnel]\nDestination=h\nDynamicForward=1\n", 3, true, false, ""},
+		{"-fM -o SessionType=none h sleep -N 5", "[Tunnel]\nDestination=h\n", 2, false, true, ""},
+		{"-i k -i /k -i ~/k h", "[Tunnel]\nDestination=h\n\n[SSH]\nIdentityFile=/there/k\nIdentityFile=/k\nIdentityFile=~/k\n", 0, false, false, ""},
+		{"-F x -L 1:a:1 -N h", "", 0, true, true, "-F x:"},
+		{"-L 1 -o Nonsense=1 h", "", 0, true, false, "-L 1:"},
+		{"h uptime", "[Tunnel]\nDestination=h\n", 1, false, false, ""},
+	} {
+		got, err := CarryOver(split(test.args), "/there")
+		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+			t.Errorf("%s: %v", test.args, err)
+		}
+		if err == nil && got.Text != test.want || len(got.LeftOut) != test.leftOut || got.Forwards != test.forwards || got.NoCommand != test.forAll {
+			t.Errorf("%s: %+v", test.args, got)
 		}
 	}
 }

@@ -41,6 +41,24 @@ type entry struct {
 	first, last int    // indices in lines, both inclusive
 }
 
+// Assignment is a KEY=VALUE line of a file in the syntax of systemd.syntax(7).
+type Assignment struct {
+	Section, Key string
+	Value        string // continuations joined
+	Line         int    // its first
+}
+
+// Assignments reads any such file, a unit of somebody's too. What it makes no sense of is told,
+// and left out.
+func Assignments(text string) ([]Assignment, Problems) {
+	doc, problems := scan(text)
+	var all []Assignment
+	for _, e := range doc.entries {
+		all = append(all, Assignment{e.section, e.key, strings.TrimSpace(e.value), e.lineNumber()})
+	}
+	return all, problems
+}
+
 // lineNumber is where a person finds the entry.
 func (e entry) lineNumber() int { return e.first + 1 }
 
