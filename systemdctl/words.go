@@ -72,6 +72,21 @@ func firstWord(value string, e escapes) (word, rest string, ok bool, err error) 
 	return b.String(), "", true, nil
 }
 
+// CutWord takes the first word off a command line of an Exec…= setting (systemd.service(5),
+// "Command lines"), quotes and escapes away; ok is false where there is none.
+func CutWord(value string) (word, rest string, ok bool, err error) { return firstWord(value, cEscapes) }
+
+// QuoteWord is the inverse of CutWord: a word that CutWord, and systemd, read as this one.
+func QuoteWord(word string) string {
+	plain := func(r rune) bool {
+		return r > 127 || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || strings.ContainsRune("@%$_-+=:,./[]*~", r)
+	}
+	if word != "" && strings.TrimFunc(word, plain) == "" {
+		return word
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`, "\n", `\n`).Replace(word) + `"`
+}
+
 // unescape reads the escape that a text begins with: what it stands for and how long it is.
 func unescape(text string, e escapes) (s string, n int, err error) {
 	if len(text) < 2 {
