@@ -1,7 +1,6 @@
 package sshlink
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,33 +22,16 @@ func ConfigMentions(keywords ...string) bool {
 }
 
 func mentions(path, below string, keywords []string, depth int) bool {
-	text, err := os.ReadFile(path)
-	if err != nil || depth == 0 {
-		return false
-	}
-	for line := range strings.Lines(string(text)) {
-		keyword, value := cutKeyword(line)
-		if slices.Contains(keywords, keyword) {
+	for line := range configLines(path, below, depth) {
+		switch {
+		case slices.Contains(keywords, line.Keyword):
 			return true
-		}
-		if keyword != "include" {
-			continue
-		}
-		for word := range strings.FieldsSeq(value) {
-			pattern := expandTilde(strings.Trim(word, `"`))
-			if strings.ContainsAny(pattern, "$%") || strings.Count(word, `"`) == 1 {
-				return true // as far as can be told
-			}
-			if !filepath.IsAbs(pattern) {
-				pattern = filepath.Join(below, pattern)
-			}
-			files, _ := filepath.Glob(pattern)
-			for _, file := range files {
-				if mentions(file, below, keywords, depth-1) {
-					return true
-				}
-			}
+		case line.Keyword == "include" && (strings.ContainsAny(line.Value, "$%") || slices.ContainsFunc(strings.Fields(line.Value), halfQuoted)):
+			return true // as far as can be told
 		}
 	}
 	return false
 }
+
+// halfQuoted says whether a word has one end of a quotation, in which there is a blank.
+func halfQuoted(word string) bool { return strings.Count(word, `"`) == 1 }
