@@ -1,8 +1,8 @@
 // Package cli is the command line: what each verb of holdfast asks of the daemon, and
 // what it says to people and to scripts.
 //
-// It decides nothing about tunnels: it talks to the daemon by dbusapi, and to files only
-// for show. The one thing it asks of servers is their host keys, for trust. Verbs return errors; print.go is the one file that prints, and Main the one
+// It decides nothing about tunnels: it talks to the daemon by dbusapi, and reads files only
+// for show, export and import. The one thing it asks of servers is their host keys, for trust. Verbs return errors; print.go is the one file that prints, and Main the one
 // place that makes an exit status of an error.
 package cli
 
@@ -77,6 +77,8 @@ func verbs() []verb {
 		{"explain", "NAME [--all]", "every setting in force, and where it came from", (*session).explainTunnel},
 		{"check", "[NAME…]", "what would keep it from staying up, here and on the server, each with its mend", (*session).check},
 		{"trust", "NAME", "show the server's host keys, and record them on a yes", (*session).trust},
+		{"import", "[--yes|--dry-run] [FILE…|-]", "tunnels kept in ssh_config, units and scripts; shows first, asks once", (*session).importTunnels},
+		{"export", "NAME [--format=FORMAT]", "what does the same without Holdfast: ssh, autossh, systemd, or one tunnel file", (*session).export},
 		{"logs", "NAME [-f] [-n N]", "its journal", (*session).logs},
 		{"demo", "", "a throw-away server, a tunnel to it, a fault, a recovery, in a minute", (*session).demo},
 		{"completion", "bash|zsh|fish", "completions for your shell; source them", (*session).completion},
@@ -86,7 +88,7 @@ func verbs() []verb {
 }
 
 // notBuilt are the words that will be verbs.
-var notBuilt = []string{"metrics", "import", "export", "top", "history"}
+var notBuilt = []string{"metrics", "top", "history"}
 
 // otherWords is what people try, and the verb they mean.
 var otherWords = map[string]string{

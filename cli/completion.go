@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -61,10 +62,26 @@ var flagsOf = map[string][]candidate{
 	"reconnect": {{"--all", "all tunnels"}, {"--no-wait", "do not wait until it is so"}},
 	"show":      {{"--changes", "what another text of its file would do"}},
 	"explain":   {{"--all", "also what means nothing to a tunnel"}},
+	"import":    {{"--yes", "write without asking"}, {"--dry-run", "only show"}},
+	"export":    formatFlags(),
 	"logs":      {{"-f", "follow"}, {"-n", "so many lines"}},
 }
 
 var flagsOfAll = []candidate{{"--json", "for scripts"}, {"--system", "the system's tunnels"}}
+
+func formatFlags() []candidate { return formatWords("--format=") }
+
+// formatWords are what --format= can be.
+func formatWords(prefix string) []candidate {
+	does := map[portable.Format]string{
+		portable.SSH: "a command line", portable.Autossh: "a command line", portable.Systemd: "a unit", portable.Tunnel: "its file, drop-ins merged",
+	}
+	var all []candidate
+	for _, f := range portable.Formats {
+		all = append(all, candidate{prefix + string(f), does[f]})
+	}
+	return all
+}
 
 // candidates are the words that the last of words can become.
 func (s *session) candidates(words []string) []candidate {
@@ -108,6 +125,13 @@ func (s *session) candidatesFor(verb string, before []string) []candidate {
 			keys = append(keys, candidate{key + "=", ""})
 		}
 		return keys
+	case "export":
+		if len(before) > 0 && before[len(before)-1] == "--format" {
+			return formatWords("")
+		}
+		if len(names) == 0 {
+			return s.tunnelNames(nil)
+		}
 	case "show":
 		if slices.Contains(before, "--changes") && len(names) > 0 {
 			return nil // a file

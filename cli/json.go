@@ -15,6 +15,8 @@ import (
 //	show --changes                                       [changeJSON…]
 //	check                                                checkJSON
 //	explain                                              worker.Explanation, from holdfast-tunnel
+//	import                                               importJSON
+//	export                                               exportJSON
 //	version                                              versionJSON
 
 type statusJSON struct {
@@ -97,6 +99,31 @@ type tunnelCheckJSON struct {
 	Findings []tunnelfile.Finding `json:"findings"`
 }
 
+type exportJSON struct {
+	Name   string   `json:"name"`
+	Format string   `json:"format"` // ssh, autossh, systemd, tunnel
+	Text   string   `json:"text"`
+	Notes  []string `json:"notes"` // what the tunnel does and the text does not
+}
+
+type importJSON struct {
+	Looked   []string       `json:"looked"` // files and globs
+	Tunnels  []importedJSON `json:"tunnels"`
+	Problems []problemJSON  `json:"problems"` // what was found and cannot be a tunnel
+}
+
+type importedJSON struct {
+	Name           string   `json:"name"`
+	Text           string   `json:"text"`
+	Start          string   `json:"start"` // why it starts as it does
+	Places         []string `json:"places"`
+	StaysInConfig  []string `json:"stays_in_ssh_config"`
+	NotCarriedOver []string `json:"not_carried_over"`
+	Afterwards     []string `json:"afterwards"`
+	Result         string   `json:"result"` // new, exists, written, failed
+	Message        string   `json:"message"`
+}
+
 type versionJSON struct {
 	Version string `json:"version"`
 	Daemon  string `json:"daemon"` // empty when none answers
@@ -113,13 +140,29 @@ func checkAsJSON(ofMachine checkup, tunnels []checkup, counts map[tunnelfile.Sev
 	return j
 }
 
+func importAsJSON(looked []string, tunnels []imported, problems tunnelfile.Problems) importJSON {
+	j := importJSON{Looked: looked, Tunnels: []importedJSON{}, Problems: problemsAsJSON(problems)}
+	list := func(lines []string) []string { return append([]string{}, lines...) }
+	for _, t := range tunnels {
+		j.Tunnels = append(j.Tunnels, importedJSON{
+			t.Name, t.Text, t.Start, list(t.Places), list(t.Kept), list(t.Notes), list(t.Todo), t.result, t.message,
+		})
+	}
+	return j
+}
+
+func problemsAsJSON(problems []tunnelfile.Problem) []problemJSON {
+	list := []problemJSON{}
+	for _, p := range problems {
+		list = append(list, problemJSON(p))
+	}
+	return list
+}
+
 func daemonAsJSON(s dbusapi.Snapshot) daemonJSON {
 	d := daemonJSON{
 		Running: s.Running, Version: s.Global.Version, Network: s.Global.Network,
-		NetworkSource: s.Global.NetworkSource, Problems: []problemJSON{},
-	}
-	for _, p := range s.Global.Problems {
-		d.Problems = append(d.Problems, problemJSON(p))
+		NetworkSource: s.Global.NetworkSource, Problems: problemsAsJSON(s.Global.Problems),
 	}
 	return d
 }

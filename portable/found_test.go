@@ -1,0 +1,276 @@
+package portable
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// lines are what was found, a line each: name, places by line, forwards, and what is not carried over.
+func lines(t *testing.T, found []Found) []string {
+	t.Helper()
+	var all []string
+	for _, f := range found {
+		tunnel := parsed(t, f.Text)
+		line := f.Name + " " + tunnel.Destination + " " + string(tunnel.Start)
+		for _, forward := range tunnel.Forwards {
+			line += " " + forward.Spec()
+		}
+		for _, s := range slices.Concat(tunnel.SSH, tunnel.Service) {
+			line += " " + s.Key + "=" + s.Value
+		}
+		for _, note := range f.Notes {
+			line += " | " + note
+		}
+		all = append(all, line)
+	}
+	return all
+}
+
+func messages(problems []tunnelfile.Problem) []string {
+	var all []string
+	for _, p := range problems {
+		p.Path = filepath.Base(p.Path)
+		all = append(all, p.Error())
+	}
+	return all
+}
+
+func compare(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s:\ngot  %q\nwant %q", what, got, want)
+		return
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Errorf("%s:\ngot  %s\nwant %s", what, got[i], want[i])
+		}
+	}
+}
+
+func TestScript(t *testing.T) {
+	for _, test := range []struct {
+		text     string
+		want     []string
+		problems []string
+	}{
+		{"ssh -L 1:a:1 h\n", []string{"h h manual 1 a:1"}, nil},
+		{"ssh h uptime; scp a b; rsync -e 'ssh -p 1' a b; ssh-add; echo ssh -L\n", nil, nil},
+		{"# ssh -L 1:a:1 h\n: <<EOF\nssh -L 1:a:1 h\nEOF\nssh -D 2 h >/dev/null 2>&1 </dev/null &\n", []string{"h h manual 2"}, nil},
+		{"H=me@h\nO='-N -o ServerAliveInterval=5'\nwhile :; do exec ssh $O -L \"${P:-1}:a:1\" \\\n \"$H\" || true; done\n",
+			[]string{"h me@h manual 1 a:1 ServerAliveInterval=5"}, nil},
+		{"export H=h\nif true; then ssh -L 1:a:1 $H; else ssh -L ~/s:/t $H; fi", []string{"h h manual 1 a:1", "h h manual HOME/s /t"}, nil},
+		{"ssh -N -L $1:a:1 h\nH=$(date); ssh -D 1 $H\nfor x in a b; do ssh -D 1 $x; done", nil, []string{
+			"x:1: $1: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel",
+			"x:2: $H: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel",
+			"x:3: $x: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel",
+		}},
+		{"O=(-N -L 1:a:1)\nssh \"${O[@]}\" -N h", nil, []string{"x:2: ${O[@]}: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel"}},
+		{"ssh -F /c -N -L 1:a:1 h\nssh -L 1 h\nssh -W a:1 h\n", nil, []string{
+			"x:1: -F /c: a tunnel reads ~/.ssh/config; what that file says belongs there, or in the tunnel's [SSH]",
+			"x:2: -L 1: does not say where 1 goes: add host:port or the path of a socket",
+		}},
+		{"sudo -u bob ssh -D 1 h\nsu - bob -c 'ssh -D 2 h'\nsshpass -p x ssh -D 3 h\nenv A=b nohup autossh -M0 -N h",
+			[]string{
+				"h h manual 1 | sudo: it ran as another user; the tunnel runs as you",
+				"h h manual 2 | su: it ran as another user; the tunnel runs as you",
+				"h h manual 3 | sshpass: the password: holdfast up asks for it and offers to remember it",
+				"h h manual",
+			}, nil},
+		{"AUTOSSH_MAXSTART=3 autossh -M 20000:7 -f -X -L 1:a:1 h sleep 1d",
+			[]string{"h h manual 1 a:1 | -X: a tunnel forwards no X11 | the command on the server (sleep 1d): a tunnel runs none there | AUTOSSH_MAXSTART=3: a tunnel does not give up"}, nil},
+		{"ssh -fNM -S none -w 0 -L 1:a:1 h", []string{"h h manual 1 a:1 ControlPath=none | -M: a tunnel's connection is no ControlMaster for other ssh commands (autossh's -M has a port behind it) | -w 0: a tunnel forwards no network device"}, nil},
+		{"ssh -N -i key -L /run/100%%/a:/b h", []string{"h h manual /run/100%/a /b IdentityFile=/dir/key"}, nil},
+		{"ssh -N -L /run/%h:/b h", nil, []string{"x:1: -L /run/%h:/b: %h in the path of a socket: write out what it stands for"}},
+		{"@reboot sleep 5 && ssh -NfL 1:a:1 h\nA=7\n*/5 1-4 * jan mon,tue ssh -D $A h\\%x%input\n", []string{"h h auto 1 a:1", "h-x h%x auto 7"}, nil},
+		{"bash -lc \"ssh -D 1 '$USER'@h\"", []string{"h me@h manual 1"}, nil},
+	} {
+		m := machine(t)
+		found, problems := m.FromText("/dir/x", test.text)
+		for i := range test.want {
+			test.want[i] = strings.ReplaceAll(test.want[i], "HOME", m.Home)
+		}
+		compare(t, test.text, lines(t, found), test.want)
+		compare(t, test.text, messages(problems), test.problems)
+	}
+}
+
+// The shape that people copy from one another.
+const classic = `[Unit]
+Description=AutoSSH tunnel
+After=network-online.target vpn.service
+[Service]
+Environment="AUTOSSH_GATETIME=0" "AUTOSSH_POLL=60"
+Environment=SSH_AUTH_SOCK=%t/agent
+ExecStart=/usr/bin/autossh -M 0 -N -q -o "ServerAliveInterval 60" -o ExitOnForwardFailure=yes \
+  -i %h/key -L 5432:localhost:5432 me@host
+ExecStop=/bin/kill $MAINPID
+RestartSec=60
+Restart=always
+[Install]
+WantedBy=default.target
+`
+
+func TestUnit(t *testing.T) {
+	const classicTunnel = "web me@host START 5432 localhost:5432 ServerAliveInterval=60 ExitOnForwardFailure=yes IdentityFile=HOME/key " +
+		"Environment=SSH_AUTH_SOCK=/run/user/1000/agent | AUTOSSH_POLL=60: ServerAliveInterval= asks a link that is idle, every 10 s where nobody says otherwise | " +
+		"RestartSec=60: a tunnel tries again at once, and then after growing delays up to RetryMax="
+	for _, test := range []struct {
+		name, text string
+		want       []string
+		problems   []string
+	}{
+		{"classic", classic, []string{classicTunnel}, nil},
+		{"not ssh", "[Service]\nExecStart=/usr/bin/python3 -m http.server\n", nil, nil},
+		{"variables", "[Service]\nEnvironment=P=80 \"H=me@h\" 'O=-N -D 1'\nExecStart=-@/usr/bin/ssh name $O -L ${P}:a:${P} -o SetEnv=A=$$x%% $H\n",
+			[]string{"web me@h START 1 80 a:80 SetEnv=A=$x%"}, nil},
+		{"an unknown variable", "[Service]\nExecStart=ssh -N -L ${P}:a:1 h\n", nil, []string{"web.service:2: $P: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel"}},
+		{"a shell", "[Service]\nEnvironment=P=80\nExecStart=/bin/sh -c 'exec /usr/bin/env A=b ssh -N -L $$P:a:1 \"h\"' ; /bin/true\n", []string{"web h START 80 a:1"}, nil},
+		{"two commands", "[Service]\nType=oneshot\nExecStart=ssh -fND 1 h\nExecStart=ssh -fND 2 h\n", []string{"web h START 1", "web h START 2"}, nil},
+		{"an empty assignment", "[Service]\nExecStart=ssh -ND 1 h\nExecStart=\nExecStart=ssh -ND 2 h\n", []string{"web h START 2"}, nil},
+		{"a specifier", "[Service]\nExecStart=ssh -ND 1 %b\n", nil, []string{"web.service:2: ExecStart: the specifier %b is not known here"}},
+		{"what a tunnel takes", "[Service]\nMemoryMax=1G\nExecStartPre=/bin/true\nExecStart=ssh -ND 1 h\n",
+			[]string{"web h START 1 MemoryMax=1G | ExecStartPre=/bin/true: [Service] of a tunnel file takes it, if it is still needed; ExecUp= and ExecDown= run with each connection"}, nil},
+		{"forwards of ssh_config", "[Service]\nExecStart=autossh -M 0 -N work\n", []string{"web work START"}, nil},
+	} {
+		m := machine(t)
+		path := m.write(t, "web.service", test.text)
+		for _, start := range []string{"manual", "auto"} {
+			found, problems := m.FromUnit(path)
+			var want []string
+			for _, line := range test.want {
+				if strings.Contains(test.text, "WantedBy") {
+					line = strings.Replace(line, "START", start, 1)
+				}
+				want = append(want, strings.NewReplacer("START", "manual", "HOME", m.Home).Replace(line))
+			}
+			compare(t, test.name, lines(t, found), want)
+			compare(t, test.name, messages(problems), test.problems)
+			for _, f := range found {
+				if !slices.Equal(f.Todo, []string{"systemctl --user disable --now web.service"}) {
+					t.Errorf("%s: to do: %q", test.name, f.Todo)
+				}
+			}
+			if start == "manual" {
+				m.enable(t, "web.service", "web.service")
+			}
+		}
+	}
+}
+
+func TestUnitDropInsAndInstances(t *testing.T) {
+	m := machine(t)
+	m.write(t, "web.service.d/10.conf", "[Service]\nExecStart=\nExecStart=ssh -ND 2 h\n")
+	found, problems := m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -ND 1 h\n"))
+	compare(t, "drop-in", lines(t, found), []string{"web h manual 2"})
+	compare(t, "drop-in", messages(problems), nil)
+
+	template := m.write(t, "tunnel@.service", "[Service]\nEnvironmentFile=-%h/env-%i\nExecStart=ssh -N -L ${PORT}:a:1 %i-%I\n[Install]\nWantedBy=default.target\n")
+	found, problems = m.FromUnit(template)
+	compare(t, "no instance", lines(t, found), nil)
+	if len(problems) != 1 || !strings.Contains(problems[0].Message, "no instance of it is enabled") {
+		t.Error(problems)
+	}
+	if err := os.WriteFile(filepath.Join(m.Home, "env-a"), []byte("# c\nPORT=\"80\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.enable(t, "tunnel@.service", "tunnel@a.service")
+	found, problems = m.FromUnit(template)
+	compare(t, "an instance", lines(t, found), []string{"tunnel-a a-a auto 80 a:1"})
+	compare(t, "an instance", messages(problems), nil)
+
+	// A script that a unit runs, with its arguments.
+	script := filepath.Join(m.Home, "up.sh")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec ssh -N -L \"$1:a:1\" h\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	found, problems = m.FromUnit(m.write(t, "s.service", "[Service]\nExecStart=%h/up.sh 99\n"))
+	compare(t, "a script", lines(t, found), []string{"s h manual 99 a:1 | what else " + script + " does"})
+	compare(t, "a script", messages(problems), nil)
+}
+
+func TestSSHConfig(t *testing.T) {
+	m := machine(t)
+	write := func(path, text string) string {
+		path = filepath.Join(m.Home, ".ssh", path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("conf.d/a", "LocalForward 2 a:2\nHost inner\n  DynamicForward 3\n")
+	write("conf.d/b", "RemoteForward 4 a:4\n")
+	config := write("config", "Host *\n  User x\nHost *.w work w2\n  LocalForward 1 a:1\n  Include "+m.Home+"/.ssh/conf.d/*\nHost none\n Port 1\nHost *.x\n LocalForward 5 a:5\nMatch host y\n LocalForward 6 a:6\n")
+	found, problems := m.FromFile(config)
+	compare(t, "config", lines(t, found), []string{"work work manual", "inner inner manual"})
+	compare(t, "config", messages(problems), []string{
+		"config:9: LocalForward 5 a:5 stands under Host *.x: which host the tunnel goes to cannot be told",
+		"config:11: LocalForward 6 a:6 stands under Match host y: which host the tunnel goes to cannot be told",
+	})
+	var kept []string
+	for _, f := range found {
+		kept = append(kept, strings.ReplaceAll(strings.Join(f.Kept, ", "), m.Home+"/.ssh/", ""))
+	}
+	compare(t, "kept", kept, []string{"LocalForward 1 a:1 (config:4), LocalForward 2 a:2 (conf.d/a:1), RemoteForward 4 a:4 (conf.d/b:1)", "DynamicForward 3 (conf.d/a:3)"})
+
+	// One that ssh does not read by itself is taken over whole.
+	found, problems = m.FromFile(write("other", "Host work\n HostName 192.0.2.1\n Port 2\n Port 3\n IdentityFile ~/a\n IdentityFile ~/b\n LocalForward 1 a:1\n LocalForward 2 a:2\n"))
+	compare(t, "other", lines(t, found), []string{"work work manual 1 a:1 2 a:2 Hostname=192.0.2.1 Port=2 IdentityFile=~/a IdentityFile=~/b"})
+	compare(t, "other", messages(problems), nil)
+	_, problems = m.FromFile(write("wrong", "Host work\n LocalForward 1 nowhere\n"))
+	compare(t, "wrong", messages(problems), []string{`wrong:2: LocalForward the target "nowhere" is neither host:port nor the path of a socket`})
+}
+
+func TestMerge(t *testing.T) {
+	merged := Merge([]Found{
+		{Name: "unit", Text: "[Tunnel]\nDestination=work\nStart=auto\n", Places: []string{"u:1"}, Todo: []string{"a"}},
+		{Name: "other", Text: "[Tunnel]\nDestination=other\n"},
+		{Name: "host", Text: "[Tunnel]\nDestination=work\nStart=manual\n", Places: []string{"c:1"}, Todo: []string{"b"}},
+	})
+	if len(merged) != 2 || merged[0].Name != "unit" || !slices.Equal(merged[0].Places, []string{"u:1", "c:1"}) || !slices.Equal(merged[0].Todo, []string{"a", "b"}) {
+		t.Errorf("%+v", merged)
+	}
+}
+
+func TestValidName(t *testing.T) {
+	for text, want := range map[string]string{
+		"web": "web", "ssh-tunnel@db": "ssh-tunnel-db", "192.0.2.1": "192.0.2.1", "::1": "1", ".hidden": "hidden", "": "tunnel", "ü": "tunnel",
+		"a b/c_d-": "a-b-c_d", strings.Repeat("x", 99): strings.Repeat("x", 60),
+	} {
+		if got := ValidName(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// FuzzText holds that whatever is read, what is found can be written.
+func FuzzText(f *testing.F) {
+	f.Add(classic)
+	for _, text := range tunnels {
+		exported, _ := Export(tunnelOf(text), SSH, around)
+		f.Add(exported)
+	}
+	f.Add("Host a\nLocalForward 1 a:1\n")
+	f.Add("#!/bin/sh\nA=${B:-c}; ssh -N $(x) `y` <<-E >&2 \"$A\nE\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		found, _ := Machine{Home: "/h", Config: "/h/.config"}.FromText(StandardInput, text)
+		for _, f := range found {
+			if _, problems := tunnelfile.Parse(f.Name, "", f.Text); !tunnelfile.ValidName(f.Name) || len(problems) > 0 && !f.AsIs {
+				t.Errorf("%q makes %q:\n%s\n%v", text, f.Name, f.Text, problems)
+			}
+		}
+	})
+}
+
+func tunnelOf(text string) tunnelfile.Tunnel {
+	t, _ := tunnelfile.Parse("web", "", "[Tunnel]\n"+text)
+	return t
+}

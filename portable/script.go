@@ -1,0 +1,96 @@
+package portable
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// fromScript finds the tunnels that the lines of a shell script or of a crontab(5) start.
+func (m Machine) fromScript(path, text string) (all []Found, problems []tunnelfile.Problem) {
+	crontab := isCrontab(path, text)
+	src := source{path: path, dir: filepath.Dir(path)}
+	vars := m.variables(nil)
+	var commands []shellCommand
+	schedule := make(map[int]string) // of a crontab, by line
+	if crontab {
+		src.dir = m.Home
+		number := 0
+		for line := range strings.Lines(text) {
+			number++
+			when, command := cutSchedule(line, hasUsers(path))
+			schedule[number] = when
+			for _, c := range shellCommands(command, vars) {
+				c.line += number - 1
+				commands = append(commands, c)
+			}
+		}
+	} else {
+		vars["0"] = path
+		commands = shellCommands(text, vars)
+	}
+	if !filepath.IsAbs(src.dir) || path == StandardInput {
+		src.dir = m.Home
+	}
+	for _, c := range commands {
+		for _, inv := range m.invocations(c, vars, 0) {
+			f, ok, problem := src.found(inv)
+			if problem != nil {
+				problems = append(problems, *problem)
+			}
+			if !ok {
+				continue
+			}
+			start := tunnelfile.StartManual
+			f.Start = "a script starts it"
+			f.Todo = append(f.Todo, fmt.Sprintf("take the command out of %s", f.Places[0]))
+			if crontab {
+				start = tunnelfile.StartAuto
+				f.Start = "cron starts it: " + schedule[c.line]
+				f.Todo[0] += " (crontab -e), and end the ssh that it has started"
+			} else {
+				f.Todo[0] += ", and end the ssh that it has started"
+			}
+			text, err := tunnelfile.Set(f.Text, tunnelfile.SectionTunnel, "Start", []string{string(start)})
+			if err != nil {
+				problems = append(problems, f.Problem(err.Error()))
+				continue
+			}
+			f.Text = text
+			all = append(all, f)
+		}
+	}
+	return all, problems
+}
+
+// schedulePattern is what a line of a crontab begins with.
+var schedulePattern = regexp.MustCompile(`^\s*(@[a-z]+|([-0-9*/,]+\s+){2}([-0-9*/,]+\s+)([-0-9*/,A-Za-z]+\s+)[-0-9*/,A-Za-z]+)\s+`)
+
+// isCrontab says whether a text is no script: it has lines with schedules, and no #! line.
+func isCrontab(path, text string) bool {
+	return !strings.HasPrefix(text, "#!") && (hasUsers(path) || slices.ContainsFunc(strings.Split(text, "\n"), schedulePattern.MatchString))
+}
+
+// hasUsers says whether the crontab at path is one of the system's, which name a user behind the schedule.
+func hasUsers(path string) bool {
+	return path == "/etc/crontab" || filepath.Dir(path) == "/etc/cron.d"
+}
+
+// cutSchedule takes a line of a crontab apart.
+func cutSchedule(line string, user bool) (schedule, command string) {
+	schedule = schedulePattern.FindString(line)
+	command = line[len(schedule):]
+	if schedule != "" && user {
+		_, command, _ = strings.Cut(command, " ")
+	}
+	if schedule != "" { // what follows a % is its input
+		command = strings.ReplaceAll(command, `\%`, "\x00")
+		command, _, _ = strings.Cut(command, "%")
+		command = strings.ReplaceAll(command, "\x00", "%")
+	}
+	return strings.TrimSpace(schedule), command
+}

@@ -1,0 +1,157 @@
+package portable
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// hostBlock is what stands below one Host line.
+type hostBlock struct {
+	patterns string // of the Host line; of a Match line all of it
+	alias    string // the first pattern that is one host; empty: there is none
+	lines    []sshlink.ConfigLine
+	problem  tunnelfile.Problem
+}
+
+var forwardKinds = map[string]tunnelfile.ForwardKind{
+	"localforward": tunnelfile.LocalForward, "remoteforward": tunnelfile.RemoteForward, "dynamicforward": tunnelfile.DynamicForward,
+}
+
+// forwards are the lines that are forwards.
+func (b hostBlock) forwards() []sshlink.ConfigLine {
+	return slices.DeleteFunc(slices.Clone(b.lines), func(l sshlink.ConfigLine) bool { return forwardKinds[l.Keyword] == "" })
+}
+
+// hostBlocks are the blocks of an ssh_config(5) file, in their order. What an included file says
+// before a Host line of its own belongs to the block that includes it.
+func hostBlocks(lines func(func(sshlink.ConfigLine) bool)) []*hostBlock {
+	var all []*hostBlock
+	begin := func(patterns, alias string, at sshlink.ConfigLine) *hostBlock {
+		b := &hostBlock{patterns: patterns, alias: alias, problem: tunnelfile.Problem{Path: at.Path, Line: at.Line}}
+		all = append(all, b)
+		return b
+	}
+	type level struct {
+		block *hostBlock
+		path  string
+	}
+	var levels []level // a file in a file …
+	for line := range lines {
+		if len(levels) == 0 {
+			levels = append(levels, level{begin("", "", line), line.Path})
+		}
+		levels = levels[:min(len(levels), line.Depth+1)]
+		if line.Depth > 0 && (len(levels) <= line.Depth || levels[line.Depth].path != line.Path) {
+			levels = append(levels[:line.Depth], level{levels[line.Depth-1].block, line.Path})
+		}
+		now := &levels[len(levels)-1]
+		switch line.Keyword {
+		case "host":
+			alias := ""
+			for word := range strings.FieldsSeq(line.Value) {
+				if word = strings.Trim(word, `"`); alias == "" && !strings.ContainsAny(word, "*?!#%") {
+					alias = word
+				}
+			}
+			now.block = begin("Host "+line.Value, alias, line)
+		case "match":
+			now.block = begin("Match "+line.Value, "", line)
+		default:
+			now.block.lines = append(now.block.lines, line)
+		}
+	}
+	return all
+}
+
+// FromSSHConfig finds the Host blocks with forwards in an ssh_config(5) file that ssh reads by
+// itself. The tunnel only says where it goes: the forwards stay where they are.
+func FromSSHConfig(path string) ([]Found, []tunnelfile.Problem) {
+	return fromBlocks(hostBlocks(sshlink.ConfigLines(path)), func(f *Found, b *hostBlock) *tunnelfile.Problem {
+		for _, line := range b.forwards() {
+			f.Kept = append(f.Kept, fmt.Sprintf("%s %s (%s)", forwardKinds[line.Keyword], line.Value, placeOf(line.Path, line.Line)))
+		}
+		f.Todo = []string{fmt.Sprintf("ssh %s opens these forwards too: while the tunnel is up, ssh -o ClearAllForwardings=yes %s logs in without them", b.alias, b.alias)}
+		return nil
+	})
+}
+
+// fromConfigText finds Host blocks in a text that ssh does not read by itself: the tunnels have
+// all that the blocks say.
+func fromConfigText(path, text string) ([]Found, []tunnelfile.Problem) {
+	return fromBlocks(hostBlocks(sshlink.ConfigText(path, text)), func(f *Found, b *hostBlock) *tunnelfile.Problem {
+		set := make(map[string]bool)
+		for _, line := range b.lines {
+			section, key := tunnelfile.SectionSSH, ""
+			if kind := forwardKinds[line.Keyword]; kind != "" {
+				section, key = tunnelfile.SectionTunnel, string(kind)
+			} else if spelled, ok := tunnelfile.SSHKeyword(line.Keyword); ok {
+				key = spelled
+			} else {
+				f.Notes = append(f.Notes, fmt.Sprintf("%s %s: is not for a tunnel file", line.Keyword, line.Value))
+				continue
+			}
+			if section == tunnelfile.SectionSSH && set[key] && !slices.Contains([]string{"CertificateFile", "IdentityFile", "SendEnv"}, key) {
+				continue // to ssh the first counts
+			}
+			set[key] = true
+			text, err := tunnelfile.Add(f.Text, section, key, line.Value)
+			if err == nil {
+				_, problems := tunnelfile.Parse("", "", text)
+				if len(problems) > 0 {
+					err = fmt.Errorf("%s %s", key, problems[0].Message)
+				}
+			}
+			if err != nil {
+				return &tunnelfile.Problem{Path: line.Path, Line: line.Line, Message: err.Error()}
+			}
+			f.Text = text
+		}
+		return nil
+	})
+}
+
+// fromBlocks makes a tunnel of each block with forwards, as fill has it.
+func fromBlocks(blocks []*hostBlock, fill func(*Found, *hostBlock) *tunnelfile.Problem) (all []Found, problems []tunnelfile.Problem) {
+	for _, b := range blocks {
+		forwards := b.forwards()
+		if len(forwards) == 0 {
+			continue
+		}
+		complain := func(message string) {
+			b.problem.Message = message
+			problems = append(problems, b.problem)
+		}
+		if b.alias == "" {
+			under := b.patterns
+			b.problem.Path, b.problem.Line = forwards[0].Path, forwards[0].Line
+			if under == "" {
+				under = "no Host line"
+			}
+			complain(fmt.Sprintf("%s %s stands under %s: which host the tunnel goes to cannot be told", forwardKinds[forwards[0].Keyword], forwards[0].Value, under))
+			continue
+		}
+		text, err := tunnelfile.FromSSHArguments([]string{b.alias})
+		if err != nil {
+			complain(err.Error())
+			continue
+		}
+		f := Found{
+			Name: ValidName(b.alias), Text: text, Places: []string{placeOf(b.problem.Path, b.problem.Line)}, problem: b.problem,
+			Start: "nothing started it by itself",
+		}
+		if problem := fill(&f, b); problem != nil {
+			problems = append(problems, *problem)
+			continue
+		}
+		if f.Text, err = tunnelfile.Set(f.Text, tunnelfile.SectionTunnel, "Start", []string{string(tunnelfile.StartManual)}); err != nil {
+			complain(err.Error())
+			continue
+		}
+		all = append(all, f)
+	}
+	return all, problems
+}

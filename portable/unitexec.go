@@ -1,0 +1,217 @@
+package portable
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/systemdctl"
+)
+
+// commands are the command lines of an Exec…= setting as systemd would run them.
+func (u *unit) commands(value string, vars map[string]string) ([]shellCommand, error) {
+	var all []shellCommand
+	var c shellCommand
+	end := func() {
+		if len(c.words) > 0 {
+			all = append(all, c)
+		}
+		c = shellCommand{}
+	}
+	rest := strings.TrimSpace(value)
+	verbatim, named := false, false
+	for rest != "" {
+		if len(c.words) == 0 {
+			prefixes := rest[:len(rest)-len(strings.TrimLeft(rest, "-@:+!|"))]
+			verbatim, named = strings.Contains(prefixes, ":"), strings.Contains(prefixes, "@")
+			rest = rest[len(prefixes):]
+		}
+		if after, ok := strings.CutPrefix(rest, ";"); ok && (after == "" || after[0] == ' ' || after[0] == '\t') {
+			end()
+			rest = strings.TrimLeft(after, " \t")
+			continue
+		}
+		word, after, ok, err := systemdctl.CutWord(rest)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		rest = strings.TrimLeft(after, " \t")
+		if word, err = u.expand(word); err != nil {
+			return nil, err
+		}
+		switch {
+		case named && len(c.words) == 1: // what it is called, which is not what it is
+			named = false
+		case verbatim || len(c.words) == 0:
+			c.words = append(c.words, word)
+		default:
+			words, unknown := withVariables(word, vars)
+			c.words = append(c.words, words...)
+			if c.unknown == "" {
+				c.unknown = unknown
+			}
+		}
+	}
+	end()
+	return all, nil
+}
+
+// withVariables puts in what variables of the unit's environment stand for (systemd.service(5),
+// "Command lines"): ${NAME} within a word, a word that is $NAME as several words.
+func withVariables(word string, vars map[string]string) (words []string, unknown string) {
+	value := func(name string) string {
+		v, known := vars[name]
+		if !known && unknown == "" {
+			unknown = "$" + name
+		}
+		return v
+	}
+	if n := nameLength(strings.TrimPrefix(word, "$")); strings.HasPrefix(word, "$") && n > 0 && n == len(word)-1 {
+		return strings.Fields(value(word[1:])), unknown
+	}
+	var b strings.Builder
+	for rest := word; rest != ""; {
+		before, after, found := strings.Cut(rest, "$")
+		b.WriteString(before)
+		if !found {
+			break
+		}
+		name, behind, closed := strings.Cut(strings.TrimPrefix(after, "{"), "}")
+		switch {
+		case strings.HasPrefix(after, "$"):
+			b.WriteByte('$')
+			rest = after[1:]
+		case strings.HasPrefix(after, "{") && closed && nameLength(name) == len(name):
+			b.WriteString(value(name))
+			rest = behind
+		default:
+			b.WriteByte('$')
+			rest = after
+		}
+	}
+	return []string{b.String()}, unknown
+}
+
+// environment is what Environment= and EnvironmentFile= say.
+func (u *unit) environment() map[string]string {
+	vars := make(map[string]string)
+	for _, s := range u.settings {
+		if s.Section != "Service" {
+			continue
+		}
+		switch s.Key {
+		case "Environment":
+			for rest := s.Value; ; {
+				word, after, ok, err := systemdctl.CutWord(rest)
+				if !ok || err != nil {
+					break
+				}
+				if word, err = u.expand(word); err == nil {
+					if name, value, ok := strings.Cut(word, "="); ok {
+						vars[name] = value
+					}
+				}
+				rest = after
+			}
+		case "EnvironmentFile":
+			pattern, err := u.expand(strings.TrimPrefix(s.Value, "-"))
+			if err != nil {
+				continue
+			}
+			files, _ := filepath.Glob(pattern)
+			for _, file := range files {
+				readEnvironment(file, vars)
+			}
+		}
+	}
+	return vars
+}
+
+// readEnvironment reads an EnvironmentFile= (systemd.exec(5)); one that cannot be read says nothing.
+func readEnvironment(path string, vars map[string]string) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+			continue
+		}
+		value = strings.TrimSpace(value)
+		if len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
+			value = value[1 : len(value)-1]
+		}
+		vars[strings.TrimSpace(name)] = value
+	}
+}
+
+// ofAutossh are the variables that steer autossh.
+func ofAutossh(vars map[string]string) map[string]string {
+	own := make(map[string]string)
+	for name, value := range vars {
+		if strings.HasPrefix(name, "AUTOSSH_") {
+			own[name] = value
+		}
+	}
+	return own
+}
+
+// expand puts in what the specifiers of systemd.unit(5) stand for.
+func (u *unit) expand(text string) (string, error) {
+	m := u.machine
+	stem := strings.TrimSuffix(u.name, ".service")
+	prefix, instance, _ := strings.Cut(stem, "@")
+	host, _, _ := strings.Cut(m.Host, ".")
+	known := map[byte]string{
+		'%': "%", 'n': u.name, 'N': stem, 'p': prefix, 'P': unescapeName(prefix), 'i': instance, 'I': unescapeName(instance),
+		'j': prefix[strings.LastIndexByte(prefix, '-')+1:], 'h': m.Home, 'u': m.User, 'U': m.UID, 'H': m.Host, 'l': host,
+		't': m.Runtime, 'E': m.Config, 'T': "/tmp", 'V': "/var/tmp",
+	}
+	if u.system {
+		known['t'], known['E'] = "/run", "/etc"
+	}
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, "%")
+		b.WriteString(before)
+		switch {
+		case !found:
+			return b.String(), nil
+		case after == "":
+			return "", errors.New("ends in a single %")
+		}
+		value, ok := known[after[0]]
+		if !ok {
+			return "", fmt.Errorf("the specifier %%%.1s is not known here", after)
+		}
+		b.WriteString(value)
+		text = after[1:]
+	}
+}
+
+// unescapeName is the inverse of systemd-escape(1).
+func unescapeName(name string) string {
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		switch {
+		case name[i] == '-':
+			b.WriteByte('/')
+		case strings.HasPrefix(name[i:], `\x`) && i+3 < len(name) && slices.Index(hexDigits, name[i+2]) >= 0 && slices.Index(hexDigits, name[i+3]) >= 0:
+			b.WriteByte(byte(slices.Index(hexDigits, name[i+2])<<4 | slices.Index(hexDigits, name[i+3])))
+			i += 3
+		default:
+			b.WriteByte(name[i])
+		}
+	}
+	return b.String()
+}
+
+var hexDigits = []byte("0123456789abcdef")
