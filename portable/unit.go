@@ -227,9 +227,9 @@ func (u *unit) complete(f *Found, m Machine, vars map[string]string, execStart s
 var ofProcesses = []string{
 	"Type", "Restart", "KillMode", "KillSignal", "NotifyAccess", "RemainAfterExit", "PIDFile", "GuessMainPID", "TimeoutStartSec", "TimeoutSec",
 	"TimeoutStopSec", "TimeoutAbortSec", "StartLimitIntervalSec", "StartLimitInterval", "StartLimitBurst", "SuccessExitStatus",
-	"RestartPreventExitStatus", "ExecStop", "ExecReload", "WatchdogSec", "StandardOutput", "StandardError", "SyslogIdentifier",
+	"RestartPreventExitStatus", "ExecStop", "ExecReload", "WatchdogSec",
 	"SendSIGKILL", "ExitType", "RestartSteps", "RestartMaxDelaySec", "Description", "Documentation", "DefaultDependencies",
-	"ExecStart", "Environment", "EnvironmentFile", "WorkingDirectory", "User", "Group", "PassEnvironment",
+	"ExecStart", "Environment", "EnvironmentFile", "WorkingDirectory", "User", "Group",
 }
 
 // ofNetwork are units that wait for a network, which the daemon watches itself, or that only say when a session has begun.
