@@ -88,6 +88,7 @@ func TestScript(t *testing.T) {
 		{"ssh -N -i key -L /run/100%%/a:/b h", []string{"h h manual /run/100%/a /b IdentityFile=/dir/key"}, nil},
 		{"ssh -N -L /run/%h:/b h", nil, []string{"x:1: -L /run/%h:/b: %h in the path of a socket: write out what it stands for"}},
 		{"@reboot sleep 5 && ssh -NfL 1:a:1 h\nA=7\n*/5 1-4 * jan mon,tue ssh -D $A h\\%x%input\n", []string{"h h auto 1 a:1", "h-x h%x auto 7"}, nil},
+		{"ssh -N -L 1:a#b:1 h # ssh -D 2 h", []string{"h h manual 1 \"a#b:1\""}, nil},
 		{"bash -lc \"ssh -D 1 '$USER'@h\"", []string{"h me@h manual 1"}, nil},
 	} {
 		m := machine(t)
@@ -136,6 +137,8 @@ func TestUnit(t *testing.T) {
 		{"a specifier", "[Service]\nExecStart=ssh -ND 1 %b\n", nil, []string{"web.service:2: ExecStart: the specifier %b is not known here"}},
 		{"what a tunnel takes", "[Service]\nMemoryMax=1G\nExecStartPre=/bin/true\nExecStart=ssh -ND 1 h\n",
 			[]string{"web h START 1 MemoryMax=1G | ExecStartPre=/bin/true: [Service] of a tunnel file takes it, if it is still needed; ExecUp= and ExecDown= run with each connection"}, nil},
+		{"a sandbox", "[Service]\nProtectHome=yes\nNice=5\nNoNewPrivileges=yes\nExecStart=ssh -ND 1 h\n",
+			[]string{"web h START 1 Nice=5 | ProtectHome=, NoNewPrivileges=: a tunnel's unit is confined in its own way; what ssh could do without, it may need"}, nil},
 		{"forwards of ssh_config", "[Service]\nExecStart=autossh -M 0 -N work\n", []string{"web work START"}, nil},
 	} {
 		m := machine(t)
@@ -208,18 +211,19 @@ func TestSSHConfig(t *testing.T) {
 	}
 	write("conf.d/a", "LocalForward 2 a:2\nHost inner\n  DynamicForward 3\n")
 	write("conf.d/b", "RemoteForward 4 a:4\n")
-	config := write("config", "Host *\n  User x\nHost *.w work w2\n  LocalForward 1 a:1\n  Include "+m.Home+"/.ssh/conf.d/*\nHost none\n Port 1\nHost *.x\n LocalForward 5 a:5\nMatch host y\n LocalForward 6 a:6\n")
+	write("conf.d/c", "Host last\n  Port 1\n")
+	config := write("config", "Host *\n  User x\nHost *.w work w2\n  LocalForward 1 a:1\n  Include "+m.Home+"/.ssh/conf.d/*\n  DynamicForward 7\nHost none\n Port 1\nHost *.x\n LocalForward 5 a:5\nMatch host y\n LocalForward 6 a:6\n")
 	found, problems := m.FromFile(config)
 	compare(t, "config", lines(t, found), []string{"work work manual", "inner inner manual"})
 	compare(t, "config", messages(problems), []string{
-		"config:9: LocalForward 5 a:5 stands under Host *.x: which host the tunnel goes to cannot be told",
-		"config:11: LocalForward 6 a:6 stands under Match host y: which host the tunnel goes to cannot be told",
+		"config:10: LocalForward 5 a:5 stands under Host *.x: which host the tunnel goes to cannot be told",
+		"config:12: LocalForward 6 a:6 stands under Match host y: which host the tunnel goes to cannot be told",
 	})
 	var kept []string
 	for _, f := range found {
 		kept = append(kept, strings.ReplaceAll(strings.Join(f.Kept, ", "), m.Home+"/.ssh/", ""))
 	}
-	compare(t, "kept", kept, []string{"LocalForward 1 a:1 (config:4), LocalForward 2 a:2 (conf.d/a:1), RemoteForward 4 a:4 (conf.d/b:1)", "DynamicForward 3 (conf.d/a:3)"})
+	compare(t, "kept", kept, []string{"LocalForward 1 a:1 (config:4), LocalForward 2 a:2 (conf.d/a:1), RemoteForward 4 a:4 (conf.d/b:1), DynamicForward 7 (config:6)", "DynamicForward 3 (conf.d/a:3)"})
 
 	// One that ssh does not read by itself is taken over whole.
 	found, problems = m.FromFile(write("other", "Host work\n HostName 192.0.2.1\n Port 2\n Port 3\n IdentityFile ~/a\n IdentityFile ~/b\n LocalForward 1 a:1\n LocalForward 2 a:2\n"))

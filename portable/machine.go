@@ -40,13 +40,10 @@ func ThisMachine(getenv func(string) string, system bool) Machine {
 
 // Places are where people keep tunnels, and what is there now.
 func (m Machine) Places() (places, files []string) {
-	units := filepath.Join(m.Config, "systemd/user/*.service")
-	if m.System {
-		units = "/etc/systemd/system/*.service"
-	} else {
-		places = append(places, m.sshConfig())
+	places = []string{"/etc/systemd/system/*.service"}
+	if !m.System {
+		places = []string{filepath.Join(m.Config, "systemd/user/*.service"), filepath.Join(m.Home, ".local/share/systemd/user/*.service"), m.sshConfig()}
 	}
-	places = append([]string{units}, places...)
 	for _, place := range places {
 		found, _ := filepath.Glob(place) // the pattern is well-formed, but for a strange home
 		files = append(files, found...)

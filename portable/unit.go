@@ -210,7 +210,9 @@ func (u *unit) complete(f *Found, m Machine, vars map[string]string, execStart s
 		if user == "" {
 			user = "root"
 		}
-		f.Notes = append(f.Notes, fmt.Sprintf("User=%s: the tunnel runs as you, with your keys and your ~/.ssh", user))
+		if user != m.User {
+			f.Notes = append(f.Notes, fmt.Sprintf("User=%s: the tunnel runs as you, with your keys and your ~/.ssh", user))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		// What stands in the command line has done its work.
@@ -218,9 +220,31 @@ func (u *unit) complete(f *Found, m Machine, vars map[string]string, execStart s
 			u.set(f, tunnelfile.SectionService, "Environment", systemdctl.QuoteWord(escapeSpecifiers(name+"="+vars[name])))
 		}
 	}
+	var confining []string
 	for _, s := range u.settings {
+		if s.Section == "Service" && confines(s.Key) {
+			confining = append(confining, s.Key+"=")
+			continue
+		}
 		u.carry(f, s, m)
 	}
+	if len(confining) > 0 {
+		f.Notes = append(f.Notes, strings.Join(confining, ", ")+": a tunnel's unit is confined in its own way; what ssh could do without, it may need")
+	}
+}
+
+// confines says whether a setting of [Service] keeps the process from something.
+func confines(key string) bool {
+	for _, prefix := range []string{"Protect", "Private", "Restrict", "SystemCall", "Capability", "Ambient"} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return slices.Contains([]string{
+		"NoNewPrivileges", "ProcSubset", "MountAPIVFS", "ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "ExecPaths", "NoExecPaths",
+		"BindPaths", "BindReadOnlyPaths", "TemporaryFileSystem", "RootDirectory", "RootImage", "RemoveIPC", "LockPersonality",
+		"MemoryDenyWriteExecute", "SecureBits", "KeyringMode", "UMask", "DynamicUser", "IPAddressAllow", "IPAddressDeny",
+	}, key)
 }
 
 // ofProcesses are settings about how systemd handles a process that is no tunnel of its own.
