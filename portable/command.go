@@ -196,7 +196,15 @@ func (s source) found(inv invocation) (f Found, ok bool, problem *tunnelfile.Pro
 		return complain(err.Error())
 	}
 	f.Text, f.Places = carried.Text, []string{placeOf(s.path, inv.line)}
-	f.Notes = slices.Concat(carried.LeftOut, inv.notes, autosshNotes(inv.env))
+	if file := carried.Config; file != "" && file != "none" {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(s.dir, file)
+		}
+		if problem := f.takeFile(file); problem != nil {
+			return Found{}, false, problem
+		}
+	}
+	f.Notes = slices.Concat(f.Notes, carried.LeftOut, inv.notes, autosshNotes(inv.env))
 	f.Name = s.name
 	if f.Name == "" {
 		t, _ := tunnelfile.Parse("", "", carried.Text)

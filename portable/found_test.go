@@ -71,8 +71,8 @@ func TestScript(t *testing.T) {
 			"x:3: $x: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel",
 		}},
 		{"O=(-N -L 1:a:1)\nssh \"${O[@]}\" -N h", nil, []string{"x:2: ${O[@]}: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel"}},
-		{"ssh -F /c -N -L 1:a:1 h\nssh -L 1 h\nssh -W a:1 h\n", nil, []string{
-			"x:1: -F /c: a tunnel reads ~/.ssh/config; what that file says belongs there, or in the tunnel's [SSH]",
+		{"ssh -F /nowhere/c -N -L 1:a:1 h\nssh -L 1 h\nssh -W a:1 h\n", nil, []string{
+			"x:1: -F /nowhere/c: no such file or directory",
 			"x:2: -L 1: does not say where 1 goes: add host:port or the path of a socket",
 		}},
 		{"sudo -u bob ssh -D 1 h\nsu - bob -c 'ssh -D 2 h'\nsshpass -p x ssh -D 3 h\nenv A=b nohup autossh -M0 -N h",
@@ -231,6 +231,20 @@ func TestSSHConfig(t *testing.T) {
 	compare(t, "other", messages(problems), nil)
 	_, problems = m.FromFile(write("wrong", "Host work\n LocalForward 1 nowhere\n"))
 	compare(t, "wrong", messages(problems), []string{`wrong:2: LocalForward the target "nowhere" is neither host:port nor the path of a socket`})
+}
+
+// What ssh -F reads is taken over as far as it is about the host.
+func TestConfigOfF(t *testing.T) {
+	m := machine(t)
+	config := filepath.Join(m.Home, "tunnels")
+	if err := os.WriteFile(config, []byte("ServerAliveInterval 5\nHost other\n Port 1\nHost db !x* d?\n HostName 192.0.2.1\n Port 2\n LocalForward 1 a:1\n"+
+		"Match host db\n Port 3\nHost *\n Port 4\n User me\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, problems := m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -F %h/tunnels -N -o User=you db\n"))
+	compare(t, "-F", lines(t, found), []string{"web db manual 1 a:1 User=you ServerAliveInterval=5 Hostname=192.0.2.1 Port=2 | " +
+		"Match host db (" + config + ":8): whether it counts cannot be told here | -F " + config + ": the tunnel file says what that says of db, and ~/.ssh/config counts behind it"})
+	compare(t, "-F", messages(problems), nil)
 }
 
 func TestMerge(t *testing.T) {

@@ -2,6 +2,8 @@ package portable
 
 import (
 	"fmt"
+	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -69,8 +71,8 @@ func hostBlocks(lines func(func(sshlink.ConfigLine) bool)) []*hostBlock {
 
 // FromSSHConfig finds the Host blocks with forwards in an ssh_config(5) file that ssh reads by
 // itself. The tunnel only says where it goes: the forwards stay where they are.
-func FromSSHConfig(path string) ([]Found, []tunnelfile.Problem) {
-	return fromBlocks(hostBlocks(sshlink.ConfigLines(path)), func(f *Found, b *hostBlock) *tunnelfile.Problem {
+func FromSSHConfig(file string) ([]Found, []tunnelfile.Problem) {
+	return fromBlocks(hostBlocks(sshlink.ConfigLines(file)), func(f *Found, b *hostBlock) *tunnelfile.Problem {
 		for _, line := range b.forwards() {
 			f.Kept = append(f.Kept, fmt.Sprintf("%s %s (%s)", forwardKinds[line.Keyword], line.Value, placeOf(line.Path, line.Line)))
 		}
@@ -81,37 +83,79 @@ func FromSSHConfig(path string) ([]Found, []tunnelfile.Problem) {
 
 // fromConfigText finds Host blocks in a text that ssh does not read by itself: the tunnels have
 // all that the blocks say.
-func fromConfigText(path, text string) ([]Found, []tunnelfile.Problem) {
-	return fromBlocks(hostBlocks(sshlink.ConfigText(path, text)), func(f *Found, b *hostBlock) *tunnelfile.Problem {
-		set := make(map[string]bool)
-		for _, line := range b.lines {
-			section, key := tunnelfile.SectionSSH, ""
-			if kind := forwardKinds[line.Keyword]; kind != "" {
-				section, key = tunnelfile.SectionTunnel, string(kind)
-			} else if spelled, ok := tunnelfile.SSHKeyword(line.Keyword); ok {
-				key = spelled
-			} else {
-				f.Notes = append(f.Notes, fmt.Sprintf("%s %s: is not for a tunnel file", line.Keyword, line.Value))
-				continue
-			}
-			if section == tunnelfile.SectionSSH && set[key] && !slices.Contains([]string{"CertificateFile", "IdentityFile", "SendEnv"}, key) {
-				continue // to ssh the first counts
-			}
-			set[key] = true
-			text, err := tunnelfile.Add(f.Text, section, key, line.Value)
-			if err == nil {
-				_, problems := tunnelfile.Parse("", "", text)
-				if len(problems) > 0 {
-					err = fmt.Errorf("%s %s", key, problems[0].Message)
-				}
-			}
-			if err != nil {
-				return &tunnelfile.Problem{Path: line.Path, Line: line.Line, Message: err.Error()}
-			}
-			f.Text = text
+func fromConfigText(file, text string) ([]Found, []tunnelfile.Problem) {
+	return fromBlocks(hostBlocks(sshlink.ConfigText(file, text)), func(f *Found, b *hostBlock) *tunnelfile.Problem { return f.take(b.lines) })
+}
+
+// take writes what lines of ssh_config(5) say into the tunnel's file, behind what it says already.
+func (f *Found) take(lines []sshlink.ConfigLine) *tunnelfile.Problem {
+	set := make(map[string]bool)
+	before, _ := tunnelfile.Parse("", "", f.Text)
+	for _, s := range before.SSH {
+		set[s.Key] = true
+	}
+	for _, line := range lines {
+		section, key := tunnelfile.SectionSSH, ""
+		if kind := forwardKinds[line.Keyword]; kind != "" {
+			section, key = tunnelfile.SectionTunnel, string(kind)
+		} else if spelled, ok := tunnelfile.SSHKeyword(line.Keyword); ok {
+			key = spelled
+		} else {
+			f.Notes = append(f.Notes, fmt.Sprintf("%s %s: is not for a tunnel file", line.Keyword, line.Value))
+			continue
 		}
-		return nil
-	})
+		if section == tunnelfile.SectionSSH && set[key] && !slices.Contains([]string{"CertificateFile", "IdentityFile", "SendEnv"}, key) {
+			continue // to ssh the first counts
+		}
+		set[key] = true
+		text, err := tunnelfile.Add(f.Text, section, key, line.Value)
+		if err == nil {
+			if _, problems := tunnelfile.Parse("", "", text); len(problems) > 0 {
+				err = fmt.Errorf("%s %s", key, problems[0].Message)
+			}
+		}
+		if err != nil {
+			return &tunnelfile.Problem{Path: line.Path, Line: line.Line, Message: err.Error()}
+		}
+		f.Text = text
+	}
+	return nil
+}
+
+// takeFile writes what the file of ssh -F says of the tunnel's host into the tunnel's file.
+func (f *Found) takeFile(file string) *tunnelfile.Problem {
+	if _, err := os.Stat(file); err != nil {
+		p := f.Problem(fmt.Sprintf("-F %s: %s", file, withoutPath(err)))
+		return &p
+	}
+	t, _ := tunnelfile.Parse("", "", f.Text)
+	_, host, _ := tunnelfile.DestinationParts(t.Destination)
+	var lines []sshlink.ConfigLine
+	for _, b := range hostBlocks(sshlink.ConfigLines(file)) {
+		switch {
+		case b.patterns == "" || b.isOf(host):
+			lines = append(lines, slices.DeleteFunc(b.lines, func(l sshlink.ConfigLine) bool { return l.Keyword == "include" })...)
+		case strings.HasPrefix(b.patterns, "Match ") && len(b.lines) > 0:
+			f.Notes = append(f.Notes, fmt.Sprintf("%s (%s): whether it counts cannot be told here", b.patterns, placeOf(b.problem.Path, b.problem.Line)))
+		}
+	}
+	f.Notes = append(f.Notes, fmt.Sprintf("-F %s: the tunnel file says what that says of %s, and ~/.ssh/config counts behind it", file, host))
+	return f.take(lines)
+}
+
+// isOf says whether it is a Host block whose patterns match the host.
+func (b *hostBlock) isOf(host string) bool {
+	patterns, ok := strings.CutPrefix(b.patterns, "Host ")
+	matched := false
+	for word := range strings.FieldsSeq(patterns) {
+		pattern, negated := strings.CutPrefix(strings.Trim(word, `"`), "!")
+		is, _ := path.Match(strings.ReplaceAll(pattern, "[", `\[`), host) // ssh knows * and ? alone
+		if is && negated {
+			return false
+		}
+		matched = matched || is
+	}
+	return ok && matched
 }
 
 // fromBlocks makes a tunnel of each block with forwards, as fill has it.

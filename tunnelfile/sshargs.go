@@ -21,28 +21,6 @@ func FromSSHArguments(args []string) (text string, err error) {
 	return c.text()
 }
 
-// Carried is what a tunnel takes over of a command line of ssh or autossh.
-type Carried struct {
-	Text      string   // of the tunnel file
-	LeftOut   []string // what a tunnel does not do, and why, an argument each
-	Forwards  bool     // there are some among the arguments
-	NoCommand bool     // -N or its like: it runs for its forwards, which ssh_config(5) may have
-}
-
-// CarryOver is FromSSHArguments for a command line that somebody wrote for ssh: what a tunnel
-// does not do is left out where the tunnel is one without it. dir is the folder that relative
-// paths begin in; where it is empty, the working directory. With an error, Forwards and
-// NoCommand are right all the same.
-func CarryOver(args []string, dir string) (Carried, error) {
-	c := converter{args: args, lenient: true, dir: dir}
-	err := c.read()
-	text := ""
-	if err == nil {
-		text, err = c.text()
-	}
-	return Carried{Text: text, LeftOut: c.leftOut, Forwards: c.wants, NoCommand: c.noCommand}, err
-}
-
 // read goes through all arguments. A lenient converter goes on behind a mistake.
 func (c *converter) read() (first error) {
 	for len(c.args) > 0 {
@@ -123,7 +101,7 @@ var sshOptions = map[byte]sshOption{
 	'e': {argument: true, do: func(*converter, string) error { return nil }},
 
 	'1': refused("there is no SSH protocol 1 any more"),
-	'F': refusedWith("a tunnel reads ~/.ssh/config; what that file says belongs there, or in the tunnel's [SSH]"),
+	'F': {argument: true, do: (*converter).configFile},
 	'G': refused("that prints settings; \"holdfast explain\" does it for a tunnel"),
 	'O': refusedWith("that commands another ssh"),
 	'Q': refusedWith("that lists what ssh knows"),
@@ -178,7 +156,8 @@ type converter struct {
 	forwards    []assignment
 	ssh         []assignment
 
-	lenient   bool   // CarryOver
+	lenient   bool // CarryOver
+	config    string
 	dir       string // of relative paths; empty: the working directory
 	leftOut   []string
 	noCommand bool
@@ -259,6 +238,15 @@ func (c *converter) identity(path string) error {
 		path = whole
 	}
 	return c.set("IdentityFile", quoteWord(path))
+}
+
+// configFile is what becomes of -F.
+func (c *converter) configFile(path string) error {
+	if !c.lenient {
+		return errors.New("a tunnel reads ~/.ssh/config; what that file says belongs there, or in the tunnel's [SSH]")
+	}
+	c.config = path
+	return nil
 }
 
 // sessionKeywords are what -f, -n, -N and -T are as keywords.

@@ -116,7 +116,8 @@ func TestCarryOver(t *testing.T) {
 		{"-X -sw 0:0 -D 1 h", "[Tunnel]\nDestination=h\nDynamicForward=1\n", 3, true, false, ""},
 		{"-fM -o SessionType=none h sleep -N 5", "[Tunnel]\nDestination=h\n", 2, false, true, ""},
 		{"-i k -i /k -i ~/k h", "[Tunnel]\nDestination=h\n\n[SSH]\nIdentityFile=/there/k\nIdentityFile=/k\nIdentityFile=~/k\n", 0, false, false, ""},
-		{"-F x -L 1:a:1 -N h", "", 0, true, true, "-F x:"},
+		{"-F x -L 1:a:1 -N h", "[Tunnel]\nDestination=h\nLocalForward=1:a:1\n", 0, true, true, ""},
+		{"-W x:1 -L 1:a:1 -N h", "", 0, true, true, "-W x:1:"},
 		{"-L 1 -o Nonsense=1 h", "", 0, true, false, "-L 1:"},
 		{"h uptime", "[Tunnel]\nDestination=h\n", 1, false, false, ""},
 	} {
