@@ -245,6 +245,10 @@ func TestConfigOfF(t *testing.T) {
 	compare(t, "-F", lines(t, found), []string{"web db manual 1 a:1 User=you ServerAliveInterval=5 Hostname=192.0.2.1 Port=2 | " +
 		"Match host db (" + config + ":8): whether it counts cannot be told here | -F " + config + ": the tunnel file says what that says of db, and ~/.ssh/config counts behind it"})
 	compare(t, "-F", messages(problems), nil)
+	found, _ = m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -F %h/tunnels -N ssh://he@other:9\n"))
+	if tunnel := parsed(t, found[0].Text); len(tunnel.SSH) != 1 {
+		t.Errorf("what the destination says is said again: %v", tunnel.SSH)
+	}
 }
 
 func TestMerge(t *testing.T) {

@@ -94,6 +94,8 @@ func (f *Found) take(lines []sshlink.ConfigLine) *tunnelfile.Problem {
 	for _, s := range before.SSH {
 		set[s.Key] = true
 	}
+	user, _, port := tunnelfile.DestinationParts(before.Destination)
+	set["User"], set["Port"] = set["User"] || user != "", set["Port"] || port != ""
 	for _, line := range lines {
 		section, key := tunnelfile.SectionSSH, ""
 		if kind := forwardKinds[line.Keyword]; kind != "" {
