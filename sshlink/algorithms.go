@@ -50,7 +50,7 @@ func (r *Resolved) algorithms(known knownKeys) (ssh.Algorithms, error) {
 		{"Ciphers", &a.Ciphers, all.Ciphers, cipherOrder()},
 		{"MACs", &a.MACs, all.MACs, safe.MACs},
 		{"KexAlgorithms", &a.KeyExchanges, all.KeyExchanges, safe.KeyExchanges},
-		{"HostKeyAlgorithms", &a.HostKeys, all.HostKeys, hostKeyOrder(safe.HostKeys, known)},
+		{"HostKeyAlgorithms", &a.HostKeys, all.HostKeys, knownFirst(sshHostKeyOrder(safe.HostKeys), known)},
 	} {
 		keyword := strings.ToLower(list.keyword)
 		if r.resolution.unset[keyword] || r.option(keyword) == "" {
@@ -58,6 +58,9 @@ func (r *Resolved) algorithms(known knownKeys) (ssh.Algorithms, error) {
 			continue
 		}
 		wanted := splitList(r.option(keyword))
+		if keyword == "hostkeyalgorithms" && addedOrRemoved(wanted, splitList(r.resolution.bare.first(keyword))) {
+			wanted = knownFirst(wanted, known)
+		}
 		*list.into = slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return !slices.Contains(list.has, name) })
 		if len(*list.into) == 0 {
 			return a, because(mistaken, errNoCommon, "%s=%s: the native transport has none of these; set Transport=openssh", list.keyword, strings.Join(wanted, ","))
@@ -66,10 +69,26 @@ func (r *Resolved) algorithms(known knownKeys) (ssh.Algorithms, error) {
 	return a, nil
 }
 
-// hostKeyOrder asks first for the kinds of key that known_hosts has for the server: one with
+// addedOrRemoved says whether a list came of ssh's own by + or -: those leave the order to ssh, as
+// ^ and a list of somebody's own do not. A list written out in ssh's order looks the same.
+func addedOrRemoved(list, own []string) bool {
+	last := -1
+	for _, name := range list {
+		at := slices.Index(own, name)
+		if at < 0 {
+			at = len(own) // added ones stand behind
+		}
+		if at < last || at == last && at < len(own) {
+			return false
+		}
+		last = at
+	}
+	return true
+}
+
+// knownFirst asks first for the kinds of key that known_hosts has for the server: one with
 // several keys would otherwise show one that nobody has recorded.
-func hostKeyOrder(all []string, known knownKeys) []string {
-	order := sshHostKeyOrder(all)
+func knownFirst(order []string, known knownKeys) []string {
 	has := func(algorithm string) bool {
 		base, isCertificate := strings.CutSuffix(algorithm, "-cert-v01@openssh.com")
 		if base == ssh.KeyAlgoRSASHA256 || base == ssh.KeyAlgoRSASHA512 {

@@ -80,6 +80,7 @@ const sshTimeout = 30 * time.Second
 // resolution is what ssh made of a destination, and what of it somebody wrote.
 type resolution struct {
 	options options
+	bare    options         // the same where there is no file and no [SSH] section
 	unset   map[string]bool // keywords, of those in sentinels, that no file and no [SSH] setting sets
 }
 
@@ -130,7 +131,7 @@ func askSSH(ctx context.Context, c Config, dest destination) (resolution, error)
 		// has ssh's own default then counts as unset.
 		c.log().Debug("ssh -G with sentinels failed", "err", behindErr)
 	}
-	r := resolution{options: plain, unset: make(map[string]bool)}
+	r := resolution{options: plain, bare: bare, unset: make(map[string]bool)}
 	for _, s := range sentinels {
 		keyword := strings.ToLower(s.Key)
 		reached := behindErr != nil || behind.first(keyword) != bare.first(keyword)
