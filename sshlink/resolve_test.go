@@ -46,6 +46,8 @@ func TestDefaultsComeLast(t *testing.T) {
 		{"Match final all", "Match final all\n ServerAliveInterval 7\n StreamLocalBindUnlink no\n", nil,
 			func(v *values) { v.Interval = 7 * time.Second }}, // "no" there is ssh's default and cannot be told from it
 		{"Match final after Host", "Host host\n ServerAliveInterval 6\nMatch final all\n ServerAliveInterval 7\n", nil, func(v *values) { v.Interval = 6 * time.Second }},
+		{"BatchMode", "BatchMode yes\n", nil, func(*values) {}}, // Debian's ssh then asks every five minutes
+		{"BatchMode, and set", "Host host\n ServerAliveInterval 300\nHost *\n BatchMode yes\n", nil, func(v *values) { v.Interval = 5 * time.Minute }},
 		{"Match that leaves a block open", "Match host nothing\n", nil, func(*values) {}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

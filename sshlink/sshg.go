@@ -120,6 +120,10 @@ func askSSH(ctx context.Context, c Config, dest destination) (resolution, error)
 		bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none"}, dest)
 	})
 	wg.Wait()
+	if isYes(plain.first("batchmode")) && bareErr == nil {
+		// Debian's ssh has another default for ServerAliveInterval then.
+		bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none", "-o", "BatchMode=yes"}, dest)
+	}
 	if plainErr != nil {
 		return resolution{}, blame(ctx, program, c, plainErr)
 	}
