@@ -114,7 +114,7 @@ func (r *Resolved) Host() string { return r.originalHost() }
 // note says what becomes of a setting, where that is not what ssh does.
 func (r *Resolved) note(keyword, value string, written bool) string {
 	switch {
-	case keywords[keyword] == irrelevant:
+	case keywords[keyword] == irrelevant, keyword == "remotecommand" && r.RemoteCommand == "":
 		return irrelevant.String()
 	case r.Transport != tunnelfile.TransportNative:
 		return ""
@@ -173,7 +173,7 @@ func (r *Resolved) origins(ctx context.Context) map[string][]string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sshTimeout)
 	defer cancel()
-	args := []string{"-G", "-vvv"}
+	args := []string{"-G", "-N", "-vvv"}
 	if r.config.ConfigFile != "" {
 		args = append(args, "-F", r.config.ConfigFile)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -32,7 +33,7 @@ type Resolved struct {
 	StreamLocalBindMask   os.FileMode
 	PermitRemoteOpen      []string             // empty: any
 	Forwards              []tunnelfile.Forward // of ssh_config(5), none where ClearAllForwardings=yes
-	RemoteCommand         string               // tokens expanded
+	RemoteCommand         string               // of the [SSH] section, tokens expanded; ssh_config's is for who logs in, as with ssh -N
 	LogLevel              string               // as ssh spells it; empty where nobody set it
 
 	Transport tunnelfile.Transport // native or openssh, as it was when this was resolved; Dial looks again
@@ -46,7 +47,7 @@ type Resolved struct {
 	jumpOf     string    // the host whose jump this is; empty: the destination itself
 	proxy      string    // ProxyCommand, tokens expanded
 
-	fellBack atomic.Bool // the server has algorithms that only ssh itself has
+	fellBack atomic.Bool // only ssh itself could log in
 }
 
 // maxHops bounds a chain of ProxyJump hosts, which ssh_config could make endless.
@@ -123,10 +124,15 @@ func (r *Resolved) read() error {
 	if !safeWord(r.HostName) {
 		return errorf(mistaken, "HostName %q has characters that a host name cannot have", r.HostName)
 	}
-	if v := o.first("remotecommand"); v != "" && v != "none" {
+	if v := o.first("remotecommand"); v != "none" && r.ownSetting("remotecommand") {
 		r.RemoteCommand = r.expand(v)
 	}
 	return nil
+}
+
+// ownSetting says whether the file's [SSH] section has a keyword.
+func (r *Resolved) ownSetting(keyword string) bool {
+	return slices.ContainsFunc(r.config.Settings, func(s tunnelfile.Setting) bool { return strings.EqualFold(s.Key, keyword) })
 }
 
 // resolveJump reads ProxyJump and ProxyCommand.
@@ -134,6 +140,7 @@ func (r *Resolved) resolveJump(ctx context.Context, hops int) error {
 	o := r.resolution.options
 	if v := o.first("proxyjump"); v != "" && v != "none" {
 		// The last host of the list is the one before us; it is reached through the others.
+		v = r.expand(v)
 		last, before := v, ""
 		if i := strings.LastIndexByte(v, ','); i >= 0 {
 			last, before = v[i+1:], v[:i]

@@ -107,6 +107,20 @@ func TestForwardsOfConfig(t *testing.T) {
 	}
 }
 
+// TestRemoteCommandOfSSHConfig wants none: it is for who logs in, and ssh -N does not run it.
+func TestRemoteCommandOfSSHConfig(t *testing.T) {
+	testbed.Need(t, "ssh")
+	r, err := resolveWith(t, "RemoteCommand tmux attach\n")
+	if err != nil || r.RemoteCommand != "" {
+		t.Errorf("%q, %v", r.RemoteCommand, err)
+	}
+	for _, e := range r.Explain(t.Context()) {
+		if e.Keyword == "RemoteCommand" && e.Note != "not about tunnels" {
+			t.Errorf("explained: %+v", e)
+		}
+	}
+}
+
 func TestResolvedFields(t *testing.T) {
 	testbed.Need(t, "ssh")
 	r, err := resolveWith(t, `Host host
@@ -116,11 +130,11 @@ func TestResolvedFields(t *testing.T) {
  GatewayPorts yes
  StreamLocalBindMask 0117
  PermitRemoteOpen a:1 b:2
- RemoteCommand echo %h %r %%
+ RemoteCommand tmux attach
  ProxyCommand connect %h %p %n
  RekeyLimit 1G 1h
  LogLevel VERBOSE
-`)
+`, "RemoteCommand=echo %h %r %%")
 	if err != nil {
 		t.Fatal(err)
 	}

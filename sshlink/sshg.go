@@ -172,9 +172,9 @@ func sentinelConfig(configFile string) string {
 	return b.String()
 }
 
-// runSSH runs ssh -G. A config that is not empty is read in place of the files.
+// runSSH runs ssh -G, as for ssh -N: a tunnel is no session. A config that is not empty is read in place of the files.
 func runSSH(ctx context.Context, program, config string, args []string, dest destination) (options, error) {
-	cmd := exec.CommandContext(ctx, program, "-G")
+	cmd := exec.CommandContext(ctx, program, "-G", "-N")
 	if config != "" {
 		file, err := memoryFile(config)
 		if err != nil {
