@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	agentTimeout = 5 * time.Second // for an agent to list its keys
-	touchTimeout = 2 * time.Minute // for a person to touch a security key or to confirm a use
+	agentTimeout = 5 * time.Second        // for an agent to list its keys
+	touchTimeout = 2 * time.Minute        // for a person to touch a security key or to confirm a use
+	declineTime  = 100 * time.Millisecond // no person declines faster
 )
 
 // agentConn is a connection to an ssh-agent, made afresh for each authentication: agents
@@ -120,8 +121,8 @@ type agentSigner struct {
 	agent   *agentConn
 	key     ssh.PublicKey
 	attempt *attempt
-	instead ssh.AlgorithmSigner // signs where the agent does not, nil: nobody
-	failed  func(error)         // is told why nobody signed
+	instead ssh.AlgorithmSigner                  // signs where the agent does not, nil: nobody
+	failed  func(err error, after time.Duration) // is told why nobody signed
 }
 
 func (s *agentSigner) PublicKey() ssh.PublicKey { return s.key }
@@ -131,12 +132,13 @@ func (s *agentSigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) 
 }
 
 func (s *agentSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	began := time.Now()
 	signature, err := s.byAgent(data, algorithm)
 	if err != nil && s.instead != nil {
 		return s.instead.SignWithAlgorithm(rand, data, algorithm)
 	}
 	if err != nil {
-		s.failed(err)
+		s.failed(err, time.Since(began))
 	}
 	return signature, err
 }

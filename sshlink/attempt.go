@@ -13,6 +13,8 @@ var errConnectTimeout = errors.New("connect timeout")
 // attempt bounds one try to connect, from the first look-up to the last message of the
 // authentication. The time a person takes to answer a question does not count.
 type attempt struct {
+	mayFallBack bool // ssh itself may try what we cannot
+
 	mu     sync.Mutex
 	left   time.Duration // while stopped
 	since  time.Time     // while running

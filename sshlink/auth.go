@@ -56,7 +56,7 @@ func (r *Resolved) methods() []string {
 }
 
 // prompts is how often a person may answer wrong.
-func (a *authenticator) prompts() int { return max(1, a.r.count("numberofpasswordprompts")) }
+func (a *authenticator) prompts() int { return a.r.count("numberofpasswordprompts") }
 
 // next is the ssh.ClientAuthCallback.
 func (a *authenticator) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
@@ -67,6 +67,9 @@ func (a *authenticator) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, erro
 			a.untried = append(a.untried, a.offered[:len(a.offered)-1]...)
 			a.offered = nil
 		}
+	}
+	if slices.ContainsFunc(a.offered, func(id *identity) bool { return id.barred }) && a.attempt.mayFallBack {
+		return nil, because(denied, errBarred, "%s", a.describe(state.AllowedMethods))
 	}
 	for _, method := range a.r.methods() {
 		if !slices.Contains(state.AllowedMethods, method) {
@@ -214,11 +217,13 @@ func (r *Resolved) refusedEveryWay(tried, allowed []string) string {
 }
 
 // notTried says which keys were of no use, and why.
-func (a *authenticator) notTried() string {
-	if len(a.notes) == 0 {
+func (a *authenticator) notTried() string { return notTried(a.notes) }
+
+func notTried(notes []string) string {
+	if len(notes) == 0 {
 		return ""
 	}
-	return "; not tried: " + strings.Join(a.notes, ", ")
+	return "; not tried: " + strings.Join(notes, ", ")
 }
 
 // refusedKeys says which keys the server did not take, for somebody who is asked for a

@@ -20,6 +20,11 @@ const clientVersion = "SSH-2.0-Holdfast"
 // transport may have it.
 var errNoCommon = errors.New("no common algorithm")
 
+// errBarred is wrapped by errors that say that an agent would not sign for us. It may do so for
+// ssh: a key may be tied to hosts (ssh-add -h), which wants a proof of the server's that x/crypto
+// keeps to itself.
+var errBarred = errors.New("the agent would not sign")
+
 // errServerLeft is the cause of a question's context when the server closed the connection.
 var errServerLeft = errors.New("the server closed the connection meanwhile")
 
@@ -37,7 +42,7 @@ func (r *Resolved) Dial(ctx context.Context) (*Link, error) {
 		return r.dialOpenSSH(ctx)
 	}
 	l, err := r.dialNative(ctx)
-	if err != nil && errors.Is(err, errNoCommon) && r.mayFallBack() {
+	if (errors.Is(err, errNoCommon) || errors.Is(err, errBarred)) && r.mayFallBack() {
 		r.config.log().Info("using the openssh transport", "because", err)
 		if l, err = r.dialOpenSSH(ctx); err == nil {
 			r.fellBack.Store(true)
@@ -49,6 +54,7 @@ func (r *Resolved) Dial(ctx context.Context) (*Link, error) {
 func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
 	ctx, a, cancel := startAttempt(parent, r.ConnectTimeout)
 	defer cancel()
+	a.mayFallBack = r.mayFallBack()
 	l, err := r.connect(ctx, a)
 	if err == nil {
 		return l, nil

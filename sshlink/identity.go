@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -16,6 +17,7 @@ type identity struct {
 	file     *keyFile      // nil: an agent's own
 	agent    bool          // the agent signs
 	unsigned bool          // the agent did not, so that the server never saw more than the public half
+	barred   bool          // and nobody was asked for that: it would not sign for us
 }
 
 // identities are the keys to offer, in ssh's order (pubkey_prepare in sshconnect2.c): keys
@@ -145,8 +147,8 @@ func (a *authenticator) signer(id *identity) ssh.Signer {
 // what the agent itself holds.
 func (a *authenticator) base(id *identity) (ssh.AlgorithmSigner, *ssh.Certificate) {
 	if id.agent {
-		s := &agentSigner{agent: a.agent, key: id.public, attempt: a.attempt, failed: func(err error) {
-			id.unsigned = true
+		s := &agentSigner{agent: a.agent, key: id.public, attempt: a.attempt, failed: func(err error, after time.Duration) {
+			id.unsigned, id.barred = true, after < declineTime
 			a.note(id, "the agent at "+tilde(a.agent.socket)+" did not sign: "+err.Error())
 		}}
 		// An agent that we found by ourselves may list each key of ~/.ssh without being able
@@ -170,7 +172,7 @@ func (a *authenticator) note(id *identity, why string) {
 // signerFor finds who can sign for a certificate's key: the agent, or one of the files.
 func (a *authenticator) signerFor(key ssh.PublicKey) ssh.AlgorithmSigner {
 	if _, ok := a.agent.find(key); ok {
-		return &agentSigner{agent: a.agent, key: key, attempt: a.attempt, failed: func(error) {}}
+		return &agentSigner{agent: a.agent, key: key, attempt: a.attempt, failed: func(error, time.Duration) {}}
 	}
 	for _, id := range a.all {
 		if id.file != nil && id.file.public != nil && sameKey(id.file.public, key) {

@@ -3,11 +3,13 @@ package sshlink
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -24,6 +26,9 @@ type keyFile struct {
 
 // errHandle says that the file holds only the handle of a security key.
 var errHandle = errors.New("a security key's handle, which only ssh-agent or Transport=openssh can use")
+
+// errFormat says that the file holds a private key that x/crypto cannot read, and ssh perhaps can.
+var errFormat = errors.New("in a format that only ssh-agent or Transport=openssh can use")
 
 // readKeyFile reads a key file the way ssh does: the private half, else the public half in
 // the file itself or beside it in FILE.pub, for an agent may hold the rest.
@@ -64,16 +69,21 @@ func (k *keyFile) parse(text []byte) {
 		k.err = err
 	}
 	signer, err := ssh.ParsePrivateKey(text)
-	if locked, ok := errors.AsType[*ssh.PassphraseMissingError](err); ok {
+	locked, isLocked := errors.AsType[*ssh.PassphraseMissingError](err)
+	cipher, public := openSSHFormat(text)
+	switch {
+	case isLocked && slices.Contains(decipherable, cipher):
 		k.public = locked.PublicKey
 		if k.err == nil {
 			k.secret = text
 		}
 		return
-	}
-	if err != nil {
-		k.public = embeddedPublic(text)
-		if k.public != nil && strings.HasPrefix(k.public.Type(), "sk-") {
+	case err != nil:
+		k.public = public
+		if block, _ := pem.Decode(text); block != nil {
+			err = errFormat
+		}
+		if public != nil && strings.HasPrefix(public.Type(), "sk-") {
 			err = errHandle
 		}
 		if k.err == nil {

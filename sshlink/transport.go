@@ -65,8 +65,8 @@ func (r *Resolved) needsOpenSSH(ctx context.Context) string {
 	if _, err := r.algorithms(nil); errors.Is(err, errNoCommon) {
 		return strings.TrimSuffix(err.Error(), "; set Transport=openssh")
 	}
-	if key := r.lonelySecurityKey(ctx); key != "" {
-		return key + " is a security key that no agent holds"
+	if why := r.needsOpenSSHForKey(ctx); why != "" {
+		return why
 	}
 	if path := r.runningMaster(ctx); path != "" {
 		return "a ControlMaster of yours runs at " + tilde(path)
@@ -105,8 +105,9 @@ func fileExists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// lonelySecurityKey is the first IdentityFile of a security key that no agent holds.
-func (r *Resolved) lonelySecurityKey(ctx context.Context) string {
+// needsOpenSSHForKey is why the first IdentityFile that no agent holds and that only ssh can use needs
+// it; empty: there is none.
+func (r *Resolved) needsOpenSSHForKey(ctx context.Context) string {
 	var agent *agentConn
 	for _, value := range r.resolution.options["identityfile"] {
 		path := r.path(value)
@@ -114,24 +115,32 @@ func (r *Resolved) lonelySecurityKey(ctx context.Context) string {
 			continue
 		}
 		file, err := readKeyFile(path)
-		if err != nil || file.public == nil || !strings.HasPrefix(file.public.Type(), "sk-") {
+		if err != nil {
+			continue
+		}
+		what := ""
+		switch {
+		case errors.Is(file.err, errFormat):
+			what = " is a key in a format that only ssh can read"
+		case file.public != nil && strings.HasPrefix(file.public.Type(), "sk-"):
+			what = " is a security key that no agent holds"
+		default:
 			continue
 		}
 		if agent == nil {
-			if agent = r.openAgent(ctx); agent == nil {
-				return tilde(path)
+			if agent = r.openAgent(ctx); agent != nil {
+				defer agent.Close()
 			}
-			defer agent.Close()
 		}
 		if _, held := agent.find(file.public); !held {
-			return tilde(path)
+			return tilde(path) + what
 		}
 	}
 	return ""
 }
 
-// mayFallBack says whether a server that the native transport has no algorithm in common with
-// may be tried by ssh itself.
+// mayFallBack says whether what the native transport cannot do may be tried by ssh itself: to agree
+// with a server that has no algorithm in common with it, or to use a key that an agent keeps from it.
 func (r *Resolved) mayFallBack() bool {
 	_, err := exec.LookPath("ssh")
 	return r.auto() && err == nil
