@@ -106,10 +106,15 @@ func (m *master) arguments() []string {
 		{Key: "ControlPath", Value: m.socket},
 		{Key: "ControlPersist", Value: "no"},
 		{Key: "ClearAllForwardings", Value: "yes"}, // forwards are ours to make
+		// And with a changed host key ssh then gives up, whatever StrictHostKeyChecking says: it
+		// would not forward anything, but carry what is asked of its socket.
+		{Key: "ExitOnForwardFailure", Value: "yes"},
 		{Key: "RemoteCommand", Value: "none"},
 		{Key: "PermitLocalCommand", Value: "no"},
 		{Key: "LogLevel", Value: "DEBUG1"},   // says what was negotiated
 		{Key: "VisualHostKey", Value: "yes"}, // so that its question has the picture
+		{Key: "FingerprintHash", Value: "sha256"},
+		{Key: "ForkAfterAuthentication", Value: "no"}, // it is to end with us
 	}
 	if interactive != "" {
 		// A master with -N would take the second value, and any other ssh -N the first.

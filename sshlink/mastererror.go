@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +21,8 @@ var (
 	noMatching   = regexp.MustCompile(`no matching (.+) found\. Their offer: (\S+)`)
 	badSetting   = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
 	wrongSecret  = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
+	loadFailed   = regexp.MustCompile(`(?m)^Load key "(.+?)": (.+?)\.?$`)
+	notSigned    = regexp.MustCompile(`signing failed for \S+ "(.+?)" from agent: (.+)`)
 	earlyEnd     = regexp.MustCompile(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)|banner exchange: Connection to \S+ port \d+: (?:Broken pipe|Connection reset by peer)`)
 	deniedWords  = regexp.MustCompile(`Permission denied \((.*)\)`)
 	connectWords = regexp.MustCompile(`connect to host (\S+) port (\d+): (.+)`)
@@ -35,6 +38,7 @@ var (
 type lastWords struct {
 	text   string   // the last lines that are not debug ones
 	tried  []string // ways to log in
+	taken  string   // the last key that was offered, if the server would take it
 	banner string   // what the server said in place of its version
 	shown  string   // the host key, "TYPE SHA256:…"
 	needed string   // what a person was needed for, and did not give
@@ -168,7 +172,28 @@ func (r *Resolved) sshDenied(w lastWords) error {
 		return errorf(denied, "was given a wrong PIN for %s", r.option("pkcs11provider"))
 	}
 	allowed := splitList(deniedWords.FindStringSubmatch(w.text)[1])
-	return errorf(denied, "%s", r.refusedEveryWay(w.tried, allowed))
+	tried, notes := r.notLoaded(w)
+	if w.taken != "" && notes == nil && isYes(r.option("batchmode")) && slices.Contains(allowed, "publickey") {
+		return errorf(denied, "needs a passphrase for %s", tilde(w.taken)) // and ssh asks nobody
+	}
+	return errorf(denied, "%s%s", r.refusedEveryWay(tried, allowed), notTried(notes))
+}
+
+// notLoaded are the ways to log in that were tried, and which keys of those were of no use, and why.
+func (r *Resolved) notLoaded(w lastWords) (tried, notes []string) {
+	tried = w.tried
+	for _, m := range loadFailed.FindAllStringSubmatch(w.text, -1) {
+		file, why := m[1], m[2]
+		if err := checkPermissions(file); err != nil && why == "bad permissions" {
+			why = err.Error()
+		}
+		tried = slices.DeleteFunc(tried, func(name string) bool { return name == tilde(file) })
+		notes = append(notes, tilde(file)+": "+why)
+	}
+	for _, m := range notSigned.FindAllStringSubmatch(w.text, -1) {
+		notes = append(notes, tilde(m[1])+": the agent did not sign: "+m[2])
+	}
+	return tried, notes
 }
 
 // connectErrors are what connect(2) fails of.

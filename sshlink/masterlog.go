@@ -20,6 +20,7 @@ type masterLog struct {
 	partial []byte
 	said    []string // the last lines that are not debug ones
 	tried   []string // keys that were offered, and other ways to log in
+	taken   string   // the last key that was offered, if the server would take it
 	banner  string   // what the server said in place of its version
 	info    Info
 }
@@ -50,6 +51,7 @@ var (
 	debugConnect = regexp.MustCompile(`^Connecting to \S+ \[(\S+)\] port (\d+)\.`)
 	debugStands  = regexp.MustCompile(`^Connection established\.`)
 	debugOffers  = regexp.MustCompile(`^Offering public key: (.+) \S+ SHA256:\S+(?: (.*))?$`)
+	debugTakes   = regexp.MustCompile(`^Server accepts key: (.+) \S+ SHA256:\S+`)
 	debugBanner  = regexp.MustCompile(`^kex_exchange_identification: banner line \d+: (.+)`)
 	debugMethod  = regexp.MustCompile(`^Next authentication method: (keyboard-interactive|password|gssapi-with-mic|hostbased)`)
 )
@@ -89,7 +91,9 @@ func (l *masterLog) line(line string) {
 		if m[2] == "agent" { // and not "explicit agent", which a file names
 			name += " (agent)"
 		}
-		l.tried = append(l.tried, name)
+		l.tried, l.taken = append(l.tried, name), ""
+	} else if m := debugTakes.FindStringSubmatch(debug); m != nil {
+		l.taken = m[1]
 	} else if m := debugBanner.FindStringSubmatch(debug); m != nil && l.banner == "" {
 		l.banner = printable(m[1])
 	} else if m := debugMethod.FindStringSubmatch(debug); m != nil && !slices.Contains(l.tried, m[1]) {
@@ -115,7 +119,7 @@ func (l *masterLog) negotiated() Info {
 func (l *masterLog) lastWords() lastWords {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := lastWords{text: strings.Join(l.said, "\n"), tried: append([]string{}, l.tried...), shown: l.info.HostKey}
+	w := lastWords{text: strings.Join(l.said, "\n"), tried: append([]string{}, l.tried...), taken: l.taken, shown: l.info.HostKey}
 	if l.info.ServerVersion == "" {
 		w.banner = l.banner
 	}
