@@ -3,6 +3,7 @@ package sshlink
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,7 +66,13 @@ func securityAgent(t testing.TB, provider string, files ...string) (socket strin
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { agent.Process.Kill(); agent.Wait() })
-	testbed.WaitFor(t, 10*time.Second, func() error { _, err := os.Stat(socket); return err })
+	testbed.WaitFor(t, 10*time.Second, func() error { // the socket is there before it is listened on
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	})
 	for _, file := range files {
 		add := exec.Command("ssh-add", "-q", "-S", provider, file)
 		add.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket)
