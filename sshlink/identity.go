@@ -58,9 +58,20 @@ func agentName(key *agent.Key) string {
 	return key.Format + " (agent)"
 }
 
-// namedIdentities are the keys and certificates that IdentityFile and CertificateFile name.
+// namedIdentities are the keys and certificates that IdentityFile and CertificateFile name, in ssh's
+// order: certificates that are named come first, and only where none is are those beside the keys
+// looked for.
 func (a *authenticator) namedIdentities() []*identity {
 	var named []*identity
+	certificates := slices.DeleteFunc(slices.Clone(a.r.resolution.options["certificatefile"]), func(value string) bool { return value == "none" })
+	for _, value := range certificates {
+		path := a.r.path(value)
+		if certificate := readCertificate(path); certificate != nil {
+			named = append(named, &identity{name: tilde(path), public: certificate})
+		} else {
+			a.notes = append(a.notes, tilde(path)+": no certificate there")
+		}
+	}
 	for _, value := range a.r.resolution.options["identityfile"] {
 		if value == "none" {
 			continue
@@ -74,15 +85,11 @@ func (a *authenticator) namedIdentities() []*identity {
 		} else {
 			named = append(named, &identity{name: tilde(path), public: file.public, file: file})
 		}
+		if len(certificates) > 0 {
+			continue
+		}
 		if certificate := readCertificate(path + "-cert.pub"); certificate != nil {
 			named = append(named, &identity{name: tilde(path + "-cert.pub"), public: certificate, file: file})
-		}
-	}
-	for _, value := range a.r.resolution.options["certificatefile"] {
-		if path := a.r.path(value); value != "none" {
-			if certificate := readCertificate(path); certificate != nil {
-				named = append(named, &identity{name: tilde(path), public: certificate})
-			}
 		}
 	}
 	return named

@@ -59,7 +59,7 @@ var sshOutcomes = []struct {
 	{changedKey, regexp.MustCompile(`REMOTE HOST IDENTIFICATION HAS CHANGED`)},
 	{revokedKey, regexp.MustCompile(`REVOKED HOST KEY|is revoked|revoked by file`)},
 	{weakKey, regexp.MustCompile(`Bad server host key: Invalid key length`)},
-	{badSignature, regexp.MustCompile(`Certificate invalid|name is not a listed principal`)},
+	{badSignature, regexp.MustCompile(`Certificate invalid|Certificate signed with disallowed|name is not a listed principal`)},
 	{unknownKey, regexp.MustCompile(`Host key verification failed|host key is known for`)},
 	{tooMany, regexp.MustCompile(`Too many authentication failures`)},
 	{refused, regexp.MustCompile(`Permission denied`)},

@@ -91,6 +91,47 @@ func TestLoginsOverEachTransport(t *testing.T) {
 	}, tunnelfile.TransportNative, tunnelfile.TransportOpenSSH)
 }
 
+// TestLoginsByCertificateSettings tries servers that count how often a key is offered, and host
+// certificates that prove nothing.
+func TestLoginsByCertificateSettings(t *testing.T) {
+	testbed.Need(t, "ssh", "sshd", "ssh-keygen")
+	dir := t.TempDir()
+	ca := testbed.NewKey(t, filepath.Join(dir, "ca"), "ed25519", "")
+	rsaCA := testbed.NewKey(t, filepath.Join(dir, "rsaca"), "rsa", "")
+	key := testbed.NewKey(t, filepath.Join(dir, "key"), "ed25519", "")
+	once := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"MaxAuthTries 1", "TrustedUserCAKeys " + ca.File + ".pub"}})
+	sign(t, ca, key, once.User)
+	elsewhere := filepath.Join(t.TempDir(), "cert.pub")
+	run(t, "cp", key.File+"-cert.pub", elsewhere)
+
+	certified := func(ca testbed.Key, args ...string) string {
+		s := testbed.StartServer(t, testbed.ServerOptions{})
+		run(t, append(append([]string{"ssh-keygen", "-q", "-s", ca.File, "-I", "host", "-h"}, args...), s.HostKeyFile+".pub")...)
+		s.Stop()
+		appendFile(t, filepath.Join(s.Dir, "sshd_config"), "HostCertificate "+s.HostKeyFile+"-cert.pub\n")
+		s.Start()
+		return strings.ReplaceAll(withKey(s, "host"), s.KnownHosts, "DIR/k")
+	}
+	vouches := func(ca testbed.Key) map[string]string {
+		return map[string]string{"k": "@cert-authority * " + ca.AuthorizedKey() + "\n"}
+	}
+	named, byRSA, bySHA1 := certified(ca, "-n", "127.0.0.1"), certified(rsaCA), certified(rsaCA, "-t", "ssh-rsa")
+	id := hostBlock(once, "host") + alone + " IdentityFile " + key.File + "\n"
+	tryOver(t, []login{
+		{name: "certificate beside the key comes second", want: tooMany, config: id},
+		{name: "CertificateFile comes first", want: in, config: id + " CertificateFile " + elsewhere + "\n"},
+		{name: "CertificateFile is missing", want: tooMany, config: id + " CertificateFile DIR/missing\n"},
+		{name: "CertificateFile none", want: tooMany, config: id + " CertificateFile none\n"},
+		{name: "host certificate without principals", want: in, config: byRSA, files: vouches(rsaCA)},
+		{name: "host certificate of HostKeyAlias", want: badSignature, config: named + " HostKeyAlias other\n", files: vouches(ca), says: "(its certificate is not valid: "},
+		{name: "host certificate, CASignatureAlgorithms without", want: badSignature, config: byRSA + " CASignatureAlgorithms ssh-ed25519\n", files: vouches(rsaCA), says: "CASignatureAlgorithms does not allow"},
+		{name: "host certificate by SHA-1", want: badSignature, config: bySHA1, files: vouches(rsaCA), says: "SHA256:"},
+		{name: "host certificate by SHA-1, asked for", want: in, config: bySHA1 + " CASignatureAlgorithms +ssh-rsa\n", files: vouches(rsaCA)},
+		{name: "host certificate, but HostKeyAlgorithms without", want: unknownKey, config: named + " HostKeyAlgorithms -*cert*\n", files: vouches(ca)},
+		{name: "IdentityFile of a variable that is not set", want: misspelt, config: id + " IdentityFile ${HF_NOT_SET}/key\n", says: "IdentityFile ${HF_NOT_SET}/key: the environment here has no HF_NOT_SET"},
+	}, tunnelfile.TransportNative, tunnelfile.TransportOpenSSH)
+}
+
 // TestForkAfterAuthentication wants a link where ssh -N would leave its terminal, and no ssh that is
 // left behind.
 func TestForkAfterAuthentication(t *testing.T) {

@@ -18,20 +18,21 @@ import (
 const commandTimeout = 2 * time.Second
 
 var (
-	noMatching   = regexp.MustCompile(`no matching (.+) found\. Their offer: (\S+)`)
-	badSetting   = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
-	wrongSecret  = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
-	loadFailed   = regexp.MustCompile(`(?m)^Load key "(.+?)": (.+?)\.?$`)
-	notSigned    = regexp.MustCompile(`signing failed for \S+ "(.+?)" from agent: (.+)`)
-	earlyEnd     = regexp.MustCompile(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)|banner exchange: Connection to \S+ port \d+: (?:Broken pipe|Connection reset by peer)`)
-	deniedWords  = regexp.MustCompile(`Permission denied \((.*)\)`)
-	connectWords = regexp.MustCompile(`connect to host (\S+) port (\d+): (.+)`)
-	resolveWords = regexp.MustCompile(`Could not resolve hostname (\S+): (.+)`)
-	sentKey      = regexp.MustCompile(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
-	proxyEnd     = regexp.MustCompile(`(?m)^(?:kex_exchange_identification: .*\nConnection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`) // as ssh reads from one that is gone, or still writes
-	revokedFile  = regexp.MustCompile(`Host key \S+ \S+ revoked by file (.+)`)
-	silentServer = regexp.MustCompile(`Timeout, server \S+ not responding`)
-	goneServer   = regexp.MustCompile(`Connection to \S+ closed by remote host|Connection closed by `)
+	noMatching     = regexp.MustCompile(`no matching (.+) found\. Their offer: (\S+)`)
+	badSetting     = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
+	wrongSecret    = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
+	loadFailed     = regexp.MustCompile(`(?m)^Load key "(.+?)": (.+?)\.?$`)
+	notSigned      = regexp.MustCompile(`signing failed for \S+ "(.+?)" from agent: (.+)`)
+	earlyEnd       = regexp.MustCompile(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)|banner exchange: Connection to \S+ port \d+: (?:Broken pipe|Connection reset by peer)`)
+	deniedWords    = regexp.MustCompile(`Permission denied \((.*)\)`)
+	connectWords   = regexp.MustCompile(`connect to host (\S+) port (\d+): (.+)`)
+	resolveWords   = regexp.MustCompile(`Could not resolve hostname (\S+): (.+)`)
+	sentKey        = regexp.MustCompile(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
+	proxyEnd       = regexp.MustCompile(`(?m)^(?:kex_exchange_identification: .*\nConnection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`) // as ssh reads from one that is gone, or still writes
+	revokedFile    = regexp.MustCompile(`Host key \S+ \S+ revoked by file (.+)`)
+	badCertificate = regexp.MustCompile(`(?m)^Certificate (?:invalid: (.+)|signed with disallowed algorithm)$`)
+	silentServer   = regexp.MustCompile(`Timeout, server \S+ not responding`)
+	goneServer     = regexp.MustCompile(`Connection to \S+ closed by remote host|Connection closed by `)
 )
 
 // lastWords are what ssh said before it ended.
@@ -152,7 +153,13 @@ func (r *Resolved) sshHostKeyError(w lastWords) error {
 		}
 		return r.revokedAt("its line", shown)
 	case strings.Contains(w.text, "Host key verification failed"), strings.Contains(w.text, "host key is known for"):
-		return r.strangerError(shown, w.doubt)
+		why := w.doubt
+		if m := badCertificate.FindStringSubmatch(w.text); m != nil && m[1] != "" {
+			why += " (its certificate is not valid: " + m[1] + ")"
+		} else if m != nil {
+			why += " (its certificate is signed in a way that CASignatureAlgorithms does not allow)"
+		}
+		return r.strangerError(shown, why)
 	}
 	return nil
 }

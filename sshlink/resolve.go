@@ -98,6 +98,13 @@ func (r *Resolved) read() error {
 			o[keyword] = []string{s.Value}
 		}
 	}
+	for _, keyword := range []string{"identityfile", "certificatefile"} { // of others ssh -G says it itself
+		for _, value := range o[keyword] {
+			if name := unsetVariable(value); name != "" {
+				return errorf(mistaken, "%s %s: the environment here has no %s", spelling[keyword], value, name)
+			}
+		}
+	}
 	var p optionParser
 	r.HostName = strings.Trim(o.first("hostname"), "[]")
 	r.User = o.first("user")

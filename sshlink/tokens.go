@@ -138,6 +138,22 @@ func expandEnvironment(s string) string {
 	}
 }
 
+// unsetVariable is the first ${NAME} of s that the environment does not have, empty: none. ssh gives
+// up on those.
+func unsetVariable(s string) string {
+	for {
+		_, rest, found := strings.Cut(s, "${")
+		name, after, closed := strings.Cut(rest, "}")
+		if !found || !closed {
+			return ""
+		}
+		if _, set := os.LookupEnv(name); !set {
+			return name
+		}
+		s = after
+	}
+}
+
 // option is a keyword's value, empty where it is none.
 func (r *Resolved) option(keyword string) string {
 	if v := r.resolution.options.first(keyword); v != "none" {
