@@ -86,6 +86,8 @@ func (r *row) serviceState() (tunnelfile.State, string) {
 	switch {
 	case s.waits() && s.besideFailed():
 		rest = besideFailed + "; it is started again shortly"
+	case s.waits() && s.lastWords() != "":
+		rest = s.lastWords() + "; it is started again shortly"
 	case s.waits():
 		rest = "its program ended (" + howEnded(s) + ") and is started again shortly"
 	case state == tunnelfile.Failed:
@@ -98,6 +100,9 @@ func (r *row) serviceState() (tunnelfile.State, string) {
 func (r *row) serviceFailure() string {
 	s := r.service
 	why := "the program last ended with " + howEnded(s)
+	if said := s.lastWords(); said != "" {
+		why = said
+	}
 	if s.besideFailed() {
 		why = besideFailed
 	}
@@ -115,6 +120,14 @@ const besideFailed = "a command that comes before the program, as of ExecStartPr
 
 // besideFailed says whether not the program but another command of the unit failed.
 func (u unit) besideFailed() bool { return u.Result == "exit-code" && u.ExecMainStatus == 0 }
+
+// lastWords is why the program ended, as it said itself; empty where it did not.
+func (u unit) lastWords() string {
+	if word, why := tunnelfile.SplitStatus(u.StatusText); word == tunnelfile.Failed {
+		return why
+	}
+	return ""
+}
 
 // howEnded is how a service's program ended last, for people.
 func howEnded(s unit) string {

@@ -17,6 +17,10 @@ func TestState(t *testing.T) {
 	hopeless.ExecMainStatus = 0
 	killed := crashed
 	killed.Result, killed.ExecMainStatus = "signal", 9
+	taken := crashed // by a LocalForward of ssh_config, which no socket unit holds
+	taken.StatusText = "failed: LocalForward 1: address already in use"
+	gaveUp := loop
+	gaveUp.StatusText = taken.StatusText
 	spinning := badSocket
 	spinning.Result = "trigger-limit-hit"
 	for _, c := range []struct {
@@ -41,6 +45,8 @@ func TestState(t *testing.T) {
 		{"denied", tunnelfile.StartAuto, blocked, absent, nil, obstacle{}, tunnelfile.Blocked, "the server refused every way to authenticate"},
 		{"crash loop", tunnelfile.StartAuto, loop, listening, nil, obstacle{}, tunnelfile.Failed, "gave up after 5 starts in a minute; the program last ended with exit status 2"},
 		{"killed", tunnelfile.StartAuto, killed, serving, nil, obstacle{}, tunnelfile.Retrying, "its program ended (signal 9, killed) and is started again shortly"},
+		{"port taken, no socket unit", tunnelfile.StartAuto, taken, absent, nil, obstacle{}, tunnelfile.Retrying, "LocalForward 1: address already in use; it is started again shortly"},
+		{"port taken, no socket unit, gave up", tunnelfile.StartAuto, gaveUp, absent, nil, obstacle{}, tunnelfile.Failed, "gave up after 5 starts in a minute; LocalForward 1: address already in use"},
 		{"ExecStartPre= fails", tunnelfile.StartAuto, unready, serving, nil, obstacle{}, tunnelfile.Retrying, besideFailed + "; it is started again shortly"},
 		{"ExecStartPre= fails on demand", tunnelfile.StartOnDemand, hopeless, spinning, func(r *row) { r.file.IdleTimeout = 10 * time.Second }, obstacle{}, tunnelfile.Failed, "gave up after 11 starts in a minute; " + besideFailed},
 		{"trigger limit", tunnelfile.StartOnDemand, dead, spinning, nil, obstacle{}, tunnelfile.Failed, "too many connections while the program could not take them"},
