@@ -51,6 +51,9 @@ func (s *session) explainTunnel(args []string) error {
 	}
 	cmd := exec.CommandContext(s.ctx, program, append(arguments, paths[0])...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if t, err := s.dirs().Load(name); err == nil { // ssh_config may name variables that are the unit's
+		cmd.Env = append(os.Environ(), serviceEnvironment(t.Service)...)
+	}
 	if err := cmd.Run(); err != nil {
 		if _, ended := errors.AsType[*exec.ExitError](err); ended {
 			return errSaid

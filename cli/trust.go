@@ -37,6 +37,12 @@ func (s *session) trust(args []string) error {
 	if err != nil {
 		return err
 	}
+	for _, variable := range serviceEnvironment(file.Service) { // ssh_config may name it
+		key, value, _ := strings.Cut(variable, "=")
+		if err := os.Setenv(key, value); err != nil {
+			return err
+		}
+	}
 	link := sshlink.Config{Name: name, Destination: file.Destination, Settings: file.SSH, Transport: file.Transport}
 	if agent, ok := s.terminalAgent(); ok {
 		link.Ask = terminalAsker{agent, name}
