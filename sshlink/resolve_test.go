@@ -356,3 +356,19 @@ func TestWildcard(t *testing.T) {
 		}
 	}
 }
+
+// TestJumpsThroughItself has a host whose jump host is reached through it. ssh itself would start
+// one ssh after the other without end: it is never asked to.
+func TestJumpsThroughItself(t *testing.T) {
+	testbed.Need(t, "ssh")
+	for _, config := range []string{"Host *\n Port 2222\n ProxyJump host\n", "Host host\n ProxyJump other\nHost other\n ProxyJump host\n"} {
+		for _, transport := range []string{"native", "openssh"} {
+			file := filepath.Join(t.TempDir(), "config")
+			write(t, file, config)
+			_, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: file, Transport: tunnelfile.Transport(transport)})
+			if e := asError(err); e == nil || !e.Mistaken() || !strings.Contains(err.Error(), "jump through itself") {
+				t.Errorf("%s: %v", transport, err)
+			}
+		}
+	}
+}
