@@ -143,3 +143,21 @@ func TestAgentWithManyKeys(t *testing.T) {
 		t.Errorf("%d connections", s.Attempts())
 	}
 }
+
+// TestKeyForSSH: what only ssh can use is no trouble where ssh is what logs in.
+func TestKeyForSSH(t *testing.T) {
+	testbed.Need(t, "ssh", "sshd", "openssl", "ssh-keygen")
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	key := filepath.Join(s.Dir, "curve") // with its parameters before the key
+	public, err := testbed.Output("sh", "-c", "umask 077; openssl ecparam -name prime256v1 -genkey -out "+key+" && ssh-keygen -y -f "+key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Authorize(public)
+	text := strings.Replace(fileFor(s, ""), s.IdentityFile, key, 1)
+	lines := look(t, text)
+	wants(t, lines, tunnelfile.FindingOK, tunnelfile.SubjectKey, "is a key that ssh itself uses", "")
+	wants(t, lines, tunnelfile.FindingOK, tunnelfile.SubjectLogin, "transport openssh", "")
+	lines = look(t, strings.Replace(text, "[SSH]", "Transport=native\n[SSH]", 1))
+	wants(t, lines, tunnelfile.Hint, tunnelfile.SubjectKey, "in a format that only ssh-agent or Transport=openssh can use", "")
+}

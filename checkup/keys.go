@@ -75,6 +75,8 @@ func (x *examination) key(k sshlink.KeyState) {
 		x.OK(tunnelfile.SubjectKey, "%s is in the agent", k.Path)
 	case k.Err != nil && strings.Contains(k.Err.Error(), "too open"):
 		x.Problem(tunnelfile.SubjectKey, "chmod 600 "+shellWord(k.File), "%s may be read by others, so ssh does not use it", k.Path)
+	case k.OnlySSH && x.server.Transport == tunnelfile.TransportOpenSSH:
+		x.OK(tunnelfile.SubjectKey, "%s is a key that ssh itself uses, which the openssh transport runs", k.Path)
 	case k.Err != nil:
 		x.Hint(tunnelfile.SubjectKey, "", "%s cannot be used: %v", k.Path, k.Err)
 	case k.Encrypted && x.remembered(k):

@@ -17,6 +17,7 @@ type KeyState struct {
 	Agent     bool   // the agent holds it
 	Type      string // such as ssh-ed25519, empty where not even that can be read
 	Bits      int    // of an RSA key
+	OnlySSH   bool   // the openssh transport can use the file, and the native one cannot
 	Err       error  // why the file is of no use by itself; nil where a passphrase would do
 }
 
@@ -40,6 +41,7 @@ func (r *Resolved) Keys(ctx context.Context) []KeyState {
 			continue
 		}
 		k.Encrypted, k.Err = file.secret != nil, file.err
+		k.OnlySSH = errors.Is(file.err, errFormat) || errors.Is(file.err, errHandle)
 		if file.public != nil {
 			k.Type, k.Bits = file.public.Type(), rsaBits(file.public)
 			_, k.Agent = agent.find(file.public)
