@@ -227,12 +227,15 @@ func unitEnvironment(block, own []string) []string {
 }
 
 // serviceEnvironment is what Environment= of [Service] sets, as far as it needs no systemd to
-// read it: no quotes, no specifiers.
+// read it: no escapes, no specifiers.
 func serviceEnvironment(service []tunnelfile.Setting) []string {
 	var environment []string
 	for _, s := range service {
-		if s.Key == "Environment" && !strings.ContainsAny(s.Value, `"'\%`) {
-			environment = append(environment, strings.Fields(s.Value)...)
+		if s.Key != "Environment" || strings.ContainsAny(s.Value, `\%`) {
+			continue
+		}
+		if words, err := tunnelfile.Words(s.Value); err == nil {
+			environment = append(environment, words...)
 		}
 	}
 	return environment

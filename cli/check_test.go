@@ -43,8 +43,8 @@ func TestUnitEnvironment(t *testing.T) {
 	if want := []string{"PATH=/unit", "LANG=C", "HOME=/home/me"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	got = serviceEnvironment([]tunnelfile.Setting{{Key: "MemoryMax", Value: "1G"}, {Key: "Environment", Value: "A=1 B=2"}, {Key: "Environment", Value: `C="x y"`}, {Key: "Environment", Value: "D=%t/x"}})
-	if want := []string{"A=1", "B=2"}; !slices.Equal(got, want) {
+	got = serviceEnvironment([]tunnelfile.Setting{{Key: "MemoryMax", Value: "1G"}, {Key: "Environment", Value: "A=1 B=2"}, {Key: "Environment", Value: `C="x y" 'D=z'`}, {Key: "Environment", Value: "E=%t/x"}})
+	if want := []string{"A=1", "B=2", "C=x y", "D=z"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

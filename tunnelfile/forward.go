@@ -21,7 +21,7 @@ import (
 // A name or IPv6 address may stand in brackets, a word in quotes, and a colon in a path
 // behind a backslash. Tokens (%h), variables and ~ are not expanded.
 func ParseForward(kind ForwardKind, text string) (Forward, error) {
-	words, err := splitWords(text)
+	words, err := Words(text)
 	if err != nil {
 		return Forward{}, err
 	}

@@ -135,7 +135,7 @@ func TestForwardsAsSSH(t *testing.T) {
 	accepts := func(kind ForwardKind, spec string) bool {
 		// The spelling in one argument is for the command line only.
 		option := []string{"-o", string(kind) + " " + spec}
-		if words, err := splitWords(spec); err == nil && len(words) == 1 {
+		if words, err := Words(spec); err == nil && len(words) == 1 {
 			option = []string{"-" + string(kind[0]), words[0]}
 		}
 		return exec.Command("ssh", append(option, "-F", "none", "-G", "host")...).Run() == nil

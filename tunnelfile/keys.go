@@ -260,7 +260,7 @@ func globsKey(name string, at func(*Tunnel) *[]string) tunnelKey {
 	return tunnelKey{
 		name: name,
 		set: func(t *Tunnel, value string, _ Setting) string {
-			words, err := splitWords(value)
+			words, err := Words(value)
 			if err != nil {
 				return err.Error()
 			}
@@ -286,13 +286,13 @@ func globsKey(name string, at func(*Tunnel) *[]string) tunnelKey {
 	}
 }
 
-// commandKey is a list of commands, one a value: words as splitWords has them, no shell.
+// commandKey is a list of commands, one a value: words as Words has them, no shell.
 func commandKey(name string, at func(*Tunnel) *[][]string) tunnelKey {
 	return tunnelKey{
 		name: name,
 		text: true,
 		set: func(t *Tunnel, value string, _ Setting) string {
-			argv, err := splitWords(value)
+			argv, err := Words(value)
 			if err != nil {
 				return err.Error()
 			}

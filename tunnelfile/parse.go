@@ -125,7 +125,7 @@ func (m *merger) setSSH(e entry, at Setting) (why string) {
 	key, _ := keyword(e.key)
 	at.Key = key
 	at.Value, _ = e.splitComment()
-	if _, err := splitWords(at.Value); err != nil && !slices.Contains(sshCommands, key) {
+	if _, err := Words(at.Value); err != nil && !slices.Contains(sshCommands, key) {
 		return err.Error()
 	}
 	same := func(s Setting) bool { return s.Key == key }

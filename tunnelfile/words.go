@@ -7,11 +7,11 @@ import (
 
 var errQuote = errors.New("a quotation mark is not closed")
 
-// splitWords splits a value at blanks as ssh_config(5) does: single and double quotes
+// Words splits a value at blanks as ssh_config(5) does: single and double quotes
 // keep blanks together and may begin within a word; a backslash before a quote, before a
 // backslash, or outside of quotes before a space makes it an ordinary character, and
-// before anything else is one itself.
-func splitWords(value string) ([]string, error) {
+// before anything else is one itself. Its error is a quotation mark that is not closed.
+func Words(value string) ([]string, error) {
 	var words []string
 	var word strings.Builder
 	var quote byte
@@ -57,7 +57,7 @@ func escapes(rest string, quote byte) bool {
 	return strings.IndexByte(`\"'`, rest[1]) >= 0 || quote == 0 && rest[1] == ' '
 }
 
-// quoteWord is the inverse of splitWords for one word: quoted where it must be.
+// quoteWord is the inverse of Words for one word: quoted where it must be.
 func quoteWord(word string) string {
 	if word != "" && !strings.ContainsAny(word, " \t\"'\\;#") {
 		return word
@@ -65,7 +65,7 @@ func quoteWord(word string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 }
 
-// joinWords is the inverse of splitWords.
+// joinWords is the inverse of Words.
 func joinWords(words []string) string {
 	quoted := make([]string, len(words))
 	for i, word := range words {

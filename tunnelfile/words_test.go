@@ -21,13 +21,13 @@ func TestSplitWords(t *testing.T) {
 		`sh -c "a; 'b'"`: {"sh", "-c", "a; 'b'"},
 		`a\`:             {`a\`},
 	} {
-		if got, err := splitWords(value); err != nil || !slices.Equal(got, want) {
-			t.Errorf("splitWords(%q) = %q, %v", value, got, err)
+		if got, err := Words(value); err != nil || !slices.Equal(got, want) {
+			t.Errorf("Words(%q) = %q, %v", value, got, err)
 		}
 	}
 	for _, value := range []string{`"`, `'a`, `a "b' c`} {
-		if got, err := splitWords(value); err == nil {
-			t.Errorf("splitWords(%q) = %q", value, got)
+		if got, err := Words(value); err == nil {
+			t.Errorf("Words(%q) = %q", value, got)
 		}
 	}
 }
@@ -62,7 +62,7 @@ func FuzzWords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		words := []string{a, b}
 		joined := joinWords(words)
-		if got, err := splitWords(joined); err != nil || !slices.Equal(got, words) {
+		if got, err := Words(joined); err != nil || !slices.Equal(got, words) {
 			t.Errorf("%q, written %q, read %q, %v", words, joined, got, err)
 		}
 		if notText(joined) != "" {
