@@ -70,11 +70,11 @@ func (x *examination) key(k sshlink.KeyState) {
 	switch {
 	case k.Missing && !k.Written:
 	case k.Missing:
-		x.Hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519 -f "+shellWord(k.File), "IdentityFile %s: there is no such file", k.Path)
+		x.Hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519 -f "+tunnelfile.ShellWord(k.File), "IdentityFile %s: there is no such file", k.Path)
 	case k.Agent:
 		x.OK(tunnelfile.SubjectKey, "%s is in the agent", k.Path)
 	case k.Err != nil && strings.Contains(k.Err.Error(), "too open"):
-		x.Problem(tunnelfile.SubjectKey, "chmod 600 "+shellWord(k.File), "%s may be read by others, so ssh does not use it", k.Path)
+		x.Problem(tunnelfile.SubjectKey, "chmod 600 "+tunnelfile.ShellWord(k.File), "%s may be read by others, so ssh does not use it", k.Path)
 	case k.OnlySSH && x.server.Transport == tunnelfile.TransportOpenSSH:
 		x.OK(tunnelfile.SubjectKey, "%s is a key that ssh itself uses, which the openssh transport runs", k.Path)
 	case k.Err != nil:
@@ -82,7 +82,7 @@ func (x *examination) key(k sshlink.KeyState) {
 	case k.Encrypted && x.remembered(k):
 		x.OK(tunnelfile.SubjectKey, "%s takes a passphrase, which a credential or the keyring has", k.Path)
 	case k.Encrypted:
-		x.Hint(tunnelfile.SubjectKey, "ssh-add "+shellWord(k.File), "%s takes a passphrase, and no agent holds it", k.Path)
+		x.Hint(tunnelfile.SubjectKey, "ssh-add "+tunnelfile.ShellWord(k.File), "%s takes a passphrase, and no agent holds it", k.Path)
 	case strings.TrimSuffix(k.Type, certificates) == "ssh-dss", k.Bits > 0 && k.Bits < shortRSA:
 		x.Hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519", "%s is too weak a key (%s, %d bits)", k.Path, k.Type, k.Bits)
 	default:

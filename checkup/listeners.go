@@ -59,7 +59,7 @@ func (x *examination) whoListens(f tunnelfile.Forward, err error) string {
 		return "systemctl status " + m[2] + "   # says what starts " + m[1] + "; or give the forward another port: holdfast edit " + x.tunnel.Name
 	}
 	if f.Listen.Unix != "" {
-		return "sudo ss -xlp src " + shellWord(f.Listen.Unix)
+		return "sudo ss -xlp src " + tunnelfile.ShellWord(f.Listen.Unix)
 	}
 	return "sudo ss -ltnp sport = :" + itoa(f.Listen.Port)
 }

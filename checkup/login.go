@@ -63,13 +63,13 @@ func (x *examination) refused(err error) {
 	case class == keeper.TurnedAway:
 		x.Problem(tunnelfile.SubjectPort, "on the server: journalctl -u ssh -n 20; MaxStartups and PerSourcePenalties in sshd_config(5), or fail2ban-client status sshd", "%s", text)
 	case errors.As(err, &dns):
-		x.Problem(tunnelfile.SubjectAddress, "getent ahosts "+shellWord(x.server.HostName), "%s", text)
+		x.Problem(tunnelfile.SubjectAddress, "getent ahosts "+tunnelfile.ShellWord(x.server.HostName), "%s", text)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		x.Problem(tunnelfile.SubjectPort, "on the server: systemctl enable --now ssh", "%s: no SSH server listens there, or a firewall says no for it", text)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), strings.Contains(text, "did not answer"), errors.Is(err, syscall.ETIMEDOUT):
-		x.Problem(tunnelfile.SubjectPort, "nc -vz "+shellWord(x.server.HostName)+" "+itoa(x.server.Port), "%s: the machine is off, or a firewall drops what is sent", text)
+		x.Problem(tunnelfile.SubjectPort, "nc -vz "+tunnelfile.ShellWord(x.server.HostName)+" "+itoa(x.server.Port), "%s: the machine is off, or a firewall drops what is sent", text)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		x.Problem(tunnelfile.SubjectAddress, "ip route get "+shellWord(x.server.HostName), "%s: there is no way there now, perhaps for want of a VPN", text)
+		x.Problem(tunnelfile.SubjectAddress, "ip route get "+tunnelfile.ShellWord(x.server.HostName), "%s: there is no way there now, perhaps for want of a VPN", text)
 	default:
 		x.Problem(tunnelfile.SubjectLogin, "holdfast logs "+name+" -n 20", "%s", text)
 	}
@@ -81,7 +81,7 @@ func (x *examination) copyID() string {
 	if p := x.server.Port; p != 22 {
 		words = append(words, "-p", itoa(p))
 	}
-	return strings.Join(append(words, shellWord(x.server.User+"@"+x.server.HostName)), " ")
+	return strings.Join(append(words, tunnelfile.ShellWord(x.server.User+"@"+x.server.HostName)), " ")
 }
 
 // withoutAdvice takes off a message what the mend says.
@@ -90,10 +90,10 @@ func withoutAdvice(text string) string {
 	return text
 }
 
-// tildeWord is shellWord for a path that may begin with ~/.
+// tildeWord is tunnelfile.ShellWord for a path that may begin with ~/.
 func tildeWord(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		return "~/" + shellWord(rest)
+		return "~/" + tunnelfile.ShellWord(rest)
 	}
-	return shellWord(path)
+	return tunnelfile.ShellWord(path)
 }

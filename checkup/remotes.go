@@ -58,7 +58,7 @@ func (x *examination) tryRemote(link *sshlink.Link, f tunnelfile.Forward, name s
 	case !errors.As(err, &refused):
 		x.Problem(tunnelfile.SubjectRemote, "holdfast logs "+x.tunnel.Name+" -n 20", "%s: %v", name, err)
 	case f.Listen.Unix != "":
-		x.Problem(tunnelfile.SubjectRemote, "on the server: rm "+shellWord(f.Listen.Unix)+" (and StreamLocalBindUnlink yes in sshd_config, so that it need not be done again)",
+		x.Problem(tunnelfile.SubjectRemote, "on the server: rm "+tunnelfile.ShellWord(f.Listen.Unix)+" (and StreamLocalBindUnlink yes in sshd_config, so that it need not be done again)",
 			"%s: the server refuses to listen there: a stale socket is in the way, or AllowStreamLocalForwarding forbids it", name)
 	case f.Listen.Port > 0 && f.Listen.Port < 1024 && x.server.User != "root":
 		x.Problem(tunnelfile.SubjectRemote, "holdfast edit "+x.tunnel.Name, "%s: the server refuses: ports below 1024 are for root there", name)
@@ -93,7 +93,7 @@ func (x *examination) listensElsewhere(link *sshlink.Link, addr string) bool {
 // heldMend is what frees a port on the server, now and for good.
 func (x *examination) heldMend(f tunnelfile.Forward) string {
 	if f.Listen.Unix != "" {
-		return "on the server: ss -xlp src " + shellWord(f.Listen.Unix)
+		return "on the server: ss -xlp src " + tunnelfile.ShellWord(f.Listen.Unix)
 	}
 	return "on the server: sudo ss -ltnp sport = :" + itoa(f.Listen.Port) + "   # who holds it; and in sshd_config: ClientAliveInterval 15"
 }

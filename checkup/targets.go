@@ -66,10 +66,10 @@ func (x *examination) target(f tunnelfile.Forward, err error) {
 	case err == nil:
 		x.OK(tunnelfile.SubjectTarget, "%s: %s takes connections", name, addr)
 	case f.Target.Unix != "": // sshd gives one answer for all reasons
-		x.Problem(tunnelfile.SubjectTarget, "on the server: ls -l "+shellWord(addr)+"; ss -xl src "+shellWord(addr),
+		x.Problem(tunnelfile.SubjectTarget, "on the server: ls -l "+tunnelfile.ShellWord(addr)+"; ss -xl src "+tunnelfile.ShellWord(addr),
 			"%s: the server cannot open %s: nobody listens there, %s may not, or AllowStreamLocalForwarding forbids it", name, addr, x.server.User)
 	default:
-		x.Problem(tunnelfile.SubjectTarget, "on the server: nc -vz "+shellWord(f.Target.Host)+" "+itoa(f.Target.Port),
+		x.Problem(tunnelfile.SubjectTarget, "on the server: nc -vz "+tunnelfile.ShellWord(f.Target.Host)+" "+itoa(f.Target.Port),
 			"%s: %s, as the server sees it", name, forward.Reason(addr, err))
 	}
 }

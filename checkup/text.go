@@ -15,14 +15,6 @@ func home(path string) string {
 	return path
 }
 
-// shellWord is text as a shell reads it as one word.
-func shellWord(text string) string {
-	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_-+=:,./") == "" {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
 // count is "1 key", "3 keys".
 func count(n int, what string) string {
 	if n == 1 {

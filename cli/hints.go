@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -45,10 +44,10 @@ func sshCommand(t dbusapi.Tunnel) string {
 	// What drop-ins say is not seen here; it is a hint.
 	if file, problems := tunnelfile.Parse(t.Name, "", t.Text); len(problems) == 0 {
 		for _, setting := range file.SSH {
-			words = append(words, "-o", portable.ShellWord(setting.Key+"="+setting.Value))
+			words = append(words, "-o", tunnelfile.ShellWord(setting.Key+"="+setting.Value))
 		}
 	}
-	return strings.Join(append(words, portable.ShellWord(t.Destination)), " ")
+	return strings.Join(append(words, tunnelfile.ShellWord(t.Destination)), " ")
 }
 
 // noSuch says that no tunnel has this name or matches this glob: because its file is not

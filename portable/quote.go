@@ -4,19 +4,11 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// ShellWord is text as sh(1) reads it as one word.
-func ShellWord(text string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_-+=:,./"
-	if text != "" && strings.Trim(text, plain) == "" && text[0] != '=' {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
 // shellLine is words as sh(1) reads them.
-func shellLine(words []string) string { return joined(words, ShellWord) }
+func shellLine(words []string) string { return joined(words, tunnelfile.ShellWord) }
 
 // execLine is words as the ExecStart= of a unit has them: systemd expands neither specifiers nor
 // variables in them.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // hostKeys checks the key of one server, as ssh's check_host_key does.
@@ -160,7 +162,7 @@ func (h *hostKeys) changedTo(known knownKeys, shown string) error {
 		if i < most {
 			lines = append(lines, fmt.Sprintf("%s has %s", tilde(k.place()), fingerprint(k.key)))
 		}
-		if mend := fmt.Sprintf("ssh-keygen -f %s -R %s", shellWord(k.file), shellWord(h.name)); k.file != byCommand && !slices.Contains(mends, mend) {
+		if mend := fmt.Sprintf("ssh-keygen -f %s -R %s", tunnelfile.ShellWord(k.file), tunnelfile.ShellWord(h.name)); k.file != byCommand && !slices.Contains(mends, mend) {
 			mends = append(mends, mend)
 		}
 	}
@@ -231,7 +233,7 @@ func (r *Resolved) trustHint() string {
 	if r.config.Name != "" {
 		return "holdfast trust " + r.config.Name
 	}
-	return fmt.Sprintf("ssh-keyscan -p %d %s", r.Port, shellWord(r.HostName))
+	return fmt.Sprintf("ssh-keyscan -p %d %s", r.Port, tunnelfile.ShellWord(r.HostName))
 }
 
 // prompt is what a person is shown before they say yes, in ssh's words.

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // keyFile is what an IdentityFile holds, as far as it can be read without a passphrase.
@@ -104,7 +106,7 @@ func checkPermissions(path string) error {
 		return err
 	}
 	if owner, ok := ownerOf(info); ok && owner == os.Getuid() && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("its permissions %#o are too open: run chmod 600 %s", info.Mode().Perm(), shellWord(path))
+		return fmt.Errorf("its permissions %#o are too open: run chmod 600 %s", info.Mode().Perm(), tunnelfile.ShellWord(path))
 	}
 	return nil
 }

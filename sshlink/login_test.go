@@ -114,7 +114,7 @@ func (l login) askpass(t *testing.T, dir string) string {
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\ncase \"$1\" in\n")
 	for part, reply := range l.answer {
-		fmt.Fprintf(&b, "*%s*) echo %s;;\n", shellWord(part), shellWord(reply))
+		fmt.Fprintf(&b, "*%s*) echo %s;;\n", tunnelfile.ShellWord(part), tunnelfile.ShellWord(reply))
 	}
 	b.WriteString("*) exit 1;;\nesac\n")
 	path := filepath.Join(dir, "askpass")

@@ -63,12 +63,3 @@ func knownLine(name string, key ssh.PublicKey, hashed bool) string {
 	}
 	return host + " " + string(ssh.MarshalAuthorizedKey(key))
 }
-
-// shellWord quotes a word for a POSIX shell; a harmless one stays as it is.
-func shellWord(s string) string {
-	harmless := s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+=,") == ""
-	if harmless {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // ServerKeys is what one machine on the way shows of itself.
@@ -90,7 +92,7 @@ func (s ServerKeys) Mend() []string {
 
 // removal is the command that takes a host's keys out of a known_hosts file.
 func removal(file, host string) string {
-	return fmt.Sprintf("ssh-keygen -f %s -R %s", shellWord(file), shellWord(host))
+	return fmt.Sprintf("ssh-keygen -f %s -R %s", tunnelfile.ShellWord(file), tunnelfile.ShellWord(host))
 }
 
 // errScanned ends a handshake once the server has shown its key.
