@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/tunnelfile"
+	"mvdan.cc/sh/v3/syntax"
 )
 
 // invocation is one run of ssh or autossh.
@@ -20,6 +21,7 @@ type invocation struct {
 	line    int               // in the text that it was found in; 0: the whole of it
 	notes   []string
 	unknown string // as in shellCommand
+	problem string // why the text that it would stand in cannot be read; there is no run then
 }
 
 // wrappers are programs that run another, and what goes lost without them.
@@ -67,11 +69,10 @@ func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) 
 		case word == "-c" && slices.Contains([]string{"su", "runuser", "script", "flock"}, program) && i+2 < len(c.words):
 			inner.words = append([]string{"sh"}, c.words[i+1:i+3]...)
 		case base == "ssh" || base == "autossh" || again || slices.Contains(shells, base):
-		case nameLength(word) > 0 && strings.HasPrefix(word[nameLength(word):], "="):
-			name, value, _ := strings.Cut(word, "=")
-			c.env = withVariable(c.env, name, value)
-			continue
 		default:
+			if name, value, ok := strings.Cut(word, "="); ok && syntax.ValidName(name) {
+				c.env = withVariable(c.env, name, value)
+			}
 			continue
 		}
 		found := m.invocations(inner, vars, depth+1)
@@ -111,7 +112,7 @@ func (m Machine) inShell(c shellCommand, vars map[string]string, depth int) []in
 			for i, word := range rest[1:] {
 				positional[strconv.Itoa(i)] = word
 			}
-			return m.inText(rest[0], c, vars, positional, depth)
+			return m.inText(filepath.Base(c.words[0])+" "+option, rest[0], c, vars, positional, depth)
 		}
 	}
 	if len(rest) > 0 {
@@ -139,15 +140,15 @@ func (m Machine) inScript(c shellCommand, vars map[string]string, depth int) []i
 	for i, word := range c.words {
 		positional[strconv.Itoa(i)] = word
 	}
-	found := m.inText(string(text), c, vars, positional, depth)
+	found := m.inText(path, string(text), c, vars, positional, depth)
 	for i := range found {
 		found[i].notes = append(found[i].notes, "what else "+path+" does")
 	}
 	return found
 }
 
-// inText are those in the text of a script that a command runs.
-func (m Machine) inText(text string, c shellCommand, vars, positional map[string]string, depth int) []invocation {
+// inText are those in the text of a script that a command runs, and that stands at a place.
+func (m Machine) inText(place, text string, c shellCommand, vars, positional map[string]string, depth int) []invocation {
 	inner := m.variables(vars)
 	for _, more := range []map[string]string{c.env, positional} {
 		for name, value := range more {
@@ -155,7 +156,8 @@ func (m Machine) inText(text string, c shellCommand, vars, positional map[string
 		}
 	}
 	var found []invocation
-	for _, command := range shellCommands(text, inner) {
+	commands, refused := shellCommands(text, inner)
+	for _, command := range commands {
 		command.line = c.line
 		for name, value := range c.env {
 			if _, own := command.env[name]; !own {
@@ -166,6 +168,10 @@ func (m Machine) inText(text string, c shellCommand, vars, positional map[string
 			command.unknown = c.unknown
 		}
 		found = append(found, m.invocations(command, inner, depth+1)...)
+	}
+	if refused != nil && strings.Contains(text, "ssh") {
+		refused.Path = place
+		found = append(found, invocation{line: c.line, problem: refused.Error()})
 	}
 	return found
 }
@@ -180,14 +186,17 @@ type source struct {
 
 // found is the tunnel that an invocation makes; false: it makes none.
 func (s source) found(inv invocation) (f Found, ok bool, problem *tunnelfile.Problem) {
-	carried, err := tunnelfile.CarryOver(inv.args, s.dir)
-	if !carried.Forwards && !carried.NoCommand && !inv.autossh && !s.sure {
-		return Found{}, false, nil
-	}
 	f.problem = tunnelfile.Problem{Path: s.path, Line: inv.line}
 	complain := func(message string) (Found, bool, *tunnelfile.Problem) {
 		p := f.Problem(message)
 		return Found{}, false, &p
+	}
+	if inv.problem != "" {
+		return complain(inv.problem)
+	}
+	carried, err := tunnelfile.CarryOver(inv.args, s.dir)
+	if !carried.Forwards && !carried.NoCommand && !inv.autossh && !s.sure {
+		return Found{}, false, nil
 	}
 	if inv.unknown != "" {
 		return complain(inv.unknown + ": what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel")

@@ -282,6 +282,10 @@ func FuzzText(f *testing.F) {
 	}
 	f.Add("Host a\nLocalForward 1 a:1\n")
 	f.Add("#!/bin/sh\nA=${B:-c}; ssh -N $(x) `y` <<-E >&2 \"$A\nE\n")
+	f.Add("#!/bin/sh\n$&00\x8a")
+	f.Add("#!/bin/zsh\nssh -N ${(f)A} ${${A}} ${A:h2} ${+A} ${=A} ${} $#A")
+	f.Add("#!/bin/mksh\nA=1; ssh -N ${%A} ${A@#} ${|a;} ${A:1:2} ${A^^} ${A/#1/2} ${A[1]:-x}")
+	f.Add("A[1]+=x; declare -A B=([a]=b) C+=d; ssh -N !(a) {1,2} $((A++)) ${A:=${B:?$1}} ~root/x <(y) $'\\xff'")
 	f.Fuzz(func(t *testing.T, text string) {
 		found, _ := Machine{Home: "/h", Config: "/h/.config"}.FromText(StandardInput, text)
 		for _, f := range found {

@@ -16,6 +16,18 @@ func (m Machine) fromScript(path, text string) (all []Found, problems []tunnelfi
 	src := source{path: path, dir: filepath.Dir(path)}
 	vars := m.variables(nil)
 	var commands []shellCommand
+	read := func(text string, above int) { // above: the lines above it
+		these, refused := shellCommands(text, vars)
+		for _, c := range these {
+			c.line += above
+			commands = append(commands, c)
+		}
+		if refused != nil {
+			refused.Path = path
+			refused.Line += above
+			problems = append(problems, *refused)
+		}
+	}
 	schedule := make(map[int]string) // of a crontab, by line
 	if crontab {
 		src.dir = m.Home
@@ -24,14 +36,11 @@ func (m Machine) fromScript(path, text string) (all []Found, problems []tunnelfi
 			number++
 			when, command := cutSchedule(line, hasUsers(path))
 			schedule[number] = when
-			for _, c := range shellCommands(command, vars) {
-				c.line += number - 1
-				commands = append(commands, c)
-			}
+			read(command, number-1)
 		}
 	} else {
 		vars["0"] = path
-		commands = shellCommands(text, vars)
+		read(text, 0)
 	}
 	if !filepath.IsAbs(src.dir) || path == StandardInput {
 		src.dir = m.Home

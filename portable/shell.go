@@ -1,8 +1,14 @@
 package portable
 
 import (
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/fileutil"
+	"mvdan.cc/sh/v3/syntax"
 )
 
 // shellCommand is one simple command of a shell's text.
@@ -10,331 +16,272 @@ type shellCommand struct {
 	words   []string
 	env     map[string]string // VAR=value before it
 	line    int
-	unknown string // the first thing in it whose value the text does not tell: "$1", "$(…)"
+	unknown string // the first thing in it whose value the text does not tell: "$1", "$(date)"
 }
 
-// shellCommands reads the simple commands of a sh(1) script, in their order, whatever loops,
-// conditions and functions they stand in. It is no shell: a variable has the value that was last
-// assigned to it above, or else the one in vars, which it changes.
-func shellCommands(text string, vars map[string]string) []shellCommand {
-	r := shellReader{text: text, line: 1, vars: vars}
-	r.read()
-	return r.commands
+// shellCommands reads the simple commands of a script of sh(1) or of the shell in its #! line, in
+// their order, whatever loops, conditions and functions they stand in. It is no shell: a variable
+// has the value that was last assigned to it above, or else the one in vars, which it changes.
+// Where the text is no shell's, it says why, in which line, and has what stands above.
+func shellCommands(text string, vars map[string]string) ([]shellCommand, *tunnelfile.Problem) {
+	r := shellReader{text: text, vars: vars}
+	var refused *tunnelfile.Problem
+	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
+		if err != nil { // it may come twice; a loop left here would have the parser panic
+			refused = refusal(err)
+			continue
+		}
+		syntax.Walk(statement, r.read)
+	}
+	return r.commands, refused
 }
+
+// language is the one that the #! line of a text says, or bash(1)'s.
+func language(text string) syntax.LangVariant {
+	said := syntax.LangBash
+	_ = said.Set(fileutil.Shebang([]byte(text))) // stays what it is where that says none
+	return said
+}
+
+// refusal is why a parser does not take a text.
+func refusal(err error) *tunnelfile.Problem {
+	p := &tunnelfile.Problem{Message: err.Error()}
+	var at syntax.Pos
+	switch err := err.(type) {
+	case syntax.ParseError:
+		at = err.Pos
+	case syntax.LangError:
+		at = err.Pos
+	default:
+		return p
+	}
+	p.Line, p.Message = int(at.Line()), "syntax error: "+strings.TrimPrefix(p.Message, at.String()+": ")
+	return p
+}
+
+// longest is how long the value of a variable may get, in bytes: A=$A$A doubles it.
+const longest = 1 << 16
 
 type shellReader struct {
 	text     string
-	pos      int
-	line     int
-	vars     map[string]string
+	vars     shellVariables
 	commands []shellCommand
-
-	now      shellCommand
-	word     strings.Builder
-	inWord   bool
-	redirect bool     // the word is where a redirection goes
-	here     []string // what ends the here-documents that begin at the next line
+	unknown  string // the first thing that was met since it was last empty
 }
 
-func (r *shellReader) read() {
-	for r.pos < len(r.text) {
-		c := r.text[r.pos]
-		r.pos++
-		switch {
-		case c == '\n':
-			r.endCommand()
-			r.line++
-			r.skipHereDocuments()
-		case c == ' ' || c == '\t' || c == '\r':
-			r.endWord()
-		case c == '#' && !r.inWord:
-			r.skipTo('\n')
-		case c == '(' && strings.HasSuffix(r.word.String(), "="): // an array
-			r.skipBalanced('(', ')')
-			r.unknown("(…)")
-		case strings.IndexByte(";&|()", c) >= 0:
-			r.endCommand()
-		case c == '<' || c == '>':
-			r.startRedirection(c)
-		default:
-			r.character(c)
-		}
-	}
-	r.endCommand()
+// shellVariables are what a text is expanded with.
+type shellVariables map[string]string
+
+// Get is part of [expand.Environ].
+func (v shellVariables) Get(name string) expand.Variable {
+	value, ok := v[name]
+	return expand.Variable{Set: ok, Kind: expand.String, Str: value}
 }
 
-// character adds to the word what begins with c.
-func (r *shellReader) character(c byte) {
-	if !r.inWord {
-		r.inWord = true
-		if r.now.line == 0 {
-			r.now.line = r.line
+// Each is part of [expand.Environ].
+func (v shellVariables) Each(func(string, expand.Variable) bool) {}
+
+// Set is part of [expand.WriteEnviron]: ${NAME:=value} assigns.
+func (v shellVariables) Set(name string, value expand.Variable) error {
+	v[name] = value.Str
+	return nil
+}
+
+// read reads a node of a text; true: what stands in it is to be read too.
+func (r *shellReader) read(node syntax.Node) bool {
+	switch node := node.(type) {
+	case *syntax.CallExpr:
+		for _, a := range node.Assigns { // the commands that its words are made with
+			syntax.Walk(a, r.read)
 		}
-		if home, ok := r.vars["HOME"]; ok && c == '~' && (r.pos == len(r.text) || strings.IndexByte("/ \t\n;", r.text[r.pos]) >= 0) {
-			r.word.WriteString(home)
-			return
+		for _, w := range node.Args {
+			syntax.Walk(w, r.read)
 		}
-	}
-	switch c {
-	case '\\':
-		if r.pos < len(r.text) {
-			if r.text[r.pos] == '\n' {
-				r.line++
-				r.inWord = r.word.Len() > 0
-			} else {
-				r.word.WriteByte(r.text[r.pos])
+		r.call(node)
+		return false
+	case *syntax.DeclClause: // export, local, …
+		for _, a := range node.Args {
+			syntax.Walk(a, r.read)
+			if a.Name != nil && !a.Naked {
+				r.assign(a)
 			}
-			r.pos++
 		}
-	case '\'':
-		start := r.pos
-		r.skipTo('\'')
-		r.word.WriteString(r.text[start:r.pos])
-		r.line += strings.Count(r.text[start:r.pos], "\n")
-		r.pos = min(r.pos+1, len(r.text))
-	case '"':
-		r.doubleQuotes()
-	case '$':
-		value := r.dollar()
-		if fields := strings.Fields(value); len(fields) > 1 && !r.assigning() { // it is split
-			for _, field := range fields[:len(fields)-1] {
-				r.word.WriteString(field)
-				r.endWord()
-				r.inWord = true
-			}
-			value = fields[len(fields)-1]
+		return false
+	case *syntax.WordIter:
+		delete(r.vars, node.Name.Value) // each of several
+	case *syntax.FuncDecl: // its $1 is not the script's
+		positional := r.withoutPositional()
+		syntax.Walk(node.Body, r.read)
+		maps.Copy(r.vars, positional)
+		return false
+	}
+	return true
+}
+
+// call reads a simple command.
+func (r *shellReader) call(node *syntax.CallExpr) {
+	if len(node.Args) == 0 {
+		for _, a := range node.Assigns {
+			r.assign(a)
 		}
-		r.word.WriteString(value)
-		if value == "" && r.word.Len() == 0 {
-			r.inWord = false
-		}
-	case '`':
-		r.skipTo('`')
-		r.pos = min(r.pos+1, len(r.text))
-		r.unknown("`…`")
-	default:
-		r.word.WriteByte(c)
-	}
-}
-
-func (r *shellReader) doubleQuotes() {
-	for r.pos < len(r.text) {
-		c := r.text[r.pos]
-		r.pos++
-		switch c {
-		case '"':
-			return
-		case '\n':
-			r.line++
-			r.word.WriteByte(c)
-		case '\\':
-			if r.pos < len(r.text) && strings.IndexByte("$`\"\\\n", r.text[r.pos]) >= 0 {
-				if r.text[r.pos] == '\n' {
-					r.line++
-				} else {
-					r.word.WriteByte(r.text[r.pos])
-				}
-				r.pos++
-			} else {
-				r.word.WriteByte(c)
-			}
-		case '$':
-			r.word.WriteString(r.dollar())
-		case '`':
-			r.character(c)
-		default:
-			r.word.WriteByte(c)
-		}
-	}
-}
-
-// dollar is what a $ stands for that was just read.
-func (r *shellReader) dollar() string {
-	if r.pos == len(r.text) {
-		return "$"
-	}
-	rest := r.text[r.pos:]
-	switch {
-	case rest[0] == '(':
-		r.pos++
-		r.skipBalanced('(', ')')
-		r.unknown("$(…)")
-		return ""
-	case rest[0] == '{':
-		start := r.pos + 1
-		r.pos++
-		r.skipBalanced('{', '}')
-		inner := strings.TrimSuffix(r.text[start:r.pos], "}")
-		name := inner[:nameLength(inner)]
-		operator := inner[len(name):]
-		value, known := r.vars[name]
-		switch instead, hasDefault := cutDefault(operator); {
-		case name != "" && known && (operator == "" || hasDefault && value != ""):
-			return value
-		case name != "" && hasDefault && !strings.ContainsAny(instead, "$`"):
-			return instead
-		}
-		r.unknown("${" + inner + "}")
-		return ""
-	}
-	n := nameLength(rest)
-	if n == 0 && strings.IndexByte("0123456789@*#?!$-", rest[0]) >= 0 {
-		n = 1
-	}
-	if n == 0 {
-		return "$"
-	}
-	r.pos += n
-	value, known := r.vars[rest[:n]]
-	if !known {
-		r.unknown("$" + rest[:n])
-	}
-	return value
-}
-
-// cutDefault is what follows a name in ${NAME:-default}.
-func cutDefault(operator string) (instead string, ok bool) {
-	for _, o := range []string{":-", ":=", "-", "="} {
-		if instead, ok := strings.CutPrefix(operator, o); ok {
-			return strings.Trim(instead, `"'`), true
-		}
-	}
-	return "", false
-}
-
-// nameLength is how long a variable's name is that text begins with.
-func nameLength(text string) int {
-	i := 0
-	for i < len(text) && (text[i] == '_' || 'a' <= text[i]|0x20 && text[i]|0x20 <= 'z' || i > 0 && '0' <= text[i] && text[i] <= '9') {
-		i++
-	}
-	return i
-}
-
-// unknown notes something whose value the text does not tell.
-func (r *shellReader) unknown(what string) {
-	r.inWord = true
-	if r.now.unknown == "" {
-		r.now.unknown = what
-	}
-}
-
-func (r *shellReader) skipTo(c byte) {
-	if i := strings.IndexByte(r.text[r.pos:], c); i >= 0 {
-		r.pos += i
-	} else {
-		r.pos = len(r.text)
-	}
-}
-
-// skipBalanced goes behind the bracket that closes the one just read.
-func (r *shellReader) skipBalanced(open, shut byte) {
-	for depth := 1; r.pos < len(r.text) && depth > 0; r.pos++ {
-		switch r.text[r.pos] {
-		case open:
-			depth++
-		case shut:
-			depth--
-		case '\n':
-			r.line++
-		}
-	}
-}
-
-// startRedirection reads what follows < or >; the next word is where it goes.
-func (r *shellReader) startRedirection(c byte) {
-	if text := r.word.String(); text != "" && strings.Trim(text, "0123456789") == "" {
-		r.word.Reset() // a file descriptor's number
-		r.inWord = false
-	}
-	r.endWord()
-	start := r.pos
-	for r.pos < len(r.text) && strings.IndexByte("<>&|-", r.text[r.pos]) >= 0 {
-		r.pos++
-	}
-	if operator := string(c) + r.text[start:r.pos]; operator == "<<" || operator == "<<-" {
-		line := r.text[r.pos:]
-		if i := strings.IndexAny(line, "\n;|&"); i >= 0 {
-			line = line[:i]
-		}
-		if fields := strings.Fields(line); len(fields) > 0 {
-			r.here = append(r.here, strings.Trim(fields[0], `"'\`))
-		}
-	}
-	r.redirect = !strings.HasSuffix(r.text[:r.pos], "&-")
-}
-
-func (r *shellReader) skipHereDocuments() {
-	for len(r.here) > 0 && r.pos < len(r.text) {
-		start := r.pos
-		r.skipTo('\n')
-		line := r.text[start:r.pos]
-		r.pos = min(r.pos+1, len(r.text))
-		r.line++
-		if strings.TrimLeft(line, "\t") == r.here[0] {
-			r.here = r.here[1:]
-		}
-	}
-}
-
-// reserved are the words that a command may stand behind.
-var reserved = []string{"if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "exec", "command"}
-
-// begun says whether the command has a word that is none of the reserved ones.
-func (r *shellReader) begun() bool {
-	return slices.ContainsFunc(r.now.words, func(w string) bool { return !slices.Contains(reserved, w) })
-}
-
-// assigning says whether the word being read is NAME=value.
-func (r *shellReader) assigning() bool {
-	text := r.word.String()
-	n := nameLength(text)
-	return n > 0 && strings.HasPrefix(text[n:], "=") && (!r.begun() || slices.Contains(setters, r.now.words[0]))
-}
-
-// setters are commands that assign.
-var setters = []string{"export", "readonly", "local", "declare", "typeset"}
-
-func (r *shellReader) endWord() {
-	if !r.inWord {
 		return
 	}
-	switch text := r.word.String(); {
-	case r.redirect:
-		r.redirect = false
-	case r.assigning():
-		if r.now.env == nil {
-			r.now.env = make(map[string]string)
-		}
-		name, value, _ := strings.Cut(text, "=")
-		r.now.env[name] = value
-	default:
-		r.now.words = append(r.now.words, text)
-	}
-	r.word.Reset()
-	r.inWord = false
-}
-
-func (r *shellReader) endCommand() {
-	r.endWord()
-	r.redirect = false
-	c := r.now
-	r.now = shellCommand{}
-	for len(c.words) > 0 && slices.Contains(reserved, c.words[0]) {
-		c.words = c.words[1:]
-	}
-	switch {
-	case len(c.words) == 0 || slices.Contains(setters, c.words[0]):
-		for name, value := range c.env {
-			if c.unknown != "" {
-				delete(r.vars, name)
-			} else {
-				r.vars[name] = value
+	if name := node.Args[0].Lit(); name == "export" || name == "readonly" || name == "local" { // words like any other to POSIX
+		for _, w := range node.Args[1:] {
+			r.unknown = ""
+			for _, field := range r.fields(w) {
+				if name, value, ok := strings.Cut(field, "="); ok {
+					r.set(name, value)
+				}
 			}
 		}
-	case len(c.words) > 1 && (c.words[0] == "for" || c.words[0] == "read" || c.words[0] == "select"):
-		delete(r.vars, c.words[1]) // each of several
+		return
+	}
+	c := shellCommand{line: int(node.Pos().Line())}
+	r.unknown = ""
+	for _, a := range node.Assigns {
+		c.env = withVariable(c.env, a.Name.Value, r.value(a))
+	}
+	for i, w := range node.Args {
+		fields := r.fields(w)
+		if i > 0 && len(fields) == 0 && r.unknown != "" {
+			fields = []string{""} // rather one word than none: it may be an option's
+		}
+		c.words = append(c.words, fields...)
+	}
+	c.unknown = r.unknown
+	for len(c.words) > 0 && slices.Contains([]string{"exec", "command", "time"}, c.words[0]) {
+		c.words = c.words[1:]
+	}
+	if len(c.words) == 0 {
+		return
+	}
+	switch rest := c.words[1:]; c.words[0] {
+	case "read", "getopts", "unset":
+		for _, name := range rest {
+			delete(r.vars, name)
+		}
+	case "shift", "set":
+		if c.words[0] == "shift" || slices.Contains(rest, "--") {
+			r.withoutPositional()
+		}
 	default:
 		r.commands = append(r.commands, c)
 	}
+}
+
+// assign reads NAME=value.
+func (r *shellReader) assign(a *syntax.Assign) {
+	r.unknown = ""
+	r.set(a.Name.Value, r.value(a))
+}
+
+// set gives a variable its value, or forgets it where something unknown was met.
+func (r *shellReader) set(name, value string) {
+	if r.unknown != "" || len(value) > longest {
+		delete(r.vars, name)
+		return
+	}
+	r.vars[name] = value
+}
+
+// value is what an assignment gives its variable.
+func (r *shellReader) value(a *syntax.Assign) string {
+	before, known := r.vars[a.Name.Value]
+	switch {
+	case a.Array != nil || a.Index != nil || a.Append && !known:
+		r.meet(a)
+		return ""
+	case !a.Append:
+		before = ""
+	}
+	if a.Value == nil {
+		return before
+	}
+	r.removeUnknown(a.Value)
+	value, err := expand.Literal(&expand.Config{Env: r.vars}, a.Value)
+	if err != nil {
+		r.meet(a)
+	}
+	return before + value
+}
+
+// fields are what a shell makes of a word.
+func (r *shellReader) fields(word *syntax.Word) []string {
+	r.removeUnknown(word)
+	fields, err := expand.Fields(&expand.Config{Env: r.vars}, word)
+	if err != nil {
+		r.meet(word)
+	}
+	return fields
+}
+
+// removeUnknown takes out of a word what the text does not tell the value of.
+func (r *shellReader) removeUnknown(word *syntax.Word) {
+	remove := func(parts []syntax.WordPart) []syntax.WordPart {
+		return slices.DeleteFunc(parts, func(part syntax.WordPart) bool {
+			known := r.knows(part)
+			if !known {
+				r.meet(part)
+			}
+			return !known
+		})
+	}
+	syntax.Walk(word, func(node syntax.Node) bool {
+		switch node := node.(type) {
+		case *syntax.Word:
+			node.Parts = remove(node.Parts)
+		case *syntax.DblQuoted:
+			node.Parts = remove(node.Parts)
+		case *syntax.ParamExp:
+			if r.vars[node.Param.Value] != "" && hasDefault(node) {
+				node.Exp = nil // what it says is of no matter
+			}
+		}
+		return true
+	})
+}
+
+// knows says whether the value of a word's part can be told, but for the words in it.
+func (r *shellReader) knows(part syntax.WordPart) bool {
+	switch part := part.(type) {
+	case *syntax.Lit, *syntax.SglQuoted, *syntax.DblQuoted:
+		return true
+	case *syntax.ParamExp:
+		if part.Param == nil || part.NestedParam != nil || part.Index != nil || part.Slice != nil || part.Excl || part.Width || part.IsSet {
+			return false
+		}
+		_, set := r.vars[part.Param.Value]
+		return hasDefault(part) || set && (part.Exp == nil || part.Exp.Op != syntax.OtherParamOps)
+	}
+	return false
+}
+
+// hasDefault says whether it is ${NAME:-default}, or likewise.
+func hasDefault(p *syntax.ParamExp) bool {
+	defaults := []syntax.ParExpOperator{syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnset, syntax.AssignUnsetOrNull}
+	return p.Exp != nil && slices.Contains(defaults, p.Exp.Op)
+}
+
+// meet notes something whose value the text does not tell.
+func (r *shellReader) meet(node syntax.Node) {
+	if r.unknown == "" {
+		first, _, more := strings.Cut(r.text[node.Pos().Offset():node.End().Offset()], "\n")
+		if more {
+			first += "…"
+		}
+		r.unknown = first
+	}
+}
+
+// withoutPositional takes $1, $2 and so on away.
+func (r *shellReader) withoutPositional() map[string]string {
+	positional := make(map[string]string)
+	for name, value := range r.vars {
+		if name != "0" && strings.Trim(name, "0123456789") == "" {
+			positional[name] = value
+			delete(r.vars, name)
+		}
+	}
+	return positional
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/systemdctl"
+	"mvdan.cc/sh/v3/syntax"
 )
 
 // commands are the command lines of an Exec…= setting as systemd would run them.
@@ -72,8 +73,8 @@ func withVariables(word string, vars map[string]string) (words []string, unknown
 		}
 		return v
 	}
-	if n := nameLength(strings.TrimPrefix(word, "$")); strings.HasPrefix(word, "$") && n > 0 && n == len(word)-1 {
-		return strings.Fields(value(word[1:])), unknown
+	if name, ok := strings.CutPrefix(word, "$"); ok && syntax.ValidName(name) {
+		return strings.Fields(value(name)), unknown
 	}
 	var b strings.Builder
 	for rest := word; rest != ""; {
@@ -87,7 +88,7 @@ func withVariables(word string, vars map[string]string) (words []string, unknown
 		case strings.HasPrefix(after, "$"):
 			b.WriteByte('$')
 			rest = after[1:]
-		case strings.HasPrefix(after, "{") && closed && nameLength(name) == len(name):
+		case strings.HasPrefix(after, "{") && closed && syntax.ValidName(name):
 			b.WriteString(value(name))
 			rest = behind
 		default:
