@@ -3,6 +3,7 @@ package portable
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +27,7 @@ type invocation struct {
 
 // wrappers are programs that run another, and what goes lost without them.
 var wrappers = map[string]string{
-	"env": "", "nice": "", "ionice": "", "chrt": "", "nohup": "", "setsid": "", "exec": "", "command": "", "time": "", "stdbuf": "",
+	"env": "", "nice": "", "ionice": "", "chrt": "", "nohup": "", "setsid": "", "time": "", "stdbuf": "",
 	"systemd-cat": "", "systemd-inhibit": "", "systemd-run": "", "dbus-run-session": "", "screen": "", "tmux": "", "flock": "",
 	"start-stop-daemon": "", "script": "", "unbuffer": "", "watch": "",
 	"timeout":      "it ended after a time; RuntimeMaxSec= in [Service] would do that",
@@ -62,7 +63,8 @@ func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) 
 		return m.inScript(c, vars, depth)
 	}
 	for i, word := range c.words[1:] {
-		inner := shellCommand{words: c.words[i+1:], env: c.env, line: c.line, unknown: c.unknown}
+		inner := c
+		inner.words = c.words[i+1:]
 		base := filepath.Base(word)
 		_, again := wrappers[base]
 		switch {
@@ -71,7 +73,7 @@ func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) 
 		case base == "ssh" || base == "autossh" || again || slices.Contains(shells, base):
 		default:
 			if name, value, ok := strings.Cut(word, "="); ok && syntax.ValidName(name) {
-				c.env = withVariable(c.env, name, value)
+				c.env = merged(c.env, map[string]string{name: value})
 			}
 			continue
 		}
@@ -88,14 +90,13 @@ func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) 
 	return nil
 }
 
-func withVariable(env map[string]string, name, value string) map[string]string {
-	all := map[string]string{name: value}
-	for n, v := range env {
-		if n != name {
-			all[n] = v
-		}
+// merged is all of them in one; of a name the last counts.
+func merged(all ...map[string]string) map[string]string {
+	one := make(map[string]string)
+	for _, vars := range all {
+		maps.Copy(one, vars)
 	}
-	return all
+	return one
 }
 
 // inShell are those in sh -c TEXT, or in sh FILE.
@@ -108,17 +109,14 @@ func (m Machine) inShell(c shellCommand, vars map[string]string, depth int) []in
 		option := rest[0]
 		rest = rest[1:]
 		if len(option) > 1 && option[1] != '-' && strings.Contains(option, "c") && len(rest) > 0 {
-			positional := map[string]string{}
-			for i, word := range rest[1:] {
-				positional[strconv.Itoa(i)] = word
-			}
-			return m.inText(filepath.Base(c.words[0])+" "+option, rest[0], c, vars, positional, depth)
+			return m.inText(filepath.Base(c.words[0])+" "+option, rest[0], c, vars, rest[1:], depth)
 		}
 	}
-	if len(rest) > 0 {
-		return m.inScript(shellCommand{words: rest, env: c.env, line: c.line, unknown: c.unknown}, vars, depth)
+	if len(rest) == 0 {
+		return nil
 	}
-	return nil
+	c.words = rest
+	return m.inScript(c, vars, depth)
 }
 
 // inScript are those in a script of the person's that the command runs.
@@ -136,34 +134,25 @@ func (m Machine) inScript(c shellCommand, vars map[string]string, depth int) []i
 	if err != nil || !bytes.HasPrefix(first, []byte("#!")) || !bytes.Contains(first, []byte("sh")) {
 		return nil
 	}
-	positional := make(map[string]string)
-	for i, word := range c.words {
-		positional[strconv.Itoa(i)] = word
-	}
-	found := m.inText(path, string(text), c, vars, positional, depth)
+	found := m.inText(path, string(text), c, vars, c.words, depth)
 	for i := range found {
 		found[i].notes = append(found[i].notes, "what else "+path+" does")
 	}
 	return found
 }
 
-// inText are those in the text of a script that a command runs, and that stands at a place.
-func (m Machine) inText(place, text string, c shellCommand, vars, positional map[string]string, depth int) []invocation {
-	inner := m.variables(vars)
-	for _, more := range []map[string]string{c.env, positional} {
-		for name, value := range more {
-			inner[name] = value
-		}
+// inText are those in the text of a script that a command runs, and that stands at a place;
+// positional are its $0, $1 and so on.
+func (m Machine) inText(place, text string, c shellCommand, vars map[string]string, positional []string, depth int) []invocation {
+	inner := merged(m.variables(vars), c.env)
+	for i, word := range positional {
+		inner[strconv.Itoa(i)] = word
 	}
 	var found []invocation
 	commands, refused := shellCommands(text, inner)
 	for _, command := range commands {
 		command.line = c.line
-		for name, value := range c.env {
-			if _, own := command.env[name]; !own {
-				command.env = withVariable(command.env, name, value)
-			}
-		}
+		command.env = merged(c.env, command.env)
 		if command.unknown == "" {
 			command.unknown = c.unknown
 		}

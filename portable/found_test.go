@@ -273,6 +273,16 @@ func TestValidName(t *testing.T) {
 	}
 }
 
+func TestUnescapeName(t *testing.T) {
+	for text, want := range map[string]string{
+		"a-b.c": "a/b.c", `a\x2db`: "a-b", `\xc3\xA4`: "ä", `\xzz-\x+1\x2`: `\xzz/\x+1\x2`, "": "",
+	} {
+		if got := unescapeName(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // FuzzText holds that whatever is read, what is found can be written.
 func FuzzText(f *testing.F) {
 	f.Add(classic)

@@ -54,16 +54,13 @@ func (m Machine) fromScript(path, text string) (all []Found, problems []tunnelfi
 			if !ok {
 				continue
 			}
-			start := tunnelfile.StartManual
+			start, how := tunnelfile.StartManual, ""
 			f.Start = "a script starts it"
-			f.Todo = append(f.Todo, fmt.Sprintf("take the command out of %s", f.Places[0]))
 			if crontab {
-				start = tunnelfile.StartAuto
+				start, how = tunnelfile.StartAuto, " (crontab -e)"
 				f.Start = "cron starts it: " + schedule[c.line]
-				f.Todo[0] += " (crontab -e), and end the ssh that it has started"
-			} else {
-				f.Todo[0] += ", and end the ssh that it has started"
 			}
+			f.Todo = append(f.Todo, fmt.Sprintf("take the command out of %s%s, and end the ssh that it has started", f.Places[0], how))
 			text, err := tunnelfile.Set(f.Text, tunnelfile.SectionTunnel, "Start", []string{string(start)})
 			if err != nil {
 				problems = append(problems, f.Problem(err.Error()))

@@ -137,10 +137,10 @@ func (r *shellReader) call(node *syntax.CallExpr) {
 		}
 		return
 	}
-	c := shellCommand{line: int(node.Pos().Line())}
+	c := shellCommand{env: make(map[string]string), line: int(node.Pos().Line())}
 	r.unknown = ""
 	for _, a := range node.Assigns {
-		c.env = withVariable(c.env, a.Name.Value, r.value(a))
+		c.env[a.Name.Value] = r.value(a)
 	}
 	for i, w := range node.Args {
 		fields := r.fields(w)

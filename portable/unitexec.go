@@ -3,9 +3,10 @@ package portable
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/holdfast/holdfast/systemdctl"
@@ -156,12 +157,8 @@ func readEnvironment(path string, vars map[string]string) {
 
 // ofAutossh are the variables that steer autossh.
 func ofAutossh(vars map[string]string) map[string]string {
-	own := make(map[string]string)
-	for name, value := range vars {
-		if strings.HasPrefix(name, "AUTOSSH_") {
-			own[name] = value
-		}
-	}
+	own := maps.Clone(vars)
+	maps.DeleteFunc(own, func(name, _ string) bool { return !strings.HasPrefix(name, "AUTOSSH_") })
 	return own
 }
 
@@ -198,21 +195,21 @@ func (u *unit) expand(text string) (string, error) {
 	}
 }
 
-// unescapeName is the inverse of systemd-escape(1).
+// unescapeName is the inverse of systemd-escape(1). The one of go-systemd leaves bytes above 127
+// as they are.
 func unescapeName(name string) string {
 	var b strings.Builder
 	for i := 0; i < len(name); i++ {
-		switch {
-		case name[i] == '-':
-			b.WriteByte('/')
-		case strings.HasPrefix(name[i:], `\x`) && i+3 < len(name) && slices.Index(hexDigits, name[i+2]) >= 0 && slices.Index(hexDigits, name[i+3]) >= 0:
-			b.WriteByte(byte(slices.Index(hexDigits, name[i+2])<<4 | slices.Index(hexDigits, name[i+3])))
-			i += 3
-		default:
-			b.WriteByte(name[i])
+		c := name[i]
+		if c == '-' {
+			c = '/'
+		} else if strings.HasPrefix(name[i:], `\x`) && i+3 < len(name) {
+			if value, err := strconv.ParseUint(name[i+2:i+4], 16, 8); err == nil {
+				c = byte(value)
+				i += 3
+			}
 		}
+		b.WriteByte(c)
 	}
 	return b.String()
 }
-
-var hexDigits = []byte("0123456789abcdef")
