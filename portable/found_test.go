@@ -195,6 +195,18 @@ func TestUnitDropInsAndInstances(t *testing.T) {
 	found, problems = m.FromUnit(m.write(t, "s.service", "[Service]\nExecStart=%h/up.sh 99\n"))
 	compare(t, "a script", lines(t, found), []string{"s h manual 99 a:1 | what else " + script + " does"})
 	compare(t, "a script", messages(problems), nil)
+
+	// One that no shell reads is told of if it may have to do with ssh.
+	for text, want := range map[string][]string{
+		"#!/bin/sh\nssh -ND 1 h\n(\n": {"s.service:2: " + script + ":3: syntax error: `(` must be followed by a statement list"},
+		"#!/bin/sh\n(\n":              nil,
+	} {
+		if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		_, problems = m.FromUnit(m.write(t, "s.service", "[Service]\nExecStart=%h/up.sh 99\n"))
+		compare(t, text, messages(problems), want)
+	}
 }
 
 func TestSSHConfig(t *testing.T) {
