@@ -220,6 +220,9 @@ func (r *shellReader) fields(word *syntax.Word) []string {
 func (r *shellReader) removeUnknown(word *syntax.Word) {
 	remove := func(parts []syntax.WordPart) []syntax.WordPart {
 		return slices.DeleteFunc(parts, func(part syntax.WordPart) bool {
+			if p, ok := part.(*syntax.ParamExp); ok && p.Param != nil && r.vars[p.Param.Value] != "" && hasDefault(p) {
+				p.Exp = nil // what it says is of no matter
+			}
 			known := r.knows(part)
 			if !known {
 				r.meet(part)
@@ -233,10 +236,6 @@ func (r *shellReader) removeUnknown(word *syntax.Word) {
 			node.Parts = remove(node.Parts)
 		case *syntax.DblQuoted:
 			node.Parts = remove(node.Parts)
-		case *syntax.ParamExp:
-			if r.vars[node.Param.Value] != "" && hasDefault(node) {
-				node.Exp = nil // what it says is of no matter
-			}
 		}
 		return true
 	})
@@ -251,10 +250,19 @@ func (r *shellReader) knows(part syntax.WordPart) bool {
 		if part.Param == nil || part.NestedParam != nil || part.Index != nil || part.Slice != nil || part.Excl || part.Width || part.IsSet {
 			return false
 		}
+		if part.Exp != nil && part.Exp.Word != nil && slices.ContainsFunc(part.Exp.Word.Parts, r.isQuotedBlank) {
+			return false // expand would split it
+		}
 		_, set := r.vars[part.Param.Value]
 		return hasDefault(part) || set && (part.Exp == nil || part.Exp.Op != syntax.OtherParamOps)
 	}
 	return false
+}
+
+// isQuotedBlank says whether something is quoted and has a blank in it.
+func (r *shellReader) isQuotedBlank(part syntax.WordPart) bool {
+	_, unquoted := part.(*syntax.Lit)
+	return !unquoted && strings.ContainsAny(r.source(part), " \t\n")
 }
 
 // hasDefault says whether it is ${NAME:-default}, or likewise.
@@ -266,12 +274,17 @@ func hasDefault(p *syntax.ParamExp) bool {
 // meet notes something whose value the text does not tell.
 func (r *shellReader) meet(node syntax.Node) {
 	if r.unknown == "" {
-		first, _, more := strings.Cut(r.text[node.Pos().Offset():node.End().Offset()], "\n")
+		first, _, more := strings.Cut(r.source(node), "\n")
 		if more {
 			first += "…"
 		}
 		r.unknown = first
 	}
+}
+
+// source is how the text spells something.
+func (r *shellReader) source(node syntax.Node) string {
+	return r.text[node.Pos().Offset():node.End().Offset()]
 }
 
 // withoutPositional takes $1, $2 and so on away.

@@ -1,8 +1,15 @@
 package portable
 
 import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/testbed"
 )
 
 // TestShell has commands wherever a shell's language lets them stand.
@@ -30,8 +37,8 @@ func TestShell(t *testing.T) {
 		{"ssh -ND $(cat\n p) h; ssh -ND `cat p` h; ssh -ND $((1 + 1)) h; ssh -ND \"${1:?which}\" h; ssh -F <(cat c) -ND 1 h", nil, []string{
 			"x:1: $(cat…: ???", "x:2: `cat p`: ???", "x:2: $((1 + 1)): ???", "x:2: ${1:?which}: ???", "x:2: <(cat c): ???",
 		}},
-		{"A=(1 2); B[0]=1; ssh -ND $A h; ssh -ND $B h; C=x; ssh -ND ${C@Q} h; ssh -ND ${!C} h; ssh -ND ${C:0:1} h", nil, []string{
-			"x:1: $A: ???", "x:1: $B: ???", "x:1: ${C@Q}: ???", "x:1: ${!C}: ???", "x:1: ${C:0:1}: ???",
+		{"A=(1 2); B[0]=1; ssh -ND $A h; ssh -ND $B h; C=x; ssh -ND ${C@Q} h; ssh -ND ${!C} h; ssh -ND ${C:0:1} h; ssh -ND 1 ${1:-\"a b\"} h", nil, []string{
+			"x:1: $A: ???", "x:1: $B: ???", "x:1: ${C@Q}: ???", "x:1: ${!C}: ???", "x:1: ${C:0:1}: ???", "x:1: ${1:-\"a b\"}: ???",
 		}},
 		{"A=0123456789" + strings.Repeat("; A=$A$A", 60) + "; ssh -ND 1 -o SetEnv=A=$A h", nil, []string{"x:1: $A: ???"}},
 		{"sh -c 'ssh -ND $0 $1; shift; ssh -ND 1 $1' 7 h", []string{"h h manual 7"}, []string{"x:1: $1: ???"}},
@@ -53,5 +60,69 @@ func TestShell(t *testing.T) {
 		}
 		compare(t, test.text, lines(t, found), test.want)
 		compare(t, test.text, messages(problems), test.problems)
+	}
+}
+
+// TestShellReadsAlike has a real shell run what is read here: ssh gets the same words.
+func TestShellReadsAlike(t *testing.T) {
+	testbed.Need(t, "bash", "sh")
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "ssh"), []byte("#!/bin/sh\nprintf '%s\\0' ssh \"$@\" >>\"$OUT\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const both = `
+ssh a 'b c' "d e" f\ g "h\i\$j\"" \
+ k"l"'m'\n '' "" $E "$E" x$E
+ssh $S "$S" x$S $S"y" ${S}z -o"$S"
+ssh ~ ~/k a~ "~" ~/"k l" -i~/k
+ssh ${E:-d} ${E-d} ${N-d} ${N:-"d"} ${N:-d e} "${N:-d e}" ${P:-$E} ${M:=m} $M ${P:?x}
+ssh ${P%:*} ${P##*:} ${P%%.*} ${#P} "${P#*.}" ${P:+-i "$P"} ${E:+x}y
+A=$S; B="$A"x; C=$B$A D=~/c; ssh "$A" "$B" $C "$D"
+export D=d F="$S"; readonly G=g; ssh $D "$F" $G
+X=1 ssh a; A=2 B=$A; ssh $B
+if ssh if; then ssh then; fi; (ssh sub) && { ssh block; } && ssh and
+case $P in h*) ssh case ;; esac
+f() { ssh function; }; f
+cat <<END >/dev/null; ssh behind
+ssh within
+END
+ssh 2>&1 redirected </dev/null; ssh end # ssh comment
+IFS=:; ssh $P "$P" $S
+`
+	const bash = `
+ssh $'a\tb\x41' {x,y}z{1..3} "{a,b}" -L{1,2}:h
+A=a; A+=b; ssh $A ${P/e/E} ${P//e} ${P^^}
+declare B="$S" C=c; ssh "$B" $C
+function g { ssh function; }; g
+ssh <<<"$P" end
+`
+	vars := map[string]string{"HOME": "/home/me", "E": "", "S": " a  b ", "P": "h.example:22"}
+	for shell, text := range map[string]string{"sh": "#!/bin/sh" + both, "bash": "#!/bin/bash" + bash + both} {
+		out := filepath.Join(t.TempDir(), "out")
+		cmd := exec.Command(shell, "-c", text)
+		cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "OUT=" + out}
+		for name, value := range vars {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+		if message, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", shell, err, message)
+		}
+		ran, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commands, refused := shellCommands(text, maps.Clone(vars))
+		var read []string
+		for _, c := range commands {
+			if c.unknown != "" {
+				t.Errorf("%s:%d: %s is not known", shell, c.line, c.unknown)
+			}
+			if slices.Contains(c.words, "ssh") {
+				read = append(read, c.words...)
+			}
+		}
+		if want := strings.Split(strings.TrimSuffix(string(ran), "\x00"), "\x00"); refused != nil || !slices.Equal(read, want) {
+			t.Errorf("%s: %v\nread %q\nran  %q", shell, refused, read, want)
+		}
 	}
 }
