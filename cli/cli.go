@@ -80,6 +80,7 @@ func verbs() []verb {
 		{"import", "[--yes|--dry-run] [FILE…|-]", "tunnels kept in ssh_config, units and scripts; shows first, asks once", (*session).importTunnels},
 		{"export", "NAME [--format=FORMAT]", "what does the same without Holdfast: ssh, autossh, systemd, or one tunnel file", (*session).export},
 		{"logs", "NAME [-f] [-n N]", "its journal", (*session).logs},
+		{"metrics", "", "OpenMetrics of all tunnels, for a scraper", (*session).metrics},
 		{"demo", "", "a throw-away server, a tunnel to it, a fault, a recovery, in a minute", (*session).demo},
 		{"completion", "bash|zsh|fish", "completions for your shell; source them", (*session).completion},
 		{"version", "", "of this program and of the daemon", (*session).version},
@@ -88,7 +89,7 @@ func verbs() []verb {
 }
 
 // notBuilt are the words that will be verbs.
-var notBuilt = []string{"metrics", "top", "history"}
+var notBuilt = []string{"top", "history"}
 
 // otherWords is what people try, and the verb they mean.
 var otherWords = map[string]string{

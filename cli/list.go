@@ -142,7 +142,7 @@ func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, 
 	if s.json || len(names) > 0 {
 		for _, t := range tunnels {
 			// One that went away in between has none.
-			if statistics, err := client.Statistics(ctx, t.Name); err == nil && statistics != (dbusapi.Statistics{}) {
+			if statistics, err := client.Statistics(ctx, t.Name); err == nil && !statistics.Empty() {
 				counted[t.Name] = statistics
 			}
 		}
@@ -236,7 +236,7 @@ func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) table {
 	if !t.UpSince.IsZero() {
 		row("Up since:", fmt.Sprintf("%s (%s)", t.UpSince.Local().Format("2006-01-02 15:04:05"), ago(now.Sub(t.UpSince))), "")
 	}
-	if s != (dbusapi.Statistics{}) {
+	if !s.Empty() {
 		row("Traffic:", fmt.Sprintf("%s sent, %s received; channels: %d open, %d in all, %d waiting",
 			size(s.BytesSent), size(s.BytesReceived), s.ChannelsOpen, s.ChannelsTotal, s.Held), "")
 		link := count(s.Reconnects, "reconnect")

@@ -180,10 +180,14 @@ func (c *Client) Reconnect(ctx context.Context, patterns ...string) error {
 // Reload has the directories of tunnel files read again.
 func (c *Client) Reload(ctx context.Context) error { return c.manager(ctx, "Reload").Err }
 
-// Statistics is what a tunnel counted; the zero Statistics where it does not run.
+// Statistics is what a tunnel counted, Empty where it does not run.
 func (c *Client) Statistics(ctx context.Context, name string) (Statistics, error) {
 	var values map[string]dbus.Variant
-	if err := c.call(ctx, tunnelPath(name), TunnelInterface+".Statistics").Store(&values); err != nil {
+	err := c.call(ctx, tunnelPath(name), TunnelInterface+".Statistics").Store(&values)
+	if e, ok := errors.AsType[dbus.Error](err); ok && e.Name == unknownObjectName {
+		return Statistics{}, fmt.Errorf("%w: %s", ErrNoSuchTunnel, name)
+	}
+	if err != nil {
 		return Statistics{}, err
 	}
 	return statisticsOf(values)

@@ -243,10 +243,17 @@ func TestThereAndBack(t *testing.T) {
 	report := tunnelfile.Report{
 		BytesSent: 1, BytesReceived: 2, ChannelsOpen: 3, ChannelsTotal: 4, Held: 5, RTT: 6 * time.Millisecond, Reconnects: 7,
 		UpSince: now.Add(-time.Hour), Transport: tunnelfile.TransportNative, Peer: "p", Kex: "k", Cipher: "c", HostKey: "h",
+		Forwards: []tunnelfile.ForwardReport{{Kind: tunnelfile.LocalForward, Listen: "l", Target: "t", ChannelsOpen: 8, ChannelsTotal: 9, BytesSent: 10, BytesReceived: 11}},
 	}
-	want := Statistics{1, 2, 3, 4, 5, 6 * time.Millisecond, 7, time.Hour, "native", "p", "k", "c", "h"}
-	if got, err := statisticsOf(statistics(report, now)); err != nil || got != want {
+	want := Statistics{
+		1, 2, 3, 4, 5, 6 * time.Millisecond, 7, time.Hour, "native", "p", "k", "c", "h",
+		[]ForwardStatistics{{"LocalForward", "l", "t", 8, 9, 10, 11}},
+	}
+	if got, err := statisticsOf(statistics(report, now)); err != nil || !reflect.DeepEqual(got, want) || got.Empty() {
 		t.Errorf("statistics: %v\n got %+v\nwant %+v", err, got, want)
+	}
+	if got, err := statisticsOf(statistics(tunnelfile.Report{Name: "n", State: tunnelfile.Inactive}, now)); err != nil || !got.Empty() {
+		t.Errorf("statistics of what does not run: %v, %+v", err, got)
 	}
 }
 

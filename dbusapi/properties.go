@@ -103,6 +103,7 @@ func statistics(r tunnelfile.Report, now time.Time) map[string]dbus.Variant {
 		"KeyExchange":   r.Kex,
 		"Cipher":        r.Cipher,
 		"HostKey":       r.HostKey,
+		"Forwards":      forwardCounts(r.Forwards),
 	})
 }
 
@@ -119,6 +120,28 @@ type Statistics struct {
 	Peer                     string
 	KeyExchange, Cipher      string
 	HostKey                  string // type and SHA-256 fingerprint
+	Forwards                 []ForwardStatistics
+}
+
+// ForwardStatistics is one forward's part of Statistics; on the bus (sssxttt).
+type ForwardStatistics struct {
+	Kind, Listen, Target     string
+	ChannelsOpen             int64
+	ChannelsTotal            uint64
+	BytesSent, BytesReceived uint64
+}
+
+func forwardCounts(fs []tunnelfile.ForwardReport) []ForwardStatistics {
+	counts := make([]ForwardStatistics, len(fs))
+	for i, f := range fs {
+		counts[i] = ForwardStatistics{string(f.Kind), f.Listen, f.Target, f.ChannelsOpen, f.ChannelsTotal, f.BytesSent, f.BytesReceived}
+	}
+	return counts
+}
+
+// Empty says whether there is nothing to tell: the tunnel does not run.
+func (s Statistics) Empty() bool {
+	return len(s.Forwards) == 0 && reflect.DeepEqual(s, Statistics{Forwards: s.Forwards})
 }
 
 // statisticsOf is the inverse of statistics.
@@ -139,6 +162,7 @@ func statisticsOf(from map[string]dbus.Variant) (Statistics, error) {
 	store(&r, "KeyExchange", &s.KeyExchange)
 	store(&r, "Cipher", &s.Cipher)
 	store(&r, "HostKey", &s.HostKey)
+	store(&r, "Forwards", &s.Forwards)
 	s.RoundTripTime = time.Duration(rtt) * time.Microsecond
 	s.UpTime = time.Duration(up) * time.Microsecond
 	return s, r.err

@@ -188,8 +188,11 @@ func senderOf(msg dbus.Message) string {
 	return sender
 }
 
+// unknownObjectName is the error of a call to an object that is not there.
+const unknownObjectName = "org.freedesktop.DBus.Error.UnknownObject"
+
 func unknownObject(path dbus.ObjectPath) *dbus.Error {
-	return dbus.NewError("org.freedesktop.DBus.Error.UnknownObject", []any{fmt.Sprintf("no object at %s", path)})
+	return dbus.NewError(unknownObjectName, []any{fmt.Sprintf("no object at %s", path)})
 }
 
 func unknownInterface(path dbus.ObjectPath, iface string) *dbus.Error {

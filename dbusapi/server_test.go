@@ -88,6 +88,9 @@ func TestVerbs(t *testing.T) {
 	if s, err := c.Statistics(ctx, "web"); err != nil || s.RoundTripTime != 12*time.Millisecond || s.UpTime < time.Hour {
 		t.Errorf("statistics: %v, %+v", err, s)
 	}
+	if _, err := c.Statistics(ctx, "bew"); !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+		t.Errorf("statistics of one that is not there: %v", err)
+	}
 	if err := c.Reconnect(ctx); err != nil {
 		t.Error(err)
 	}

@@ -121,7 +121,7 @@ func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 	}
 	report, err := readReport(ctx, tunnelfile.ReportSocket(m.RuntimeDir, name))
 	if err != nil {
-		return tunnelfile.Report{Name: name, State: t.State, Status: t.Status, StateSince: t.StateSince, Forwards: t.Forwards}, nil
+		return tunnelfile.Report{Name: name, State: t.State, Status: t.Status, StateSince: t.StateSince}, nil
 	}
 	return report, nil
 }

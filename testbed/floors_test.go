@@ -40,6 +40,7 @@ var floors = map[string]int{
 	"keeper":              1,
 	"tunnelfile":          0,
 	"program":             0,
+	"openmetrics":         0,
 }
 
 // strangers must not be imported, although the floors alone would allow it.

@@ -5,7 +5,10 @@ import (
 	"strings"
 )
 
-// states lists every State, for whoever reads one from text.
+// States lists every State.
+func States() []State { return slices.Clone(states) }
+
+// states are for whoever reads one from text.
 var states = []State{Inactive, Listening, Offline, Connecting, Up, Degraded, Retrying, Blocked, Failed, Stopping}
 
 // StateOf is the state of a tunnel as its unit shows it: ActiveState, SubState and

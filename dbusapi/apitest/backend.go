@@ -308,8 +308,13 @@ func (b *Backend) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 	if err != nil || t.UpSince.IsZero() {
 		return tunnelfile.Report{Name: name}, err
 	}
+	counted := slices.Clone(t.Forwards)
+	if len(counted) > 0 { // all of it by the first one
+		counted[0].BytesSent, counted[0].BytesReceived = 1536, 104857600
+		counted[0].ChannelsOpen, counted[0].ChannelsTotal = 2, 17
+	}
 	return tunnelfile.Report{
-		Name: name, State: t.State, UpSince: time.Now().Add(-90 * time.Minute), RTT: 12 * time.Millisecond,
+		Name: name, State: t.State, Forwards: counted, UpSince: time.Now().Add(-90 * time.Minute), RTT: 12 * time.Millisecond,
 		BytesSent: 1536, BytesReceived: 104857600, ChannelsOpen: 2, ChannelsTotal: 17, Reconnects: 1,
 		Transport: tunnelfile.TransportNative, Peer: "198.51.100.2:22",
 		Kex: "mlkem768x25519-sha256", Cipher: "aes128-gcm@openssh.com", HostKey: "ssh-ed25519 SHA256:abc",
