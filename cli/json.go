@@ -17,6 +17,7 @@ import (
 //	explain                                              worker.Explanation, from holdfast-tunnel
 //	import                                               importJSON
 //	export                                               exportJSON
+//	history                                              historyJSON
 //	version                                              versionJSON
 
 type statusJSON struct {
@@ -124,6 +125,32 @@ type importedJSON struct {
 	Message        string   `json:"message"`
 }
 
+type historyJSON struct {
+	Since         time.Time  `json:"since"` // what was asked for, or when the journal begins
+	Until         time.Time  `json:"until"`
+	JournalBegins time.Time  `json:"journal_begins"`
+	Tunnels       []pastJSON `json:"tunnels"`
+}
+
+type pastJSON struct {
+	Name         string       `json:"name"`
+	Availability *float64     `json:"availability"` // 0 to 1; null: it was not wanted up
+	Up           float64      `json:"up"`
+	Degraded     float64      `json:"degraded"` // of up
+	Down         float64      `json:"down"`
+	Longest      float64      `json:"longest"`
+	Outages      []outageJSON `json:"outages"`
+}
+
+type outageJSON struct {
+	Began   time.Time  `json:"began"`
+	Earlier bool       `json:"earlier"` // it began before since
+	Ended   *time.Time `json:"ended"`   // null: it goes on
+	Lasted  float64    `json:"lasted"`  // without the time that the machine slept
+	State   string     `json:"state"`
+	Why     string     `json:"why"`
+}
+
 type versionJSON struct {
 	Version string `json:"version"`
 	Daemon  string `json:"daemon"` // empty when none answers
@@ -147,6 +174,24 @@ func importAsJSON(looked []string, tunnels []imported, problems tunnelfile.Probl
 		j.Tunnels = append(j.Tunnels, importedJSON{
 			t.Name, t.Text, t.Start, list(t.Places), list(t.Kept), list(t.Notes), list(t.Todo), t.result, t.message,
 		})
+	}
+	return j
+}
+
+func historyAsJSON(p period, pasts []past) historyJSON {
+	j := historyJSON{p.since.UTC(), p.now.UTC(), p.begins.UTC(), []pastJSON{}}
+	for _, one := range pasts {
+		t := pastJSON{
+			Name: one.Name, Up: one.Up.Seconds(), Degraded: one.Degraded.Seconds(), Down: one.Down.Seconds(),
+			Longest: one.longest().Seconds(), Outages: []outageJSON{},
+		}
+		if a, ok := one.availability(); ok {
+			t.Availability = &a
+		}
+		for _, o := range one.Outages {
+			t.Outages = append(t.Outages, outageJSON{o.Began.UTC(), o.Earlier, timeAsJSON(o.Ended), o.Lasted.Seconds(), string(o.State), o.Why})
+		}
+		j.Tunnels = append(j.Tunnels, t)
 	}
 	return j
 }

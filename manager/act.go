@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // stepAll is step for every row.
@@ -114,16 +115,24 @@ func (m *Manager) show(r *row, o obstacle) {
 	t := r.view(o, time.Now())
 	switch {
 	case !r.isShown:
+		if t.State == tunnelfile.Offline { // nobody else has it in the journal
+			m.logState(t)
+		}
 		m.subscribers.tell(Change{Kind: Added, New: t})
 	case same(r.shown, t):
 		return
 	default:
 		if r.shown.State != t.State {
-			m.Log.Info(string(t.State), "tunnel", r.name, "status", t.Status)
+			m.logState(t)
 		}
 		m.subscribers.tell(Change{Kind: Changed, Old: r.shown, New: t})
 	}
 	r.shown, r.isShown = t, true
+}
+
+// logState is read by holdfast history too.
+func (m *Manager) logState(t Tunnel) {
+	m.Log.Info(string(t.State), "tunnel", t.Name, "status", t.Status)
 }
 
 // forget drops the row of a tunnel that has neither file nor units any more.

@@ -28,7 +28,7 @@ func obstacleOf(t *tunnelfile.Tunnel, server netip.Addr, n netwatch.Network, asl
 	case server.IsLoopback():
 		return obstacle{}
 	case asleep:
-		return obstacle{reason: "this machine goes to sleep"}
+		return obstacle{reason: tunnelfile.GoesToSleep}
 	case n.Perhaps():
 		return obstacle{}
 	case n.State == netwatch.Offline && server.IsValid() && routed(server):

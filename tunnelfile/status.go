@@ -67,6 +67,9 @@ func ByRule(s State, status string) bool {
 	return s == Offline && found && slices.Contains([]string{"OnlyOn", "NeverOn", "Metered"}, key)
 }
 
+// GoesToSleep is what there is to say of a tunnel that is offline until the machine wakes up.
+const GoesToSleep = "this machine goes to sleep"
+
 // ExitText is the StatusText of a worker that ended with this status and left none; it
 // is empty where the status says nothing of why.
 func ExitText(status ExitStatus) string {

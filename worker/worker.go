@@ -420,6 +420,7 @@ func (w *worker) tell() {
 	}
 }
 
+// logState is read by holdfast history too.
 func (w *worker) logState(state tunnelfile.State, text string) {
 	level := slog.LevelInfo
 	if state == tunnelfile.Blocked || state == tunnelfile.Degraded {

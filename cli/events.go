@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// event is something that the journal says of a tunnel.
+type event struct {
+	at     moment
+	tunnel string // empty: all of them
+	what   happened
+	state  tunnelfile.State
+	why    string // for people
+}
+
+type happened int
+
+const (
+	workerSays   happened = iota // what it is doing, by its own word
+	daemonSays                   // likewise, by the daemon's: of one that does not run, nobody else does
+	linkLost                     // why the SSH connection ended
+	unitStarting                 // by systemd's word
+	unitStopping                 // because somebody wanted it
+	unitStopped                  // likewise, and it is over
+	programEnded                 // because nobody wanted it
+	unitFailed                   // why it did, where systemd knows more
+	machineOff                   // the last that was heard before another boot
+)
+
+// Message IDs of systemd, see sd-messages.h.
+const (
+	messageStarting    = "7d4958e842da4a758f6c1cdc7b36dcc5"
+	messageStopping    = "de5b426a63be47a7b6ac3eaac82e2f6f"
+	messageStopped     = "9d1aaa27d60140bd96365438aad20286"
+	messageProcessExit = "98e322203f7a4ed290d09fe03c09fe15"
+	messageFailed      = "d9b373ed55a64feb8242e02dbe79a49c"
+)
+
+// eventOf is what an entry of the journal says, if it says anything of a tunnel's life.
+func eventOf(e journalEntry) (event, bool) {
+	happened := event{at: e.moment()}
+	if of := cmp.Or(e.OfUserUnit, e.OfUnit); e.MessageID != "" && of != "" {
+		name, ok := nameOfService(of)
+		happened.tunnel = name
+		return happened, ok && happened.bySystemd(e)
+	}
+	words := logfmt(e.text())
+	unit := e.SystemUnit
+	if e.UserUnit != "" {
+		unit = e.UserUnit
+	}
+	state, why := tunnelfile.State(words["msg"]), words["status"]
+	_, isState := words["status"]
+	isState = isState && slices.Contains(tunnelfile.States(), state)
+	name, isTunnel := nameOfService(unit)
+	switch {
+	case isTunnel && isState:
+		happened.tunnel, happened.what, happened.state, happened.why = name, workerSays, state, withoutDelay(why)
+	case isTunnel && words["msg"] == "connection lost":
+		happened.tunnel, happened.what, happened.why = name, linkLost, words["error"]
+	case unit == daemonUnit && isState && tunnelfile.ValidName(words["tunnel"]):
+		happened.tunnel, happened.what, happened.state, happened.why = words["tunnel"], daemonSays, state, withoutDelay(why)
+	default:
+		return happened, false
+	}
+	return happened, true
+}
+
+// bySystemd fills in what systemd says of a unit.
+func (h *event) bySystemd(e journalEntry) bool {
+	switch e.MessageID {
+	case messageStarting:
+		h.what = unitStarting
+	case messageStopping:
+		h.what = unitStopping
+	case messageStopped: // before another start too, by itself after a failure
+		h.what = unitStopped
+		return e.JobType == "stop"
+	case messageProcessExit:
+		h.what = programEnded
+		h.state, h.why = howEnded(e.ExitCode, e.ExitStatus)
+		return e.Command == "ExecStart"
+	case messageFailed:
+		h.what = unitFailed
+		switch e.UnitResult {
+		case "watchdog":
+			h.why = "its program hung"
+		case "oom-kill":
+			h.why = "its program was killed for want of memory"
+		}
+		return h.why != ""
+	default:
+		return false
+	}
+	return true
+}
+
+// howEnded is the state of a tunnel whose program ended, and a sentence.
+func howEnded(code, status string) (tunnelfile.State, string) {
+	if n, err := strconv.Atoi(status); err == nil && code == "exited" {
+		if state, why := tunnelfile.SplitStatus(tunnelfile.ExitText(tunnelfile.ExitStatus(n))); state != "" {
+			return state, why
+		}
+		if n == 0 {
+			return tunnelfile.Inactive, ""
+		}
+		return tunnelfile.Retrying, "its program ended with status " + status
+	}
+	return tunnelfile.Retrying, "its program was killed by signal " + status
+}
+
+// nameOfService is the tunnel whose worker's unit this is.
+func nameOfService(unit string) (string, bool) {
+	name, ok := tunnelfile.NameOfUnit(unit)
+	return name, ok && unit == tunnelfile.ServiceName(name)
+}
+
+// withoutDelay is a status without when the next try is due: "in 8s, connection refused".
+func withoutDelay(status string) string {
+	if rest, ok := strings.CutPrefix(status, "in "); ok {
+		if _, why, ok := strings.Cut(rest, ", "); ok {
+			return why
+		}
+	}
+	return status
+}
+
+// logfmt is the words of a line of slog.TextHandler: KEY=VALUE, or KEY="VALUE" as Go quotes it.
+func logfmt(line string) map[string]string {
+	words := make(map[string]string)
+	for line != "" {
+		key, rest, ok := strings.Cut(line, "=")
+		if !ok || strings.ContainsAny(key, " \"") {
+			break
+		}
+		value, after, _ := strings.Cut(rest, " ")
+		if quoted, err := strconv.QuotedPrefix(rest); err == nil && strings.HasPrefix(rest, `"`) {
+			value, _ = strconv.Unquote(quoted) // it is well-formed
+			after = strings.TrimPrefix(rest[len(quoted):], " ")
+		}
+		words[key], line = value, after
+	}
+	return words
+}
