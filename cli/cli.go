@@ -80,6 +80,7 @@ func verbs() []verb {
 		{"import", "[--yes|--dry-run] [FILE…|-]", "tunnels kept in ssh_config, units and scripts; shows first, asks once", (*session).importTunnels},
 		{"export", "NAME [--format=FORMAT]", "what does the same without Holdfast: ssh, autossh, systemd, or one tunnel file", (*session).export},
 		{"logs", "NAME [-f] [-n N]", "its journal", (*session).logs},
+		{"top", "[NAME…] [-d SECONDS] [-n N]", "what goes through them, live", (*session).top},
 		{"history", "[NAME…] [--since TIME]", "outages and availability, from the journal", (*session).history},
 		{"metrics", "", "OpenMetrics of all tunnels, for a scraper", (*session).metrics},
 		{"demo", "", "a throw-away server, a tunnel to it, a fault, a recovery, in a minute", (*session).demo},
@@ -90,7 +91,7 @@ func verbs() []verb {
 }
 
 // notBuilt are the words that will be verbs.
-var notBuilt = []string{"top"}
+var notBuilt = []string{}
 
 // otherWords is what people try, and the verb they mean.
 var otherWords = map[string]string{

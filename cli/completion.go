@@ -64,6 +64,7 @@ var flagsOf = map[string][]candidate{
 	"explain":   {{"--all", "also what means nothing to a tunnel"}},
 	"import":    {{"--yes", "write without asking"}, {"--dry-run", "only show"}},
 	"export":    formatFlags(),
+	"top":       {{"-d", "seconds between two looks"}, {"-n", "so often"}},
 	"history":   {{"--since", "from then on; 7 days by default"}},
 	"logs":      {{"-f", "follow"}, {"-n", "so many lines"}},
 }
@@ -138,7 +139,7 @@ func (s *session) candidatesFor(verb string, before []string) []candidate {
 			return nil // a file
 		}
 		return s.tunnelNames(names)
-	case "list", "status", "history", "check", "up", "down", "restart", "reconnect", "remove":
+	case "list", "status", "top", "history", "check", "up", "down", "restart", "reconnect", "remove":
 		return s.tunnelNames(names)
 	case "edit", "logs", "explain", "trust":
 		if len(names) == 0 {

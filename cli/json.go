@@ -18,6 +18,7 @@ import (
 //	import                                               importJSON
 //	export                                               exportJSON
 //	history                                              historyJSON
+//	top                                                  [topJSON…], one list to a line
 //	version                                              versionJSON
 
 type statusJSON struct {
@@ -151,6 +152,15 @@ type outageJSON struct {
 	Why     string     `json:"why"`
 }
 
+type topJSON struct {
+	Name              string   `json:"name"`
+	State             string   `json:"state"`
+	ReceivedPerSecond *float64 `json:"received_per_second"` // bytes; null while it does not run
+	SentPerSecond     *float64 `json:"sent_per_second"`
+	RoundTrip         float64  `json:"round_trip"`
+	ChannelsOpen      int64    `json:"channels_open"`
+}
+
 type versionJSON struct {
 	Version string `json:"version"`
 	Daemon  string `json:"daemon"` // empty when none answers
@@ -176,6 +186,19 @@ func importAsJSON(looked []string, tunnels []imported, problems tunnelfile.Probl
 		})
 	}
 	return j
+}
+
+func topAsJSON(v topView) []topJSON {
+	list := []topJSON{}
+	for _, t := range v.sorted() {
+		f := v.flow(t.Name)
+		j := topJSON{Name: t.Name, State: string(t.State), RoundTrip: f.last.RoundTripTime.Seconds(), ChannelsOpen: f.last.ChannelsOpen}
+		if sent, received, ok := f.rates(); ok {
+			j.SentPerSecond, j.ReceivedPerSecond = &sent, &received
+		}
+		list = append(list, j)
+	}
+	return list
 }
 
 func historyAsJSON(p period, pasts []past) historyJSON {

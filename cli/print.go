@@ -30,8 +30,12 @@ type printer struct {
 	err      io.Writer
 	color    bool // on out
 	live     bool // a line on err can be written anew
+	terminal bool // out is one
+	screen   bool // likewise, and it can be written over
 	width    int  // of out; 0: no end
+	height   int  // likewise
 	errWidth int
+	stdout   *os.File
 
 	mu       sync.Mutex // a prompt comes when it comes
 	liveLine bool       // there is a line now that can be written anew
@@ -63,9 +67,12 @@ func (p *printer) unwritten() error {
 func newPrinter(out, err *os.File, getenv func(string) string) *printer {
 	dumb := getenv("TERM") == "dumb" || getenv("TERM") == ""
 	p := &printer{out: &output{file: out}, err: err}
-	p.color = getenv("NO_COLOR") == "" && !dumb && term.IsTerminal(int(out.Fd()))
+	p.stdout = out
+	p.terminal = term.IsTerminal(int(out.Fd()))
+	p.screen = p.terminal && !dumb
+	p.color = getenv("NO_COLOR") == "" && p.screen
 	p.live = !dumb && term.IsTerminal(int(err.Fd()))
-	p.width = terminalWidth(out)
+	p.resize()
 	p.errWidth = terminalWidth(err)
 	return p
 }
@@ -80,6 +87,14 @@ func terminalWidth(f *os.File) int {
 		return 80
 	}
 	return width
+}
+
+// resize looks again how large the terminal is.
+func (p *printer) resize() {
+	p.width, p.height = terminalWidth(p.stdout), 0
+	if _, height, err := term.GetSize(int(p.stdout.Fd())); err == nil && height > 0 {
+		p.height = height
+	}
 }
 
 // SGR codes of ECMA-48.
@@ -251,6 +266,39 @@ func (p *printer) home() {
 	if p.width > 0 && p.live {
 		fmt.Fprint(p.out, "\x1b[H\x1b[2J")
 	}
+}
+
+// openScreen begins a picture that is drawn again and again. What the terminal showed before
+// comes back with closeScreen.
+func (p *printer) openScreen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprint(p.out, "\x1b[?1049h\x1b[?25l\x1b[?7l") // another screen, no cursor, no wrapping
+}
+
+func (p *printer) closeScreen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprint(p.out, "\x1b[?7h\x1b[?25h\x1b[?1049l")
+}
+
+// draw draws the picture over the one before.
+func (p *printer) draw(frame func(width, height int) [][]cell) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var b strings.Builder
+	b.WriteString("\x1b[H")
+	for i, line := range frame(p.width, p.height) {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		for _, c := range line {
+			b.WriteString(p.paint(c.color, c.text))
+		}
+		b.WriteString("\x1b[K")
+	}
+	b.WriteString("\x1b[J")
+	fmt.Fprint(p.out, b.String()) // at once: nothing flickers
 }
 
 // rows prints a table: columns aligned, the last one cut to the terminal.
