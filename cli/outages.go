@@ -222,7 +222,7 @@ func (l *life) says(s tunnelfile.State, why string) {
 		switch {
 		case excused(why):
 			l.off()
-		case l.phase == unwanted:
+		case l.phase == unwanted, l.phase == unknown && !l.running: // the daemon has just begun
 			l.start(why)
 		case l.phase != starting:
 			l.down(s, why)

@@ -98,6 +98,11 @@ func TestPastOf(t *testing.T) {
 			now:    second(100), up: 90,
 		},
 		{
+			name:   "the same, and nothing was heard before",
+			events: []event{daemon(0, tunnelfile.Offline, "no network"), daemon(0.1, tunnelfile.Connecting, ""), heard(0.1, unitStarting, ""), worker(10, tunnelfile.Up, "")},
+			now:    second(100), up: 90,
+		},
+		{
 			name: "on demand, and idle", onDemand: true,
 			events: []event{
 				daemon(0, tunnelfile.Listening, ""), heard(10, unitStarting, ""), worker(11, tunnelfile.Up, ""), worker(20, tunnelfile.Stopping, ""),

@@ -45,3 +45,41 @@ func TestHistoryInMemory(t *testing.T) {
 		return err
 	})
 }
+
+// TestHistoryOfNetwork: being without a network is an outage, and the daemon's to tell where it
+// is there before the tunnel's program.
+func TestHistoryOfNetwork(t *testing.T) {
+	a := newAway(t)
+	before := time.Now()
+	a.card.Down()
+	a.awaitWord("offline", 10*time.Second)
+	a.card.Up()
+	a.awaitWord("up", 20*time.Second)
+	after := time.Now()
+	testbed.WaitFor(t, 10*time.Second, func() error {
+		past := a.history("away")
+		if len(past.Outages) != 1 || past.Outages[0].Ended == nil {
+			return fmt.Errorf("outages: %+v", past.Outages)
+		}
+		o := past.Outages[0]
+		if o.Began.Before(before) || o.Ended.After(after.Add(time.Second)) || o.State != "offline" && !strings.Contains(o.Why, "network") {
+			return fmt.Errorf("between %v and %v: %+v", before, after, o)
+		}
+		return nil
+	})
+
+	a.holdfast("set", "away", "Start=auto")
+	a.card.Down()
+	a.awaitWord("offline", 10*time.Second)
+	if _, err := as("systemctl", "--user", "stop", "holdfastd", tunnelfile.ServiceName("away"), tunnelfile.SocketName("away")); err != nil {
+		t.Fatal(err)
+	}
+	a.since = time.Now()
+	a.awaitWord("offline", 20*time.Second)
+	testbed.WaitFor(t, 10*time.Second, func() error {
+		if log := a.journal("holdfastd"); !strings.Contains(log, "msg=offline tunnel=away status=") {
+			return errors.New(log)
+		}
+		return nil
+	})
+}

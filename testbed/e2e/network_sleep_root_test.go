@@ -65,6 +65,12 @@ func TestResumeWell(t *testing.T) {
 	if n := s.server.Logins(); n != 1 {
 		t.Errorf("%d logins, want the first one only", n)
 	}
+	testbed.WaitFor(t, 10*time.Second, func() error { // the journal may be a moment behind
+		if past := s.history("away"); len(past.Outages) > 0 || past.Up == 0 {
+			return fmt.Errorf("sleep is no outage: %+v", past)
+		}
+		return nil
+	})
 }
 
 // TestResumeToDeadServer: the server's end died in the sleep and says nothing. The probe
