@@ -17,6 +17,9 @@ import (
 // rules (OnlyOn=, NeverOn=, Metered=no) forbid this network; or while the machine is off or
 // asleep, or goes to sleep.
 
+// lostJustNow is how long after the loss of its SSH connection a tunnel says what it does about it.
+const lostJustNow = time.Second
+
 // startTime is how long a start may take.
 const startTime = time.Minute
 
@@ -116,6 +119,7 @@ type life struct {
 	why      string        // likewise, what keeps it
 	startFor time.Duration // how long it has been
 	lost     string        // why the SSH connection ended last
+	lostAt   moment        // and when
 	ended    bool          // the outage began with the end of the program
 }
 
@@ -176,7 +180,7 @@ func (l *life) take(e event) {
 			l.says(e.state, e.why)
 		}
 	case linkLost:
-		l.lost = e.why
+		l.lost, l.lostAt = e.why, e.at
 	case unitStarting:
 		if l.phase == standing { // its end was not heard
 			l.down(tunnelfile.Retrying, "its program ended")
@@ -249,7 +253,7 @@ func (l *life) down(s tunnelfile.State, why string) {
 		}
 		return
 	}
-	if why == "" || l.lost != "" {
+	if l.lost != "" && l.at.since(l.lostAt) < lostJustNow { // else another one stood
 		why = l.lost
 	}
 	o := outage{Began: l.at.wall, State: s, Why: why, Earlier: l.phase == unknown}

@@ -59,6 +59,11 @@ func TestPastOf(t *testing.T) {
 			now: second(100), up: 8 + 86, down: 4, outages: []want{{10, 14, 4}}, states: []tunnelfile.State{tunnelfile.Connecting}, whys: []string{"reset by peer"},
 		},
 		{
+			name:   "lost when another one stood, and later for another reason",
+			events: append(started, heard(10, linkLost, "reset by peer"), worker(50, tunnelfile.Retrying, "timed out")),
+			now:    second(100), up: 48, down: 50, outages: []want{{50, 0, 50}}, states: []tunnelfile.State{tunnelfile.Retrying}, whys: []string{"timed out"},
+		},
+		{
 			name:   "an outage that goes on",
 			events: append(started, worker(10, tunnelfile.Retrying, "connection refused")),
 			now:    second(100), up: 8, down: 90, outages: []want{{10, 0, 90}}, states: []tunnelfile.State{tunnelfile.Retrying}, whys: []string{"connection refused"},
