@@ -223,8 +223,20 @@ func TestTopElsewhere(t *testing.T) {
 	if _, err := holdfast("top", "nothing"); exitStatus(err) != 3 {
 		t.Errorf("of no such tunnel: %v", err)
 	}
+	// The last table stays on a terminal, too.
+	terminal, _, ended := onTerminal(t, 120, 24, "-n", "2", "-d", "0.2")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	testbed.WaitFor(t, 5*time.Second, func() error {
+		shown := terminal.Shown()
+		if _, after, closed := strings.Cut(shown, "\x1b[?1049l"); !closed || !strings.Contains(after, "NAME") || !strings.Contains(after, "flows") {
+			return fmt.Errorf("after -n 2: %q", shown)
+		}
+		return nil
+	})
 	// A terminal that cannot be written over gets one table after the other, without colour.
-	terminal := testbed.NewTerminal(t, 80, 24)
+	terminal = testbed.NewTerminal(t, 80, 24)
 	cmd := exec.Command("holdfast", "top", "-n", "2", "-d", "0.2")
 	cmd.Env = append(os.Environ(), "TERM=dumb")
 	terminal.Start(t, cmd)
