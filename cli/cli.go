@@ -90,9 +90,6 @@ func verbs() []verb {
 	}
 }
 
-// notBuilt are the words that will be verbs.
-var notBuilt = []string{}
-
 // otherWords is what people try, and the verb they mean.
 var otherWords = map[string]string{
 	"start": "up", "doctor": "check", "diagnose": "check", "test": "check", "stop": "down", "ls": "list", "rm": "remove", "delete": "remove", "cat": "show",
@@ -133,11 +130,6 @@ func (s *session) run(args []string) error {
 				return misuse
 			}
 			return err
-		}
-	}
-	for _, later := range notBuilt {
-		if word == later {
-			return misuseError{message: fmt.Sprintf("%s: not built yet", word)}
 		}
 	}
 	if strings.HasPrefix(word, "-") {
