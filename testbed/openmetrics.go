@@ -20,15 +20,18 @@ type MetricSample struct {
 	Value  float64
 }
 
+// python is Debian's own, which has what Debian's packages bring; another may come first in PATH.
+const python = "/usr/bin/python3"
+
 // ParseOpenMetrics reads OpenMetrics text with the parser of Prometheus' own client library,
 // which refuses what the specification forbids.
 func ParseOpenMetrics(t testing.TB, text string) map[string]MetricFamily {
 	t.Helper()
-	Need(t, "python3")
-	if exec.Command("python3", "-c", "import prometheus_client").Run() != nil {
+	Need(t, python)
+	if exec.Command(python, "-c", "import prometheus_client").Run() != nil {
 		NotHere(t, "missing: prometheus_client of Python (testbed/install installs what the tests need)")
 	}
-	parse := exec.Command("python3", "-c", `
+	parse := exec.Command(python, "-c", `
 import json, sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 print(json.dumps([{"Name": f.name, "Type": f.type, "Unit": f.unit, "Help": f.documentation,
