@@ -168,11 +168,11 @@ func (m *Manager) act(r *row, a Action) {
 	if a.Verb == StopUnits {
 		r.stopping = true
 	}
-	d, pid := r.design, r.service.MainPID
+	d, pid, dir := r.design, r.service.MainPID, m.runtimeDir(r)
 	m.Log.Debug("act", "tunnel", r.name, "action", a.Verb, "signal", int(a.Signal))
 	m.do(func(ctx context.Context) func() {
 		err := m.perform(ctx, r.name, a, d)
-		f, readErr := m.facts(ctx, r.name, unitsOf(r.name))
+		f, readErr := m.facts(ctx, r.name, unitsOf(r.name), dir)
 		return func() {
 			r.acting = false
 			if readErr != nil {

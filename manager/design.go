@@ -15,6 +15,7 @@ import (
 
 // Host is what there is to know of the machine besides tunnel files and units.
 type Host struct {
+	Scope   systemdctl.Scope
 	Program string // path of holdfast-tunnel
 	IPv6    bool   // there is an IPv6 loopback address
 	Lookup  func(host string) ([]netip.Addr, error)
@@ -104,7 +105,7 @@ func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
 	}
 	if len(streams) > 0 {
 		d.mark.socket = digest(append(streams, mode.String())...)
-		d.socket = systemdctl.Transient{Name: socketName, Properties: systemdctl.Socket{
+		socket := systemdctl.Socket{
 			Description:          description(t) + " (listening sockets)",
 			Slice:                tunnelfile.Slice,
 			ListenStream:         streams,
@@ -114,26 +115,36 @@ func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
 			Backlog:              4096,
 			TriggerLimitInterval: 2 * time.Second,
 			TriggerLimitBurst:    20,
-		}.Properties()}
+		}
+		if h.Scope == systemdctl.System {
+			// Unix sockets belong to the user that serves them, as they would without a socket unit.
+			socket.User, socket.Group = t.User(), lastOf(t.Service, "Group")
+			d.mark.socket = digest(d.mark.socket, socket.User, socket.Group)
+		}
+		d.socket = systemdctl.Transient{Name: socketName, Properties: socket.Properties()}
 		// The worker gets its listeners from the socket unit, which therefore comes first.
 		service.Requires = []string{socketName}
 		service.After = []string{socketName}
 	}
 	service.Environment = []string{d.mark.String()}
+	if h.Scope == systemdctl.System {
+		service.RuntimeDirectory = tunnelfile.UserRuntimeDir(t.User())
+		service.After = append(service.After, "network.target") // and down before it
+	}
 
 	props := service.Properties()
 	for _, section := range []struct {
 		name     string
 		settings []tunnelfile.Setting
 	}{{"Unit", t.Unit}, {"Service", t.Service}} {
-		own, errs := systemdctl.Properties(section.name, settingsOf(section.settings))
+		own, errs := systemdctl.Properties(h.Scope, section.name, settingsOf(section.settings))
 		for i, err := range errs {
 			if err != nil {
 				s := section.settings[i]
 				problems = append(problems, tunnelfile.Problem{Path: s.Path, Line: s.Line, Key: s.Key, Message: err.Error()})
 			}
 		}
-		base, _ := systemdctl.Properties(section.name, missing(baseOf(section.name, t), section.settings))
+		base, _ := systemdctl.Properties(h.Scope, section.name, missing(baseOf(section.name, t, h.Scope), section.settings))
 		props = append(append(props, base...), own...)
 	}
 	d.service = systemdctl.Transient{Name: tunnelfile.ServiceName(t.Name), Properties: props}
@@ -141,12 +152,15 @@ func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
 }
 
 // baseOf is the settings of a section that are in force when the file has none of its own.
-func baseOf(section string, t tunnelfile.Tunnel) []systemdctl.Setting {
+func baseOf(section string, t tunnelfile.Tunnel, scope systemdctl.Scope) []systemdctl.Setting {
 	base := append([]systemdctl.Setting(nil), defaults[section]...)
 	switch section {
 	case "Unit":
 		base = append(base, systemdctl.Setting{Key: "StartLimitBurst", Value: fmt.Sprint(tunnelfile.StartBurst(t))})
 	case "Service":
+		if scope == systemdctl.System {
+			base = append(base, systemdctl.Setting{Key: "User", Value: t.User()}) // so that HOME is set
+		}
 		for _, s := range t.Service {
 			if s.Key == "NoNewPrivileges" && !yes(s.Value) {
 				return base
@@ -170,6 +184,17 @@ func missing(base []systemdctl.Setting, own []tunnelfile.Setting) []systemdctl.S
 		}
 	}
 	return rest
+}
+
+// lastOf is the value that counts of a setting that is no list; empty: there is none.
+func lastOf(list []tunnelfile.Setting, key string) string {
+	value := ""
+	for _, s := range list {
+		if s.Key == key {
+			value = s.Value
+		}
+	}
+	return value
 }
 
 func settingsOf(list []tunnelfile.Setting) []systemdctl.Setting {

@@ -132,7 +132,7 @@ Environment=A=b`), testHost)
 // take would be left out in silence.
 func TestBase(t *testing.T) {
 	for _, section := range []string{"Unit", "Service"} {
-		_, errs := systemdctl.Properties(section, baseOf(section, tunnelfile.Tunnel{}))
+		_, errs := systemdctl.Properties(systemdctl.User, section, baseOf(section, tunnelfile.Tunnel{}, systemdctl.User))
 		if err := errors.Join(errs...); err != nil {
 			t.Errorf("[%s]: %v", section, err)
 		}
@@ -234,5 +234,31 @@ func TestMark(t *testing.T) {
 	}
 	if _, ok := markOf([]string{"PATH=/bin"}); ok {
 		t.Error("a foreign unit is taken for ours")
+	}
+}
+
+// TestSystemUnits holds what units of the system have besides.
+func TestSystemUnits(t *testing.T) {
+	h := testHost
+	h.Scope = systemdctl.System
+	text := "LocalForward=/run/x.sock:/run/y.sock\n[Service]\n"
+	for _, c := range []struct{ service, user, group, dir string }{
+		{"", `"root"`, "", `["holdfast/user/root"]`},
+		{"User=deploy\nGroup=www", `"deploy"`, `"www"`, `["holdfast/user/deploy"]`},
+	} {
+		d, problems := designOf(parse(t, text+c.service), h)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		service, socket := values(d.service), values(d.socket)
+		if service["User"] != c.user || service["RuntimeDirectory"] != c.dir || !strings.Contains(service["After"], "network.target") {
+			t.Errorf("%q: User %s, RuntimeDirectory %s, After %s", c.service, service["User"], service["RuntimeDirectory"], service["After"])
+		}
+		if socket["SocketUser"] != c.user || socket["SocketGroup"] != c.group {
+			t.Errorf("%q: the socket belongs to %s %s", c.service, socket["SocketUser"], socket["SocketGroup"])
+		}
+	}
+	if _, problems := designOf(parse(t, text+"User=deploy"), testHost); len(problems) != 1 {
+		t.Errorf("User= in a user's own tunnel: %v", problems)
 	}
 }

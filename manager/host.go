@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -22,11 +23,36 @@ const program = "holdfast-tunnel"
 // lookupTime is how long the name of a bind address may take to look up.
 const lookupTime = 5 * time.Second
 
-// ThisHost is the machine that the daemon runs on. The program is taken from beside
+// ThisHost is the machine that a daemon for this scope runs on. The program is taken from beside
 // the daemon's own, else from PATH.
-func ThisHost() (Host, error) {
+func ThisHost(scope systemdctl.Scope) (Host, error) {
 	path, err := findProgram()
-	return Host{Program: path, IPv6: hasIPv6(), Lookup: lookup, Locate: locate, SSHConfig: sshConfig}, err
+	h := Host{Scope: scope, Program: path, IPv6: hasIPv6(), Lookup: lookup, Locate: locate, SSHConfig: sshConfig}
+	if scope == systemdctl.System {
+		h.Locate, h.SSHConfig = locateForUser, sshConfigForUser
+	}
+	return h, err
+}
+
+// ofRoot says whether a tunnel of the system runs as root, as the daemon does. Another
+// user's ssh_config(5) is a program of that user's, and root does not run it.
+func ofRoot(t tunnelfile.Tunnel) bool { return t.User() == "root" || t.User() == "0" }
+
+// sshConfigForUser is sshConfig for the system's tunnels. What the ssh_config(5) of another
+// user says of how a tunnel listens its worker does by itself, without a socket unit.
+func sshConfigForUser(t tunnelfile.Tunnel) tunnelfile.Tunnel {
+	if !ofRoot(t) {
+		return t
+	}
+	return sshConfig(t)
+}
+
+// locateForUser is locate for the system's tunnels: of another user's it sees the file alone.
+func locateForUser(ctx context.Context, t tunnelfile.Tunnel) netip.Addr {
+	if !ofRoot(t) {
+		return locateBy(ctx, t, "none")
+	}
+	return locate(ctx, t)
 }
 
 func findProgram() (string, error) {
@@ -61,8 +87,11 @@ func lookup(host string) ([]netip.Addr, error) {
 
 // locate asks ssh_config(5) for the first machine on the way to a tunnel's server. A
 // name that needs the DNS is not looked up: without a network there is none.
-func locate(ctx context.Context, t tunnelfile.Tunnel) netip.Addr {
-	r, err := sshlink.Resolve(ctx, sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport})
+func locate(ctx context.Context, t tunnelfile.Tunnel) netip.Addr { return locateBy(ctx, t, "") }
+
+// locateBy is locate by a file in place of ssh's own, as ssh -F.
+func locateBy(ctx context.Context, t tunnelfile.Tunnel, configFile string) netip.Addr {
+	r, err := sshlink.Resolve(ctx, sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, ConfigFile: configFile})
 	if err != nil {
 		return netip.IPv6Loopback() // what is wrong its worker can say without a network
 	}

@@ -89,7 +89,7 @@ func (m *Manager) unload(ctx context.Context, name string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		f, err := m.facts(ctx, name, unitsOf(name))
+		f, err := m.facts(ctx, name, unitsOf(name), m.RuntimeDir)
 		if err != nil || !f.loaded() || time.Now().After(end) {
 			return err
 		}

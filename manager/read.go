@@ -31,10 +31,10 @@ func (m *Manager) readUnit(r *row, unit string) {
 	if !r.readSocket {
 		pattern = unit
 	}
-	socket := r.socket
+	socket, dir := r.socket, m.runtimeDir(r)
 	r.reading, r.readAgain, r.readSocket = true, false, false
 	m.do(func(ctx context.Context) func() {
-		f, err := m.facts(ctx, r.name, pattern)
+		f, err := m.facts(ctx, r.name, pattern, dir)
 		if pattern == unit {
 			f.socket = socket
 		}
@@ -71,7 +71,7 @@ func unitsOf(name string) string {
 //
 // Units are listed rather than read by name: systemd loads a unit to answer for it,
 // announces that, and the announcement would have it read again, and so on for ever.
-func (m *Manager) facts(ctx context.Context, name, pattern string) (facts, error) {
+func (m *Manager) facts(ctx context.Context, name, pattern, runtimeDir string) (facts, error) {
 	units, err := m.Units.List(ctx, pattern)
 	if err != nil {
 		return facts{}, err
@@ -81,7 +81,7 @@ func (m *Manager) facts(ctx context.Context, name, pattern string) (facts, error
 		f.add(name, u)
 	}
 	if f.service.MainPID != 0 && f.service.StatusText != "" {
-		report, err := readReport(ctx, tunnelfile.ReportSocket(m.RuntimeDir, name))
+		report, err := readReport(ctx, tunnelfile.ReportSocket(runtimeDir, name))
 		if err != nil {
 			m.Log.Debug("no report", "tunnel", name, "error", err)
 		} else {
@@ -89,6 +89,22 @@ func (m *Manager) facts(ctx context.Context, name, pattern string) (facts, error
 		}
 	}
 	return f, nil
+}
+
+// runtimeDir is where a row's worker keeps its report socket.
+func (m *Manager) runtimeDir(r *row) string {
+	if m.Host.Scope == systemdctl.System {
+		return tunnelfile.UserRuntimeDir(r.user())
+	}
+	return m.RuntimeDir
+}
+
+// user is who a tunnel of the system runs as.
+func (r *row) user() string {
+	if r.file == nil {
+		return tunnelfile.Tunnel{}.User()
+	}
+	return r.file.User()
 }
 
 // loaded says whether systemd knows one of the units.

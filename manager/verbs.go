@@ -119,11 +119,35 @@ func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 	if err != nil {
 		return tunnelfile.Report{}, err
 	}
-	report, err := readReport(ctx, tunnelfile.ReportSocket(m.RuntimeDir, name))
+	dir := ""
+	_, err = ask(ctx, m, func() struct{} {
+		if r := m.rows[name]; r != nil {
+			dir = m.runtimeDir(r)
+		}
+		return struct{}{}
+	})
+	if err != nil {
+		return tunnelfile.Report{}, err
+	}
+	report, err := readReport(ctx, tunnelfile.ReportSocket(dir, name))
 	if err != nil {
 		return tunnelfile.Report{Name: name, State: t.State, Status: t.Status, StateSince: t.StateSince}, nil
 	}
 	return report, nil
+}
+
+// User is who a tunnel of the system runs as.
+func (m *Manager) User(ctx context.Context, name string) (string, error) {
+	user, err := ask(ctx, m, func() string {
+		if r := m.rows[name]; r != nil && r.isShown {
+			return r.user()
+		}
+		return ""
+	})
+	if err == nil && user == "" {
+		err = noSuchTunnel(name)
+	}
+	return user, err
 }
 
 // each does something to every tunnel that a pattern names, and waits until what

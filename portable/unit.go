@@ -293,7 +293,11 @@ func (u *unit) carry(f *Found, s unitSetting, m Machine) {
 	value, err := u.expand(value)
 	value = escapeSpecifiers(value)
 	if err == nil {
-		_, errs := systemdctl.Properties(s.Section, []systemdctl.Setting{{Key: s.Key, Value: value}})
+		scope := systemdctl.User
+		if m.System {
+			scope = systemdctl.System
+		}
+		_, errs := systemdctl.Properties(scope, s.Section, []systemdctl.Setting{{Key: s.Key, Value: value}})
 		err = errs[0]
 	}
 	if err != nil {

@@ -230,7 +230,7 @@ func TestReadBack(t *testing.T) {
 					text += key + "=" + v + "\n"
 				}
 				var errs []error
-				e.props, errs = Properties(section, settings)
+				e.props, errs = Properties(User, section, settings)
 				for i, err := range errs {
 					if err != nil {
 						t.Errorf("%s=%s: %v", key, e.values[i], err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,16 @@ func boolean(value string) (bool, error) {
 
 // text is a string for people or programs, taken as it stands.
 func text(value string) (string, error) { return plain(value) }
+
+// account is the name or the number of a user or a group.
+func account(value string) (string, error) {
+	if !accountName.MatchString(value) {
+		return "", fmt.Errorf("%q is not the name or the number of a user or group", value)
+	}
+	return value, nil
+}
+
+var accountName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}\$?$`)
 
 // oneOf is a word of a fixed set.
 func oneOf(allowed ...string) conversion {

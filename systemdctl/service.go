@@ -1,6 +1,9 @@
 package systemdctl
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Service is a service unit: systemd.service(5) and systemd.exec(5) have the meaning
 // of each field. What is zero is left to systemd's default.
@@ -20,6 +23,10 @@ type Service struct {
 	TimeoutStop              time.Duration
 	Watchdog                 time.Duration
 	FileDescriptorStoreMax   uint32
+
+	// RuntimeDirectory is a folder below /run that the program's user alone may enter. It is
+	// made at the start and stays: other units may have it too.
+	RuntimeDirectory string
 
 	Requires, Wants, After []string
 }
@@ -80,6 +87,12 @@ func (s Service) Properties() []Property {
 	}
 	if len(s.RestartPreventExitStatus) > 0 {
 		props = append(props, property("RestartPreventExitStatus", exitStatuses{s.RestartPreventExitStatus, []int32{}}))
+	}
+	if s.RuntimeDirectory != "" {
+		props = append(props,
+			property("RuntimeDirectory", []string{strings.TrimPrefix(s.RuntimeDirectory, "/run/")}),
+			property("RuntimeDirectoryMode", uint32(0o700)),
+			property("RuntimeDirectoryPreserve", "yes"))
 	}
 	if s.FileDescriptorStoreMax != 0 {
 		props = append(props, property("FileDescriptorStoreMax", s.FileDescriptorStoreMax))

@@ -12,7 +12,7 @@ import (
 type Setting struct{ Key, Value string }
 
 // Properties turns the settings of a section, "Unit" or "Service", into properties
-// of a transient unit, with the meaning and the syntax that unit files give them
+// of a transient unit of a scope's manager, with the meaning and the syntax that unit files give them
 // (systemd.unit(5), systemd.service(5), systemd.exec(5), systemd.kill(5),
 // systemd.resource-control(5), quoting as in systemd.syntax(7)). As there, a setting
 // that is a list may be given more than once, and an empty value empties it.
@@ -22,11 +22,11 @@ type Setting struct{ Key, Value string }
 // that whoever makes the unit must set are not left to others.
 //
 // The second result has as many entries as settings: nil, or what is wrong with that one.
-func Properties(section string, settings []Setting) ([]Property, []error) {
+func Properties(scope Scope, section string, settings []Setting) ([]Property, []error) {
 	var props []Property
 	errs := make([]error, len(settings))
 	for i, s := range settings {
-		p, err := convert(section, s)
+		p, err := convert(scope, section, s)
 		if err != nil {
 			errs[i] = err
 			continue
@@ -50,13 +50,19 @@ var tables = map[string]map[string]conversion{
 	"Service": serviceSettings,
 }
 
-func convert(section string, s Setting) ([]Property, error) {
+func convert(scope Scope, section string, s Setting) ([]Property, error) {
 	table, ok := tables[section]
 	if !ok {
 		return nil, fmt.Errorf("no such section: [%s]", section)
 	}
 	if c, ok := table[s.Key]; ok {
 		return c(s.Key, s.Value)
+	}
+	if c, ok := userSettings[s.Key]; ok && scope == System && section == "Service" {
+		return c(s.Key, s.Value)
+	}
+	if s.Key == "DynamicUser" && scope == System {
+		return nil, errors.New("cannot be set here: a user that is made up at each start has no keys and no known_hosts; name one that stays by User=")
 	}
 	if why, ok := reserved[s.Key]; ok {
 		return nil, fmt.Errorf("cannot be set here: %s", why)

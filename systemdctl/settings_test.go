@@ -49,7 +49,7 @@ func TestProperties(t *testing.T) {
 		{"Unit", "ConditionPathExists", "|!/a b", []Property{property("Conditions", []condition{{"ConditionPathExists", true, true, "/a b"}})}},
 		{"Unit", "StartLimitIntervalSec", "10", []Property{property("StartLimitIntervalUSec", uint64(10e6))}},
 	} {
-		got, errs := Properties(c.section, []Setting{{c.key, c.value}})
+		got, errs := Properties(User, c.section, []Setting{{c.key, c.value}})
 		if errs[0] != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s=%s:\n got %v, %v\nwant %v", c.key, c.value, got, errs[0], c.want)
 		}
@@ -94,7 +94,7 @@ func TestPropertiesRefused(t *testing.T) {
 		if c.section == "Unit" {
 			good = Setting{"Wants", "x.service"}
 		}
-		props, errs := Properties(c.section, []Setting{{c.key, c.value}, good})
+		props, errs := Properties(User, c.section, []Setting{{c.key, c.value}, good})
 		if errs[0] == nil || !strings.Contains(errs[0].Error(), c.want) {
 			t.Errorf("[%s] %s=%s: got %v, want …%s…", c.section, c.key, c.value, errs[0], c.want)
 		}
@@ -132,7 +132,7 @@ func FuzzProperties(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, n uint16, value string) {
 		s := keys[int(n)%len(keys)]
-		props, errs := Properties(s.Key, []Setting{{s.Value, value}})
+		props, errs := Properties(User, s.Key, []Setting{{s.Value, value}})
 		if errs[0] == nil && len(props) == 0 {
 			t.Errorf("%s=%q: neither a property nor an error", s.Value, value)
 		}
@@ -142,4 +142,32 @@ func FuzzProperties(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestPropertiesOfSystemUnits holds that only units of the system name a user, and none one
+// that is made up.
+func TestPropertiesOfSystemUnits(t *testing.T) {
+	for _, c := range []struct {
+		scope      Scope
+		key, value string
+		want       string // of the error; empty: taken
+	}{
+		{System, "User", "deploy", ""},
+		{System, "User", "1000", ""},
+		{System, "Group", "adm", ""},
+		{System, "SupplementaryGroups", "adm ssl-cert", ""},
+		{System, "User", "../root", "not the name or the number"},
+		{System, "User", "", "not the name or the number"},
+		{System, "DynamicUser", "yes", "name one that stays by User="},
+		{User, "User", "deploy", "the unit runs as the person"},
+		{User, "DynamicUser", "yes", "the unit runs as the person"},
+	} {
+		_, errs := Properties(c.scope, "Service", []Setting{{c.key, c.value}})
+		switch {
+		case c.want == "" && errs[0] != nil:
+			t.Errorf("%s=%s: %v", c.key, c.value, errs[0])
+		case c.want != "" && (errs[0] == nil || !strings.Contains(errs[0].Error(), c.want)):
+			t.Errorf("%s=%s: got %v, want …%s…", c.key, c.value, errs[0], c.want)
+		}
+	}
 }

@@ -42,6 +42,7 @@ type Socket struct {
 	Slice              string
 	ListenStream       []string // "127.0.0.1:80", "[::1]:80", "80" for all addresses, "/run/x.sock", "@abstract"
 	SocketMode         os.FileMode
+	User, Group        string // who owns unix sockets; system units only
 	FileDescriptorName string // one for all of the unit's sockets
 	RemoveOnStop       bool   // unlink the paths when the socket stops
 	BindIPv6Only       string // default, both, ipv6-only; empty for systemd's default
@@ -79,6 +80,8 @@ func (s Socket) Properties() []Property {
 	for _, p := range []struct{ name, value string }{
 		{"Description", s.Description},
 		{"Slice", s.Slice},
+		{"SocketUser", s.User},
+		{"SocketGroup", s.Group},
 		{"FileDescriptorName", s.FileDescriptorName},
 		{"BindIPv6Only", s.BindIPv6Only},
 	} {

@@ -200,3 +200,10 @@ var serviceSettings = map[string]conversion{
 	"AmbientCapabilities":     one(capabilities),
 	"KeyringMode":             oneOf("inherit", "private", "shared"),
 }
+
+// userSettings is what a unit of the system may say besides of whom its program runs as.
+var userSettings = map[string]conversion{
+	"User":                one(account),
+	"Group":               one(account),
+	"SupplementaryGroups": one(func(value string) ([]string, error) { return plainWords(value, cEscapes) }),
+}

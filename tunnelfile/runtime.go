@@ -14,12 +14,39 @@ const RuntimeDirName = "holdfast"
 const maxSocketPath = 107
 
 // RuntimeDir is where sockets, locks and marks of running tunnels are: "holdfast" in
-// $XDG_RUNTIME_DIR, or /run/holdfast where there is none (system mode).
+// $XDG_RUNTIME_DIR, or /run/holdfast where there is none (system mode). A tunnel of the
+// system has the folder of the user that it runs as, which systemd made for it.
 func RuntimeDir(getenv func(string) string) string {
+	if dir, ok := systemRuntimeDir(getenv); ok {
+		return dir
+	}
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, RuntimeDirName)
 	}
 	return filepath.Join("/run", RuntimeDirName)
+}
+
+// usersDir has a folder for each user that tunnels of the system run as.
+const usersDir = "/run/" + RuntimeDirName + "/user"
+
+// UserRuntimeDir is the RuntimeDir of the system's tunnels that run as a user. Those of one
+// user share it; nobody else but root can look into it.
+func UserRuntimeDir(user string) string { return filepath.Join(usersDir, user) }
+
+// OfSystem says whether this process belongs to a tunnel of the system, by what systemd
+// put into its environment for RuntimeDirectory=.
+func OfSystem(getenv func(string) string) bool {
+	_, ok := systemRuntimeDir(getenv)
+	return ok
+}
+
+func systemRuntimeDir(getenv func(string) string) (dir string, ok bool) {
+	for _, dir := range filepath.SplitList(getenv("RUNTIME_DIRECTORY")) {
+		if filepath.Dir(dir) == usersDir {
+			return dir, true
+		}
+	}
+	return "", false
 }
 
 // ReportSocket is the unix socket on which the worker of a tunnel gives its Report.

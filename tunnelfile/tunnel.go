@@ -40,6 +40,17 @@ type Tunnel struct {
 	written []Setting // the assignments in [Tunnel] that count, for InForce
 }
 
+// User is who a tunnel of the system runs as: User= of its [Service], or root.
+func (t Tunnel) User() string {
+	user := "root"
+	for _, s := range t.Service {
+		if s.Key == "User" {
+			user = s.Value
+		}
+	}
+	return user
+}
+
 // Setting is one KEY=VALUE line outside [Tunnel], with its place for messages.
 type Setting struct {
 	Key, Value string

@@ -44,7 +44,7 @@ type askProgram struct {
 
 // NewAskpass finds who can answer: the credentials of this unit, `holdfast askpass`, which
 // looks into the keyring and asks the daemon, where it is installed beside this program and
-// there is a session bus, and then $SSH_ASKPASS under the conditions of ssh(1). It is nil
+// there is a session bus or the tunnel is the system's, and then $SSH_ASKPASS under the conditions of ssh(1). It is nil
 // where there is none of these.
 func NewAskpass(log *slog.Logger) sshlink.Asker {
 	a := &Askpass{credentials: handedOver(), limit: askTime, log: log}
@@ -78,10 +78,16 @@ func NewUnattended(service []tunnelfile.Setting, log *slog.Logger) sshlink.Asker
 // holdfastAskpass is `holdfast askpass`, where it can do anything.
 func holdfastAskpass() (program askProgram, ok bool) {
 	self, err := os.Executable()
-	if err != nil || os.Getenv("XDG_RUNTIME_DIR") == "" {
+	if err != nil {
 		return askProgram{}, false
 	}
 	holdfast := filepath.Join(filepath.Dir(self), "holdfast")
+	if tunnelfile.OfSystem(os.Getenv) {
+		return askProgram{argv: []string{holdfast, "--system", "askpass"}, nobody: 4}, exists(holdfast)
+	}
+	if os.Getenv("XDG_RUNTIME_DIR") == "" {
+		return askProgram{}, false
+	}
 	bus := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus")
 	if !exists(holdfast) || os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" && !exists(bus) {
 		return askProgram{}, false

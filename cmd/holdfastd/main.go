@@ -69,7 +69,7 @@ func run(ctx context.Context, system bool, log *slog.Logger) error {
 	if system {
 		scope, dirs, runtimeDir = systemdctl.System, tunnelfile.SystemDirs(), tunnelfile.RuntimeDir(func(string) string { return "" })
 	}
-	host, err := manager.ThisHost()
+	host, err := manager.ThisHost(scope)
 	if err != nil {
 		return err
 	}
