@@ -142,13 +142,13 @@ type agentObject struct{ *server }
 
 func (o agentObject) Ask(msg dbus.Message, tunnel dbus.ObjectPath, kind, prompt string, echo bool) (string, *dbus.Error) {
 	var answer string
-	err := o.ask(msg, &answer, "Ask", tunnel, kind, prompt, echo)
+	err := o.ask(msg, tunnel, &answer, "Ask", kind, prompt, echo)
 	return answer, err
 }
 
 func (o agentObject) Confirm(msg dbus.Message, tunnel dbus.ObjectPath, kind, prompt string) (bool, *dbus.Error) {
 	var yes bool
-	err := o.ask(msg, &yes, "Confirm", tunnel, kind, prompt)
+	err := o.ask(msg, tunnel, &yes, "Confirm", kind, prompt)
 	return yes, err
 }
 
@@ -159,11 +159,11 @@ func (o agentObject) Cancel(msg dbus.Message) *dbus.Error {
 
 // ask passes a question on to the agents, the one registered last first, until one
 // answers or refuses. There is no deadline but the asker's: a person is thinking.
-func (o agentObject) ask(msg dbus.Message, answer any, method string, args ...any) *dbus.Error {
+func (o agentObject) ask(msg dbus.Message, tunnel dbus.ObjectPath, answer any, method string, args ...any) *dbus.Error {
 	if err := onEntry(msg, AgentInterface); err != nil {
 		return err
 	}
-	if err := o.allowed(msg); err != nil {
+	if err := o.mayAsk(msg, tunnel); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(o.ctx)
@@ -186,7 +186,7 @@ func (o agentObject) ask(msg dbus.Message, answer any, method string, args ...an
 		return dbusError(context.Canceled)
 	}
 	for _, agent := range slices.Backward(agents) {
-		err := o.askOne(ctx, agent, answer, method, args...)
+		err := o.askOne(ctx, agent, answer, method, append([]any{tunnel}, args...)...)
 		if err == nil || errors.Is(err, listing.ErrRefused) || ctx.Err() != nil {
 			return dbusError(err)
 		}

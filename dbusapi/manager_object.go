@@ -51,6 +51,10 @@ func (o managerObject) CheckTunnel(msg dbus.Message, name, text string) ([]check
 	if err := onEntry(msg, ManagerInterface); err != nil {
 		return nil, err
 	}
+	// Checking may ask ssh, which runs what a Match exec says.
+	if err := o.allowed(msg); err != nil {
+		return nil, err
+	}
 	ctx, cancel := o.deadline()
 	defer cancel()
 	problems, err := o.backend.CheckTunnel(ctx, name, text)

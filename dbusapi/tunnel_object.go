@@ -10,17 +10,23 @@ import (
 // tunnelObject is the Tunnel interface, on each tunnel's object.
 type tunnelObject struct{ *server }
 
-// do is server.do for the tunnel that the message is for.
-func (o tunnelObject) do(msg dbus.Message, f func(ctx context.Context, patterns []string) error) *dbus.Error {
+// name is the tunnel that the message is for.
+func (o tunnelObject) name(msg dbus.Message) (string, *dbus.Error) {
 	if path := pathOf(msg); path == EntryPath || path == tunnelsPath {
-		return unknownInterface(path, TunnelInterface)
+		return "", unknownInterface(path, TunnelInterface)
 	}
 	t, err := o.tunnelAt(pathOf(msg))
+	return t.Name, err
+}
+
+// do is server.do for the tunnel that the message is for.
+func (o tunnelObject) do(msg dbus.Message, f func(ctx context.Context, patterns []string) error) *dbus.Error {
+	name, err := o.name(msg)
 	if err != nil {
 		return err
 	}
 	// A name has none of a glob's characters: it means itself.
-	return o.server.do(msg, func(ctx context.Context) error { return f(ctx, []string{t.Name}) })
+	return o.server.do(msg, func(ctx context.Context) error { return f(ctx, []string{name}) })
 }
 
 func (o tunnelObject) Start(msg dbus.Message) *dbus.Error     { return o.do(msg, o.backend.Start) }
@@ -29,9 +35,13 @@ func (o tunnelObject) Restart(msg dbus.Message) *dbus.Error   { return o.do(msg,
 func (o tunnelObject) Reconnect(msg dbus.Message) *dbus.Error { return o.do(msg, o.backend.Reconnect) }
 
 func (o tunnelObject) Statistics(msg dbus.Message) (map[string]dbus.Variant, *dbus.Error) {
+	name, err := o.name(msg)
+	if err != nil {
+		return nil, err
+	}
 	var counted map[string]dbus.Variant
-	err := o.do(msg, func(ctx context.Context, names []string) error {
-		report, err := o.backend.Statistics(ctx, names[0])
+	err = o.read(func(ctx context.Context) error {
+		report, err := o.backend.Statistics(ctx, name)
 		counted = statistics(report, time.Now())
 		return err
 	})

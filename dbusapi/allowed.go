@@ -1,0 +1,102 @@
+package dbusapi
+
+import (
+	"context"
+	"os/user"
+	"strconv"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// manageAction is what polkit knows as changing the system's tunnels.
+const manageAction = BusName + ".manage"
+
+// personTime is how long a person may take to answer polkit's question.
+const personTime = 5 * time.Minute
+
+func accessDenied(why string) *dbus.Error {
+	return dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{why})
+}
+
+// allowed says whether the sender may change anything. A session bus lets nobody but
+// its user on. On the system bus it must be root, or somebody whom polkit allows it;
+// where there is no polkit, root alone.
+func (s *server) allowed(msg dbus.Message) *dbus.Error {
+	if !s.system {
+		return nil
+	}
+	uid, err := s.senderUID(msg)
+	if err != nil || uid == 0 {
+		return dbusError(err)
+	}
+	if !s.allowedByPolkit(msg) {
+		return accessDenied("only root may do this, and whom polkit allows " + manageAction)
+	}
+	return nil
+}
+
+// mayAsk says whether the sender may put a question of a tunnel's to whoever is there:
+// that is the tunnel's own askpass, which runs as the user that the tunnel runs as.
+func (s *server) mayAsk(msg dbus.Message, tunnel dbus.ObjectPath) *dbus.Error {
+	if !s.system {
+		return nil
+	}
+	uid, err := s.senderUID(msg)
+	if err != nil || uid == 0 {
+		return dbusError(err)
+	}
+	ctx, cancel := s.deadline()
+	defer cancel()
+	name, _ := tunnelfile.NameOfPath(string(tunnel))
+	if runsAs, err := s.backend.User(ctx, name); err == nil && hasUID(runsAs, uid) {
+		return nil
+	}
+	return accessDenied("only root, and the user that the tunnel runs as, may ask for it")
+}
+
+// hasUID says whether an account, by name or number, has this number.
+func hasUID(account string, uid uint32) bool {
+	number := strconv.FormatUint(uint64(uid), 10)
+	if account == number {
+		return true
+	}
+	u, err := user.Lookup(account)
+	return err == nil && u.Uid == number
+}
+
+// senderUID is the user at the other end, as the bus knows it from the kernel.
+func (s *server) senderUID(msg dbus.Message) (uid uint32, err error) {
+	ctx, cancel := s.deadline()
+	defer cancel()
+	err = s.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetConnectionUnixUser", 0, senderOf(msg)).Store(&uid)
+	return uid, err
+}
+
+// polkitSubject is who polkit is asked about: (sa{sv}).
+type polkitSubject struct {
+	Kind    string
+	Details map[string]dbus.Variant
+}
+
+// allowedByPolkit asks polkit(8) about the sender. polkit asks a person only if the sender's
+// message says that one is there. Without polkit it is no.
+func (s *server) allowedByPolkit(msg dbus.Message) bool {
+	var flags uint32
+	limit := callTime
+	if msg.Flags&dbus.FlagAllowInteractiveAuthorization != 0 {
+		flags, limit = 1, personTime
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
+	defer cancel()
+	subject := polkitSubject{"system-bus-name", map[string]dbus.Variant{"name": dbus.MakeVariant(senderOf(msg))}}
+	var answer struct {
+		Authorized, Challenge bool
+		Details               map[string]string
+	}
+	err := s.conn.Object("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority").CallWithContext(ctx,
+		"org.freedesktop.PolicyKit1.Authority.CheckAuthorization", 0, subject, manageAction, map[string]string{}, flags, "").Store(&answer)
+	return err == nil && answer.Authorized
+}
