@@ -74,11 +74,11 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 	s.out.line("Wrote %s", tilde(t.FilePath))
 	switch start {
 	case tunnelfile.StartAuto:
-		s.out.line("%s starts now and with every login; holdfast status %s shows how it is", name, name)
+		s.out.line(s.ours("%s starts now and with every %s; holdfast status %s shows how it is"), name, s.nextStart(), name)
 	case tunnelfile.StartOnDemand:
-		s.out.line("%s listens now and with every login; the SSH connection is made at the first connection", name)
+		s.out.line("%s listens now and with every %s; the SSH connection is made at the first connection", name, s.nextStart())
 	case tunnelfile.StartManual:
-		s.out.line("holdfast up %s starts it", name)
+		s.out.line(s.ours("holdfast up %s starts it"), name)
 	}
 	return nil
 }

@@ -182,7 +182,13 @@ func (s *session) checkTunnel(name string, environment []string, now told) []tun
 		return trouble(err)
 	}
 	cmd := exec.CommandContext(s.ctx, program, "--check", "--login", "--json", paths[0])
-	if environment != nil {
+	if s.system {
+		t, _ := s.dirs().Load(name) // what is wrong with it comes out below
+		if err := s.asUnit(cmd, t); err != nil {
+			message, hint := s.explain(err)
+			return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Hint, Message: message, Mend: hint}}
+		}
+	} else if environment != nil {
 		cmd.Env = unitEnvironment(environment, os.Environ())
 		if t, err := s.dirs().Load(name); err == nil {
 			cmd.Env = append(cmd.Env, serviceEnvironment(t.Service)...)
@@ -204,7 +210,10 @@ func (s *session) checkTunnel(name string, environment []string, now told) []tun
 		}
 	}
 	if t, ok := now.tunnels[name]; ok {
-		findings = append(findings, stateFinding(t))
+		findings = append(findings, stateFinding(t, s.nextStart()))
+	}
+	for i := range findings {
+		findings[i].Mend = s.ours(findings[i].Mend)
 	}
 	return findings
 }
@@ -252,13 +261,13 @@ func ownAgent(getenv func(string) string) string {
 
 // stateFinding is what the tunnel does now. What keeps it from being up is a problem where
 // nobody wants it so.
-func stateFinding(t dbusapi.Tunnel) tunnelfile.Finding {
+func stateFinding(t dbusapi.Tunnel, nextStart string) tunnelfile.Finding {
 	f := tunnelfile.Finding{Subject: tunnelfile.SubjectState, Severity: tunnelfile.FindingOK, Message: "it is " + stateLine(t)}
 	switch t.State {
 	case tunnelfile.Inactive:
 		if t.StartMode != tunnelfile.StartManual {
 			f.Severity, f.Mend = tunnelfile.Hint, "holdfast up "+t.Name
-			f.Message = "it was stopped, and stays so until holdfast up or the next login"
+			f.Message = "it was stopped, and stays so until holdfast up or the next " + nextStart
 		} else {
 			f.Message = "it starts when somebody says so (Start=manual)"
 		}

@@ -29,7 +29,7 @@ func TestStateFinding(t *testing.T) {
 		{tunnelfile.Blocked, tunnelfile.StartAuto, "needs a passphrase", tunnelfile.Trouble, tunnelfile.SubjectState, "holdfast up web"},
 		{tunnelfile.Failed, tunnelfile.StartAuto, "", tunnelfile.Trouble, tunnelfile.SubjectState, "holdfast logs web"},
 	} {
-		f := stateFinding(dbusapi.Tunnel{Name: "web", State: c.state, StartMode: c.start, Status: c.status})
+		f := stateFinding(dbusapi.Tunnel{Name: "web", State: c.state, StartMode: c.start, Status: c.status}, "login")
 		if f.Severity != c.severity || f.Subject != c.subject || !strings.HasPrefix(f.Mend, c.mend) || c.mend == "" && f.Mend != "" || f.Message == "" {
 			t.Errorf("%s, %s: %+v", c.state, c.start, f)
 		}

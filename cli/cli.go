@@ -40,6 +40,7 @@ func Main(program Program, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	s := &session{Program: program, ctx: ctx, out: newPrinter(os.Stdout, os.Stderr, os.Getenv)}
+	s.out.ours = s.ours
 	defer s.close()
 	return s.exit(s.run(args))
 }
@@ -51,6 +52,7 @@ type session struct {
 	out    *printer
 	json   bool
 	system bool
+	verb   string
 	client *dbusapi.Client // dialled by daemon
 }
 
@@ -119,6 +121,7 @@ func (s *session) run(args []string) error {
 	}
 	for _, v := range verbs() {
 		if v.name == word {
+			s.verb = word
 			err := v.run(s, args)
 			if errors.Is(err, errHelp) {
 				s.out.usage(v)

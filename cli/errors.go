@@ -91,6 +91,8 @@ func (s *session) explain(err error) (message, hint string) {
 		return err.Error(), "holdfast edit changes it, holdfast remove removes it"
 	case errors.Is(err, dbusapi.ErrInvalidName):
 		return err.Error(), "a name starts with a letter or digit and goes on with those, dots, dashes and underscores; 64 at most"
+	case errors.Is(err, dbusapi.ErrDenied):
+		return err.Error(), "the same as root: sudo " + s.ours("holdfast "+s.verb) + " …"
 	case errors.Is(err, dbusapi.ErrNotInstalled):
 		return err.Error(), "is Holdfast installed for this bus? To start the daemon by hand: " + enable
 	case errors.Is(err, dbusapi.ErrNotStarted), errors.Is(err, dbusapi.ErrGone):

@@ -51,7 +51,12 @@ func (s *session) explainTunnel(args []string) error {
 	}
 	cmd := exec.CommandContext(s.ctx, program, append(arguments, paths[0])...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if t, err := s.dirs().Load(name); err == nil { // ssh_config may name variables that are the unit's
+	t, err := s.dirs().Load(name)
+	if s.system {
+		if err := s.asUnit(cmd, t); err != nil {
+			return err
+		}
+	} else if err == nil { // ssh_config may name variables that are the unit's
 		cmd.Env = append(os.Environ(), serviceEnvironment(t.Service)...)
 	}
 	if err := cmd.Run(); err != nil {

@@ -16,7 +16,7 @@ func hintFor(t dbusapi.Tunnel) string {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(status, w) })
 	}
 	switch {
-	case has("holdfast trust "): // it says itself what to do
+	case has("holdfast trust ", "holdfast --system trust "): // it says itself what to do
 		return ""
 	case t.State == tunnelfile.Failed:
 		return fmt.Sprintf("holdfast logs %s -n 20 shows what it said last", t.Name)

@@ -205,7 +205,7 @@ func (s *session) addAll(tunnels []imported) error {
 		}
 		s.out.line("Wrote %s", tilde(written.FilePath))
 		if written.StartMode == tunnelfile.StartManual {
-			s.out.line("holdfast up %s starts it", t.Name)
+			s.out.line(s.ours("holdfast up %s starts it"), t.Name)
 		}
 	}
 	return nil

@@ -112,12 +112,13 @@ func (j journal) unit(name string) string {
 	return "--user-unit=" + name
 }
 
-// mine is the argument that selects everything of whose tunnels these are; "" for everything.
-func (j journal) mine() []string {
+// mine is the argument that selects everything of whose tunnels these are. PID 1 is root's:
+// who may not read what it says may read nothing of the system's tunnels.
+func (j journal) mine() string {
 	if j.system {
-		return nil
+		return "_UID=0"
 	}
-	return []string{"_UID=" + strconv.Itoa(os.Getuid())}
+	return "_UID=" + strconv.Itoa(os.Getuid())
 }
 
 // daemonUnit is where the daemon's own lines are.
@@ -187,7 +188,7 @@ func (j journal) begins() (begins time.Time, err error) {
 	err = j.read(func(e journalEntry) error {
 		begins = e.moment().wall
 		return errEnough
-	}, j.mine()...)
+	}, j.mine())
 	if err == nil && begins.IsZero() {
 		err = errUnreadable
 	}

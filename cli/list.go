@@ -41,7 +41,7 @@ func (s *session) list(args []string) error {
 	}
 	if len(tunnels) == 0 && len(all) == 0 {
 		s.out.line("No tunnels yet. This makes one:")
-		s.out.line("  holdfast add web -L 9090:localhost:9090 me@host")
+		s.out.line("%s", s.ours("  holdfast add web -L 9090:localhost:9090 me@host"))
 	} else {
 		s.out.rows(listing(tunnels, time.Now()))
 	}

@@ -36,6 +36,7 @@ type printer struct {
 	height   int  // likewise
 	errWidth int
 	stdout   *os.File
+	ours     func(text string) string // see session.ours
 
 	mu       sync.Mutex // a prompt comes when it comes
 	liveLine bool       // there is a line now that can be written anew
@@ -243,6 +244,9 @@ func (p *printer) hint(hint string) {
 
 func (p *printer) sayHint(hint string) {
 	if hint != "" {
+		if p.ours != nil {
+			hint = p.ours(hint)
+		}
 		fmt.Fprintln(p.err, "hint: "+plain(hint))
 	}
 }

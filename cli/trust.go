@@ -37,6 +37,14 @@ func (s *session) trust(args []string) error {
 	if err != nil {
 		return err
 	}
+	if s.system {
+		if _, err := s.daemon(); err != nil && !errors.Is(err, dbusapi.ErrNoBus) { // while this is root
+			return err
+		}
+		if err := s.become(file); err != nil {
+			return err
+		}
+	}
 	for _, variable := range serviceEnvironment(file.Service) { // ssh_config may name it
 		key, value, _ := strings.Cut(variable, "=")
 		if err := os.Setenv(key, value); err != nil {
@@ -257,6 +265,6 @@ func (s *session) goOn(name string) error {
 	if err := client.Reconnect(ctx, name); err != nil {
 		return err
 	}
-	s.out.line("%s tries again; holdfast status %s shows how it goes", name, name)
+	s.out.line(s.ours("%s tries again; holdfast status %s shows how it goes"), name, name)
 	return nil
 }

@@ -16,6 +16,9 @@ import (
 // ErrNoAgent says that nobody is there to answer a question.
 var ErrNoAgent = errors.New("no agent: nobody is there to ask")
 
+// ErrDenied says that the caller may not do this to the system's tunnels.
+var ErrDenied = errors.New("access denied")
+
 // errorNames is the one table of errors: what Go calls it, what the bus calls it.
 // A text that does not parse is tunnelfile.Problems and InvalidSettings.
 var errorNames = []struct {
@@ -27,6 +30,7 @@ var errorNames = []struct {
 	{listing.ErrInvalidName, "io.github.holdfast.Holdfast1.Error.InvalidName"},
 	{listing.ErrNotStored, "io.github.holdfast.Holdfast1.Error.NotStored"},
 	{listing.ErrRefused, "io.github.holdfast.Holdfast1.Error.Refused"},
+	{ErrDenied, "org.freedesktop.DBus.Error.AccessDenied"},
 	{ErrNoAgent, "io.github.holdfast.Holdfast1.Error.NoAgent"},
 	{listing.ErrUnderWay, "org.freedesktop.DBus.Error.Timeout"},
 	{errors.ErrUnsupported, "org.freedesktop.DBus.Error.NotSupported"},

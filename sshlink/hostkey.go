@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -230,6 +231,9 @@ func (r *Resolved) revokedAt(place, shown string) error {
 
 // trustHint is the command that shows and records a server's host keys.
 func (r *Resolved) trustHint() string {
+	if r.config.Name != "" && tunnelfile.OfSystem(os.Getenv) {
+		return "holdfast --system trust " + r.config.Name
+	}
 	if r.config.Name != "" {
 		return "holdfast trust " + r.config.Name
 	}
