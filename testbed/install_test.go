@@ -66,7 +66,9 @@ func TestInstallAndUninstall(t *testing.T) {
 	before := listing(t, destination)
 	runScript(t, source, "packaging/install", "/usr", destination)
 	runScript(t, source, "packaging/install", "/usr", destination) // an upgrade forgets nothing
-	for _, file := range []string{"usr/bin/holdfastd", "usr/lib/systemd/user/holdfastd.service", "usr/share/dbus-1/services/io.github.holdfast.Holdfast1.service"} {
+	for _, file := range []string{"usr/bin/holdfastd", "usr/lib/systemd/user/holdfastd.service", "usr/share/dbus-1/services/io.github.holdfast.Holdfast1.service",
+		"usr/lib/systemd/system/holdfastd.service", "usr/lib/systemd/system/app-holdfast.slice", "usr/share/dbus-1/system-services/io.github.holdfast.Holdfast1.service",
+		"usr/share/dbus-1/system.d/io.github.holdfast.Holdfast1.conf", "usr/share/polkit-1/actions/io.github.holdfast.Holdfast1.policy"} {
 		text, err := os.ReadFile(filepath.Join(destination, file))
 		if err != nil {
 			t.Error(err)
@@ -90,9 +92,13 @@ func TestInstallAndUninstall(t *testing.T) {
 // TestUnitsVerify has systemd read the installed units.
 func TestUnitsVerify(t *testing.T) {
 	Need(t, "systemd-analyze")
-	source, prefix := packageTree(t), filepath.Join(t.TempDir(), "prefix")
+	// Below ~/.local nothing goes to /etc.
+	source, home := packageTree(t), t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(home, ".config"))
+	prefix := filepath.Join(home, ".local")
 	runScript(t, source, "packaging/install", prefix)
-	units, err := filepath.Glob(filepath.Join(prefix, "lib/systemd/user/*"))
+	units, err := filepath.Glob(filepath.Join(prefix, "share/systemd/user/*"))
 	if err != nil || len(units) == 0 {
 		t.Fatalf("no units installed (%v)", err)
 	}
