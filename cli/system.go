@@ -54,12 +54,12 @@ func (s *session) runsAs(t tunnelfile.Tunnel) (whose, error) {
 		}
 	}
 	if err != nil {
-		return whose{}, fmt.Errorf("User=%s: %w", t.User(), err)
+		return whose{}, fmt.Errorf("tunnel %s, User=%s: %w", t.Name, t.User(), err)
 	}
 	if me := os.Geteuid(); me != 0 && strconv.Itoa(me) != u.Uid {
 		return whose{}, hinted{
 			fmt.Errorf("%s runs as %s: what it sees of keys, known_hosts and ssh_config only root can look at", cmp.Or(t.Name, "it"), u.Username),
-			"the same as root: sudo " + s.ours("holdfast "+s.verb) + " …",
+			"sudo " + s.ours("holdfast "+s.verb+" "+t.Name),
 		}
 	}
 	w := whose{User: u}
