@@ -322,3 +322,25 @@ func tunnelOf(text string) tunnelfile.Tunnel {
 	t, _ := tunnelfile.Parse("web", "", "[Tunnel]\n"+text)
 	return t
 }
+
+// TestUnitOfSystem holds that a unit of the system's becomes a tunnel that runs as the same user.
+func TestUnitOfSystem(t *testing.T) {
+	text := "[Service]\nUser=deploy\nGroup=www\nExecStart=/usr/bin/autossh -M 0 -N -L 8080:localhost:80 me@host\n"
+	for _, c := range []struct {
+		machine Machine
+		want    []string
+	}{
+		{Machine{System: true, Home: "/root", User: "root"}, []string{"User=deploy", "Group=www"}},
+		{Machine{Home: "/home/me", User: "me"}, nil},
+	} {
+		found, problems := c.machine.FromText(StandardInput, text)
+		if len(found) != 1 || len(problems) > 0 {
+			t.Fatal(found, problems)
+		}
+		var got []string
+		for _, s := range parsed(t, found[0].Text).Service {
+			got = append(got, s.Key+"="+s.Value)
+		}
+		compare(t, "of the system "+map[bool]string{true: "yes", false: "no"}[c.machine.System], got, c.want)
+	}
+}

@@ -267,6 +267,7 @@ var ofNetwork = []string{
 func (u *unit) carry(f *Found, s unitSetting, m Machine) {
 	leave := func(why string) { f.Notes = append(f.Notes, fmt.Sprintf("%s=%s: %s", s.Key, s.Value, why)) }
 	switch {
+	case s.Section == "Service" && u.system && m.System && (s.Key == "User" || s.Key == "Group"): // as whom the tunnel runs, too
 	case s.Section != "Unit" && s.Section != "Service", slices.Contains(ofProcesses, s.Key):
 		return
 	case s.Key == "RestartSec":

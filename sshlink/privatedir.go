@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // privatePrefix is what the names of our folders for sockets start with, and remotePrefix those of
@@ -23,6 +25,9 @@ const (
 // more than the name for a moment.
 func privateParent() string {
 	parent := os.Getenv("XDG_RUNTIME_DIR")
+	if tunnelfile.OfSystem(os.Getenv) {
+		parent = tunnelfile.RuntimeDir(os.Getenv)
+	}
 	if parent == "" || len(parent) > 60 {
 		parent = os.TempDir()
 	}

@@ -222,6 +222,13 @@ func TestSystemTunnelOfUser(t *testing.T) {
 		t.Errorf("set: %q, %v", out, err)
 	}
 
+	m.holdfast(t, "set", "theirs", "Transport=openssh")
+	m.atTerminal(t, []string{"restart", "theirs"}, "locked':", passphrase)
+	testbed.CheckEcho(t, dialPath(t, path), 1<<16, 10*time.Second)
+	if dirs, err := filepath.Glob(filepath.Join(tunnelfile.UserRuntimeDir("tester"), "holdfast-ssh-*")); len(dirs) == 0 {
+		t.Errorf("the sockets of ssh are elsewhere (%v)", err)
+	}
+
 	// What another user's question would be, of a tunnel that is not theirs.
 	m.write(t, "roots", "[Tunnel]\nDestination=nowhere\nRemoteForward=1:a:1\nStart=manual\n")
 	m.holdfast(t, "list")
