@@ -310,6 +310,18 @@ func (s *Server) KillSessions(sig syscall.Signal) {
 	}
 }
 
+// KillSession sends a signal to the oldest session alone.
+func (s *Server) KillSession(sig syscall.Signal) {
+	s.t.Helper()
+	all := s.live()
+	if len(all) == 0 {
+		s.t.Fatal("the server has no session")
+	}
+	for _, p := range append(descendants(all[0].pid), all[0]) {
+		p.signal(sig)
+	}
+}
+
 // Log is all that the server has logged so far, at level VERBOSE.
 func (s *Server) Log() string {
 	text, err := os.ReadFile(s.logFile)
