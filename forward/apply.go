@@ -125,9 +125,16 @@ func (s *Set) settle(c Config, now, added, gone []*forward, spare []*port) {
 	orphans := s.held.remove(func(v *visitor) bool { return slices.Contains(gone, v.forward) })
 	for _, f := range added {
 		if f.bind != nil {
-			f.bind.place(s.lane)
+			f.bind.place(s.first())
 		}
 	}
+	s.withdraw(func(n *lane) bool {
+		if n.place < c.places() {
+			return false
+		}
+		n.superseded()
+		return true
+	})
 	s.restartCheck(c.Check)
 	s.mu.Unlock()
 

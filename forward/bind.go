@@ -223,8 +223,12 @@ func (b *bind) accept(h *holding) {
 			return // cancelled, or the link is gone
 		}
 		b.set.enter()
+		h.lane.enter()
 		f := b.owner.Load()
-		b.set.running.Go(func() { b.set.welcome(f, h.lane, channel) })
+		b.set.running.Go(func() {
+			b.set.welcome(f, h.lane, channel)
+			h.lane.leave()
+		})
 	}
 }
 

@@ -51,7 +51,7 @@ func (s *Set) restartCheck(check string) {
 // checkAll tries the target of each forward that nothing used for a while.
 func (s *Set) checkAll(ctx context.Context) {
 	s.mu.Lock()
-	n, forwards := s.lane, slices.Clone(s.forwards)
+	n, forwards := s.first(), slices.Clone(s.forwards)
 	s.mu.Unlock()
 	if n == nil {
 		return

@@ -14,6 +14,7 @@ import (
 type Config struct {
 	Forwards []tunnelfile.Forward
 
+	Connections int           // links in use at once; 0 is 1
 	HoldTimeout time.Duration // how long a new local connection waits for a link; 0 refuses at once
 	MaxHeld     int           // how many may wait
 	AllowUsers  string        // "self": TCP listeners here refuse other users' processes; "any" or empty: they do not
@@ -40,6 +41,9 @@ type Config struct {
 	Changed func()
 	Log     *slog.Logger // may be nil
 }
+
+// places is how many links may be in use at once.
+func (c *Config) places() int { return max(c.Connections, 1) }
 
 // Totals are a Set's sums over all its forwards, past ones included.
 type Totals struct {

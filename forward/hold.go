@@ -24,7 +24,7 @@ type hold struct {
 func (s *Set) park(v *visitor) bool {
 	c := s.config.Load()
 	s.mu.Lock()
-	if s.lane != nil && s.lane != v.failed {
+	if s.laneFor(v) != nil {
 		s.mu.Unlock()
 		return false
 	}

@@ -188,7 +188,7 @@ func TestDyingLinkPutsConnectionsBack(t *testing.T) {
 	use(t, s, dying)
 	first := connect(t, s.addr(0))
 	testbed.WaitFor(t, patience, func() error {
-		if n := s.Draining(dying); n != 1 {
+		if n := s.Load(dying); n != 1 {
 			return fmt.Errorf("%d channels being opened", n)
 		}
 		return nil
@@ -221,7 +221,7 @@ func TestOpeningMovesFromSuspectLink(t *testing.T) {
 	defer s.Lost(suspect)
 	c := connect(t, s.addr(0))
 	testbed.WaitFor(t, patience, func() error {
-		if s.Draining(suspect) != 1 {
+		if s.Load(suspect) != 1 {
 			return errors.New("not being opened")
 		}
 		return nil

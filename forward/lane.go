@@ -3,7 +3,9 @@ package forward
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +16,8 @@ const openGrace = 2 * time.Second
 
 // lane is a link in use, or one that was and drains, with what runs over it.
 type lane struct {
-	link Link
+	link  Link
+	place int // among the links in use at once; guarded by Set.mu
 
 	ctx  context.Context // ends when the link is lost: whatever waits for it is abandoned
 	lose context.CancelFunc
@@ -22,9 +25,10 @@ type lane struct {
 	opening     context.Context // for opening channels; ends too when the lane is left for another
 	stopOpening context.CancelFunc
 
-	mu      sync.Mutex
-	relays  map[*relay]struct{}
-	pending int // channels being opened
+	channels atomic.Int64 // open or being opened
+
+	mu     sync.Mutex
+	relays map[*relay]struct{}
 }
 
 func newLane(link Link) *lane {
@@ -40,12 +44,40 @@ const stalled = time.Second
 // superseded is called when another lane takes the new channels.
 func (n *lane) superseded() {
 	grace := openGrace
-	if l, ok := n.link.(Stalling); ok {
-		if since := l.Unanswered(); !since.IsZero() && time.Since(since) > stalled {
-			grace = 0
-		}
+	if n.stalls() {
+		grace = 0
 	}
 	time.AfterFunc(grace, n.stopOpening)
+}
+
+// stalls says whether the link owes an answer for too long.
+func (n *lane) stalls() bool {
+	l, ok := n.link.(Stalling)
+	if !ok {
+		return false
+	}
+	since := l.Unanswered()
+	return !since.IsZero() && time.Since(since) > stalled
+}
+
+// leastLoaded is where a new channel goes: of the lanes that have not failed it, the one with
+// the fewest channels, the first of several; one that stalls only where all do. nil: none.
+func leastLoaded(lanes, failed []*lane) (least *lane) {
+	var stalls bool
+	var load int
+	for _, n := range lanes {
+		switch {
+		case slices.Contains(failed, n):
+			continue
+		case len(lanes) == 1:
+			return n
+		}
+		s, l := n.stalls(), n.load()
+		if least == nil || stalls && !s || stalls == s && l < load {
+			least, stalls, load = n, s, l
+		}
+	}
+	return least
 }
 
 // end abandons everything that waits for the lane and resets its connections.
@@ -58,8 +90,17 @@ func (n *lane) end() {
 	}
 }
 
-// enter notes a relay, unless the lane has ended.
-func (n *lane) enter(r *relay) bool {
+// enter and leave count channels, from the choice of the lane on: what is chosen next
+// must see it.
+func (n *lane) enter() { n.channels.Add(1) }
+
+func (n *lane) leave() { n.channels.Add(-1) }
+
+// load is how many channels are open or being opened.
+func (n *lane) load() int { return int(n.channels.Load()) }
+
+// add notes a relay, unless the lane has ended.
+func (n *lane) add(r *relay) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
@@ -69,30 +110,14 @@ func (n *lane) enter(r *relay) bool {
 	return true
 }
 
-func (n *lane) leave(r *relay) {
+func (n *lane) remove(r *relay) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.relays, r)
 }
 
-// open is DialContext, counted.
 func (n *lane) open(t target) (net.Conn, error) {
-	n.addPending(1)
-	defer n.addPending(-1)
 	return n.link.DialContext(n.opening, t.network, t.addr)
-}
-
-func (n *lane) addPending(d int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.pending += d
-}
-
-// load is how many channels are open or being opened.
-func (n *lane) load() int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return len(n.relays) + n.pending
 }
 
 // alive says whether an end that a channel met can be believed.

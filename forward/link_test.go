@@ -187,7 +187,7 @@ func use(t testing.TB, s *Set, l Link) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := s.Use(ctx, l); err != nil {
+	if err := s.Use(ctx, 0, l); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -37,8 +37,8 @@ type relay struct {
 // run returns when both directions have ended and both ends are closed. It takes one
 // goroutine besides its caller's.
 func (r *relay) run() {
-	defer r.lane.leave(r)
-	if !r.lane.enter(r) {
+	defer r.lane.remove(r)
+	if !r.lane.add(r) {
 		r.abort()
 		r.channel.Close()
 		return

@@ -185,7 +185,7 @@ func TestRotationUnderLoad(t *testing.T) {
 		link = next
 		drained.Go(func() {
 			testbed.WaitFor(t, patience, func() error {
-				if n := s.Draining(old); n > 0 {
+				if n := s.Load(old); n > 0 {
 					return fmt.Errorf("%d channels left on an old link", n)
 				}
 				return nil

@@ -35,7 +35,8 @@ type Set struct {
 	forwards  []*forward
 	retired   []*forward // gone from the file; their counters still count
 	spare     []*port    // the service manager's, wanted by no forward: they reset
-	lane      *lane      // where new channels go; nil while there is no link
+	inUse     []*lane    // where new channels go, one for each place, the oldest first; empty while there is no link
+	turn      uint64     // counts what came into use
 	lanes     map[Link]*lane
 	refusing  string // why nothing is held; empty while it is
 	held      hold
@@ -82,10 +83,39 @@ func (s *Set) changed() {
 	}
 }
 
-func (s *Set) current() *lane {
+// linked says whether there is a link.
+func (s *Set) linked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lane
+	return len(s.inUse) > 0
+}
+
+// laneFor is the lane for a visitor's channel; nil: there is none but those that have failed
+// it since the last one came into use. s.mu is held.
+func (s *Set) laneFor(v *visitor) *lane {
+	if v.turn != s.turn {
+		v.turn, v.failed = s.turn, nil
+	}
+	return leastLoaded(s.inUse, v.failed)
+}
+
+// take is laneFor, with the channel counted on it until leave.
+func (s *Set) take(v *visitor) *lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.laneFor(v)
+	if n != nil {
+		n.enter()
+	}
+	return n
+}
+
+// first is where remote forwards live: the oldest lane in use. s.mu is held.
+func (s *Set) first() *lane {
+	if len(s.inUse) == 0 {
+		return nil
+	}
+	return s.inUse[0]
 }
 
 // enter and leave count connections, held ones too.
@@ -102,31 +132,46 @@ func (s *Set) leave() {
 	}
 }
 
-// Use makes l the link that new channels go to; those of the link before drain.
-// Connections that were held are served in order of arrival, and remote forwards
-// move: cancelled on the old link, bound on l. It returns when the server has
-// answered each bind; a refused one is no error but the state of that forward. Using
-// the link in use again tries refused binds at once.
+// Use makes l a link that new channels go to, and the only one of its place: the link
+// that had the place before drains. The places are those below [Config.Connections]; new
+// channels go to the least loaded of their links.
+//
+// Connections that were held are served in order of arrival. Remote forwards live on the
+// oldest link: where l takes its place they move, cancelled there, bound on l, and Use
+// returns when the server has answered each bind; a refused one is no error but the state
+// of that forward. Using that link again tries refused binds at once.
 //
 // The error is ctx's, or that another call to Use or Lost made this one pointless.
 // Whatever is given to Use is given to Lost in the end.
-func (s *Set) Use(ctx context.Context, l Link) error {
+func (s *Set) Use(ctx context.Context, place int, l Link) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return net.ErrClosed
+	}
+	if place >= s.config.Load().places() {
+		s.mu.Unlock()
+		return nil // fewer are wanted by now, and whoever made it is about to hear so
 	}
 	n := s.lanes[l]
 	if n == nil {
 		n = newLane(l)
 		s.lanes[l] = n
 	}
-	if s.lane != nil && s.lane != n {
-		s.lane.superseded()
+	n.place = place
+	if i := slices.IndexFunc(s.inUse, func(o *lane) bool { return o.place == place }); i < 0 {
+		s.inUse = append(s.inUse, n)
+		s.turn++
+	} else if o := s.inUse[i]; o != n {
+		o.superseded()
+		s.inUse[i] = n
+		s.turn++
 	}
-	s.lane = n
 	waiting := s.held.take()
-	answers := s.placeBinds()
+	var answers []<-chan struct{}
+	if s.first() == n {
+		answers = s.placeBinds()
+	}
 	s.running.Add(1)
 	defer s.running.Done()
 	s.mu.Unlock()
@@ -147,28 +192,37 @@ func (s *Set) Use(ctx context.Context, l Link) error {
 	return n.ctx.Err()
 }
 
-// placeBinds tells each remote forward which lane it belongs on, and returns what is
+// placeBinds puts each remote forward on the lane where they live, and returns what is
 // closed when it has settled there. s.mu is held.
 func (s *Set) placeBinds() []<-chan struct{} {
 	var answers []<-chan struct{}
 	for _, f := range s.forwards {
 		if f.bind != nil {
-			answers = append(answers, f.bind.place(s.lane))
+			answers = append(answers, f.bind.place(s.first()))
 		}
 	}
 	return answers
 }
 
-// Lost says that l is dead: its connections are reset, and if it was the one in use,
-// new local connections are held until the next Use. The caller closes l.
+// withdraw takes lanes out of use. s.mu is held.
+func (s *Set) withdraw(which func(*lane) bool) {
+	first := s.first()
+	s.inUse = slices.DeleteFunc(s.inUse, which)
+	if s.first() != first {
+		s.placeBinds()
+	}
+}
+
+// Lost says that l is dead: its connections are reset. If it was in use, remote forwards
+// that lived on it move to the next oldest; with the last one in use, new local
+// connections are held until the next Use. The caller closes l.
 func (s *Set) Lost(l Link) {
 	s.mu.Lock()
 	n := s.lanes[l]
 	delete(s.lanes, l)
-	inUse := n != nil && s.lane == n
+	inUse := slices.Contains(s.inUse, n)
 	if inUse {
-		s.lane = nil
-		s.placeBinds()
+		s.withdraw(func(o *lane) bool { return o == n })
 	}
 	s.mu.Unlock()
 	if n != nil {
@@ -201,7 +255,7 @@ func (s *Set) Accept() {
 // Report is the state and the counters of each forward, in the order of the file.
 func (s *Set) Report() []tunnelfile.ForwardReport {
 	s.mu.Lock()
-	forwards, linked, refusing := slices.Clone(s.forwards), s.lane != nil, s.refusing
+	forwards, linked, refusing := slices.Clone(s.forwards), len(s.inUse) > 0, s.refusing
 	s.mu.Unlock()
 	reports := make([]tunnelfile.ForwardReport, len(forwards))
 	for i, f := range forwards {
@@ -227,9 +281,9 @@ func (s *Set) Totals() Totals {
 	return t
 }
 
-// Draining is how many channels are open on l or being opened; for a link that is no
-// longer in use. It is 0 for a link that was never used, or is lost.
-func (s *Set) Draining(l Link) int {
+// Load is how many channels are open on l or being opened. It is 0 for a link that was
+// never used, or is lost.
+func (s *Set) Load(l Link) int {
 	s.mu.Lock()
 	n := s.lanes[l]
 	s.mu.Unlock()
@@ -299,7 +353,7 @@ func (s *Set) Close(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	lanes := s.lanes
-	s.lanes, s.lane = nil, nil
+	s.lanes, s.inUse = nil, nil
 	s.mu.Unlock()
 	for _, n := range lanes {
 		n.end()

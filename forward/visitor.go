@@ -16,7 +16,8 @@ type visitor struct {
 	head    []byte        // what came right behind a SOCKS request
 	number  uint64        // order of arrival
 	until   time.Time     // when a held visitor is reset; zero until first held
-	failed  *lane         // the lane that failed it last; it waits for another
+	failed  []*lane       // the lanes that failed it; it waits for another …
+	turn    uint64        // … as of this turn of the Set
 }
 
 // arrive takes a connection from an accept loop. It never blocks.
@@ -28,7 +29,7 @@ func (s *Set) arrive(f *forward, conn net.Conn) {
 	}
 	v := &visitor{forward: f, conn: conn, number: s.arrivals.Add(1)}
 	s.enter()
-	if s.current() == nil && s.park(v) {
+	if !s.linked() && s.park(v) {
 		return
 	}
 	s.running.Go(func() { s.serve(v, nil) })
@@ -59,8 +60,8 @@ func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 		v.socks, v.head, v.target = &request, head, request.target()
 	}
 	for {
-		lane := s.current()
-		if lane == nil || lane == v.failed {
+		lane := s.take(v)
+		if lane == nil {
 			if s.park(v) {
 				return
 			}
@@ -71,8 +72,10 @@ func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 		switch {
 		case err == nil:
 			s.connect(v, lane, channel)
+			lane.leave()
 			return
 		case turnedDown(err):
+			lane.leave()
 			v.forward.refuse(v.target, err)
 			if v.socks != nil {
 				v.socks.deny(v.conn, classify(err))
@@ -81,7 +84,8 @@ func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 			return
 		}
 		s.log.Debug("channel not opened, the link is to blame", "forward", v.forward.String(), "error", err)
-		v.failed = lane
+		lane.leave()
+		v.failed = append(v.failed, lane)
 	}
 }
 

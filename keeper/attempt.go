@@ -57,6 +57,13 @@ const (
 // is how long a connect may stay without any answer; 0 leaves that to Dial. release
 // gives back the handshake's slot; the caller does so when the link has answered.
 func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience time.Duration) (link Link, release func(), f Failure, err error) {
+	if k.c.Turn != nil {
+		done, err := k.c.Turn(ctx)
+		if err != nil {
+			return nil, func() {}, Failure{}, err
+		}
+		defer done()
+	}
 	release, err = server.Enter(ctx)
 	if err != nil {
 		return nil, func() {}, Failure{}, err

@@ -124,9 +124,6 @@ func (k *Keeper) lose(h *held, why error) {
 		k.stop = why
 		return
 	case k.blocked: // a new one does not stand, and lastErr says why
-		if k.c.GiveUp {
-			k.stop = k.lastErr
-		}
 		return
 	}
 	// Whatever the class of the loss, the link stood: one attempt will tell.
@@ -166,13 +163,20 @@ func (k *Keeper) drain(now time.Time) (wake time.Time) {
 			wake = sooner(wake, now.Add(drainLookAgain))
 			continue
 		}
-		k.giveUp(h, errDrained)
+		if k.retired {
+			k.giveUp(h, errRetired)
+		} else {
+			k.giveUp(h, errDrained)
+		}
 	}
 	return wake
 }
 
 // errDrained is why a replaced link is closed.
 var errDrained = errors.New("replaced by a new connection")
+
+// errRetired is why one is closed that nothing replaces.
+var errRetired = errors.New("fewer connections are wanted")
 
 func (k *Keeper) all() []*held {
 	all := slices.Clone(k.old)

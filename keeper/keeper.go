@@ -23,8 +23,11 @@ type Config struct {
 	State       func(s Status)                          // something changed
 	Fingerprint func() string                           // of all that may mend a blocked tunnel; called from a goroutine of its own; may be nil
 
-	Once   bool // Run ends with the first failed attempt or lost link
-	GiveUp bool // Run ends when a person is needed, instead of waiting for one
+	// Turn waits until an attempt may begin, and is told by done that it has ended; from a
+	// goroutine of its own. It may be nil.
+	Turn func(ctx context.Context) (done func(), err error)
+
+	Once bool // Run ends with the first failed attempt or lost link
 
 	Log *slog.Logger
 }
@@ -52,6 +55,7 @@ type Keeper struct {
 	wanted    bool // the link in use is well, but another is asked for
 	suspended bool // no network: no attempts
 	blocked   bool // a person is needed: no attempts
+	retired   bool // what is left drains, and then Run ends
 	force     bool // the next attempt does not wait for the penalty clock
 
 	last       Failure
@@ -83,8 +87,8 @@ func New(c Config) *Keeper {
 	return k
 }
 
-// Run keeps the link up until ctx ends, which is no error, or until Once or GiveUp ends
-// it with the error that did. In the end all links are closed.
+// Run keeps the link up until ctx ends, or a link that was retired has drained, which is
+// no error, or until Once ends it with the error that did. In the end all links are closed.
 func (k *Keeper) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer close(k.done)
@@ -98,6 +102,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 			return k.stop
 		}
 		wake := k.pursue(time.Now())
+		if k.retired && len(k.old) == 0 {
+			return nil
+		}
 		if s := k.status(); s.differs(k.said) {
 			k.said = s
 			k.c.State(s)
@@ -207,6 +214,22 @@ func (k *Keeper) Change(p Policy, redial bool) {
 			h.stale = true
 		}
 		k.abandon()
+	})
+}
+
+// Retire says that no link is wanted any more: the one in use drains as one that was
+// replaced, and Run ends.
+func (k *Keeper) Retire() {
+	k.post(func() {
+		k.retired = true
+		k.stopUse()
+		k.abandon()
+		k.unwatch()
+		if k.link != nil {
+			k.link.replaced = time.Now()
+			k.old = append(k.old, k.link)
+			k.link = nil
+		}
 	})
 }
 

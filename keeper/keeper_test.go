@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -80,28 +81,17 @@ func TestBlockedUntilSomethingChanges(t *testing.T) {
 	}
 }
 
-func TestGiveUpAndOnceEnd(t *testing.T) {
+func TestOnceEnds(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		what   string
-		change func(*Config)
-		err    error
-	}{
-		{"give up", func(c *Config) { c.GiveUp = true }, classed{Denied, "no"}},
-		{"once", func(c *Config) { c.Once = true }, errReset},
-	} {
-		t.Run(c.what, func(t *testing.T) {
-			h := start(t, c.change)
-			h.dials <- c.err
-			select {
-			case err := <-h.ended:
-				if !errors.Is(err, c.err) {
-					t.Errorf("ended with %v", err)
-				}
-			case <-time.After(10 * time.Second):
-				t.Error("goes on")
-			}
-		})
+	h := start(t, func(c *Config) { c.Once = true })
+	h.dials <- errReset
+	select {
+	case err := <-h.ended:
+		if !errors.Is(err, errReset) {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("goes on")
 	}
 }
 
@@ -327,4 +317,64 @@ func TestProbeAbandonsAnAttemptFromAnAddressThatIsGone(t *testing.T) {
 	h.k.Probe()
 	h.until("dialling anew", func() bool { return h.dialed == 2 })
 	h.up()
+}
+
+func TestAttemptsWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
+	turns, done := make(chan struct{}), make(chan struct{}, 10)
+	h := start(t, func(c *Config) {
+		c.Turn = func(ctx context.Context) (func(), error) {
+			select {
+			case <-turns:
+				return func() { done <- struct{}{} }, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+	})
+	h.until("begun", func() bool { return h.last.State == tunnelfile.Connecting })
+	h.k.Suspend() // lets go of what waits
+	h.untilState(tunnelfile.Offline)
+	h.k.Probe()
+	h.untilState(tunnelfile.Connecting)
+	if n := h.dialedNow(); n != 0 {
+		t.Fatal("an attempt out of turn")
+	}
+	turns <- struct{}{}
+	h.dials <- errReset
+	<-done
+	turns <- struct{}{}
+	h.up()
+	<-done
+}
+
+func TestRetireDrainsAndEnds(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.set(func() { h.open[first] = 1 })
+	h.k.Reconnect()
+	h.until("dialling beside", func() bool { return h.dialed == 2 }) // and hangs
+	h.k.Retire()
+	if h.k.Answers(t.Context()) != nil || first.closed() {
+		t.Fatal("closed while channels run over it")
+	}
+	h.set(func() { h.open[first] = 0 })
+	if err := <-h.ended; err != nil {
+		t.Error(err)
+	}
+	if !first.closed() || len(h.lost) != 1 {
+		t.Error("a link outlives its keeper")
+	}
+}
+
+func TestNotSettledWhileAnotherIsWanted(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	h.up()
+	h.until("settled", func() bool { return h.last.Settled })
+	h.k.Reconnect()
+	h.until("not settled", func() bool { return !h.last.Settled && h.last.State == tunnelfile.Up })
+	h.up()
+	h.until("settled", func() bool { return h.last.Settled })
 }

@@ -17,6 +17,7 @@ type Status struct {
 	UpSince    time.Time        // when the link in use stood
 	RTT        time.Duration    // last measured; 0: not known
 	Reconnects uint64           // links that stood after the first
+	Settled    bool             // the link in use has the forwards, and no other is wanted
 }
 
 // status computes what there is to say.
@@ -24,6 +25,7 @@ func (k *Keeper) status() Status {
 	s := Status{Err: k.lastErr, Reconnects: k.reconnects}
 	if h := k.link; h != nil {
 		s.Link, s.UpSince, s.RTT, s.State = h.link, h.since, k.rtt, tunnelfile.Up
+		s.Settled = h.used && !k.needs()
 		switch {
 		case !h.used && len(k.old) == 0:
 			s.State, s.Text = tunnelfile.Connecting, "logged in, the forwards follow"
@@ -63,6 +65,6 @@ func seconds(d time.Duration) time.Duration { return max(d.Round(time.Second), t
 
 // differs says whether there is something new to tell.
 func (s Status) differs(t Status) bool {
-	return s.State != t.State || s.Text != t.Text || s.Link != t.Link || s.RTT != t.RTT ||
+	return s.State != t.State || s.Text != t.Text || s.Link != t.Link || s.RTT != t.RTT || s.Settled != t.Settled ||
 		s.Reconnects != t.Reconnects || !s.NextTry.Equal(t.NextTry)
 }

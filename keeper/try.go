@@ -15,12 +15,14 @@ func (k *Keeper) startOver() {
 // pursue starts what the state of things asks for, and returns when to look again.
 func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 	wake = k.drain(now)
+	if k.retired {
+		return wake
+	}
 	if k.using == nil && k.link != nil && !k.link.used {
 		k.startUse(k.link)
 	}
-	need := k.link == nil || k.link.suspect || k.wanted
 	switch {
-	case !need:
+	case !k.needs():
 		k.abandon()
 		k.blocked, k.nextTry = false, time.Time{}
 		k.unwatch()
@@ -45,6 +47,9 @@ func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 	k.start(now)
 	return wake
 }
+
+// needs says whether a new link is to be made.
+func (k *Keeper) needs() bool { return k.link == nil || k.link.suspect || k.wanted }
 
 // errPenalty is shown while another tunnel's attempt was turned away.
 var errPenalty = errors.New("the server is turning this address away")
@@ -127,9 +132,6 @@ func (k *Keeper) failed(f Failure, err error) {
 		// A link that still works is kept while a new one, which a person or a changed
 		// file asked for, does not stand.
 		k.blocked = true
-		if k.c.GiveUp && k.link == nil {
-			k.stop = err
-		}
 		k.watchMending()
 		return
 	case f.Class == TurnedAway:

@@ -71,7 +71,7 @@ func init() {
 		spanKey("HoldTimeout", 0, func(t *Tunnel) *time.Duration { return &t.HoldTimeout }),
 		numberKey("MaxHeld", 0, 1<<16, func(t *Tunnel) *int { return &t.MaxHeld }),
 		wordKey("AllowUsers", func(t *Tunnel) *string { return &t.AllowUsers }, "any", "self"),
-		connectionsKey(),
+		numberKey("Connections", 1, 16, func(t *Tunnel) *int { return &t.Connections }),
 		spanKey("GateTime", 0, func(t *Tunnel) *time.Duration { return &t.GateTime }),
 		retryMaxKey(),
 		wordKey("Transport", func(t *Tunnel) *Transport { return &t.Transport }, TransportAuto, TransportNative, TransportOpenSSH),
@@ -209,23 +209,6 @@ func numberKey(name string, lowest, highest int, at func(*Tunnel) *int) tunnelKe
 		format: func(t Tunnel) []string { return unless(isDefault(t, at), strconv.Itoa(*at(&t))) },
 		word:   func(t Tunnel) string { return strconv.Itoa(*at(&t)) },
 	}
-}
-
-// connectionsKey has room for pooled connections, and refuses what nothing stands behind yet.
-func connectionsKey() tunnelKey {
-	key := numberKey("Connections", 1, 64, func(t *Tunnel) *int { return &t.Connections })
-	setNumber := key.set
-	key.set = func(t *Tunnel, value string, at Setting) string {
-		if why := setNumber(t, value, at); why != "" {
-			return why
-		}
-		if t.Connections != 1 {
-			t.Connections = 1
-			return "more than one connection is not built yet"
-		}
-		return ""
-	}
-	return key
 }
 
 func boolKey(name string, at func(*Tunnel) *bool) tunnelKey {

@@ -19,13 +19,17 @@ type Report struct {
 	HostKey    string          `json:"host_key,omitempty"` // type and SHA-256 fingerprint
 	Forwards   []ForwardReport `json:"forwards"`
 
-	RTT           time.Duration `json:"rtt_ns"` // last measured round trip; 0 unknown
-	Reconnects    uint64        `json:"reconnects"`
-	ChannelsOpen  int64         `json:"channels_open"`
-	ChannelsTotal uint64        `json:"channels_total"`
-	Held          int64         `json:"held"`           // local connections that wait for the link
-	BytesSent     uint64        `json:"bytes_sent"`     // into the tunnel, from this side to the server
-	BytesReceived uint64        `json:"bytes_received"` // out of it
+	RTT        time.Duration `json:"rtt_ns"` // last measured round trip; 0 unknown
+	Reconnects uint64        `json:"reconnects"`
+
+	Connections       int `json:"connections"` // SSH connections that are up
+	ConnectionsWanted int `json:"connections_wanted"`
+
+	ChannelsOpen  int64  `json:"channels_open"`
+	ChannelsTotal uint64 `json:"channels_total"`
+	Held          int64  `json:"held"`           // local connections that wait for the link
+	BytesSent     uint64 `json:"bytes_sent"`     // into the tunnel, from this side to the server
+	BytesReceived uint64 `json:"bytes_received"` // out of it
 }
 
 // ForwardReport is one forward's part of a Report.

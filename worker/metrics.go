@@ -34,6 +34,10 @@ func writeMetrics(out io.Writer, r tunnelfile.Report) {
 	}
 	m.Family("holdfast_reconnects", "counter", "", "SSH connections that stood after the first.")
 	m.sample("_total", r.Reconnects)
+	m.Family("holdfast_connections", "gauge", "", "SSH connections that are up.")
+	m.sample("", r.Connections)
+	m.Family("holdfast_connections_wanted", "gauge", "", "SSH connections that the tunnel's file asks for.")
+	m.sample("", r.ConnectionsWanted)
 	m.Family("holdfast_held_connections", "gauge", "", "Local connections that wait for the SSH connection.")
 	m.sample("", r.Held)
 

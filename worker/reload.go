@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/holdfast/holdfast/keeper"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -52,7 +53,8 @@ func (w *worker) apply(ctx context.Context, r reload) {
 		w.inForce.Store(&r.settings)
 		redial := !r.settings.sameLink(*old)
 		w.log.Info("the file was read again", "redial", redial)
-		w.keeper.Change(r.settings.policy(), redial)
+		w.connections(r.settings.tunnel.Connections)
+		w.pool.each(func(k *keeper.Keeper) { k.Change(r.settings.policy(), redial) })
 	}
 	if w.ready {
 		w.notify.ready(w.statusText())
@@ -66,8 +68,8 @@ func (w *worker) apply(ctx context.Context, r reload) {
 
 // statusText is what was told last.
 func (w *worker) statusText() string {
-	w.saidMu.Lock()
-	defer w.saidMu.Unlock()
+	w.toldMu.Lock()
+	defer w.toldMu.Unlock()
 	return tunnelfile.StatusText(w.state, w.text)
 }
 

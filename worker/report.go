@@ -18,13 +18,14 @@ import (
 
 // report is what the tunnel says of itself when somebody asks.
 func (w *worker) report() tunnelfile.Report {
-	s, said := w.inForce.Load(), w.keeperSaid()
-	w.saidMu.Lock()
+	s, said := w.inForce.Load(), w.pool.together()
+	w.toldMu.Lock()
 	state, text, since := w.state, w.text, w.since
-	w.saidMu.Unlock()
+	w.toldMu.Unlock()
 	r := tunnelfile.Report{
 		Name: s.tunnel.Name, State: state, Status: text, StateSince: since,
 		UpSince: said.UpSince, NextTry: said.NextTry, RTT: said.RTT, Reconnects: said.Reconnects,
+		Connections: said.well, ConnectionsWanted: said.wanted,
 		Settings: tunnelfile.SettingsHash(s.tunnel), Forwards: w.set.Report(),
 	}
 	if s.resolved != nil {
@@ -101,7 +102,7 @@ func (w *worker) handler() http.Handler {
 	mux.HandleFunc("GET /livez", func(rw http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 		defer cancel()
-		answer(rw, w.keeper.Answers(ctx))
+		answer(rw, w.pool.answers(ctx))
 	})
 	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, r *http.Request) {
 		if rep := w.report(); rep.State != tunnelfile.Up && rep.State != tunnelfile.Degraded {

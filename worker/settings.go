@@ -53,7 +53,7 @@ func (s settings) policy() keeper.Policy {
 func (s settings) forwards() forward.Config {
 	t := s.tunnel
 	c := forward.Config{
-		Forwards: t.Forwards, HoldTimeout: t.HoldTimeout, MaxHeld: t.MaxHeld, AllowUsers: t.AllowUsers, Check: t.Check,
+		Forwards: t.Forwards, Connections: t.Connections, HoldTimeout: t.HoldTimeout, MaxHeld: t.MaxHeld, AllowUsers: t.AllowUsers, Check: t.Check,
 		StreamLocalBindMask: 0o177, StreamLocalBindUnlink: true, ExitOnForwardFailure: true,
 	}
 	if r := s.resolved; r != nil {

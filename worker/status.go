@@ -10,9 +10,9 @@ import (
 )
 
 // describe is the state of the tunnel and what there is to say of it, from what the
-// keeper says of the link and the forwards of themselves. rtt is the round trip to
+// keepers say of the links and the forwards of themselves. rtt is the round trip to
 // show, 0 for none.
-func describe(s keeper.Status, forwards []tunnelfile.ForwardReport, rtt time.Duration) (tunnelfile.State, string) {
+func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration) (tunnelfile.State, string) {
 	if s.State != tunnelfile.Up {
 		return s.State, s.Text
 	}
@@ -29,12 +29,21 @@ func describe(s keeper.Status, forwards []tunnelfile.ForwardReport, rtt time.Dur
 		}
 		return tunnelfile.Degraded, text
 	}
+	if s.amiss != "" {
+		return tunnelfile.Degraded, fmt.Sprintf("%d of %d connections, %s", s.well, s.wanted, s.amiss)
+	}
 	text := fmt.Sprintf("%d forwards", len(forwards))
 	if len(forwards) == 1 {
 		text = "1 forward"
 	}
 	if waiting := count(forwards, tunnelfile.Retrying); waiting > 0 {
 		text += fmt.Sprintf(", %d of them not there yet", waiting)
+	}
+	switch {
+	case s.well < s.wanted:
+		text += fmt.Sprintf(", %d of %d connections so far", s.well, s.wanted)
+	case s.wanted > 1:
+		text += fmt.Sprintf(", %d connections", s.wanted)
 	}
 	if rtt > 0 {
 		text += ", rtt " + milliseconds(rtt)

@@ -58,9 +58,9 @@ func drainTime(t tunnelfile.Tunnel) time.Duration {
 	return defaultDrain
 }
 
-// shutDown closes the forwards, lets what is open drain, and then ends the keeper by
+// shutDown closes the forwards, lets what is open drain, and then ends the keepers by
 // the function given. cause is why the tunnel ends; nil: it was asked to.
-func (w *worker) shutDown(signals <-chan os.Signal, cause error, endKeeper func()) {
+func (w *worker) shutDown(signals <-chan os.Signal, cause error, endKeepers func()) {
 	w.stopping = true
 	limit := drainTime(w.inForce.Load().tunnel)
 	if cause == nil {
@@ -69,7 +69,7 @@ func (w *worker) shutDown(signals <-chan os.Signal, cause error, endKeeper func(
 	} else {
 		limit = 0 // there is no link, nothing can drain
 	}
-	w.keeper.Suspend()
+	w.pool.each((*keeper.Keeper).Suspend)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	done := make(chan struct{})
@@ -89,8 +89,8 @@ func (w *worker) shutDown(signals <-chan os.Signal, cause error, endKeeper func(
 	if err := w.set.Close(ctx); err != nil && cause == nil {
 		w.log.Info("connections were cut that did not end in time", "limit", limit.String())
 	}
-	endKeeper()
-	last := w.keeperSaid()
+	endKeepers()
+	last := w.pool.together().Status
 	last.State = tunnelfile.Stopping
 	w.isDown(last)
 	hooksCtx, stop := context.WithTimeout(context.Background(), hookGrace)

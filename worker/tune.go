@@ -15,13 +15,18 @@ const tidyAfter = 5 * time.Second
 // code is faster than two for it, and a lazier collector than the default one costs
 // little memory. What the environment says (GOMAXPROCS, GOGC, GOMEMLIMIT) wins.
 func Tune() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(1)
-	}
+	tuneFor(1)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(300)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(256 << 20)
+	}
+}
+
+// tuneFor sets what depends on the number of SSH connections: several keep two threads busy.
+func tuneFor(connections int) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(min(connections, 2))
 	}
 }

@@ -38,29 +38,28 @@ type worker struct {
 	notify  *notifier
 	managed bool // a service manager looks after us: a person's matter is waited for, not an end
 
-	keeper *keeper.Keeper
-	set    *forward.Set
-	hooks  *hooks
+	pool  *pool
+	set   *forward.Set
+	hooks *hooks
 
 	inForce  atomic.Pointer[settings]
 	stale    atomic.Bool // ssh_config may say something else by now
 	resolved chan settings
 	reloaded chan reload
 
-	ended chan struct{} // closed when the keeper has ended
-
 	fileChanged chan struct{} // a token: the file is not the one that was read
 
-	changed   chan struct{} // a token: look again at what keeper and forwards say
-	saidMu    sync.Mutex
-	said      keeper.Status    // last by the keeper
+	changed   chan struct{} // a token: look again at what keepers and forwards say
+	toldMu    sync.Mutex
 	state     tunnelfile.State // last told
 	text      string
 	since     time.Time // of state
-	wasUp     bool      // ExecUp ran, ExecDown is due; the keeper's goroutine has it, while it runs
+	wasUp     bool      // ExecUp ran, ExecDown is due; keepersSay has it, while keepers run
 	lastStamp atomic.Pointer[string]
+	resolving sync.Mutex // one sender to resolved
 
-	asking *asking // nil: nobody is asked
+	asking *asking        // nil: nobody is asked
+	shared *sharedAnswers // likewise
 
 	commandOn    atomic.Pointer[sshlink.Link] // RemoteCommand runs there
 	commandEnded chan commandEnd
@@ -86,13 +85,14 @@ func Run(ctx context.Context, o Options) error {
 		o: o, log: o.Log, notify: newNotifier(o.Log),
 		resolved: make(chan settings, 1), reloaded: make(chan reload, 1), changed: make(chan struct{}, 1),
 		commandEnded: make(chan commandEnd, 1),
-		ended:        make(chan struct{}), fileChanged: make(chan struct{}, 1),
-		state: tunnelfile.Connecting, since: time.Now(),
+		fileChanged:  make(chan struct{}, 1),
+		state:        tunnelfile.Connecting, since: time.Now(),
 	}
 	w.managed = w.notify.present() && !o.Once
 	if o.Ask != nil {
 		w.asking = &asking{Asker: o.Ask, changed: w.wake}
-		w.o.Ask = w.asking
+		w.shared = &sharedAnswers{asking: w.asking}
+		w.o.Ask = w.shared
 	}
 	err := w.run(ctx)
 	if err != nil {
@@ -135,25 +135,44 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	w.hooks = startHooks(w.log)
 	dir := tunnelfile.RuntimeDir(os.Getenv)
-	w.keeper = keeper.New(keeper.Config{
-		Policy: s.policy(), Courtesy: keeper.Courtesy{Dir: serversDir(dir)},
-		Dial: w.dial, Use: w.use, Lost: w.lost, Draining: w.draining, State: w.keeperSays, Fingerprint: w.fingerprint,
-		Once: w.o.Once, GiveUp: !w.managed, Log: w.log,
-	})
-	keeping, stopKeeper := context.WithCancel(context.Background())
-	defer stopKeeper()
-	kept := make(chan error, 1)
-	go func() { kept <- w.keeper.Run(keeping); close(w.ended) }()
+	keeping, stopKeepers := context.WithCancel(context.Background())
+	defer stopKeepers()
+	w.pool = newPool(keeping, func(l *line) keeper.Config { return w.keeperConfig(l, dir) }, w.keepersSay)
+	w.connections(s.tunnel.Connections)
 	stopReports := w.serveReports(dir, s.tunnel.Name)
 	defer stopReports()
 
-	err = w.loop(ctx, signals, kept, watchdog)
-	w.shutDown(signals, err, func() { stopKeeper(); <-w.ended })
+	err = w.loop(ctx, signals, watchdog)
+	w.shutDown(signals, err, func() { stopKeepers(); w.pool.running.Wait() })
 	return err
 }
 
+// keeperConfig is what the keeper of one connection works with.
+func (w *worker) keeperConfig(l *line, dir string) keeper.Config {
+	log := w.log
+	if l.place > 0 {
+		log = log.With("connection", l.place+1)
+	}
+	return keeper.Config{
+		Policy: w.inForce.Load().policy(), Courtesy: keeper.Courtesy{Dir: serversDir(dir)},
+		Dial: w.dial,
+		Use: func(ctx context.Context, link keeper.Link) error {
+			return w.set.Use(ctx, l.place, link.(*sshlink.Link))
+		},
+		Lost: w.lost, Draining: w.draining, Fingerprint: w.fingerprint,
+		Once: w.o.Once, Log: log,
+	}
+}
+
+// connections puts another number of them in force; the forwards know it already.
+func (w *worker) connections(n int) {
+	tuneFor(n)
+	w.pool.resize(n)
+	w.wake()
+}
+
 // loop is the worker's life: it ends with nil when the tunnel is to end well.
-func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, kept <-chan error, watchdog time.Duration) error {
+func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, watchdog time.Duration) error {
 	var alive <-chan time.Time
 	if watchdog > 0 {
 		ticker := time.NewTicker(watchdog / 2)
@@ -177,7 +196,7 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, kept <-chan
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-kept:
+		case err := <-w.pool.ended:
 			return err
 		case s := <-signals:
 			if s == syscall.SIGTERM || s == syscall.SIGINT {
@@ -192,8 +211,11 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, kept <-chan
 		case <-w.fileChanged:
 			w.reload(ctx)
 		case <-w.changed:
+			if all := w.pool.together(); all.State == tunnelfile.Blocked && !w.managed {
+				return all.Err
+			}
 			w.tell()
-			if s := w.keeperSaid(); s.State == tunnelfile.Up {
+			if s := w.pool.first(); s.State == tunnelfile.Up {
 				w.runCommand(ctx, s.Link.(*sshlink.Link))
 			}
 		case end := <-w.commandEnded:
@@ -220,20 +242,20 @@ func (w *worker) handle(ctx context.Context, s os.Signal) {
 		w.reload(ctx)
 	case syscall.SIGUSR1:
 		w.stale.Store(true) // a Match exec may depend on the network
-		w.keeper.Probe()
+		w.pool.each((*keeper.Keeper).Probe)
 	case syscall.SIGUSR2:
-		w.keeper.Suspend()
+		w.pool.each((*keeper.Keeper).Suspend)
 	case SignalReconnect:
 		w.stale.Store(true)
-		w.keeper.Reconnect()
+		w.pool.each((*keeper.Keeper).Reconnect)
 	}
 }
 
-// proveLife tells the watchdog that this loop, the keeper's and the forwards all answer.
+// proveLife tells the watchdog that this loop, the keepers' and the forwards all answer.
 func (w *worker) proveLife(ctx context.Context, interval time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, interval/4)
 	defer cancel()
-	if err := w.keeper.Answers(ctx); err != nil {
+	if err := w.pool.answers(ctx); err != nil {
 		w.log.Error("the keeper does not answer", "error", err)
 		return
 	}
@@ -271,14 +293,19 @@ func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
 			return nil, fresh.err
 		}
 		s = fresh
+		w.resolving.Lock()
 		select {
 		case <-w.resolved: // the one before was not looked at
 		default:
 		}
 		w.resolved <- s
+		w.resolving.Unlock()
 	}
 	link, err := s.resolved.Dial(ctx)
 	if err != nil {
+		if keeper.Classify(err) == keeper.Denied {
+			w.shared.wrong()
+		}
 		return nil, err
 	}
 	return link, nil
@@ -296,19 +323,15 @@ func (w *worker) adopt(s settings) {
 	}
 	w.inForce.Store(&s)
 	if s.policy() != old.policy() {
-		w.keeper.Change(s.policy(), false)
+		w.pool.each(func(k *keeper.Keeper) { k.Change(s.policy(), false) })
 	}
-}
-
-func (w *worker) use(ctx context.Context, l keeper.Link) error {
-	return w.set.Use(ctx, l.(*sshlink.Link))
 }
 
 func (w *worker) lost(l keeper.Link, why error) { w.set.Lost(l.(*sshlink.Link)) }
 
 // draining is how much still runs over a replaced link, RemoteCommand included.
 func (w *worker) draining(l keeper.Link) int {
-	n := w.set.Draining(l.(*sshlink.Link))
+	n := w.set.Load(l.(*sshlink.Link))
 	if w.commandOn.Load() == l.(*sshlink.Link) {
 		n++
 	}
@@ -323,18 +346,16 @@ func (w *worker) wake() {
 	}
 }
 
-// keeperSays is called by the keeper, in its goroutine, with each change.
-func (w *worker) keeperSays(s keeper.Status) {
-	w.saidMu.Lock()
-	w.said = s
-	w.saidMu.Unlock()
+// keepersSay is called with each change of what the keepers say together.
+func (w *worker) keepersSay(all together) {
 	switch {
-	case s.State == tunnelfile.Up && !w.wasUp:
+	case all.State == tunnelfile.Up && !w.wasUp:
 		w.wasUp = true
-		w.runHooks("ExecUp", s)
-	case s.Link == nil:
-		w.isDown(s)
+		w.runHooks("ExecUp", all.Status)
+	case all.Link == nil:
+		w.isDown(all.Status)
 	}
+	w.shared.keep(all.well < all.wanted && all.wanted > 1)
 	w.wake()
 }
 
@@ -365,22 +386,15 @@ func (w *worker) runHooks(event string, s keeper.Status) {
 	w.hooks.add(run)
 }
 
-// keeperSaid is the keeper's last word.
-func (w *worker) keeperSaid() keeper.Status {
-	w.saidMu.Lock()
-	defer w.saidMu.Unlock()
-	return w.said
-}
-
 // tell computes the state and tells it, if it is another.
 func (w *worker) tell() {
-	said, forwards := w.keeperSaid(), w.set.Report()
+	said, forwards := w.pool.together(), w.set.Report()
 	if said.State == "" {
 		return // the keeper has not begun
 	}
 	w.rtt = steady(w.rtt, said.RTT)
 	state, text := describe(said, forwards, w.rtt)
-	for _, note := range []string{transportNote(said), w.asking.note(), w.note, w.commandNote} {
+	for _, note := range []string{transportNote(said.Status), w.asking.note(), w.note, w.commandNote} {
 		if note != "" {
 			text += " (" + note + ")"
 		}
@@ -397,17 +411,17 @@ func (w *worker) tell() {
 	if w.stopping {
 		state, text = tunnelfile.Stopping, ""
 	}
-	w.saidMu.Lock()
+	w.toldMu.Lock()
 	same, sameState := state == w.state && text == w.text, state == w.state
 	if !sameState {
 		w.since = time.Now()
 	}
 	w.state, w.text = state, text
-	w.saidMu.Unlock()
+	w.toldMu.Unlock()
 
 	status := tunnelfile.StatusText(state, text)
 	switch {
-	case !w.ready && allUp(said, forwards):
+	case !w.ready && allUp(said.Status, forwards):
 		w.ready = true
 		w.notify.ready(status)
 	case !same:

@@ -30,7 +30,7 @@ func TestCommandLine(t *testing.T) {
 		{"check, all problems", bad, []string{"--check", "FILE"}, 78, nil, []string{":2: LocalForward", ":3: Destinaton", "Destination?", ":4: RetryMax"}},
 		{"a file that does not parse", bad, []string{"FILE"}, 78, nil, []string{":2: LocalForward"}},
 		{"what ssh does not know", good + "[SSH]\nCiphers=none-such\n", []string{"--check", "FILE"}, 78, nil, []string{"Ciphers", "none-such"}},
-		{"not built", good + "Connections=4\n", []string{"--check", "FILE"}, 78, nil, []string{"Connections: more than one connection is not built yet"}},
+		{"too many connections", good + "Connections=17\n", []string{"--check", "FILE"}, 78, nil, []string{`Connections: "17" is not a number from 1 to 16`}},
 		{"print-config", good + "[SSH]\nPort=2222\n", []string{"--print-config", "FILE"}, 0,
 			[]string{"Destination", "example.com", "Port", "2222", "t.tunnel:5", "LocalForward", "1234 localhost:1", "RetryMax", "1min", "ServerAliveInterval", "10", "Holdfast's default", "transport: native", "--all shows them"}, nil},
 		{"print-config --all", good, []string{"--print-config", "--all", "FILE"}, 0, []string{"VisualHostKey", "not about tunnels"}, nil},

@@ -1,0 +1,107 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// linkOf is a link that is nothing but there.
+type linkOf struct{ keeper.Link }
+
+func TestJoin(t *testing.T) {
+	reset := errors.New("connection reset by peer")
+	a, b, at := linkOf{}, linkOf{}, time.Unix(1000, 0)
+	up := keeper.Status{State: tunnelfile.Up, Link: &a, UpSince: at.Add(time.Minute), RTT: time.Millisecond, Reconnects: 2}
+	older := keeper.Status{State: tunnelfile.Up, Link: &b, UpSince: at, Reconnects: 1}
+	starting := keeper.Status{State: tunnelfile.Connecting, Text: "host:22"}
+	again := keeper.Status{State: tunnelfile.Connecting, Text: "host:22", Err: reset}
+	waits := keeper.Status{State: tunnelfile.Retrying, Text: "in 8s, connection reset by peer", Err: reset, NextTry: at}
+	silent := keeper.Status{State: tunnelfile.Degraded, Text: "the server does not answer, connecting anew", Link: &a, UpSince: at}
+	blocked := keeper.Status{State: tunnelfile.Blocked, Text: "needs a password", Err: errors.New("needs a password")}
+	offline := keeper.Status{State: tunnelfile.Offline, Text: "no network"}
+	kept := keeper.Status{State: tunnelfile.Offline, Text: "no network, the connection is kept in case it comes back soon", Link: &a, UpSince: at}
+	type all = []keeper.Status
+	for _, c := range []struct {
+		what string
+		all  all
+		well int
+		link keeper.Link
+		want string // with one forward that is well
+	}{
+		{"one, as it is", all{up}, 1, &a, "up: 1 forward"},
+		{"one that waits", all{waits}, 0, nil, "retrying: in 8s, connection reset by peer"},
+		{"all up", all{up, older, up}, 3, &a, "up: 1 forward, 3 connections"},
+		{"the others follow", all{up, starting, starting}, 1, &a, "up: 1 forward, 1 of 3 connections so far"},
+		{"nothing heard of one", all{up, {}}, 1, &a, "up: 1 forward, 1 of 2 connections so far"},
+		{"one lost", all{up, again, up}, 2, &a, "degraded: 2 of 3 connections, connection reset by peer"},
+		{"the first lost", all{waits, older, up}, 2, &b, "degraded: 2 of 3 connections, in 8s, connection reset by peer"},
+		{"one silent", all{older, silent}, 1, &b, "degraded: 1 of 2 connections, the server does not answer, connecting anew"},
+		{"the first silent", all{silent, older}, 1, &b, "degraded: 1 of 2 connections, the server does not answer, connecting anew"},
+		{"all silent", all{silent, silent}, 0, &a, "degraded: the server does not answer, connecting anew"},
+		{"one blocked", all{up, blocked, starting}, 1, &a, "degraded: 1 of 3 connections, needs a password"},
+		{"the first blocked, and none up", all{blocked, waits}, 0, nil, "blocked: needs a password"},
+		{"all lost", all{waits, again}, 0, nil, "retrying: in 8s, connection reset by peer"},
+		{"no network", all{offline, offline}, 0, nil, "offline: no network"},
+		{"no network, one kept", all{offline, kept}, 0, &a, "offline: no network, the connection is kept in case it comes back soon"},
+	} {
+		j := join(c.all)
+		got := tunnelfile.StatusText(describe(j, []tunnelfile.ForwardReport{{State: tunnelfile.Up}}, 0))
+		if got != c.want || j.well != c.well || j.wanted != len(c.all) || j.Link != c.link {
+			t.Errorf("%s: %q, %d of %d well", c.what, got, j.well, j.wanted)
+		}
+	}
+	j := join(all{up, waits, older})
+	if !j.UpSince.Equal(at) || j.Reconnects != 3 || j.RTT != time.Millisecond || !j.NextTry.Equal(at) || j.Err != reset {
+		t.Errorf("summed up to %+v", j)
+	}
+}
+
+func TestSharedAnswers(t *testing.T) {
+	ctx, asked := t.Context(), 0
+	a := &sharedAnswers{asking: &asking{Asker: askFunc(func(q sshlink.Question) ([]byte, error) {
+		asked++
+		return []byte{byte('0' + asked)}, nil
+	}), changed: func() {}}}
+	pass := sshlink.Question{Kind: sshlink.KindPassphrase, Subject: "id", Prompt: "Passphrase: "}
+	wrong := pass
+	wrong.Again = true
+	for _, c := range []struct {
+		what   string
+		before func()
+		q      sshlink.Question
+		want   string
+	}{
+		{"one connection", func() {}, pass, "1"},
+		{"asked again", func() {}, pass, "2"},
+		{"several", func() { a.keep(true) }, pass, "3"},
+		{"the second", func() {}, pass, "3"},
+		{"it was wrong", func() {}, wrong, "4"},
+		{"the third", func() { a.keep(true) }, pass, "4"},
+		{"another key", func() {}, sshlink.Question{Kind: sshlink.KindPassphrase, Subject: "other"}, "5"},
+		{"a code, good for one login", func() {}, sshlink.Question{Kind: sshlink.KindInteractive, Prompt: "Code: "}, "6"},
+		{"and the next", func() {}, sshlink.Question{Kind: sshlink.KindInteractive, Prompt: "Code: "}, "7"},
+		{"a login was refused", a.wrong, pass, "8"},
+		{"all connections stand", func() { a.keep(false) }, pass, "9"},
+	} {
+		c.before()
+		if got, err := a.Ask(ctx, c.q); err != nil || string(got) != c.want {
+			t.Errorf("%s: answered %q, %v, want %q", c.what, got, err, c.want)
+		}
+	}
+	if len(a.answers) != 0 {
+		t.Error("answers are kept that no connection needs")
+	}
+}
+
+// askFunc is an Asker that answers as it says.
+type askFunc func(sshlink.Question) ([]byte, error)
+
+func (f askFunc) Ask(_ context.Context, q sshlink.Question) ([]byte, error) { return f(q) }
+
+func (f askFunc) Confirm(context.Context, sshlink.Question) (bool, error) { return false, nil }
