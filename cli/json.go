@@ -73,12 +73,16 @@ type statisticsJSON struct {
 	Held          int64   `json:"held"`
 	RoundTrip     float64 `json:"round_trip"`
 	Reconnects    uint64  `json:"reconnects"`
-	UpTime        float64 `json:"up_time"`
-	Transport     string  `json:"transport"`
-	Peer          string  `json:"peer"`
-	KeyExchange   string  `json:"key_exchange"`
-	Cipher        string  `json:"cipher"`
-	HostKey       string  `json:"host_key"`
+
+	Connections       uint64 `json:"connections"`
+	ConnectionsWanted uint64 `json:"connections_wanted"`
+
+	UpTime      float64 `json:"up_time"`
+	Transport   string  `json:"transport"`
+	Peer        string  `json:"peer"`
+	KeyExchange string  `json:"key_exchange"`
+	Cipher      string  `json:"cipher"`
+	HostKey     string  `json:"host_key"`
 }
 
 type changeJSON struct {
@@ -275,6 +279,7 @@ func timeAsJSON(t time.Time) *time.Time {
 func statisticsAsJSON(s dbusapi.Statistics) *statisticsJSON {
 	return &statisticsJSON{
 		s.BytesSent, s.BytesReceived, s.ChannelsOpen, s.ChannelsTotal, s.Held, s.RoundTripTime.Seconds(), s.Reconnects,
+		s.Connections, s.ConnectionsWanted,
 		s.UpTime.Seconds(), s.Transport, s.Peer, s.KeyExchange, s.Cipher, s.HostKey,
 	}
 }

@@ -240,6 +240,9 @@ func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) table {
 		row("Traffic:", fmt.Sprintf("%s sent, %s received; channels: %d open, %d in all, %d waiting",
 			size(s.BytesSent), size(s.BytesReceived), s.ChannelsOpen, s.ChannelsTotal, s.Held), "")
 		link := count(s.Reconnects, "reconnect")
+		if s.ConnectionsWanted > 1 {
+			link = fmt.Sprintf("%d of %d connections, %s", s.Connections, s.ConnectionsWanted, link)
+		}
 		if rtt := roundTrip(s.RoundTripTime); rtt != "" {
 			link = "round trip " + rtt + ", " + link
 		}

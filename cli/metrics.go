@@ -106,6 +106,10 @@ func writeMetrics(out io.Writer, global dbusapi.Global, tunnels []dbusapi.Tunnel
 	})
 	m.Family("holdfast_reconnects", "counter", "", "SSH connections that stood after the first.")
 	eachCounted(func(s dbusapi.Statistics, name string) { m.Sample("_total", s.Reconnects, name) })
+	m.Family("holdfast_connections", "gauge", "", "SSH connections that are up.")
+	eachCounted(func(s dbusapi.Statistics, name string) { m.Sample("", s.Connections, name) })
+	m.Family("holdfast_connections_wanted", "gauge", "", "SSH connections that the tunnel's file asks for.")
+	eachCounted(func(s dbusapi.Statistics, name string) { m.Sample("", s.ConnectionsWanted, name) })
 	m.Family("holdfast_held_connections", "gauge", "", "Local connections that wait for the SSH connection.")
 	eachCounted(func(s dbusapi.Statistics, name string) { m.Sample("", s.Held, name) })
 

@@ -24,7 +24,7 @@ func TestWriteMetrics(t *testing.T) {
 		}},
 	}
 	counted := map[string]dbusapi.Statistics{"web": {
-		RoundTripTime: 12 * time.Millisecond, Reconnects: 3, Held: 4,
+		RoundTripTime: 12 * time.Millisecond, Reconnects: 3, Connections: 2, ConnectionsWanted: 5, Held: 4,
 		Forwards: []dbusapi.ForwardStatistics{
 			{Kind: "LocalForward", Listen: odd, Target: "t:1", ChannelsOpen: 1, ChannelsTotal: 1 << 60, BytesSent: 1234567890123, BytesReceived: 5},
 			{Kind: "RemoteForward", Listen: "l:2", Target: "t:2"},
@@ -48,6 +48,8 @@ func TestWriteMetrics(t *testing.T) {
 		{"holdfast_up_since_seconds", 1767323045.5, []string{"tunnel=web"}},
 		{"holdfast_round_trip_seconds", 0.012, []string{"tunnel=web"}},
 		{"holdfast_reconnects", 3, []string{"tunnel=web"}},
+		{"holdfast_connections", 2, []string{"tunnel=web"}},
+		{"holdfast_connections_wanted", 5, []string{"tunnel=web"}},
 		{"holdfast_held_connections", 4, []string{"tunnel=web"}},
 		{"holdfast_forward_up", 1, []string{"tunnel=web", "kind=LocalForward", "listen=" + odd, "target=t:1"}},
 		{"holdfast_forward_up", 0, []string{"tunnel=web", "kind=RemoteForward"}},

@@ -97,13 +97,17 @@ func statistics(r tunnelfile.Report, now time.Time) map[string]dbus.Variant {
 		"Held":          r.Held,
 		"RoundTripTime": uint64(max(r.RTT, 0).Microseconds()),
 		"Reconnects":    r.Reconnects,
-		"UpTime":        uint64(up.Microseconds()),
-		"Transport":     string(r.Transport),
-		"Peer":          r.Peer,
-		"KeyExchange":   r.Kex,
-		"Cipher":        r.Cipher,
-		"HostKey":       r.HostKey,
-		"Forwards":      forwardCounts(r.Forwards),
+
+		"Connections":       uint64(max(r.Connections, 0)),
+		"ConnectionsWanted": uint64(max(r.ConnectionsWanted, 0)),
+
+		"UpTime":      uint64(up.Microseconds()),
+		"Transport":   string(r.Transport),
+		"Peer":        r.Peer,
+		"KeyExchange": r.Kex,
+		"Cipher":      r.Cipher,
+		"HostKey":     r.HostKey,
+		"Forwards":    forwardCounts(r.Forwards),
 	})
 }
 
@@ -115,6 +119,8 @@ type Statistics struct {
 	Held                     int64 // local connections that wait for the SSH connection
 	RoundTripTime            time.Duration
 	Reconnects               uint64
+	Connections              uint64 // SSH connections that are up
+	ConnectionsWanted        uint64
 	UpTime                   time.Duration
 	Transport                string // native or openssh
 	Peer                     string
@@ -156,6 +162,8 @@ func statisticsOf(from map[string]dbus.Variant) (Statistics, error) {
 	store(&r, "Held", &s.Held)
 	store(&r, "RoundTripTime", &rtt)
 	store(&r, "Reconnects", &s.Reconnects)
+	store(&r, "Connections", &s.Connections)
+	store(&r, "ConnectionsWanted", &s.ConnectionsWanted)
 	store(&r, "UpTime", &up)
 	store(&r, "Transport", &s.Transport)
 	store(&r, "Peer", &s.Peer)

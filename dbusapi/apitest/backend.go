@@ -315,7 +315,7 @@ func (b *Backend) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 	}
 	return tunnelfile.Report{
 		Name: name, State: t.State, Forwards: counted, UpSince: time.Now().Add(-90 * time.Minute), RTT: 12 * time.Millisecond,
-		BytesSent: 1536, BytesReceived: 104857600, ChannelsOpen: 2, ChannelsTotal: 17, Reconnects: 1,
+		BytesSent: 1536, BytesReceived: 104857600, ChannelsOpen: 2, ChannelsTotal: 17, Reconnects: 1, Connections: 1, ConnectionsWanted: 1,
 		Transport: tunnelfile.TransportNative, Peer: "198.51.100.2:22",
 		Kex: "mlkem768x25519-sha256", Cipher: "aes128-gcm@openssh.com", HostKey: "ssh-ed25519 SHA256:abc",
 	}, nil
