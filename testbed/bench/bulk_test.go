@@ -112,6 +112,7 @@ var bulkPrograms = []program{
 	{name: "ssh -L, aes128-gcm", command: ssh("Ciphers=aes128-gcm@openssh.com")},
 	{name: "autossh", command: autossh},
 	{name: "holdfast", command: holdfast},
+	{name: "holdfast, 4 connections", command: holdfast4},
 }
 
 // Throughput over one long-lived tunnel each, loopback, no delay.
@@ -145,4 +146,34 @@ func TestBulk(t *testing.T) {
 	}
 	speed.print()
 	cost.print()
+}
+
+// Throughput of several streams over one connection and over four, 40 ms away. Nothing is
+// lost on the way, and it is as wide as the machine is fast.
+func TestBulkFarAway(t *testing.T) {
+	server := testbed.StartServer(t, testbed.ServerOptions{})
+	proxy := testbed.NewProxy(t, server.Addr)
+	proxy.SetDelay(20 * time.Millisecond)
+	w := way{server: server, host: proxy.Addr, target: target(t)}
+	var all []*running
+	for _, p := range []program{
+		{name: "holdfast", command: holdfast},
+		{name: "holdfast, 4 connections", command: holdfast4},
+	} {
+		all = append(all, start(t, p, w))
+	}
+	columns := []string{"down 1", "down 8", "up 1", "up 8"}
+	speed := newResults(fmt.Sprintf("Bulk, 40 ms away, MiB/s (ratio to one connection); %d MiB, medians of %d", *size, *rounds), columns...)
+	for range *rounds {
+		for _, column := range columns {
+			direction, streams := byte(download), int(column[len(column)-1]-'0')
+			if column[0] == 'u' {
+				direction = upload
+			}
+			for _, r := range all {
+				speed.add(column, r.name, bulk(t, r.local, direction, streams, *size<<20))
+			}
+		}
+	}
+	speed.print()
 }

@@ -83,9 +83,14 @@ func autossh(t *testing.T, w way) *exec.Cmd {
 	return cmd
 }
 
-func holdfast(t *testing.T, w way) *exec.Cmd {
+func holdfast(t *testing.T, w way) *exec.Cmd { return holdfastOver(t, w, 1) }
+
+// holdfast4 keeps four SSH connections.
+func holdfast4(t *testing.T, w way) *exec.Cmd { return holdfastOver(t, w, 4) }
+
+func holdfastOver(t *testing.T, w way, connections int) *exec.Cmd {
 	var text strings.Builder
-	fmt.Fprintf(&text, "[Tunnel]\nDestination=127.0.0.1\nLocalForward=%s %s\nDynamicForward=%s\n[SSH]\n", w.local, w.target, w.socks)
+	fmt.Fprintf(&text, "[Tunnel]\nDestination=127.0.0.1\nLocalForward=%s %s\nDynamicForward=%s\nConnections=%d\n[SSH]\n", w.local, w.target, w.socks, connections)
 	for _, o := range w.options() {
 		fmt.Fprintln(&text, o)
 	}
