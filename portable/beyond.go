@@ -46,6 +46,10 @@ func cannot(t tunnelfile.Tunnel, key string, format Format) string {
 		if t.AllowUsers != "any" {
 			return "every user of this machine can connect to its ports"
 		}
+	case "Connections":
+		if t.Connections > 1 {
+			return "there is one SSH connection, and all ends with it"
+		}
 	case "GateTime", "RetryMax":
 		return map[Format]string{
 			SSH:     "ssh ends when the link is lost, and does not try again",

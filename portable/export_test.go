@@ -40,7 +40,7 @@ func TestNotes(t *testing.T) {
 	const lowest = "[Tunnel]\nDestination=h\nDynamicForward=1\n"
 	beyondAll := []string{
 		"Start=on-demand", "IdleTimeout=1min", "HoldTimeout=5s", "MaxHeld=3", "AllowUsers=self", "GateTime=5s", "RetryMax=5s", "Transport=native",
-		"ExecUp=/bin/true", "ExecDown=/bin/true", "Check=connect", "Metered=no", "OnlyOn=home", "NeverOn=work",
+		"ExecUp=/bin/true", "ExecDown=/bin/true", "Check=connect", "Metered=no", "OnlyOn=home", "NeverOn=work", "Connections=2",
 	}
 	noted := func(text string, format Format) []string {
 		_, notes := Export(parsed(t, text), format, Around{})
@@ -50,7 +50,7 @@ func TestNotes(t *testing.T) {
 		if notes := noted(lowest, format); len(notes) > 0 {
 			t.Errorf("%s: %q", format, notes)
 		}
-		if notes := noted(lowest+"Start=manual\nTransport=openssh\nMetered=yes\nCheck=none\nAllowUsers=any\n", format); len(notes) > 0 {
+		if notes := noted(lowest+"Start=manual\nTransport=openssh\nMetered=yes\nCheck=none\nAllowUsers=any\nConnections=1\n", format); len(notes) > 0 {
 			t.Errorf("%s: %q", format, notes)
 		}
 		for _, line := range beyondAll {
@@ -62,7 +62,7 @@ func TestNotes(t *testing.T) {
 	}
 	for _, key := range tunnelfile.Keys() {
 		known := slices.ContainsFunc(beyondAll, func(line string) bool { return strings.HasPrefix(line, key+"=") })
-		if !known && !slices.Contains([]string{"Description", "Destination", "LocalForward", "RemoteForward", "DynamicForward", "Connections"}, key) {
+		if !known && !slices.Contains([]string{"Description", "Destination", "LocalForward", "RemoteForward", "DynamicForward"}, key) {
 			t.Errorf("%s=: what do ssh, autossh and systemd make of it?", key)
 		}
 	}
