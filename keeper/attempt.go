@@ -63,6 +63,7 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience ti
 			return nil, func() {}, Failure{}, err
 		}
 		defer done()
+		context.AfterFunc(ctx, done) // one that was abandoned keeps nobody waiting, however long it takes to end
 	}
 	release, err = server.Enter(ctx)
 	if err != nil {

@@ -23,8 +23,8 @@ type Config struct {
 	State       func(s Status)                          // something changed
 	Fingerprint func() string                           // of all that may mend a blocked tunnel; called from a goroutine of its own; may be nil
 
-	// Turn waits until an attempt may begin, and is told by done that it has ended; from a
-	// goroutine of its own. It may be nil.
+	// Turn waits until an attempt may begin, and is told by done, once or more often, that it
+	// has ended; from goroutines of their own. It may be nil.
 	Turn func(ctx context.Context) (done func(), err error)
 
 	Once bool // Run ends with the first failed attempt or lost link

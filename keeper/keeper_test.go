@@ -348,6 +348,26 @@ func TestAttemptsWaitForTheirTurn(t *testing.T) {
 	<-done
 }
 
+func TestAbandonedAttemptKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	done, hung := make(chan struct{}, 10), make(chan struct{})
+	defer close(hung)
+	h := start(t, func(c *Config) {
+		c.Turn = func(context.Context) (func(), error) { return func() { done <- struct{}{} }, nil }
+		c.Dial = func(context.Context) (Link, error) {
+			<-hung // whatever it is told
+			return nil, errReset
+		}
+	})
+	h.untilState(tunnelfile.Connecting)
+	h.k.Suspend()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Error("its turn lasts")
+	}
+}
+
 func TestRetireDrainsAndEnds(t *testing.T) {
 	t.Parallel()
 	h := start(t, nil)

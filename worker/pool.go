@@ -68,19 +68,19 @@ func (p *pool) resize(n int) {
 	}
 }
 
-// turn waits until an attempt of l may begin, and is told by done that it has ended.
+// turn is [keeper.Config.Turn] of l's keeper.
 func (p *pool) turn(ctx context.Context, l *line) (done func(), err error) {
 	for {
 		p.mu.Lock()
 		if p.isNext(l) {
 			p.trying = l
 			p.mu.Unlock()
-			return func() {
+			return sync.OnceFunc(func() {
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				p.trying = nil
 				p.lookAgain()
-			}, nil
+			}), nil
 		}
 		if p.waiting == nil {
 			p.waiting = make(chan struct{})
