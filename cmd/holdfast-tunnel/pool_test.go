@@ -274,8 +274,18 @@ func TestHooksOfSeveral(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newProgram(t, fileFor(s, "Connections=3", "GateTime=0", "ExecUp="+script+" up", "ExecDown="+script+" down", "SSH:RemoteCommand=echo begun; sleep 1000"))
+	begun := func(times int) {
+		t.Helper()
+		testbed.WaitFor(t, 10*time.Second, func() error {
+			if got := strings.Count(p.Log(), "begun"); got != times {
+				return fmt.Errorf("RemoteCommand has begun %d times, want %d", got, times)
+			}
+			return nil
+		})
+	}
 	p.Start()
 	p.UntilPooled(3)
+	begun(1)
 	s.KillSession(syscall.SIGKILL)
 	p.Until("back", func(r tunnelfile.Report) bool { return r.Connections == 3 && r.Reconnects == 1 })
 	happened := func(want string) {
@@ -288,19 +298,14 @@ func TestHooksOfSeveral(t *testing.T) {
 		})
 	}
 	happened("up\n")
+	begun(2) // on the first connection, and it was the oldest that was killed
 	s.Stop()
 	happened("up\ndown\n")
 	s.Start()
 	p.Signal(syscall.SIGUSR1)
 	p.UntilPooled(3)
 	happened("up\ndown\nup\n")
-	// On the first connection, and it was the oldest that was killed.
-	testbed.WaitFor(t, 10*time.Second, func() error {
-		if got := strings.Count(p.Log(), "begun"); got != 3 {
-			return fmt.Errorf("RemoteCommand has begun %d times, want 3", got)
-		}
-		return nil
-	})
+	begun(3)
 	p.Signal(syscall.SIGTERM)
 	p.Ends(0)
 	happened("up\ndown\nup\ndown\n")
