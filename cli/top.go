@@ -31,30 +31,17 @@ func (s *session) top(args []string) error {
 	case *times < 0:
 		return misuseError{message: fmt.Sprintf("-n %d: how often?", *times)}
 	}
-	client, err := s.daemon()
+	w, err := s.watch(names)
 	if err != nil {
 		return err
 	}
-	snapshots, err := client.Watch(s.ctx)
-	if err != nil {
-		return err
-	}
-	first := <-snapshots
-	if !first.Running {
-		return s.interruptedOr(first.Err)
-	}
-	ctx, cancel := s.call()
-	defer cancel()
-	if _, err := named(ctx, client, first.Tunnels, first.Global.Problems, names); err != nil {
-		return err
-	}
-	t := top{session: s, client: client, names: names, delay: delay, left: *times, screen: s.out.screen && !s.json}
+	t := top{session: s, client: w.client, names: names, delay: delay, left: *times, screen: s.out.screen && !s.json}
 	t.view = topView{flows: make(map[string]*flow), sparks: s.out.terminal}
 	if t.left == 0 && (s.json || !s.out.terminal) {
 		t.left = 1
 	}
-	t.view.hear(first, names)
-	err = t.run(snapshots)
+	t.view.hear(w.first, names)
+	err = t.run(w.snapshots)
 	if err == nil && t.screen && t.over { // the screen went with what was on it
 		s.out.rows(t.view.table(t.view.sorted(), s.out.width))
 	}

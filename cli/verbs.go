@@ -96,24 +96,11 @@ func (s *session) act(args []string, a action) error {
 	case len(patterns) > 0 && *all:
 		return misuseError{message: "--all or names, not both"}
 	}
-	client, err := s.daemon()
+	watched, err := s.watch(patterns)
 	if err != nil {
 		return err
 	}
-	snapshots, err := client.Watch(s.ctx)
-	if err != nil {
-		return err
-	}
-	first := <-snapshots
-	if !first.Running {
-		return s.interruptedOr(first.Err)
-	}
-	ctx, cancel := s.call()
-	defer cancel()
-	before, err := named(ctx, client, first.Tunnels, first.Global.Problems, patterns)
-	if err != nil {
-		return err
-	}
+	client, first, before := watched.client, watched.first, watched.named
 	if len(before) == 0 {
 		s.out.note("No tunnels yet.")
 		return nil
@@ -126,6 +113,8 @@ func (s *session) act(args []string, a action) error {
 	agent, stopAsking := s.answerPrompts(client)
 	stopAsking = sync.OnceFunc(stopAsking)
 	defer stopAsking()
+	ctx, cancel := s.call()
+	defer cancel()
 	start := time.Now()
 	// What is under way still is waited for below.
 	if err := a.call(client)(ctx, patterns...); err != nil && !errors.Is(err, dbusapi.ErrUnderWay) {
@@ -143,7 +132,7 @@ func (s *session) act(args []string, a action) error {
 			w.said[t.Name] = happening(t)
 		}
 	}
-	err = w.run(first, snapshots)
+	err = w.run(first, watched.snapshots)
 	if agent.typed != nil {
 		stopAsking()
 		w.offerToRemember(agent)
