@@ -82,6 +82,12 @@ func TestChannelsSpread(t *testing.T) {
 			return nil
 		})
 	}
+	testbed.WaitFor(t, patience, func() error { // one that is being opened would go to another link
+		if n := s.Totals().ChannelsTotal; n != 8 {
+			return fmt.Errorf("%d channels opened", n)
+		}
+		return nil
+	})
 	s.Lost(links[1])
 	links[1].Close()
 	var mu sync.Mutex
