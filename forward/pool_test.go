@@ -131,8 +131,14 @@ func TestRemoteForwardMovesToTheNext(t *testing.T) {
 	testbed.CheckEcho(t, c, 1000, patience)
 	s.Lost(first)
 	first.Close()
+	testbed.WaitFor(t, patience, func() error { // until the server knows, the lost one takes connections along
+		conn, err := net.DialTimeout(there.Network(), there.String(), patience)
+		if err != nil {
+			return err
+		}
+		return testbed.EchoThrough(conn, 1000, patience)
+	})
 	awaitState(t, s, 0, tunnelfile.Up)
-	testbed.CheckEcho(t, connect(t, there), 1000, patience)
 
 	third := dialSSH(t, server, server.Addr)
 	useAt(t, s, 0, third)
