@@ -86,6 +86,10 @@ func (k *Keeper) start(now time.Time) {
 	go func() {
 		defer cancel()
 		link, release, f, err := k.dial(ctx, a.trace, server, patience)
+		seen := ""
+		if err != nil && f.Class.Blocks() && k.c.Fingerprint != nil {
+			seen = k.c.Fingerprint() // before anybody hears of it, and mends it
+		}
 		ours := k.post(func() {
 			switch {
 			case k.attempt != a: // abandoned meanwhile
@@ -95,7 +99,7 @@ func (k *Keeper) start(now time.Time) {
 				}
 			case err != nil:
 				k.attempt = nil
-				k.failed(f, err)
+				k.failed(f, err, seen)
 			default:
 				k.attempt = nil
 				k.stands(link, release)
@@ -118,8 +122,8 @@ func (k *Keeper) abandon() {
 	}
 }
 
-// failed decides what follows a failed attempt.
-func (k *Keeper) failed(f Failure, err error) {
+// failed decides what follows a failed attempt; seen is the fingerprint at its end, if it blocks.
+func (k *Keeper) failed(f Failure, err error, seen string) {
 	now := time.Now()
 	k.last, k.lastErr = f, err
 	k.c.Log.Info("attempt failed", "error", err, "class", f.Class.String())
@@ -132,7 +136,7 @@ func (k *Keeper) failed(f Failure, err error) {
 		// A link that still works is kept while a new one, which a person or a changed
 		// file asked for, does not stand.
 		k.blocked = true
-		k.watchMending()
+		k.watchMending(seen)
 		return
 	case f.Class == TurnedAway:
 		k.server.TurnedAway(k.policy, now)
@@ -145,15 +149,14 @@ func (k *Keeper) failed(f Failure, err error) {
 	k.plan(wait, now)
 }
 
-// watchMending looks, without touching the server, whether something has changed since
-// the attempt that failed, for as long as the keeper is blocked by it.
-func (k *Keeper) watchMending() {
+// watchMending looks, without touching the server, whether something has changed since it was
+// seen at the end of the attempt that failed, for as long as the keeper is blocked by it.
+func (k *Keeper) watchMending(seen string) {
 	if k.c.Fingerprint == nil {
 		return
 	}
 	why := k.lastErr
 	go func() {
-		seen := k.c.Fingerprint()
 		ticker := time.NewTicker(blockedLookAgain)
 		defer ticker.Stop()
 		for {
