@@ -122,7 +122,14 @@ func TestSystem(t *testing.T) {
 		if out := m.holdfast(t, "check", "web"); !strings.Contains(out, "it lets in tester") {
 			t.Errorf("check: %s", out)
 		}
-		testbed.Command(t, "systemctl", "stop", "holdfastd", "holdfast-tunnel@*")
+		testbed.Command(t, "systemctl", "stop", "holdfastd")
+		_, _ = testbed.Output("systemctl", "stop", "holdfast-tunnel@*") // one of them may be gone with another
+		testbed.WaitFor(t, 10*time.Second, func() error {
+			if got := m.show(tunnelfile.ServiceName("web"), "ActiveState"); got != "inactive" {
+				return fmt.Errorf("web is %q", got)
+			}
+			return nil
+		})
 		if err := os.RemoveAll("/run/holdfast"); err != nil {
 			t.Fatal(err)
 		}
