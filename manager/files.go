@@ -61,7 +61,7 @@ func (m *Manager) loadAndWait(ctx context.Context) error {
 		m.load(func() {
 			var news []*row
 			for _, r := range m.rows {
-				if !r.isShown || r.retry || r.file == nil {
+				if !r.isShown || r.retry || r.file == nil || r.shown.Text != r.file.Text { // the last: it is busy
 					news = append(news, r)
 				}
 			}
