@@ -6,9 +6,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/holdfast/holdfast/forward"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/forward"
 )
 
 // Options say what is to be looked at.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/holdfast/holdfast/forward"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/forward"
 )
 
 // listeners looks at the listening sockets here: whether they are the tunnel's, free, or

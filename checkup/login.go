@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -45,22 +45,22 @@ func (x *examination) refused(err error) {
 	name := x.tunnel.Name
 	text := withoutAdvice(err.Error())
 	var dns *net.DNSError
-	switch class := keeper.Classify(err); {
-	case class == keeper.Distrusted:
+	switch class := fault.ClassOf(err); {
+	case class == fault.ClassDistrusted:
 		x.Problem(tunnelfile.SubjectHostKey, "holdfast trust "+name, "%s", text)
-	case class == keeper.Denied && strings.Contains(text, "needs a passphrase for "):
+	case class == fault.ClassDenied && strings.Contains(text, "needs a passphrase for "):
 		_, rest, _ := strings.Cut(text, "needs a passphrase for ")
 		file, _, _ := strings.Cut(rest, ";")
 		x.Problem(tunnelfile.SubjectLogin, "ssh-add "+tildeWord(file), "%s, and nobody and nothing here gives it: not at boot either", text)
-	case class == keeper.Denied && strings.Contains(text, "needs "):
+	case class == fault.ClassDenied && strings.Contains(text, "needs "):
 		x.Problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s, which only a person can give: use a key instead", text)
-	case class == keeper.Denied && strings.Contains(text, "MaxAuthTries"):
+	case class == fault.ClassDenied && strings.Contains(text, "MaxAuthTries"):
 		x.Problem(tunnelfile.SubjectLogin, x.nameOneKey(), "%s", text)
-	case class == keeper.Denied:
+	case class == fault.ClassDenied:
 		x.Problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s", text)
-	case class == keeper.Mistaken:
+	case class == fault.ClassMistaken:
 		x.Problem(tunnelfile.SubjectSettings, "holdfast explain "+name, "%s", text)
-	case class == keeper.TurnedAway:
+	case class == fault.ClassTurnedAway:
 		x.Problem(tunnelfile.SubjectPort, "on the server: journalctl -u ssh -n 20; MaxStartups and PerSourcePenalties in sshd_config(5), or fail2ban-client status sshd", "%s", text)
 	case errors.As(err, &dns):
 		x.Problem(tunnelfile.SubjectAddress, "getent ahosts "+tunnelfile.ShellWord(x.server.HostName), "%s", text)

@@ -8,9 +8,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/holdfast/holdfast/forward"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/forward"
 )
 
 // remotes looks at what the server is to listen on. Where the tunnel is up it has the port,

@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/holdfast/holdfast/forward"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/forward"
 )
 
 // targetTime is how long a target may take to answer.

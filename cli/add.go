@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -46,12 +47,12 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 	if program := sshArguments[0]; (program == "ssh" || program == "autossh") && len(sshArguments) > 1 {
 		sshArguments = sshArguments[1:]
 	}
-	text, err := tunnelfile.FromSSHArguments(sshArguments)
+	content, err := tunnelfile.FromSSHArguments(sshArguments)
 	if err != nil {
 		return misuseError{message: err.Error()}
 	}
 	if start != tunnelfile.StartAuto {
-		if text, err = tunnelfile.Set(text, tunnelfile.SectionTunnel, "Start", []string{string(start)}); err != nil {
+		if content, err = tunnelfile.Set(content, tunnelfile.SectionTunnel, "Start", []string{string(start)}); err != nil {
 			return err
 		}
 	}
@@ -61,7 +62,7 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 	}
 	ctx, cancel := s.call()
 	defer cancel()
-	if err := client.AddTunnel(ctx, name, text); err != nil {
+	if err := client.AddTunnel(ctx, name, content); err != nil {
 		return err
 	}
 	t, err := client.Tunnel(ctx, name)
@@ -71,7 +72,7 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 	if s.json {
 		return s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
 	}
-	s.out.line("Wrote %s", tilde(t.FilePath))
+	s.out.line("Wrote %s", text.Tilde(t.FilePath))
 	switch start {
 	case tunnelfile.StartAuto:
 		s.out.line(s.ours("%s starts now and with every %s; holdfast status %s shows how it is"), name, s.nextStart(), name)

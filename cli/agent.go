@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // terminalAgent asks the person at the terminal that holdfast runs in.
@@ -95,7 +96,7 @@ func (a terminalAgent) Confirm(ctx context.Context, tunnel, kind, prompt string)
 func (a terminalAgent) heading(tunnel, prompt string) string {
 	var lines []string
 	for line := range strings.Lines(strings.TrimRight(prompt, " \n")) {
-		lines = append(lines, plain(strings.TrimRight(line, "\n")))
+		lines = append(lines, text.Printable(strings.TrimRight(line, "\n")))
 	}
 	if tunnel != "" {
 		lines[0] = tunnel + ": " + lines[0]

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/keyring"
+	"github.com/holdfast/holdfast/internal/keyring"
 )
 
 // question is what an SSH_ASKPASS program is asked.

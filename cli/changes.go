@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -27,11 +28,11 @@ func (s *session) showChanges(args []string) error {
 	if _, err := s.files(name); err != nil {
 		return err
 	}
-	text, err := textOf(file)
+	content, err := textOf(file)
 	if err != nil {
 		return err
 	}
-	changes, err := s.changes(name, text, file)
+	changes, err := s.changes(name, content, file)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (s *session) showChanges(args []string) error {
 		s.out.line("Nothing changes.")
 	}
 	for _, c := range changes {
-		s.out.line("%s: %s", plain(changeText(c)), c.Effect)
+		s.out.line("%s: %s", text.Printable(changeText(c)), c.Effect)
 	}
 	return nil
 }
@@ -113,8 +114,8 @@ func changeText(c tunnelfile.Change) string {
 }
 
 // sayCuts warns of a text that cannot be put in force without cutting open connections.
-func (s *session) sayCuts(name, text string) {
-	changes, err := s.changes(name, text, "")
+func (s *session) sayCuts(name, content string) {
+	changes, err := s.changes(name, content, "")
 	if err != nil {
 		return // who stores the text hears of it
 	}
@@ -125,6 +126,6 @@ func (s *session) sayCuts(name, text string) {
 		}
 	}
 	if len(keys) > 0 {
-		s.out.note("%s: %s", plain(strings.Join(keys, ", ")), tunnelfile.EffectRestarts)
+		s.out.note("%s: %s", text.Printable(strings.Join(keys, ", ")), tunnelfile.EffectRestarts)
 	}
 }

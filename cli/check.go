@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast/holdfast/checkup/machine"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -80,9 +81,9 @@ func (s *session) concludeCheck(ofMachine checkup, tunnels []checkup) error {
 	} else {
 		switch {
 		case counts[tunnelfile.Trouble] > 0:
-			s.out.line("%s, %s.", count(counts[tunnelfile.Trouble], "problem"), count(counts[tunnelfile.Hint], "hint"))
+			s.out.line("%s, %s.", text.Count(counts[tunnelfile.Trouble], "problem"), text.Count(counts[tunnelfile.Hint], "hint"))
 		case counts[tunnelfile.Hint] > 0:
-			s.out.line("No problem, %s.", count(counts[tunnelfile.Hint], "hint"))
+			s.out.line("No problem, %s.", text.Count(counts[tunnelfile.Hint], "hint"))
 		default:
 			s.out.line("All well.")
 		}
@@ -275,7 +276,7 @@ func stateFinding(t dbusapi.Tunnel, nextStart string) tunnelfile.Finding {
 		f.Severity = tunnelfile.Hint
 		if tunnelfile.ByRule(t.State, t.Status) {
 			f.Subject, f.Mend = tunnelfile.SubjectNetwork, "holdfast edit "+t.Name
-			f.Message = "its own rule keeps it down on this network: " + plain(t.Status)
+			f.Message = "its own rule keeps it down on this network: " + text.Printable(t.Status)
 		}
 	case tunnelfile.Failed:
 		f.Severity, f.Mend = tunnelfile.Trouble, "holdfast logs "+t.Name+" -n 20; holdfast up "+t.Name

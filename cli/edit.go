@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -56,7 +57,7 @@ func (s *session) edit(args []string) error {
 			err = s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
 		}
 	case err == nil:
-		s.out.line("Wrote %s", tilde(t.FilePath))
+		s.out.line("Wrote %s", text.Tilde(t.FilePath))
 	default:
 		return hinted{err, "your text is kept in " + copied}
 	}
@@ -73,31 +74,31 @@ func (s *session) editUntilWell(client *dbusapi.Client, t dbusapi.Tunnel, copied
 		if err := s.runEditor(copied); err != nil {
 			return false, err
 		}
-		text, err := os.ReadFile(copied)
+		content, err := os.ReadFile(copied)
 		if err != nil {
 			return false, err
 		}
-		if string(text) == t.Text {
+		if string(content) == t.Text {
 			return false, nil
 		}
-		err = s.store(client, t, string(text))
+		err = s.store(client, t, string(content))
 		if err == nil {
 			return true, nil
 		}
 		var problems tunnelfile.Problems
 		if errors.As(err, &problems) {
-			lines := strings.Split(string(text), "\n")
+			lines := strings.Split(string(content), "\n")
 			for _, p := range problems {
 				p.Path = ""
-				s.out.note("%s", plain(p.Error()))
+				s.out.note("%s", text.Printable(p.Error()))
 				if p.Line > 0 && p.Line <= len(lines) {
-					s.out.note("    %s", plain(lines[p.Line-1]))
+					s.out.note("    %s", text.Printable(lines[p.Line-1]))
 				}
 			}
-			err = fmt.Errorf("%s is not changed: %s with the text", tilde(t.FilePath), count(len(problems), "problem"))
+			err = fmt.Errorf("%s is not changed: %s with the text", text.Tilde(t.FilePath), text.Count(len(problems), "problem"))
 		} else {
 			message, _ := s.explain(err)
-			s.out.note("%s", plain(message))
+			s.out.note("%s", text.Printable(message))
 		}
 		if !s.again() {
 			return false, err
@@ -106,18 +107,18 @@ func (s *session) editUntilWell(client *dbusapi.Client, t dbusapi.Tunnel, copied
 }
 
 // store stores the text, unless somebody else changed the file meanwhile.
-func (s *session) store(client *dbusapi.Client, before dbusapi.Tunnel, text string) error {
+func (s *session) store(client *dbusapi.Client, before dbusapi.Tunnel, content string) error {
 	ctx, cancel := s.call()
 	defer cancel()
 	now, err := s.tunnel(ctx, client, before.Name)
 	if err != nil {
 		return err
 	}
-	if now.Text != before.Text && now.Text != text {
-		return fmt.Errorf("%s was changed by somebody else meanwhile", tilde(now.FilePath))
+	if now.Text != before.Text && now.Text != content {
+		return fmt.Errorf("%s was changed by somebody else meanwhile", text.Tilde(now.FilePath))
 	}
-	s.sayCuts(before.Name, text)
-	return client.UpdateTunnel(ctx, before.Name, text)
+	s.sayCuts(before.Name, content)
+	return client.UpdateTunnel(ctx, before.Name, content)
 }
 
 // again asks whether to go back to the editor; without a terminal it is no.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/sshlink"
 )
@@ -41,13 +42,13 @@ func (s *session) export(args []string) error {
 		around.Defaults, around.Forwards = r.Underneath(), len(r.Forwards) > 0
 		around.RemoteCommand, around.Shares = r.RemoteCommand != "", r.Shares()
 	}
-	text, notes := portable.Export(t, format, around)
+	content, notes := portable.Export(t, format, around)
 	if s.json {
-		return s.out.json(exportJSON{name, string(format), text, append([]string{}, notes...)}, false)
+		return s.out.json(exportJSON{name, string(format), content, append([]string{}, notes...)}, false)
 	}
-	s.out.text(text)
+	s.out.text(content)
 	for _, note := range notes {
-		s.out.note("note: %s", plain(note))
+		s.out.note("note: %s", text.Printable(note))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -32,15 +33,15 @@ func (s *session) set(args []string) error {
 	if err != nil {
 		return err
 	}
-	text, err := change(t.Text, changes)
+	content, err := change(t.Text, changes)
 	if err != nil {
 		return err
 	}
-	if text != t.Text {
-		err := client.UpdateTunnel(ctx, name, text)
+	if content != t.Text {
+		err := client.UpdateTunnel(ctx, name, content)
 		var problems tunnelfile.Problems
 		if errors.As(err, &problems) {
-			return blame(problems, "", tilde(t.FilePath))
+			return blame(problems, "", text.Tilde(t.FilePath))
 		}
 		if err != nil {
 			return err
@@ -52,10 +53,10 @@ func (s *session) set(args []string) error {
 		}
 		return s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
 	}
-	if text == t.Text {
-		s.out.line("%s says so already", tilde(t.FilePath))
+	if content == t.Text {
+		s.out.line("%s says so already", text.Tilde(t.FilePath))
 	} else {
-		s.out.line("Wrote %s", tilde(t.FilePath))
+		s.out.line("Wrote %s", text.Tilde(t.FilePath))
 	}
 	return nil
 }
@@ -138,7 +139,7 @@ func (s *session) remove(args []string) error {
 			return err
 		}
 		if !s.json {
-			s.out.line("Removed %s (%s)", t.Name, tilde(t.FilePath))
+			s.out.line("Removed %s (%s)", t.Name, text.Tilde(t.FilePath))
 		}
 	}
 	if s.json {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -60,13 +61,11 @@ func noSuch(pattern string, tunnels []dbusapi.Tunnel, problems []tunnelfile.Prob
 	if len(tunnels) == 0 {
 		return hinted{err, "there are none yet; holdfast add NAME SSH-ARGUMENTS… makes one"}
 	}
-	best, distance := "", max(1, len(pattern)/3)+1
-	for _, t := range tunnels {
-		if d := edits(pattern, t.Name); d < distance {
-			best, distance = t.Name, d
-		}
+	names := make([]string, len(tunnels))
+	for i, t := range tunnels {
+		names[i] = t.Name
 	}
-	if best != "" {
+	if best := text.Nearest(pattern, names); best != "" {
 		return hinted{err, fmt.Sprintf("did you mean %s?", best)}
 	}
 	return err
@@ -81,30 +80,4 @@ func problemsOf(name string, problems []tunnelfile.Problem) tunnelfile.Problems 
 		}
 	}
 	return own
-}
-
-// edits is how many letters must be put in, taken out, changed, or swapped with their
-// neighbour to make b of a (optimal string alignment distance).
-func edits(a, b string) int {
-	d := make([][]int, len(a)+1)
-	for i := range d {
-		d[i] = make([]int, len(b)+1)
-		d[i][0] = i
-	}
-	for j := range d[0] {
-		d[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			changed := 1
-			if a[i-1] == b[j-1] {
-				changed = 0
-			}
-			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+changed)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
-			}
-		}
-	}
-	return d[len(a)][len(b)]
 }

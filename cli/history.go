@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -142,7 +143,7 @@ func (s *session) showHistory(p period, pasts []past, each bool) {
 	if p.cut {
 		from += ", where the journal begins,"
 	}
-	s.out.line("%s%s to now: %s", strings.ToUpper(from[:1]), from[1:], span(p.now.Sub(p.since)))
+	s.out.line("%s%s to now: %s", strings.ToUpper(from[:1]), from[1:], text.Span(p.now.Sub(p.since)))
 	if p.cut && p.volatile {
 		s.out.hint("the journal is kept in memory; Storage=persistent in journald.conf(5) keeps it across boots")
 	}
@@ -184,9 +185,9 @@ func pastTable(pasts []past) table {
 	for _, p := range pasts {
 		longest := ""
 		if len(p.Outages) > 0 {
-			longest = span(p.longest())
+			longest = text.Span(p.longest())
 		}
-		t = append(t, []cell{{text: p.Name}, percentCell(p), {text: span(p.Up)}, {text: span(p.Down)}, {text: fmt.Sprint(len(p.Outages))}, {text: longest}})
+		t = append(t, []cell{{text: p.Name}, percentCell(p), {text: text.Span(p.Up)}, {text: text.Span(p.Down)}, {text: fmt.Sprint(len(p.Outages))}, {text: longest}})
 	}
 	return t
 }
@@ -216,8 +217,8 @@ func percent(part float64) string {
 // pastDetail is all there is to say of one tunnel but its outages.
 func pastDetail(p past, of period) table {
 	var rows table
-	row := func(name, text, color string) {
-		rows = append(rows, []cell{{fmt.Sprintf("%11s", name), dim}, {text, color}})
+	row := func(name, content, color string) {
+		rows = append(rows, []cell{{fmt.Sprintf("%11s", name), dim}, {content, color}})
 	}
 	row("Tunnel:", p.Name, bold)
 	if p.Known == 0 {
@@ -226,26 +227,26 @@ func pastDetail(p past, of period) table {
 	}
 	available := percentCell(p)
 	if p.wanted() > 0 {
-		available.text += " of the " + span(p.wanted()) + " in which it was wanted up"
+		available.text += " of the " + text.Span(p.wanted()) + " in which it was wanted up"
 	} else {
 		available.text = "– (it was not wanted up)"
 	}
 	row("Available:", available.text, available.color)
-	up := span(p.Up)
+	up := text.Span(p.Up)
 	if p.Degraded > 0 {
-		up += ", degraded for " + span(p.Degraded) + " of it"
+		up += ", degraded for " + text.Span(p.Degraded) + " of it"
 	}
 	row("Up:", up, "")
-	down := span(p.Down)
+	down := text.Span(p.Down)
 	if n := len(p.Outages); n > 0 {
-		down += fmt.Sprintf(" in %s; the longest %s", count(n, "outage"), span(p.longest()))
+		down += fmt.Sprintf(" in %s; the longest %s", text.Count(n, "outage"), text.Span(p.longest()))
 		if n > 1 {
-			down += ", on average " + span(p.Down/time.Duration(n))
+			down += ", on average " + text.Span(p.Down/time.Duration(n))
 		}
 	}
 	row("Down:", down, "")
 	if rest := of.now.Sub(of.since) - p.wanted(); rest >= time.Second {
-		row("Else:", span(rest)+" stopped, idle, not there yet, or the machine off or asleep", "")
+		row("Else:", text.Span(rest)+" stopped, idle, not there yet, or the machine off or asleep", "")
 	}
 	return rows
 }
@@ -277,41 +278,14 @@ func outageTable(pasts []past, named bool) table {
 		if o.Ended.IsZero() {
 			ended = cell{"goes on", red}
 		}
-		row := []cell{began, ended, {text: span(o.Lasted)}}
+		row := []cell{began, ended, {text: text.Span(o.Lasted)}}
 		if named {
 			row = append(row, cell{text: o.name})
 		}
-		t = append(t, append(row, cell{text: plain(tunnelfile.StatusText(o.State, o.Why))}))
+		t = append(t, append(row, cell{text: text.Printable(tunnelfile.StatusText(o.State, o.Why))}))
 	}
 	return t
 }
 
 // clock is a time as journalctl(1) prints it.
 func clock(t time.Time) string { return t.Local().Format("Jan 02 15:04:05") }
-
-// span is how long something took, in its two largest units: "2 min 5 s", "3 days 4 h".
-func span(d time.Duration) string {
-	switch d = d.Round(100 * time.Millisecond); {
-	case d == 0:
-		return "0 s"
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	d = d.Round(time.Second)
-	whole := func(large, small time.Duration, names ...string) string {
-		text := fmt.Sprintf("%d %s", d/large, names[0])
-		if rest := d % large / small; rest > 0 {
-			text += fmt.Sprintf(" %d %s", rest, names[1])
-		}
-		return text
-	}
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return whole(time.Minute, time.Second, "min", "s")
-	case d < 48*time.Hour:
-		return whole(time.Hour, time.Minute, "h", "min")
-	}
-	return whole(24*time.Hour, time.Hour, "days", "h")
-}

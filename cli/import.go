@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -57,10 +58,10 @@ func (s *session) importTunnels(args []string) error {
 	default:
 		agent, ok := s.terminalAgent()
 		if !ok {
-			s.out.hint("nothing is written yet; --yes writes " + count(fresh, "tunnel"))
+			s.out.hint("nothing is written yet; --yes writes " + text.Count(fresh, "tunnel"))
 			break
 		}
-		if write, err = agent.Confirm(s.ctx, "", "import", "Write "+count(fresh, "tunnel")+"?"); err != nil {
+		if write, err = agent.Confirm(s.ctx, "", "import", "Write "+text.Count(fresh, "tunnel")+"?"); err != nil {
 			return err
 		}
 	}
@@ -90,7 +91,7 @@ func (s *session) look(files []string) (looked []string, found []portable.Found,
 		looked, files = m.Places()
 	}
 	for i, path := range looked {
-		if looked[i] = tilde(path); path == "-" {
+		if looked[i] = text.Tilde(path); path == "-" {
 			looked[i] = portable.StandardInput
 		}
 	}
@@ -98,11 +99,11 @@ func (s *session) look(files []string) (looked []string, found []portable.Found,
 		var these []portable.Found
 		var wrong []tunnelfile.Problem
 		if file == "-" {
-			text, err := textOf(file)
+			content, err := textOf(file)
 			if err != nil {
 				return nil, nil, nil, err
 			}
-			these, wrong = m.FromText(portable.StandardInput, text)
+			these, wrong = m.FromText(portable.StandardInput, content)
 		} else {
 			these, wrong = m.FromFile(file)
 		}
@@ -203,7 +204,7 @@ func (s *session) addAll(tunnels []imported) error {
 		if s.json {
 			continue
 		}
-		s.out.line("Wrote %s", tilde(written.FilePath))
+		s.out.line("Wrote %s", text.Tilde(written.FilePath))
 		if written.StartMode == tunnelfile.StartManual {
 			s.out.line(s.ours("holdfast up %s starts it"), t.Name)
 		}
@@ -214,38 +215,29 @@ func (s *session) addAll(tunnels []imported) error {
 // showImport prints the preview.
 func (s *session) showImport(tunnels []imported, problems tunnelfile.Problems) {
 	for _, t := range tunnels {
-		from := plain(tildes(strings.Join(t.Places, ", ")))
+		from := text.Printable(text.Tildes(strings.Join(t.Places, ", ")))
 		if t.result == "exists" {
 			s.out.line("%s is there already (%s)", t.Name, from)
 			continue
 		}
 		s.out.line("%s from %s", s.out.paint(bold, t.Name), from)
 		for line := range strings.Lines(t.Text) {
-			s.out.line("%s", strings.TrimRight("    "+plain(line), " "))
+			s.out.line("%s", strings.TrimRight("    "+text.Printable(line), " "))
 		}
 		start, _ := tunnelfile.Parse(t.Name, "", t.Text)
-		s.out.line("  Start=%s: %s", start.Start, plain(t.Start))
+		s.out.line("  Start=%s: %s", start.Start, text.Printable(t.Start))
 		for _, rest := range []struct {
 			what  string
 			lines []string
 		}{{"stays in ssh_config", t.Kept}, {"not carried over", t.Notes}, {"afterwards", t.Todo}} {
 			for _, line := range rest.lines {
-				s.out.line("  %s: %s", rest.what, plain(tildes(line)))
+				s.out.line("  %s: %s", rest.what, text.Printable(text.Tildes(line)))
 			}
 		}
 		s.out.line("")
 	}
 	for _, p := range problems {
-		p.Path = tilde(p.Path)
+		p.Path = text.Tilde(p.Path)
 		s.out.warning("left out: " + p.Error())
 	}
-}
-
-// tildes is text with all paths in it as people write them.
-func tildes(text string) string {
-	home, err := os.UserHomeDir()
-	if err != nil || home == "/" {
-		return text
-	}
-	return strings.ReplaceAll(text, home+"/", "~/")
 }

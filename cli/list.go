@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -51,19 +52,19 @@ func (s *session) list(args []string) error {
 
 // listing is a table of tunnels, one a line.
 func listing(tunnels []dbusapi.Tunnel, now time.Time) table {
-	header := func(text string) cell { return cell{text, bold} }
+	header := func(content string) cell { return cell{content, bold} }
 	t := table{{header("NAME"), header("STATE"), header("SINCE"), header("DESTINATION"), header("STATUS")}}
 	for _, tunnel := range tunnels {
 		since := ""
 		if !tunnel.StateSince.IsZero() {
-			since = ago(now.Sub(tunnel.StateSince))
+			since = text.Ago(now.Sub(tunnel.StateSince))
 		}
 		t = append(t, []cell{
 			{text: tunnel.Name},
 			{string(tunnel.State), stateColor(tunnel.State)},
 			{text: since},
-			{text: plain(tunnel.Destination)},
-			{text: plain(tunnel.Status)},
+			{text: text.Printable(tunnel.Destination)},
+			{text: text.Printable(tunnel.Status)},
 		})
 	}
 	return t
@@ -81,10 +82,10 @@ func (s *session) problems(problems []tunnelfile.Problem) {
 		}
 	}
 	s.out.note("")
-	s.out.note("%s cannot be read as written; what ran before runs on:", count(len(files), "file"))
+	s.out.note("%s cannot be read as written; what ran before runs on:", text.Count(len(files), "file"))
 	for _, p := range problems {
-		p.Path = tilde(p.Path)
-		s.out.note("  %s", plain(p.Error()))
+		p.Path = text.Tilde(p.Path)
+		s.out.note("  %s", text.Printable(p.Error()))
 	}
 }
 
@@ -195,15 +196,15 @@ func (s *session) showDaemon(snapshot dbusapi.Snapshot) {
 			up++
 		}
 	}
-	s.out.line("%s, network %s (%s): %d of %s up", "holdfastd "+g.Version, g.Network, g.NetworkSource, up, count(len(snapshot.Tunnels), "tunnel"))
+	s.out.line("%s, network %s (%s): %d of %s up", "holdfastd "+g.Version, g.Network, g.NetworkSource, up, text.Count(len(snapshot.Tunnels), "tunnel"))
 	s.problems(g.Problems)
 }
 
 // detail is all there is about one tunnel.
 func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) table {
 	var rows table
-	row := func(name, text, color string) {
-		rows = append(rows, []cell{{fmt.Sprintf("%11s", name), dim}, {plain(text), color}})
+	row := func(name, content, color string) {
+		rows = append(rows, []cell{{fmt.Sprintf("%11s", name), dim}, {text.Printable(content), color}})
 	}
 	row("Tunnel:", t.Name, bold)
 	if t.Description != "" && t.Description != t.Destination {
@@ -211,7 +212,7 @@ func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) table {
 	}
 	state := stateLine(t)
 	if !t.StateSince.IsZero() {
-		state += fmt.Sprintf(", since %s (%s)", t.StateSince.Local().Format("2006-01-02 15:04:05"), ago(now.Sub(t.StateSince)))
+		state += fmt.Sprintf(", since %s (%s)", t.StateSince.Local().Format("2006-01-02 15:04:05"), text.Ago(now.Sub(t.StateSince)))
 	}
 	row("State:", state, stateColor(t.State))
 	if t.State == tunnelfile.Retrying && !t.NextTry.IsZero() {
@@ -227,29 +228,29 @@ func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) table {
 		if i == 0 {
 			name = "Forwards:"
 		}
-		text := fmt.Sprintf("%s %s → %s: %s", f.Kind, f.Listen, f.Target, f.State)
+		content := fmt.Sprintf("%s %s → %s: %s", f.Kind, f.Listen, f.Target, f.State)
 		if f.Message != "" {
-			text += ", " + f.Message
+			content += ", " + f.Message
 		}
-		row(name, text, stateColor(f.State))
+		row(name, content, stateColor(f.State))
 	}
 	if !t.UpSince.IsZero() {
-		row("Up since:", fmt.Sprintf("%s (%s)", t.UpSince.Local().Format("2006-01-02 15:04:05"), ago(now.Sub(t.UpSince))), "")
+		row("Up since:", fmt.Sprintf("%s (%s)", t.UpSince.Local().Format("2006-01-02 15:04:05"), text.Ago(now.Sub(t.UpSince))), "")
 	}
 	if !s.Empty() {
 		row("Traffic:", fmt.Sprintf("%s sent, %s received; channels: %d open, %d in all, %d waiting",
-			size(s.BytesSent), size(s.BytesReceived), s.ChannelsOpen, s.ChannelsTotal, s.Held), "")
-		link := count(s.Reconnects, "reconnect")
+			text.Bytes(s.BytesSent), text.Bytes(s.BytesReceived), s.ChannelsOpen, s.ChannelsTotal, s.Held), "")
+		link := text.Count(s.Reconnects, "reconnect")
 		if s.ConnectionsWanted > 1 {
 			link = fmt.Sprintf("%d of %d connections, %s", s.Connections, s.ConnectionsWanted, link)
 		}
-		if rtt := roundTrip(s.RoundTripTime); rtt != "" {
+		if rtt := text.Milliseconds(s.RoundTripTime); rtt != "" {
 			link = "round trip " + rtt + ", " + link
 		}
 		row("Link:", link, "")
 	}
 	row("Start:", string(t.StartMode), "")
 	row("Unit:", t.Unit, "")
-	row("File:", tilde(t.FilePath), "")
+	row("File:", text.Tilde(t.FilePath), "")
 	return rows
 }

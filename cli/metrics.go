@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/openmetrics"
+	"github.com/holdfast/holdfast/internal/openmetrics"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 

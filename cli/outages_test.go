@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -248,7 +249,7 @@ func TestPercent(t *testing.T) {
 		0: "0 s", 400 * time.Millisecond: "0.4 s", 59 * time.Second: "59 s", 60 * time.Second: "1 min", 125 * time.Second: "2 min 5 s",
 		3 * time.Hour: "3 h", 47*time.Hour + 90*time.Second: "47 h 1 min", 76 * time.Hour: "3 days 4 h",
 	} {
-		if got := span(d); got != want {
+		if got := text.Span(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -114,19 +115,6 @@ func (p *printer) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// plain is text on one line without anything a terminal would obey.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case r < ' ' || r >= 0x7f && r < 0xa0:
-			return -1
-		}
-		return r
-	}, text)
-}
-
 // cut shortens text to width runes; 0 is no end.
 func cut(text string, width int) string {
 	runes := []rune(text)
@@ -164,29 +152,29 @@ func (p *printer) note(format string, args ...any) {
 }
 
 // warning prints another program's words about what went wrong.
-func (p *printer) warning(text string) {
+func (p *printer) warning(content string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
-	for line := range strings.Lines(strings.TrimSpace(text)) {
-		fmt.Fprintln(p.err, plain(strings.TrimRight(line, "\r\n")))
+	for line := range strings.Lines(strings.TrimSpace(content)) {
+		fmt.Fprintln(p.err, text.Printable(strings.TrimRight(line, "\r\n")))
 	}
 }
 
 // progress shows what is going on now: on a terminal in a line that is written anew,
 // elsewhere as a line of its own.
-func (p *printer) progress(text string) {
+func (p *printer) progress(content string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	text = plain(text)
+	content = text.Printable(content)
 	switch {
 	case !p.live:
-		fmt.Fprintln(p.err, text)
+		fmt.Fprintln(p.err, content)
 		return
 	case p.asking: // it would write over the prompt
 		return
 	}
-	fmt.Fprint(p.err, "\r"+cut(text, p.errWidth-1)+"\x1b[K")
+	fmt.Fprint(p.err, "\r"+cut(content, p.errWidth-1)+"\x1b[K")
 	p.liveLine = true
 }
 
@@ -230,7 +218,7 @@ func (p *printer) failure(message, hint string) {
 	defer p.mu.Unlock()
 	p.clear()
 	for line := range strings.Lines(message) {
-		fmt.Fprintln(p.err, "holdfast: "+plain(strings.TrimRight(line, "\n")))
+		fmt.Fprintln(p.err, "holdfast: "+text.Printable(strings.TrimRight(line, "\n")))
 	}
 	p.sayHint(hint)
 }
@@ -247,7 +235,7 @@ func (p *printer) sayHint(hint string) {
 		if p.ours != nil {
 			hint = p.ours(hint)
 		}
-		fmt.Fprintln(p.err, "hint: "+plain(hint))
+		fmt.Fprintln(p.err, "hint: "+text.Printable(hint))
 	}
 }
 
@@ -338,9 +326,9 @@ func (p *printer) checkup(title string, findings []tunnelfile.Finding) {
 		case tunnelfile.Trouble:
 			word, color = "problem", red
 		}
-		p.line("  %s %s: %s", p.paint(color, fmt.Sprintf("%-8s", word)), f.Subject, plain(f.Message))
+		p.line("  %s %s: %s", p.paint(color, fmt.Sprintf("%-8s", word)), f.Subject, text.Printable(f.Message))
 		if f.Mend != "" {
-			p.line("           mend: %s", plain(f.Mend))
+			p.line("           mend: %s", text.Printable(f.Mend))
 		}
 	}
 	p.line("")

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/holdfast/holdfast/keyring"
+	"github.com/holdfast/holdfast/internal/keyring"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -183,7 +184,7 @@ func (v *topView) title() []cell {
 		return []cell{{"holdfastd is not running; tunnels that are up stay up", yellow}}
 	}
 	if v.trouble != "" {
-		return []cell{{plain(v.trouble), yellow}}
+		return []cell{{text.Printable(v.trouble), yellow}}
 	}
 	up := 0
 	var sent, received float64
@@ -194,8 +195,8 @@ func (v *topView) title() []cell {
 		s, r, _ := v.flow(t.Name).rates()
 		sent, received = sent+s, received+r
 	}
-	text := fmt.Sprintf("%d of %s up, network %s, %s received, %s sent", up, count(len(v.tunnels), "tunnel"), v.network, rate(received), rate(sent))
-	line := []cell{{text: text}}
+	content := fmt.Sprintf("%d of %s up, network %s, %s received, %s sent", up, text.Count(len(v.tunnels), "tunnel"), v.network, rate(received), rate(sent))
+	line := []cell{{text: content}}
 	if v.keys {
 		sort := "throughput"
 		if v.byThroughput {
@@ -207,7 +208,7 @@ func (v *topView) title() []cell {
 }
 
 // rate is bytes per second for people: "1.5 KiB/s".
-func rate(perSecond float64) string { return size(uint64(perSecond+0.5)) + "/s" }
+func rate(perSecond float64) string { return text.Bytes(uint64(perSecond+0.5)) + "/s" }
 
 // topColumn is a column of the table.
 type topColumn struct {
@@ -248,7 +249,7 @@ const statusRoom = 16
 
 // table is the table of tunnels, of columns that fit into width.
 func (v *topView) table(tunnels []dbusapi.Tunnel, width int) table {
-	number := func(text string) cell { return cell{text: text} }
+	number := func(content string) cell { return cell{text: content} }
 	rates := func(pick func(sent, received float64) float64) func(dbusapi.Tunnel, *flow) cell {
 		return func(_ dbusapi.Tunnel, f *flow) cell {
 			sent, received, ok := f.rates()
@@ -268,7 +269,7 @@ func (v *topView) table(tunnels []dbusapi.Tunnel, width int) table {
 		}},
 		{"RECEIVED", len("999 KiB/s"), true, rates(func(_, received float64) float64 { return received })},
 		{"SENT", len("999 KiB/s"), true, rates(func(sent, _ float64) float64 { return sent })},
-		{"RTT", len("999 ms"), true, func(_ dbusapi.Tunnel, f *flow) cell { return number(roundTrip(f.last.RoundTripTime)) }},
+		{"RTT", len("999 ms"), true, func(_ dbusapi.Tunnel, f *flow) cell { return number(text.Milliseconds(f.last.RoundTripTime)) }},
 		{"CHANNELS", 0, true, func(_ dbusapi.Tunnel, f *flow) cell {
 			if !f.counted {
 				return cell{}
@@ -295,7 +296,7 @@ func (v *topView) table(tunnels []dbusapi.Tunnel, width int) table {
 		room -= gap + cells
 	}
 	if room >= gap+statusRoom && v.running {
-		add("STATUS", func(t dbusapi.Tunnel) cell { return cell{text: plain(t.Status)} })
+		add("STATUS", func(t dbusapi.Tunnel) cell { return cell{text: text.Printable(t.Status)} })
 	}
 	return t
 }

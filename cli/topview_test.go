@@ -91,14 +91,14 @@ func TestFrame(t *testing.T) {
 	show := func(width, height int) []string {
 		var lines []string
 		for _, line := range view.frame(width, height) {
-			text := ""
+			content := ""
 			for _, c := range line {
-				text += c.text
+				content += c.text
 			}
-			if n := utf8.RuneCountInString(strings.TrimRight(text, " ")); width > 0 && n > width {
-				t.Errorf("%d columns: a line of %d: %q", width, n, text)
+			if n := utf8.RuneCountInString(strings.TrimRight(content, " ")); width > 0 && n > width {
+				t.Errorf("%d columns: a line of %d: %q", width, n, content)
 			}
-			lines = append(lines, strings.TrimRight(text, " "))
+			lines = append(lines, strings.TrimRight(content, " "))
 		}
 		return lines
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -66,8 +67,8 @@ func (s *session) trust(args []string) error {
 		return s.orGoOn(s.trustBySSH(file), name)
 	}
 	err = s.trustAll(r)
-	if e, ok := errors.AsType[*sshlink.Error](err); ok && e.OnlySSH() && !r.NoSSH && s.mustAsk() == nil {
-		s.out.note("%s", plain(e.Error()))
+	if sshlink.OnlySSH(err) && !r.NoSSH && s.mustAsk() == nil {
+		s.out.note("%s", text.Printable(err.Error()))
 		s.out.note("ssh is asked to show the key instead")
 		err = s.trustBySSH(file)
 	}
@@ -114,23 +115,23 @@ func (s *session) showKeys(keys sshlink.ServerKeys, r *sshlink.Resolved) {
 	if !keys.Last {
 		where = ", on the way to " + r.Host() + ","
 	}
-	s.out.line("%s%s shows %s:", plain(keys.Address), where, count(len(keys.Keys), "host key"))
+	s.out.line("%s%s shows %s:", text.Printable(keys.Address), where, text.Count(len(keys.Keys), "host key"))
 	if keys.Host != strings.TrimSuffix(keys.Address, ":22") && keys.Host != bracketed(keys.Address) {
-		s.out.line("(known_hosts knows it as %s)", plain(keys.Host))
+		s.out.line("(known_hosts knows it as %s)", text.Printable(keys.Host))
 	}
 	for _, k := range keys.Keys {
 		s.out.line("")
 		s.out.line("  %s %s", k.Type, k.Fingerprint)
 		switch k.Standing {
 		case sshlink.KeyKnown:
-			s.out.line("  %s", s.out.paint(green, "known, "+tilde(k.Place)))
+			s.out.line("  %s", s.out.paint(green, "known, "+text.Tilde(k.Place)))
 			continue // nobody need compare it
 		case sshlink.KeyRevoked:
-			s.out.line("  %s", s.out.paint(red, "REVOKED: "+plain(k.Why)))
+			s.out.line("  %s", s.out.paint(red, "REVOKED: "+text.Printable(k.Why)))
 		case sshlink.KeyChanged:
 			s.out.line("  %s", s.out.paint(red, "CHANGED; known until now:"))
 			for _, l := range k.Others {
-				s.out.line("  %s %s, %s", l.Type, l.Fingerprint, tilde(l.Place()))
+				s.out.line("  %s %s, %s", l.Type, l.Fingerprint, text.Tilde(l.Place()))
 			}
 		default:
 			s.out.line("  new")
@@ -179,7 +180,7 @@ func (s *session) recordKeys(keys sshlink.ServerKeys) error {
 	if len(fresh) > 1 {
 		what = fmt.Sprintf("these %d new keys", len(fresh))
 	}
-	accepted, err := s.askAccept(fmt.Sprintf("Record %s of %s in %s? (yes/no, or a fingerprint)", what, plain(keys.Host), tilde(keys.File)), fresh)
+	accepted, err := s.askAccept(fmt.Sprintf("Record %s of %s in %s? (yes/no, or a fingerprint)", what, text.Printable(keys.Host), text.Tilde(keys.File)), fresh)
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func (s *session) recordKeys(keys sshlink.ServerKeys) error {
 			return err
 		}
 	}
-	s.out.line("Recorded in %s: %s of %s.", tilde(keys.File), count(len(accepted), "key"), plain(keys.Host))
+	s.out.line("Recorded in %s: %s of %s.", text.Tilde(keys.File), text.Count(len(accepted), "key"), text.Printable(keys.Host))
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -300,14 +301,14 @@ func (w *wait) finish(t dbusapi.Tunnel, goal string) {
 	if t.State == tunnelfile.Listening && goal == "is up" {
 		goal = "listens; the SSH connection is made at the first connection"
 	}
-	text := t.Name + " " + goal
+	content := t.Name + " " + goal
 	if t.Status != "" && running(t.State) {
-		text += ": " + plain(t.Status)
+		content += ": " + text.Printable(t.Status)
 	}
 	if t.State == tunnelfile.Degraded {
-		text = fmt.Sprintf("%s is %s", t.Name, stateLine(t))
+		content = fmt.Sprintf("%s is %s", t.Name, stateLine(t))
 	}
-	w.out.line("%s", text)
+	w.out.line("%s", content)
 }
 
 // show shows what is happening to those that are waited for: each change in a line, or on

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // attemptDelay is how long one address may take before the next is tried beside it: the
@@ -37,7 +39,7 @@ func (r *Resolved) dialTCP(ctx context.Context) (net.Conn, error) {
 		if c, err = r.dialAddresses(ctx); err == nil {
 			return c, nil
 		}
-		if ctx.Err() != nil || asError(err) != nil && asError(err).Mistaken() {
+		if ctx.Err() != nil || fault.As(err) != nil && fault.As(err).Class() == fault.ClassMistaken {
 			break
 		}
 	}
@@ -52,12 +54,12 @@ func (r *Resolved) dialAddresses(ctx context.Context) (net.Conn, error) {
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, r.HostName)
 	if err != nil {
 		if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-			return nil, wrapf(passing, err, "no address for %s", r.HostName)
+			return nil, fault.Wrap(fault.Unreachable, err, "no address for %s", r.HostName)
 		}
-		return nil, wrapf(passing, err, "cannot look up %s", r.HostName)
+		return nil, fault.Wrap(fault.Unreachable, err, "cannot look up %s", r.HostName)
 	}
 	if len(addrs) == 0 {
-		return nil, errorf(passing, "%s has no address of the family that AddressFamily=%s allows", r.HostName, r.option("addressfamily"))
+		return nil, fault.New(fault.Unreachable, "%s has no address of the family that AddressFamily=%s allows", r.HostName, r.option("addressfamily"))
 	}
 	source, err := r.source(ctx)
 	if err != nil {
@@ -78,7 +80,7 @@ func (r *Resolved) dialAddresses(ctx context.Context) (net.Conn, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, wrapf(passing, err, "cannot connect to %s", r.HostName)
+		return nil, fault.Wrap(fault.Unreachable, err, "cannot connect to %s", r.HostName)
 	}
 	return c, nil
 }
@@ -185,17 +187,17 @@ func (r *Resolved) source(ctx context.Context) (func(netip.Addr) netip.Addr, err
 	if name := r.option("bindaddress"); name != "" {
 		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 		if err != nil {
-			return nil, wrapf(passing, err, "BindAddress %s", name)
+			return nil, fault.Wrap(fault.Unreachable, err, "BindAddress %s", name)
 		}
 		locals = found
 	} else if name := r.option("bindinterface"); name != "" {
 		i, err := net.InterfaceByName(name)
 		if err != nil {
-			return nil, wrapf(passing, err, "BindInterface %s", name)
+			return nil, fault.Wrap(fault.Unreachable, err, "BindInterface %s", name)
 		}
 		addrs, err := i.Addrs()
 		if err != nil {
-			return nil, wrapf(passing, err, "BindInterface %s", name)
+			return nil, fault.Wrap(fault.Unreachable, err, "BindInterface %s", name)
 		}
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/cpu"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // hasAES says whether this CPU encrypts AES-GCM in hardware.
@@ -63,7 +65,7 @@ func (r *Resolved) algorithms(known knownKeys) (ssh.Algorithms, error) {
 		}
 		*list.into = slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return !slices.Contains(list.has, name) })
 		if len(*list.into) == 0 {
-			return a, because(mistaken, errNoCommon, "%s=%s: the native transport has none of these; set Transport=openssh", list.keyword, strings.Join(wanted, ","))
+			return a, fault.Because(fault.Settings, errNoCommon, "%s=%s: the native transport has none of these; set Transport=openssh", list.keyword, strings.Join(wanted, ","))
 		}
 	}
 	return a, nil

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -85,7 +86,7 @@ func TestNobodyAnswers(t *testing.T) {
 	within(t, 20*time.Second, "Dial to a server that loses its patience", func() {
 		// To try again at once would only make the server hang up once more.
 		_, err := r.Dial(t.Context())
-		if e := asError(err); e == nil || !e.Denied() || !strings.HasSuffix(err.Error(), "/locked; nobody answered before the server hung up") {
+		if e := fault.As(err); e == nil || e.Class() != fault.ClassDenied || !strings.HasSuffix(err.Error(), "/locked; nobody answered before the server hung up") {
 			t.Errorf("the server left: %v", err)
 		}
 	})
@@ -119,7 +120,7 @@ func TestAnswers(t *testing.T) {
 		{errors.New("dismissed"), "/locked; the question was declined"},
 	} {
 		_, err = lockedLogin(t, s, asker{ask: func(context.Context, Question) (string, error) { return "", gone.err }}, nil).Dial(t.Context())
-		if e := asError(err); e == nil || !e.Denied() || !strings.Contains(err.Error(), "needs a passphrase for") || !strings.HasSuffix(err.Error(), gone.says) {
+		if e := fault.As(err); e == nil || e.Class() != fault.ClassDenied || !strings.Contains(err.Error(), "needs a passphrase for") || !strings.HasSuffix(err.Error(), gone.says) {
 			t.Errorf("%v: %v", gone.err, err)
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // askBridge takes ssh's questions to an Asker. ssh runs SSH_ASKPASS with its prompt and reads
@@ -212,13 +214,13 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 		yes, err := person.Confirm(ctx, q)
 		return nil, yes && err == nil
 	}
-	need := fmt.Sprintf("needs an answer for %s: %q", q.Subject, printable(prompt))
+	need := fmt.Sprintf("needs an answer for %s: %q", q.Subject, text.FromPeer(prompt))
 	if m := keyPrompt.FindStringSubmatch(prompt); m != nil {
 		q.Kind, q.Subject = KindPassphrase, m[1]
-		need = "needs a passphrase for " + tilde(m[1])
+		need = "needs a passphrase for " + text.Tilde(m[1])
 	} else if m := pinPrompt.FindStringSubmatch(prompt); m != nil {
 		q.Kind, q.Subject = KindPIN, m[1]
-		need = "needs the PIN of " + tilde(m[1])
+		need = "needs the PIN of " + text.Tilde(m[1])
 	} else if m := passwordPrompt.FindStringSubmatch(prompt); m != nil {
 		q.Kind, q.Subject = KindPassword, m[1]
 		need = "needs a password for " + m[1]
@@ -226,7 +228,7 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 	reply, err := person.Ask(ctx, q)
 	if q.Kind == KindPassphrase && err == nil && b.asked[prompt] >= max(1, b.r.count("numberofpasswordprompts")) {
 		// ssh does not ask again, and does not say why. Where this one was right nobody reads it.
-		b.want("was given a wrong passphrase for " + tilde(q.Subject))
+		b.want("was given a wrong passphrase for " + text.Tilde(q.Subject))
 	}
 	if err != nil {
 		b.want(need + unanswered(err))

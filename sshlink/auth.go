@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // authenticator chooses, one after the other, the ways to authenticate: each key alone, so
@@ -69,7 +72,7 @@ func (a *authenticator) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, erro
 		}
 	}
 	if slices.ContainsFunc(a.offered, func(id *identity) bool { return id.barred }) && a.attempt.mayFallBack {
-		return nil, because(denied, errBarred, "%s", a.describe(state.AllowedMethods))
+		return nil, fault.Because(fault.Denied, errBarred, "%s", a.describe(state.AllowedMethods))
 	}
 	for _, method := range a.r.methods() {
 		if !slices.Contains(state.AllowedMethods, method) {
@@ -149,7 +152,7 @@ func (a *authenticator) answer(name, instruction string, questions []string, ech
 		})
 		if err != nil {
 			a.interactive = a.prompts()
-			a.needs(fmt.Sprintf("needs an answer for %s: %q", account, printable(q))+a.refusedKeys(), err)
+			a.needs(fmt.Sprintf("needs an answer for %s: %q", account, text.FromPeer(q))+a.refusedKeys(), err)
 			return nil, err
 		}
 		answers[i] = string(answer)
@@ -187,9 +190,9 @@ func (a *authenticator) refused(state *ssh.ClientAuthContext) error {
 		return context.Cause(a.ctx)
 	}
 	if a.wanted != "" {
-		return errorf(denied, "%s%s", a.wanted, a.notTried())
+		return fault.New(fault.Denied, "%s%s", a.wanted, a.notTried())
 	}
-	return errorf(denied, "%s", a.describe(state.AllowedMethods))
+	return fault.New(fault.Denied, "%s", a.describe(state.AllowedMethods))
 }
 
 // describe says what was tried, in one sentence.
@@ -208,7 +211,7 @@ func (r *Resolved) refusedEveryWay(tried, allowed []string) string {
 		b.WriteString("; there was no key to try")
 	}
 	if len(allowed) > 0 {
-		fmt.Fprintf(&b, "; it takes %s", printable(strings.Join(allowed, ", ")))
+		fmt.Fprintf(&b, "; it takes %s", text.FromPeer(strings.Join(allowed, ", ")))
 	}
 	if slices.Contains(allowed, "gssapi-with-mic") && r.mayUseTicket() && !slices.Contains(tried, "gssapi-with-mic") {
 		b.WriteString("; there is no Kerberos ticket that could be used: run kinit")
@@ -270,7 +273,7 @@ func printableLines(s string) string {
 		if strings.HasSuffix(line, " ") {
 			end = " "
 		}
-		lines[i] = printable(line) + end
+		lines[i] = strings.TrimRight(text.Bound(text.Printable(line), text.MaxPeer), " ") + end
 	}
 	return strings.Join(lines, "\n")
 }

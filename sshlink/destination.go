@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // destination is what ssh(1) takes as its destination argument, taken apart.
@@ -21,7 +23,7 @@ func parseDestination(text string) (destination, error) {
 	if rest, ok := strings.CutPrefix(text, "ssh://"); ok {
 		u, err := url.Parse("ssh://" + rest)
 		if err != nil || u.Hostname() == "" || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
-			return d, errorf(mistaken, "Destination %q is not of the form ssh://[user@]host[:port]", text)
+			return d, fault.New(fault.Settings, "Destination %q is not of the form ssh://[user@]host[:port]", text)
 		}
 		d.host = u.Hostname()
 		if u.User != nil {
@@ -31,7 +33,7 @@ func parseDestination(text string) (destination, error) {
 		if p := u.Port(); p != "" {
 			d.port, err = strconv.Atoi(p)
 			if err != nil || d.port < 1 || d.port > 65535 {
-				return d, errorf(mistaken, "Destination %q: %q is not a port", text, p)
+				return d, fault.New(fault.Settings, "Destination %q: %q is not a port", text, p)
 			}
 		}
 	} else {
@@ -43,11 +45,11 @@ func parseDestination(text string) (destination, error) {
 	d.host = strings.TrimSuffix(strings.TrimPrefix(d.host, "["), "]")
 	switch {
 	case d.host == "":
-		return d, errorf(mistaken, "Destination %q names no host", text)
+		return d, fault.New(fault.Settings, "Destination %q names no host", text)
 	case !safeWord(d.host):
-		return d, errorf(mistaken, "Destination %q: the host has characters that ssh does not allow", text)
+		return d, fault.New(fault.Settings, "Destination %q: the host has characters that ssh does not allow", text)
 	case d.user != "" && !safeUser(d.user):
-		return d, errorf(mistaken, "Destination %q: the user has characters that ssh does not allow", text)
+		return d, fault.New(fault.Settings, "Destination %q: the user has characters that ssh does not allow", text)
 	}
 	return d, nil
 }

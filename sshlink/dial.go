@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -63,7 +65,7 @@ func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
 	case parent.Err() != nil:
 		return nil, context.Cause(parent)
 	case errors.Is(context.Cause(ctx), errConnectTimeout):
-		return nil, because(passing, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
+		return nil, fault.Because(fault.Unreachable, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
 	}
 	return nil, err
 }
@@ -71,7 +73,7 @@ func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
 // connect makes the connection, through as many hosts as it takes, and logs in.
 func (r *Resolved) connect(ctx context.Context, a *attempt) (*Link, error) {
 	if why := r.option("refuseconnection"); why != "" {
-		return nil, errorf(mistaken, "RefuseConnection: %s", why)
+		return nil, fault.New(fault.Settings, "RefuseConnection: %s", why)
 	}
 	under, err := r.reach(ctx, a)
 	if err != nil {
@@ -92,7 +94,7 @@ func (r *Resolved) reach(ctx context.Context, a *attempt) (net.Conn, error) {
 		c, err := link.DialContext(ctx, "tcp", joinHostPort(r.HostName, r.Port))
 		if err != nil {
 			link.Close()
-			return nil, wrapf(passing, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
+			return nil, fault.Wrap(fault.Unreachable, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
 		}
 		return &jumpConn{Conn: c, link: link}, nil
 	case r.proxy != "":
@@ -121,8 +123,8 @@ func (c *jumpConn) Close() error { return c.link.Close() }
 
 // through says of a jump host's error whose it is.
 func (r *Resolved) through(err error) error {
-	if e := asError(err); e != nil {
-		return &Error{class: e.class, message: "ProxyJump: " + e.message, err: e.err, silent: e.silent}
+	if e := fault.As(err); e != nil {
+		return e.Within("ProxyJump")
 	}
 	return err
 }
@@ -174,8 +176,8 @@ func (r *Resolved) login(ctx context.Context, a *attempt, under net.Conn) (*Link
 			}
 			return err
 		},
-		BannerCallback: func(text string) error {
-			r.config.log().Info("the server says", "banner", printable(text))
+		BannerCallback: func(banner string) error {
+			r.config.log().Info("the server says", "banner", text.FromPeer(banner))
 			return nil
 		},
 		AuthCallback: auth.next,
@@ -183,7 +185,7 @@ func (r *Resolved) login(ctx context.Context, a *attempt, under net.Conn) (*Link
 	sc, chans, reqs, err := ssh.NewClientConn(c, joinHostPort(r.HostName, r.Port), config)
 	if err != nil {
 		c.Close()
-		if asError(err) == nil && failure != nil {
+		if fault.As(err) == nil && failure != nil {
 			err = failure
 		}
 		return nil, r.explain(ctx, c, auth, err)
@@ -211,51 +213,51 @@ func (r *Resolved) explain(ctx context.Context, c *conn, auth *authenticator, er
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if e := asError(err); e != nil {
+	if e := fault.As(err); e != nil {
 		return e
 	}
 	if auth.late {
 		// Asking the server again would end the same way, and it counts such visits.
-		return errorf(denied, "%s", auth.wanted)
+		return fault.New(fault.Denied, "%s", auth.wanted)
 	}
 	if n, ok := errors.AsType[*ssh.AlgorithmNegotiationError](err); ok {
 		return r.noCommon(n)
 	}
 	greeting := c.heard()
 	if !strings.Contains(greeting, "SSH-") {
-		if said := printable(greeting); said != "" {
+		if said := text.FromPeer(greeting); said != "" {
 			return r.notSSH(said, cause(err))
 		}
 		if p, ok := c.Conn.(*proxyConn); ok {
-			return wrapf(passing, p.explain(cause(err)), "no answer from %s through its ProxyCommand", r.HostName)
+			return fault.Wrap(fault.Unreachable, p.explain(cause(err)), "no answer from %s through its ProxyCommand", r.HostName)
 		}
 		if closedByPeer(err) {
 			return r.closedEarly(cause(err))
 		}
-		return wrapf(passing, cause(err), "no SSH greeting from %s", r.HostName)
+		return fault.Wrap(fault.Unreachable, cause(err), "no SSH greeting from %s", r.HostName)
 	}
-	if text := err.Error(); strings.Contains(text, "Too many authentication failures") {
+	if said := err.Error(); strings.Contains(said, "Too many authentication failures") {
 		return r.tooManyTries(auth.tried())
-	} else if i := strings.Index(text, "ssh: disconnect, reason"); i >= 0 {
-		return errorf(passing, "%s ended the connection: %s", r.HostName, printable(strings.TrimPrefix(text[i:], "ssh: ")))
+	} else if i := strings.Index(said, "ssh: disconnect, reason"); i >= 0 {
+		return fault.New(fault.Unreachable, "%s ended the connection: %s", r.HostName, text.FromPeer(strings.TrimPrefix(said[i:], "ssh: ")))
 	}
 	if closedByPeer(err) {
-		return because(passing, cause(err), "%s closed the connection while logging in", r.HostName)
+		return fault.Because(fault.Unreachable, cause(err), "%s closed the connection while logging in", r.HostName)
 	}
-	return wrapf(passing, cause(err), "cannot log in to %s", r.HostName)
+	return fault.Wrap(fault.Unreachable, cause(err), "cannot log in to %s", r.HostName)
 }
 
 // notSSH is the error for a server that says something else than its version.
 func (r *Resolved) notSSH(said string, err error) error {
 	if strings.Contains(said, "Exceeded MaxStartups") || strings.Contains(said, "Not allowed at this time") {
-		return errorf(turnedAway, "%s turns this address away for now: %q", r.HostName, said)
+		return fault.New(fault.TurnedAway, "%s turns this address away for now: %q", r.HostName, said)
 	}
-	return because(passing, err, "%s does not speak SSH; it said %q", r.HostName, said)
+	return fault.Because(fault.Unreachable, err, "%s does not speak SSH; it said %q", r.HostName, said)
 }
 
 // closedEarly is the error for one that says nothing.
 func (r *Resolved) closedEarly(err error) error {
-	return because(turnedAway, err, "%s closed the connection before saying anything: too many connections at once, or this address is banned there", r.HostName)
+	return fault.Because(fault.TurnedAway, err, "%s closed the connection before saying anything: too many connections at once, or this address is banned there", r.HostName)
 }
 
 // tooManyTries says that the server's MaxAuthTries is used up.
@@ -264,7 +266,7 @@ func (r *Resolved) tooManyTries(tried []string) error {
 	if len(tried) > 0 {
 		what = ": tried " + strings.Join(tried, ", ")
 	}
-	return errorf(denied, "%s allows no more tries (MaxAuthTries)%s; name the right key with IdentityFile and set IdentitiesOnly=yes", r.HostName, what)
+	return fault.New(fault.Denied, "%s allows no more tries (MaxAuthTries)%s; name the right key with IdentityFile and set IdentitiesOnly=yes", r.HostName, what)
 }
 
 // cause takes x/crypto's own words off an error.
@@ -286,9 +288,9 @@ func closedByPeer(err error) bool {
 func (r *Resolved) noCommon(n *ssh.AlgorithmNegotiationError) error {
 	offered := make([]string, len(n.RequestedAlgorithms))
 	for i, a := range n.RequestedAlgorithms {
-		offered[i] = printable(a)
+		offered[i] = text.FromPeer(a)
 	}
-	return because(mistaken, errNoCommon, "%s and the native transport have no %s in common; the server offers only %s",
+	return fault.Because(fault.Settings, errNoCommon, "%s and the native transport have no %s in common; the server offers only %s",
 		r.HostName, algorithmKeyword(n.What), strings.Join(offered, ","))
 }
 

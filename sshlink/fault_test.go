@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -136,7 +137,7 @@ func TestDialIsAbandonedAtOnce(t *testing.T) {
 	})
 	within(t, 4*time.Second, "ConnectTimeout=1", func() {
 		err := dial(t.Context(), "ConnectTimeout=1")
-		if e := asError(err); e == nil || e.Denied() || e.Mistaken() || e.Distrusted() {
+		if e := fault.As(err); e == nil || e.Class() == fault.ClassDenied || e.Class() == fault.ClassMistaken || e.Class() == fault.ClassDistrusted {
 			t.Errorf("ConnectTimeout: %v", err)
 		}
 		t.Log(err)
@@ -176,7 +177,7 @@ func TestTurnedAway(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = r.Dial(t.Context())
-			if e := asError(err); e == nil || e.TurnedAway() != c.turnedAway {
+			if e := fault.As(err); e == nil || (e.Class() == fault.ClassTurnedAway) != c.turnedAway {
 				t.Errorf("TurnedAway is not %v: %v", c.turnedAway, err)
 			}
 			t.Log(err)

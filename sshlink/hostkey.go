@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -143,7 +145,7 @@ func (h *hostKeys) changed(known knownKeys, key ssh.PublicKey) error {
 // the same kind, which is the one to compare with, comes first.
 func (h *hostKeys) changedTo(known knownKeys, shown string) error {
 	if len(known) == 0 {
-		return errorf(distrusted, "the host key of %s has changed: DNS has the fingerprint of another, the server shows %s; "+
+		return fault.New(fault.HostKeyUnknown, "the host key of %s has changed: DNS has the fingerprint of another, the server shows %s; "+
 			"somebody may be listening in, or the server was set up anew: ask its owner", h.r.HostName, shown)
 	}
 	const most = 3
@@ -161,7 +163,7 @@ func (h *hostKeys) changedTo(known knownKeys, shown string) error {
 	var lines, mends []string
 	for i, k := range known {
 		if i < most {
-			lines = append(lines, fmt.Sprintf("%s has %s", tilde(k.place()), fingerprint(k.key)))
+			lines = append(lines, fmt.Sprintf("%s has %s", text.Tilde(k.place()), fingerprint(k.key)))
 		}
 		if mend := fmt.Sprintf("ssh-keygen -f %s -R %s", tunnelfile.ShellWord(k.file), tunnelfile.ShellWord(h.name)); k.file != byCommand && !slices.Contains(mends, mend) {
 			mends = append(mends, mend)
@@ -174,7 +176,7 @@ func (h *hostKeys) changedTo(known knownKeys, shown string) error {
 	if len(mends) > 0 {
 		then = ", then run " + strings.Join(mends, " && ")
 	}
-	return errorf(distrusted, "the host key of %s has changed: %s, the server shows %s; "+
+	return fault.New(fault.HostKeyUnknown, "the host key of %s has changed: %s, the server shows %s; "+
 		"somebody may be listening in, or the server was set up anew: ask its owner%s",
 		h.r.HostName, strings.Join(lines, ", "), shown, then)
 }
@@ -203,7 +205,7 @@ func (h *hostKeys) unknown(key ssh.PublicKey) error {
 	h.attempt.resume()
 	if err != nil {
 		if h.ctx.Err() != nil {
-			return wrapf(passing, context.Cause(h.ctx), "the question for the host key of %s was left open", h.r.HostName)
+			return fault.Wrap(fault.Unreachable, context.Cause(h.ctx), "the question for the host key of %s was left open", h.r.HostName)
 		}
 		return h.stranger(key, nobodyToConfirm)
 	}
@@ -221,12 +223,12 @@ func (h *hostKeys) stranger(key ssh.PublicKey, why string) error {
 }
 
 func (r *Resolved) strangerError(shown, why string) error {
-	return errorf(distrusted, "the host key of %s is not known%s: %s; run: %s", r.HostName, why, shown, r.trustHint())
+	return fault.New(fault.HostKeyUnknown, "the host key of %s is not known%s: %s; run: %s", r.HostName, why, shown, r.trustHint())
 }
 
 func (r *Resolved) revokedAt(place, shown string) error {
-	return errorf(distrusted, "the host key of %s is marked as revoked at %s: %s; do not connect until its owner has explained it",
-		r.HostName, tilde(place), shown)
+	return fault.New(fault.HostKeyUnknown, "the host key of %s is marked as revoked at %s: %s; do not connect until its owner has explained it",
+		r.HostName, text.Tilde(place), shown)
 }
 
 // trustHint is the command that shows and records a server's host keys.

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // identity is one key that may be offered to the server.
@@ -53,7 +55,7 @@ func parsed(key *agent.Key) ssh.PublicKey {
 
 func agentName(key *agent.Key) string {
 	if key.Comment != "" {
-		return printable(key.Comment) + " (agent)"
+		return text.FromPeer(key.Comment) + " (agent)"
 	}
 	return key.Format + " (agent)"
 }
@@ -67,9 +69,9 @@ func (a *authenticator) namedIdentities() []*identity {
 	for _, value := range certificates {
 		path := a.r.path(value)
 		if certificate := readCertificate(path); certificate != nil {
-			named = append(named, &identity{name: tilde(path), public: certificate})
+			named = append(named, &identity{name: text.Tilde(path), public: certificate})
 		} else {
-			a.notes = append(a.notes, tilde(path)+": no certificate there")
+			a.notes = append(a.notes, text.Tilde(path)+": no certificate there")
 		}
 	}
 	for _, value := range a.r.resolution.options["identityfile"] {
@@ -80,16 +82,16 @@ func (a *authenticator) namedIdentities() []*identity {
 		file, err := readKeyFile(path)
 		if err != nil {
 			if !slices.Contains(defaultIdentities, value) {
-				a.notes = append(a.notes, tilde(path)+": no such file")
+				a.notes = append(a.notes, text.Tilde(path)+": no such file")
 			}
 		} else {
-			named = append(named, &identity{name: tilde(path), public: file.public, file: file})
+			named = append(named, &identity{name: text.Tilde(path), public: file.public, file: file})
 		}
 		if len(certificates) > 0 {
 			continue
 		}
 		if certificate := readCertificate(path + "-cert.pub"); certificate != nil {
-			named = append(named, &identity{name: tilde(path + "-cert.pub"), public: certificate, file: file})
+			named = append(named, &identity{name: text.Tilde(path + "-cert.pub"), public: certificate, file: file})
 		}
 	}
 	return named
@@ -156,7 +158,7 @@ func (a *authenticator) base(id *identity) (ssh.AlgorithmSigner, *ssh.Certificat
 	if id.agent {
 		s := &agentSigner{agent: a.agent, key: id.public, attempt: a.attempt, failed: func(err error, after time.Duration) {
 			id.unsigned, id.barred = true, after < declineTime
-			a.note(id, "the agent at "+tilde(a.agent.socket)+" did not sign: "+err.Error())
+			a.note(id, "the agent at "+text.Tilde(a.agent.socket)+" did not sign: "+err.Error())
 		}}
 		// An agent that we found by ourselves may list each key of ~/.ssh without being able
 		// to open it, as that of GNOME does. The person's own ssh would not have asked it.

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -159,7 +160,7 @@ func PassphraseQuestion(file string) Question {
 
 // unlock asks for a key file's passphrase, again when it was wrong.
 func (a *authenticator) unlock(file *keyFile) (ssh.Signer, error) {
-	shown := tilde(file.path)
+	shown := text.Tilde(file.path)
 	need := "needs a passphrase for " + shown
 	for try := range a.prompts() {
 		q := PassphraseQuestion(file.path)
@@ -180,14 +181,6 @@ func (a *authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 	}
 	a.needs(need, nil)
 	return nil, errors.New("no passphrase")
-}
-
-// tilde shortens a path below the person's home folder for messages.
-func tilde(path string) string {
-	if rest, ok := strings.CutPrefix(path, homeDir()+"/"); ok {
-		return "~/" + rest
-	}
-	return path
 }
 
 // ask puts a question; the attempt's clock stops meanwhile.

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // decipherable are the ciphers of encrypted key files that x/crypto has: those of ssh-keygen -Z, and
@@ -58,7 +60,7 @@ func rsaBits(key ssh.PublicKey) int {
 func (r *Resolved) checkRSASize(key ssh.PublicKey) error {
 	bits, least := rsaBits(key), r.count("requiredrsasize")
 	if bits > 0 && bits < least {
-		return errorf(distrusted, "the RSA host key of %s has only %d bits; RequiredRSASize asks for %d", r.HostName, bits, least)
+		return fault.New(fault.HostKeyUnknown, "the RSA host key of %s has only %d bits; RequiredRSASize asks for %d", r.HostName, bits, least)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"slices"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // KeyState is what there is to know of one key that a login could use, without logging in.
@@ -33,7 +35,7 @@ func (r *Resolved) Keys(ctx context.Context) []KeyState {
 			continue
 		}
 		path := r.path(value)
-		k := KeyState{Path: tilde(path), File: path, Written: !slices.Contains(defaultIdentities, value)}
+		k := KeyState{Path: text.Tilde(path), File: path, Written: !slices.Contains(defaultIdentities, value)}
 		file, err := readKeyFile(path)
 		if err != nil {
 			k.Missing, k.Err = errors.Is(err, os.ErrNotExist), err

@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // marker is what a line of known_hosts starts with, see sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
@@ -99,7 +101,7 @@ func parseKnownLine(line, name string) (knownKey, bool, error) {
 		switch k.marker = marker(word); k.marker {
 		case certAuthority, revoked:
 		default:
-			return k, false, fmt.Errorf("unknown marker %q", printable(word))
+			return k, false, fmt.Errorf("unknown marker %q", text.FromPeer(word))
 		}
 		word, rest = cutWord(rest)
 	}
@@ -121,7 +123,7 @@ func parseKnownLine(line, name string) (knownKey, bool, error) {
 		return k, false, fmt.Errorf("key: %w", err)
 	}
 	if key.Type() != keyType {
-		return k, false, fmt.Errorf("it says %s, its key is %s", printable(keyType), key.Type())
+		return k, false, fmt.Errorf("it says %s, its key is %s", text.FromPeer(keyType), key.Type())
 	}
 	k.key = key
 	return k, true, nil

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // byCommand is what stands for the file of keys that KnownHostsCommand told.
@@ -34,10 +37,10 @@ func (r *Resolved) askKnownHostsCommand(ctx context.Context, name string) (known
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		if said := printable(lastLines(stderr.String(), 1)); said != "" {
+		if said := text.FromPeer(lastLines(stderr.String(), 1)); said != "" {
 			err = fmt.Errorf("%w: %s", err, said)
 		}
-		return nil, wrapf(passing, err, "KnownHostsCommand %s", words[0])
+		return nil, fault.Wrap(fault.Unreachable, err, "KnownHostsCommand %s", words[0])
 	}
 	return readKnownLines(bytes.NewReader(out), byCommand, name, r.config.log()), nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -78,7 +79,7 @@ func newLink(c *conn, sc ssh.Conn, host string) *Link {
 
 // describe notes what was negotiated.
 func (l *Link) describe(hostKey ssh.PublicKey) {
-	l.info = Info{Transport: tunnelfile.TransportNative, ServerVersion: printable(string(l.ssh.ServerVersion()))}
+	l.info = Info{Transport: tunnelfile.TransportNative, ServerVersion: text.FromPeer(string(l.ssh.ServerVersion()))}
 	if a, ok := l.ssh.(ssh.AlgorithmsConnMetadata); ok {
 		n := a.Algorithms()
 		l.info.Kex, l.info.Cipher, l.info.MAC = n.KeyExchange, n.Write.Cipher, n.Write.MAC

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // errUnsupported is errors.ErrUnsupported under a name of this package's.
@@ -268,7 +270,7 @@ func origin(ch ssh.NewChannel) net.Addr {
 		OriginPort uint32
 	}
 	if ch.ChannelType() == "forwarded-tcpip" && ssh.Unmarshal(ch.ExtraData(), &m) == nil {
-		return peer{"tcp", net.JoinHostPort(printable(m.OriginHost), strconv.FormatUint(uint64(m.OriginPort), 10))}
+		return peer{"tcp", net.JoinHostPort(text.FromPeer(m.OriginHost), strconv.FormatUint(uint64(m.OriginPort), 10))}
 	}
 	return peer{"unix", "@"}
 }

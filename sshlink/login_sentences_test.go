@@ -13,26 +13,18 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // class is what an error says that is to be done.
 func classOf(err error) string {
-	e := asError(err)
-	switch {
-	case e == nil:
+	e := fault.As(err)
+	if e == nil {
 		return fmt.Sprintf("no class: %v", err)
-	case e.Denied():
-		return "denied"
-	case e.Distrusted():
-		return "distrusted"
-	case e.Mistaken():
-		return "mistaken"
-	case e.TurnedAway():
-		return "turned away"
 	}
-	return "passing"
+	return e.Class().String()
 }
 
 // TestSameSentences wants both transports to say the same, in the same words, of a login that

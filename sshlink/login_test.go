@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -175,31 +176,31 @@ func (l login) tryOurs(t *testing.T) (outcome, error) {
 }
 
 func outcomeOf(err error) outcome {
-	e := asError(err)
+	e := fault.As(err)
 	if e == nil {
 		return noOutcome
 	}
 	text := e.Error()
 	switch {
-	case e.Denied() && strings.Contains(text, "MaxAuthTries"):
+	case e.Class() == fault.ClassDenied && strings.Contains(text, "MaxAuthTries"):
 		return tooMany
-	case e.Denied():
+	case e.Class() == fault.ClassDenied:
 		return refused
-	case e.Distrusted() && strings.Contains(text, "changed"):
+	case e.Class() == fault.ClassDistrusted && strings.Contains(text, "changed"):
 		return changedKey
-	case e.Distrusted() && strings.Contains(text, "revoked"):
+	case e.Class() == fault.ClassDistrusted && strings.Contains(text, "revoked"):
 		return revokedKey
-	case e.Distrusted() && strings.Contains(text, "RequiredRSASize"):
+	case e.Class() == fault.ClassDistrusted && strings.Contains(text, "RequiredRSASize"):
 		return weakKey
-	case e.Distrusted() && strings.Contains(text, "certificate is"):
+	case e.Class() == fault.ClassDistrusted && strings.Contains(text, "certificate is"):
 		return badSignature
-	case e.Distrusted():
+	case e.Class() == fault.ClassDistrusted:
 		return unknownKey
 	case errors.Is(err, errNoCommon):
 		return noCommon
-	case e.Mistaken():
+	case e.Class() == fault.ClassMistaken:
 		return misspelt
-	case e.TurnedAway():
+	case (e.Class() == fault.ClassTurnedAway):
 		return unreachable
 	}
 	return unreachable

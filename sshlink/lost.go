@@ -5,22 +5,25 @@ import (
 	"io"
 	"strings"
 	"syscall"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // lostError says how an established link was lost.
 func lostError(host string, err error) error {
-	if e := asError(err); e != nil {
+	if e := fault.As(err); e != nil {
 		return e
 	}
-	switch text := err.Error(); {
+	switch said := err.Error(); {
 	case errors.Is(err, io.EOF):
-		return because(passing, io.EOF, "%s closed the connection", host)
+		return fault.Because(fault.Lost, io.EOF, "%s closed the connection", host)
 	case errors.Is(err, syscall.ETIMEDOUT):
-		return because(passing, err, "%s acknowledges nothing any more", host)
-	case strings.Contains(text, "ssh: disconnect, reason"):
-		return errorf(passing, "%s ended the connection: %s", host, printable(strings.TrimPrefix(text, "ssh: ")))
+		return fault.Because(fault.Lost, err, "%s acknowledges nothing any more", host)
+	case strings.Contains(said, "ssh: disconnect, reason"):
+		return fault.New(fault.Lost, "%s ended the connection: %s", host, text.FromPeer(strings.TrimPrefix(said, "ssh: ")))
 	}
-	return wrapf(passing, err, "connection to %s lost", host)
+	return fault.Wrap(fault.Lost, err, "connection to %s lost", host)
 }
 
 // postQuantum says whether a key exchange also rests on a problem that quantum computers

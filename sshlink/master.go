@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -59,7 +61,7 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	}
 	dir, remove, err := privateDir()
 	if err != nil {
-		return nil, wrapf(passing, err, "no folder for ssh's control socket")
+		return nil, fault.Wrap(fault.Unreachable, err, "no folder for ssh's control socket")
 	}
 	m := &master{r: r, dir: dir, socket: filepath.Join(dir, "c"), ended: make(chan struct{})}
 	m.stderr = &masterLog{log: r.config.log().With("from", "ssh"), trace: httptrace.ContextClientTrace(ctx)}
@@ -68,7 +70,7 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	defer answered()
 	if m.bridge, err = r.startAskBridge(asking, dir, a); err != nil {
 		remove()
-		return nil, wrapf(passing, err, "no way to ask for ssh")
+		return nil, fault.Wrap(fault.Unreachable, err, "no way to ask for ssh")
 	}
 	m.cmd.Env = m.bridge.environment()
 	m.cmd.Stderr = m.stderr
@@ -77,7 +79,7 @@ func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error)
 	m.cmd.WaitDelay = masterGrace
 	if err := m.cmd.Start(); err != nil {
 		remove()
-		return nil, wrapf(mistaken, err, "cannot run ssh")
+		return nil, fault.Wrap(fault.Settings, err, "cannot run ssh")
 	}
 	go func() {
 		m.cmd.Wait()
@@ -159,8 +161,8 @@ func (m *master) control(ctx context.Context, out io.Writer, command string, arg
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if text := lastLines(stderr.String(), 1); err != nil && text != "" {
-		return errors.New(printable(text))
+	if said := lastLines(stderr.String(), 1); err != nil && said != "" {
+		return errors.New(text.FromPeer(said))
 	}
 	return err
 }
@@ -196,7 +198,7 @@ func (c *masterConn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if c.master.cmd == nil {
-		return n, because(passing, err, "the ControlMaster of yours at %s has ended; the tunnel goes on without it", tilde(c.master.socket))
+		return n, fault.Because(fault.Unreachable, err, "the ControlMaster of yours at %s has ended; the tunnel goes on without it", text.Tilde(c.master.socket))
 	}
 	select {
 	case <-c.master.ended:

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // commandTimeout bounds KnownHostsCommand where it is only asked to tell what was wrong.
@@ -69,9 +72,9 @@ func (m *master) sshError() error {
 		return m.r.through(hop.sshError(w))
 	}
 	if said := lastLines(w.text, 1); said != "" {
-		return errorf(passing, "no answer from %s through its ProxyCommand; the ProxyCommand said: %s", m.r.HostName, said)
+		return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand; the ProxyCommand said: %s", m.r.HostName, said)
 	}
-	return errorf(passing, "no answer from %s through its ProxyCommand", m.r.HostName)
+	return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand", m.r.HostName)
 }
 
 // hopIn is the host on the way that ssh's words are about, nil where there is none.
@@ -85,43 +88,43 @@ func (r *Resolved) hopIn(text string) *Resolved {
 }
 
 func (r *Resolved) sshError(w lastWords) error {
-	text, last := w.text, lastLines(w.text, 1)
+	said, last := w.text, lastLines(w.text, 1)
 	if err := r.sshHostKeyError(w); err != nil {
 		return err
 	}
 	switch {
-	case strings.Contains(text, "Too many authentication failures"):
+	case strings.Contains(said, "Too many authentication failures"):
 		return r.tooManyTries(w.tried)
-	case deniedWords.MatchString(text):
+	case deniedWords.MatchString(said):
 		return r.sshDenied(w)
-	case noMatching.MatchString(text):
-		m := noMatching.FindStringSubmatch(text)
-		return because(mistaken, errNoCommon, "%s and ssh have no %s in common; the server offers only %s", r.HostName, algorithmKeyword(m[1]), printable(m[2]))
+	case noMatching.MatchString(said):
+		m := noMatching.FindStringSubmatch(said)
+		return fault.Because(fault.Settings, errNoCommon, "%s and ssh have no %s in common; the server offers only %s", r.HostName, algorithmKeyword(m[1]), text.FromPeer(m[2]))
 	case w.banner != "":
 		return r.notSSH(w.banner, io.EOF)
-	case earlyEnd.MatchString(text):
+	case earlyEnd.MatchString(said):
 		return r.closedEarly(io.EOF)
-	case connectWords.MatchString(text):
-		m := connectWords.FindStringSubmatch(text)
-		return wrapf(passing, connectError(m[1], m[2], m[3]), "cannot connect to %s", m[1])
-	case resolveWords.MatchString(text):
-		m := resolveWords.FindStringSubmatch(text)
+	case connectWords.MatchString(said):
+		m := connectWords.FindStringSubmatch(said)
+		return fault.Wrap(fault.Unreachable, connectError(m[1], m[2], m[3]), "cannot connect to %s", m[1])
+	case resolveWords.MatchString(said):
+		m := resolveWords.FindStringSubmatch(said)
 		if strings.Contains(m[2], "not known") || strings.Contains(m[2], "No address") {
-			return wrapf(passing, &net.DNSError{Err: "no such host", Name: m[1], IsNotFound: true}, "no address for %s", m[1])
+			return fault.Wrap(fault.Unreachable, &net.DNSError{Err: "no such host", Name: m[1], IsNotFound: true}, "no address for %s", m[1])
 		}
-		return wrapf(passing, &net.DNSError{Err: m[2], Name: m[1], IsTemporary: true}, "cannot look up %s", m[1])
-	case badSetting.MatchString(text):
-		return errorf(mistaken, "ssh cannot make sense of its configuration for %s: %s", r.HostName, last)
-	case silentServer.MatchString(text):
-		return errorf(passing, "%s does not answer keepalives any more", r.HostName)
+		return fault.Wrap(fault.Unreachable, &net.DNSError{Err: m[2], Name: m[1], IsTemporary: true}, "cannot look up %s", m[1])
+	case badSetting.MatchString(said):
+		return fault.New(fault.Settings, "ssh cannot make sense of its configuration for %s: %s", r.HostName, last)
+	case silentServer.MatchString(said):
+		return fault.New(fault.Unreachable, "%s does not answer keepalives any more", r.HostName)
 	case goneServer.MatchString(last) && w.late: // ssh went on without an answer, too late for the server
-		return errorf(denied, "%s", w.needed)
+		return fault.New(fault.Denied, "%s", w.needed)
 	case goneServer.MatchString(last):
-		return because(passing, io.EOF, "%s closed the connection", r.HostName)
+		return fault.Because(fault.Unreachable, io.EOF, "%s closed the connection", r.HostName)
 	case last == "":
-		return errorf(passing, "ssh to %s ended without a word: %s", r.HostName, w.ended)
+		return fault.New(fault.Unreachable, "ssh to %s ended without a word: %s", r.HostName, w.ended)
 	}
-	return errorf(passing, "ssh to %s: %s", r.HostName, strings.TrimPrefix(last, "ssh: "))
+	return fault.New(fault.Unreachable, "ssh to %s: %s", r.HostName, strings.TrimPrefix(last, "ssh: "))
 }
 
 // sshHostKeyError is what ssh has against the host key that the server shows; nil where it has
@@ -144,7 +147,7 @@ func (r *Resolved) sshHostKeyError(w lastWords) error {
 		h := known()
 		return h.changedTo(h.known.plainKeys(), shown)
 	case revokedFile.MatchString(w.text):
-		return errorf(distrusted, "the host key of %s is revoked by %s: %s: it is listed there", r.HostName, revokedFile.FindStringSubmatch(w.text)[1], shown)
+		return fault.New(fault.HostKeyUnknown, "the host key of %s is revoked by %s: %s: it is listed there", r.HostName, revokedFile.FindStringSubmatch(w.text)[1], shown)
 	case strings.Contains(w.text, "REVOKED HOST KEY"), strings.Contains(w.text, "is revoked"):
 		for _, k := range known().known {
 			if k.marker == revoked && (w.shown == "" || fingerprint(k.key) == w.shown) {
@@ -167,23 +170,23 @@ func (r *Resolved) sshHostKeyError(w lastWords) error {
 // sshDenied says that no way to log in was left.
 func (r *Resolved) sshDenied(w lastWords) error {
 	if w.needed != "" {
-		return errorf(denied, "%s", w.needed)
+		return fault.New(fault.Denied, "%s", w.needed)
 	}
 	if m := wrongSecret.FindStringSubmatch(w.text); m != nil {
 		if strings.HasSuffix(m[1], "-SK ") {
-			return errorf(denied, "was given a wrong PIN for %s", tilde(m[2]))
+			return fault.New(fault.Denied, "was given a wrong PIN for %s", text.Tilde(m[2]))
 		}
-		return errorf(denied, "was given a wrong passphrase for %s", tilde(m[2]))
+		return fault.New(fault.Denied, "was given a wrong passphrase for %s", text.Tilde(m[2]))
 	}
 	if strings.Contains(w.text, "PIN incorrect") {
-		return errorf(denied, "was given a wrong PIN for %s", r.option("pkcs11provider"))
+		return fault.New(fault.Denied, "was given a wrong PIN for %s", r.option("pkcs11provider"))
 	}
 	allowed := splitList(deniedWords.FindStringSubmatch(w.text)[1])
 	tried, notes := r.notLoaded(w)
 	if w.taken != "" && notes == nil && isYes(r.option("batchmode")) && slices.Contains(allowed, "publickey") {
-		return errorf(denied, "needs a passphrase for %s", tilde(w.taken)) // and ssh asks nobody
+		return fault.New(fault.Denied, "needs a passphrase for %s", text.Tilde(w.taken)) // and ssh asks nobody
 	}
-	return errorf(denied, "%s%s", r.refusedEveryWay(tried, allowed), notTried(notes))
+	return fault.New(fault.Denied, "%s%s", r.refusedEveryWay(tried, allowed), notTried(notes))
 }
 
 // notLoaded are the ways to log in that were tried, and which keys of those were of no use, and why.
@@ -194,11 +197,11 @@ func (r *Resolved) notLoaded(w lastWords) (tried, notes []string) {
 		if err := checkPermissions(file); err != nil && why == "bad permissions" {
 			why = err.Error()
 		}
-		tried = slices.DeleteFunc(tried, func(name string) bool { return name == tilde(file) })
-		notes = append(notes, tilde(file)+": "+why)
+		tried = slices.DeleteFunc(tried, func(name string) bool { return name == text.Tilde(file) })
+		notes = append(notes, text.Tilde(file)+": "+why)
 	}
 	for _, m := range notSigned.FindAllStringSubmatch(w.text, -1) {
-		notes = append(notes, tilde(m[1])+": the agent did not sign: "+m[2])
+		notes = append(notes, text.Tilde(m[1])+": the agent did not sign: "+m[2])
 	}
 	return tried, notes
 }

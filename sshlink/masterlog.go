@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // masterLog reads what ssh says on its standard error at LogLevel DEBUG1: what was negotiated,
@@ -63,14 +65,14 @@ func (l *masterLog) line(line string) {
 		if m := authenticated.FindStringSubmatch(line); m != nil {
 			l.info.Peer = net.JoinHostPort(m[1], m[2])
 		}
-		if line = printable(line); line != "" && !chatter.MatchString(line) {
+		if line = strings.TrimSpace(text.Printable(line)); line != "" && !chatter.MatchString(line) {
 			l.said = append(l.said, line)
 			l.said = l.said[max(0, len(l.said)-saidLimit):]
 			l.log.Info(line)
 		}
 		return
 	}
-	l.log.Debug(printable(debug))
+	l.log.Debug(text.FromPeer(debug))
 	if m := debugKex.FindStringSubmatch(debug); m != nil {
 		l.info.Kex, l.info.PostQuantum = m[1], postQuantum(m[1])
 	} else if m := debugCipher.FindStringSubmatch(debug); m != nil {
@@ -80,7 +82,7 @@ func (l *masterLog) line(line string) {
 	} else if m := debugHostCert.FindStringSubmatch(debug); m != nil {
 		l.info.HostKey = m[1] + " " + m[2]
 	} else if m := debugVersion.FindStringSubmatch(debug); m != nil {
-		l.info.ServerVersion = "SSH-2.0-" + printable(m[1])
+		l.info.ServerVersion = "SSH-2.0-" + text.FromPeer(m[1])
 	} else if m := debugConnect.FindStringSubmatch(debug); m != nil {
 		if l.trace != nil && l.trace.ConnectStart != nil {
 			l.trace.ConnectStart("tcp", net.JoinHostPort(m[1], m[2]))
@@ -90,7 +92,7 @@ func (l *masterLog) line(line string) {
 			l.trace.ConnectDone("tcp", "", nil)
 		}
 	} else if m := debugOffers.FindStringSubmatch(debug); m != nil {
-		name := printable(tilde(m[1]))
+		name := text.FromPeer(text.Tilde(m[1]))
 		if m[2] == "agent" { // and not "explicit agent", which a file names
 			name += " (agent)"
 		}
@@ -98,7 +100,7 @@ func (l *masterLog) line(line string) {
 	} else if m := debugTakes.FindStringSubmatch(debug); m != nil {
 		l.taken = m[1]
 	} else if m := debugBanner.FindStringSubmatch(debug); m != nil && l.banner == "" {
-		l.banner = printable(m[1])
+		l.banner = text.FromPeer(m[1])
 	} else if m := debugMethod.FindStringSubmatch(debug); m != nil && !slices.Contains(l.tried, m[1]) {
 		l.tried = append(l.tried, m[1])
 	}

@@ -15,6 +15,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // Messages of OpenSSH's PROTOCOL.mux, as far as they are used here.
@@ -128,7 +131,7 @@ func (l *Link) masterError(ctx context.Context, err error) error {
 	case <-l.ended:
 		return l.lost()
 	case <-time.After(masterGrace):
-		return wrapf(passing, err, "ssh's control socket")
+		return fault.Wrap(fault.Unreachable, err, "ssh's control socket")
 	}
 }
 
@@ -200,7 +203,7 @@ func muxRefusal(kind uint32, body []byte) error {
 	if kind == muxDenied {
 		reason = ssh.Prohibited
 	}
-	return &ssh.OpenChannelError{Reason: reason, Message: printable(m.Reason)}
+	return &ssh.OpenChannelError{Reason: reason, Message: text.FromPeer(m.Reason)}
 }
 
 func muxMessage(kind uint32) []byte { return binary.BigEndian.AppendUint32(nil, kind) }

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // dialOpenSSH logs in by the system's ssh and takes its channels over.
@@ -22,7 +24,7 @@ func (r *Resolved) dialOpenSSH(parent context.Context) (*Link, error) {
 	case parent.Err() != nil:
 		return nil, context.Cause(parent)
 	case errors.Is(context.Cause(ctx), errConnectTimeout):
-		return nil, because(passing, errConnectTimeout, "ssh to %s did not log in within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
+		return nil, fault.Because(fault.Unreachable, errConnectTimeout, "ssh to %s did not log in within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
 	}
 	return nil, err
 }
@@ -35,7 +37,7 @@ func (r *Resolved) openMaster(ctx context.Context, a *attempt) (*Link, error) {
 	under, err := net.Dial("unix", m.socket)
 	if err != nil {
 		m.close()
-		return nil, wrapf(passing, err, "ssh's control socket")
+		return nil, fault.Wrap(fault.Unreachable, err, "ssh's control socket")
 	}
 	c := newConn(&masterConn{Conn: under, reader: bufio.NewReaderSize(under, 64<<10), master: m})
 	c.greetingDone.Store(true)
@@ -47,7 +49,7 @@ func (r *Resolved) openMaster(ctx context.Context, a *attempt) (*Link, error) {
 	if err != nil {
 		c.Close()
 		m.close()
-		return nil, wrapf(passing, err, "ssh's control socket")
+		return nil, fault.Wrap(fault.Unreachable, err, "ssh's control socket")
 	}
 	l := newLink(c, sc, r.HostName)
 	l.master = m

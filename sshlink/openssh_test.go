@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -86,7 +87,7 @@ func TestOpenSSHAsks(t *testing.T) {
 		}
 		return err
 	}
-	if err := dial(nil, s.KnownHosts); asError(err) == nil || !asError(err).Denied() {
+	if err := dial(nil, s.KnownHosts); fault.As(err) == nil || fault.As(err).Class() != fault.ClassDenied {
 		t.Errorf("nobody there: %v", err)
 	}
 	var questions []Question
@@ -109,7 +110,7 @@ func TestOpenSSHAsks(t *testing.T) {
 		t.Errorf("%+v, %v", questions, err)
 	}
 	nobody := asker{ask: func(context.Context, Question) (string, error) { return "", ErrNobody }}
-	if err := dial(nobody, s.KnownHosts); asError(err) == nil || !asError(err).Denied() || !strings.Contains(err.Error(), "needs a passphrase for "+locked.File) {
+	if err := dial(nobody, s.KnownHosts); fault.As(err) == nil || fault.As(err).Class() != fault.ClassDenied || !strings.Contains(err.Error(), "needs a passphrase for "+locked.File) {
 		t.Errorf("nobody answers: %v", err)
 	}
 }
@@ -202,7 +203,7 @@ func TestUsesRunningMaster(t *testing.T) {
 	}
 	theirs.Process.Signal(syscall.SIGTERM)
 	within(t, 5*time.Second, "Wait", func() {
-		if err := l.Wait(); asError(err) == nil || !strings.Contains(err.Error(), "the ControlMaster of yours at "+dir) {
+		if err := l.Wait(); fault.As(err) == nil || !strings.Contains(err.Error(), "the ControlMaster of yours at "+dir) {
 			t.Errorf("the person's master has ended: %v", err)
 		}
 	})

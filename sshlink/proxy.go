@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // proxyGrace is how long a ProxyCommand may take to end by itself once its connection is
@@ -38,7 +41,7 @@ var errNothingPassed = errors.New("it passed no connection")
 func (r *Resolved) dialProxy(ctx context.Context) (net.Conn, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
-		return nil, wrapf(passing, err, "ProxyCommand %s", r.proxy)
+		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", r.proxy)
 	}
 	shell := os.Getenv("SHELL")
 	if shell == "" {
@@ -54,7 +57,7 @@ func (r *Resolved) dialProxy(ctx context.Context) (net.Conn, error) {
 	theirs.Close()
 	if err != nil {
 		ours.Close()
-		return nil, wrapf(mistaken, err, "ProxyCommand %s", r.proxy)
+		return nil, fault.Wrap(fault.Settings, err, "ProxyCommand %s", r.proxy)
 	}
 	p := &proxyConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), stderr: stderr}
 	go func() {
@@ -77,7 +80,7 @@ func (r *Resolved) dialProxy(ctx context.Context) (net.Conn, error) {
 		if errors.Is(err, io.EOF) {
 			err = p.explain(errNothingPassed)
 		}
-		return nil, wrapf(passing, err, "ProxyCommand %s", r.proxy)
+		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", r.proxy)
 	}
 	return passed, nil
 }
@@ -188,7 +191,7 @@ func (t *tail) flush() {
 	if len(t.partial) == 0 {
 		return
 	}
-	t.line = printable(string(t.partial))
+	t.line = text.FromPeer(string(t.partial))
 	t.partial = t.partial[:0]
 	t.log.Info(t.line)
 }

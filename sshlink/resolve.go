@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -61,7 +62,7 @@ func Resolve(ctx context.Context, c Config) (*Resolved, error) {
 
 func resolve(ctx context.Context, c Config, hops int) (*Resolved, error) {
 	if hops == 0 {
-		return nil, errorf(mistaken, "ProxyJump: more than %d hosts one behind the other; does a host jump through itself?", maxHops)
+		return nil, fault.New(fault.Settings, "ProxyJump: more than %d hosts one behind the other; does a host jump through itself?", maxHops)
 	}
 	dest, err := parseDestination(c.Destination)
 	if err != nil {
@@ -101,7 +102,7 @@ func (r *Resolved) read() error {
 	for _, keyword := range []string{"identityfile", "certificatefile"} { // of others ssh -G says it itself
 		for _, value := range o[keyword] {
 			if name := unsetVariable(value); name != "" {
-				return errorf(mistaken, "%s %s: the environment here has no %s", spelling[keyword], value, name)
+				return fault.New(fault.Settings, "%s %s: the environment here has no %s", spelling[keyword], value, name)
 			}
 		}
 	}
@@ -129,7 +130,7 @@ func (r *Resolved) read() error {
 		return p.err
 	}
 	if !safeWord(r.HostName) {
-		return errorf(mistaken, "HostName %q has characters that a host name cannot have", r.HostName)
+		return fault.New(fault.Settings, "HostName %q has characters that a host name cannot have", r.HostName)
 	}
 	if v := o.first("remotecommand"); v != "none" && r.ownSetting("remotecommand") {
 		r.RemoteCommand = r.expand(v)
@@ -212,7 +213,7 @@ type optionParser struct{ err error }
 
 func (p *optionParser) fail(keyword, value string) {
 	if p.err == nil {
-		p.err = errorf(mistaken, "%s: cannot read %q", keyword, value)
+		p.err = fault.New(fault.Settings, "%s: cannot read %q", keyword, value)
 	}
 }
 

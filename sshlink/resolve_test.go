@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -203,13 +204,13 @@ func TestBlamesTheTunnelFile(t *testing.T) {
 		{"Include=/etc/passwd", "test.tunnel:2: Include: "},
 	} {
 		_, err := resolveWith(t, "", "ServerAliveInterval=5", c.bad)
-		if e := asError(err); e == nil || !e.Mistaken() || !strings.Contains(err.Error(), c.says) {
+		if e := fault.As(err); e == nil || e.Class() != fault.ClassMistaken || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.bad, err)
 		}
 	}
 	// What is wrong in ssh's own file is named as ssh names it.
 	_, err := resolveWith(t, "Host *\n Prot 22\n", "ServerAliveInterval=5")
-	if e := asError(err); e == nil || !e.Mistaken() || !strings.Contains(err.Error(), "config: line 2: Bad configuration option: prot") {
+	if e := fault.As(err); e == nil || e.Class() != fault.ClassMistaken || !strings.Contains(err.Error(), "config: line 2: Bad configuration option: prot") {
 		t.Error(err)
 	}
 }
@@ -237,7 +238,7 @@ func TestDestinations(t *testing.T) {
 		"`id`@host", "ssh://", "ssh://host:0", "ssh://host:99999", "ssh://host/path", "a\nb", "host'", "me'@host",
 	} {
 		_, err := Resolve(t.Context(), Config{Destination: text, ConfigFile: "none", Settings: settings("ProxyCommand=touch " + dir + "/x-%h-%r")})
-		if e := asError(err); e == nil || !e.Mistaken() {
+		if e := fault.As(err); e == nil || e.Class() != fault.ClassMistaken {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -263,11 +264,11 @@ func TestWithoutSSH(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	_, err = resolveWith(t, "", "Prot=22")
-	if e := asError(err); e == nil || !e.Mistaken() || !strings.Contains(err.Error(), "test.tunnel:1: Prot") {
+	if e := fault.As(err); e == nil || e.Class() != fault.ClassMistaken || !strings.Contains(err.Error(), "test.tunnel:1: Prot") {
 		t.Error(err)
 	}
 	_, err = Resolve(t.Context(), Config{Destination: "host", Transport: tunnelfile.TransportOpenSSH})
-	if e := asError(err); e == nil || !e.Mistaken() {
+	if e := fault.As(err); e == nil || e.Class() != fault.ClassMistaken {
 		t.Error(err)
 	}
 }
@@ -295,7 +296,7 @@ func FuzzOptions(f *testing.F) {
 	f.Add("user me\nport x\nidentityfile ~/x y\nproxyjump a,b:23\nuserknownhostsfile a b\nrekeylimit 1G 1h\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		r := &Resolved{config: Config{Destination: "host"}, resolution: resolution{options: parseOptions(text), unset: map[string]bool{}}}
-		if err := r.read(); err != nil && asError(err) == nil {
+		if err := r.read(); err != nil && fault.As(err) == nil {
 			t.Errorf("%T %v", err, err)
 		}
 		for _, fw := range r.Forwards {
@@ -366,7 +367,7 @@ func TestJumpsThroughItself(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "config")
 			write(t, file, config)
 			_, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: file, Transport: tunnelfile.Transport(transport)})
-			if e := asError(err); e == nil || !e.Mistaken() || !strings.Contains(err.Error(), "jump through itself") {
+			if e := fault.As(err); e == nil || e.Class() != fault.ClassMistaken || !strings.Contains(err.Error(), "jump through itself") {
 				t.Errorf("%s: %v", transport, err)
 			}
 		}

@@ -7,6 +7,9 @@ import (
 	"os/exec"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // krlMagic starts a key revocation list in OpenSSH's own form (PROTOCOL.krl).
@@ -22,7 +25,7 @@ func (r *Resolved) checkRevoked(ctx context.Context, key ssh.PublicKey) error {
 	path := r.path(value)
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return wrapf(distrusted, err, "RevokedHostKeys cannot be read, so that no host key counts")
+		return fault.Wrap(fault.HostKeyUnknown, err, "RevokedHostKeys cannot be read, so that no host key counts")
 	}
 	if bytes.HasPrefix(text, []byte(krlMagic)) {
 		err = askKRL(ctx, path, key)
@@ -30,7 +33,7 @@ func (r *Resolved) checkRevoked(ctx context.Context, key ssh.PublicKey) error {
 		err = searchKeys(text, key)
 	}
 	if err != nil {
-		return wrapf(distrusted, err, "the host key of %s is revoked by %s: %s", r.HostName, path, fingerprint(plain(key)))
+		return fault.Wrap(fault.HostKeyUnknown, err, "the host key of %s is revoked by %s: %s", r.HostName, path, fingerprint(plain(key)))
 	}
 	return nil
 }
@@ -67,8 +70,8 @@ func askKRL(ctx context.Context, path string, key ssh.PublicKey) error {
 	cmd := exec.CommandContext(ctx, "ssh-keygen", "-Q", "-f", path, "/dev/stdin")
 	cmd.Stdin = file
 	if out, err := cmd.CombinedOutput(); err != nil {
-		if text := lastLines(string(out), 1); text != "" {
-			return revokedError(printable(text))
+		if said := lastLines(string(out), 1); said != "" {
+			return revokedError(text.FromPeer(said))
 		}
 		return err
 	}

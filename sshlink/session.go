@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // ExitError is a remote command's exit status, where it is not 0.
@@ -20,7 +22,7 @@ type ExitError struct {
 
 func (e *ExitError) Error() string {
 	if e.Signal != "" {
-		return "the remote command was ended by SIG" + printable(e.Signal)
+		return "the remote command was ended by SIG" + text.FromPeer(e.Signal)
 	}
 	return fmt.Sprintf("the remote command ended with exit status %d", e.Status)
 }
@@ -132,7 +134,7 @@ func (l *Link) RemoveStale(ctx context.Context, path string) error {
 	case ok && exit.Status == removed:
 		return nil
 	case ok && said.Len() > 0:
-		return fmt.Errorf("%s on the server: %s", path, printable(said.String()))
+		return fmt.Errorf("%s on the server: %s", path, text.FromPeer(said.String()))
 	case ok:
 		return fmt.Errorf("%s on the server is no socket that could be removed", path)
 	case err == nil:

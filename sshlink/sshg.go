@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -128,7 +129,7 @@ func askSSH(ctx context.Context, c Config, dest destination) (resolution, error)
 		return resolution{}, blame(ctx, program, c, plainErr)
 	}
 	if bareErr != nil {
-		return resolution{}, wrapf(passing, bareErr, "ssh -G for %s", c.Destination)
+		return resolution{}, fault.Wrap(fault.Unreachable, bareErr, "ssh -G for %s", c.Destination)
 	}
 	if behindErr != nil {
 		// An ssh that lacks an algorithm among the sentinels, as in FIPS mode. What
@@ -245,17 +246,17 @@ func memoryFile(text string) (*os.File, error) {
 // an ssh_config(5) file ssh has named itself.
 func blame(ctx context.Context, program string, c Config, failure error) error {
 	if ctx.Err() != nil {
-		return wrapf(passing, failure, "ssh -G for %s took too long", c.Destination)
+		return fault.Wrap(fault.Unreachable, failure, "ssh -G for %s took too long", c.Destination)
 	}
 	for _, s := range c.Settings {
 		_, err := runSSH(ctx, program, "", append([]string{"-F", "none"}, settingArgs([]tunnelfile.Setting{s})...), destination{host: "localhost"})
 		if err != nil && ctx.Err() == nil {
-			return &Error{class: mistaken, message: "[SSH]", err: tunnelfile.Problem{
+			return fault.Wrap(fault.Settings, tunnelfile.Problem{
 				Path: s.Path, Line: s.Line, Key: s.Key, Message: withoutPlace(err.Error()),
-			}}
+			}, "[SSH]")
 		}
 	}
-	return wrapf(mistaken, failure, "ssh cannot make sense of its configuration for %s", c.Destination)
+	return fault.Wrap(fault.Settings, failure, "ssh cannot make sense of its configuration for %s", c.Destination)
 }
 
 // withoutPlace takes the place off a message of ssh's about a -o argument: to ssh it is

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -21,7 +23,7 @@ func (r *Resolved) chooseTransport(ctx context.Context) (tunnelfile.Transport, s
 	_, missing := exec.LookPath("ssh")
 	switch {
 	case r.config.Transport == tunnelfile.TransportOpenSSH && missing != nil:
-		return "", "", errorf(mistaken, "Transport=openssh: there is no ssh program here")
+		return "", "", fault.New(fault.Settings, "Transport=openssh: there is no ssh program here")
 	case !r.auto():
 		return r.config.Transport, "the tunnel file asks for it", nil
 	case missing != nil:
@@ -69,7 +71,7 @@ func (r *Resolved) needsOpenSSH(ctx context.Context) string {
 		return why
 	}
 	if path := r.runningMaster(ctx); path != "" {
-		return "a ControlMaster of yours runs at " + tilde(path)
+		return "a ControlMaster of yours runs at " + text.Tilde(path)
 	}
 	return ""
 }
@@ -133,7 +135,7 @@ func (r *Resolved) needsOpenSSHForKey(ctx context.Context) string {
 			}
 		}
 		if _, held := agent.find(file.public); !held {
-			return tilde(path) + what
+			return text.Tilde(path) + what
 		}
 	}
 	return ""

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -109,7 +110,7 @@ func (r *Resolved) HostKeys(ctx context.Context) (ServerKeys, error) {
 		}
 	}
 	keys, err := r.serverKeys(ctx)
-	if e := asError(err); e == nil || !e.Distrusted() {
+	if e := fault.As(err); e == nil || e.Class() != fault.ClassDistrusted {
 		keys.Last = true
 		return keys, err
 	}
@@ -169,8 +170,8 @@ func (r *Resolved) serverKeys(ctx context.Context) (ServerKeys, error) {
 		}
 	}
 	if len(s.Keys) == 0 {
-		return s, &Error{class: mistaken, err: errNoCommon, silent: true,
-			message: r.HostName + " shows no host key of a kind that the native transport knows"}
+		return s, fault.Because(fault.Settings, errNoCommon,
+			"%s shows no host key of a kind that the native transport knows", r.HostName)
 	}
 	judge(known, s.Keys)
 	return s, nil
@@ -191,7 +192,7 @@ func (r *Resolved) way(ctx context.Context) (dial func(context.Context) (net.Con
 	return func(ctx context.Context) (net.Conn, error) {
 		c, err := link.DialContext(ctx, "tcp", joinHostPort(r.HostName, r.Port))
 		if err != nil {
-			return nil, wrapf(passing, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
+			return nil, fault.Wrap(fault.Unreachable, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
 		}
 		return c, nil
 	}, func() { link.Close() }, nil
@@ -200,7 +201,7 @@ func (r *Resolved) way(ctx context.Context) (dial func(context.Context) (net.Con
 // tooLate is err, or what to say of an attempt that ConnectTimeout ended.
 func (r *Resolved) tooLate(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errConnectTimeout) {
-		return because(passing, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
+		return fault.Because(fault.Unreachable, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
 	}
 	return err
 }
@@ -306,13 +307,13 @@ func (k HostKey) Record() error {
 	case KeyKnown:
 		return nil
 	case KeyChanged:
-		return errorf(distrusted, "%s holds another key of %s: remove it first, with %s", k.Others[0].Place(), k.Host, removal(k.Others[0].File, k.Host))
+		return fault.New(fault.HostKeyUnknown, "%s holds another key of %s: remove it first, with %s", k.Others[0].Place(), k.Host, removal(k.Others[0].File, k.Host))
 	case KeyRevoked:
-		return errorf(distrusted, "the host key of %s is revoked: %s", k.Host, k.Why)
+		return fault.New(fault.HostKeyUnknown, "the host key of %s is revoked: %s", k.Host, k.Why)
 	}
 	files := k.hop.userKnownHosts()
 	if len(files) == 0 {
-		return errorf(mistaken, "UserKnownHostsFile=none: there is no file to record host keys in")
+		return fault.New(fault.Settings, "UserKnownHostsFile=none: there is no file to record host keys in")
 	}
 	if err := recordHostKey(files[0], k.Host, k.key, isYes(k.hop.option("hashknownhosts"))); err != nil {
 		return fmt.Errorf("the host key of %s is not recorded: %w", k.Host, err)
@@ -322,4 +323,4 @@ func (k HostKey) Record() error {
 
 // OnlySSH says of an error that the server has no algorithm in common with the native
 // transport, so that the system's ssh may do better.
-func (e *Error) OnlySSH() bool { return errors.Is(e.err, errNoCommon) }
+func OnlySSH(err error) bool { return errors.Is(err, errNoCommon) }

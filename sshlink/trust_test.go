@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -28,7 +29,7 @@ func TestHostKeys(t *testing.T) {
 		server *testbed.Server
 		last   bool
 	}{{jump, false}, {s, true}} {
-		if _, err := r.Dial(t.Context()); asError(err) == nil || !asError(err).Distrusted() {
+		if _, err := r.Dial(t.Context()); fault.As(err) == nil || fault.As(err).Class() != fault.ClassDistrusted {
 			t.Fatalf("before its keys are recorded: %v", err)
 		}
 		logins := jump.Logins()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -52,12 +53,12 @@ func withoutSSH(c Config, d destination) (resolution, error) {
 		keyword := strings.ToLower(s.Key)
 		place, known := keywords[keyword]
 		if !known {
-			return resolution{}, &Error{class: mistaken, message: "[SSH]", err: tunnelfile.Problem{
-				Path: s.Path, Line: s.Line, Key: s.Key, Message: "not a keyword of ssh_config(5)"}}
+			return resolution{}, fault.Wrap(fault.Settings, tunnelfile.Problem{
+				Path: s.Path, Line: s.Line, Key: s.Key, Message: "not a keyword of ssh_config(5)"}, "[SSH]")
 		}
 		if place == unprintable {
-			return resolution{}, &Error{class: mistaken, message: "[SSH]", err: tunnelfile.Problem{
-				Path: s.Path, Line: s.Line, Key: s.Key, Message: "not built yet without an ssh program"}}
+			return resolution{}, fault.Wrap(fault.Settings, tunnelfile.Problem{
+				Path: s.Path, Line: s.Line, Key: s.Key, Message: "not built yet without an ssh program"}, "[SSH]")
 		}
 		if len(o[keyword]) == 0 || multiple[keyword] {
 			o[keyword] = append(o[keyword], plainValue(keyword, s.Value))

@@ -40,8 +40,8 @@ func boolean(value string) (bool, error) {
 	return false, fmt.Errorf("%q is neither yes nor no", value)
 }
 
-// text is a string for people or programs, taken as it stands.
-func text(value string) (string, error) { return plain(value) }
+// asWritten is a string for people or programs, taken as it stands.
+func asWritten(value string) (string, error) { return plain(value) }
 
 // account is the name or the number of a user or a group.
 func account(value string) (string, error) {

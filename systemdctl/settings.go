@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // Setting is one KEY=VALUE line of a unit file's section.
@@ -72,7 +73,7 @@ func convert(scope Scope, section string, s Setting) ([]Property, error) {
 			return nil, fmt.Errorf("belongs in [%s]", other)
 		}
 	}
-	if meant := nearest(s.Key, Known(section)); meant != "" {
+	if meant := text.Nearest(s.Key, Known(section)); meant != "" {
 		return nil, fmt.Errorf("no such setting in [%s]; did you mean %s?", section, meant)
 	}
 	return nil, fmt.Errorf("no such setting in [%s]", section)
@@ -120,42 +121,6 @@ var reserved = map[string]string{
 	"Description":            "it is set elsewhere",
 	"Delegate":               "the program makes no control groups of its own",
 	"SyslogLevelPrefix":      "the program's log lines carry their level in a prefix",
-}
-
-// nearest is the name that was probably meant, or "".
-func nearest(key string, names []string) string {
-	best, bestDistance := "", 3+len(key)/8
-	for _, name := range names {
-		if strings.EqualFold(key, name) {
-			return name
-		}
-		if d := distance(strings.ToLower(key), strings.ToLower(name)); d < bestDistance {
-			best, bestDistance = name, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance of two strings, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := min(row[j+1], row[j]) + 1
-			if a[i] == b[j] {
-				d = min(d, diagonal)
-			} else {
-				d = min(d, diagonal+1)
-			}
-			diagonal, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }
 
 var errEmpty = errors.New("needs a value")

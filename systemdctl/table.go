@@ -103,14 +103,14 @@ var serviceSettings = map[string]conversion{
 	// Where it writes.
 	"StandardOutput":          output,
 	"StandardError":           output,
-	"SyslogIdentifier":        one(text),
+	"SyslogIdentifier":        one(asWritten),
 	"SyslogFacility":          one(logFacility),
 	"SyslogLevel":             one(logLevel),
 	"LogLevelMax":             one(logLevel),
 	"LogExtraFields":          one(logFields),
 	"LogRateLimitIntervalSec": seconds,
 	"LogRateLimitBurst":       one(unsigned),
-	"LogNamespace":            one(text),
+	"LogNamespace":            one(asWritten),
 
 	// What it may use.
 	"Slice":                    one(sliceName),

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/keyring"
+	"github.com/holdfast/holdfast/internal/keyring"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -177,7 +178,7 @@ func (n *Notices) over(before episode, t dbusapi.Tunnel, now time.Time) []Notice
 	case before.told == needy:
 		return []Notice{{Key: t.Name, Title: t.Name + " is up", Actions: log}}
 	}
-	return []Notice{{Key: t.Name, Title: t.Name + " is up again", Body: "It was down for " + period(now.Sub(before.since)) + ".", Actions: log}}
+	return []Notice{{Key: t.Name, Title: t.Name + " is up again", Body: "It was down for " + text.Period(now.Sub(before.since)) + ".", Actions: log}}
 }
 
 // candidate is a tunnel that something may have to be told of.
@@ -299,7 +300,7 @@ func noticeOf(about subject, c candidate) Notice {
 		return needsYouNotice(t)
 	case unstable:
 		n.Title = t.Name + " is unstable"
-		n.Body = fmt.Sprintf("It was interrupted %d times in the last %s.", len(c.drops), period(unstableWindow))
+		n.Body = fmt.Sprintf("It was interrupted %d times in the last %s.", len(c.drops), text.Period(unstableWindow))
 	case down:
 		if t.State == tunnelfile.Degraded {
 			n.Title = t.Name + " is not well"
@@ -335,7 +336,7 @@ func groupNotice(about subject, names []string) Notice {
 	if len(names) > crowd+1 {
 		body = strings.Join(names[:crowd], ", ") + fmt.Sprintf(" and %d more", len(names)-crowd)
 	}
-	title := plural(len(names), "tunnel") + " waiting for you"
+	title := text.Count(len(names), "tunnel") + " waiting for you"
 	if about != needy {
 		title = several(len(names), map[subject]string{down: "down", unstable: "unstable"}[about])
 	}
@@ -347,7 +348,7 @@ func several(n int, how string) string {
 	if n == 1 {
 		return "1 tunnel is " + how
 	}
-	return plural(n, "tunnel") + " are " + how
+	return text.Count(n, "tunnel") + " are " + how
 }
 
 // groupKey has a space, so that it is no tunnel's name.
@@ -356,17 +357,4 @@ func groupKey(about subject) string { return fmt.Sprint("several ", int(about)) 
 // actions is what can be done about a tunnel from a notice.
 func actions(name, verb, label string) []NoticeAction {
 	return []NoticeAction{{key(verb, name), label}, {key("mute", name), "Do not tell me about this tunnel"}}
-}
-
-// period is a length of time for people.
-func period(d time.Duration) string {
-	switch {
-	case d < 90*time.Second:
-		return plural(int(d.Round(time.Second)/time.Second), "second")
-	case d < 90*time.Minute:
-		return plural(int(d.Round(time.Minute)/time.Minute), "minute")
-	case d < 36*time.Hour:
-		return plural(int(d.Round(time.Hour)/time.Hour), "hour")
-	}
-	return plural(int(d.Round(24*time.Hour)/(24*time.Hour)), "day")
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/keyring"
+	"github.com/holdfast/holdfast/internal/keyring"
 )
 
 // Question is what a dialog asks.

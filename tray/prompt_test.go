@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/keyring"
+	"github.com/holdfast/holdfast/internal/keyring"
 )
 
 // scripted is a Dialog that answers as it was told.

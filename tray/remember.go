@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/holdfast/holdfast/keyring"
+	"github.com/holdfast/holdfast/internal/keyring"
 )
 
 // offerTime is how long an answer has to turn out right, and then how long the question

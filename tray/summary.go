@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -43,27 +44,27 @@ func Headline(s dbusapi.Snapshot) string {
 			rest[t.State]++
 		}
 	}
-	text := fmt.Sprintf("%d of %d up", up, wanted)
+	line := fmt.Sprintf("%d of %d up", up, wanted)
 	switch {
 	case wanted == 0:
-		text = plural(len(s.Tunnels), "tunnel") + ", none running"
+		line = text.Count(len(s.Tunnels), "tunnel") + ", none running"
 	case up == wanted && up == 1:
-		text = "1 tunnel up"
+		line = "1 tunnel up"
 	case up == wanted:
-		text = fmt.Sprintf("All %d up", up)
+		line = fmt.Sprintf("All %d up", up)
 	}
 	switch {
 	case len(needy) > 3:
-		text += fmt.Sprintf(" · needs you: %s and %d more", strings.Join(needy[:2], ", "), len(needy)-2)
+		line += fmt.Sprintf(" · needs you: %s and %d more", strings.Join(needy[:2], ", "), len(needy)-2)
 	case len(needy) > 0:
-		text += " · needs you: " + strings.Join(needy, ", ")
+		line += " · needs you: " + strings.Join(needy, ", ")
 	}
 	for _, state := range []tunnelfile.State{tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting, tunnelfile.Offline, tunnelfile.Stopping} {
 		if n := rest[state]; n > 0 && len(needy) == 0 {
-			text += fmt.Sprintf(" · %d %s", n, state)
+			line += fmt.Sprintf(" · %d %s", n, state)
 		}
 	}
-	return text
+	return line
 }
 
 // IconOf is the drawing for the state of everything: what needs a person first, then a
@@ -91,11 +92,4 @@ func IconOf(s dbusapi.Snapshot) Icon {
 		return IconUp
 	}
 	return IconIdle
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }

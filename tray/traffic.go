@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // Traffic is what goes through a tunnel, between two looks at it.
@@ -41,20 +42,11 @@ func (t Traffic) String() string {
 	if t.In >= 0 {
 		in, out = amount(t.In)+"/s", amount(t.Out)+"/s"
 	}
-	text := fmt.Sprintf("↓ %s  ↑ %s", in, out)
+	line := fmt.Sprintf("↓ %s  ↑ %s", in, out)
 	if rtt := t.Statistics.RoundTripTime; rtt > 0 {
-		text += " · rtt " + milliseconds(rtt)
+		line += " · rtt " + text.Milliseconds(rtt)
 	}
-	return text + " · " + plural(int(t.Statistics.ChannelsOpen), "connection")
-}
-
-// milliseconds is a round trip for people: "0.8 ms", "12 ms".
-func milliseconds(rtt time.Duration) string {
-	ms := float64(rtt) / float64(time.Millisecond)
-	if ms < 10 {
-		return fmt.Sprintf("%.1f ms", ms)
-	}
-	return fmt.Sprintf("%.0f ms", ms)
+	return line + " · " + text.Count(int(t.Statistics.ChannelsOpen), "connection")
 }
 
 // amount is an amount for people, in powers of 1000 as networks count.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // defaults is a tunnel that only says its name.
@@ -105,7 +107,7 @@ func findTunnelKey(name string) (tunnelKey, bool) {
 
 // unknownTunnelKey is the message for a key that [Tunnel] does not have.
 func unknownTunnelKey(written string) string {
-	if word := nearest(written, tunnelKeyNames()); word != "" {
+	if word := text.Nearest(written, tunnelKeyNames()); word != "" {
 		return fmt.Sprintf("is not a key of [Tunnel] (did you mean %s?)", word)
 	}
 	if isKeyword(written) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // The sections of a tunnel file.
@@ -62,7 +64,7 @@ func (m *merger) read(s source) {
 	}
 	for _, h := range doc.headers {
 		if !knownSection(h.section) {
-			report(h.line+1, "", fmt.Sprintf("[%s] is not a section of a tunnel file%s", h.section, didYouMean(h.section, sections)))
+			report(h.line+1, "", fmt.Sprintf("[%s] is not a section of a tunnel file%s", h.section, text.DidYouMean(h.section, sections)))
 		}
 	}
 	for _, e := range doc.entries {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // Set changes one key of a section in the text of a tunnel file: it has these values
@@ -42,7 +44,7 @@ func Add(text, section, key, value string) (string, error) {
 
 func checkAssignable(section, key string, values []string) error {
 	if !slices.Contains(sections, section) {
-		return fmt.Errorf("[%s] is not a section of a tunnel file%s", section, didYouMean(section, sections))
+		return fmt.Errorf("[%s] is not a section of a tunnel file%s", section, text.DidYouMean(section, sections))
 	}
 	if key == "" || strings.TrimSpace(key) != key || strings.ContainsAny(key, "=\n\r\\") || isComment(key) || key[0] == '[' || notText(key) != "" {
 		return fmt.Errorf("%q is not a key", key)

@@ -3,6 +3,8 @@ package tunnelfile
 import (
 	"slices"
 	"strings"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // sshKeywords are the keywords of ssh_config(5) that a tunnel may set, OpenSSH 10's and
@@ -121,5 +123,5 @@ func checkKeyword(written string) string {
 	if name, ok := sameButCase(written, tunnelKeyNames()); ok {
 		return "is a key of [Tunnel], spelled " + name + " there"
 	}
-	return "is not a keyword of ssh_config(5)" + didYouMean(written, sshKeywords)
+	return "is not a keyword of ssh_config(5)" + text.DidYouMean(written, sshKeywords)
 }

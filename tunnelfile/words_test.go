@@ -3,6 +3,8 @@ package tunnelfile
 import (
 	"slices"
 	"testing"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 func TestSplitWords(t *testing.T) {
@@ -79,16 +81,8 @@ func TestNearest(t *testing.T) {
 		"LocalFoward": "LocalForward", "localforward": "LocalForward", "LocalForwrad": "LocalForward",
 		"Strat": "Start", "Descripton": "Description", "Zzz": "", "": "", "Check1": "Check",
 	} {
-		if got := nearest(written, tunnelKeyNames()); got != want {
-			t.Errorf("nearest(%q) = %q", written, got)
-		}
-	}
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"ab", "ba", 1}, {"kitten", "sitting", 3}, {"abc", "abc", 0}} {
-		if got := typingMistakes(test.a, test.b); got != test.want {
-			t.Errorf("typingMistakes(%q, %q) = %d", test.a, test.b, got)
+		if got := text.Nearest(written, tunnelKeyNames()); got != want {
+			t.Errorf("text.Nearest(%q) = %q", written, got)
 		}
 	}
 }

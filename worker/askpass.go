@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -223,7 +224,7 @@ func (p askProgram) run(ctx context.Context, prompt string, environment ...strin
 	if err := cmd.Wait(); err != nil {
 		clear(answer)
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return nil, &askpassError{exit.ExitCode(), oneLine(said.String())}
+			return nil, &askpassError{exit.ExitCode(), text.OneLine(said.String())}
 		}
 		return nil, err
 	}

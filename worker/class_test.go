@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -38,17 +38,17 @@ func TestClasses(t *testing.T) {
 	for _, c := range []struct {
 		what  string
 		setup func(*testing.T) (*testbed.Server, []string) // a server, and settings that beat its own
-		want  keeper.Class
+		want  fault.Class
 	}{
-		{"nobody listens", with("Port=" + strconv.Itoa(testbed.FreePort(t))), keeper.Passing},
-		{"the name does not resolve", with("HostName=none.invalid"), keeper.Passing},
+		{"nobody listens", with("Port=" + strconv.Itoa(testbed.FreePort(t))), fault.ClassPassing},
+		{"the name does not resolve", with("HostName=none.invalid"), fault.ClassPassing},
 		{"no greeting in time", func(t *testing.T) (*testbed.Server, []string) {
 			return s, []string{port(testbed.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) { io.Copy(io.Discard, c) })), "ConnectTimeout=1"}
-		}, keeper.Passing},
+		}, fault.ClassPassing},
 		{"no SSH server", func(t *testing.T) (*testbed.Server, []string) {
 			return s, []string{port(testbed.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) { io.WriteString(c, "220 smtp.example.com ESMTP\r\n") }))}
-		}, keeper.Passing},
-		{"the proxy command fails", with("ProxyCommand=exit 1"), keeper.Passing},
+		}, fault.ClassPassing},
+		{"the proxy command fails", with("ProxyCommand=exit 1"), fault.ClassPassing},
 		{"reset in the handshake", func(t *testing.T) (*testbed.Server, []string) {
 			return s, []string{port(testbed.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 				io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n")
@@ -56,11 +56,11 @@ func TestClasses(t *testing.T) {
 				c.(*net.TCPConn).SetLinger(0)
 				c.Close()
 			}))}
-		}, keeper.Passing},
+		}, fault.ClassPassing},
 
 		{"closed before the greeting", func(t *testing.T) (*testbed.Server, []string) {
 			return s, []string{port(testbed.Serve(t, "tcp", "127.0.0.1:0", func(net.Conn) {}))}
-		}, keeper.TurnedAway},
+		}, fault.ClassTurnedAway},
 		{"MaxStartups", func(t *testing.T) (*testbed.Server, []string) {
 			full := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"MaxStartups 1:100:1"}})
 			conn, err := net.Dial("tcp", full.Addr)
@@ -70,16 +70,16 @@ func TestClasses(t *testing.T) {
 			t.Cleanup(func() { conn.Close() })
 			conn.Read(make([]byte, 1)) // the greeting: sshd has counted it
 			return full, nil
-		}, keeper.TurnedAway},
+		}, fault.ClassTurnedAway},
 
-		{"wrong key", with("IdentityFile="+stranger.File, "IdentityAgent=none"), keeper.Denied},
-		{"no key", with("IdentityFile=none", "IdentityAgent=none"), keeper.Denied},
-		{"passwords only, and nobody to ask", server("AuthenticationMethods password", "PasswordAuthentication yes"), keeper.Denied},
-		{"not one of AllowUsers", server("AllowUsers nobody-else"), keeper.Denied},
-		{"another factor wanted", server("AuthenticationMethods publickey,password", "PasswordAuthentication yes"), keeper.Denied},
+		{"wrong key", with("IdentityFile="+stranger.File, "IdentityAgent=none"), fault.ClassDenied},
+		{"no key", with("IdentityFile=none", "IdentityAgent=none"), fault.ClassDenied},
+		{"passwords only, and nobody to ask", server("AuthenticationMethods password", "PasswordAuthentication yes"), fault.ClassDenied},
+		{"not one of AllowUsers", server("AllowUsers nobody-else"), fault.ClassDenied},
+		{"another factor wanted", server("AuthenticationMethods publickey,password", "PasswordAuthentication yes"), fault.ClassDenied},
 
-		{"unknown host", with("UserKnownHostsFile=/dev/null"), keeper.Distrusted},
-		{"changed host key", with("HostKeyAlias=["+other.Host+"]:"+strconv.Itoa(other.Port), "UserKnownHostsFile="+other.KnownHosts), keeper.Distrusted},
+		{"unknown host", with("UserKnownHostsFile=/dev/null"), fault.ClassDistrusted},
+		{"changed host key", with("HostKeyAlias=["+other.Host+"]:"+strconv.Itoa(other.Port), "UserKnownHostsFile="+other.KnownHosts), fault.ClassDistrusted},
 		{"revoked host key", func(t *testing.T) (*testbed.Server, []string) {
 			known := filepath.Join(t.TempDir(), "known_hosts")
 			name := "[" + s.Host + "]:" + strconv.Itoa(s.Port)
@@ -87,12 +87,12 @@ func TestClasses(t *testing.T) {
 				t.Fatal(err)
 			}
 			return s, []string{"UserKnownHostsFile=" + known}
-		}, keeper.Distrusted},
+		}, fault.ClassDistrusted},
 
-		{"a setting that ssh does not take", with("Ciphers=none-such"), keeper.Mistaken},
+		{"a setting that ssh does not take", with("Ciphers=none-such"), fault.ClassMistaken},
 		{"no cipher in common", func(t *testing.T) (*testbed.Server, []string) {
 			return testbed.StartServer(t, testbed.ServerOptions{Config: []string{"Ciphers aes256-ctr"}}), []string{"Ciphers=aes128-ctr"}
-		}, keeper.Mistaken},
+		}, fault.ClassMistaken},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +103,7 @@ func TestClasses(t *testing.T) {
 					link.Close()
 					t.Fatalf("%s: connected", transport)
 				}
-				if got := keeper.Classify(err); got != c.want {
+				if got := fault.ClassOf(err); got != c.want {
 					t.Errorf("%s: %v: class %v, want %v", transport, err, got, c.want)
 				}
 				if strings.ContainsAny(err.Error(), "\r\n") {
@@ -136,8 +136,8 @@ func TestClassesOfLoss(t *testing.T) {
 			go func() { lost <- link.Wait() }()
 			select {
 			case err := <-lost:
-				if got := keeper.Classify(err); err == nil || got != keeper.Passing {
-					t.Errorf("%v: class %v, want %v", err, got, keeper.Passing)
+				if got := fault.ClassOf(err); err == nil || got != fault.ClassPassing {
+					t.Errorf("%v: class %v, want %v", err, got, fault.ClassPassing)
 				}
 			case <-time.After(20 * time.Second):
 				t.Error("nobody notices")

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -44,7 +45,7 @@ func (w *worker) commandHasEnded(end commandEnd) (over bool) {
 	}
 	w.commandNote = "RemoteCommand ended with exit status 0"
 	if end.err != nil {
-		w.commandNote = "RemoteCommand: " + oneLine(end.err.Error())
+		w.commandNote = "RemoteCommand: " + text.OneLine(end.err.Error())
 	}
 	w.log.Info(w.commandNote)
 	return w.inForce.Load().tunnel.Start == tunnelfile.StartManual

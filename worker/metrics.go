@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/holdfast/holdfast/openmetrics"
+	"github.com/holdfast/holdfast/internal/openmetrics"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // notifier speaks sd_notify(3) to the service manager. Without one it says nothing.
@@ -70,10 +72,10 @@ func sendMessage(conn *net.UnixConn, message, rights []byte) error {
 	return errors.Join(err, sendErr)
 }
 
-func (n *notifier) ready(status string)  { n.send(nil, "READY=1", "STATUS="+oneLine(status)) }
-func (n *notifier) status(status string) { n.send(nil, "STATUS="+oneLine(status)) }
+func (n *notifier) ready(status string)  { n.send(nil, "READY=1", "STATUS="+text.OneLine(status)) }
+func (n *notifier) status(status string) { n.send(nil, "STATUS="+text.OneLine(status)) }
 func (n *notifier) watchdog()            { n.send(nil, "WATCHDOG=1") }
-func (n *notifier) stopping(s string)    { n.send(nil, "STOPPING=1", "STATUS="+oneLine(s)) }
+func (n *notifier) stopping(s string)    { n.send(nil, "STOPPING=1", "STATUS="+text.OneLine(s)) }
 
 // reloading must be followed by ready.
 func (n *notifier) reloading() {
@@ -136,6 +138,3 @@ func watchdogInterval() time.Duration {
 	}
 	return time.Duration(usec) * time.Microsecond
 }
-
-// oneLine keeps what a server or a file says from being read as another assignment.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

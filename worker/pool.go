@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/holdfast/holdfast/keeper"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/keeper"
 )
 
 // pool is the SSH connections of a tunnel, a keeper for each. Their attempts are made one at

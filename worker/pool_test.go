@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/keeper"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/keeper"
 )
 
 // linkOf is a link that is nothing but there.

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -26,7 +26,7 @@ func (e Explanation) Print(out io.Writer, all bool) error {
 		p.title("There is no ssh program here: only [SSH] of the tunnel file and the defaults count, ssh_config(5) was not read.")
 	}
 	for _, d := range e.DropIns {
-		p.title("drop-in: %s", home(d))
+		p.title("drop-in: %s", text.Tilde(d))
 	}
 	p.section("[Tunnel]", e.Settings, tunnelfile.SectionTunnel, matters)
 	p.section("[SSH] and ssh_config(5)", e.Settings, tunnelfile.SectionSSH, matters)
@@ -58,7 +58,7 @@ type configPrinter struct {
 
 // title writes a line of its own: one without a tab has no columns to be aligned with.
 func (p *configPrinter) title(format string, args ...any) {
-	fmt.Fprintln(p.table, printable(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(p.table, text.Printable(fmt.Sprintf(format, args...)))
 }
 
 // section writes the settings of a section that are worth it, those that somebody wrote first.
@@ -124,9 +124,9 @@ func (p *configPrinter) row(x Explained) {
 	if x.Note != "" {
 		note = "\t" + x.Note
 	}
-	for i, part := range broken(printable(x.Value)) {
+	for i, part := range broken(text.Printable(x.Value)) {
 		if i == 0 {
-			fmt.Fprintf(p.table, "  %s\t%s\t%s%s\n", x.Keyword, part, printable(home(x.Source)), note)
+			fmt.Fprintf(p.table, "  %s\t%s\t%s%s\n", x.Keyword, part, text.Printable(text.Tilde(x.Source)), note)
 		} else {
 			fmt.Fprintf(p.table, "  \t%s\t\n", part) // a tab keeps the columns together
 		}
@@ -144,24 +144,4 @@ func broken(value string) []string {
 		line += word
 	}
 	return append(lines, strings.TrimSpace(line))
-}
-
-// printable is text in one line, without what a terminal would obey.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, text)
-}
-
-// home is a path as people write it.
-func home(path string) string {
-	if dir, err := os.UserHomeDir(); err == nil && dir != "/" {
-		if rest, ok := strings.CutPrefix(path, dir+"/"); ok {
-			return "~/" + rest
-		}
-	}
-	return path
 }

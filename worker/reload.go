@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/keeper"
 )
 
 // reload is what reading the tunnel file again has given.
@@ -46,7 +47,7 @@ func (w *worker) apply(ctx context.Context, r reload) {
 		err = w.set.Apply(r.settings.forwards())
 	}
 	if err != nil {
-		w.note = "the changed file is not in force: " + oneLine(err.Error())
+		w.note = "the changed file is not in force: " + text.OneLine(err.Error())
 		w.log.Error("the changed file is not in force", "error", err)
 	} else {
 		old := w.inForce.Load()

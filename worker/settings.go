@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/holdfast/holdfast/forward"
-	"github.com/holdfast/holdfast/keeper"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/forward"
+	"github.com/holdfast/holdfast/worker/keeper"
 )
 
 // settings is a tunnel file with what ssh_config(5) makes of it.

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/keeper"
 )
 
 // describe is the state of the tunnel and what there is to say of it, from what the
@@ -23,32 +24,32 @@ func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration
 		}
 	}
 	if len(bad) > 0 {
-		text := fmt.Sprintf("%s %s: %s", bad[0].Kind, bad[0].Text, bad[0].Message)
+		line := fmt.Sprintf("%s %s: %s", bad[0].Kind, bad[0].Text, bad[0].Message)
 		if len(bad) > 1 {
-			text += fmt.Sprintf(" (and %d more of %d forwards)", len(bad)-1, len(forwards))
+			line += fmt.Sprintf(" (and %d more of %d forwards)", len(bad)-1, len(forwards))
 		}
-		return tunnelfile.Degraded, text
+		return tunnelfile.Degraded, line
 	}
 	if s.amiss != "" {
 		return tunnelfile.Degraded, fmt.Sprintf("%d of %d connections, %s", s.well, s.wanted, s.amiss)
 	}
-	text := fmt.Sprintf("%d forwards", len(forwards))
+	line := fmt.Sprintf("%d forwards", len(forwards))
 	if len(forwards) == 1 {
-		text = "1 forward"
+		line = "1 forward"
 	}
 	if waiting := count(forwards, tunnelfile.Retrying); waiting > 0 {
-		text += fmt.Sprintf(", %d of them not there yet", waiting)
+		line += fmt.Sprintf(", %d of them not there yet", waiting)
 	}
 	switch {
 	case s.well < s.wanted:
-		text += fmt.Sprintf(", %d of %d connections so far", s.well, s.wanted)
+		line += fmt.Sprintf(", %d of %d connections so far", s.well, s.wanted)
 	case s.wanted > 1:
-		text += fmt.Sprintf(", %d connections", s.wanted)
+		line += fmt.Sprintf(", %d connections", s.wanted)
 	}
 	if rtt > 0 {
-		text += ", rtt " + milliseconds(rtt)
+		line += ", rtt " + text.Milliseconds(rtt)
 	}
-	return tunnelfile.Up, text
+	return tunnelfile.Up, line
 }
 
 func count(forwards []tunnelfile.ForwardReport, state tunnelfile.State) (n int) {
@@ -63,15 +64,6 @@ func count(forwards []tunnelfile.ForwardReport, state tunnelfile.State) (n int) 
 // allUp says whether every forward serves.
 func allUp(s keeper.Status, forwards []tunnelfile.ForwardReport) bool {
 	return s.State == tunnelfile.Up && count(forwards, tunnelfile.Up) == len(forwards)
-}
-
-// milliseconds is a round trip for people: "0.4 ms", "12 ms".
-func milliseconds(d time.Duration) string {
-	ms := float64(d) / float64(time.Millisecond)
-	if ms < 10 {
-		return fmt.Sprintf("%.1f ms", ms)
-	}
-	return fmt.Sprintf("%.0f ms", ms)
 }
 
 // transportNote says which transport carries the tunnel, where it is not the native one.

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/keeper"
 )
 
 func TestDescribe(t *testing.T) {
@@ -88,7 +89,7 @@ func TestExitStatus(t *testing.T) {
 }
 
 func TestWordsForTheServiceManager(t *testing.T) {
-	if got := oneLine("a\nREADY=1\r\n b"); got != "a READY=1 b" {
+	if got := text.OneLine("a\nREADY=1\r\n b"); got != "a READY=1 b" {
 		t.Errorf("%q", got)
 	}
 	for name, want := range map[string]string{

@@ -7,8 +7,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/keeper"
 )
 
 // ExitStatus is how the process ends with an error of Run. 1 is for what trying again
@@ -22,12 +23,12 @@ func ExitStatus(err error) tunnelfile.ExitStatus {
 	case errors.As(err, &problems), errors.As(err, &problem):
 		return tunnelfile.ExitMistaken
 	}
-	switch keeper.Classify(err) {
-	case keeper.Denied:
+	switch fault.ClassOf(err) {
+	case fault.ClassDenied:
 		return tunnelfile.ExitDenied
-	case keeper.Distrusted:
+	case fault.ClassDistrusted:
 		return tunnelfile.ExitDistrusted
-	case keeper.Mistaken:
+	case fault.ClassMistaken:
 		return tunnelfile.ExitMistaken
 	}
 	return 1

@@ -12,10 +12,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/holdfast/holdfast/forward"
-	"github.com/holdfast/holdfast/keeper"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/forward"
+	"github.com/holdfast/holdfast/worker/keeper"
 )
 
 // Options is how a worker is run.
@@ -303,7 +305,7 @@ func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
 	}
 	link, err := s.resolved.Dial(ctx)
 	if err != nil {
-		if keeper.Classify(err) == keeper.Denied {
+		if fault.ClassOf(err) == fault.ClassDenied {
 			w.shared.wrong()
 		}
 		return nil, err
@@ -380,7 +382,7 @@ func (w *worker) runHooks(event string, s keeper.Status) {
 	if event == "ExecDown" {
 		run.commands = set.tunnel.ExecDown
 		if s.Err != nil {
-			run.env = append(run.env, "HOLDFAST_REASON="+oneLine(s.Err.Error()))
+			run.env = append(run.env, "HOLDFAST_REASON="+text.OneLine(s.Err.Error()))
 		}
 	}
 	w.hooks.add(run)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/holdfast/holdfast/program"
+	"github.com/holdfast/holdfast/internal/program"
 )
 
 // TestCommandLine: what is asked for goes to stdout, a complaint to stderr.

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/keyring"
-	"github.com/holdfast/holdfast/program"
+	"github.com/holdfast/holdfast/internal/keyring"
+	"github.com/holdfast/holdfast/internal/program"
 	"github.com/holdfast/holdfast/tray"
 	"github.com/holdfast/holdfast/tray/indicator"
 )

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/checkup"
-	"github.com/holdfast/holdfast/program"
+	"github.com/holdfast/holdfast/internal/program"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker"

@@ -7,8 +7,8 @@ import (
 	"os"
 
 	"github.com/holdfast/holdfast/cli"
-	"github.com/holdfast/holdfast/demo"
-	"github.com/holdfast/holdfast/program"
+	"github.com/holdfast/holdfast/cli/demo"
+	"github.com/holdfast/holdfast/internal/program"
 )
 
 func main() {

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/program"
 	"github.com/holdfast/holdfast/manager"
 	"github.com/holdfast/holdfast/netwatch"
-	"github.com/holdfast/holdfast/program"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )

@@ -12,6 +12,8 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // Courtesy is what the tunnels to one server owe it together, across processes: at most
@@ -116,7 +118,7 @@ func (s *Server) TurnedAway(p Policy, now time.Time) {
 		c.level = 0 // long ago
 	}
 	c.level++
-	wait, _ := p.Delay(Failure{Class: TurnedAway}, c.level, 0, rand.Float64())
+	wait, _ := p.Delay(Failure{Class: fault.ClassTurnedAway}, c.level, 0, rand.Float64())
 	c.until = now.Add(wait)
 	s.write(c)
 }

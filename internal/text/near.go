@@ -1,4 +1,4 @@
-package tunnelfile
+package text
 
 import (
 	"fmt"
@@ -6,19 +6,22 @@ import (
 	"strings"
 )
 
-// didYouMean is " (did you mean X?)" for the one of words that is nearest to what was
+// maxWord is longer than every word that somebody may have meant.
+const maxWord = 64
+
+// DidYouMean is " (did you mean X?)" for the one of words that is nearest to what was
 // written; empty where none is near.
-func didYouMean(written string, words []string) string {
-	if word := nearest(written, words); word != "" {
+func DidYouMean(written string, words []string) string {
+	if word := Nearest(written, words); word != "" {
 		return fmt.Sprintf(" (did you mean %s?)", word)
 	}
 	return ""
 }
 
-// nearest is the word that is the fewest typing mistakes away, if those are few for the
+// Nearest is the word that is the fewest typing mistakes away, if those are few for the
 // length of the word; letter case is no mistake.
-func nearest(written string, words []string) string {
-	if len(written) > maxNameLen { // no word of ours is that long
+func Nearest(written string, words []string) string {
+	if len(written) > maxWord {
 		return ""
 	}
 	best, bestDistance := "", 0
@@ -56,13 +59,8 @@ func typingMistakes(a, b string) int {
 	return last[len(b)]
 }
 
-// oneOf is the message for a value that is none of the words a key takes.
-func oneOf(written string, words []string) string {
-	return fmt.Sprintf("%q is not %s%s", written, orList(words), didYouMean(written, words))
-}
-
-// orList is "a, b or c".
-func orList(words []string) string {
+// Or is "a, b or c".
+func Or(words []string) string {
 	words = slices.Clone(words)
 	last := words[len(words)-1]
 	if len(words) == 1 {

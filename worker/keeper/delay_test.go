@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 func TestDelay(t *testing.T) {
@@ -30,9 +32,9 @@ func TestDelay(t *testing.T) {
 		{"thousandth", Failure{}, 1000, 0, middle, time.Minute, true},
 		{"least jitter", Failure{}, 4, 0, 0, 6400 * time.Millisecond, true},
 		{"most jitter", Failure{}, 4, 0, 1, 9600 * time.Millisecond, true},
-		{"turned away", Failure{Class: TurnedAway}, 1, 0, middle, 2 * time.Second, true},
-		{"turned away again", Failure{Class: TurnedAway}, 3, 0, middle, 18 * time.Second, true},
-		{"turned away for long", Failure{Class: TurnedAway}, 9, 0, middle, time.Minute, true},
+		{"turned away", Failure{Class: fault.ClassTurnedAway}, 1, 0, middle, 2 * time.Second, true},
+		{"turned away again", Failure{Class: fault.ClassTurnedAway}, 3, 0, middle, 18 * time.Second, true},
+		{"turned away for long", Failure{Class: fault.ClassTurnedAway}, 9, 0, middle, time.Minute, true},
 		{"no name yet", Failure{NoName: true}, 1, 14 * time.Second, middle, 500 * time.Millisecond, false},
 		{"no name still", Failure{NoName: true}, 1, 15 * time.Second, middle, time.Second, true},
 		{"unreached at once", Failure{Unreached: true}, 1, time.Second, middle, time.Second, false},
@@ -46,7 +48,7 @@ func TestDelay(t *testing.T) {
 		}
 	}
 	short := Policy{RetryMax: time.Second}
-	if got, _ := short.Delay(Failure{Class: TurnedAway}, 1, 0, middle); got != time.Second {
+	if got, _ := short.Delay(Failure{Class: fault.ClassTurnedAway}, 1, 0, middle); got != time.Second {
 		t.Errorf("RetryMax bounds every wait: %v", got)
 	}
 }

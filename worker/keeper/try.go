@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // startOver forgets the failures, so that the next attempt is made at once.
@@ -32,7 +34,7 @@ func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 	}
 	// Another tunnel may have been turned away since the wait was planned.
 	if until := k.server.Penalty(); until.After(now) && until.After(k.nextTry) && !k.force {
-		k.last = Failure{Class: TurnedAway}
+		k.last = Failure{Class: fault.ClassTurnedAway}
 		k.lastErr = errPenalty
 		k.plan(until.Sub(now), now)
 	}
@@ -138,7 +140,7 @@ func (k *Keeper) failed(f Failure, err error, seen string) {
 		k.blocked = true
 		k.watchMending(seen)
 		return
-	case f.Class == TurnedAway:
+	case f.Class == fault.ClassTurnedAway:
 		k.server.TurnedAway(k.policy, now)
 	}
 	wait, counts := k.policy.Delay(f, k.failures+1, now.Sub(k.calm), rand.Float64())

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // Config is what a Keeper works with. Dial and Use are called from goroutines of their
@@ -142,7 +144,7 @@ func (k *Keeper) post(f func()) bool {
 func (k *Keeper) Probe() {
 	k.post(func() {
 		k.suspended = false
-		if k.blocked && k.last.Class == Distrusted {
+		if k.blocked && k.last.Class == fault.ClassDistrusted {
 			k.blocked = false
 		}
 		k.startOver()

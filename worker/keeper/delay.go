@@ -5,6 +5,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // Policy is how a link is watched and how long to wait between attempts.
@@ -34,7 +36,7 @@ const (
 
 // Failure is what one attempt ended with.
 type Failure struct {
-	Class     Class
+	Class     fault.Class
 	Unreached bool          // no machine answered: nothing can have been troubled by it
 	Refused   bool          // a machine answered, but no server listens there
 	NoName    bool          // the server's name did not resolve
@@ -45,7 +47,7 @@ type Failure struct {
 // says whether a TCP connect was begun, connected whether one stood.
 func failure(err error, connecting, connected bool, took time.Duration) Failure {
 	var name *net.DNSError
-	f := Failure{Class: Classify(err), Took: took}
+	f := Failure{Class: fault.ClassOf(err), Took: took}
 	f.NoName = errors.As(err, &name)
 	f.Refused = !connected && errors.Is(err, syscall.ECONNREFUSED)
 	f.Unreached = connecting && !connected && !f.Refused && !errors.Is(err, syscall.ECONNRESET)
@@ -68,7 +70,7 @@ func (p Policy) Delay(f Failure, n int, calm time.Duration, random float64) (wai
 	}
 	var factor time.Duration = 2
 	wait = firstDelay
-	if f.Class == TurnedAway {
+	if f.Class == fault.ClassTurnedAway {
 		wait, factor = firstTurnedAway, 3
 	}
 	for ; n > 1 && wait < p.RetryMax; n-- {

@@ -19,7 +19,7 @@ func programs(t *testing.T) string {
 	t.Helper()
 	testbed.Need(t, "go")
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", dir, "../cmd/holdfast-tunnel")
+	cmd := exec.Command("go", "build", "-o", dir, "../../cmd/holdfast-tunnel")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

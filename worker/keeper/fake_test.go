@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -238,16 +239,7 @@ func (h *harness) dialedNow() int {
 	return h.dialed
 }
 
-// classed is an error that says by behaviour what it is, as a link's errors do.
-type classed struct {
-	class Class
-	text  string
-}
-
-func (e classed) Error() string    { return e.text }
-func (e classed) Denied() bool     { return e.class == Denied }
-func (e classed) Distrusted() bool { return e.class == Distrusted }
-func (e classed) Mistaken() bool   { return e.class == Mistaken }
-func (e classed) TurnedAway() bool { return e.class == TurnedAway }
+// reasoned is a failure with this reason.
+func reasoned(r fault.Reason, text string) error { return fault.New(r, "%s", text) }
 
 var errReset = errors.New("connection reset by peer")

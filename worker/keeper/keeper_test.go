@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -39,14 +40,14 @@ func TestWaitsAfterAShortLink(t *testing.T) {
 
 func TestBlockedMakesNoAttempt(t *testing.T) {
 	t.Parallel()
-	for _, class := range []Class{Denied, Distrusted, Mistaken} {
-		t.Run(class.String(), func(t *testing.T) {
+	for _, reason := range []fault.Reason{fault.Denied, fault.HostKeyUnknown, fault.Settings} {
+		t.Run(string(reason), func(t *testing.T) {
 			h := start(t, nil)
-			h.dials <- classed{class, "no"}
+			h.dials <- reasoned(reason, "no")
 			h.untilState(tunnelfile.Blocked)
 			h.k.Suspend()
 			h.k.Change(h.k.c.Policy, false) // the file was read again
-			h.dials <- classed{class, "no"}
+			h.dials <- reasoned(reason, "no")
 			h.untilState(tunnelfile.Offline)
 			h.k.Probe()
 			h.untilState(tunnelfile.Blocked)
@@ -55,9 +56,9 @@ func TestBlockedMakesNoAttempt(t *testing.T) {
 			}
 			h.k.Probe()
 			want := 2
-			if class == Distrusted {
+			if reason.Class() == fault.ClassDistrusted {
 				want = 3 // another network may have another machine of that name
-				h.dials <- classed{class, "no"}
+				h.dials <- reasoned(reason, "no")
 			}
 			h.until("probed", func() bool { return h.dialed == want })
 			h.untilState(tunnelfile.Blocked)
@@ -87,7 +88,7 @@ func TestBlockedUntilSomethingChanges(t *testing.T) {
 			return look()
 		}
 	})
-	h.dials <- classed{Denied, "permission denied"}
+	h.dials <- reasoned(fault.Denied, "permission denied")
 	h.untilState(tunnelfile.Blocked)
 	h.set(func() { h.seen = "a key more" })
 	h.dials <- newFakeLink()
@@ -134,7 +135,7 @@ func TestReconnectThatFailsKeepsTheLink(t *testing.T) {
 	h := start(t, nil)
 	first := h.up()
 	h.k.Reconnect()
-	h.dials <- classed{Denied, "permission denied"}
+	h.dials <- reasoned(fault.Denied, "permission denied")
 	h.untilState(tunnelfile.Degraded)
 	if first.closed() {
 		t.Fatal("the link in use was closed")

@@ -1,0 +1,81 @@
+package fault
+
+import (
+	"errors"
+	"net"
+)
+
+// Class says what to do about a link that was lost or could not be made. That a server
+// still holds a remote port is no class: the link is well then, and the forward tries again.
+type Class int
+
+// The classes, the least serious first.
+const (
+	ClassPassing    Class = iota // network, refused, reset, time-out: try again
+	ClassTurnedAway              // the server closes before its banner, or punishes the address: try again, but later
+	ClassMistaken                // configuration: stop until it changes
+	ClassDenied                  // authentication: stop, a person is needed
+	ClassDistrusted              // host key unknown or changed: stop, loudly
+)
+
+func (c Class) String() string {
+	switch c {
+	case ClassTurnedAway:
+		return "turned away"
+	case ClassDenied:
+		return "denied"
+	case ClassDistrusted:
+		return "distrusted"
+	case ClassMistaken:
+		return "mistaken"
+	}
+	return "passing"
+}
+
+// Blocks says whether errors of this class need a person: no attempt may reach the server
+// until something has changed.
+func (c Class) Blocks() bool {
+	return c == ClassDenied || c == ClassDistrusted || c == ClassMistaken
+}
+
+// Reasoned is an error that knows its Reason.
+type Reasoned interface {
+	error
+	Reason() Reason
+}
+
+// ReasonOf is the Reason of an error of an attempt, or of a link that was lost. Of several
+// errors that are joined, as of several addresses or keys, the most serious counts, and the
+// first of those that are equally serious. It is None for an error that says nothing of it.
+func ReasonOf(err error) Reason {
+	worst := None
+	walk(err, func(r Reason) {
+		if worst == None || r.Class() > worst.Class() {
+			worst = r
+		}
+	})
+	return worst
+}
+
+// ClassOf is the Class of ReasonOf(err).
+func ClassOf(err error) Class { return ReasonOf(err).Class() }
+
+// walk calls visit with the outermost Reason of each branch of err's tree.
+func walk(err error, visit func(Reason)) {
+	switch e := err.(type) {
+	case nil:
+		return
+	case Reasoned:
+		visit(e.Reason())
+		return
+	case *net.AddrError: // a host or port that no network could have
+		visit(Settings)
+		return
+	case interface{ Unwrap() []error }:
+		for _, branch := range e.Unwrap() {
+			walk(branch, visit)
+		}
+		return
+	}
+	walk(errors.Unwrap(err), visit)
+}

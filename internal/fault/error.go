@@ -1,0 +1,57 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Error is why something failed: a Reason for programs, one sentence for people, and the
+// cause, if any.
+type Error struct {
+	reason  Reason
+	message string
+	err     error // may be nil
+	silent  bool  // err adds nothing to the message
+}
+
+// New is an error with this reason; the rest is as of fmt.Sprintf.
+func New(r Reason, format string, args ...any) *Error {
+	return &Error{reason: r, message: fmt.Sprintf(format, args...)}
+}
+
+// Wrap is New with a cause, whose text follows the message after a colon.
+func Wrap(r Reason, err error, format string, args ...any) *Error {
+	return &Error{reason: r, message: fmt.Sprintf(format, args...), err: err}
+}
+
+// Because is New with a cause that is there for errors.Is only: the message says it all.
+func Because(r Reason, err error, format string, args ...any) *Error {
+	return &Error{reason: r, message: fmt.Sprintf(format, args...), err: err, silent: true}
+}
+
+// Reason is why, as a word.
+func (e *Error) Reason() Reason { return e.reason }
+
+// Class is what is to be done about it.
+func (e *Error) Class() Class { return e.reason.Class() }
+
+func (e *Error) Error() string {
+	if e.err == nil || e.silent {
+		return e.message
+	}
+	return e.message + ": " + e.err.Error()
+}
+
+// Unwrap is the cause, such as a *net.OpError.
+func (e *Error) Unwrap() error { return e.err }
+
+// As returns the outermost *Error in err's chain, or nil.
+func As(err error) *Error {
+	e, _ := errors.AsType[*Error](err)
+	return e
+}
+
+// Within is the same error, said of a step of something larger, such as "ProxyJump".
+func (e *Error) Within(step string) *Error {
+	return &Error{reason: e.reason, message: step + ": " + e.message, err: e.err, silent: e.silent}
+}

@@ -1,0 +1,76 @@
+package text
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxPeer is how many runes of somebody else's words are kept.
+const MaxPeer = 300
+
+// FromPeer is what a server, a child process, a bus peer or a file of somebody else's said, in
+// one line, without what a terminal or a service manager would obey, and at most MaxPeer
+// runes long. Every word that comes from outside goes through it where it comes in.
+func FromPeer(s string) string {
+	// A rune has at most 4 bytes: what is far beyond the bound need not be looked at.
+	if len(s) > 16*MaxPeer {
+		s = s[:16*MaxPeer]
+	}
+	return Bound(OneLine(Printable(s)), MaxPeer)
+}
+
+// Printable makes a text safe to show. Control characters, which could move a terminal's
+// cursor, and those that break lines become spaces; marks that change the direction of
+// writing, which could show a text as another one, are taken out, and so is what is not UTF-8.
+// White space at the ends stays: the lines of a message may be indented.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ', r >= 0x7f && r < 0xa0, r == '\u2028', r == '\u2029':
+			return ' '
+		case isDirectional(r), r == utf8.RuneError:
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// isDirectional says whether r is one of Unicode's bidirectional controls (UAX #9).
+func isDirectional(r rune) bool {
+	switch {
+	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+		return true
+	}
+	return r == '\u200e' || r == '\u200f' || r == '\u061c'
+}
+
+// OneLine is s with every run of white space as one space.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// Bound is s, or its first runes and "…" where it has more than n.
+func Bound(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	count := 0
+	for i := range s {
+		if count == n-1 {
+			return strings.TrimRight(s[:i], " ") + "…"
+		}
+		count++
+	}
+	return s
+}
+
+// BoundBytes is s, or as many of its runes as fit in n bytes with "…" behind them.
+func BoundBytes(s string, n int) string {
+	const ellipsis = "…"
+	if len(s) <= n {
+		return s
+	}
+	end := max(n-len(ellipsis), 0)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
+}
