@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast/holdfast/checkup/machine"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -274,7 +275,7 @@ func stateFinding(t dbusapi.Tunnel, nextStart string) tunnelfile.Finding {
 		}
 	case tunnelfile.Offline:
 		f.Severity = tunnelfile.Hint
-		if tunnelfile.ByRule(t.State, t.Status) {
+		if t.Reason == fault.Rule {
 			f.Subject, f.Mend = tunnelfile.SubjectNetwork, "holdfast edit "+t.Name
 			f.Message = "its own rule keeps it down on this network: " + text.Printable(t.Status)
 		}

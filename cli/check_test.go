@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -23,13 +24,17 @@ func TestStateFinding(t *testing.T) {
 		{tunnelfile.Listening, tunnelfile.StartOnDemand, "", tunnelfile.FindingOK, tunnelfile.SubjectState, ""},
 		{tunnelfile.Inactive, tunnelfile.StartManual, "", tunnelfile.FindingOK, tunnelfile.SubjectState, ""},
 		{tunnelfile.Inactive, tunnelfile.StartAuto, "", tunnelfile.Hint, tunnelfile.SubjectState, "holdfast up web"},
-		{tunnelfile.Offline, tunnelfile.StartAuto, "NeverOn=Hotel*: on 'Hotel 3' now", tunnelfile.Hint, tunnelfile.SubjectNetwork, "holdfast edit web"},
+		{tunnelfile.Offline, tunnelfile.StartAuto, "[rule]: NeverOn=Hotel*: on 'Hotel 3' now", tunnelfile.Hint, tunnelfile.SubjectNetwork, "holdfast edit web"},
 		{tunnelfile.Offline, tunnelfile.StartAuto, "no network", tunnelfile.Hint, tunnelfile.SubjectState, ""},
 		{tunnelfile.Retrying, tunnelfile.StartAuto, "in 8s", tunnelfile.Hint, tunnelfile.SubjectState, "holdfast logs web"},
 		{tunnelfile.Blocked, tunnelfile.StartAuto, "needs a passphrase", tunnelfile.Trouble, tunnelfile.SubjectState, "holdfast up web"},
 		{tunnelfile.Failed, tunnelfile.StartAuto, "", tunnelfile.Trouble, tunnelfile.SubjectState, "holdfast logs web"},
 	} {
-		f := stateFinding(dbusapi.Tunnel{Name: "web", State: c.state, StartMode: c.start, Status: c.status}, "login")
+		said := tunnelfile.Status{State: c.state, Text: c.status}
+		if rest, ok := strings.CutPrefix(c.status, "[rule]: "); ok {
+			said.Reason, said.Text = fault.Rule, rest
+		}
+		f := stateFinding(dbusapi.Tunnel{Name: "web", State: c.state, StartMode: c.start, Reason: said.Reason, Status: said.Text}, "login")
 		if f.Severity != c.severity || f.Subject != c.subject || !strings.HasPrefix(f.Mend, c.mend) || c.mend == "" && f.Mend != "" || f.Message == "" {
 			t.Errorf("%s, %s: %+v", c.state, c.start, f)
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -15,7 +16,13 @@ type event struct {
 	tunnel string // empty: all of them
 	what   happened
 	state  tunnelfile.State
-	why    string // for people
+	why    cause
+}
+
+// cause is why a tunnel is as it is.
+type cause struct {
+	reason fault.Reason
+	text   string // for people
 }
 
 type happened int
@@ -54,17 +61,17 @@ func eventOf(e journalEntry) (event, bool) {
 	if e.UserUnit != "" {
 		unit = e.UserUnit
 	}
-	state, why := tunnelfile.State(words["msg"]), words["status"]
+	state := tunnelfile.State(words["msg"])
 	_, isState := words["status"]
 	isState = isState && slices.Contains(tunnelfile.States(), state)
 	name, isTunnel := nameOfService(unit)
 	switch {
 	case isTunnel && isState:
-		happened.tunnel, happened.what, happened.state, happened.why = name, workerSays, state, withoutDelay(why)
+		happened.tunnel, happened.what, happened.state, happened.why = name, workerSays, state, causeOf(words)
 	case isTunnel && words["msg"] == "connection lost":
-		happened.tunnel, happened.what, happened.why = name, linkLost, words["error"]
+		happened.tunnel, happened.what, happened.why = name, linkLost, cause{fault.Lost, words["error"]}
 	case unit == daemonUnit && isState && tunnelfile.ValidName(words["tunnel"]):
-		happened.tunnel, happened.what, happened.state, happened.why = words["tunnel"], daemonSays, state, withoutDelay(why)
+		happened.tunnel, happened.what, happened.state, happened.why = words["tunnel"], daemonSays, state, causeOf(words)
 	default:
 		return happened, false
 	}
@@ -89,11 +96,11 @@ func (h *event) bySystemd(e journalEntry) bool {
 		h.what = unitFailed
 		switch e.UnitResult {
 		case "watchdog":
-			h.why = "its program hung"
+			h.why = cause{fault.Crashed, "its program hung"}
 		case "oom-kill":
-			h.why = "its program was killed for want of memory"
+			h.why = cause{fault.Crashed, "its program was killed for want of memory"}
 		}
-		return h.why != ""
+		return h.why != cause{}
 	default:
 		return false
 	}
@@ -101,17 +108,39 @@ func (h *event) bySystemd(e journalEntry) bool {
 }
 
 // howEnded is the state of a tunnel whose program ended, and a sentence.
-func howEnded(code, status string) (tunnelfile.State, string) {
+func howEnded(code, status string) (tunnelfile.State, cause) {
 	if n, err := strconv.Atoi(status); err == nil && code == "exited" {
-		if state, why := tunnelfile.SplitStatus(tunnelfile.ExitText(tunnelfile.ExitStatus(n))); state != "" {
-			return state, why
+		if s := tunnelfile.ParseStatus(tunnelfile.ExitText(tunnelfile.ExitStatus(n))); s.State != "" {
+			return s.State, cause{s.Reason, s.Text}
 		}
 		if n == 0 {
-			return tunnelfile.Inactive, ""
+			return tunnelfile.Inactive, cause{}
 		}
-		return tunnelfile.Retrying, "its program ended with status " + status
+		return tunnelfile.Retrying, cause{fault.Crashed, "its program ended with status " + status}
 	}
-	return tunnelfile.Retrying, "its program was killed by signal " + status
+	return tunnelfile.Retrying, cause{fault.Crashed, "its program was killed by signal " + status}
+}
+
+// causeOf is why, as the words of a log line say it.
+func causeOf(words map[string]string) cause {
+	c := cause{fault.Reason(words["reason"]), withoutDelay(words["status"])}
+	if _, told := words["reason"]; !told { // written before there were reasons
+		c.reason = excuseIn(c.text)
+	}
+	return c
+}
+
+// excuseIn is the reason of a tunnel that is meant to be down, from the sentence that stood for
+// it in the journals of the first versions.
+func excuseIn(status string) fault.Reason {
+	rule, _, _ := strings.Cut(status, "=")
+	switch {
+	case status == "this machine goes to sleep":
+		return fault.Sleep
+	case rule == "OnlyOn", rule == "NeverOn", rule == "Metered":
+		return fault.Rule
+	}
+	return fault.None
 }
 
 // nameOfService is the tunnel whose worker's unit this is.

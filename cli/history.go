@@ -128,7 +128,7 @@ func orSince(events []event, t dbusapi.Tunnel, now moment) []event {
 	if slices.ContainsFunc(events, func(e event) bool { return e.tunnel == t.Name }) || t.StateSince.IsZero() {
 		return events
 	}
-	return inOrder([]event{{at: now.at(t.StateSince), tunnel: t.Name, what: workerSays, state: t.State, why: withoutDelay(t.Status)}}, events)
+	return inOrder([]event{{at: now.at(t.StateSince), tunnel: t.Name, what: workerSays, state: t.State, why: cause{t.Reason, withoutDelay(t.Status)}}}, events)
 }
 
 // persistent says whether the journal outlives a boot: journald.conf(5), Storage=.
@@ -282,7 +282,7 @@ func outageTable(pasts []past, named bool) table {
 		if named {
 			row = append(row, cell{text: o.name})
 		}
-		t = append(t, append(row, cell{text: text.Printable(tunnelfile.StatusText(o.State, o.Why))}))
+		t = append(t, append(row, cell{text: text.Printable(tunnelfile.Status{State: o.State, Reason: o.Why.reason, Text: o.Why.text}.String())}))
 	}
 	return t
 }

@@ -47,6 +47,7 @@ type tunnelJSON struct {
 	Destination string          `json:"destination"`
 	Start       string          `json:"start"`
 	State       string          `json:"state"`
+	Reason      string          `json:"reason"` // why it is not well; "" when it is
 	Status      string          `json:"status"`
 	StateSince  *time.Time      `json:"state_since"`
 	UpSince     *time.Time      `json:"up_since"`
@@ -153,6 +154,7 @@ type outageJSON struct {
 	Ended   *time.Time `json:"ended"`   // null: it goes on
 	Lasted  float64    `json:"lasted"`  // without the time that the machine slept
 	State   string     `json:"state"`
+	Reason  string     `json:"reason"`
 	Why     string     `json:"why"`
 }
 
@@ -216,7 +218,7 @@ func historyAsJSON(p period, pasts []past) historyJSON {
 			t.Availability = &a
 		}
 		for _, o := range one.Outages {
-			t.Outages = append(t.Outages, outageJSON{o.Began.UTC(), o.Earlier, timeAsJSON(o.Ended), o.Lasted.Seconds(), string(o.State), o.Why})
+			t.Outages = append(t.Outages, outageJSON{o.Began.UTC(), o.Earlier, timeAsJSON(o.Ended), o.Lasted.Seconds(), string(o.State), string(o.Why.reason), o.Why.text})
 		}
 		j.Tunnels = append(j.Tunnels, t)
 	}
@@ -250,7 +252,7 @@ func tunnelsAsJSON(tunnels []dbusapi.Tunnel) []tunnelJSON {
 func tunnelAsJSON(t dbusapi.Tunnel) tunnelJSON {
 	j := tunnelJSON{
 		Name: t.Name, Description: t.Description, Destination: t.Destination, Start: string(t.StartMode),
-		State: string(t.State), Status: t.Status,
+		State: string(t.State), Reason: string(t.Reason), Status: t.Status,
 		StateSince: timeAsJSON(t.StateSince), UpSince: timeAsJSON(t.UpSince), NextTry: timeAsJSON(t.NextTry),
 		Unit: t.Unit, File: t.FilePath, Forwards: []forwardJSON{},
 	}

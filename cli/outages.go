@@ -2,9 +2,9 @@ package cli
 
 import (
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -40,7 +40,7 @@ type outage struct {
 	Ended   time.Time // zero: it goes on
 	Lasted  time.Duration
 	State   tunnelfile.State // it came to first
-	Why     string
+	Why     cause
 	Earlier bool // it began before the time that is looked at
 }
 
@@ -116,9 +116,9 @@ type life struct {
 	running bool // its program runs
 
 	started  moment        // of starting
-	why      string        // likewise, what keeps it
+	why      cause         // likewise, what keeps it
 	startFor time.Duration // how long it has been
-	lost     string        // why the SSH connection ended last
+	lost     cause         // why the SSH connection ended last
 	lostAt   moment        // and when
 	ended    bool          // the outage began with the end of the program
 }
@@ -183,10 +183,10 @@ func (l *life) take(e event) {
 		l.lost, l.lostAt = e.why, e.at
 	case unitStarting:
 		if l.phase == standing { // its end was not heard
-			l.down(tunnelfile.Retrying, "its program ended")
+			l.down(tunnelfile.Retrying, cause{fault.Crashed, "its program ended"})
 		}
 		l.running = true
-		l.says(tunnelfile.Connecting, "")
+		l.says(tunnelfile.Connecting, cause{})
 	case unitStopping, unitStopped:
 		l.off()
 	case programEnded:
@@ -209,17 +209,17 @@ func (l *life) take(e event) {
 }
 
 // says takes in what the tunnel is doing.
-func (l *life) says(s tunnelfile.State, why string) {
+func (l *life) says(s tunnelfile.State, why cause) {
 	switch s {
 	case tunnelfile.Up, tunnelfile.Degraded:
 		l.close()
-		l.phase, l.state, l.lost = standing, s, ""
+		l.phase, l.state, l.lost = standing, s, cause{}
 	case tunnelfile.Connecting:
 		switch l.phase {
 		case standing:
-			l.down(s, "")
+			l.down(s, cause{})
 		case unknown, unwanted:
-			l.start("")
+			l.start(cause{})
 		}
 		l.state = s
 	case tunnelfile.Offline:
@@ -240,20 +240,20 @@ func (l *life) says(s tunnelfile.State, why string) {
 }
 
 // start is when it is wanted up, but for what keeps it.
-func (l *life) start(why string) {
+func (l *life) start(why cause) {
 	l.phase, l.started, l.startFor, l.why = starting, l.at, 0, why
 }
 
 // down opens an outage, or says more of the one that goes on.
-func (l *life) down(s tunnelfile.State, why string) {
+func (l *life) down(s tunnelfile.State, why cause) {
 	l.state = s
 	if l.phase == missing {
-		if o := &l.Outages[len(l.Outages)-1]; o.Why == "" {
+		if o := &l.Outages[len(l.Outages)-1]; o.Why == (cause{}) {
 			o.State, o.Why = s, why
 		}
 		return
 	}
-	if l.lost != "" && l.at.since(l.lostAt) < lostJustNow { // else another one stood
+	if l.lost != (cause{}) && l.at.since(l.lostAt) < lostJustNow { // else another one stood
 		why = l.lost
 	}
 	o := outage{Began: l.at.wall, State: s, Why: why, Earlier: l.phase == unknown}
@@ -268,14 +268,11 @@ func (l *life) down(s tunnelfile.State, why string) {
 // off is what a tunnel does that nobody wants up.
 func (l *life) off() {
 	l.close()
-	l.phase, l.state, l.running, l.lost = unwanted, tunnelfile.Inactive, false, ""
+	l.phase, l.state, l.running, l.lost = unwanted, tunnelfile.Inactive, false, cause{}
 }
 
 // excused says whether a tunnel that is offline for this reason is meant to be.
-func excused(why string) bool {
-	rule, _, _ := strings.Cut(why, "=")
-	return why == tunnelfile.GoesToSleep || rule == "OnlyOn" || rule == "NeverOn" || rule == "Metered"
-}
+func excused(why cause) bool { return why.reason == fault.Sleep || why.reason == fault.Rule }
 
 // close ends the outage, if there is one.
 func (l *life) close() {
@@ -286,7 +283,7 @@ func (l *life) close() {
 
 // knowsBetter takes in why the daemon says that a tunnel is offline, which its program knows only
 // to be without a network. It comes right after the program's own word.
-func (l *life) knowsBetter(why string) {
+func (l *life) knowsBetter(why cause) {
 	switch {
 	case l.phase == starting && excused(why):
 		l.off()

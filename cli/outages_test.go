@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -20,13 +21,13 @@ func second(n float64) moment {
 
 func TestPastOf(t *testing.T) {
 	worker := func(at float64, s tunnelfile.State, why string) event {
-		return event{second(at), "web", workerSays, s, why}
+		return event{second(at), "web", workerSays, s, cause{excuseIn(why), why}}
 	}
 	daemon := func(at float64, s tunnelfile.State, why string) event {
-		return event{second(at), "web", daemonSays, s, why}
+		return event{second(at), "web", daemonSays, s, cause{excuseIn(why), why}}
 	}
 	heard := func(at float64, what happened, why string) event {
-		return event{at: second(at), tunnel: "web", what: what, state: tunnelfile.Retrying, why: why}
+		return event{at: second(at), tunnel: "web", what: what, state: tunnelfile.Retrying, why: cause{text: why}}
 	}
 	slept := func(e event, seconds float64) event { // some of the time before it
 		e.at.awake -= time.Duration(seconds * float64(time.Second))
@@ -126,7 +127,7 @@ func TestPastOf(t *testing.T) {
 		{
 			name: "sleep", // 500 s of it
 			events: append(started,
-				worker(10, tunnelfile.Offline, "no network"), daemon(10.1, tunnelfile.Offline, tunnelfile.GoesToSleep),
+				worker(10, tunnelfile.Offline, "no network"), daemon(10.1, tunnelfile.Offline, "this machine goes to sleep"),
 				slept(worker(520, tunnelfile.Connecting, ""), 500), slept(worker(521, tunnelfile.Up, ""), 500),
 			),
 			now: slept(event{at: second(600)}, 500).at, up: 8 + 79,
@@ -182,7 +183,7 @@ func TestPastOf(t *testing.T) {
 				if w.ended > 0 {
 					ended = second(w.ended).wall
 				}
-				if !o.Began.Equal(second(w.began).wall) || !o.Ended.Equal(ended) || o.Lasted.Seconds() != w.lasted || o.State != c.states[i] || o.Why != c.whys[i] {
+				if !o.Began.Equal(second(w.began).wall) || !o.Ended.Equal(ended) || o.Lasted.Seconds() != w.lasted || o.State != c.states[i] || o.Why.text != c.whys[i] {
 					t.Errorf("%+v, want %+v: %s: %s", o, w, c.states[i], c.whys[i])
 				}
 				if o.Earlier != (c.since > 0) {
@@ -199,18 +200,19 @@ func TestEventOf(t *testing.T) {
 	worker := `"_SYSTEMD_USER_UNIT": "holdfast-tunnel@web.service", "_SYSTEMD_UNIT": "user@1000.service", `
 	systemd := `"_SYSTEMD_USER_UNIT": "init.scope", "USER_UNIT": "holdfast-tunnel@web.service", `
 	for entry, want := range map[string]event{
-		worker + `"MESSAGE": "level=INFO msg=retrying tunnel=web status=\"in 1s, a \\\"quoted\\\" word\""`:                               {what: workerSays, state: tunnelfile.Retrying, why: `a "quoted" word`},
+		worker + `"MESSAGE": "level=INFO msg=retrying tunnel=web status=\"in 1s, a \\\"quoted\\\" word\""`:                               {what: workerSays, state: tunnelfile.Retrying, why: cause{"", `a "quoted" word`}},
+		worker + `"MESSAGE": "level=INFO msg=retrying tunnel=web reason=unreachable status=\"in 1s, x\""`:                                {what: workerSays, state: tunnelfile.Retrying, why: cause{fault.Unreachable, "x"}},
 		worker + `"MESSAGE": "level=INFO msg=stopping tunnel=web status=\"\""`:                                                           {what: workerSays, state: tunnelfile.Stopping},
-		worker + `"MESSAGE": "level=WARN msg=\"connection lost\" tunnel=web error=\"reset by peer\" after=8s"`:                           {what: linkLost, why: "reset by peer"},
-		`"_SYSTEMD_UNIT": "holdfast-tunnel@web.service", "MESSAGE": "level=INFO msg=up tunnel=web status=x"`:                             {what: workerSays, state: tunnelfile.Up, why: "x"},
-		`"_SYSTEMD_USER_UNIT": "holdfastd.service", "MESSAGE": "level=INFO msg=offline tunnel=web status=\"no network\""`:                {what: daemonSays, state: tunnelfile.Offline, why: "no network"},
+		worker + `"MESSAGE": "level=WARN msg=\"connection lost\" tunnel=web error=\"reset by peer\" after=8s"`:                           {what: linkLost, why: cause{fault.Lost, "reset by peer"}},
+		`"_SYSTEMD_UNIT": "holdfast-tunnel@web.service", "MESSAGE": "level=INFO msg=up tunnel=web status=x"`:                             {what: workerSays, state: tunnelfile.Up, why: cause{"", "x"}},
+		`"_SYSTEMD_USER_UNIT": "holdfastd.service", "MESSAGE": "level=INFO msg=offline tunnel=web status=\"no network\""`:                {what: daemonSays, state: tunnelfile.Offline, why: cause{"", "no network"}},
 		systemd + `"MESSAGE_ID": "7d4958e842da4a758f6c1cdc7b36dcc5", "JOB_TYPE": "start", "MESSAGE": "Starting"`:                         {what: unitStarting},
 		systemd + `"MESSAGE_ID": "de5b426a63be47a7b6ac3eaac82e2f6f", "JOB_TYPE": "stop", "MESSAGE": "Stopping"`:                          {what: unitStopping},
 		systemd + `"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_TYPE": "stop", "MESSAGE": "Stopped"`:                           {what: unitStopped},
-		systemd + `"MESSAGE_ID": "98e322203f7a4ed290d09fe03c09fe15", "COMMAND": "ExecStart", "EXIT_CODE": "killed", "EXIT_STATUS": "9"`:  {what: programEnded, state: tunnelfile.Retrying, why: "its program was killed by signal 9"},
-		systemd + `"MESSAGE_ID": "98e322203f7a4ed290d09fe03c09fe15", "COMMAND": "ExecStart", "EXIT_CODE": "exited", "EXIT_STATUS": "77"`: {what: programEnded, state: tunnelfile.Blocked, why: "the server refused every way to authenticate"},
+		systemd + `"MESSAGE_ID": "98e322203f7a4ed290d09fe03c09fe15", "COMMAND": "ExecStart", "EXIT_CODE": "killed", "EXIT_STATUS": "9"`:  {what: programEnded, state: tunnelfile.Retrying, why: cause{fault.Crashed, "its program was killed by signal 9"}},
+		systemd + `"MESSAGE_ID": "98e322203f7a4ed290d09fe03c09fe15", "COMMAND": "ExecStart", "EXIT_CODE": "exited", "EXIT_STATUS": "77"`: {what: programEnded, state: tunnelfile.Blocked, why: cause{fault.Denied, "the server refused every way to authenticate"}},
 		systemd + `"MESSAGE_ID": "98e322203f7a4ed290d09fe03c09fe15", "COMMAND": "ExecStart", "EXIT_CODE": "exited", "EXIT_STATUS": "0"`:  {what: programEnded, state: tunnelfile.Inactive},
-		systemd + `"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT_RESULT": "watchdog"`:                                          {what: unitFailed, why: "its program hung"},
+		systemd + `"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT_RESULT": "watchdog"`:                                          {what: unitFailed, why: cause{fault.Crashed, "its program hung"}},
 
 		systemd + `"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_TYPE": "restart", "MESSAGE": "Stopped"`:         {},
 		systemd + `"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT_RESULT": "signal"`:                             {},

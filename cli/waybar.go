@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -64,7 +65,7 @@ func waybarOf(s dbusapi.Snapshot) waybar {
 }
 
 func waybarClass(t dbusapi.Tunnel) string {
-	if tunnelfile.ByRule(t.State, t.Status) {
+	if t.Reason == fault.Rule {
 		return "none" // it is not wanted here
 	}
 	switch t.State {

@@ -31,5 +31,5 @@ func stuck(s tunnelfile.State) bool { return s == tunnelfile.Blocked || s == tun
 
 // stateLine is a tunnel's state for people: "retrying: in 8s, connection refused".
 func stateLine(t dbusapi.Tunnel) string {
-	return text.Printable(tunnelfile.StatusText(t.State, t.Status))
+	return text.Printable(t.Line().String())
 }

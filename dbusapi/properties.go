@@ -23,6 +23,7 @@ func properties(t listing.Tunnel) map[string]dbus.Variant {
 		"Unit":           t.Unit,
 		"StartMode":      string(t.StartMode),
 		"State":          string(t.State),
+		"Reason":         string(t.Reason),
 		"Status":         t.Status,
 		"StateSince":     micros(t.StateSince),
 		"UpSince":        micros(t.UpSince),
@@ -46,6 +47,7 @@ func tunnelOf(t listing.Tunnel, from map[string]dbus.Variant) (listing.Tunnel, e
 	store(&r, "Unit", &t.Unit)
 	store(&r, "StartMode", (*string)(&t.StartMode))
 	store(&r, "State", (*string)(&t.State))
+	store(&r, "Reason", (*string)(&t.Reason))
 	store(&r, "Status", &t.Status)
 	storeTime(&r, "StateSince", &t.StateSince)
 	storeTime(&r, "UpSince", &t.UpSince)

@@ -1,11 +1,13 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -27,7 +29,7 @@ func (m *Manager) step(r *row) {
 		r.adopt()
 	}
 	o := m.obstacle(r)
-	if o.reason != "" && !o.rule && !r.asked && (r.wanted() || r.service.running()) {
+	if o.here() && o.why != fault.Rule && !r.asked && (r.wanted() || r.service.running()) {
 		if !r.isShown {
 			m.show(r, o) // who asks for it meanwhile must not hear that there is no such tunnel
 		}
@@ -132,7 +134,7 @@ func (m *Manager) show(r *row, o obstacle) {
 
 // logState is read by holdfast history too.
 func (m *Manager) logState(t Tunnel) {
-	m.Log.Info(string(t.State), "tunnel", t.Name, "status", t.Status)
+	m.Log.Info(string(t.State), "tunnel", t.Name, "reason", string(t.Reason), "status", t.Status)
 }
 
 // forget drops the row of a tunnel that has neither file nor units any more.
@@ -212,7 +214,7 @@ func (m *Manager) performed(r *row, v Verb, made mark, err error) {
 		return
 	}
 	r.stopping = false
-	r.problem = err.Error()
+	r.problem, r.problemWhy = err.Error(), reasonOf(err)
 	m.Log.Warn("cannot", "tunnel", r.name, "action", v, "error", err)
 	if errors.As(err, new(*listenError)) {
 		m.diagnosed(r, err)
@@ -230,17 +232,21 @@ func (m *Manager) diagnosed(r *row, err error) {
 		r.occasion()
 		return
 	case err == nil:
-		r.problem = socketFailure(r.socket)
+		s := socketFailure(r.socket)
+		r.problem, r.problemWhy = s.Text, s.Reason
 	case errors.As(err, &listen):
 		if other := m.listenerOf(listen.listener.stream, r); other != "" {
 			listen.holder = "the tunnel " + other
 		}
-		r.problem = listen.Error()
+		r.problem, r.problemWhy = listen.Error(), fault.Listen
 	default:
-		r.problem = err.Error()
+		r.problem, r.problemWhy = err.Error(), reasonOf(err)
 	}
 	m.tryLater(r)
 }
+
+// reasonOf is why something could not be done about a tunnel's units.
+func reasonOf(err error) fault.Reason { return cmp.Or(fault.ReasonOf(err), fault.Crashed) }
 
 // listenerOf is the other tunnel that listens on an address.
 func (m *Manager) listenerOf(stream string, but *row) string {

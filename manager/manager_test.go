@@ -163,7 +163,7 @@ func TestWakes(t *testing.T) {
 		{"blocked: needs a passphrase for ~/.ssh/id_ed25519", b.m.Attended},
 	} {
 		b.units.set("holdfast-tunnel@web.service", func(u *systemdctl.Unit) { u.StatusText = c.status })
-		state, _ := tunnelfile.SplitStatus(c.status)
+		state := tunnelfile.ParseStatus(c.status).State
 		b.awaitState("web", state)
 		if err := c.verb(t.Context()); err != nil {
 			t.Fatal(err)

@@ -4,15 +4,19 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // obstacle is what keeps a tunnel from running on a network.
 type obstacle struct {
-	reason string // for people; empty: nothing does
-	rule   bool   // one of the tunnel's own rules: then it does not even listen
+	why  fault.Reason // None: nothing does; Rule: it does not even listen
+	text string       // for people
 }
+
+// here says whether there is an obstacle.
+func (o obstacle) here() bool { return o.why != fault.None }
 
 // obstacleOf decides whether a tunnel may run on a network (pure, but for routed). A
 // tunnel to this very machine needs no network, and one to a machine that the kernel
@@ -21,20 +25,24 @@ type obstacle struct {
 func obstacleOf(t *tunnelfile.Tunnel, server netip.Addr, n netwatch.Network, asleep bool) obstacle {
 	if n.State != netwatch.Offline {
 		if reason := n.Allows(t.OnlyOn, t.NeverOn, t.Metered); reason != "" {
-			return obstacle{reason, true}
+			return obstacle{fault.Rule, reason}
 		}
 	}
 	switch {
 	case server.IsLoopback():
 		return obstacle{}
 	case asleep:
-		return obstacle{reason: tunnelfile.GoesToSleep}
+		return obstacle{fault.Sleep, "this machine goes to sleep"}
 	case n.Perhaps():
 		return obstacle{}
 	case n.State == netwatch.Offline && server.IsValid() && routed(server):
 		return obstacle{}
 	}
-	return obstacle{reason: n.Reason()}
+	why := fault.Network
+	if n.State == netwatch.Portal {
+		why = fault.Portal
+	}
+	return obstacle{why, n.Reason()}
 }
 
 // moved says whether tunnels that are up had better be probed.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -45,7 +46,7 @@ func TestObstacle(t *testing.T) {
 		{"costs, never mind", plain, away, metered, false, "", false},
 	} {
 		o := obstacleOf(&c.tunnel, c.server, c.network, c.asleep)
-		if (o.reason == "") != (c.reason == "") || !strings.Contains(o.reason, c.reason) || o.rule != c.rule {
+		if o.here() != (c.reason != "") || !strings.Contains(o.text, c.reason) || (o.why == fault.Rule) != c.rule {
 			t.Errorf("%s: %+v, want %q, rule %v", c.name, o, c.reason, c.rule)
 		}
 	}

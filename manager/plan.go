@@ -3,6 +3,7 @@ package manager
 import (
 	"syscall"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -50,7 +51,7 @@ func plan(r *row, o obstacle) Action {
 	if r.stopping || r.service.ending() || r.socket.ending() {
 		return Action{Verb: Wait}
 	}
-	if !r.wanted() || o.rule {
+	if !r.wanted() || o.why == fault.Rule {
 		return planEnd(r)
 	}
 	if r.service.Job && !r.service.running() || r.socket.Job && !r.socket.running() {
@@ -72,7 +73,7 @@ func plan(r *row, o obstacle) Action {
 		}
 		return signal(r, o)
 	}
-	socketOnly := r.file.Start == tunnelfile.StartOnDemand || o.reason != ""
+	socketOnly := r.file.Start == tunnelfile.StartOnDemand || o.here()
 	switch {
 	case socketOnly && !r.listens():
 		return Action{}
@@ -106,7 +107,7 @@ func planEnd(r *row) Action {
 // signal is what a running worker is to be told.
 func signal(r *row, o obstacle) Action {
 	if r.service.waits() {
-		if r.probe && o.reason == "" {
+		if r.probe && !o.here() {
 			return Action{Verb: RestartService}
 		}
 		return Action{}
@@ -115,15 +116,15 @@ func signal(r *row, o obstacle) Action {
 	if !r.service.running() || r.service.MainPID == 0 || r.service.StatusText == "" {
 		return Action{}
 	}
-	state, _ := tunnelfile.SplitStatus(r.service.StatusText)
+	state := tunnelfile.ParseStatus(r.service.StatusText).State
 	knows := r.told.pid == r.service.MainPID
 	held := knows && r.told.hold || !knows && state == tunnelfile.Offline
 	switch {
 	case !r.broken && r.outdated():
 		return Action{Verb: SendSignal, Signal: signalReload}
-	case o.reason != "" && !(knows && held):
+	case o.here() && !(knows && held):
 		return Action{Verb: SendSignal, Signal: signalHold}
-	case o.reason != "":
+	case o.here():
 		return Action{}
 	case held || r.probe:
 		return Action{Verb: SendSignal, Signal: signalProbe}

@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -45,8 +46,8 @@ func TestPlan(t *testing.T) {
 	const auto, onDemand, manual = tunnelfile.StartAuto, tunnelfile.StartOnDemand, tunnelfile.StartManual
 	var (
 		free      = obstacle{}
-		noNetwork = obstacle{reason: "no network"}
-		rule      = obstacle{"NeverOn=Hotel", true}
+		noNetwork = obstacle{fault.Network, "no network"}
+		rule      = obstacle{fault.Rule, "NeverOn=Hotel"}
 	)
 	do := func(v Verb) Action { return Action{Verb: v} }
 	send := func(s syscall.Signal) Action { return Action{SendSignal, s} }

@@ -3,6 +3,7 @@ package manager
 import (
 	"net/netip"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -38,7 +39,9 @@ type row struct {
 	stopping bool   // we asked for the units' end and have not seen it yet
 	alone    bool   // somebody else stopped it: not to be started again unasked
 	problem  string // why the last action failed
-	again    again  // when to try it again unasked
+
+	problemWhy fault.Reason // of problem
+	again      again        // when to try it again unasked
 
 	known      bool     // the units have been read
 	acting     bool     // an action is in flight; it ends with a reading

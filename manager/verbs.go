@@ -87,8 +87,7 @@ func (m *Manager) Attended(ctx context.Context) error {
 
 // says tells whether the worker runs and its last word was this state.
 func (r *row) says(s tunnelfile.State) bool {
-	word, _ := tunnelfile.SplitStatus(r.service.StatusText)
-	return r.service.running() && word == s
+	return r.service.running() && tunnelfile.ParseStatus(r.service.StatusText).State == s
 }
 
 // up is a person's wish that the tunnel run.

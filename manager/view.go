@@ -1,11 +1,13 @@
 package manager
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -29,7 +31,8 @@ func (r *row) view(o obstacle, now time.Time) Tunnel {
 	} else {
 		t.Description = r.service.Description
 	}
-	t.State, t.Status = r.state(o)
+	s := r.status(o)
+	t.State, t.Reason, t.Status = s.State, s.Reason, s.Text
 	if r.report != nil && r.service.MainPID != 0 {
 		t.UpSince, t.NextTry = stamp(r.report.UpSince), stamp(r.report.NextTry)
 		for _, f := range r.report.Forwards {
@@ -44,76 +47,79 @@ func (r *row) view(o obstacle, now time.Time) Tunnel {
 	return t
 }
 
-// state is the state of the tunnel and one line for people.
-func (r *row) state(o obstacle) (tunnelfile.State, string) {
-	word, rest := r.serviceState()
+// status is the state of the tunnel with what there is to say of it.
+func (r *row) status(o obstacle) tunnelfile.Status {
+	service := r.serviceStatus()
 	switch {
 	case r.service.running() || r.service.ending():
-		if word == tunnelfile.Offline && o.reason != "" {
-			rest = o.reason // the daemon knows better than the worker why
+		if service.State == tunnelfile.Offline && o.here() {
+			service.Reason, service.Text = o.why, o.text // the daemon knows better than the worker why
 		}
-		return word, rest
+		return service
 	case r.problem != "":
-		return tunnelfile.Failed, r.problem
+		return tunnelfile.Status{State: tunnelfile.Failed, Reason: r.problemWhy, Text: r.problem}
 	case (r.service.failed() || r.socket.failed()) && r.retry && r.wanted():
-		return tunnelfile.Connecting, ""
+		return tunnelfile.Status{State: tunnelfile.Connecting}
 	case r.service.failed():
-		return word, rest
+		return service
 	case r.socket.failed():
-		return tunnelfile.Failed, socketFailure(r.socket)
-	case r.wanted() && o.reason != "" && !r.alone && (o.rule || !r.listens() || r.socket.running()):
-		return tunnelfile.Offline, o.reason
+		return socketFailure(r.socket)
+	case r.wanted() && o.here() && !r.alone && (o.why == fault.Rule || !r.listens() || r.socket.running()):
+		return tunnelfile.Status{State: tunnelfile.Offline, Reason: o.why, Text: o.text}
 	case r.alone && !r.socket.running():
-		return tunnelfile.Inactive, "stopped by systemctl"
+		return tunnelfile.Status{State: tunnelfile.Inactive, Text: "stopped by systemctl"}
 	}
 	switch {
 	case r.socket.ending(), r.socket.running() && (r.stopping || !r.wanted() && !r.broken):
-		return tunnelfile.Stopping, ""
+		return tunnelfile.Status{State: tunnelfile.Stopping}
 	case r.socket.running():
-		return tunnelfile.Listening, ""
+		return tunnelfile.Status{State: tunnelfile.Listening}
 	}
-	return tunnelfile.Inactive, ""
+	return tunnelfile.Status{State: tunnelfile.Inactive}
 }
 
-func (r *row) serviceState() (tunnelfile.State, string) {
-	s := r.service
-	text := s.StatusText
-	if text == "" && s.failed() {
-		text = tunnelfile.ExitText(tunnelfile.ExitStatus(s.ExecMainStatus))
+// serviceStatus is what the service unit alone says.
+func (r *row) serviceStatus() tunnelfile.Status {
+	u := r.service
+	said := u.StatusText
+	if said == "" && u.failed() {
+		said = tunnelfile.ExitText(tunnelfile.ExitStatus(u.ExecMainStatus))
 	}
-	state := tunnelfile.StateOf(s.ActiveState, s.SubState, text)
-	_, rest := tunnelfile.SplitStatus(text)
+	s := tunnelfile.ParseStatus(said)
+	s.State = tunnelfile.StateOf(u.ActiveState, u.SubState, said)
 	switch {
-	case s.waits() && s.besideFailed():
-		rest = besideFailed + "; it is started again shortly"
-	case s.waits() && s.lastWords() != "":
-		rest = s.lastWords() + "; it is started again shortly"
-	case s.waits():
-		rest = "its program ended (" + howEnded(s) + ") and is started again shortly"
-	case state == tunnelfile.Failed:
-		rest = r.serviceFailure()
+	case u.waits() && u.besideFailed():
+		s.Reason, s.Text = fault.Crashed, besideFailed+"; it is started again shortly"
+	case u.waits() && u.lastWords().Text != "":
+		last := u.lastWords()
+		s.Reason, s.Text = last.Reason, last.Text+"; it is started again shortly"
+	case u.waits():
+		s.Reason, s.Text = fault.Crashed, "its program ended ("+howEnded(u)+") and is started again shortly"
+	case s.State == tunnelfile.Failed:
+		return r.serviceFailure()
 	}
-	return state, rest
+	return s
 }
 
 // serviceFailure says why a service unit gave up.
-func (r *row) serviceFailure() string {
-	s := r.service
-	why := "the program last ended with " + howEnded(s)
-	if said := s.lastWords(); said != "" {
-		why = said
+func (r *row) serviceFailure() tunnelfile.Status {
+	u := r.service
+	s := tunnelfile.Status{State: tunnelfile.Failed, Reason: fault.Crashed, Text: "the program last ended with " + howEnded(u)}
+	if last := u.lastWords(); last.Text != "" {
+		s.Reason, s.Text = cmp.Or(last.Reason, fault.Crashed), last.Text
 	}
-	if s.besideFailed() {
-		why = besideFailed
+	if u.besideFailed() {
+		s.Reason, s.Text = fault.Crashed, besideFailed
 	}
-	if s.Result != "start-limit-hit" && s.NRestarts == 0 {
-		return why
+	if u.Result != "start-limit-hit" && u.NRestarts == 0 {
+		return s
 	}
 	burst := tunnelfile.CrashBurst
 	if r.file != nil {
 		burst = tunnelfile.StartBurst(*r.file)
 	}
-	return fmt.Sprintf("gave up after %d starts in a minute; %s", burst, why)
+	s.Text = fmt.Sprintf("gave up after %d starts in a minute; %s", burst, s.Text)
+	return s
 }
 
 const besideFailed = "a command that comes before the program, as of ExecStartPre=, failed"
@@ -121,12 +127,12 @@ const besideFailed = "a command that comes before the program, as of ExecStartPr
 // besideFailed says whether not the program but another command of the unit failed.
 func (u unit) besideFailed() bool { return u.Result == "exit-code" && u.ExecMainStatus == 0 }
 
-// lastWords is why the program ended, as it said itself; empty where it did not.
-func (u unit) lastWords() string {
-	if word, why := tunnelfile.SplitStatus(u.StatusText); word == tunnelfile.Failed {
-		return why
+// lastWords is why the program ended, as it said itself; the zero Status where it did not.
+func (u unit) lastWords() tunnelfile.Status {
+	if s := tunnelfile.ParseStatus(u.StatusText); s.State == tunnelfile.Failed {
+		return s
 	}
-	return ""
+	return tunnelfile.Status{}
 }
 
 // howEnded is how a service's program ended last, for people.
@@ -149,16 +155,19 @@ func howEnded(s unit) string {
 }
 
 // socketFailure says why a socket unit failed when nothing better is known.
-func socketFailure(s unit) string {
-	switch s.Result {
+func socketFailure(u unit) tunnelfile.Status {
+	s := tunnelfile.Status{State: tunnelfile.Failed, Reason: fault.Crashed}
+	switch u.Result {
 	case "service-start-limit-hit":
-		return "gave up: the program could not be started"
+		s.Text = "gave up: the program could not be started"
 	case "trigger-limit-hit":
-		return "too many connections while the program could not take them"
+		s.Text = "too many connections while the program could not take them"
 	case "resources":
-		return "a local address could not be listened on"
+		s.Reason, s.Text = fault.Listen, "a local address could not be listened on"
+	default:
+		s.Text = "its socket unit failed: " + u.Result
 	}
-	return "its socket unit failed: " + s.Result
+	return s
 }
 
 // idleForwards is what is known of the forwards while no worker tells.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -33,11 +34,11 @@ func TestState(t *testing.T) {
 		status          string
 	}{
 		{"up", tunnelfile.StartAuto, up, serving, nil, obstacle{}, tunnelfile.Up, "1 forward"},
-		{"held", tunnelfile.StartAuto, held, serving, nil, obstacle{reason: "captive portal on 'Hotel'"}, tunnelfile.Offline, "captive portal on 'Hotel'"},
-		{"not started for want of a network", tunnelfile.StartAuto, dead, listening, nil, obstacle{reason: "no network"}, tunnelfile.Offline, "no network"},
-		{"does not listen yet", tunnelfile.StartAuto, absent, absent, nil, obstacle{reason: "no network"}, tunnelfile.Inactive, ""},
-		{"forbidden", tunnelfile.StartAuto, absent, absent, nil, obstacle{"NeverOn=Hotel: on 'Hotel' now", true}, tunnelfile.Offline, "NeverOn=Hotel: on 'Hotel' now"},
-		{"down, no network", tunnelfile.StartAuto, absent, absent, func(r *row) { r.down = true }, obstacle{reason: "no network"}, tunnelfile.Inactive, ""},
+		{"held", tunnelfile.StartAuto, held, serving, nil, obstacle{fault.Portal, "captive portal on 'Hotel'"}, tunnelfile.Offline, "captive portal on 'Hotel'"},
+		{"not started for want of a network", tunnelfile.StartAuto, dead, listening, nil, obstacle{fault.Network, "no network"}, tunnelfile.Offline, "no network"},
+		{"does not listen yet", tunnelfile.StartAuto, absent, absent, nil, obstacle{fault.Network, "no network"}, tunnelfile.Inactive, ""},
+		{"forbidden", tunnelfile.StartAuto, absent, absent, nil, obstacle{fault.Rule, "NeverOn=Hotel: on 'Hotel' now"}, tunnelfile.Offline, "NeverOn=Hotel: on 'Hotel' now"},
+		{"down, no network", tunnelfile.StartAuto, absent, absent, func(r *row) { r.down = true }, obstacle{fault.Network, "no network"}, tunnelfile.Inactive, ""},
 		{"manual", tunnelfile.StartManual, absent, absent, nil, obstacle{}, tunnelfile.Inactive, ""},
 		{"on demand", tunnelfile.StartOnDemand, dead, listening, nil, obstacle{}, tunnelfile.Listening, ""},
 		{"going down", tunnelfile.StartAuto, ending, serving, func(r *row) { r.down = true }, obstacle{}, tunnelfile.Stopping, "1 forward"},

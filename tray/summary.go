@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -30,7 +31,7 @@ func Headline(s dbusapi.Snapshot) string {
 		if t.State == tunnelfile.Inactive {
 			continue
 		}
-		if tunnelfile.ByRule(t.State, t.Status) { // it is not wanted here
+		if t.Reason == fault.Rule { // it is not wanted here
 			rest[t.State]++
 			continue
 		}
@@ -76,7 +77,7 @@ func IconOf(s dbusapi.Snapshot) Icon {
 		case needsYou(t.State):
 			return IconAttention
 		case t.State == tunnelfile.Offline:
-			offline = offline || !tunnelfile.ByRule(t.State, t.Status)
+			offline = offline || t.Reason != fault.Rule
 		case good(t.State):
 			up = true
 		case t.State != tunnelfile.Inactive:

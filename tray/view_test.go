@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -25,6 +26,13 @@ func tunnel(name string, state tunnelfile.State, status string) dbusapi.Tunnel {
 			{Kind: tunnelfile.DynamicForward, Listen: "localhost:1080", Target: "SOCKS", State: state},
 		},
 	}
+}
+
+// forbidden is a tunnel that its own rule keeps down.
+func forbidden(name, status string) dbusapi.Tunnel {
+	t := tunnel(name, tunnelfile.Offline, status)
+	t.Reason = fault.Rule
+	return t
 }
 
 func snapshot(tunnels ...dbusapi.Tunnel) dbusapi.Snapshot {
@@ -49,9 +57,9 @@ func TestHeadlineAndIcon(t *testing.T) {
 		{snapshot(up, tunnel("b", tunnelfile.Degraded, "")), "1 of 2 up · 1 degraded", IconWorking},
 		{snapshot(up, tunnel("b", tunnelfile.Offline, ""), tunnel("c", tunnelfile.Retrying, "")), "1 of 3 up · 1 retrying · 1 offline", IconOffline},
 		// At home, all that may run there does.
-		{snapshot(up, tunnel("b", tunnelfile.Offline, "OnlyOn=Office: on 'Home' now")), "1 tunnel up · 1 offline", IconUp},
-		{snapshot(tunnel("b", tunnelfile.Offline, "Metered=no: 'Phone' is metered")), "1 tunnel, none running · 1 offline", IconIdle},
-		{snapshot(up, tunnel("b", tunnelfile.Offline, "no network"), tunnel("c", tunnelfile.Offline, "OnlyOn=Office: on none of these now")), "1 of 2 up · 2 offline", IconOffline},
+		{snapshot(up, forbidden("b", "OnlyOn=Office: on 'Home' now")), "1 tunnel up · 1 offline", IconUp},
+		{snapshot(forbidden("b", "Metered=no: 'Phone' is metered")), "1 tunnel, none running · 1 offline", IconIdle},
+		{snapshot(up, tunnel("b", tunnelfile.Offline, "no network"), forbidden("c", "OnlyOn=Office: on none of these now")), "1 of 2 up · 2 offline", IconOffline},
 		{snapshot(tunnel("x", tunnelfile.Failed, "")), "0 of 1 up · needs you: x", IconAttention},
 	} {
 		if got := Headline(c.s); got != c.headline {

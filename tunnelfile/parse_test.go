@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/unit"
+
 	"github.com/holdfast/holdfast/testbed"
 )
 

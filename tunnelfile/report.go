@@ -1,13 +1,18 @@
 package tunnelfile
 
-import "time"
+import (
+	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
+)
 
 // Report is what a worker says of itself on $XDG_RUNTIME_DIR/holdfast/NAME.sock,
 // GET /status, as JSON. The worker writes it and the daemon reads it.
 type Report struct {
 	Name       string          `json:"name"`
 	State      State           `json:"state"`
-	Status     string          `json:"status"` // for people; what follows "STATE: " in the unit's StatusText
+	Reason     fault.Reason    `json:"reason"` // why it is not well; "" when it is
+	Status     string          `json:"status"` // for people; the Text of the unit's [Status]
 	StateSince time.Time       `json:"state_since"`
 	UpSince    time.Time       `json:"up_since"`  // zero when there is no SSH connection
 	NextTry    time.Time       `json:"next_try"`  // zero unless retrying
@@ -32,16 +37,20 @@ type Report struct {
 	BytesReceived uint64 `json:"bytes_received"` // out of it
 }
 
+// Line is the StatusText of the worker's unit.
+func (r Report) Line() Status { return Status{r.State, r.Reason, r.Status} }
+
 // ForwardReport is one forward's part of a Report.
 type ForwardReport struct {
-	Kind          ForwardKind `json:"kind"`
-	Text          string      `json:"text"` // as written
-	Listen        string      `json:"listen"`
-	Target        string      `json:"target"` // "SOCKS" where clients choose
-	State         State       `json:"state"`  // up, listening, retrying, degraded, …
-	Message       string      `json:"message,omitempty"`
-	ChannelsOpen  int64       `json:"channels_open"`
-	ChannelsTotal uint64      `json:"channels_total"`
-	BytesSent     uint64      `json:"bytes_sent"`
-	BytesReceived uint64      `json:"bytes_received"`
+	Kind          ForwardKind  `json:"kind"`
+	Text          string       `json:"text"` // as written
+	Listen        string       `json:"listen"`
+	Target        string       `json:"target"`           // "SOCKS" where clients choose
+	State         State        `json:"state"`            // up, listening, retrying, degraded, …
+	Reason        fault.Reason `json:"reason,omitempty"` // why it is not well
+	Message       string       `json:"message,omitempty"`
+	ChannelsOpen  int64        `json:"channels_open"`
+	ChannelsTotal uint64       `json:"channels_total"`
+	BytesSent     uint64       `json:"bytes_sent"`
+	BytesReceived uint64       `json:"bytes_received"`
 }

@@ -3,6 +3,8 @@ package tunnelfile
 import (
 	"slices"
 	"strings"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // States lists every State.
@@ -18,7 +20,7 @@ var states = []State{Inactive, Listening, Offline, Connecting, Up, Degraded, Ret
 // StatusText still says "blocked: …"; that is what it is. Where a unit has no
 // StatusText, give ExitText of its ExecMainStatus instead.
 func StateOf(active, sub, statusText string) State {
-	word, _ := SplitStatus(statusText)
+	word := ParseStatus(statusText).State
 	switch {
 	case strings.HasPrefix(sub, "auto-restart"): // auto-restart, auto-restart-queued
 		return Retrying
@@ -42,44 +44,53 @@ func StateOf(active, sub, statusText string) State {
 	return Inactive
 }
 
-// StatusText is a unit's StatusText: the state, and the rest for people.
-func StatusText(s State, rest string) string {
-	if rest == "" {
-		return string(s)
+// Status is what there is to say of a tunnel, as the StatusText of its unit carries it:
+// "up: 3 forwards, rtt 12 ms", "retrying [unreachable]: in 8 s; connection refused".
+type Status struct {
+	State  State
+	Reason fault.Reason // why it is not well; None when all is well
+	Text   string       // for people, and for nobody else
+}
+
+// String is the StatusText.
+func (s Status) String() string {
+	text := string(s.State)
+	if s.Reason != fault.None {
+		text += " [" + string(s.Reason) + "]"
 	}
-	return string(s) + ": " + rest
-}
-
-// SplitStatus is the inverse of StatusText. The state is empty, and rest the whole text,
-// where text does not begin with one.
-func SplitStatus(text string) (s State, rest string) {
-	word, rest, _ := strings.Cut(text, ":")
-	if !slices.Contains(states, State(word)) {
-		return "", text
+	if s.Text != "" {
+		text += ": " + s.Text
 	}
-	return State(word), strings.TrimPrefix(rest, " ")
+	return text
 }
 
-// ByRule says whether a tunnel in this state is kept down by a rule of its own about networks
-// (OnlyOn=, NeverOn=, Metered=), which its status line names, and not by the want of one.
-func ByRule(s State, status string) bool {
-	key, _, found := strings.Cut(status, "=")
-	return s == Offline && found && slices.Contains([]string{"OnlyOn", "NeverOn", "Metered"}, key)
+// ParseStatus is the inverse of [Status.String]. Where text does not begin with a state, it
+// is all Text. A Reason that is not known here, as of a newer worker's, is kept.
+func ParseStatus(text string) Status {
+	head, rest, _ := strings.Cut(text, ":")
+	word, bracket, hasReason := strings.Cut(head, " [")
+	reason, closed := strings.CutSuffix(bracket, "]")
+	if !slices.Contains(states, State(word)) || hasReason && (!closed || !isReasonWord(reason)) {
+		return Status{Text: text}
+	}
+	return Status{State(word), fault.Reason(reason), strings.TrimPrefix(rest, " ")}
 }
 
-// GoesToSleep is what there is to say of a tunnel that is offline until the machine wakes up.
-const GoesToSleep = "this machine goes to sleep"
+// isReasonWord says whether word could be a Reason of this or a later version.
+func isReasonWord(word string) bool {
+	return word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == ""
+}
 
 // ExitText is the StatusText of a worker that ended with this status and left none; it
 // is empty where the status says nothing of why.
 func ExitText(status ExitStatus) string {
 	switch status {
 	case ExitDistrusted:
-		return StatusText(Blocked, "the server's host key is unknown or has changed")
+		return Status{Blocked, fault.HostKeyUnknown, "the server's host key is unknown or has changed"}.String()
 	case ExitDenied:
-		return StatusText(Blocked, "the server refused every way to authenticate")
+		return Status{Blocked, fault.Denied, "the server refused every way to authenticate"}.String()
 	case ExitMistaken:
-		return StatusText(Blocked, "the tunnel file or what ssh_config resolves to is wrong")
+		return Status{Blocked, fault.Settings, "the tunnel file or what ssh_config resolves to is wrong"}.String()
 	}
 	return ""
 }

@@ -3,6 +3,8 @@ package tunnelfile
 import (
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 func TestStateOf(t *testing.T) {
@@ -43,29 +45,45 @@ func TestStateOf(t *testing.T) {
 	}
 }
 
-func TestSplitStatus(t *testing.T) {
-	for text, want := range map[string]struct {
-		state State
-		rest  string
-	}{
-		"up: 3 forwards, rtt 12 ms": {Up, "3 forwards, rtt 12 ms"},
-		"up":                        {Up, ""},
-		"retrying: in 8s: refused":  {Retrying, "in 8s: refused"},
-		"upwards: no":               {"", "upwards: no"},
-		"Up: no":                    {"", "Up: no"},
-		"":                          {"", ""},
+func TestParseStatus(t *testing.T) {
+	for text, want := range map[string]Status{
+		"up: 3 forwards, rtt 12 ms": {Up, "", "3 forwards, rtt 12 ms"},
+		"up":                        {Up, "", ""},
+		"retrying: in 8s: refused":  {Retrying, "", "in 8s: refused"},
+		"retrying [unreachable]: in 8 s; refused": {Retrying, fault.Unreachable, "in 8 s; refused"},
+		"blocked [host-key-changed]":              {Blocked, fault.HostKeyChanged, ""},
+		"blocked [a-later-word]: x":               {Blocked, "a-later-word", "x"},
+		"blocked [":                               {"", "", "blocked ["},
+		"blocked []: x":                           {"", "", "blocked []: x"},
+		"blocked [A B]: x":                        {"", "", "blocked [A B]: x"},
+		"upwards: no":                             {"", "", "upwards: no"},
+		"Up: no":                                  {"", "", "Up: no"},
+		"":                                        {"", "", ""},
 	} {
-		if state, rest := SplitStatus(text); state != want.state || rest != want.rest {
-			t.Errorf("SplitStatus(%q) = %q, %q", text, state, rest)
+		if got := ParseStatus(text); got != want {
+			t.Errorf("ParseStatus(%q) = %+v", text, got)
 		}
 	}
 	for _, state := range states {
-		for _, rest := range []string{"", "x", "a: b"} {
-			if s, r := SplitStatus(StatusText(state, rest)); s != state || r != rest {
-				t.Errorf("%q, %q come back as %q, %q", state, rest, s, r)
+		for _, reason := range append(fault.Reasons(), fault.None) {
+			for _, text := range []string{"", "x", "a: b", "[c]: d"} {
+				s := Status{state, reason, text}
+				if got := ParseStatus(s.String()); got != s {
+					t.Errorf("%+v comes back as %+v", s, got)
+				}
 			}
 		}
 	}
+}
+
+func FuzzParseStatus(f *testing.F) {
+	f.Add("retrying [unreachable]: in 8 s; refused")
+	f.Fuzz(func(t *testing.T, text string) {
+		s := ParseStatus(text)
+		if s.State != "" && ParseStatus(s.String()) != s {
+			t.Errorf("%q is %+v, which comes back as %+v", text, s, ParseStatus(s.String()))
+		}
+	})
 }
 
 func TestRuntimeDir(t *testing.T) {
@@ -132,20 +150,6 @@ func TestSettingsHash(t *testing.T) {
 	} {
 		if hash(other) == same {
 			t.Errorf("the same hash for what is not the same to a worker:\n%s", other)
-		}
-	}
-}
-
-func TestByRule(t *testing.T) {
-	for status, want := range map[string]bool{
-		"OnlyOn=Office: on 'Hotel' now": true, "NeverOn=Hotel*: on 'Hotel 3' now": true, "Metered=no: the network is metered": true,
-		"no network": false, "captive portal on 'a=b'": false, "": false,
-	} {
-		if got := ByRule(Offline, status); got != want {
-			t.Errorf("%s: %v", status, got)
-		}
-		if ByRule(Retrying, status) {
-			t.Errorf("retrying: %s", status)
 		}
 	}
 }

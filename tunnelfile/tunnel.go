@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // Tunnel is one tunnel file, its drop-ins merged in and its defaults filled in.
@@ -117,6 +119,9 @@ type Problem struct {
 	Message string
 }
 
+// Reason says why a tunnel with this problem is not well.
+func (p Problem) Reason() fault.Reason { return fault.Settings }
+
 // Error is "path:line: key: message", without the parts that are not known.
 func (p Problem) Error() string {
 	var b strings.Builder
@@ -138,6 +143,9 @@ func (p Problem) Error() string {
 
 // Problems is all that is wrong with a file; as an error it is one line a problem.
 type Problems []Problem
+
+// Reason says why a tunnel with these problems is not well.
+func (ps Problems) Reason() fault.Reason { return fault.Settings }
 
 func (ps Problems) Error() string {
 	lines := make([]string, len(ps))

@@ -39,19 +39,19 @@ func TestJoin(t *testing.T) {
 		{"all up", all{up, older, up}, 3, &a, "up: 1 forward, 3 connections"},
 		{"the others follow", all{up, starting, starting}, 1, &a, "up: 1 forward, 1 of 3 connections so far"},
 		{"nothing heard of one", all{up, {}}, 1, &a, "up: 1 forward, 1 of 2 connections so far"},
-		{"one lost", all{up, again, up}, 2, &a, "degraded: 2 of 3 connections, connection reset by peer"},
-		{"the first lost", all{waits, older, up}, 2, &b, "degraded: 2 of 3 connections, in 8s, connection reset by peer"},
-		{"one silent", all{older, silent}, 1, &b, "degraded: 1 of 2 connections, the server does not answer, connecting anew"},
-		{"the first silent", all{silent, older}, 1, &b, "degraded: 1 of 2 connections, the server does not answer, connecting anew"},
+		{"one lost", all{up, again, up}, 2, &a, "degraded [connections]: 2 of 3 connections, connection reset by peer"},
+		{"the first lost", all{waits, older, up}, 2, &b, "degraded [connections]: 2 of 3 connections, in 8s, connection reset by peer"},
+		{"one silent", all{older, silent}, 1, &b, "degraded [connections]: 1 of 2 connections, the server does not answer, connecting anew"},
+		{"the first silent", all{silent, older}, 1, &b, "degraded [connections]: 1 of 2 connections, the server does not answer, connecting anew"},
 		{"all silent", all{silent, silent}, 0, &a, "degraded: the server does not answer, connecting anew"},
-		{"one blocked", all{up, blocked, starting}, 1, &a, "degraded: 1 of 3 connections, needs a password"},
+		{"one blocked", all{up, blocked, starting}, 1, &a, "degraded [connections]: 1 of 3 connections, needs a password"},
 		{"the first blocked, and none up", all{blocked, waits}, 0, nil, "blocked: needs a password"},
 		{"all lost", all{waits, again}, 0, nil, "retrying: in 8s, connection reset by peer"},
 		{"no network", all{offline, offline}, 0, nil, "offline: no network"},
 		{"no network, one kept", all{offline, kept}, 0, &a, "offline: no network, the connection is kept in case it comes back soon"},
 	} {
 		j := join(c.all)
-		got := tunnelfile.StatusText(describe(j, []tunnelfile.ForwardReport{{State: tunnelfile.Up}}, 0))
+		got := describe(j, []tunnelfile.ForwardReport{{State: tunnelfile.Up}}, 0).String()
 		if got != c.want || j.well != c.well || j.wanted != len(c.all) || j.Link != c.link {
 			t.Errorf("%s: %q, %d of %d well", c.what, got, j.well, j.wanted)
 		}

@@ -71,7 +71,7 @@ func (w *worker) apply(ctx context.Context, r reload) {
 func (w *worker) statusText() string {
 	w.toldMu.Lock()
 	defer w.toldMu.Unlock()
-	return tunnelfile.StatusText(w.state, w.text)
+	return w.published.String()
 }
 
 // remember notes what the file looked like when it was read.

@@ -20,10 +20,10 @@ import (
 func (w *worker) report() tunnelfile.Report {
 	s, said := w.inForce.Load(), w.pool.together()
 	w.toldMu.Lock()
-	state, text, since := w.state, w.text, w.since
+	status, since := w.published, w.since
 	w.toldMu.Unlock()
 	r := tunnelfile.Report{
-		Name: s.tunnel.Name, State: state, Status: text, StateSince: since,
+		Name: s.tunnel.Name, State: status.State, Reason: status.Reason, Status: status.Text, StateSince: since,
 		UpSince: said.UpSince, NextTry: said.NextTry, RTT: said.RTT, Reconnects: said.Reconnects,
 		Connections: said.well, ConnectionsWanted: said.wanted,
 		Settings: tunnelfile.SettingsHash(s.tunnel), Forwards: w.set.Report(),
@@ -106,7 +106,7 @@ func (w *worker) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, r *http.Request) {
 		if rep := w.report(); rep.State != tunnelfile.Up && rep.State != tunnelfile.Degraded {
-			answer(rw, errors.New(tunnelfile.StatusText(rep.State, rep.Status)))
+			answer(rw, errors.New(rep.Line().String()))
 			return
 		}
 		answer(rw, nil)

@@ -4,18 +4,19 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/keeper"
 )
 
-// describe is the state of the tunnel and what there is to say of it, from what the
+// describe is what there is to say of the tunnel, from what the
 // keepers say of the links and the forwards of themselves. rtt is the round trip to
 // show, 0 for none.
-func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration) (tunnelfile.State, string) {
+func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration) tunnelfile.Status {
 	if s.State != tunnelfile.Up {
-		return s.State, s.Text
+		return tunnelfile.Status{State: s.State, Reason: s.Reason, Text: s.Text}
 	}
 	var bad []tunnelfile.ForwardReport
 	for _, f := range forwards {
@@ -28,10 +29,13 @@ func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration
 		if len(bad) > 1 {
 			line += fmt.Sprintf(" (and %d more of %d forwards)", len(bad)-1, len(forwards))
 		}
-		return tunnelfile.Degraded, line
+		return tunnelfile.Status{State: tunnelfile.Degraded, Reason: bad[0].Reason, Text: line}
 	}
 	if s.amiss != "" {
-		return tunnelfile.Degraded, fmt.Sprintf("%d of %d connections, %s", s.well, s.wanted, s.amiss)
+		return tunnelfile.Status{
+			State: tunnelfile.Degraded, Reason: fault.Connections,
+			Text: fmt.Sprintf("%d of %d connections, %s", s.well, s.wanted, s.amiss),
+		}
 	}
 	line := fmt.Sprintf("%d forwards", len(forwards))
 	if len(forwards) == 1 {
@@ -49,7 +53,7 @@ func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration
 	if rtt > 0 {
 		line += ", rtt " + text.Milliseconds(rtt)
 	}
-	return tunnelfile.Up, line
+	return tunnelfile.Status{State: tunnelfile.Up, Text: line}
 }
 
 func count(forwards []tunnelfile.ForwardReport, state tunnelfile.State) (n int) {

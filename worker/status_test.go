@@ -34,7 +34,7 @@ func TestDescribe(t *testing.T) {
 		{up, []tunnelfile.ForwardReport{well, later}, 0, "up: 2 forwards, 1 of them not there yet"},
 		{keeper.Status{State: tunnelfile.Retrying, Text: "in 8s, connection refused"}, []tunnelfile.ForwardReport{held}, time.Second, "retrying: in 8s, connection refused"},
 	} {
-		if got := tunnelfile.StatusText(describe(join([]keeper.Status{c.said}), c.forwards, c.rtt)); got != c.want {
+		if got := describe(join([]keeper.Status{c.said}), c.forwards, c.rtt).String(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -15,13 +14,8 @@ import (
 // ExitStatus is how the process ends with an error of Run. 1 is for what trying again
 // may help with, outside --once: a local port that somebody else has.
 func ExitStatus(err error) tunnelfile.ExitStatus {
-	var problems tunnelfile.Problems
-	var problem tunnelfile.Problem
-	switch {
-	case err == nil:
+	if err == nil {
 		return tunnelfile.ExitOK
-	case errors.As(err, &problems), errors.As(err, &problem):
-		return tunnelfile.ExitMistaken
 	}
 	switch fault.ClassOf(err) {
 	case fault.ClassDenied:

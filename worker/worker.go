@@ -53,10 +53,9 @@ type worker struct {
 
 	changed   chan struct{} // a token: look again at what keepers and forwards say
 	toldMu    sync.Mutex
-	state     tunnelfile.State // last told
-	text      string
-	since     time.Time // of state
-	wasUp     bool      // ExecUp ran, ExecDown is due; keepersSay has it, while keepers run
+	published tunnelfile.Status // guarded by toldMu
+	since     time.Time         // of its State; guarded by toldMu
+	wasUp     bool              // ExecUp ran, ExecDown is due; keepersSay has it, while keepers run
 	lastStamp atomic.Pointer[string]
 	resolving sync.Mutex // one sender to resolved
 
@@ -88,7 +87,7 @@ func Run(ctx context.Context, o Options) error {
 		resolved: make(chan settings, 1), reloaded: make(chan reload, 1), changed: make(chan struct{}, 1),
 		commandEnded: make(chan commandEnd, 1),
 		fileChanged:  make(chan struct{}, 1),
-		state:        tunnelfile.Connecting, since: time.Now(),
+		published:    tunnelfile.Status{State: tunnelfile.Connecting}, since: time.Now(),
 	}
 	w.managed = w.notify.present() && !o.Once
 	if o.Ask != nil {
@@ -99,11 +98,11 @@ func Run(ctx context.Context, o Options) error {
 	err := w.run(ctx)
 	if err != nil {
 		// The last StatusText stays with the unit, and tells why it failed.
-		state := tunnelfile.Failed
-		if status := ExitStatus(err); status == tunnelfile.ExitDenied || status == tunnelfile.ExitDistrusted || status == tunnelfile.ExitMistaken {
-			state = tunnelfile.Blocked
+		last := tunnelfile.Status{State: tunnelfile.Failed, Reason: fault.ReasonOf(err), Text: err.Error()}
+		if last.Reason.Class().Blocks() {
+			last.State = tunnelfile.Blocked
 		}
-		w.notify.status(tunnelfile.StatusText(state, err.Error()))
+		w.notify.status(last.String())
 	}
 	return err
 }
@@ -395,52 +394,51 @@ func (w *worker) tell() {
 		return // the keeper has not begun
 	}
 	w.rtt = steady(w.rtt, said.RTT)
-	state, text := describe(said, forwards, w.rtt)
+	now := describe(said, forwards, w.rtt)
 	for _, note := range []string{transportNote(said.Status), w.asking.note(), w.note, w.commandNote} {
 		if note != "" {
-			text += " (" + note + ")"
+			now.Text += " (" + note + ")"
 		}
 	}
-	if refuse := state == tunnelfile.Blocked; refuse != w.refusing {
+	if refuse := now.State == tunnelfile.Blocked; refuse != w.refusing {
 		// The forwards' own state changes with this, and comes back here.
 		w.refusing = refuse
 		if refuse {
-			w.set.Refuse(text)
+			w.set.Refuse(now.Text)
 		} else {
 			w.set.Accept()
 		}
 	}
 	if w.stopping {
-		state, text = tunnelfile.Stopping, ""
+		now = tunnelfile.Status{State: tunnelfile.Stopping}
 	}
 	w.toldMu.Lock()
-	same, sameState := state == w.state && text == w.text, state == w.state
+	same, sameState := now == w.published, now.State == w.published.State
 	if !sameState {
 		w.since = time.Now()
 	}
-	w.state, w.text = state, text
+	w.published = now
 	w.toldMu.Unlock()
 
-	status := tunnelfile.StatusText(state, text)
 	switch {
 	case !w.ready && allUp(said.Status, forwards):
 		w.ready = true
-		w.notify.ready(status)
+		w.notify.ready(now.String())
 	case !same:
-		w.notify.status(status)
+		w.notify.status(now.String())
 	default:
 		return
 	}
 	if !sameState {
-		w.logState(state, text)
+		w.logState(now)
 	}
 }
 
 // logState is read by holdfast history too.
-func (w *worker) logState(state tunnelfile.State, text string) {
+func (w *worker) logState(s tunnelfile.Status) {
 	level := slog.LevelInfo
-	if state == tunnelfile.Blocked || state == tunnelfile.Degraded {
+	if s.State == tunnelfile.Blocked || s.State == tunnelfile.Degraded {
 		level = slog.LevelWarn
 	}
-	w.log.Log(context.Background(), level, string(state), "status", text)
+	w.log.Log(context.Background(), level, string(s.State), "reason", string(s.Reason), "status", s.Text)
 }

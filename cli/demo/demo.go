@@ -184,7 +184,7 @@ func (d *demo) raise(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	_, line = tunnelfile.SplitStatus(line)
+	line = tunnelfile.ParseStatus(line).Text
 	d.say(good, "up", "after %s: %s", seconds(time.Since(started)), line)
 	d.quote(d.tunnel.describe(ctx))
 	return nil

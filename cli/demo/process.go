@@ -63,7 +63,7 @@ func (p *process) await(ctx context.Context, states ...tunnelfile.State) (string
 	for {
 		report, err := p.report(ctx)
 		if err == nil && slices.Contains(states, report.State) {
-			return tunnelfile.StatusText(report.State, report.Status), nil
+			return report.Line().String(), nil
 		}
 		select {
 		case <-ctx.Done():

@@ -133,7 +133,7 @@ func (u *unit) await(ctx context.Context, states ...tunnelfile.State) (string, e
 		last, _ = s.Tunnel(u.name)
 		return slices.Contains(states, last.State) || last.State == tunnelfile.Blocked || last.State == tunnelfile.Failed
 	})
-	line := tunnelfile.StatusText(last.State, last.Status)
+	line := last.Line().String()
 	if err == nil && !slices.Contains(states, last.State) {
 		err = errors.New("the tunnel gave up")
 	}

@@ -78,7 +78,7 @@ func TestBlockedStatusStays(t *testing.T) {
 	n := newNotifySocket(t)
 	p.Start("NOTIFY_SOCKET=" + n.path)
 	p.Ends(78)
-	if said := n.until(t, "STATUS=blocked: ", 1); !strings.Contains(said[0], "Destinaton") {
+	if said := n.until(t, "STATUS=blocked [settings]: ", 1); !strings.Contains(said[0], "Destinaton") {
 		t.Errorf("status %q", said)
 	}
 }

@@ -14,6 +14,7 @@ const (
 	Network Reason = "network" // no way out of this machine
 	Portal  Reason = "portal"  // a page to log in to stands before the network
 	Rule    Reason = "rule"    // OnlyOn=, NeverOn= or Metered= forbids this network
+	Sleep   Reason = "sleep"   // this machine goes to sleep
 
 	Unreachable Reason = "unreachable" // name, route, time-out, refused
 	Lost        Reason = "lost"        // the link was lost, the next try is due
@@ -41,7 +42,7 @@ const (
 )
 
 var reasons = []Reason{
-	Network, Portal, Rule, Unreachable, Lost, TurnedAway, HostKeyUnknown, HostKeyChanged, HostKeyRevoked,
+	Network, Portal, Rule, Sleep, Unreachable, Lost, TurnedAway, HostKeyUnknown, HostKeyChanged, HostKeyRevoked,
 	Passphrase, PIN, Password, Code, Touch, Denied, Settings, Listen, RemoteListen, Target, Connections,
 	SlowAnswer, Dependency, Crashed,
 }

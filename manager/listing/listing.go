@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -19,14 +20,20 @@ type Tunnel struct {
 	Unit        string // name of its service unit
 	StartMode   tunnelfile.StartMode
 	State       tunnelfile.State
-	Status      string    // one line for people
-	StateSince  time.Time // zero: not known
-	UpSince     time.Time // zero: not up
-	NextTry     time.Time // zero: none planned
+	Reason      fault.Reason // why it is not well; None when it is
+	Status      string       // one line for people
+	StateSince  time.Time    // zero: not known
+	UpSince     time.Time    // zero: not up
+	NextTry     time.Time    // zero: none planned
 
 	LocalForward, RemoteForward, DynamicForward []string // as written
 
 	Forwards []tunnelfile.ForwardReport
+}
+
+// Line is the state of a tunnel with what there is to say of it.
+func (t Tunnel) Line() tunnelfile.Status {
+	return tunnelfile.Status{State: t.State, Reason: t.Reason, Text: t.Status}
 }
 
 // Global is what the bus shows of the manager itself.

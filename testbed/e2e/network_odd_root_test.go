@@ -23,7 +23,7 @@ func TestMoveWhileRetrying(t *testing.T) {
 	testbed.WaitFor(t, 60*time.Second, func() error {
 		out, _ := holdfast("status", "away")
 		for wait := 4; wait < 60; wait++ {
-			if strings.Contains(out, fmt.Sprintf("retrying: in %ds,", wait)) {
+			if strings.Contains(out, fmt.Sprintf("retrying [unreachable]: in %ds,", wait)) {
 				return nil
 			}
 		}
@@ -52,7 +52,7 @@ func TestStartWithoutNetwork(t *testing.T) {
 	os.RemoveAll(runtimeDir()) // and with it that somebody had put it down
 	a.card.Down()
 	attempts := a.server.Attempts()
-	a.awaitStatus(20*time.Second, "offline: no network", "away")
+	a.awaitStatus(20*time.Second, "offline [network]: no network", "away")
 	if n := a.server.Attempts() - attempts; n != 0 {
 		t.Errorf("%d attempts without a network", n)
 	}
@@ -178,7 +178,7 @@ func TestNetworkGoesWithoutDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.card.Down()
-	a.awaitStatus(20*time.Second, "offline: no network", "away")
+	a.awaitStatus(20*time.Second, "offline [network]: no network", "away")
 	a.card.Up()
 	a.trip(20 * time.Second)
 	a.awaitWord("up", 20*time.Second)

@@ -49,10 +49,11 @@ func TestPortalAndLimited(t *testing.T) {
 		name    string
 		begin   func()
 		network string
+		word    string
 		reason  string
 	}{
-		{"portal", check.Portal, "network portal (NetworkManager)", "captive portal on 'lan'"},
-		{"limited", check.Limited, "network limited (NetworkManager)", "no Internet on 'lan'"},
+		{"portal", check.Portal, "network portal (NetworkManager)", "portal", "captive portal on 'lan'"},
+		{"limited", check.Limited, "network limited (NetworkManager)", "network", "no Internet on 'lan'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			logins := a.server.Logins()
@@ -64,7 +65,7 @@ func TestPortalAndLimited(t *testing.T) {
 			// Nobody is troubled, not even when the connection that was there ends.
 			a.server.KillSessions(9)
 			a.quiet(3*time.Second, "behind a "+c.name)
-			a.awaitStatus(5*time.Second, "offline: "+c.reason, "away")
+			a.awaitStatus(5*time.Second, "offline ["+c.word+"]: "+c.reason, "away")
 
 			check.Full()
 			check.Check()
@@ -93,7 +94,7 @@ func TestArriveAtPortal(t *testing.T) {
 	check.Portal()
 	attempts := a.server.Attempts()
 	a.card.Up()
-	a.awaitStatus(20*time.Second, "offline: captive portal on 'lan'", "away")
+	a.awaitStatus(20*time.Second, "offline [portal]: captive portal on 'lan'", "away")
 	a.quiet(2*time.Second, "behind a portal")
 	if n := a.server.Attempts() - attempts; n != 0 {
 		t.Errorf("%d attempts on arriving", n)

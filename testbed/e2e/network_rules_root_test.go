@@ -23,8 +23,8 @@ func (a *away) keptDown(reason string) {
 	a.Helper()
 	took := a.awaitWord("offline", 15*time.Second)
 	figure(a, "kept down %v after the network changed: %s", took.Round(time.Millisecond), reason)
-	a.awaitStatus(10*time.Second, "offline: "+reason, "away")
-	if out := a.holdfast("explain", "away"); !strings.Contains(out, "away is offline: "+reason) {
+	a.awaitStatus(10*time.Second, "offline [rule]: "+reason, "away")
+	if out := a.holdfast("explain", "away"); !strings.Contains(out, "away is offline [rule]: "+reason) {
 		a.Errorf("explain does not say why it is down:\n%s", out)
 	}
 	testbed.WaitFor(a, 10*time.Second, func() error {

@@ -41,7 +41,7 @@ func (s *sleepy) sleep() {
 	if released > 2500*time.Millisecond {
 		s.Errorf("the daemon held sleep up for %v", released)
 	}
-	s.awaitStatus(10*time.Second, "offline: this machine goes to sleep", "away")
+	s.awaitStatus(10*time.Second, "offline [sleep]: this machine goes to sleep", "away")
 }
 
 // wake wakes the machine; the daemon takes an inhibitor for the next sleep.

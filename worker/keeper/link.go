@@ -2,11 +2,12 @@ package keeper
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // Link is an established connection, as its keeper sees it.
@@ -124,14 +125,14 @@ func (k *Keeper) watch(h *held) {
 }
 
 // errSilent is why a link was given up whose server no longer answers.
-var errSilent = errors.New("no answer from the server")
+var errSilent = fault.New(fault.Lost, "no answer from the server")
 
 func silentError(d time.Duration) error {
 	return fmt.Errorf("%w for %s", errSilent, d.Round(time.Second))
 }
 
 // errAddressGone is why a link was given up at once when the network changed.
-var errAddressGone = errors.New("this machine no longer has the connection's address")
+var errAddressGone = fault.New(fault.Lost, "this machine no longer has the connection's address")
 
 // addressGone says whether a connection's own address is none of this machine's any
 // more: it can never receive an answer again.

@@ -1,15 +1,18 @@
 package keeper
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // Status is what a keeper says of itself.
 type Status struct {
 	State      tunnelfile.State // Connecting, Up, Degraded (up, but suspect), Retrying, Offline (maybe with a link) or Blocked
+	Reason     fault.Reason     // why it is not well; None when up and well
 	Text       string           // for people; empty when up and well
 	Err        error            // the last failure; nil when up and well
 	NextTry    time.Time        // zero: none planned
@@ -22,6 +25,22 @@ type Status struct {
 
 // status computes what there is to say.
 func (k *Keeper) status() Status {
+	s := k.describe()
+	switch s.State {
+	case tunnelfile.Offline:
+		s.Reason = fault.Network
+	case tunnelfile.Degraded:
+		s.Reason = cmp.Or(fault.ReasonOf(s.Err), fault.Lost)
+	case tunnelfile.Retrying:
+		s.Reason = cmp.Or(fault.ReasonOf(k.lastErr), fault.Unreachable)
+	case tunnelfile.Blocked:
+		s.Reason = cmp.Or(fault.ReasonOf(k.lastErr), fault.Settings)
+	}
+	return s
+}
+
+// describe is status without its Reason.
+func (k *Keeper) describe() Status {
 	s := Status{Err: k.lastErr, Reconnects: k.reconnects}
 	if h := k.link; h != nil {
 		s.Link, s.UpSince, s.RTT, s.State = h.link, h.since, k.rtt, tunnelfile.Up
@@ -65,6 +84,6 @@ func seconds(d time.Duration) time.Duration { return max(d.Round(time.Second), t
 
 // differs says whether there is something new to tell.
 func (s Status) differs(t Status) bool {
-	return s.State != t.State || s.Text != t.Text || s.Link != t.Link || s.RTT != t.RTT || s.Settled != t.Settled ||
+	return s.State != t.State || s.Reason != t.Reason || s.Text != t.Text || s.Link != t.Link || s.RTT != t.RTT || s.Settled != t.Settled ||
 		s.Reconnects != t.Reconnects || !s.NextTry.Equal(t.NextTry)
 }

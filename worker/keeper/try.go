@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -54,7 +53,7 @@ func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 func (k *Keeper) needs() bool { return k.link == nil || k.link.suspect || k.wanted }
 
 // errPenalty is shown while another tunnel's attempt was turned away.
-var errPenalty = errors.New("the server is turning this address away")
+var errPenalty = fault.New(fault.TurnedAway, "the server is turning this address away")
 
 func (k *Keeper) plan(wait time.Duration, now time.Time) {
 	k.nextTry, k.planned = now.Add(wait), wait
@@ -128,7 +127,7 @@ func (k *Keeper) abandon() {
 func (k *Keeper) failed(f Failure, err error, seen string) {
 	now := time.Now()
 	k.last, k.lastErr = f, err
-	k.c.Log.Info("attempt failed", "error", err, "class", f.Class.String())
+	k.c.Log.Info("attempt failed", "error", err, "reason", string(fault.ReasonOf(err)))
 	if k.c.Once {
 		k.stop = err
 		return
