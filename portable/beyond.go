@@ -50,6 +50,18 @@ func cannot(t tunnelfile.Tunnel, key string, format Format) string {
 		if t.Connections > 1 {
 			return "there is one SSH connection, and all ends with it"
 		}
+	case "Tags":
+		return "nothing else knows it by these words"
+	case "MaxChannels":
+		return "only LimitNOFILE= bounds how many connections it carries"
+	case "RetryDenied":
+		if t.RetryDenied > 0 {
+			return map[Format]string{
+				SSH:     "ssh ends when the server refuses the login",
+				Autossh: "autossh ends when the server refuses the first login",
+				Systemd: "Restart= tries again each time, however often the server refuses",
+			}[format]
+		}
 	case "GateTime", "RetryMax":
 		return map[Format]string{
 			SSH:     "ssh ends when the link is lost, and does not try again",

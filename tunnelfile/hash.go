@@ -7,12 +7,12 @@ import (
 )
 
 // SettingsHash tells one set of settings from another as far as a worker acts on them.
-// What systemd or the daemon acts on ([Unit], [Service], OnlyOn=, Metered=, …), where a
+// What systemd or the daemon acts on ([Unit], [Service], OnlyOn=, Metered=, …), Tags, where a
 // setting stands and the Description are not in it: a change of those alone is no
 // reason for a worker to read its file again.
 func SettingsHash(t Tunnel) string {
 	t.Path, t.DropIns, t.Text, t.Description = "", nil, "", ""
-	t.Unit, t.Service = nil, nil
+	t.Unit, t.Service, t.Tags = nil, nil, nil
 	t.Metered, t.OnlyOn, t.NeverOn = false, nil, nil
 	forwards := make([]Forward, len(t.Forwards))
 	for i, f := range t.Forwards {

@@ -13,7 +13,7 @@ import (
 func TestInForce(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"web.tunnel": "[Tunnel]\nDestination=host\nGateTime=30s\nRetryMax=5s\nLocalForward=1 h:1\nOnlyOn=a\n\nMetered=true\nMaxHeld=7\n",
+		"web.tunnel": "[Tunnel]\nDestination=host\nGateTime=30s\nRetryMax=5s\nLocalForward=1 h:1\nOnlyOn=a\n\nMetered=true\nMaxHeld=7\nTags=x y\n",
 		"web.tunnel.d/10.conf": "[Tunnel]\nRetryMax=9s\nLocalForward=\nLocalForward=2 h:2\nMaxHeld=\n" +
 			"NeverOn=b c\n",
 		"web.tunnel.d/20.conf": "\n[Tunnel]\nLocalForward=3 h:3\nOnlyOn=d\n",
@@ -41,7 +41,8 @@ func TestInForce(t *testing.T) {
 	want := []string{
 		"Description=host default", "Destination=host web.tunnel:2", "LocalForward=2 h:2 10.conf:4", "LocalForward=3 h:3 20.conf:3",
 		"Start=auto default", "IdleTimeout=10s default", "HoldTimeout=30s default", "MaxHeld=256 default", "AllowUsers=any default",
-		"Connections=1 default", "GateTime=30s web.tunnel:3", "RetryMax=9s 10.conf:2", "Transport=auto default", "Check=none default",
+		"Connections=1 default", "Tags=x y web.tunnel:10", "GateTime=30s web.tunnel:3", "RetryMax=9s 10.conf:2", "Transport=auto default", "Check=none default",
+		"MaxChannels=by LimitNOFILE default", "RetryDenied=never default",
 		"Metered=yes web.tunnel:8", "OnlyOn=a web.tunnel:6", "OnlyOn=d 20.conf:4", "NeverOn=b c 10.conf:6",
 	}
 	if !slices.Equal(got, want) {

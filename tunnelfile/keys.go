@@ -74,12 +74,15 @@ func init() {
 		numberKey("MaxHeld", 0, 1<<16, func(t *Tunnel) *int { return &t.MaxHeld }),
 		wordKey("AllowUsers", func(t *Tunnel) *string { return &t.AllowUsers }, "any", "self"),
 		numberKey("Connections", 1, 16, func(t *Tunnel) *int { return &t.Connections }),
+		tagsKey(),
 		spanKey("GateTime", 0, func(t *Tunnel) *time.Duration { return &t.GateTime }),
 		retryMaxKey(),
 		wordKey("Transport", func(t *Tunnel) *Transport { return &t.Transport }, TransportAuto, TransportNative, TransportOpenSSH),
 		commandKey("ExecUp", func(t *Tunnel) *[][]string { return &t.ExecUp }),
 		commandKey("ExecDown", func(t *Tunnel) *[][]string { return &t.ExecDown }),
 		wordKey("Check", func(t *Tunnel) *string { return &t.Check }, "none", "connect"),
+		maxChannelsKey(),
+		retryDeniedKey(),
 		boolKey("Metered", func(t *Tunnel) *bool { return &t.Metered }),
 		globsKey("OnlyOn", func(t *Tunnel) *[]string { return &t.OnlyOn }),
 		globsKey("NeverOn", func(t *Tunnel) *[]string { return &t.NeverOn }),
@@ -210,6 +213,68 @@ func numberKey(name string, lowest, highest int, at func(*Tunnel) *int) tunnelKe
 		reset:  resetTo(at),
 		format: func(t Tunnel) []string { return unless(isDefault(t, at), strconv.Itoa(*at(&t))) },
 		word:   func(t Tunnel) string { return strconv.Itoa(*at(&t)) },
+	}
+}
+
+// maxChannelsKey is a number that, where nobody wrote it, follows from LimitNOFILE=.
+func maxChannelsKey() tunnelKey {
+	key := numberKey("MaxChannels", 1, 1<<20, func(t *Tunnel) *int { return &t.MaxChannels })
+	number := key.word
+	key.word = func(t Tunnel) string {
+		if t.MaxChannels == 0 {
+			return "by LimitNOFILE"
+		}
+		return number(t)
+	}
+	return key
+}
+
+// retryDeniedKey is "never", or a time span that a server's penalties can live with.
+func retryDeniedKey() tunnelKey {
+	const never = "never"
+	key := spanKey("RetryDenied", time.Minute, func(t *Tunnel) *time.Duration { return &t.RetryDenied })
+	setSpan := key.set
+	key.set = func(t *Tunnel, value string, at Setting) string {
+		switch value {
+		case never:
+			t.RetryDenied = 0
+			return ""
+		case "infinity":
+			return "infinity would be never: write never"
+		}
+		if _, err := ParseSpan(value); err != nil {
+			return fmt.Sprintf("%q is neither never nor a time span of at least 1min%s", value, text.DidYouMean(value, []string{never}))
+		}
+		return setSpan(t, value, at)
+	}
+	key.word = func(t Tunnel) string {
+		if t.RetryDenied == 0 {
+			return never
+		}
+		return FormatSpan(t.RetryDenied)
+	}
+	return key
+}
+
+// tagsKey is a list of words, several in one value, and several values.
+func tagsKey() tunnelKey {
+	return tunnelKey{
+		name: "Tags",
+		set: func(t *Tunnel, value string, _ Setting) string {
+			for _, tag := range strings.Fields(value) {
+				switch bare := strings.TrimPrefix(tag, "@"); {
+				case bare != tag && ValidName(bare):
+					return fmt.Sprintf("%q is written without the @ here", tag)
+				case !ValidName(tag):
+					return fmt.Sprintf("%q is not a tag: %s", tag, nameRule)
+				case !slices.Contains(t.Tags, tag):
+					t.Tags = append(t.Tags, tag)
+				}
+			}
+			return ""
+		},
+		reset:  func(t *Tunnel) { t.Tags = nil },
+		format: func(t Tunnel) []string { return unless(len(t.Tags) == 0, strings.Join(t.Tags, " ")) },
 	}
 }
 

@@ -31,6 +31,8 @@ HoldTimeout=0
 MaxHeld = 12
 AllowUsers=self
 Connections=1
+Tags=work db
+Tags=db home
 GateTime=500ms
 RetryMax=2min
 Transport=openssh
@@ -40,6 +42,8 @@ ExecUp=/usr/bin/notify-send "it is up; at last" \
 ExecUp=true
 ExecDown=sh -c 'echo down; sleep 1'
 Check=connect
+MaxChannels=100
+RetryDenied=5min
 Metered=off
 OnlyOn=Home "Office *"
 OnlyOn=Train
@@ -83,18 +87,18 @@ func TestParseEverything(t *testing.T) {
 		Connections: 1, GateTime: 500 * time.Millisecond, RetryMax: 2 * time.Minute, Transport: TransportOpenSSH,
 		ExecUp:   [][]string{{"/usr/bin/notify-send", "it is up; at last", "--urgency=low"}, {"true"}},
 		ExecDown: [][]string{{"sh", "-c", "echo down; sleep 1"}},
-		Check:    "connect", Metered: false,
+		Check:    "connect", Metered: false, Tags: []string{"work", "db", "home"}, MaxChannels: 100, RetryDenied: 5 * time.Minute,
 		OnlyOn: []string{"Home", "Office *", "Train"}, NeverOn: []string{"Hotel*"},
 		SSH: []Setting{
-			{"ServerAliveInterval", "10", path, 32},
-			{"IdentityFile", "~/.ssh/a", path, 33},
-			{"IdentityFile", `"~/.ssh/b c"`, path, 34},
-			{"ProxyCommand", "sh -c 'nc %h %p; true' ; echo", path, 35},
+			{"ServerAliveInterval", "10", path, 36},
+			{"IdentityFile", "~/.ssh/a", path, 37},
+			{"IdentityFile", `"~/.ssh/b c"`, path, 38},
+			{"ProxyCommand", "sh -c 'nc %h %p; true' ; echo", path, 39},
 		},
-		Unit: []Setting{{"After", "a.service b.service", path, 38}},
+		Unit: []Setting{{"After", "a.service b.service", path, 42}},
 		Service: []Setting{
-			{"MemoryMax", "64M", path, 40},
-			{"ExecStartPre", "/bin/true ; /bin/false", path, 41},
+			{"MemoryMax", "64M", path, 44},
+			{"ExecStartPre", "/bin/true ; /bin/false", path, 45},
 		},
 	}
 	got.written = nil // TestInForce looks at it
@@ -146,6 +150,9 @@ func TestProblems(t *testing.T) {
 			"3:Transport:did you mean openssh?", "4:AllowUsers:any or self", "5:Check:none or connect", "6:Metered:yes or no",
 		}},
 		{"spans", good + "IdleTimeout=-1\nRetryMax=500ms\nGateTime=1 fortnight\n", []string{"3:IdleTimeout:is not a time span", "4:RetryMax:shorter than 1s", "5:GateTime:is not a time span"}},
+		{"RetryDenied", good + "RetryDenied=30s\nRetryDenied=nevr\nRetryDenied=infinity\n", []string{"3:RetryDenied:shorter than 1min", "4:RetryDenied:did you mean never?", "5:RetryDenied:write never"}},
+		{"tags", good + "Tags=@work\nTags=a b/c\n", []string{"3:Tags:without the @", "4:Tags:\"b/c\" is not a tag"}},
+		{"MaxChannels", good + "MaxChannels=0\n", []string{"3:MaxChannels:not a number from 1"}},
 		{"RetryMax for ever", good + "RetryMax=infinity\n", []string{"3:RetryMax:give up"}},
 		{"numbers", good + "MaxHeld=-1\nConnections=0\n", []string{"3:MaxHeld:not a number from 0", "4:Connections:not a number from 1 to 16"}},
 		{"too many connections", good + "Connections=17\n", []string{"3:Connections:not a number from 1 to 16"}},
@@ -239,12 +246,15 @@ HoldTimeout= ; as if it had not been said
 MaxHeld=
 AllowUsers=
 Connections=
+Tags=
 GateTime=
 RetryMax=
 Transport=
 ExecUp=
 ExecDown=
 Check=
+MaxChannels=
+RetryDenied=
 Metered=
 OnlyOn=
 NeverOn=

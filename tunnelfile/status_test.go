@@ -132,7 +132,7 @@ func TestSettingsHash(t *testing.T) {
 	for _, other := range []string{
 		"# a comment\n" + text,
 		text + "[Unit]\nAfter=x.service\n[Service]\nMemoryMax=1G\n",
-		strings.Replace(text, "[SSH]", "Description=words\nOnlyOn=Home\nNeverOn=Hotel\nMetered=no\n[SSH]", 1),
+		strings.Replace(text, "[SSH]", "Description=words\nTags=a b\nOnlyOn=Home\nNeverOn=Hotel\nMetered=no\n[SSH]", 1),
 		strings.Replace(text, "Port=2222", "port = 2222", 1),
 	} {
 		if hash(other) != same {

@@ -25,12 +25,15 @@ type Tunnel struct {
 	MaxHeld     int
 	AllowUsers  string // "any" or "self"
 	Connections int
+	Tags        []string // in the order written, each once
 	GateTime    time.Duration
 	RetryMax    time.Duration
 	Transport   Transport
 	ExecUp      [][]string // argv each
 	ExecDown    [][]string
-	Check       string // "none" or "connect"
+	Check       string        // "none" or "connect"
+	MaxChannels int           // 0: as many as LimitNOFILE= leaves room for
+	RetryDenied time.Duration // 0: never
 	Metered     bool
 	OnlyOn      []string // globs over NetworkManager connection ids
 	NeverOn     []string
