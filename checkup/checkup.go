@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/forward"
@@ -16,7 +17,7 @@ type Options struct {
 	Path string // of the tunnel file
 	// Ask finds what answers for the tunnel without a person, such as remembered passphrases;
 	// nil: nothing does.
-	Ask func(tunnelfile.Tunnel) sshlink.Asker
+	Ask func(tunnelfile.Tunnel) asking.Asker
 	Log *slog.Logger
 }
 
@@ -26,7 +27,7 @@ type examination struct {
 	ctx      context.Context
 	o        Options
 	tunnel   tunnelfile.Tunnel
-	ask      sshlink.Asker
+	ask      asking.Asker
 	server   *sshlink.Resolved
 	forwards forward.Config
 	running  *tunnelfile.Report // of the worker that runs now; nil: none does

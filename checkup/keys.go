@@ -3,6 +3,7 @@ package checkup
 import (
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -60,7 +61,7 @@ func (x *examination) remembered(k sshlink.KeyState) bool {
 	if x.ask == nil {
 		return false
 	}
-	answer, err := x.ask.Ask(x.ctx, sshlink.PassphraseQuestion(k.File))
+	answer, err := x.ask.Ask(x.ctx, asking.PassphraseQuestion(k.File))
 	clear(answer)
 	return err == nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -239,12 +240,12 @@ type terminalAsker struct {
 	tunnel string
 }
 
-func (a terminalAsker) Ask(ctx context.Context, q sshlink.Question) ([]byte, error) {
+func (a terminalAsker) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	answer, err := a.agent.Ask(ctx, a.tunnel, string(q.Kind), q.Prompt, q.Echo)
 	return []byte(answer), err
 }
 
-func (a terminalAsker) Confirm(ctx context.Context, q sshlink.Question) (bool, error) {
+func (a terminalAsker) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 	return a.agent.Confirm(ctx, a.tunnel, string(q.Kind), q.Prompt)
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
@@ -120,7 +121,7 @@ func dialAgent(ctx context.Context, socket string) (*agentConn, error) {
 type agentSigner struct {
 	agent   *agentConn
 	key     ssh.PublicKey
-	attempt *attempt
+	attempt *asking.Attempt
 	instead ssh.AlgorithmSigner                  // signs where the agent does not, nil: nobody
 	failed  func(err error, after time.Duration) // is told why nobody signed
 }
@@ -151,8 +152,8 @@ func (s *agentSigner) byAgent(data []byte, algorithm string) (*ssh.Signature, er
 	case ssh.KeyAlgoRSASHA512:
 		flags = agent.SignatureFlagRsaSha512
 	}
-	s.attempt.pause()
-	defer s.attempt.resume()
+	s.attempt.Pause()
+	defer s.attempt.Resume()
 	overdue := time.AfterFunc(touchTimeout, func() { s.agent.Close() })
 	defer overdue.Stop()
 	return s.agent.client.SignWithFlags(s.key, data, flags)

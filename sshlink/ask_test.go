@@ -13,25 +13,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 )
 
 // asker is an Asker made of functions.
 type asker struct {
-	ask     func(ctx context.Context, q Question) (string, error)
-	confirm func(ctx context.Context, q Question) (bool, error)
+	ask     func(ctx context.Context, q asking.Question) (string, error)
+	confirm func(ctx context.Context, q asking.Question) (bool, error)
 }
 
-func (a asker) Ask(ctx context.Context, q Question) ([]byte, error) {
+func (a asker) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	answer, err := a.ask(ctx, q)
 	return []byte(answer), err
 }
 
-func (a asker) Confirm(ctx context.Context, q Question) (bool, error) { return a.confirm(ctx, q) }
+func (a asker) Confirm(ctx context.Context, q asking.Question) (bool, error) {
+	return a.confirm(ctx, q)
+}
 
 // lockedLogin resolves a login that needs a passphrase.
-func lockedLogin(t *testing.T, s *testbed.Server, ask Asker, log *slog.Logger, more ...string) *Resolved {
+func lockedLogin(t *testing.T, s *testbed.Server, ask asking.Asker, log *slog.Logger, more ...string) *Resolved {
 	t.Helper()
 	locked := lockedKey(t, filepath.Join(t.TempDir(), "locked"), "ed25519", secretWord)
 	s.Authorize(locked.AuthorizedKey())
@@ -63,7 +66,7 @@ func lockedKey(t testing.TB, file, kind, passphrase string) testbed.Key {
 func TestNobodyAnswers(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"LoginGraceTime 3"}})
 	var asked sync.WaitGroup
-	silent := asker{ask: func(ctx context.Context, q Question) (string, error) {
+	silent := asker{ask: func(ctx context.Context, q asking.Question) (string, error) {
 		defer asked.Done()
 		<-ctx.Done()
 		return "", ctx.Err()
@@ -96,9 +99,9 @@ func TestNobodyAnswers(t *testing.T) {
 // TestAnswers wants wrong answers to be asked again, and marked so.
 func TestAnswers(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
-	var questions []Question
+	var questions []asking.Question
 	answers := []string{"wrong", secretWord}
-	clumsy := asker{ask: func(_ context.Context, q Question) (string, error) {
+	clumsy := asker{ask: func(_ context.Context, q asking.Question) (string, error) {
 		questions = append(questions, q)
 		return answers[len(questions)-1], nil
 	}}
@@ -107,19 +110,19 @@ func TestAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if len(questions) != 2 || questions[0].Again || !questions[1].Again || questions[0].Kind != KindPassphrase || questions[0].Echo || !strings.HasSuffix(questions[0].Subject, "/locked") {
+	if len(questions) != 2 || questions[0].Again || !questions[1].Again || questions[0].Kind != asking.KindPassphrase || questions[0].Echo || !strings.HasSuffix(questions[0].Subject, "/locked") {
 		t.Errorf("%+v", questions)
 	}
 	for _, gone := range []struct {
 		err  error
 		says string
 	}{
-		{ErrNobody, "/locked"},
-		{fmt.Errorf("the tray: %w", ErrNobody), "/locked"},
-		{fmt.Errorf("%w within 5m", ErrNoAnswer), "/locked; nobody answered within 5m"},
+		{asking.ErrNobody, "/locked"},
+		{fmt.Errorf("the tray: %w", asking.ErrNobody), "/locked"},
+		{fmt.Errorf("%w within 5m", asking.ErrNoAnswer), "/locked; nobody answered within 5m"},
 		{errors.New("dismissed"), "/locked; the question was declined"},
 	} {
-		_, err = lockedLogin(t, s, asker{ask: func(context.Context, Question) (string, error) { return "", gone.err }}, nil).Dial(t.Context())
+		_, err = lockedLogin(t, s, asker{ask: func(context.Context, asking.Question) (string, error) { return "", gone.err }}, nil).Dial(t.Context())
 		if e := fault.As(err); e == nil || e.Class() != fault.ClassDenied || !strings.Contains(err.Error(), "needs a passphrase for") || !strings.HasSuffix(err.Error(), gone.says) {
 			t.Errorf("%v: %v", gone.err, err)
 		}
@@ -138,7 +141,7 @@ func TestAgentThatDoesNotSign(t *testing.T) {
 	if err := os.Symlink(a.Socket, filepath.Join(dir, "ssh-agent.socket")); err != nil {
 		t.Fatal(err)
 	}
-	nobody := asker{ask: func(context.Context, Question) (string, error) { return "", ErrNobody }}
+	nobody := asker{ask: func(context.Context, asking.Question) (string, error) { return "", asking.ErrNobody }}
 	dial := func(chosen bool) error {
 		r := lockedLogin(t, s, nobody, nil, "IdentityAgent="+a.Socket)
 		if !chosen {
@@ -228,7 +231,7 @@ func TestSecretsStayOut(t *testing.T) {
 		return logged.Write(p)
 	}), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, answer := range []string{secretWord, secretWord + "-but-wrong"} {
-		person := asker{ask: func(context.Context, Question) (string, error) { return answer, nil }}
+		person := asker{ask: func(context.Context, asking.Question) (string, error) { return answer, nil }}
 		r := lockedLogin(t, s, person, log)
 		l, err := r.Dial(t.Context())
 		if err == nil {

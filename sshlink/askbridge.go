@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/text"
 )
 
@@ -26,7 +27,7 @@ import (
 type askBridge struct {
 	r       *Resolved
 	dir     string
-	attempt *attempt
+	attempt *asking.Attempt
 	asked   map[string]int // prompts, and how often
 
 	mu     sync.Mutex
@@ -58,7 +59,7 @@ printf '%%s\n' "$reply"
 `
 
 // startAskBridge makes the program and answers until ctx ends.
-func (r *Resolved) startAskBridge(ctx context.Context, dir string, a *attempt) (*askBridge, error) {
+func (r *Resolved) startAskBridge(ctx context.Context, dir string, a *asking.Attempt) (*askBridge, error) {
 	b := &askBridge{r: r, dir: dir, attempt: a, asked: make(map[string]int)}
 	program, question := filepath.Join(dir, "askpass"), filepath.Join(dir, "question")
 	if err := os.WriteFile(program, fmt.Appendf(nil, askScript, dir), 0o700); err != nil {
@@ -106,9 +107,7 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 	}
 	again := b.asked[prompt] > 0
 	b.asked[prompt]++
-	b.attempt.pause()
 	reply, ok := b.ask(ctx, kind, prompt, again)
-	b.attempt.resume()
 	// Open for reading too: the program may be gone, and then nobody ever reads. What is
 	// written stays in the FIFO as long as somebody has it open.
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -141,8 +140,8 @@ func (b *askBridge) show(ctx context.Context, path, prompt string) {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { f.Close() })()
 	defer f.Close()
-	b.attempt.pause()
-	defer b.attempt.resume()
+	b.attempt.Pause()
+	defer b.attempt.Resume()
 	f.SetReadDeadline(time.Now().Add(noticeAfter))
 	if _, err := f.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		return // it is over already
@@ -150,9 +149,7 @@ func (b *askBridge) show(ctx context.Context, path, prompt string) {
 	f.SetReadDeadline(time.Time{})
 	text := printableLines(prompt)
 	b.r.config.log().Info("ssh waits for a person", "says", text)
-	if n, ok := b.r.config.Ask.(Notifier); ok {
-		go n.Notify(ctx, Question{Kind: KindTouch, Subject: b.r.User + "@" + b.r.HostName, Prompt: text})
-	}
+	go b.attempt.Notify(ctx, asking.Question{Kind: asking.KindTouch, Subject: b.r.User + "@" + b.r.HostName, Prompt: text})
 	io.Copy(io.Discard, f)
 }
 
@@ -185,23 +182,13 @@ var (
 	passwordPrompt = regexp.MustCompile(`^(\S+@\S+)'s password: ?$`)
 )
 
-// nobody is the Asker where there is none: ssh asks all the same, and so tells what it needs.
-type nobody struct{}
-
-func (nobody) Ask(context.Context, Question) ([]byte, error)   { return nil, ErrNobody }
-func (nobody) Confirm(context.Context, Question) (bool, error) { return false, ErrNobody }
-
 // ask puts ssh's prompt to the Asker as the native transport would.
 func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([]byte, bool) {
-	q := Question{Kind: KindInteractive, Subject: b.r.User + "@" + b.r.HostName, Prompt: printableLines(prompt), Again: again}
-	var person Asker = nobody{}
-	if b.r.config.Ask != nil {
-		person = b.r.config.Ask
-	}
+	q := asking.Question{Kind: asking.KindInteractive, Subject: b.r.User + "@" + b.r.HostName, Prompt: printableLines(prompt), Again: again}
 	if before, _, found := strings.Cut(q.Prompt, " (yes/no"); found {
-		q.Kind, q.Echo, q.Prompt = KindHostKey, true, before+"?"
+		q.Kind, q.Echo, q.Prompt = asking.KindHostKey, true, before+"?"
 		q.Subject, _ = b.r.knownName()
-		yes, err := person.Confirm(ctx, q)
+		yes, err := b.attempt.Confirm(ctx, q)
 		if b.mu.Lock(); err != nil {
 			b.doubt = nobodyToConfirm
 		} else if !yes {
@@ -211,28 +198,28 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 		return []byte("yes"), yes && err == nil
 	}
 	if kind == "confirm" {
-		yes, err := person.Confirm(ctx, q)
+		yes, err := b.attempt.Confirm(ctx, q)
 		return nil, yes && err == nil
 	}
 	need := fmt.Sprintf("needs an answer for %s: %q", q.Subject, text.FromPeer(prompt))
 	if m := keyPrompt.FindStringSubmatch(prompt); m != nil {
-		q.Kind, q.Subject = KindPassphrase, m[1]
+		q.Kind, q.Subject = asking.KindPassphrase, m[1]
 		need = "needs a passphrase for " + text.Tilde(m[1])
 	} else if m := pinPrompt.FindStringSubmatch(prompt); m != nil {
-		q.Kind, q.Subject = KindPIN, m[1]
+		q.Kind, q.Subject = asking.KindPIN, m[1]
 		need = "needs the PIN of " + text.Tilde(m[1])
 	} else if m := passwordPrompt.FindStringSubmatch(prompt); m != nil {
-		q.Kind, q.Subject = KindPassword, m[1]
+		q.Kind, q.Subject = asking.KindPassword, m[1]
 		need = "needs a password for " + m[1]
 	}
-	reply, err := person.Ask(ctx, q)
-	if q.Kind == KindPassphrase && err == nil && b.asked[prompt] >= max(1, b.r.count("numberofpasswordprompts")) {
+	reply, err := b.attempt.Ask(ctx, q)
+	if q.Kind == asking.KindPassphrase && err == nil && b.asked[prompt] >= max(1, b.r.count("numberofpasswordprompts")) {
 		// ssh does not ask again, and does not say why. Where this one was right nobody reads it.
 		b.want("was given a wrong passphrase for " + text.Tilde(q.Subject))
 	}
 	if err != nil {
 		b.want(need + unanswered(err))
-		if errors.Is(err, ErrNoAnswer) {
+		if errors.Is(err, asking.ErrNoAnswer) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.late = true

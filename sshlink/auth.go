@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 )
@@ -18,7 +19,7 @@ import (
 type authenticator struct {
 	r       *Resolved
 	ctx     context.Context // of the attempt; ends also when the server goes away
-	attempt *attempt
+	attempt *asking.Attempt
 	agent   *agentConn // nil: none
 
 	looked  bool // for keys, into the agent and files
@@ -71,7 +72,7 @@ func (a *authenticator) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, erro
 			a.offered = nil
 		}
 	}
-	if slices.ContainsFunc(a.offered, func(id *identity) bool { return id.barred }) && a.attempt.mayFallBack {
+	if slices.ContainsFunc(a.offered, func(id *identity) bool { return id.barred }) && a.attempt.MayFallBack {
 		return nil, fault.Because(fault.Denied, errBarred, "%s", a.describe(state.AllowedMethods))
 	}
 	for _, method := range a.r.methods() {
@@ -123,8 +124,8 @@ func (a *authenticator) nextKey() ssh.AuthMethod {
 // password asks for the account's password.
 func (a *authenticator) password() (string, error) {
 	account := a.r.User + "@" + a.r.HostName
-	answer, err := a.ask(Question{
-		Kind: KindPassword, Subject: account, Again: a.passwords > 1,
+	answer, err := a.ask(asking.Question{
+		Kind: asking.KindPassword, Subject: account, Again: a.passwords > 1,
 		Prompt: account + "'s password: ",
 	})
 	if err != nil {
@@ -147,8 +148,8 @@ func (a *authenticator) answer(name, instruction string, questions []string, ech
 			}
 		}
 		fmt.Fprintf(&b, "(%s) %s", account, printableLines(q))
-		answer, err := a.ask(Question{
-			Kind: KindInteractive, Subject: account, Prompt: b.String(), Echo: echos[i], Again: a.interactive > 1,
+		answer, err := a.ask(asking.Question{
+			Kind: asking.KindInteractive, Subject: account, Prompt: b.String(), Echo: echos[i], Again: a.interactive > 1,
 		})
 		if err != nil {
 			a.interactive = a.prompts()
@@ -174,11 +175,11 @@ func (a *authenticator) needs(what string, err error) {
 // unanswered says why a question has no answer, where that is not that nobody is there.
 func unanswered(err error) string {
 	switch {
-	case err == nil, errors.Is(err, ErrNobody):
+	case err == nil, errors.Is(err, asking.ErrNobody):
 		return ""
 	case errors.Is(err, errServerLeft):
 		return "; nobody answered before the server hung up"
-	case errors.Is(err, ErrNoAnswer):
+	case errors.Is(err, asking.ErrNoAnswer):
 		return "; " + err.Error()
 	}
 	return "; the question was declined"

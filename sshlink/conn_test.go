@@ -204,29 +204,3 @@ func TestRace(t *testing.T) {
 		return nil
 	})
 }
-
-// TestAttempt wants the time a person takes not to count.
-func TestAttempt(t *testing.T) {
-	ctx, a, cancel := startAttempt(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	a.pause()
-	select {
-	case <-ctx.Done():
-		t.Fatal("over while a person thinks")
-	case <-time.After(300 * time.Millisecond):
-	}
-	a.resume()
-	select {
-	case <-ctx.Done():
-		if !errors.Is(context.Cause(ctx), errConnectTimeout) {
-			t.Error(context.Cause(ctx))
-		}
-	case <-time.After(5 * time.Second):
-		t.Error("never over")
-	}
-	ctx, _, cancel = startAttempt(t.Context(), 0)
-	cancel()
-	if !errors.Is(context.Cause(ctx), context.Canceled) {
-		t.Error(context.Cause(ctx))
-	}
-}

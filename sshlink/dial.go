@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -54,9 +55,9 @@ func (r *Resolved) Dial(ctx context.Context) (*Link, error) {
 }
 
 func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
-	ctx, a, cancel := startAttempt(parent, r.ConnectTimeout)
+	ctx, a, cancel := asking.Start(parent, r.ConnectTimeout, r.config.Ask)
 	defer cancel()
-	a.mayFallBack = r.mayFallBack()
+	a.MayFallBack = r.mayFallBack()
 	l, err := r.connect(ctx, a)
 	if err == nil {
 		return l, nil
@@ -64,14 +65,14 @@ func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
 	switch {
 	case parent.Err() != nil:
 		return nil, context.Cause(parent)
-	case errors.Is(context.Cause(ctx), errConnectTimeout):
-		return nil, fault.Because(fault.Unreachable, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
+	case errors.Is(context.Cause(ctx), asking.ErrTimeout):
+		return nil, fault.Because(fault.Unreachable, asking.ErrTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
 	}
 	return nil, err
 }
 
 // connect makes the connection, through as many hosts as it takes, and logs in.
-func (r *Resolved) connect(ctx context.Context, a *attempt) (*Link, error) {
+func (r *Resolved) connect(ctx context.Context, a *asking.Attempt) (*Link, error) {
 	if why := r.option("refuseconnection"); why != "" {
 		return nil, fault.New(fault.Settings, "RefuseConnection: %s", why)
 	}
@@ -84,7 +85,7 @@ func (r *Resolved) connect(ctx context.Context, a *attempt) (*Link, error) {
 
 // reach makes a connection to the server's SSH port: through another host, by a command, or
 // straight.
-func (r *Resolved) reach(ctx context.Context, a *attempt) (net.Conn, error) {
+func (r *Resolved) reach(ctx context.Context, a *asking.Attempt) (net.Conn, error) {
 	switch {
 	case r.jump != nil:
 		link, err := r.jump.connect(ctx, a)
@@ -131,7 +132,7 @@ func (r *Resolved) through(err error) error {
 
 // login does the handshake and the authentication over a connection, which it closes when
 // they fail.
-func (r *Resolved) login(ctx context.Context, a *attempt, under net.Conn) (*Link, error) {
+func (r *Resolved) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*Link, error) {
 	if tcp, ok := under.(*net.TCPConn); ok {
 		r.tune(tcp)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -21,7 +22,7 @@ import (
 type hostKeys struct {
 	r       *Resolved
 	ctx     context.Context // of the attempt; ends also when the server goes away
-	attempt *attempt
+	attempt *asking.Attempt
 
 	name     string // as known_hosts has it: HostKeyAlias, host, or [host]:port
 	bare     string // host without port, where name has one; else empty
@@ -32,7 +33,7 @@ type hostKeys struct {
 }
 
 // newHostKeys reads what is known of the server.
-func (r *Resolved) newHostKeys(ctx context.Context, a *attempt) *hostKeys {
+func (r *Resolved) newHostKeys(ctx context.Context, a *asking.Attempt) *hostKeys {
 	h := &hostKeys{r: r, ctx: ctx, attempt: a}
 	h.name, h.bare = r.knownName()
 	h.known = h.read(h.name)
@@ -195,14 +196,12 @@ func (h *hostKeys) unknown(key ssh.PublicKey) error {
 	case "yes", "true":
 		return h.stranger(key, "")
 	}
-	if h.r.config.Ask == nil || isYes(h.r.option("batchmode")) {
+	if isYes(h.r.option("batchmode")) {
 		return h.stranger(key, nobodyToConfirm)
 	}
-	h.attempt.pause()
-	yes, err := h.r.config.Ask.Confirm(h.ctx, Question{
-		Kind: KindHostKey, Subject: h.name, Prompt: h.prompt(key), Echo: true,
+	yes, err := h.attempt.Confirm(h.ctx, asking.Question{
+		Kind: asking.KindHostKey, Subject: h.name, Prompt: h.prompt(key), Echo: true,
 	})
-	h.attempt.resume()
 	if err != nil {
 		if h.ctx.Err() != nil {
 			return fault.Wrap(fault.Unreachable, context.Cause(h.ctx), "the question for the host key of %s was left open", h.r.HostName)

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -152,18 +153,12 @@ func (s *lockedSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm 
 	return s.opened.(ssh.AlgorithmSigner).SignWithAlgorithm(rand, data, algorithm)
 }
 
-// PassphraseQuestion asks for the passphrase of a key file, in ssh's own words, so that one that
-// is remembered serves both transports.
-func PassphraseQuestion(file string) Question {
-	return Question{Kind: KindPassphrase, Subject: file, Prompt: fmt.Sprintf("Enter passphrase for key '%s': ", file)}
-}
-
 // unlock asks for a key file's passphrase, again when it was wrong.
 func (a *authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 	shown := text.Tilde(file.path)
 	need := "needs a passphrase for " + shown
 	for try := range a.prompts() {
-		q := PassphraseQuestion(file.path)
+		q := asking.PassphraseQuestion(file.path)
 		q.Again = try > 0
 		answer, err := a.ask(q)
 		if err != nil {
@@ -184,13 +179,11 @@ func (a *authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 }
 
 // ask puts a question; the attempt's clock stops meanwhile.
-func (a *authenticator) ask(q Question) ([]byte, error) {
-	if a.r.config.Ask == nil || isYes(a.r.option("batchmode")) {
-		return nil, ErrNobody
+func (a *authenticator) ask(q asking.Question) ([]byte, error) {
+	if isYes(a.r.option("batchmode")) {
+		return nil, asking.ErrNobody
 	}
-	a.attempt.pause()
-	defer a.attempt.resume()
-	answer, err := a.r.config.Ask.Ask(a.ctx, q)
+	answer, err := a.attempt.Ask(a.ctx, q)
 	if a.ctx.Err() != nil {
 		err = context.Cause(a.ctx)
 	}

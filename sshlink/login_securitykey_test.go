@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -126,21 +127,21 @@ type toucher struct {
 	path string // the file that is the touch
 
 	mu      sync.Mutex
-	asked   []Question
-	notices []Question
+	asked   []asking.Question
+	notices []asking.Question
 	showing int // notices that are on the screen
 }
 
-func (p *toucher) Ask(_ context.Context, q Question) ([]byte, error) {
+func (p *toucher) Ask(_ context.Context, q asking.Question) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, q)
 	return []byte(securityKeyPIN), nil
 }
 
-func (p *toucher) Confirm(context.Context, Question) (bool, error) { return false, nil }
+func (p *toucher) Confirm(context.Context, asking.Question) (bool, error) { return false, nil }
 
-func (p *toucher) Notify(ctx context.Context, q Question) {
+func (p *toucher) Notify(ctx context.Context, q asking.Question) {
 	p.mu.Lock()
 	p.notices = append(p.notices, q)
 	p.showing++
@@ -187,10 +188,10 @@ func TestTouch(t *testing.T) {
 	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.notices) != 1 || p.notices[0].Kind != KindTouch || !strings.Contains(p.notices[0].Prompt, "Confirm user presence for key ED25519-SK SHA256:") {
+	if len(p.notices) != 1 || p.notices[0].Kind != asking.KindTouch || !strings.Contains(p.notices[0].Prompt, "Confirm user presence for key ED25519-SK SHA256:") {
 		t.Errorf("notices: %+v", p.notices)
 	}
-	if len(p.asked) != 1 || p.asked[0].Kind != KindPIN || p.asked[0].Subject != file || p.asked[0].Echo {
+	if len(p.asked) != 1 || p.asked[0].Kind != asking.KindPIN || p.asked[0].Subject != file || p.asked[0].Echo {
 		t.Errorf("asked: %+v", p.asked)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -159,8 +160,8 @@ func TestHostKeyQuestion(t *testing.T) {
 	testbed.Need(t, "ssh", "sshd")
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
-		var asked Question
-		yes := asker{confirm: func(_ context.Context, q Question) (bool, error) { asked = q; return true, nil }}
+		var asked asking.Question
+		yes := asker{confirm: func(_ context.Context, q asking.Question) (bool, error) { asked = q; return true, nil }}
 		config := filepath.Join(t.TempDir(), "config")
 		known := filepath.Join(t.TempDir(), "known_hosts")
 		write(t, config, strings.NewReplacer(s.KnownHosts, known, "StrictHostKeyChecking yes", "StrictHostKeyChecking ask").Replace(withKey(s, "host")))
@@ -174,7 +175,7 @@ func TestHostKeyQuestion(t *testing.T) {
 		}
 		l.Close()
 		_, sum, _ := strings.Cut(fingerprint(s.HostKeys[0].Public), " ")
-		if asked.Kind != KindHostKey || !strings.Contains(asked.Prompt, sum) || !strings.Contains(asked.Prompt, strings.TrimSpace(randomart(s.HostKeys[0].Public))) ||
+		if asked.Kind != asking.KindHostKey || !strings.Contains(asked.Prompt, sum) || !strings.Contains(asked.Prompt, strings.TrimSpace(randomart(s.HostKeys[0].Public))) ||
 			!strings.HasSuffix(asked.Prompt, "continue connecting?") || asked.Subject != fmt.Sprintf("[%s]:%d", s.Host, s.Port) {
 			t.Errorf("asked %+v", asked)
 		}

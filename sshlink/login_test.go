@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -127,7 +128,7 @@ func (l login) askpass(t *testing.T, dir string) string {
 // person is an Asker with the row's answers.
 type person map[string]string
 
-func (p person) Ask(_ context.Context, q Question) ([]byte, error) {
+func (p person) Ask(_ context.Context, q asking.Question) ([]byte, error) {
 	for part, reply := range p {
 		if strings.Contains(q.Prompt, part) {
 			return []byte(reply), nil
@@ -136,7 +137,7 @@ func (p person) Ask(_ context.Context, q Question) ([]byte, error) {
 	return nil, errors.New("no answer to " + q.Prompt)
 }
 
-func (p person) Confirm(ctx context.Context, q Question) (bool, error) {
+func (p person) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 	reply, err := p.Ask(ctx, q)
 	return string(reply) == "yes", err
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -53,7 +54,7 @@ func (r *Resolved) runningMaster(ctx context.Context) string {
 }
 
 // startMaster runs ssh until its control socket is there, which is when it has logged in.
-func (r *Resolved) startMaster(ctx context.Context, a *attempt) (*master, error) {
+func (r *Resolved) startMaster(ctx context.Context, a *asking.Attempt) (*master, error) {
 	if path := r.runningMaster(ctx); path != "" {
 		ended := make(chan struct{})
 		close(ended)

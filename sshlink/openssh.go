@@ -10,12 +10,13 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // dialOpenSSH logs in by the system's ssh and takes its channels over.
 func (r *Resolved) dialOpenSSH(parent context.Context) (*Link, error) {
-	ctx, a, cancel := startAttempt(parent, r.ConnectTimeout)
+	ctx, a, cancel := asking.Start(parent, r.ConnectTimeout, r.config.Ask)
 	defer cancel()
 	l, err := r.openMaster(ctx, a)
 	switch {
@@ -23,13 +24,13 @@ func (r *Resolved) dialOpenSSH(parent context.Context) (*Link, error) {
 		return l, nil
 	case parent.Err() != nil:
 		return nil, context.Cause(parent)
-	case errors.Is(context.Cause(ctx), errConnectTimeout):
-		return nil, fault.Because(fault.Unreachable, errConnectTimeout, "ssh to %s did not log in within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
+	case errors.Is(context.Cause(ctx), asking.ErrTimeout):
+		return nil, fault.Because(fault.Unreachable, asking.ErrTimeout, "ssh to %s did not log in within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
 	}
 	return nil, err
 }
 
-func (r *Resolved) openMaster(ctx context.Context, a *attempt) (*Link, error) {
+func (r *Resolved) openMaster(ctx context.Context, a *asking.Attempt) (*Link, error) {
 	m, err := r.startMaster(ctx, a)
 	if err != nil {
 		return nil, err

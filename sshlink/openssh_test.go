@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -73,7 +74,7 @@ func TestOpenSSHAsks(t *testing.T) {
 	s.Authorize(locked.AuthorizedKey())
 	t.Setenv("SSH_ASKPASS", login{answer: map[string]string{"": "open sesame"}}.askpass(t, t.TempDir()))
 	t.Setenv("DISPLAY", ":none")
-	dial := func(ask Asker, known string) error {
+	dial := func(ask asking.Asker, known string) error {
 		config := filepath.Join(t.TempDir(), "config")
 		write(t, config, strings.NewReplacer(s.KnownHosts, known, "StrictHostKeyChecking yes", "StrictHostKeyChecking ask").Replace(hostBlock(s, "host"))+alone+" IdentityFile \""+locked.File+"\"\n")
 		r, err := Resolve(t.Context(), Config{Name: "web", Destination: "host", ConfigFile: config, Transport: tunnelfile.TransportOpenSSH, Ask: ask})
@@ -90,26 +91,26 @@ func TestOpenSSHAsks(t *testing.T) {
 	if err := dial(nil, s.KnownHosts); fault.As(err) == nil || fault.As(err).Class() != fault.ClassDenied {
 		t.Errorf("nobody there: %v", err)
 	}
-	var questions []Question
+	var questions []asking.Question
 	answers := []string{"wrong", "open sesame"}
 	clumsy := asker{
-		ask: func(_ context.Context, q Question) (string, error) {
+		ask: func(_ context.Context, q asking.Question) (string, error) {
 			questions = append(questions, q)
 			return answers[min(len(questions), len(answers))-1], nil
 		},
-		confirm: func(_ context.Context, q Question) (bool, error) {
+		confirm: func(_ context.Context, q asking.Question) (bool, error) {
 			questions = append(questions, q)
 			return true, nil
 		},
 	}
-	if err := dial(clumsy, s.KnownHosts); err != nil || len(questions) != 2 || questions[0].Again || !questions[1].Again || questions[0].Kind != KindPassphrase || questions[0].Subject != locked.File {
+	if err := dial(clumsy, s.KnownHosts); err != nil || len(questions) != 2 || questions[0].Again || !questions[1].Again || questions[0].Kind != asking.KindPassphrase || questions[0].Subject != locked.File {
 		t.Errorf("%+v, %v", questions, err)
 	}
 	questions, answers = nil, []string{"open sesame"}
-	if err := dial(clumsy, filepath.Join(t.TempDir(), "known")); err != nil || len(questions) != 2 || questions[0].Kind != KindHostKey || !strings.HasSuffix(questions[0].Prompt, "continue connecting?") {
+	if err := dial(clumsy, filepath.Join(t.TempDir(), "known")); err != nil || len(questions) != 2 || questions[0].Kind != asking.KindHostKey || !strings.HasSuffix(questions[0].Prompt, "continue connecting?") {
 		t.Errorf("%+v, %v", questions, err)
 	}
-	nobody := asker{ask: func(context.Context, Question) (string, error) { return "", ErrNobody }}
+	nobody := asker{ask: func(context.Context, asking.Question) (string, error) { return "", asking.ErrNobody }}
 	if err := dial(nobody, s.KnownHosts); fault.As(err) == nil || fault.As(err).Class() != fault.ClassDenied || !strings.Contains(err.Error(), "needs a passphrase for "+locked.File) {
 		t.Errorf("nobody answers: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -183,7 +184,7 @@ func (r *Resolved) way(ctx context.Context) (dial func(context.Context) (net.Con
 	if r.jump == nil {
 		return func(ctx context.Context) (net.Conn, error) { return r.reach(ctx, nil) }, func() {}, nil
 	}
-	attempt, a, cancel := startAttempt(ctx, r.jump.ConnectTimeout)
+	attempt, a, cancel := asking.Start(ctx, r.jump.ConnectTimeout, r.config.Ask)
 	defer cancel()
 	link, err := r.jump.connect(attempt, a)
 	if err != nil {
@@ -200,15 +201,15 @@ func (r *Resolved) way(ctx context.Context) (dial func(context.Context) (net.Con
 
 // tooLate is err, or what to say of an attempt that ConnectTimeout ended.
 func (r *Resolved) tooLate(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errConnectTimeout) {
-		return fault.Because(fault.Unreachable, errConnectTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
+	if errors.Is(context.Cause(ctx), asking.ErrTimeout) {
+		return fault.Because(fault.Unreachable, asking.ErrTimeout, "%s did not answer within %s (ConnectTimeout)", r.HostName, r.ConnectTimeout)
 	}
 	return err
 }
 
 // scan makes a connection up to where the server shows its key of one of the kinds.
 func (r *Resolved) scan(parent context.Context, dial func(context.Context) (net.Conn, error), algorithms []string) (ssh.PublicKey, error) {
-	ctx, a, cancel := startAttempt(parent, r.ConnectTimeout)
+	ctx, a, cancel := asking.Start(parent, r.ConnectTimeout, r.config.Ask)
 	defer cancel()
 	under, err := dial(ctx)
 	if err != nil {

@@ -38,7 +38,7 @@ var floors = map[string]int{
 	"netwatch":             2,
 	"internal/keyring":     2,
 	"tunnelfile":           1,
-	"internal/asking":      1,
+	"internal/asking":      0,
 	"internal/bus":         1,
 	"internal/fault":       0,
 	"internal/text":        0,

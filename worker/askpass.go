@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/text"
-	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -47,7 +47,7 @@ type askProgram struct {
 // looks into the keyring and asks the daemon, where it is installed beside this program and
 // there is a session bus or the tunnel is the system's, and then $SSH_ASKPASS under the conditions of ssh(1). It is nil
 // where there is none of these.
-func NewAskpass(log *slog.Logger) sshlink.Asker {
+func NewAskpass(log *slog.Logger) asking.Asker {
 	a := &Askpass{credentials: handedOver(), limit: askTime, log: log}
 	if holdfast, ok := holdfastAskpass(); ok {
 		a.programs = append(a.programs, holdfast)
@@ -67,7 +67,7 @@ func NewAskpass(log *slog.Logger) sshlink.Asker {
 
 // NewUnattended finds what answers without a person: the files of LoadCredential= in the
 // tunnel's [Service] section, and the keyring.
-func NewUnattended(service []tunnelfile.Setting, log *slog.Logger) sshlink.Asker {
+func NewUnattended(service []tunnelfile.Setting, log *slog.Logger) asking.Asker {
 	a := &Askpass{credentials: toBeLoaded(service), limit: askTime, log: log}
 	if holdfast, ok := holdfastAskpass(); ok {
 		holdfast.environment = []string{"HOLDFAST_UNATTENDED=1"}
@@ -103,7 +103,7 @@ func exists(path string) bool {
 
 // Ask returns a credential, or the line that the person typed. What has been wrong once is
 // not given again by anybody but a person who types it.
-func (a *Askpass) Ask(ctx context.Context, q sshlink.Question) ([]byte, error) {
+func (a *Askpass) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	if q.Again {
 		a.refused.lastOf(q)
 	} else if secret, id := a.credentials.answer(q); id != "" && !a.refused.has(q, secret) {
@@ -123,19 +123,19 @@ func (a *Askpass) Ask(ctx context.Context, q sshlink.Question) ([]byte, error) {
 }
 
 // give hands out an answer, and keeps in mind which it was.
-func (a *Askpass) give(q sshlink.Question, answer []byte) []byte {
+func (a *Askpass) give(q asking.Question, answer []byte) []byte {
 	a.refused.given(q, answer)
 	return answer
 }
 
 // Confirm puts a yes-or-no question in the words of ssh.
-func (a *Askpass) Confirm(ctx context.Context, q sshlink.Question) (bool, error) {
+func (a *Askpass) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 	answer, err := a.run(ctx, q, strings.TrimSuffix(strings.TrimSpace(q.Prompt), "?")+" (yes/no)? ")
 	return strings.EqualFold(strings.TrimSpace(string(answer)), "yes"), err
 }
 
 // Notify tells the person something, such as to touch a key, until ctx ends.
-func (a *Askpass) Notify(ctx context.Context, q sshlink.Question) {
+func (a *Askpass) Notify(ctx context.Context, q asking.Question) {
 	for _, program := range a.programs {
 		if _, err := program.run(ctx, q.Prompt, "SSH_ASKPASS_PROMPT=none"); err == nil || ctx.Err() != nil {
 			return
@@ -144,7 +144,7 @@ func (a *Askpass) Notify(ctx context.Context, q sshlink.Question) {
 }
 
 // run asks with one program after the other until a person has answered or declined.
-func (a *Askpass) run(parent context.Context, q sshlink.Question, prompt string) ([]byte, error) {
+func (a *Askpass) run(parent context.Context, q asking.Question, prompt string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(parent, a.limit)
 	defer cancel()
 	var environment []string
@@ -162,7 +162,7 @@ func (a *Askpass) run(parent context.Context, q sshlink.Question, prompt string)
 			return nil, context.Cause(parent)
 		case ctx.Err() != nil:
 			clear(answer)
-			return nil, fmt.Errorf("%w within %s", sshlink.ErrNoAnswer, a.limit)
+			return nil, fmt.Errorf("%w within %s", asking.ErrNoAnswer, a.limit)
 		case err == nil:
 			return answer, nil
 		}
@@ -171,7 +171,7 @@ func (a *Askpass) run(parent context.Context, q sshlink.Question, prompt string)
 			return nil, err
 		}
 	}
-	return nil, sshlink.ErrNobody
+	return nil, asking.ErrNobody
 }
 
 // declined says whether it was a person who did not want to answer.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/internal/asking"
 )
 
 // asks is an Askpass with programs made of shell, which note how they were called.
@@ -47,7 +47,7 @@ func asks(t *testing.T, credentials map[string]string, scripts ...string) (a *As
 	}
 }
 
-var passphraseQuestion = sshlink.Question{Kind: sshlink.KindPassphrase, Subject: "/h/.ssh/id_db", Prompt: "P?"}
+var passphraseQuestion = asking.Question{Kind: asking.KindPassphrase, Subject: "/h/.ssh/id_db", Prompt: "P?"}
 
 func TestAskpassPrograms(t *testing.T) {
 	for _, c := range []struct {
@@ -62,7 +62,7 @@ func TestAskpassPrograms(t *testing.T) {
 		{"an empty answer", []string{"echo"}, "", nil, "program1 P? \n"},
 		{"nobody there, then somebody", []string{"exit 4", "echo two"}, "two", nil, "program1 P? \nprogram2 P? \n"},
 		{"a no is final", []string{"exit 1", "echo two"}, "", errDeclinedForTest, "program1 P? \n"},
-		{"another program's failure is nobody", []string{"exit 4", "exit 1"}, "", sshlink.ErrNobody, "program1 P? \nprogram2 P? \n"},
+		{"another program's failure is nobody", []string{"exit 4", "exit 1"}, "", asking.ErrNobody, "program1 P? \nprogram2 P? \n"},
 		{"killed", []string{"kill -9 $$", "echo two"}, "two", nil, "program1 P? \nprogram2 P? \n"},
 		{"much too long", []string{"head -c 100000 /dev/zero | tr '\\0' x"}, strings.Repeat("x", answerLimit), nil, "program1 P? \n"},
 	} {
@@ -70,7 +70,7 @@ func TestAskpassPrograms(t *testing.T) {
 		answer, err := a.Ask(t.Context(), passphraseQuestion)
 		switch {
 		case c.err == errDeclinedForTest:
-			if err == nil || errors.Is(err, sshlink.ErrNobody) {
+			if err == nil || errors.Is(err, asking.ErrNobody) {
 				t.Errorf("%s: %v, want the person's no", c.name, err)
 			}
 		case !errors.Is(err, c.err):
@@ -94,7 +94,7 @@ func TestAskpassEcho(t *testing.T) {
 		echo bool
 		want string
 	}{{false, "echo="}, {true, "echo=1"}} {
-		q := sshlink.Question{Kind: sshlink.KindInteractive, Subject: "me@h", Prompt: "(me@h) Name: ", Echo: c.echo}
+		q := asking.Question{Kind: asking.KindInteractive, Subject: "me@h", Prompt: "(me@h) Name: ", Echo: c.echo}
 		if got, err := a.Ask(t.Context(), q); string(got) != c.want || err != nil {
 			t.Errorf("echo %v: %q, %v", c.echo, got, err)
 		}
@@ -139,7 +139,7 @@ func TestAskpassHasALimit(t *testing.T) {
 	a, _ := asks(t, nil, "exec sleep 60")
 	a.limit = 100 * time.Millisecond
 	start := time.Now()
-	if _, err := a.Ask(t.Context(), passphraseQuestion); !errors.Is(err, sshlink.ErrNoAnswer) || err.Error() != "nobody answered within 100ms" {
+	if _, err := a.Ask(t.Context(), passphraseQuestion); !errors.Is(err, asking.ErrNoAnswer) || err.Error() != "nobody answered within 100ms" {
 		t.Errorf("ended with %v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
@@ -151,7 +151,7 @@ func TestCredentials(t *testing.T) {
 	kept := map[string]string{
 		"passphrase": "any", "passphrase.id_db": "for db\n", "password": "pass word\r\nrest", "password.root@h": "for root",
 	}
-	ask := func(q sshlink.Question) string {
+	ask := func(q asking.Question) string {
 		a, _ := asks(t, kept, "echo typed")
 		answer, err := a.Ask(t.Context(), q)
 		if err != nil {
@@ -160,17 +160,17 @@ func TestCredentials(t *testing.T) {
 		return string(answer)
 	}
 	for _, c := range []struct {
-		q    sshlink.Question
+		q    asking.Question
 		want string
 	}{
 		{passphraseQuestion, "for db"},
-		{sshlink.Question{Kind: sshlink.KindPassphrase, Subject: "/h/.ssh/id_other"}, "any"},
-		{sshlink.Question{Kind: sshlink.KindPassword, Subject: "me@h"}, "pass word"},
-		{sshlink.Question{Kind: sshlink.KindPassword, Subject: "root@h"}, "for root"},
-		{sshlink.Question{Kind: sshlink.KindInteractive, Subject: "me@h", Prompt: "(me@h) Password: "}, "pass word"},
-		{sshlink.Question{Kind: sshlink.KindInteractive, Subject: "me@h", Prompt: "(me@h) Password: ", Echo: true}, "typed"},
-		{sshlink.Question{Kind: sshlink.KindInteractive, Subject: "me@h", Prompt: "(me@h) One-time code: "}, "typed"},
-		{sshlink.Question{Kind: sshlink.KindInteractive, Subject: "me@h", Prompt: "Enter PIN for key: "}, "typed"},
+		{asking.Question{Kind: asking.KindPassphrase, Subject: "/h/.ssh/id_other"}, "any"},
+		{asking.Question{Kind: asking.KindPassword, Subject: "me@h"}, "pass word"},
+		{asking.Question{Kind: asking.KindPassword, Subject: "root@h"}, "for root"},
+		{asking.Question{Kind: asking.KindInteractive, Subject: "me@h", Prompt: "(me@h) Password: "}, "pass word"},
+		{asking.Question{Kind: asking.KindInteractive, Subject: "me@h", Prompt: "(me@h) Password: ", Echo: true}, "typed"},
+		{asking.Question{Kind: asking.KindInteractive, Subject: "me@h", Prompt: "(me@h) One-time code: "}, "typed"},
+		{asking.Question{Kind: asking.KindInteractive, Subject: "me@h", Prompt: "Enter PIN for key: "}, "typed"},
 	} {
 		if got := ask(c.q); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.q, got, c.want)
@@ -184,7 +184,7 @@ func TestWrongAnswersAreNotRepeated(t *testing.T) {
 	remembers := `[ -n "$HOLDFAST_AGAIN" ] && echo typed || echo remembered`
 	again := passphraseQuestion
 	again.Again = true
-	login := func(a *Askpass, q sshlink.Question, want string) {
+	login := func(a *Askpass, q asking.Question, want string) {
 		t.Helper()
 		if got, err := a.Ask(t.Context(), q); string(got) != want || err != nil {
 			t.Errorf("again %v: %q, %v, want %q", q.Again, got, err, want)

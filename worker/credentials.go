@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -52,11 +52,11 @@ func toBeLoaded(service []tunnelfile.Setting) credentials {
 // particular first: passphrase.FILE for the key file of that name, passphrase for any key,
 // password.USER@HOST and password for an account. A PIN is none of them: a wrong one, given
 // again and again, locks what it opens.
-func credentialsFor(q sshlink.Question) []string {
+func credentialsFor(q asking.Question) []string {
 	switch {
-	case q.Kind == sshlink.KindPassphrase:
+	case q.Kind == asking.KindPassphrase:
 		return []string{"passphrase." + filepath.Base(q.Subject), "passphrase"}
-	case q.Kind == sshlink.KindPassword, q.Kind == sshlink.KindInteractive && asksPassword(q):
+	case q.Kind == asking.KindPassword, q.Kind == asking.KindInteractive && asksPassword(q):
 		return []string{"password." + q.Subject, "password"}
 	}
 	return nil
@@ -64,13 +64,13 @@ func credentialsFor(q sshlink.Question) []string {
 
 // asksPassword says whether a field of keyboard-interactive is the account's password, which
 // servers with PAM ask for so.
-func asksPassword(q sshlink.Question) bool {
+func asksPassword(q asking.Question) bool {
 	prompt := strings.TrimRight(strings.ToLower(q.Prompt), ": \n")
 	return !q.Echo && strings.HasSuffix(prompt, " password")
 }
 
 // answer is the credential that answers a question, and its name; empty: there is none.
-func (c credentials) answer(q sshlink.Question) (secret []byte, id string) {
+func (c credentials) answer(q asking.Question) (secret []byte, id string) {
 	if c == nil {
 		return nil, ""
 	}

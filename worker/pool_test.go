@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/keeper"
 )
@@ -64,17 +64,17 @@ func TestJoin(t *testing.T) {
 
 func TestSharedAnswers(t *testing.T) {
 	ctx, asked := t.Context(), 0
-	a := &sharedAnswers{asking: &asking{Asker: askFunc(func(q sshlink.Question) ([]byte, error) {
+	a := &sharedAnswers{watchedAsker: &watchedAsker{Asker: askFunc(func(q asking.Question) ([]byte, error) {
 		asked++
 		return []byte{byte('0' + asked)}, nil
 	}), changed: func() {}}}
-	pass := sshlink.Question{Kind: sshlink.KindPassphrase, Subject: "id", Prompt: "Passphrase: "}
+	pass := asking.Question{Kind: asking.KindPassphrase, Subject: "id", Prompt: "Passphrase: "}
 	wrong := pass
 	wrong.Again = true
 	for _, c := range []struct {
 		what   string
 		before func()
-		q      sshlink.Question
+		q      asking.Question
 		want   string
 	}{
 		{"one connection", func() {}, pass, "1"},
@@ -83,9 +83,9 @@ func TestSharedAnswers(t *testing.T) {
 		{"the second", func() {}, pass, "3"},
 		{"it was wrong", func() {}, wrong, "4"},
 		{"the third", func() { a.keep(true) }, pass, "4"},
-		{"another key", func() {}, sshlink.Question{Kind: sshlink.KindPassphrase, Subject: "other"}, "5"},
-		{"a code, good for one login", func() {}, sshlink.Question{Kind: sshlink.KindInteractive, Prompt: "Code: "}, "6"},
-		{"and the next", func() {}, sshlink.Question{Kind: sshlink.KindInteractive, Prompt: "Code: "}, "7"},
+		{"another key", func() {}, asking.Question{Kind: asking.KindPassphrase, Subject: "other"}, "5"},
+		{"a code, good for one login", func() {}, asking.Question{Kind: asking.KindInteractive, Prompt: "Code: "}, "6"},
+		{"and the next", func() {}, asking.Question{Kind: asking.KindInteractive, Prompt: "Code: "}, "7"},
 		{"a login was refused", a.wrong, pass, "8"},
 		{"all connections stand", func() { a.keep(false) }, pass, "9"},
 	} {
@@ -100,8 +100,8 @@ func TestSharedAnswers(t *testing.T) {
 }
 
 // askFunc is an Asker that answers as it says.
-type askFunc func(sshlink.Question) ([]byte, error)
+type askFunc func(asking.Question) ([]byte, error)
 
-func (f askFunc) Ask(_ context.Context, q sshlink.Question) ([]byte, error) { return f(q) }
+func (f askFunc) Ask(_ context.Context, q asking.Question) ([]byte, error) { return f(q) }
 
-func (f askFunc) Confirm(context.Context, sshlink.Question) (bool, error) { return false, nil }
+func (f askFunc) Confirm(context.Context, asking.Question) (bool, error) { return false, nil }

@@ -4,7 +4,7 @@ import (
 	"hash/maphash"
 	"sync"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/internal/asking"
 )
 
 // refused keeps in mind which answers were wrong, so that a remembered one is not tried at
@@ -19,12 +19,12 @@ type refused struct {
 }
 
 // question is what tells one question from another.
-func question(q sshlink.Question) string {
+func question(q asking.Question) string {
 	return string(q.Kind) + "\x00" + q.Subject + "\x00" + q.Prompt
 }
 
 // given notes what a question was answered with.
-func (r *refused) given(q sshlink.Question, answer []byte) {
+func (r *refused) given(q asking.Question, answer []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == nil {
@@ -34,7 +34,7 @@ func (r *refused) given(q sshlink.Question, answer []byte) {
 }
 
 // lastOf notes that the last answer to this question was wrong.
-func (r *refused) lastOf(q sshlink.Question) {
+func (r *refused) lastOf(q asking.Question) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := question(q)
@@ -49,7 +49,7 @@ func (r *refused) lastOf(q sshlink.Question) {
 }
 
 // has says whether this answer to this question was wrong before.
-func (r *refused) has(q sshlink.Question, answer []byte) bool {
+func (r *refused) has(q asking.Question, answer []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wrong := r.wrong[question(q)]

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/forward"
@@ -24,7 +25,7 @@ type settings struct {
 
 // load reads the tunnel file and resolves it. An error is the file's own; what is
 // wrong with ssh_config is left in the settings, since it may be mended while we wait.
-func load(ctx context.Context, path string, ask sshlink.Asker, log *slog.Logger) (settings, error) {
+func load(ctx context.Context, path string, ask asking.Asker, log *slog.Logger) (settings, error) {
 	t, err := tunnelfile.LoadFile(path)
 	if err != nil {
 		return settings{}, err
@@ -35,7 +36,7 @@ func load(ctx context.Context, path string, ask sshlink.Asker, log *slog.Logger)
 }
 
 // link is how the server is reached.
-func (s settings) link(ask sshlink.Asker, log *slog.Logger) sshlink.Config {
+func (s settings) link(ask asking.Asker, log *slog.Logger) sshlink.Config {
 	t := s.tunnel
 	return sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, Ask: ask, Log: log}
 }

@@ -5,14 +5,14 @@ import (
 	"context"
 	"sync"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/internal/asking"
 )
 
 // sharedAnswers is an Asker that asks a person once for what each of several connections
 // needs: passphrases and passwords are kept from the first login that needs them to the last.
 // What is good for one login only is asked for each.
 type sharedAnswers struct {
-	*asking
+	*watchedAsker
 	mu      sync.Mutex
 	keeps   bool
 	answers map[string][]byte
@@ -49,10 +49,10 @@ func (a *sharedAnswers) forget() {
 	a.answers = nil
 }
 
-// Ask is sshlink.Asker.
-func (a *sharedAnswers) Ask(ctx context.Context, q sshlink.Question) ([]byte, error) {
+// Ask is asking.Asker.
+func (a *sharedAnswers) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	if len(credentialsFor(q)) == 0 {
-		return a.asking.Ask(ctx, q)
+		return a.watchedAsker.Ask(ctx, q)
 	}
 	a.mu.Lock()
 	known, ok := a.answers[question(q)]
@@ -62,7 +62,7 @@ func (a *sharedAnswers) Ask(ctx context.Context, q sshlink.Question) ([]byte, er
 		return known, nil
 	}
 	clear(known)
-	answer, err := a.asking.Ask(ctx, q)
+	answer, err := a.watchedAsker.Ask(ctx, q)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err == nil && a.keeps {

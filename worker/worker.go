@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
@@ -22,9 +23,9 @@ import (
 
 // Options is how a worker is run.
 type Options struct {
-	Path  string        // of the tunnel file
-	Once  bool          // end with the first attempt that fails or link that is lost
-	Ask   sshlink.Asker // nil: there is nobody to ask
+	Path  string       // of the tunnel file
+	Once  bool         // end with the first attempt that fails or link that is lost
+	Ask   asking.Asker // nil: there is nobody to ask
 	Log   *slog.Logger
 	Fatal func(reason string) // ends the process at once; called at the second request to stop
 }
@@ -59,7 +60,7 @@ type worker struct {
 	lastStamp atomic.Pointer[string]
 	resolving sync.Mutex // one sender to resolved
 
-	asking *asking        // nil: nobody is asked
+	asking *watchedAsker  // nil: nobody is asked
 	shared *sharedAnswers // likewise
 
 	commandOn    atomic.Pointer[sshlink.Link] // RemoteCommand runs there
@@ -91,8 +92,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	w.managed = w.notify.present() && !o.Once
 	if o.Ask != nil {
-		w.asking = &asking{Asker: o.Ask, changed: w.wake}
-		w.shared = &sharedAnswers{asking: w.asking}
+		w.asking = &watchedAsker{Asker: o.Ask, changed: w.wake}
+		w.shared = &sharedAnswers{watchedAsker: w.asking}
 		w.o.Ask = w.shared
 	}
 	err := w.run(ctx)

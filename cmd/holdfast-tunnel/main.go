@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/checkup"
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/program"
-	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker"
 )
@@ -97,7 +97,7 @@ func run(args []string) int {
 // something would.
 func checkLogin(ctx context.Context, path string, asJSON bool) int {
 	silent := slog.New(slog.DiscardHandler)
-	findings := checkup.Tunnel(ctx, checkup.Options{Path: path, Log: silent, Ask: func(t tunnelfile.Tunnel) sshlink.Asker {
+	findings := checkup.Tunnel(ctx, checkup.Options{Path: path, Log: silent, Ask: func(t tunnelfile.Tunnel) asking.Asker {
 		return worker.NewUnattended(t.Service, silent)
 	}})
 	status := 0

@@ -5,42 +5,42 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/internal/asking"
 )
 
 // askingAfter is how long a question is open before that is worth telling: what is
 // remembered is there at once.
 const askingAfter = time.Second
 
-// asking is an Asker that tells when a person is waited for: who looks at the tunnel may not
+// watchedAsker is an Asker that tells when a person is waited for: who looks at the tunnel may not
 // be where the dialog is.
-type asking struct {
-	sshlink.Asker
+type watchedAsker struct {
+	asking.Asker
 	open    atomic.Int32
 	changed func()
 }
 
-// Ask is sshlink.Asker.
-func (a *asking) Ask(ctx context.Context, q sshlink.Question) ([]byte, error) {
+// Ask is asking.Asker.
+func (a *watchedAsker) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	defer a.begin()()
 	return a.Asker.Ask(ctx, q)
 }
 
-// Confirm is sshlink.Asker.
-func (a *asking) Confirm(ctx context.Context, q sshlink.Question) (bool, error) {
+// Confirm is asking.Asker.
+func (a *watchedAsker) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 	defer a.begin()()
 	return a.Asker.Confirm(ctx, q)
 }
 
-// Notify is sshlink.Notifier, where the Asker is one.
-func (a *asking) Notify(ctx context.Context, q sshlink.Question) {
-	if n, ok := a.Asker.(sshlink.Notifier); ok {
+// Notify is asking.Notifier, where the Asker is one.
+func (a *watchedAsker) Notify(ctx context.Context, q asking.Question) {
+	if n, ok := a.Asker.(asking.Notifier); ok {
 		n.Notify(ctx, q)
 	}
 }
 
 // begin notes a question, until end is called.
-func (a *asking) begin() (end func()) {
+func (a *watchedAsker) begin() (end func()) {
 	timer := time.AfterFunc(askingAfter, func() {
 		a.open.Add(1)
 		a.changed()
@@ -54,7 +54,7 @@ func (a *asking) begin() (end func()) {
 }
 
 // note is what there is to say of it; empty: nothing.
-func (a *asking) note() string {
+func (a *watchedAsker) note() string {
 	if a == nil || a.open.Load() <= 0 {
 		return ""
 	}

@@ -1,0 +1,61 @@
+// Package asking is a question to a person, and who answers it: a dialog, a terminal, a
+// credential, a keyring.
+package asking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Asker puts questions to a person. An implementation returns when ctx ends, and
+// returns an error that wraps [ErrNobody] when there is nobody to ask, or [ErrNoAnswer]
+// when whoever was asked said nothing in time; any other error means that the person
+// declined.
+type Asker interface {
+	// Ask returns what the person typed. The caller wipes it once it has served.
+	Ask(ctx context.Context, q Question) ([]byte, error)
+	// Confirm returns whether the person said yes.
+	Confirm(ctx context.Context, q Question) (bool, error)
+}
+
+// A Notifier is an Asker that can also show what wants no answer: that a security key waits to
+// be touched. Where an Asker is none, the log alone says it.
+type Notifier interface {
+	// Notify shows the question's prompt until ctx ends.
+	Notify(ctx context.Context, q Question)
+}
+
+// ErrNobody is what an Asker returns when there is nobody to ask.
+var ErrNobody = errors.New("nobody to ask")
+
+// ErrNoAnswer is what an Asker returns when the person asked did not answer in time.
+var ErrNoAnswer = errors.New("nobody answered")
+
+// Kind says what a Question asks for.
+type Kind string
+
+// The kinds of question.
+const (
+	KindPassphrase  Kind = "passphrase"           // of the key file Subject
+	KindPassword    Kind = "password"             // of the account Subject, "user@host"
+	KindInteractive Kind = "keyboard-interactive" // one field that the server at Subject asks for
+	KindHostKey     Kind = "host-key"             // a yes to the unknown host key of Subject
+	KindPIN         Kind = "pin"                  // of the security key's file, or of the token, Subject; a few wrong ones lock it
+	KindTouch       Kind = "touch"                // a notice, see Notifier: a security key waits for a finger
+)
+
+// Question is one thing a person is asked.
+type Question struct {
+	Kind    Kind
+	Subject string // what the answer belongs to; an Asker that remembers keeps it under Kind and Subject
+	Prompt  string // the whole question, for people; several lines for a host key
+	Echo    bool   // the answer may be shown while it is typed
+	Again   bool   // the last answer to this very question was wrong: do not repeat a remembered one
+}
+
+// PassphraseQuestion asks for the passphrase of a key file, in ssh's own words, so that one that
+// is remembered serves both transports.
+func PassphraseQuestion(file string) Question {
+	return Question{Kind: KindPassphrase, Subject: file, Prompt: fmt.Sprintf("Enter passphrase for key '%s': ", file)}
+}
