@@ -2,12 +2,11 @@ package checkup
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 	"syscall"
 
+	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/tunnelfile"
-	"github.com/holdfast/holdfast/worker/forward"
 )
 
 // listeners looks at the listening sockets here: whether they are the tunnel's, free, or
@@ -23,18 +22,23 @@ func (x *examination) listeners() {
 			x.listening(f, name)
 			continue
 		}
-		err := forward.TryListen(f, x.forwards)
-		switch {
-		case err == nil:
-			x.OK(tunnelfile.SubjectListen, "%s: free to listen on", name)
-		case errors.Is(err, syscall.EACCES) && f.Listen.Port > 0:
-			x.Problem(tunnelfile.SubjectListen, "sudo sysctl net.ipv4.ip_unprivileged_port_start="+itoa(f.Listen.Port),
-				"%v: ports below 1024 are for root; take another, or allow it", err)
-		case errors.Is(err, syscall.EADDRINUSE):
-			x.Problem(tunnelfile.SubjectListen, x.whoListens(f, err), "%v", err)
-		default:
-			x.Problem(tunnelfile.SubjectListen, "holdfast edit "+x.tunnel.Name, "%v", err)
-		}
+		x.free(f, name)
+	}
+}
+
+// free says whether a forward could listen, and what keeps it from it.
+func (x *examination) free(f tunnelfile.Forward, name string) {
+	err := sockets.Free(x.ctx, f, x.forwards.GatewayPorts, x.forwards.StreamLocalBindUnlink)
+	taken, _ := errors.AsType[*sockets.Error](err)
+	switch {
+	case err == nil:
+		x.OK(tunnelfile.SubjectListen, "%s: free to listen on", name)
+	case taken.Privileged():
+		x.Problem(tunnelfile.SubjectListen, "sudo sysctl net.ipv4.ip_unprivileged_port_start="+itoa(f.Listen.Port), "%v", err)
+	case errors.Is(err, syscall.EADDRINUSE):
+		x.Problem(tunnelfile.SubjectListen, x.whoListens(taken), "%v", err)
+	default:
+		x.Problem(tunnelfile.SubjectListen, "holdfast edit "+x.tunnel.Name, "%v", err)
 	}
 }
 
@@ -51,17 +55,16 @@ func (x *examination) listening(f tunnelfile.Forward, name string) {
 	x.OK(tunnelfile.SubjectListen, "%s: the tunnel listens", name)
 }
 
-var holderPID = regexp.MustCompile(`held by (\S+), pid (\d+)`)
-
-// whoListens is the command that shows, or asks, who holds a listening socket.
-func (x *examination) whoListens(f tunnelfile.Forward, err error) string {
-	if m := holderPID.FindStringSubmatch(err.Error()); m != nil {
-		return "systemctl status " + m[2] + "   # says what starts " + m[1] + "; or give the forward another port: holdfast edit " + x.tunnel.Name
+// whoListens is the command that shows, or asks, who has a listening socket.
+func (x *examination) whoListens(taken *sockets.Error) string {
+	owner, listen := taken.Owner, taken.Forward.Listen
+	switch {
+	case owner.PID != 0:
+		return "systemctl status " + itoa(owner.PID) + "   # says what starts " + owner.Process + "; or give the forward another port: holdfast edit " + x.tunnel.Name
+	case listen.Unix != "":
+		return "sudo ss -xlp src " + tunnelfile.ShellWord(listen.Unix)
 	}
-	if f.Listen.Unix != "" {
-		return "sudo ss -xlp src " + tunnelfile.ShellWord(f.Listen.Unix)
-	}
-	return "sudo ss -ltnp sport = :" + itoa(f.Listen.Port)
+	return "sudo ss -ltnp sport = :" + itoa(listen.Port)
 }
 
 // isLoopback says whether a listener on the server is for the server alone.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -216,7 +217,7 @@ func (m *Manager) performed(r *row, v Verb, made mark, err error) {
 	r.stopping = false
 	r.problem, r.problemWhy = err.Error(), reasonOf(err)
 	m.Log.Warn("cannot", "tunnel", r.name, "action", v, "error", err)
-	if errors.As(err, new(*listenError)) {
+	if errors.As(err, new(*sockets.Error)) {
 		m.diagnosed(r, err)
 	}
 }
@@ -225,7 +226,7 @@ func (m *Manager) performed(r *row, v Verb, made mark, err error) {
 // again before anybody looked, and then once more is tried at once.
 func (m *Manager) diagnosed(r *row, err error) {
 	r.diagnose = false
-	var listen *listenError
+	var taken *sockets.Error
 	switch {
 	case err == nil && (r.problem != "" || !r.again.fails()):
 		r.again.last = time.Now()
@@ -234,11 +235,11 @@ func (m *Manager) diagnosed(r *row, err error) {
 	case err == nil:
 		s := socketFailure(r.socket)
 		r.problem, r.problemWhy = s.Text, s.Reason
-	case errors.As(err, &listen):
-		if other := m.listenerOf(listen.listener.stream, r); other != "" {
-			listen.holder = "the tunnel " + other
+	case errors.As(err, &taken):
+		if other := m.listenerOf(taken.Address, r); other != "" {
+			taken.Owner = sockets.Owner{Tunnel: other}
 		}
-		r.problem, r.problemWhy = listen.Error(), fault.Listen
+		r.problem, r.problemWhy = taken.Error(), fault.Listen
 	default:
 		r.problem, r.problemWhy = err.Error(), reasonOf(err)
 	}
@@ -249,14 +250,14 @@ func (m *Manager) diagnosed(r *row, err error) {
 func reasonOf(err error) fault.Reason { return cmp.Or(fault.ReasonOf(err), fault.Crashed) }
 
 // listenerOf is the other tunnel that listens on an address.
-func (m *Manager) listenerOf(stream string, but *row) string {
+func (m *Manager) listenerOf(a sockets.Address, but *row) string {
 	for _, name := range m.names() {
 		r := m.rows[name]
 		if r == but || !r.socket.running() {
 			continue
 		}
 		for _, l := range r.design.listen {
-			if l.stream == stream {
+			if l.Address == a {
 				return name
 			}
 		}

@@ -171,7 +171,7 @@ func TestPortInUse(t *testing.T) {
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	b.add("taken", text(s, "LocalForward="+port+" "+b.echo()))
 	tunnel := b.awaitState("taken", tunnelfile.Failed)
-	want := fmt.Sprintf("LocalForward %s: address already in use (by manager.test, pid %d)", port, os.Getpid())
+	want := fmt.Sprintf("LocalForward %s: address already in use (held by manager.test, pid %d)", port, os.Getpid())
 	if tunnel.Status != want {
 		t.Errorf("status %q, want %q", tunnel.Status, want)
 	}
@@ -182,7 +182,7 @@ func TestPortInUse(t *testing.T) {
 
 	b.add("taken2", text(s, "DynamicForward="+port))
 	tunnel = b.awaitState("taken2", tunnelfile.Failed)
-	if want := "DynamicForward " + port + ": address already in use (by the tunnel taken)"; tunnel.Status != want {
+	if want := "DynamicForward " + port + ": address already in use (held by the tunnel taken)"; tunnel.Status != want {
 		t.Errorf("status %q, want %q", tunnel.Status, want)
 	}
 	if err := b.m.Stop(t.Context(), []string{"taken"}); err != nil {

@@ -63,7 +63,7 @@ func (b *bench) start() {
 	b.m = New(Config{
 		Units: b.units, Networks: b.networks,
 		Dirs: tunnelfile.Dirs{b.dir, b.etc}, RuntimeDir: tunnelfile.RuntimeDir(os.Getenv),
-		Host: Host{Program: program, IPv6: hasIPv6(), Lookup: lookup,
+		Host: Host{Program: program,
 			// The servers are on this machine; the test plays that they are not.
 			Locate: func(context.Context, tunnelfile.Tunnel) netip.Addr { return netip.Addr{} }},
 		Log: slog.New(slog.NewTextHandler(logTo{b.T}, &slog.HandlerOptions{Level: slog.LevelDebug})),

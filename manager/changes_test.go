@@ -18,8 +18,8 @@ func TestChangesTellWhatMarksDo(t *testing.T) {
 	for _, a := range texts {
 		for _, b := range texts {
 			before, now := parse(t, a), parse(t, b)
-			old, _ := designOf(before, testHost)
-			new, _ := designOf(now, testHost)
+			old, _ := designOf(t.Context(), before, testHost)
+			new, _ := designOf(t.Context(), now, testHost)
 			changes := tunnelfile.Changes(before, now)
 			restarts := slices.ContainsFunc(changes, func(c tunnelfile.Change) bool { return c.Effect == tunnelfile.EffectRestarts })
 			if marks := old.mark.service != new.mark.service; marks != restarts {

@@ -17,8 +17,6 @@ import (
 type Host struct {
 	Scope   systemdctl.Scope
 	Program string // path of holdfast-tunnel
-	IPv6    bool   // there is an IPv6 loopback address
-	Lookup  func(host string) ([]netip.Addr, error)
 
 	// Locate is the address of a tunnel's server, zero where only the DNS knows it.
 	Locate func(context.Context, tunnelfile.Tunnel) netip.Addr
@@ -26,7 +24,7 @@ type Host struct {
 	// SSHConfig completes a tunnel with what ssh_config(5) says of how it listens here:
 	// settings, behind those of its own [SSH], and forwards, where it names none. It may run
 	// ssh. Nil: it says nothing.
-	SSHConfig func(tunnelfile.Tunnel) tunnelfile.Tunnel
+	SSHConfig func(context.Context, tunnelfile.Tunnel) tunnelfile.Tunnel
 }
 
 // design is what a tunnel's units are to be.
@@ -67,16 +65,16 @@ var sandbox = []systemdctl.Setting{
 	{Key: "RestrictAddressFamilies", Value: "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_VSOCK"},
 }
 
-// designOf turns a tunnel into its units (pure but for Host.Lookup and Host.SSHConfig). Problems
-// are settings that systemd would not take and addresses that cannot be listened on.
-func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
+// designOf turns a tunnel into its units as this machine is now. Problems are
+// settings that systemd would not take, and bind addresses that are not known.
+func designOf(ctx context.Context, t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
 	own := len(t.Forwards) > 0
 	if h.SSHConfig != nil {
-		t = h.SSHConfig(t)
+		t = h.SSHConfig(ctx, t)
 	}
 	d := design{forwards: t.Forwards, unlink: sshSetting(t, "StreamLocalBindUnlink") == "" || yes(sshSetting(t, "StreamLocalBindUnlink"))}
 	var problems tunnelfile.Problems
-	d.listen, problems = listenersOf(t, h)
+	d.listen, problems = listenersOf(ctx, t)
 	if !own { // else the file's reader has looked
 		problems = append(problems, t.CheckOnDemand()...)
 	}
@@ -88,7 +86,7 @@ func designOf(t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
 	socketName := tunnelfile.SocketName(t.Name)
 	streams := make([]string, len(d.listen))
 	for i, l := range d.listen {
-		streams[i] = l.stream
+		streams[i] = l.stream()
 	}
 	d.mark = mark{service: digest(h.Program, t.Path, fmt.Sprint(settingsOf(t.Unit)), fmt.Sprint(settingsOf(t.Service)), fmt.Sprint(tunnelfile.StartBurst(t)))}
 	service := systemdctl.Service{

@@ -1,8 +1,8 @@
 package manager
 
 import (
+	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -13,13 +13,6 @@ import (
 
 var testHost = Host{
 	Program: "/usr/bin/holdfast-tunnel",
-	IPv6:    true,
-	Lookup: func(host string) ([]netip.Addr, error) {
-		if host == "lan" {
-			return []netip.Addr{netip.MustParseAddr("192.0.2.7")}, nil
-		}
-		return nil, errors.New("no such host")
-	},
 }
 
 func parse(t *testing.T, text string) tunnelfile.Tunnel {
@@ -43,30 +36,24 @@ func TestListeners(t *testing.T) {
 		{"LocalForward=[::1]:5432:db:5432", "[::1]:5432"},
 		{"LocalForward=*:5432:db:5432", "5432"},
 		{"LocalForward=:5432:db:5432", "5432"},
-		{"LocalForward=lan:5432:db:5432", "192.0.2.7:5432"},
 		{"DynamicForward=1080", "127.0.0.1:1080 [::1]:1080"},
 		{"LocalForward=/run/x.sock:/run/y.sock", "/run/x.sock"},
 		{"LocalForward=5432:db:5432\nDynamicForward=*:1080", "127.0.0.1:5432 [::1]:5432 1080"},
 		{"LocalForward=5432:db:5432\n[SSH]\nGatewayPorts=yes", "5432"},
 		{"LocalForward=localhost:5432:db:5432\n[SSH]\nGatewayPorts=yes", "127.0.0.1:5432 [::1]:5432"},
 	} {
-		ls, problems := listenersOf(parse(t, c.text), testHost)
+		ls, problems := listenersOf(t.Context(), parse(t, c.text))
 		var got []string
 		for _, l := range ls {
-			got = append(got, l.stream)
+			got = append(got, l.stream())
 		}
 		if len(problems) > 0 || strings.Join(got, " ") != c.want {
 			t.Errorf("%q: %q %v, want %q", c.text, got, problems, c.want)
 		}
 	}
-	_, problems := listenersOf(parse(t, "LocalForward=nowhere:1:db:1"), testHost)
+	_, problems := listenersOf(t.Context(), parse(t, "LocalForward=nowhere.invalid:1:db:1"))
 	if len(problems) != 1 || problems[0].Line != 3 || problems[0].Key != "LocalForward" {
 		t.Errorf("a bind address that does not resolve: %v", problems)
-	}
-	v4 := testHost
-	v4.IPv6 = false
-	if ls, _ := listenersOf(parse(t, "DynamicForward=1080"), v4); len(ls) != 1 {
-		t.Errorf("without IPv6: %v", ls)
 	}
 }
 
@@ -80,7 +67,7 @@ func values(u systemdctl.Transient) map[string]string {
 }
 
 func TestDesign(t *testing.T) {
-	d, problems := designOf(parse(t, `LocalForward="/run/x y.sock" /run/y.sock
+	d, problems := designOf(t.Context(), parse(t, `LocalForward="/run/x y.sock" /run/y.sock
 [SSH]
 StreamLocalBindMask=0117
 StreamLocalBindUnlink=no
@@ -141,7 +128,7 @@ func TestBase(t *testing.T) {
 
 // TestPrivileges shows that a file can ask for a worker, and children, that may use sudo.
 func TestPrivileges(t *testing.T) {
-	d, _ := designOf(parse(t, "[Service]\nNoNewPrivileges=no"), testHost)
+	d, _ := designOf(t.Context(), parse(t, "[Service]\nNoNewPrivileges=no"), testHost)
 	got := values(d.service)
 	for _, s := range sandbox[1:] {
 		if got[s.Key] != "" {
@@ -154,8 +141,8 @@ func TestPrivileges(t *testing.T) {
 }
 
 func TestDesignProblems(t *testing.T) {
-	tunnel := parse(t, "LocalForward=nowhere:1:db:1\n[Unit]\nFrob=1\n[Service]\nMemoryMax=lots\nType=simple")
-	_, problems := designOf(tunnel, testHost)
+	tunnel := parse(t, "LocalForward=nowhere.invalid:1:db:1\n[Unit]\nFrob=1\n[Service]\nMemoryMax=lots\nType=simple")
+	_, problems := designOf(t.Context(), tunnel, testHost)
 	var got []string
 	for _, p := range problems {
 		got = append(got, p.Key)
@@ -168,8 +155,8 @@ func TestDesignProblems(t *testing.T) {
 
 // TestDesignCompleted wants forwards of ssh_config to count where the file names none.
 func TestDesignCompleted(t *testing.T) {
-	configured := func(text string) func(tunnelfile.Tunnel) tunnelfile.Tunnel {
-		return func(tunnel tunnelfile.Tunnel) tunnelfile.Tunnel {
+	configured := func(text string) func(context.Context, tunnelfile.Tunnel) tunnelfile.Tunnel {
+		return func(_ context.Context, tunnel tunnelfile.Tunnel) tunnelfile.Tunnel {
 			if len(tunnel.Forwards) == 0 {
 				tunnel.Forwards = slices.Clone(parse(t, text).Forwards)
 				for i := range tunnel.Forwards {
@@ -184,14 +171,14 @@ func TestDesignCompleted(t *testing.T) {
 		{"Start=on-demand", "RemoteForward=1:db:1", "", "web.tunnel:3: Start: on-demand needs a LocalForward"},
 		{"Start=on-demand", "", "", "web.tunnel:3: Start: on-demand needs a LocalForward"},
 		{"LocalForward=127.0.0.1:1:db:1", "LocalForward=127.0.0.1:2:db:2", "127.0.0.1:1", ""},
-		{"Start=manual", "LocalForward=nowhere:1:db:1", "", "web.tunnel: LocalForward: in ssh_config: no such host"},
+		{"Start=manual", "LocalForward=nowhere.invalid:1:db:1", "", "web.tunnel: LocalForward: in ssh_config: lookup nowhere.invalid"},
 	} {
 		h := testHost
 		h.SSHConfig = configured(c.config)
-		d, problems := designOf(parse(t, c.text), h)
+		d, problems := designOf(t.Context(), parse(t, c.text), h)
 		var listens []string
 		for _, l := range d.listen {
-			listens = append(listens, l.stream)
+			listens = append(listens, l.stream())
 		}
 		if got := strings.Join(listens, " "); got != c.listens {
 			t.Errorf("%s with %s in ssh_config listens on %q, want %q", c.text, c.config, got, c.listens)
@@ -205,7 +192,7 @@ func TestDesignCompleted(t *testing.T) {
 func TestMark(t *testing.T) {
 	base := "LocalForward=1:db:1\n"
 	d := func(text string) mark {
-		d, problems := designOf(parse(t, text), testHost)
+		d, problems := designOf(t.Context(), parse(t, text), testHost)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -246,7 +233,7 @@ func TestSystemUnits(t *testing.T) {
 		{"", `"root"`, "", `["holdfast/user/root"]`},
 		{"User=deploy\nGroup=www", `"deploy"`, `"www"`, `["holdfast/user/deploy"]`},
 	} {
-		d, problems := designOf(parse(t, text+c.service), h)
+		d, problems := designOf(t.Context(), parse(t, text+c.service), h)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -258,7 +245,7 @@ func TestSystemUnits(t *testing.T) {
 			t.Errorf("%q: the socket belongs to %s %s", c.service, socket["SocketUser"], socket["SocketGroup"])
 		}
 	}
-	if _, problems := designOf(parse(t, text+"User=deploy"), testHost); len(problems) != 1 {
+	if _, problems := designOf(t.Context(), parse(t, text+"User=deploy"), testHost); len(problems) != 1 {
 		t.Errorf("User= in a user's own tunnel: %v", problems)
 	}
 }

@@ -16,7 +16,7 @@ func (m *Manager) CheckTunnel(ctx context.Context, name, text string) (tunnelfil
 		return nil, invalidName(name)
 	}
 	t, problems := tunnelfile.Parse(name, "", text)
-	_, more := designOf(t, m.Host)
+	_, more := designOf(ctx, t, m.Host)
 	return append(problems, more...), ctx.Err()
 }
 

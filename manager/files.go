@@ -38,8 +38,8 @@ func (m *Manager) load(then func()) {
 func (m *Manager) startLoad() {
 	waiting := m.loads.waiting
 	m.loads.waiting, m.loads.running = nil, true
-	m.do(func(context.Context) func() {
-		files, problems := readFiles(m.Dirs, m.Host)
+	m.do(func(ctx context.Context) func() {
+		files, problems := readFiles(ctx, m.Dirs, m.Host)
 		return func() {
 			m.takeFiles(files, problems)
 			for _, f := range waiting {
@@ -76,11 +76,11 @@ func (m *Manager) loadAndWait(ctx context.Context) error {
 }
 
 // readFiles reads and checks every tunnel file. A file with problems is not among the files.
-func readFiles(dirs tunnelfile.Dirs, h Host) ([]file, tunnelfile.Problems) {
+func readFiles(ctx context.Context, dirs tunnelfile.Dirs, h Host) ([]file, tunnelfile.Problems) {
 	tunnels, problems := dirs.LoadAll()
 	files := make([]file, 0, len(tunnels))
 	for _, t := range tunnels {
-		d, wrong := designOf(t, h)
+		d, wrong := designOf(ctx, t, h)
 		if len(wrong) > 0 {
 			problems = append(problems, wrong...)
 			continue

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/systemdctl"
@@ -20,14 +19,11 @@ import (
 // program runs one tunnel; each service unit runs it.
 const program = "holdfast-tunnel"
 
-// lookupTime is how long the name of a bind address may take to look up.
-const lookupTime = 5 * time.Second
-
 // ThisHost is the machine that a daemon for this scope runs on. The program is taken from beside
 // the daemon's own, else from PATH.
 func ThisHost(scope systemdctl.Scope) (Host, error) {
 	path, err := findProgram()
-	h := Host{Scope: scope, Program: path, IPv6: hasIPv6(), Lookup: lookup, Locate: locate, SSHConfig: sshConfig}
+	h := Host{Scope: scope, Program: path, Locate: locate, SSHConfig: sshConfig}
 	if scope == systemdctl.System {
 		h.Locate, h.SSHConfig = locateForUser, sshConfigForUser
 	}
@@ -40,11 +36,11 @@ func ofRoot(t tunnelfile.Tunnel) bool { return t.User() == "root" || t.User() ==
 
 // sshConfigForUser is sshConfig for the system's tunnels. What the ssh_config(5) of another
 // user says of how a tunnel listens its worker does by itself, without a socket unit.
-func sshConfigForUser(t tunnelfile.Tunnel) tunnelfile.Tunnel {
+func sshConfigForUser(ctx context.Context, t tunnelfile.Tunnel) tunnelfile.Tunnel {
 	if !ofRoot(t) {
 		return t
 	}
-	return sshConfig(t)
+	return sshConfig(ctx, t)
 }
 
 // locateForUser is locate for the system's tunnels: of another user's it sees the file alone.
@@ -70,21 +66,6 @@ func findProgram() (string, error) {
 	return filepath.Abs(path)
 }
 
-func hasIPv6() bool {
-	l, err := net.Listen("tcp6", "[::1]:0")
-	if err != nil {
-		return false
-	}
-	_ = l.Close()
-	return true
-}
-
-func lookup(host string) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
-	defer cancel()
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-}
-
 // locate asks ssh_config(5) for the first machine on the way to a tunnel's server. A
 // name that needs the DNS is not looked up: without a network there is none.
 func locate(ctx context.Context, t tunnelfile.Tunnel) netip.Addr { return locateBy(ctx, t, "") }
@@ -108,12 +89,12 @@ func locateBy(ctx context.Context, t tunnelfile.Tunnel, configFile string) netip
 
 // sshConfig completes a tunnel with what ssh_config(5) says of how it listens. The worker goes
 // by the same, and would listen beside its socket unit where the two differ.
-func sshConfig(t tunnelfile.Tunnel) tunnelfile.Tunnel {
+func sshConfig(ctx context.Context, t tunnelfile.Tunnel) tunnelfile.Tunnel {
 	listens := listensHere(t) && sshlink.ConfigMentions("GatewayPorts", "StreamLocalBindMask", "StreamLocalBindUnlink")
 	if !listens && (len(t.Forwards) > 0 || !sshlink.ConfigMentions("LocalForward", "DynamicForward")) {
 		return t
 	}
-	r, err := sshlink.Resolve(context.Background(), sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: tunnelfile.TransportNative})
+	r, err := sshlink.Resolve(ctx, sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: tunnelfile.TransportNative})
 	if err != nil {
 		return t // what is wrong its worker says
 	}

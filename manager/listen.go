@@ -1,103 +1,73 @@
 package manager
 
 import (
+	"context"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // listener is one address that a tunnel's socket unit listens on.
 type listener struct {
-	stream  string // as ListenStream= spells it
-	network string // as net.Listen takes it
-	address string
+	sockets.Address
 	forward tunnelfile.Forward
 }
+
+// stream is the address as ListenStream= spells it.
+func (l listener) stream() string { return strings.TrimPrefix(l.Addr, ":") } // a port alone is all interfaces
 
 // listensHere says whether a tunnel has a socket unit.
 func listensHere(t tunnelfile.Tunnel) bool {
 	return slices.ContainsFunc(t.Forwards, func(f tunnelfile.Forward) bool { return f.Kind != tunnelfile.RemoteForward })
 }
 
-// listenersOf is every local address of a tunnel, each once, in the order of the
-// file. A host name is looked up as ssh(1) does.
-func listenersOf(t tunnelfile.Tunnel, h Host) ([]listener, tunnelfile.Problems) {
+// listenersOf is every local address of a tunnel, each once, in the order of the file.
+func listenersOf(ctx context.Context, t tunnelfile.Tunnel) ([]listener, tunnelfile.Problems) {
 	var all []listener
 	var problems tunnelfile.Problems
-	seen := make(map[string]bool)
+	seen := make(map[sockets.Address]bool)
 	for _, f := range t.Forwards {
 		if f.Kind == tunnelfile.RemoteForward {
 			continue
 		}
-		ls, err := listenersFor(f, yes(sshSetting(t, "GatewayPorts")), h)
+		addresses, err := sockets.Of(ctx, f.Listen, yes(sshSetting(t, "GatewayPorts")))
 		if err != nil {
 			p := tunnelfile.Problem{Path: f.Path, Line: f.Line, Key: string(f.Kind), Message: err.Error()}
 			if f.Line == 0 {
 				p.Path, p.Message = t.Path, "in ssh_config: "+p.Message
 			}
 			problems = append(problems, p)
+			continue
 		}
-		for _, l := range ls {
-			if !seen[l.stream] {
-				seen[l.stream] = true
-				all = append(all, l)
+		for _, a := range addresses {
+			if !seen[a] {
+				seen[a] = true
+				all = append(all, listener{a, f})
 			}
 		}
 	}
 	return all, problems
 }
 
-func listenersFor(f tunnelfile.Forward, gatewayPorts bool, h Host) ([]listener, error) {
-	a := f.Listen
-	if a.Unix != "" {
-		if !filepath.IsAbs(a.Unix) {
-			return nil, fmt.Errorf("%s: the path of a socket must be absolute", a.Unix)
+// firstTaken says which of the addresses cannot be listened on, and why. systemd says no
+// more over D-Bus than that the socket unit failed.
+func firstTaken(ctx context.Context, ls []listener, unlink bool) error {
+	for _, l := range ls {
+		if err := l.Free(ctx, unlink); err != nil {
+			return sockets.Explain(l.forward, l.Address, err)
 		}
-		return []listener{{a.Unix, "unix", a.Unix, f}}, nil
 	}
-	port := strconv.Itoa(a.Port)
-	host := a.Host
-	if host == "" && !a.Bind && !gatewayPorts {
-		host = "localhost"
-	}
-	switch host {
-	case "", "*":
-		return []listener{{port, "tcp", ":" + port, f}}, nil // both families, where this host has both
-	case "localhost":
-		ls := []listener{on(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port, f)}
-		if h.IPv6 {
-			ls = append(ls, on(netip.IPv6Loopback(), port, f))
-		}
-		return ls, nil
-	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return []listener{on(addr, port, f)}, nil
-	}
-	addrs, err := h.Lookup(host)
-	if err != nil {
-		return nil, err
-	}
-	var ls []listener
-	for _, addr := range addrs {
-		ls = append(ls, on(addr.Unmap(), port, f))
-	}
-	return ls, nil
+	return nil
 }
 
-func on(addr netip.Addr, port string, f tunnelfile.Forward) listener {
-	address := net.JoinHostPort(addr.String(), port)
-	network := "tcp4"
-	if addr.Is6() {
-		network = "tcp6"
-	}
-	return listener{address, network, address, f}
+// pathsOf is the unix sockets among the listeners.
+func pathsOf(ls []listener) []listener {
+	return slices.DeleteFunc(slices.Clone(ls), func(l listener) bool { return l.Network != "unix" })
 }
 
 // socketMode is the mode of unix sockets, from ssh_config(5)'s StreamLocalBindMask.

@@ -18,7 +18,7 @@ func (m *Manager) perform(ctx context.Context, name string, a Action, d design) 
 	service, socket := tunnelfile.ServiceName(name), tunnelfile.SocketName(name)
 	switch a.Verb {
 	case Diagnose:
-		return tryListen(ctx, d.listen, d.unlink)
+		return firstTaken(ctx, d.listen, d.unlink)
 	case MakeService, MakeSocket:
 		return m.make(ctx, name, a.Verb, d)
 	case StartService, RestartService:
@@ -44,7 +44,8 @@ func (m *Manager) perform(ctx context.Context, name string, a Action, d design) 
 
 // make makes both units of a tunnel and starts one of them.
 func (m *Manager) make(ctx context.Context, name string, v Verb, d design) error {
-	if err := tryPaths(ctx, d.listen, d.unlink); err != nil {
+	// A socket unit removes whatever lies at the path of a unix socket, be it alive.
+	if err := firstTaken(ctx, pathsOf(d.listen), d.unlink); err != nil {
 		return err
 	}
 	start := func() error { return m.Units.StartTransient(ctx, d.service) }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -199,7 +200,7 @@ func (l *removingLink) RemoveStale(_ context.Context, path string) error {
 	l.mu.Lock()
 	l.asked = append(l.asked, path)
 	l.mu.Unlock()
-	if !stale(path) {
+	if !sockets.Stale(context.Background(), path) {
 		return errors.New("somebody answers on it")
 	}
 	return os.Remove(path)

@@ -14,28 +14,6 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-func TestPlaces(t *testing.T) {
-	for _, row := range []struct {
-		listen  tunnelfile.Address
-		gateway bool
-		want    string
-	}{
-		{tunnelfile.Address{Port: 80}, false, "[{tcp4 127.0.0.1:80} {tcp6 [::1]:80}]"},
-		{tunnelfile.Address{Port: 80}, true, "[{tcp :80}]"},
-		{tunnelfile.Address{Port: 80, Host: "localhost", Bind: true}, true, "[{tcp4 127.0.0.1:80} {tcp6 [::1]:80}]"},
-		{tunnelfile.Address{Port: 80, Bind: true}, false, "[{tcp :80}]"},
-		{tunnelfile.Address{Port: 80, Host: "*", Bind: true}, false, "[{tcp :80}]"},
-		{tunnelfile.Address{Port: 80, Host: "::1", Bind: true}, false, "[{tcp [::1]:80}]"},
-		{tunnelfile.Address{Port: 80, Host: "192.0.2.1", Bind: true}, true, "[{tcp 192.0.2.1:80}]"},
-		{tunnelfile.Address{Port: 80, Host: "nosuchhost.invalid", Bind: true}, false, "[{tcp nosuchhost.invalid:80}]"},
-		{tunnelfile.Address{Unix: "/run/a b"}, false, "[{unix /run/a b}]"},
-	} {
-		if got := fmt.Sprint(placesOf(tunnelfile.Forward{Listen: row.listen}, row.gateway)); got != row.want {
-			t.Errorf("%+v, GatewayPorts %v: %s", row.listen, row.gateway, got)
-		}
-	}
-}
-
 // Without a bind address both loopback addresses answer, and no other.
 func TestLoopbackInBothFamilies(t *testing.T) {
 	port := freeAddr(t).(*net.TCPAddr).Port
@@ -235,31 +213,4 @@ func TestInheritedListeners(t *testing.T) {
 		testbed.CheckEcho(t, connect(t, a), 1000, patience)
 	}
 	isReset(t, surplus.Addr())
-}
-
-func TestPlaceIs(t *testing.T) {
-	for _, row := range []struct {
-		place place
-		addr  string
-		want  bool
-	}{
-		{place{"tcp4", "127.0.0.1:80"}, "127.0.0.1:80", true},
-		{place{"tcp4", "127.0.0.1:80"}, "127.0.0.1:81", false},
-		{place{"tcp4", "127.0.0.1:80"}, "[::1]:80", false},
-		{place{"tcp", ":80"}, "[::]:80", true},
-		{place{"tcp", ":80"}, "0.0.0.0:80", true},
-		{place{"tcp", ":80"}, "127.0.0.1:80", false},
-		{place{"tcp", "10.0.0.1:80"}, "[::ffff:10.0.0.1]:80", true},
-		{place{"tcp", "a.name.that.is.not.known:80"}, "10.0.0.1:80", true},
-		{place{"tcp", "a.name.that.is.not.known:80"}, "10.0.0.1:81", false},
-		{place{"unix", "/run/x"}, "127.0.0.1:80", false},
-	} {
-		a, err := net.ResolveTCPAddr("tcp", row.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := row.place.is(a); got != row.want {
-			t.Errorf("%v is %s: %v", row.place, row.addr, got)
-		}
-	}
 }

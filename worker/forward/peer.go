@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/sockets"
 )
 
 // ownPeer says whether the process at the other end of a connection is of the user
@@ -65,24 +67,13 @@ func tcpOwner(local, remote netip.AddrPort) (uint32, error) {
 }
 
 func procOwner(local, remote netip.AddrPort) (uint32, error) {
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		for fields := range procLines(table) {
-			if len(fields) < 8 {
-				continue
-			}
-			l, ok1 := procAddr(fields[1])
-			r, ok2 := procAddr(fields[2])
-			if ok1 && ok2 && unmapped(l) == local && unmapped(r) == remote {
-				uid, err := strconv.ParseUint(fields[7], 10, 32)
-				return uint32(uid), err
-			}
+	for s := range sockets.TCP() {
+		if s.Local == local && s.Remote == remote {
+			uid, err := strconv.ParseUint(s.UID, 10, 32)
+			return uint32(uid), err
 		}
 	}
 	return 0, unix.ENOENT
-}
-
-func unmapped(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // diagOwner asks for one socket by its addresses. An IPv4 connection may belong to an

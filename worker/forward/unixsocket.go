@@ -6,16 +6,17 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/sockets"
 )
 
 // listenUnix makes a unix socket with the permissions that mask leaves. With unlink a
 // socket that is there but that nobody answers on is removed first.
 func listenUnix(path string, mask os.FileMode, unlink bool) (*port, error) {
 	p, err := bindUnix(path, mask)
-	if errors.Is(err, syscall.EADDRINUSE) && unlink && stale(path) {
+	if errors.Is(err, syscall.EADDRINUSE) && unlink && sockets.Stale(context.Background(), path) {
 		if err := os.Remove(path); err != nil {
 			return nil, err
 		}
@@ -47,17 +48,4 @@ func bindUnix(path string, mask os.FileMode) (*port, error) {
 		return nil, err
 	}
 	return p, nil
-}
-
-// stale says whether path is a socket that nobody listens on.
-func stale(path string) bool {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode().Type() != os.ModeSocket {
-		return false
-	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		conn.Close()
-	}
-	return errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -1,0 +1,104 @@
+package sockets
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/holdfast/holdfast/internal/text"
+)
+
+// Owner is who listens at an address, as far as it is known.
+type Owner struct {
+	Tunnel  string // another tunnel of ours
+	Process string // its name; empty if this user may not look into it
+	PID     int
+	User    string // name or number
+}
+
+// String is the owner for people: "postgres, pid 812", or "a process of user postgres".
+func (o Owner) String() string {
+	switch {
+	case o.Tunnel != "":
+		return "the tunnel " + o.Tunnel
+	case o.PID != 0:
+		return fmt.Sprintf("%s, pid %d", o.Process, o.PID)
+	case o.User != "":
+		return "a process of user " + o.User
+	}
+	return ""
+}
+
+// Owner finds out who listens at the address. It reads all of /proc: it is for error
+// messages.
+func (a Address) Owner() Owner {
+	inode, uid := a.listeningInode()
+	if inode == "" {
+		return Owner{}
+	}
+	o := Owner{User: userName(uid)}
+	o.PID = processWith("socket:[" + inode + "]")
+	if o.PID != 0 {
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", o.PID))
+		o.Process = text.FromPeer(strings.TrimSpace(string(comm)))
+	}
+	return o
+}
+
+// listeningInode is the inode of the socket that listens at the address, and its owner's uid.
+func (a Address) listeningInode() (inode, uid string) {
+	if a.Network == "unix" {
+		if inode = listeningPath(a.Addr); inode == "" {
+			return "", ""
+		}
+		if info, err := os.Lstat(a.Addr); err == nil {
+			uid = strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Uid))
+		}
+		return inode, uid
+	}
+	for s := range TCP() {
+		if s.Listening && a.conflicts(s.Local) {
+			return s.Inode, s.UID
+		}
+	}
+	return "", ""
+}
+
+// processWith is the ID of a process that has a file open, as /proc/PID/fd links to it; 0 if
+// there is none that this user may look into.
+func processWith(link string) int {
+	for _, name := range list("/proc") {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		dir := "/proc/" + name + "/fd/"
+		for _, fd := range list(dir) {
+			if target, err := os.Readlink(dir + fd); err == nil && target == link {
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+// list is the names in a folder, in no order; none if it may not be read.
+func list(dir string) []string {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(-1)
+	return names
+}
+
+func userName(uid string) string {
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return uid
+}
