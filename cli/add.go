@@ -5,6 +5,7 @@ import (
 
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -28,7 +29,7 @@ func (s *session) add(args []string) error {
 		case name == "" && (arg == "--help" || arg == "-h"):
 			return errHelp
 		case name == "" && strings.HasPrefix(arg, "-"):
-			return misuseError{message: fmt.Sprintf("%s: the tunnel's NAME comes first", arg)}
+			return advice.Misuse{Message: fmt.Sprintf("%s: the tunnel's NAME comes first", arg)}
 		case name == "":
 			name = arg
 		default:
@@ -37,9 +38,9 @@ func (s *session) add(args []string) error {
 		args = args[1:]
 	}
 	if name == "" {
-		return misuseError{message: "which NAME shall the tunnel have?"}
+		return advice.Misuse{Message: "which NAME shall the tunnel have?"}
 	}
-	return misuseError{message: "what would follow ssh? For example: -L 9090:localhost:9090 me@host"}
+	return advice.Misuse{Message: "what would follow ssh? For example: -L 9090:localhost:9090 me@host"}
 }
 
 func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments []string) error {
@@ -49,7 +50,7 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 	}
 	content, err := tunnelfile.FromSSHArguments(sshArguments)
 	if err != nil {
-		return misuseError{message: err.Error()}
+		return advice.Misuse{Message: err.Error()}
 	}
 	if start != tunnelfile.StartAuto {
 		if content, err = tunnelfile.Set(content, tunnelfile.SectionTunnel, "Start", []string{string(start)}); err != nil {

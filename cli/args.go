@@ -3,11 +3,9 @@ package cli
 import (
 	"flag"
 	"io"
-	"path"
 	"strings"
 
-	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/cli/advice"
 )
 
 // flags is a verb's own flags; --json and --system are everybody's.
@@ -26,7 +24,7 @@ func parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 			if err == flag.ErrHelp {
 				return nil, errHelp
 			}
-			return nil, misuseError{message: asTyped(err.Error(), args)}
+			return nil, advice.Misuse{Message: asTyped(err.Error(), args)}
 		}
 		if f.NArg() == 0 {
 			return rest, nil
@@ -59,37 +57,9 @@ func asTyped(message string, args []string) string {
 func one(rest []string) (string, error) {
 	switch len(rest) {
 	case 0:
-		return "", misuseError{message: "which tunnel?"}
+		return "", advice.Misuse{Message: "which tunnel?"}
 	case 1:
 		return rest[0], nil
 	}
-	return "", misuseError{message: "one tunnel at a time"}
-}
-
-// matching is the tunnels that the patterns name, names or globs, in the order of the
-// tunnels; no patterns are all. A pattern that names none is an error, which the problems
-// of tunnel files may explain.
-func matching(tunnels []dbusapi.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]dbusapi.Tunnel, error) {
-	if len(patterns) == 0 {
-		return tunnels, nil
-	}
-	used := make([]bool, len(patterns))
-	var found []dbusapi.Tunnel
-	for _, t := range tunnels {
-		hit := false
-		for i, p := range patterns {
-			if ok, err := path.Match(p, t.Name); ok && err == nil {
-				hit, used[i] = true, true
-			}
-		}
-		if hit {
-			found = append(found, t)
-		}
-	}
-	for i, p := range patterns {
-		if !used[i] {
-			return nil, noSuch(p, tunnels, problems)
-		}
-	}
-	return found, nil
+	return "", advice.Misuse{Message: "one tunnel at a time"}
 }

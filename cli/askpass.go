@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/keyring"
 )
@@ -52,7 +53,7 @@ func questionOf(prompt, askpassPrompt string) question {
 // Its exit status tells a no, 1, which is a person's last word, from nobody being there, 4.
 func (s *session) askpass(args []string) error {
 	if len(args) != 1 {
-		return misuseError{message: "askpass is for ssh to call, with one prompt", usage: "SSH_ASKPASS_REQUIRE=force SSH_ASKPASS=…"}
+		return advice.Misuse{Message: "askpass is for ssh to call, with one prompt", Usage: "SSH_ASKPASS_REQUIRE=force SSH_ASKPASS=…"}
 	}
 	prompt, tunnel := args[0], os.Getenv("HOLDFAST_NAME")
 	q := questionOf(prompt, os.Getenv("SSH_ASKPASS_PROMPT"))

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -19,7 +20,7 @@ import (
 // up, a line a change. It writes nothing and needs no daemon.
 func (s *session) showChanges(args []string) error {
 	if len(args) == 0 || len(args) > 2 {
-		return misuseError{message: "which tunnel, and which text?", usage: "holdfast show --changes NAME [FILE|-]"}
+		return advice.Misuse{Message: "which tunnel, and which text?", Usage: "holdfast show --changes NAME [FILE|-]"}
 	}
 	name, file := args[0], "-"
 	if len(args) == 2 {
@@ -55,7 +56,7 @@ func textOf(file string) (string, error) {
 		return string(text), err
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
-		return "", misuseError{message: "which text? A FILE, or one on standard input", usage: "holdfast show --changes NAME [FILE|-]"}
+		return "", advice.Misuse{Message: "which text? A FILE, or one on standard input", Usage: "holdfast show --changes NAME [FILE|-]"}
 	}
 	text, err := io.ReadAll(os.Stdin)
 	return string(text), err

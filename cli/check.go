@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/checkup/machine"
+	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
@@ -112,7 +113,7 @@ func namesToCheck(patterns []string, tunnels []tunnelfile.Tunnel, problems tunne
 	if len(patterns) == 0 {
 		return slices.Sorted(maps.Keys(known)), nil
 	}
-	found, err := matching(rows, nil, patterns)
+	found, err := tunnel.Match(rows, nil, patterns)
 	var names []string
 	for _, t := range found {
 		names = append(names, t.Name)
@@ -206,7 +207,7 @@ func (s *session) checkTunnel(name string, environment []string, now told) []tun
 		}
 		return trouble(err)
 	}
-	for _, p := range problemsOf(name, now.problems) {
+	for _, p := range tunnel.ProblemsOf(name, now.problems) {
 		if !slices.ContainsFunc(findings, func(f tunnelfile.Finding) bool { return f.Message == p.Error() }) {
 			findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: p.Error(), Mend: "holdfast edit " + name})
 		}
@@ -264,7 +265,7 @@ func ownAgent(getenv func(string) string) string {
 // stateFinding is what the tunnel does now. What keeps it from being up is a problem where
 // nobody wants it so.
 func stateFinding(t dbusapi.Tunnel, nextStart string) tunnelfile.Finding {
-	f := tunnelfile.Finding{Subject: tunnelfile.SubjectState, Severity: tunnelfile.FindingOK, Message: "it is " + stateLine(t)}
+	f := tunnelfile.Finding{Subject: tunnelfile.SubjectState, Severity: tunnelfile.FindingOK, Message: "it is " + tunnel.Line(t)}
 	switch t.State {
 	case tunnelfile.Inactive:
 		if t.StartMode != tunnelfile.StartManual {

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
 )
 
@@ -127,21 +128,21 @@ func (s *session) run(args []string) error {
 				s.out.usage(v)
 				return nil
 			}
-			var misuse misuseError
-			if errors.As(err, &misuse) && misuse.usage == "" {
-				misuse.usage = "holdfast " + v.name + " " + v.args
+			var misuse advice.Misuse
+			if errors.As(err, &misuse) && misuse.Usage == "" {
+				misuse.Usage = "holdfast " + v.name + " " + v.args
 				return misuse
 			}
 			return err
 		}
 	}
 	if strings.HasPrefix(word, "-") {
-		return misuseError{message: "no such flag: " + word, usage: "holdfast help"}
+		return advice.Misuse{Message: "no such flag: " + word, Usage: "holdfast help"}
 	}
 	if meant, ok := otherWords[word]; ok {
-		return misuseError{message: fmt.Sprintf("no verb %q", word), usage: "holdfast " + meant}
+		return advice.Misuse{Message: fmt.Sprintf("no verb %q", word), Usage: "holdfast " + meant}
 	}
-	return misuseError{message: fmt.Sprintf("no verb %q", word), usage: "holdfast help"}
+	return advice.Misuse{Message: fmt.Sprintf("no verb %q", word), Usage: "holdfast help"}
 }
 
 // globalFlags takes the flags that stand before the verb.
@@ -194,5 +195,5 @@ func (s *session) help(args []string) error {
 }
 
 func (s *session) demo(args []string) error {
-	return s.Demo(s.ctx, args, s.out.color)
+	return s.Demo(s.ctx, args, s.out.look.Color)
 }

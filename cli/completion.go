@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -28,7 +29,7 @@ func (s *session) completion(args []string) error {
 		return err
 	}
 	if len(rest) != 1 || scripts[rest[0]] == "" {
-		return misuseError{message: "which shell? bash, zsh or fish"}
+		return advice.Misuse{Message: "which shell? bash, zsh or fish"}
 	}
 	s.out.text(scripts[rest[0]])
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -59,7 +60,7 @@ func (s *session) edit(args []string) error {
 	case err == nil:
 		s.out.line("Wrote %s", text.Tilde(t.FilePath))
 	default:
-		return hinted{err, "your text is kept in " + copied}
+		return advice.Error{Err: err, Hint: "your text is kept in " + copied}
 	}
 	if removeErr := os.RemoveAll(dir); err == nil {
 		err = removeErr

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -17,29 +18,12 @@ var (
 	errSaid       = errors.New("failed, and said so")
 )
 
-// misuseError is a command line that makes no sense.
-type misuseError struct {
-	message string
-	usage   string // how to write it; the verb's own when empty
-}
-
-func (e misuseError) Error() string { return e.message }
-
-// hinted is an error and what to do about it.
-type hinted struct {
-	err  error
-	hint string
-}
-
-func (e hinted) Error() string { return e.err.Error() }
-func (e hinted) Unwrap() error { return e.err }
-
 // exit prints an error and returns the exit status for it.
 func (s *session) exit(err error) int {
 	if unwritten := s.out.unwritten(); unwritten != nil && (err == nil || errors.Is(err, errNotRunning)) {
 		err = unwritten
 	}
-	var misuse misuseError
+	var misuse advice.Misuse
 	switch {
 	case err == nil:
 		return exitDone
@@ -51,10 +35,10 @@ func (s *session) exit(err error) int {
 		return exitFailed
 	case errors.As(err, &misuse):
 		hint := ""
-		if misuse.usage != "" {
-			hint = misuse.usage
+		if misuse.Usage != "" {
+			hint = misuse.Usage
 		}
-		s.out.failure(misuse.message, hint)
+		s.out.failure(misuse.Message, hint)
 		return exitMisused
 	}
 	message, hint := s.explain(err)
@@ -73,9 +57,9 @@ func (s *session) exit(err error) int {
 
 // explain is an error as a sentence, and what to do about it.
 func (s *session) explain(err error) (message, hint string) {
-	var with hinted
+	var with advice.Error
 	if errors.As(err, &with) {
-		return with.Error(), with.hint
+		return with.Error(), with.Hint
 	}
 	status, enable := "systemctl --user status holdfastd", "systemctl --user enable --now holdfastd"
 	if s.system {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -34,7 +35,7 @@ func (s *session) explainTunnel(args []string) error {
 		ctx, cancel := s.call()
 		defer cancel()
 		if t, err := client.Tunnel(ctx, name); err == nil {
-			s.out.line("%s is %s", name, stateLine(t))
+			s.out.line("%s is %s", name, tunnel.Line(t))
 			s.out.line("")
 		}
 	}

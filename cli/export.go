@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/sshlink"
@@ -24,7 +25,7 @@ func (s *session) export(args []string) error {
 	}
 	format := portable.Format(*as)
 	if !slices.Contains(portable.Formats, format) {
-		return misuseError{message: fmt.Sprintf("no format %q: %s", *as, strings.Join(formats(), ", "))}
+		return advice.Misuse{Message: fmt.Sprintf("no format %q: %s", *as, strings.Join(formats(), ", "))}
 	}
 	if _, err := s.files(name); err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -20,7 +22,7 @@ func (s *session) set(args []string) error {
 		return err
 	}
 	if len(rest) < 2 {
-		return misuseError{message: "what shall be set? NAME KEY=VALUE…"}
+		return advice.Misuse{Message: "what shall be set? NAME KEY=VALUE…"}
 	}
 	name, changes := rest[0], rest[1:]
 	client, err := s.daemon()
@@ -70,9 +72,9 @@ func (s *session) tunnel(ctx context.Context, client *dbusapi.Client, name strin
 	}
 	global, globalErr := client.Global(ctx)
 	paths, filesErr := s.files(name)
-	if globalErr != nil || filesErr != nil || len(problemsOf(name, global.Problems)) == 0 {
+	if globalErr != nil || filesErr != nil || len(tunnel.ProblemsOf(name, global.Problems)) == 0 {
 		if all, listErr := client.Tunnels(ctx); listErr == nil {
-			err = noSuch(name, all, nil)
+			err = tunnel.NoSuch(name, all, nil)
 		}
 		return t, err
 	}
@@ -90,7 +92,7 @@ func change(text string, changes []string) (string, error) {
 	for _, c := range changes {
 		name, value, ok := strings.Cut(c, "=")
 		if !ok {
-			return "", misuseError{message: fmt.Sprintf("%s: KEY=VALUE is wanted (KEY= removes the key)", c)}
+			return "", advice.Misuse{Message: fmt.Sprintf("%s: KEY=VALUE is wanted (KEY= removes the key)", c)}
 		}
 		k := key{tunnelfile.SectionTunnel, name}
 		if section, inSection, ok := strings.Cut(name, "."); ok {
@@ -119,7 +121,7 @@ func (s *session) remove(args []string) error {
 		return err
 	}
 	if len(names) == 0 {
-		return misuseError{message: "which tunnels?"}
+		return advice.Misuse{Message: "which tunnels?"}
 	}
 	client, err := s.daemon()
 	if err != nil {
@@ -161,7 +163,7 @@ func (s *session) show(args []string) error {
 		return s.showChanges(names)
 	}
 	if len(names) == 0 {
-		return misuseError{message: "which tunnel?"}
+		return advice.Misuse{Message: "which tunnel?"}
 	}
 	for i, name := range names {
 		paths, err := s.files(name)

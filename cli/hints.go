@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -49,35 +48,4 @@ func sshCommand(t dbusapi.Tunnel) string {
 		}
 	}
 	return strings.Join(append(words, tunnelfile.ShellWord(t.Destination)), " ")
-}
-
-// noSuch says that no tunnel has this name or matches this glob: because its file is not
-// well, or which was meant perhaps.
-func noSuch(pattern string, tunnels []dbusapi.Tunnel, problems []tunnelfile.Problem) error {
-	if own := problemsOf(pattern, problems); len(own) > 0 {
-		return hinted{fmt.Errorf("%s cannot be read as written:\n%w", pattern, own), "holdfast edit " + pattern + " mends it"}
-	}
-	err := fmt.Errorf("%w: %s", dbusapi.ErrNoSuchTunnel, pattern)
-	if len(tunnels) == 0 {
-		return hinted{err, "there are none yet; holdfast add NAME SSH-ARGUMENTS… makes one"}
-	}
-	names := make([]string, len(tunnels))
-	for i, t := range tunnels {
-		names[i] = t.Name
-	}
-	if best := text.Nearest(pattern, names); best != "" {
-		return hinted{err, fmt.Sprintf("did you mean %s?", best)}
-	}
-	return err
-}
-
-// problemsOf are those of one tunnel's files.
-func problemsOf(name string, problems []tunnelfile.Problem) tunnelfile.Problems {
-	var own tunnelfile.Problems
-	for _, p := range problems {
-		if of, ok := tunnelfile.NameOfFile(p.Path); ok && of == name {
-			own = append(own, p)
-		}
-	}
-	return own
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
@@ -33,7 +35,7 @@ func (s *session) importTunnels(args []string) error {
 		return err
 	}
 	if *yes && *dryRun {
-		return misuseError{message: "--yes writes, --dry-run does not: one of them"}
+		return advice.Misuse{Message: "--yes writes, --dry-run does not: one of them"}
 	}
 	looked, found, problems, err := s.look(files)
 	if err != nil {
@@ -220,7 +222,7 @@ func (s *session) showImport(tunnels []imported, problems tunnelfile.Problems) {
 			s.out.line("%s is there already (%s)", t.Name, from)
 			continue
 		}
-		s.out.line("%s from %s", s.out.paint(bold, t.Name), from)
+		s.out.line("%s from %s", s.out.paint(layout.Bold, t.Name), from)
 		for line := range strings.Lines(t.Text) {
 			s.out.line("%s", strings.TrimRight("    "+text.Printable(line), " "))
 		}

@@ -17,8 +17,8 @@ import (
 //	explain                                              worker.Explanation, from holdfast-tunnel
 //	import                                               importJSON
 //	export                                               exportJSON
-//	history                                              historyJSON
-//	top                                                  [topJSON…], one list to a line
+//	history                                              history.Report
+//	top                                                  [top.Row…], one list to a line
 //	version                                              versionJSON
 
 type statusJSON struct {
@@ -131,42 +131,6 @@ type importedJSON struct {
 	Message        string   `json:"message"`
 }
 
-type historyJSON struct {
-	Since         time.Time  `json:"since"` // what was asked for, or when the journal begins
-	Until         time.Time  `json:"until"`
-	JournalBegins time.Time  `json:"journal_begins"`
-	Tunnels       []pastJSON `json:"tunnels"`
-}
-
-type pastJSON struct {
-	Name         string       `json:"name"`
-	Availability *float64     `json:"availability"` // 0 to 1; null: it was not wanted up
-	Up           float64      `json:"up"`
-	Degraded     float64      `json:"degraded"` // of up
-	Down         float64      `json:"down"`
-	Longest      float64      `json:"longest"`
-	Outages      []outageJSON `json:"outages"`
-}
-
-type outageJSON struct {
-	Began   time.Time  `json:"began"`
-	Earlier bool       `json:"earlier"` // it began before since
-	Ended   *time.Time `json:"ended"`   // null: it goes on
-	Lasted  float64    `json:"lasted"`  // without the time that the machine slept
-	State   string     `json:"state"`
-	Reason  string     `json:"reason"`
-	Why     string     `json:"why"`
-}
-
-type topJSON struct {
-	Name              string   `json:"name"`
-	State             string   `json:"state"`
-	ReceivedPerSecond *float64 `json:"received_per_second"` // bytes; null while it does not run
-	SentPerSecond     *float64 `json:"sent_per_second"`
-	RoundTrip         float64  `json:"round_trip"`
-	ChannelsOpen      int64    `json:"channels_open"`
-}
-
 type versionJSON struct {
 	Version string `json:"version"`
 	Daemon  string `json:"daemon"` // empty when none answers
@@ -190,37 +154,6 @@ func importAsJSON(looked []string, tunnels []imported, problems tunnelfile.Probl
 		j.Tunnels = append(j.Tunnels, importedJSON{
 			t.Name, t.Text, t.Start, list(t.Places), list(t.Kept), list(t.Notes), list(t.Todo), t.result, t.message,
 		})
-	}
-	return j
-}
-
-func topAsJSON(v topView) []topJSON {
-	list := []topJSON{}
-	for _, t := range v.sorted() {
-		f := v.flow(t.Name)
-		j := topJSON{Name: t.Name, State: string(t.State), RoundTrip: f.last.RoundTripTime.Seconds(), ChannelsOpen: f.last.ChannelsOpen}
-		if sent, received, ok := f.rates(); ok {
-			j.SentPerSecond, j.ReceivedPerSecond = &sent, &received
-		}
-		list = append(list, j)
-	}
-	return list
-}
-
-func historyAsJSON(p period, pasts []past) historyJSON {
-	j := historyJSON{p.since.UTC(), p.now.UTC(), p.begins.UTC(), []pastJSON{}}
-	for _, one := range pasts {
-		t := pastJSON{
-			Name: one.Name, Up: one.Up.Seconds(), Degraded: one.Degraded.Seconds(), Down: one.Down.Seconds(),
-			Longest: one.longest().Seconds(), Outages: []outageJSON{},
-		}
-		if a, ok := one.availability(); ok {
-			t.Availability = &a
-		}
-		for _, o := range one.Outages {
-			t.Outages = append(t.Outages, outageJSON{o.Began.UTC(), o.Earlier, timeAsJSON(o.Ended), o.Lasted.Seconds(), string(o.State), string(o.Why.reason), o.Why.text})
-		}
-		j.Tunnels = append(j.Tunnels, t)
 	}
 	return j
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -33,7 +35,7 @@ func (s *session) list(args []string) error {
 	if err != nil {
 		return err
 	}
-	tunnels, err := named(ctx, client, all, global.Problems, patterns)
+	tunnels, err := tunnel.Named(ctx, client, all, global.Problems, patterns)
 	if err != nil {
 		return err
 	}
@@ -51,23 +53,20 @@ func (s *session) list(args []string) error {
 }
 
 // listing is a table of tunnels, one a line.
-func listing(tunnels []dbusapi.Tunnel, now time.Time) table {
-	header := func(content string) cell { return cell{content, bold} }
-	t := table{{header("NAME"), header("STATE"), header("SINCE"), header("DESTINATION"), header("STATUS")}}
-	for _, tunnel := range tunnels {
+func listing(tunnels []dbusapi.Tunnel, now time.Time) *layout.Table {
+	table := &layout.Table{Columns: []layout.Column{
+		{Name: "NAME", Shorten: true}, {Name: "STATE"}, {Name: "SINCE", GiveWay: 2}, {Name: "DESTINATION", Shorten: true, GiveWay: 1},
+		{Name: "STATUS", Wrap: true, Min: 30, GiveWay: 3, Below: true},
+	}}
+	for _, t := range tunnels {
 		since := ""
-		if !tunnel.StateSince.IsZero() {
-			since = text.Ago(now.Sub(tunnel.StateSince))
+		if !t.StateSince.IsZero() {
+			since = text.Ago(now.Sub(t.StateSince))
 		}
-		t = append(t, []cell{
-			{text: tunnel.Name},
-			{string(tunnel.State), stateColor(tunnel.State)},
-			{text: since},
-			{text: text.Printable(tunnel.Destination)},
-			{text: text.Printable(tunnel.Status)},
-		})
+		table.Add(layout.Plain(t.Name), layout.Painted(string(t.State), tunnel.Color(t.State)), layout.Plain(since),
+			layout.Plain(text.Printable(t.Destination)), layout.Plain(text.Printable(t.Status)))
 	}
-	return t
+	return table
 }
 
 // problems tells of tunnel files that could not be read.
@@ -135,7 +134,7 @@ func (s *session) status(args []string) error {
 func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, watch, first bool) error {
 	ctx, cancel := s.call()
 	defer cancel()
-	tunnels, err := named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
+	tunnels, err := tunnel.Named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
 	if err != nil && (!watch || first && snapshot.Running) {
 		return err
 	}
@@ -177,7 +176,7 @@ func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, 
 			}
 		}
 	}
-	if len(names) > 0 && slices.ContainsFunc(tunnels, func(t dbusapi.Tunnel) bool { return !running(t.State) }) && !watch {
+	if len(names) > 0 && slices.ContainsFunc(tunnels, func(t dbusapi.Tunnel) bool { return !tunnel.Running(t.State) }) && !watch {
 		return errNotRunning
 	}
 	return nil
@@ -192,7 +191,7 @@ func (s *session) showDaemon(snapshot dbusapi.Snapshot) {
 	g := snapshot.Global
 	up := 0
 	for _, t := range snapshot.Tunnels {
-		if running(t.State) {
+		if tunnel.Running(t.State) {
 			up++
 		}
 	}
@@ -201,44 +200,44 @@ func (s *session) showDaemon(snapshot dbusapi.Snapshot) {
 }
 
 // detail is all there is about one tunnel.
-func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) table {
-	var rows table
-	row := func(name, content, color string) {
-		rows = append(rows, []cell{{fmt.Sprintf("%11s", name), dim}, {text.Printable(content), color}})
+func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) *layout.Table {
+	page := layout.Page()
+	row := func(name, content string, color layout.Color) {
+		page.Row(name, layout.Painted(text.Printable(content), color))
 	}
-	row("Tunnel:", t.Name, bold)
+	row("Tunnel", t.Name, layout.Bold)
 	if t.Description != "" && t.Description != t.Destination {
-		row("About:", t.Description, "")
+		row("About", t.Description, "")
 	}
-	state := stateLine(t)
+	state := tunnel.Line(t)
 	if !t.StateSince.IsZero() {
 		state += fmt.Sprintf(", since %s (%s)", t.StateSince.Local().Format("2006-01-02 15:04:05"), text.Ago(now.Sub(t.StateSince)))
 	}
-	row("State:", state, stateColor(t.State))
+	row("State", state, tunnel.Color(t.State))
 	if t.State == tunnelfile.Retrying && !t.NextTry.IsZero() {
-		row("Next try:", t.NextTry.Local().Format("15:04:05"), "")
+		row("Next try", t.NextTry.Local().Format("15:04:05"), "")
 	}
-	row("To:", t.Destination, "")
+	row("To", t.Destination, "")
 	if s.Peer != "" || s.KeyExchange != "" {
 		how := []string{s.Peer, s.Transport, s.KeyExchange, s.Cipher, s.HostKey}
-		row("Server:", strings.Join(slices.DeleteFunc(how, func(part string) bool { return part == "" }), ", "), "")
+		row("Server", strings.Join(slices.DeleteFunc(how, func(part string) bool { return part == "" }), ", "), "")
 	}
 	for i, f := range t.Forwards {
 		name := ""
 		if i == 0 {
-			name = "Forwards:"
+			name = "Forwards"
 		}
 		content := fmt.Sprintf("%s %s → %s: %s", f.Kind, f.Listen, f.Target, f.State)
 		if f.Message != "" {
 			content += ", " + f.Message
 		}
-		row(name, content, stateColor(f.State))
+		row(name, content, tunnel.Color(f.State))
 	}
 	if !t.UpSince.IsZero() {
-		row("Up since:", fmt.Sprintf("%s (%s)", t.UpSince.Local().Format("2006-01-02 15:04:05"), text.Ago(now.Sub(t.UpSince))), "")
+		row("Up since", fmt.Sprintf("%s (%s)", t.UpSince.Local().Format("2006-01-02 15:04:05"), text.Ago(now.Sub(t.UpSince))), "")
 	}
 	if !s.Empty() {
-		row("Traffic:", fmt.Sprintf("%s sent, %s received; channels: %d open, %d in all, %d waiting",
+		row("Traffic", fmt.Sprintf("%s sent, %s received; channels: %d open, %d in all, %d waiting",
 			text.Bytes(s.BytesSent), text.Bytes(s.BytesReceived), s.ChannelsOpen, s.ChannelsTotal, s.Held), "")
 		link := text.Count(s.Reconnects, "reconnect")
 		if s.ConnectionsWanted > 1 {
@@ -247,10 +246,10 @@ func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) table {
 		if rtt := text.Milliseconds(s.RoundTripTime); rtt != "" {
 			link = "round trip " + rtt + ", " + link
 		}
-		row("Link:", link, "")
+		row("Link", link, "")
 	}
-	row("Start:", string(t.StartMode), "")
-	row("Unit:", t.Unit, "")
-	row("File:", text.Tilde(t.FilePath), "")
-	return rows
+	row("Start", string(t.StartMode), "")
+	row("Unit", t.Unit, "")
+	row("File", text.Tilde(t.FilePath), "")
+	return page
 }

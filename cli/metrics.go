@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/openmetrics"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -18,10 +20,10 @@ func (s *session) metrics(args []string) error {
 		return err
 	}
 	if len(rest) > 0 {
-		return misuseError{message: "metrics are of all tunnels; each sample says of which"}
+		return advice.Misuse{Message: "metrics are of all tunnels; each sample says of which"}
 	}
 	if s.json {
-		return misuseError{message: "metrics are OpenMetrics text", usage: "holdfast --json status has the same numbers"}
+		return advice.Misuse{Message: "metrics are OpenMetrics text", Usage: "holdfast --json status has the same numbers"}
 	}
 	client, err := s.daemon()
 	if err != nil {
@@ -37,7 +39,7 @@ func (s *session) metrics(args []string) error {
 	if err != nil {
 		return err
 	}
-	counted, err := statisticsOf(ctx, client, tunnels)
+	counted, err := tunnel.Statistics(ctx, client, tunnels)
 	if err != nil {
 		return err
 	}

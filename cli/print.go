@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -29,14 +30,12 @@ import (
 type printer struct {
 	out      *output
 	err      io.Writer
-	color    bool // on out
-	live     bool // a line on err can be written anew
-	terminal bool // out is one
-	screen   bool // likewise, and it can be written over
-	width    int  // of out; 0: no end
-	height   int  // likewise
+	look     layout.Look // of out
+	live     bool        // a line on err can be written anew
+	terminal bool        // out is one
+	screen   bool        // likewise, and it can be written over
+	width    int         // of out; 0: no end
 	errWidth int
-	stdout   *os.File
 	ours     func(text string) string // see session.ours
 
 	mu       sync.Mutex // a prompt comes when it comes
@@ -69,12 +68,11 @@ func (p *printer) unwritten() error {
 func newPrinter(out, err *os.File, getenv func(string) string) *printer {
 	dumb := getenv("TERM") == "dumb" || getenv("TERM") == ""
 	p := &printer{out: &output{file: out}, err: err}
-	p.stdout = out
 	p.terminal = term.IsTerminal(int(out.Fd()))
 	p.screen = p.terminal && !dumb
-	p.color = getenv("NO_COLOR") == "" && p.screen
+	p.look = layout.Look{Color: getenv("NO_COLOR") == "" && p.screen, Links: p.screen && layout.HasLinks(getenv)}
 	p.live = !dumb && term.IsTerminal(int(err.Fd()))
-	p.resize()
+	p.width = terminalWidth(out)
 	p.errWidth = terminalWidth(err)
 	return p
 }
@@ -91,38 +89,8 @@ func terminalWidth(f *os.File) int {
 	return width
 }
 
-// resize looks again how large the terminal is.
-func (p *printer) resize() {
-	p.width, p.height = terminalWidth(p.stdout), 0
-	if _, height, err := term.GetSize(int(p.stdout.Fd())); err == nil && height > 0 {
-		p.height = height
-	}
-}
-
-// SGR codes of ECMA-48.
-const (
-	bold   = "1"
-	dim    = "2"
-	red    = "31"
-	green  = "32"
-	yellow = "33"
-)
-
-func (p *printer) paint(code, text string) string {
-	if !p.color || code == "" {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
-}
-
-// cut shortens text to width runes; 0 is no end.
-func cut(text string, width int) string {
-	runes := []rune(text)
-	if width <= 0 || len(runes) <= width {
-		return text
-	}
-	return string(runes[:max(width-1, 0)]) + "…"
-}
+// paint is a text in a colour, where there are colours.
+func (p *printer) paint(c layout.Color, text string) string { return p.look.Paint(c, text) }
 
 // line prints a line that was asked for.
 func (p *printer) line(format string, args ...any) {
@@ -174,7 +142,7 @@ func (p *printer) progress(content string) {
 	case p.asking: // it would write over the prompt
 		return
 	}
-	fmt.Fprint(p.err, "\r"+cut(content, p.errWidth-1)+"\x1b[K")
+	fmt.Fprint(p.err, "\r"+layout.Cut(content, p.errWidth-1)+"\x1b[K")
 	p.liveLine = true
 }
 
@@ -260,54 +228,31 @@ func (p *printer) home() {
 	}
 }
 
-// openScreen begins a picture that is drawn again and again. What the terminal showed before
-// comes back with closeScreen.
-func (p *printer) openScreen() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprint(p.out, "\x1b[?1049h\x1b[?25l\x1b[?7l") // another screen, no cursor, no wrapping
-}
-
-func (p *printer) closeScreen() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprint(p.out, "\x1b[?7h\x1b[?25h\x1b[?1049l")
-}
-
-// draw draws the picture over the one before.
-func (p *printer) draw(frame func(width, height int) [][]cell) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var b strings.Builder
-	b.WriteString("\x1b[H")
-	for i, line := range frame(p.width, p.height) {
-		if i > 0 {
-			b.WriteString("\n")
-		}
-		for _, c := range line {
-			b.WriteString(p.paint(c.color, c.text))
-		}
-		b.WriteString("\x1b[K")
-	}
-	b.WriteString("\x1b[J")
-	fmt.Fprint(p.out, b.String()) // at once: nothing flickers
-}
-
-// rows prints a table: columns aligned, the last one cut to the terminal.
-func (p *printer) rows(t table) {
+// rows prints a table, as wide as the terminal.
+func (p *printer) rows(t *layout.Table) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
 	p.writeRows(t)
 }
 
-func (p *printer) writeRows(t table) {
-	for _, line := range t.lines(p.width) {
-		var b strings.Builder
-		for _, cell := range line {
-			b.WriteString(p.paint(cell.color, cell.text))
+func (p *printer) writeRows(t *layout.Table) {
+	for _, line := range t.Lines(p.width) {
+		fmt.Fprintln(p.out, p.look.Render(line))
+	}
+}
+
+// blocks prints what a room has to say, one block below the other.
+func (p *printer) blocks(blocks []layout.Block) {
+	for _, b := range blocks {
+		switch {
+		case b.Table != nil:
+			p.rows(b.Table)
+		case b.Hint != "":
+			p.hint(b.Hint)
+		default:
+			p.line("%s", b.Text)
 		}
-		fmt.Fprintln(p.out, strings.TrimRight(b.String(), " "))
 	}
 }
 
@@ -317,14 +262,14 @@ func (p *printer) checkup(title string, findings []tunnelfile.Finding) {
 	if len(findings) == 0 {
 		return
 	}
-	p.line("%s", p.paint(bold, title))
+	p.line("%s", p.paint(layout.Bold, title))
 	for _, f := range findings {
-		word, color := "ok", green
+		word, color := "ok", layout.Green
 		switch f.Severity {
 		case tunnelfile.Hint:
-			word, color = "hint", yellow
+			word, color = "hint", layout.Yellow
 		case tunnelfile.Trouble:
-			word, color = "problem", red
+			word, color = "problem", layout.Red
 		}
 		p.line("  %s %s: %s", p.paint(color, fmt.Sprintf("%-8s", word)), f.Subject, text.Printable(f.Message))
 		if f.Mend != "" {
@@ -347,9 +292,9 @@ func (p *printer) help(verbs []verb) {
 	defer p.mu.Unlock()
 	fmt.Fprintln(p.out, "holdfast [--json] [--system] VERB")
 	fmt.Fprintln(p.out)
-	var t table
+	t := &layout.Table{Columns: []layout.Column{{}, {Wrap: true, Min: 20, GiveWay: 1, Below: true}}}
 	for _, v := range verbs {
-		t = append(t, []cell{{text: "  " + v.name + " " + v.args}, {text: v.does}})
+		t.Add(layout.Plain("  "+v.name+" "+v.args), layout.Plain(v.does))
 	}
 	p.writeRows(t)
 	fmt.Fprintln(p.out)

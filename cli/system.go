@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/holdfast/holdfast/checkup/machine"
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -57,9 +58,9 @@ func (s *session) runsAs(t tunnelfile.Tunnel) (whose, error) {
 		return whose{}, fmt.Errorf("tunnel %s, User=%s: %w", t.Name, t.User(), err)
 	}
 	if me := os.Geteuid(); me != 0 && strconv.Itoa(me) != u.Uid {
-		return whose{}, hinted{
-			fmt.Errorf("%s runs as %s: what it sees of keys, known_hosts and ssh_config only root can look at", cmp.Or(t.Name, "it"), u.Username),
-			"sudo " + s.ours("holdfast "+s.verb+" "+t.Name),
+		return whose{}, advice.Error{
+			Err:  fmt.Errorf("%s runs as %s: what it sees of keys, known_hosts and ssh_config only root can look at", cmp.Or(t.Name, "it"), u.Username),
+			Hint: "sudo " + s.ours("holdfast "+s.verb+" "+t.Name),
 		}
 	}
 	w := whose{User: u}

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/text"
@@ -30,7 +32,7 @@ func (s *session) trust(args []string) error {
 		return err
 	}
 	if s.json {
-		return misuseError{message: "trust --json: it asks a person; holdfast --json check says what is known of the host key"}
+		return advice.Misuse{Message: "trust --json: it asks a person; holdfast --json check says what is known of the host key"}
 	}
 	if _, err := s.files(name); err != nil {
 		return err
@@ -125,12 +127,12 @@ func (s *session) showKeys(keys sshlink.ServerKeys, r *sshlink.Resolved) {
 		s.out.line("  %s %s", k.Type, k.Fingerprint)
 		switch k.Standing {
 		case sshlink.KeyKnown:
-			s.out.line("  %s", s.out.paint(green, "known, "+text.Tilde(k.Place)))
+			s.out.line("  %s", s.out.paint(layout.Green, "known, "+text.Tilde(k.Place)))
 			continue // nobody need compare it
 		case sshlink.KeyRevoked:
-			s.out.line("  %s", s.out.paint(red, "REVOKED: "+text.Printable(k.Why)))
+			s.out.line("  %s", s.out.paint(layout.Red, "REVOKED: "+text.Printable(k.Why)))
 		case sshlink.KeyChanged:
-			s.out.line("  %s", s.out.paint(red, "CHANGED; known until now:"))
+			s.out.line("  %s", s.out.paint(layout.Red, "CHANGED; known until now:"))
 			for _, l := range k.Others {
 				s.out.line("  %s %s, %s", l.Type, l.Fingerprint, text.Tilde(l.Place()))
 			}
@@ -157,11 +159,11 @@ func (s *session) recordKeys(keys sshlink.ServerKeys) error {
 	}
 	switch {
 	case slices.ContainsFunc(keys.Keys, is(sshlink.KeyRevoked)):
-		return hinted{fmt.Errorf("a host key of %s is revoked", keys.Host), "do not connect until its owner has explained it"}
+		return advice.Error{Err: fmt.Errorf("a host key of %s is revoked", keys.Host), Hint: "do not connect until its owner has explained it"}
 	case slices.ContainsFunc(keys.Keys, is(sshlink.KeyChanged)):
-		return hinted{
-			fmt.Errorf("the host key of %s is not the one that is known: somebody may be listening in, or the server was set up anew", keys.Host),
-			"ask who runs the server; if the key was changed: " + strings.Join(keys.Mend(), "; ") + "; then holdfast trust again",
+		return advice.Error{
+			Err:  fmt.Errorf("the host key of %s is not the one that is known: somebody may be listening in, or the server was set up anew", keys.Host),
+			Hint: "ask who runs the server; if the key was changed: " + strings.Join(keys.Mend(), "; ") + "; then holdfast trust again",
 		}
 	}
 	fresh := keys.New()
@@ -170,7 +172,7 @@ func (s *session) recordKeys(keys sshlink.ServerKeys) error {
 		return nil
 	}
 	if keys.File == "" {
-		return hinted{fmt.Errorf("UserKnownHostsFile=none: there is no file to record host keys in"), "holdfast explain says who set that"}
+		return advice.Error{Err: fmt.Errorf("UserKnownHostsFile=none: there is no file to record host keys in"), Hint: "holdfast explain says who set that"}
 	}
 	if err := s.mustAsk(); err != nil {
 		return err
@@ -224,7 +226,7 @@ func (s *session) askAccept(question string, keys []sshlink.HostKey) ([]sshlink.
 }
 
 // errNoTerminal is what trust says where it cannot ask.
-var errNoTerminal = misuseError{message: "trust asks a question: it needs a terminal; a script can put the key that the server's owner gave you into known_hosts"}
+var errNoTerminal = advice.Misuse{Message: "trust asks a question: it needs a terminal; a script can put the key that the server's owner gave you into known_hosts"}
 
 // mustAsk is an error where there is nobody to ask.
 func (s *session) mustAsk() error {

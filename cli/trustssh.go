@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -54,9 +55,9 @@ func trustArguments(file tunnelfile.Tunnel) []string {
 func verdict(destination, said string) (sentence string, err error) {
 	switch {
 	case strings.Contains(said, "IDENTIFICATION HAS CHANGED"):
-		return "", hinted{
-			fmt.Errorf("the host key of %s is not the one that is known", destination),
-			"ask who runs the server whether its key was changed; if so, remove the old one with the ssh-keygen -R command above, then holdfast trust again",
+		return "", advice.Error{
+			Err:  fmt.Errorf("the host key of %s is not the one that is known", destination),
+			Hint: "ask who runs the server whether its key was changed; if so, remove the old one with the ssh-keygen -R command above, then holdfast trust again",
 		}
 	case strings.Contains(said, "REVOKED HOST KEY"):
 		return "", fmt.Errorf("the host key of %s is marked as revoked", destination)

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -73,7 +75,7 @@ func (s *session) reconnect(args []string) error {
 // stands says whether a tunnel is up, or listens as it should until somebody connects. One
 // that is not on demand listens for a moment while its program is started anew.
 func stands(t dbusapi.Tunnel) bool {
-	return running(t.State) && (t.State != tunnelfile.Listening || t.StartMode == tunnelfile.StartOnDemand)
+	return tunnel.Running(t.State) && (t.State != tunnelfile.Listening || t.StartMode == tunnelfile.StartOnDemand)
 }
 
 // stale is how long a state that needs a person may be the one from before we asked.
@@ -93,9 +95,9 @@ func (s *session) act(args []string, a action) error {
 	case err != nil:
 		return err
 	case len(patterns) == 0 && !*all:
-		return misuseError{message: "which tunnels? NAME… or --all"}
+		return advice.Misuse{Message: "which tunnels? NAME… or --all"}
 	case len(patterns) > 0 && *all:
-		return misuseError{message: "--all or names, not both"}
+		return advice.Misuse{Message: "--all or names, not both"}
 	}
 	watched, err := s.watch(patterns)
 	if err != nil {
@@ -243,10 +245,10 @@ func (w *wait) take(now dbusapi.Snapshot) {
 			w.out.failure(before.Name+" was removed meanwhile", "")
 		case w.done(t, w.start):
 			w.finish(t, w.goal)
-		case stuck(t.State) && !w.stop && (!t.StateSince.Equal(before.StateSince) || time.Since(w.start) >= stale):
+		case tunnel.Stuck(t.State) && !w.stop && (!t.StateSince.Equal(before.StateSince) || time.Since(w.start) >= stale):
 			w.failed = true
 			w.ended = append(w.ended, t)
-			w.out.failure(fmt.Sprintf("%s is %s", t.Name, stateLine(t)), hintFor(t))
+			w.out.failure(fmt.Sprintf("%s is %s", t.Name, tunnel.Line(t)), hintFor(t))
 		case t.State == tunnelfile.Inactive && w.moved[t.Name] && !w.stop:
 			w.failed = true
 			w.ended = append(w.ended, t)
@@ -278,7 +280,7 @@ func (w *wait) takeDegraded(t dbusapi.Tunnel) (settled bool) {
 	delete(w.degraded, t.Name)
 	w.failed = true
 	w.ended = append(w.ended, t)
-	w.out.failure(fmt.Sprintf("%s is %s", t.Name, stateLine(t)), hintFor(t))
+	w.out.failure(fmt.Sprintf("%s is %s", t.Name, tunnel.Line(t)), hintFor(t))
 	return true
 }
 
@@ -302,11 +304,11 @@ func (w *wait) finish(t dbusapi.Tunnel, goal string) {
 		goal = "listens; the SSH connection is made at the first connection"
 	}
 	content := t.Name + " " + goal
-	if t.Status != "" && running(t.State) {
+	if t.Status != "" && tunnel.Running(t.State) {
 		content += ": " + text.Printable(t.Status)
 	}
 	if t.State == tunnelfile.Degraded {
-		content = fmt.Sprintf("%s is %s", t.Name, stateLine(t))
+		content = fmt.Sprintf("%s is %s", t.Name, tunnel.Line(t))
 	}
 	w.out.line("%s", content)
 }
@@ -334,13 +336,13 @@ func (w *wait) show(now dbusapi.Snapshot) {
 }
 
 // happening is what goes on with a tunnel: "web: retrying: in 8s, connection refused".
-func happening(t dbusapi.Tunnel) string { return t.Name + ": " + stateLine(t) }
+func happening(t dbusapi.Tunnel) string { return t.Name + ": " + tunnel.Line(t) }
 
 // leave is what Ctrl-C does: nothing.
 func (w *wait) leave(now dbusapi.Snapshot) error {
 	for _, before := range w.pending {
 		if t, ok := now.Tunnel(before.Name); ok {
-			w.out.note("%s is left as it is, %s", t.Name, stateLine(t))
+			w.out.note("%s is left as it is, %s", t.Name, tunnel.Line(t))
 		}
 	}
 	if !w.stop && len(w.pending) == 1 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -24,7 +25,7 @@ func (s *session) showWaybar(client *dbusapi.Client, snapshot dbusapi.Snapshot, 
 	if snapshot.Running {
 		ctx, cancel := s.call()
 		defer cancel()
-		tunnels, err := named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
+		tunnels, err := tunnel.Named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
 		if err != nil && first {
 			return err
 		}
@@ -46,13 +47,13 @@ func waybarOf(s dbusapi.Snapshot) waybar {
 		if of != "none" {
 			wanted++
 		}
-		if running(t.State) {
+		if tunnel.Running(t.State) {
 			up++
 		}
 		if rank[of] > rank[class] {
 			class = of
 		}
-		lines = append(lines, t.Name+"  "+stateLine(t))
+		lines = append(lines, t.Name+"  "+tunnel.Line(t))
 	}
 	w := waybar{Text: fmt.Sprintf("%d/%d", up, wanted), Alt: class, Class: class, Tooltip: escape(strings.Join(lines, "\n"))}
 	if wanted > 0 {

@@ -3,7 +3,6 @@ package cli
 import (
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -72,22 +71,6 @@ func TestJournalctl(t *testing.T) {
 	} {
 		if got := strings.Join(c.got, " "); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
-		}
-	}
-}
-
-// TestTableFits: whatever the width, no line is longer; without one, nothing is cut.
-func TestTableFits(t *testing.T) {
-	rows := table{{{text: "NAME"}, {text: "STATE"}, {text: "STATUS"}}, {{text: "wéb"}, {text: "up"}, {text: strings.Repeat("ü", 50)}}}
-	for width := range 80 {
-		for _, line := range rows.lines(width) {
-			length := 0
-			for _, c := range line {
-				length += utf8.RuneCountInString(c.text)
-			}
-			if width >= 15 && length > width || width == 0 && length < 17 {
-				t.Errorf("width %d: a line has %d", width, length)
-			}
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package history
 
 import (
 	"bufio"
@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -178,9 +179,9 @@ func eachEntry(in io.Reader, f func(journalEntry) error) error {
 }
 
 // errUnreadable says that the journal tells us nothing.
-var errUnreadable = hinted{
-	errors.New("there is no journal that you may read"),
-	"Storage=persistent in journald.conf(5) gives each user one of their own; members of the group systemd-journal may read all",
+var errUnreadable = advice.Error{
+	Err:  errors.New("there is no journal that you may read"),
+	Hint: "Storage=persistent in journald.conf(5) gives each user one of their own; members of the group systemd-journal may read all",
 }
 
 // begins is when the journal begins.
@@ -259,5 +260,5 @@ func timestamp(ctx context.Context, text string) (time.Time, error) {
 			return time.UnixMicro(int64(seconds * 1e6)), err
 		}
 	}
-	return time.Time{}, misuseError{message: fmt.Sprintf("--since %s: no such time", text), usage: "systemd.time(7) has what can be said: yesterday, -2h, '2026-01-02 03:04'"}
+	return time.Time{}, advice.Misuse{Message: fmt.Sprintf("--since %s: no such time", text), Usage: "systemd.time(7) has what can be said: yesterday, -2h, '2026-01-02 03:04'"}
 }

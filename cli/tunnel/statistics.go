@@ -1,4 +1,4 @@
-package cli
+package tunnel
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 	"github.com/holdfast/holdfast/dbusapi"
 )
 
-// statisticsOf asks all tunnels at once what they counted, since one that hangs takes the daemon
+// Statistics asks all tunnels at once what they counted, since one that hangs takes the daemon
 // a second. Those that do not run, or went away in between, are left out. It fails where the
 // daemon does not answer.
-func statisticsOf(ctx context.Context, client *dbusapi.Client, tunnels []dbusapi.Tunnel) (map[string]dbusapi.Statistics, error) {
+func Statistics(ctx context.Context, client *dbusapi.Client, tunnels []dbusapi.Tunnel) (map[string]dbusapi.Statistics, error) {
 	var (
 		mu      sync.Mutex
 		asked   sync.WaitGroup

@@ -1,14 +1,14 @@
-package cli
+package top
 
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -113,8 +113,8 @@ func (f *flow) sparkline(cells int, now time.Time) string {
 	return line.String()
 }
 
-// topView is what top shows.
-type topView struct {
+// view is what top shows.
+type view struct {
 	running      bool // the daemon
 	network      string
 	tunnels      []dbusapi.Tunnel // the last that was heard of
@@ -127,13 +127,12 @@ type topView struct {
 }
 
 // hear takes in what the daemon says. One that is gone says nothing: its tunnels stay.
-func (v *topView) hear(s dbusapi.Snapshot, patterns []string) {
+func (v *view) hear(s dbusapi.Snapshot, patterns []string) {
 	if v.running = s.Running; !s.Running {
 		return
 	}
 	tunnels := slices.DeleteFunc(slices.Clone(s.Tunnels), func(t dbusapi.Tunnel) bool {
-		named := func(pattern string) bool { ok, err := path.Match(pattern, t.Name); return ok && err == nil }
-		return len(patterns) > 0 && !slices.ContainsFunc(patterns, named)
+		return !tunnel.Matches(t, patterns)
 	})
 	v.network, v.tunnels = s.Global.Network, tunnels
 	for name := range v.flows {
@@ -144,7 +143,7 @@ func (v *topView) hear(s dbusapi.Snapshot, patterns []string) {
 }
 
 // count takes in what was counted.
-func (v *topView) count(counted map[string]dbusapi.Statistics, at time.Time) {
+func (v *view) count(counted map[string]dbusapi.Statistics, at time.Time) {
 	v.at = at
 	for _, t := range v.tunnels {
 		f := v.flows[t.Name]
@@ -158,7 +157,7 @@ func (v *topView) count(counted map[string]dbusapi.Statistics, at time.Time) {
 }
 
 // flow is that of a tunnel; one that was not counted yet has an empty one.
-func (v *topView) flow(name string) *flow {
+func (v *view) flow(name string) *flow {
 	if f := v.flows[name]; f != nil && v.running {
 		return f
 	}
@@ -166,7 +165,7 @@ func (v *topView) flow(name string) *flow {
 }
 
 // sorted are the tunnels in the order in which they are shown.
-func (v *topView) sorted() []dbusapi.Tunnel {
+func (v *view) sorted() []dbusapi.Tunnel {
 	tunnels := slices.Clone(v.tunnels) // by name
 	if v.byThroughput {
 		throughput := func(t dbusapi.Tunnel) float64 {
@@ -179,30 +178,30 @@ func (v *topView) sorted() []dbusapi.Tunnel {
 }
 
 // title is the line above the table.
-func (v *topView) title() []cell {
+func (v *view) title() layout.Line {
 	if !v.running {
-		return []cell{{"holdfastd is not running; tunnels that are up stay up", yellow}}
+		return layout.Line{layout.Painted("holdfastd is not running; tunnels that are up stay up", layout.Yellow)}
 	}
 	if v.trouble != "" {
-		return []cell{{text.Printable(v.trouble), yellow}}
+		return layout.Line{layout.Painted(text.Printable(v.trouble), layout.Yellow)}
 	}
 	up := 0
 	var sent, received float64
 	for _, t := range v.tunnels {
-		if running(t.State) {
+		if tunnel.Running(t.State) {
 			up++
 		}
 		s, r, _ := v.flow(t.Name).rates()
 		sent, received = sent+s, received+r
 	}
 	content := fmt.Sprintf("%d of %s up, network %s, %s received, %s sent", up, text.Count(len(v.tunnels), "tunnel"), v.network, rate(received), rate(sent))
-	line := []cell{{text: content}}
+	line := layout.Line{layout.Plain(content)}
 	if v.keys {
 		sort := "throughput"
 		if v.byThroughput {
 			sort = "name"
 		}
-		line = append(line, cell{fmt.Sprintf("   s: sort by %s, q: quit", sort), dim})
+		line = append(line, layout.Painted(fmt.Sprintf("   s: sort by %s, q: quit", sort), layout.Dim))
 	}
 	return line
 }
@@ -210,34 +209,33 @@ func (v *topView) title() []cell {
 // rate is bytes per second for people: "1.5 KiB/s".
 func rate(perSecond float64) string { return text.Bytes(uint64(perSecond+0.5)) + "/s" }
 
-// topColumn is a column of the table.
-type topColumn struct {
-	name  string
-	width int  // at least, so that columns stay where they are while numbers change
-	right bool // aligned
-	cell  func(t dbusapi.Tunnel, f *flow) cell
-}
-
 // frame is the whole picture (pure): the title and the table, as wide and high as the
 // terminal, 0 for no end. Where it is too narrow the columns go that matter least.
-func (v *topView) frame(width, height int) [][]cell {
-	lines := [][]cell{cutLine(v.title(), width)}
+func (v *view) frame(width, height int) []layout.Line {
+	title := v.title()
+	if width > 0 && title.Width() > width {
+		title = title[:1].Cut(width)
+	}
+	lines := []layout.Line{title}
 	if height == 0 || height > 6 {
-		lines = append(lines, []cell{})
+		lines = append(lines, nil)
 	}
 	tunnels := v.sorted()
 	if len(tunnels) == 0 {
-		return append(lines, []cell{{text: "No tunnels yet."}})
+		return append(lines, layout.Line{layout.Plain("No tunnels yet.")})
 	}
-	var left [][]cell
+	var left []layout.Line
 	if room := height - len(lines) - 1; height > 0 && len(tunnels) > room {
 		if room > 1 {
 			room--
-			left = [][]cell{{{fmt.Sprintf("… and %d more", len(tunnels)-room), dim}}}
+			left = []layout.Line{{layout.Painted(fmt.Sprintf("… and %d more", len(tunnels)-room), layout.Dim)}}
 		}
 		tunnels = tunnels[:max(room, 0)]
 	}
-	lines = append(append(lines, v.table(tunnels, width).lines(width)...), left...)
+	for _, line := range v.table(tunnels, width).Lines(width) {
+		lines = append(lines, line.Cut(width))
+	}
+	lines = append(lines, left...)
 	if height > 0 {
 		lines = lines[:min(height, len(lines))]
 	}
@@ -247,58 +245,60 @@ func (v *topView) frame(width, height int) [][]cell {
 // statusRoom is what is worth having of a status.
 const statusRoom = 16
 
-// table is the table of tunnels, of columns that fit into width.
-func (v *topView) table(tunnels []dbusapi.Tunnel, width int) table {
-	number := func(content string) cell { return cell{text: content} }
-	rates := func(pick func(sent, received float64) float64) func(dbusapi.Tunnel, *flow) cell {
-		return func(_ dbusapi.Tunnel, f *flow) cell {
-			sent, received, ok := f.rates()
-			if !ok {
-				return cell{}
-			}
-			return number(rate(pick(sent, received)))
-		}
+// table is the table of tunnels, of columns that fit into width; 0 is no end.
+func (v *view) table(tunnels []dbusapi.Tunnel, width int) *layout.Table {
+	name := layout.Column{Name: "NAME", Shorten: true}
+	columns := []layout.Column{
+		name, {Name: "STATE", Min: len(tunnelfile.Connecting)},
+		{Name: "RECEIVED", Min: len("999 KiB/s"), Right: true, GiveWay: 1}, {Name: "SENT", Min: len("999 KiB/s"), Right: true, GiveWay: 2},
+		{Name: "RTT", Min: len("999 ms"), Right: true, GiveWay: 3}, {Name: "CHANNELS", Right: true, GiveWay: 4},
 	}
-	columns := []topColumn{
-		{"NAME", 0, false, func(t dbusapi.Tunnel, _ *flow) cell { return cell{text: cut(t.Name, nameWidth(width))} }},
-		{"STATE", len(tunnelfile.Connecting), false, func(t dbusapi.Tunnel, _ *flow) cell {
-			if !v.running {
-				return cell{"?", dim}
-			}
-			return cell{string(t.State), stateColor(t.State)}
-		}},
-		{"RECEIVED", len("999 KiB/s"), true, rates(func(_, received float64) float64 { return received })},
-		{"SENT", len("999 KiB/s"), true, rates(func(sent, _ float64) float64 { return sent })},
-		{"RTT", len("999 ms"), true, func(_ dbusapi.Tunnel, f *flow) cell { return number(text.Milliseconds(f.last.RoundTripTime)) }},
-		{"CHANNELS", 0, true, func(_ dbusapi.Tunnel, f *flow) cell {
-			if !f.counted {
-				return cell{}
-			}
-			return number(fmt.Sprint(f.last.ChannelsOpen))
-		}},
+	t := &layout.Table{Columns: columns}
+	for _, tunnel := range tunnels {
+		t.Add(v.row(tunnel, width)...)
 	}
-	for len(columns) > 2 && width > 0 && columnsWidth(v.fill(columns, tunnels)) > width {
-		columns = columns[:len(columns)-1]
-	}
-	t := v.fill(columns, tunnels)
-	room := width - columnsWidth(t)
+	room := width - t.Width()
 	if width == 0 {
 		room = noEnd
 	}
-	add := func(name string, cell func(dbusapi.Tunnel) cell) {
-		t[0] = append(t[0], header(name)...)
+	add := func(c layout.Column, cell func(dbusapi.Tunnel) layout.Cell) {
+		t.Columns = append(t.Columns, c)
 		for i, tunnel := range tunnels {
-			t[i+1] = append(t[i+1], cell(tunnel))
+			t.Rows[i] = append(t.Rows[i], cell(tunnel))
 		}
 	}
-	if cells := sparkCells(room - gap); v.sparks && cells > 0 {
-		add(fmt.Sprintf("%-*s", cells, "LAST MINUTE")[:cells], func(t dbusapi.Tunnel) cell { return cell{v.flow(t.Name).sparkline(cells, v.at), green} })
-		room -= gap + cells
+	if cells := sparkCells(room - layout.Gap); v.sparks && cells > 0 {
+		add(layout.Column{Name: "LAST MINUTE"[:min(cells, len("LAST MINUTE"))], Min: cells}, func(t dbusapi.Tunnel) layout.Cell {
+			return layout.Painted(v.flow(t.Name).sparkline(cells, v.at), layout.Green)
+		})
+		room -= layout.Gap + cells
 	}
-	if room >= gap+statusRoom && v.running {
-		add("STATUS", func(t dbusapi.Tunnel) cell { return cell{text: text.Printable(t.Status)} })
+	if room >= layout.Gap+statusRoom && v.running {
+		add(layout.Column{Name: "STATUS"}, func(t dbusapi.Tunnel) layout.Cell {
+			return layout.Plain(layout.Cut(text.Printable(t.Status), room-layout.Gap))
+		})
 	}
 	return t
+}
+
+// row is what is known of one tunnel.
+func (v *view) row(t dbusapi.Tunnel, width int) []layout.Cell {
+	f := v.flow(t.Name)
+	state := layout.Painted(string(t.State), tunnel.Color(t.State))
+	if !v.running {
+		state = layout.Painted("?", layout.Dim)
+	}
+	var received, sent, channels string
+	if s, r, ok := f.rates(); ok {
+		received, sent = rate(r), rate(s)
+	}
+	if f.counted {
+		channels = fmt.Sprint(f.last.ChannelsOpen)
+	}
+	return []layout.Cell{
+		layout.Plain(layout.Middle(t.Name, nameWidth(width))), state, layout.Plain(received), layout.Plain(sent),
+		layout.Plain(text.Milliseconds(f.last.RoundTripTime)), layout.Plain(channels),
+	}
 }
 
 // nameWidth is how much of a name there is on so wide a terminal; 0 is all of it.
@@ -319,74 +319,31 @@ func sparkCells(room int) int {
 	switch {
 	case room < least:
 		return 0
-	case room < least+gap+statusRoom:
+	case room < least+layout.Gap+statusRoom:
 		return min(room, most)
 	}
-	return min(room-gap-statusRoom, most)
+	return min(room-layout.Gap-statusRoom, most)
 }
 
-// fill is the table of these columns.
-func (v *topView) fill(columns []topColumn, tunnels []dbusapi.Tunnel) table {
-	t := table{nil}
-	for _, c := range columns {
-		t[0] = append(t[0], cell{c.name, bold})
-	}
-	for _, tunnel := range tunnels {
-		var row []cell
-		for _, c := range columns {
-			row = append(row, c.cell(tunnel, v.flow(tunnel.Name)))
-		}
-		t = append(t, row)
-	}
-	for i, c := range columns {
-		width := c.width
-		if c.right {
-			width = max(width, widest(t, i))
-		}
-		for _, row := range t {
-			pad := strings.Repeat(" ", max(width-utf8.RuneCountInString(row[i].text), 0))
-			if c.right {
-				row[i].text = pad + row[i].text
-			} else {
-				row[i].text += pad
-			}
-		}
-	}
-	return t
+// Row is a tunnel for scripts. Members are added, never renamed or removed.
+type Row struct {
+	Name              string   `json:"name"`
+	State             string   `json:"state"`
+	ReceivedPerSecond *float64 `json:"received_per_second"` // bytes; null while it does not run
+	SentPerSecond     *float64 `json:"sent_per_second"`
+	RoundTrip         float64  `json:"round_trip"`
+	ChannelsOpen      int64    `json:"channels_open"`
 }
 
-// widest is the width of a table's column.
-func widest(t table, column int) (width int) {
-	for _, row := range t {
-		width = max(width, utf8.RuneCountInString(row[column].text))
-	}
-	return width
-}
-
-// columnsWidth is how wide a table is whose last column is whole.
-func columnsWidth(t table) (width int) {
-	for i := range t[0] {
-		width += widest(t, i) + gap
-	}
-	return width - gap
-}
-
-// cutLine is a line of at most width runes; 0 is no end.
-func cutLine(line []cell, width int) []cell {
-	if width == 0 {
-		return line
-	}
-	var fits []cell
-	for _, c := range line {
-		n := utf8.RuneCountInString(c.text)
-		if n > width {
-			if len(fits) == 0 {
-				fits = append(fits, cell{cut(c.text, width), c.color})
-			}
-			break
+func (v *view) json() []Row {
+	list := []Row{}
+	for _, t := range v.sorted() {
+		f := v.flow(t.Name)
+		j := Row{Name: t.Name, State: string(t.State), RoundTrip: f.last.RoundTripTime.Seconds(), ChannelsOpen: f.last.ChannelsOpen}
+		if sent, received, ok := f.rates(); ok {
+			j.SentPerSecond, j.ReceivedPerSecond = &sent, &received
 		}
-		fits = append(fits, c)
-		width -= n
+		list = append(list, j)
 	}
-	return fits
+	return list
 }

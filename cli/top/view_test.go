@@ -1,11 +1,11 @@
-package cli
+package top
 
 import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
+	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -14,6 +14,8 @@ import (
 func counted(sent, received uint64) dbusapi.Statistics {
 	return dbusapi.Statistics{BytesSent: sent, BytesReceived: received, ChannelsOpen: 2, RoundTripTime: 12 * time.Millisecond, Transport: "native"}
 }
+
+var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func TestFlow(t *testing.T) {
 	var f flow
@@ -75,7 +77,7 @@ func TestSparkline(t *testing.T) {
 }
 
 func TestFrame(t *testing.T) {
-	view := topView{
+	view := view{
 		running: true, network: "online", sparks: true, keys: true, flows: make(map[string]*flow),
 		tunnels: []dbusapi.Tunnel{
 			{Name: "db", State: tunnelfile.Blocked, Status: "needs a passphrase for ~/.ssh/id_ed25519 and more words than fit"},
@@ -93,9 +95,9 @@ func TestFrame(t *testing.T) {
 		for _, line := range view.frame(width, height) {
 			content := ""
 			for _, c := range line {
-				content += c.text
+				content += c.Text
 			}
-			if n := utf8.RuneCountInString(strings.TrimRight(content, " ")); width > 0 && n > width {
+			if n := layout.Width(strings.TrimRight(content, " ")); width > 0 && n > width {
 				t.Errorf("%d columns: a line of %d: %q", width, n, content)
 			}
 			lines = append(lines, strings.TrimRight(content, " "))
@@ -112,7 +114,7 @@ func TestFrame(t *testing.T) {
 		56:  "NAME                STATE        RECEIVED       SENT",
 		41:  "NAME           STATE        RECEIVED",
 		25:  "NAME       STATE",
-		12:  "NAME       …",
+		12:  "NAME   STATE",
 		1:   "…",
 	} {
 		if got := show(width, 0)[2]; got != header {

@@ -1,0 +1,273 @@
+// Package history is what became of tunnels, as the journal tells it: outages and
+// availability. It asks nobody but journalctl(1), and prints nothing.
+package history
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// period is what history looks at.
+type period struct {
+	since, now time.Time
+	begins     time.Time // of the journal
+	cut        bool      // the journal begins only after what was asked for
+	volatile   bool      // it is gone with the next boot
+}
+
+// Query is what is asked of the past.
+type Query struct {
+	Since    string // as systemd.time(7) has it
+	System   bool
+	Tunnels  []dbusapi.Tunnel // those the daemon knows; none where it does not answer
+	Patterns []string         // of names; none are all
+}
+
+// Report is the answer.
+type Report struct {
+	period period
+	pasts  []past
+	each   bool // one tunnel after the other
+}
+
+// Read reads the journal.
+func Read(ctx context.Context, q Query) (Report, error) {
+	since, err := timestamp(ctx, q.Since)
+	if err != nil {
+		return Report{}, err
+	}
+	now, err := thisMoment()
+	if err != nil {
+		return Report{}, err
+	}
+	if !since.Before(now.wall) {
+		return Report{}, advice.Misuse{Message: fmt.Sprintf("--since %s: that is not over yet", q.Since)}
+	}
+	j := journal{ctx, q.System}
+	p := period{since: since, now: now.wall, volatile: !persistent()}
+	if p.begins, err = j.begins(); err != nil {
+		return Report{}, err
+	}
+	if p.begins.After(since) {
+		p.since, p.cut = p.begins, true
+	}
+	var names []string
+	for _, t := range q.Tunnels {
+		names = append(names, t.Name)
+	}
+	for _, pattern := range q.Patterns { // one that is gone may have a past
+		if tunnelfile.ValidName(pattern) && !slices.Contains(names, pattern) {
+			names = append(names, pattern)
+		}
+	}
+	events, err := j.events(p.since, names, now)
+	if err != nil {
+		return Report{}, err
+	}
+	names, err = pastNames(q.Tunnels, events, q.Patterns)
+	if err != nil {
+		return Report{}, err
+	}
+	r := Report{period: p, each: len(q.Patterns) > 0}
+	for _, name := range names {
+		of, onDemand := events, false
+		if i := slices.IndexFunc(q.Tunnels, func(t dbusapi.Tunnel) bool { return t.Name == name }); i >= 0 {
+			of, onDemand = orSince(events, q.Tunnels[i], now), q.Tunnels[i].StartMode == tunnelfile.StartOnDemand
+		}
+		r.pasts = append(r.pasts, pastOf(name, onDemand, of, p.since, now))
+	}
+	return r, nil
+}
+
+// pastNames are the tunnels to show: those there are, or where nobody knows, those of the journal;
+// with patterns those of either.
+func pastNames(tunnels []dbusapi.Tunnel, events []event, patterns []string) ([]string, error) {
+	heard := slices.Clone(tunnels)
+	for _, e := range events {
+		if e.tunnel != "" && !slices.ContainsFunc(heard, func(t dbusapi.Tunnel) bool { return t.Name == e.tunnel }) {
+			heard = append(heard, dbusapi.Tunnel{Name: e.tunnel})
+		}
+	}
+	shown, err := tunnel.Match(heard, nil, patterns)
+	if len(patterns) == 0 && len(tunnels) > 0 {
+		shown = tunnels
+	}
+	var names []string
+	for _, t := range shown {
+		names = append(names, t.Name)
+	}
+	slices.Sort(names)
+	return names, err
+}
+
+// orSince is events, or where the journal has nothing of a tunnel any more, what the daemon says of
+// it and since when.
+func orSince(events []event, t dbusapi.Tunnel, now moment) []event {
+	if slices.ContainsFunc(events, func(e event) bool { return e.tunnel == t.Name }) || t.StateSince.IsZero() {
+		return events
+	}
+	return inOrder([]event{{at: now.at(t.StateSince), tunnel: t.Name, what: workerSays, state: t.State, why: cause{t.Reason, withoutDelay(t.Status)}}}, events)
+}
+
+// persistent says whether the journal outlives a boot: journald.conf(5), Storage=.
+func persistent() bool {
+	dirs, err := os.ReadDir("/var/log/journal")
+	return err == nil && len(dirs) > 0
+}
+
+// Blocks is the report for people.
+func (r Report) Blocks() (blocks []layout.Block) {
+	say := func(b layout.Block) { blocks = append(blocks, b) }
+	p := r.period
+	from := "from " + clock(p.since)
+	if p.cut {
+		from += ", where the journal begins,"
+	}
+	say(layout.Block{Text: fmt.Sprintf("%s%s to now: %s", strings.ToUpper(from[:1]), from[1:], text.Span(p.now.Sub(p.since)))})
+	if p.cut && p.volatile {
+		say(layout.Block{Hint: "the journal is kept in memory; Storage=persistent in journald.conf(5) keeps it across boots"})
+	}
+	tables := func(list ...*layout.Table) {
+		for _, t := range list {
+			if len(t.Rows) > 0 {
+				say(layout.Block{})
+				say(layout.Block{Table: t})
+			}
+		}
+	}
+	switch {
+	case len(r.pasts) == 0:
+		say(layout.Block{Text: "No tunnels yet."})
+	case !r.each:
+		tables(pastTable(r.pasts), outageTable(r.pasts, true))
+	default:
+		for _, one := range r.pasts {
+			tables(pastDetail(one, p), outageTable([]past{one}, false))
+		}
+	}
+	return blocks
+}
+
+// pastTable is a line for each tunnel.
+func pastTable(pasts []past) *layout.Table {
+	t := &layout.Table{Columns: []layout.Column{
+		{Name: "NAME", Shorten: true}, {Name: "AVAILABLE"}, {Name: "UP", GiveWay: 1}, {Name: "DOWN", GiveWay: 3}, {Name: "OUTAGES"}, {Name: "LONGEST", GiveWay: 2},
+	}}
+	for _, p := range pasts {
+		longest := ""
+		if len(p.Outages) > 0 {
+			longest = text.Span(p.longest())
+		}
+		t.Add(layout.Plain(p.Name), percentCell(p), layout.Plain(text.Span(p.Up)), layout.Plain(text.Span(p.Down)), layout.Plain(fmt.Sprint(len(p.Outages))), layout.Plain(longest))
+	}
+	return t
+}
+
+// percentCell is a tunnel's availability.
+func percentCell(p past) layout.Cell {
+	a, ok := p.availability()
+	switch {
+	case !ok:
+		return layout.Painted("–", layout.Dim)
+	case a == 1:
+		return layout.Painted("100 %", layout.Green)
+	}
+	return layout.Painted(percent(a), layout.Yellow)
+}
+
+// percent is a part for people. What is not whole is not rounded up to it.
+func percent(part float64) string {
+	digits := 2
+	for digits < 5 && part < 1 && part > 1-math.Pow(10, -float64(digits+2)) {
+		digits++
+	}
+	scale := math.Pow(10, float64(digits))
+	return fmt.Sprintf("%.*f %%", digits, math.Floor(part*100*scale+1e-6)/scale)
+}
+
+// pastDetail is all there is to say of one tunnel but its outages.
+func pastDetail(p past, of period) *layout.Table {
+	page := layout.Page()
+	row := func(name, content string, color layout.Color) { page.Row(name, layout.Painted(content, color)) }
+	row("Tunnel", p.Name, layout.Bold)
+	if p.Known == 0 {
+		row("", "the journal says nothing of it in this time", "")
+		return page
+	}
+	available := percentCell(p)
+	if p.wanted() > 0 {
+		available.Text += " of the " + text.Span(p.wanted()) + " in which it was wanted up"
+	} else {
+		available.Text = "– (it was not wanted up)"
+	}
+	row("Available", available.Text, available.Color)
+	up := text.Span(p.Up)
+	if p.Degraded > 0 {
+		up += ", degraded for " + text.Span(p.Degraded) + " of it"
+	}
+	row("Up", up, "")
+	down := text.Span(p.Down)
+	if n := len(p.Outages); n > 0 {
+		down += fmt.Sprintf(" in %s; the longest %s", text.Count(n, "outage"), text.Span(p.longest()))
+		if n > 1 {
+			down += ", on average " + text.Span(p.Down/time.Duration(n))
+		}
+	}
+	row("Down", down, "")
+	if rest := of.now.Sub(of.since) - p.wanted(); rest >= time.Second {
+		row("Else", text.Span(rest)+" stopped, idle, not there yet, or the machine off or asleep", "")
+	}
+	return page
+}
+
+// outageTable is a line for each outage, in the order in which they began.
+func outageTable(pasts []past, named bool) *layout.Table {
+	t := &layout.Table{Columns: []layout.Column{{Name: "BEGAN"}, {Name: "ENDED", GiveWay: 1}, {Name: "LASTED"}}}
+	if named {
+		t.Columns = append(t.Columns, layout.Column{Name: "NAME", Shorten: true})
+	}
+	t.Columns = append(t.Columns, layout.Column{Name: "WHY", Wrap: true, Min: 24, GiveWay: 2, Below: true})
+	type ofTunnel struct {
+		outage
+		name string
+	}
+	var all []ofTunnel
+	for _, p := range pasts {
+		for _, o := range p.Outages {
+			all = append(all, ofTunnel{o, p.Name})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b ofTunnel) int { return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.name, b.name)) })
+	for _, o := range all {
+		began := layout.Plain(clock(o.Began))
+		if o.Earlier {
+			began.Text = "earlier"
+		}
+		ended := layout.Plain(clock(o.Ended))
+		if o.Ended.IsZero() {
+			ended = layout.Painted("goes on", layout.Red)
+		}
+		row := []layout.Cell{began, ended, layout.Plain(text.Span(o.Lasted))}
+		if named {
+			row = append(row, layout.Plain(o.name))
+		}
+		t.Add(append(row, layout.Plain(text.Printable(tunnelfile.Status{State: o.State, Reason: o.Why.reason, Text: o.Why.text}.String())))...)
+	}
+	return t
+}
+
+// clock is a time as journalctl(1) prints it.
+func clock(t time.Time) string { return t.Local().Format("Jan 02 15:04:05") }

@@ -1,0 +1,59 @@
+package history
+
+import "time"
+
+// reportJSON is the report for scripts. Members are added, never renamed or removed.
+type reportJSON struct {
+	Since         time.Time  `json:"since"` // what was asked for, or when the journal begins
+	Until         time.Time  `json:"until"`
+	JournalBegins time.Time  `json:"journal_begins"`
+	Tunnels       []pastJSON `json:"tunnels"`
+}
+
+type pastJSON struct {
+	Name         string       `json:"name"`
+	Availability *float64     `json:"availability"` // 0 to 1; null: it was not wanted up
+	Up           float64      `json:"up"`
+	Degraded     float64      `json:"degraded"` // of up
+	Down         float64      `json:"down"`
+	Longest      float64      `json:"longest"`
+	Outages      []outageJSON `json:"outages"`
+}
+
+type outageJSON struct {
+	Began   time.Time  `json:"began"`
+	Earlier bool       `json:"earlier"` // it began before since
+	Ended   *time.Time `json:"ended"`   // null: it goes on
+	Lasted  float64    `json:"lasted"`  // without the time that the machine slept
+	State   string     `json:"state"`
+	Reason  string     `json:"reason"`
+	Why     string     `json:"why"`
+}
+
+// JSON is the report for scripts.
+func (r Report) JSON() any {
+	p := r.period
+	j := reportJSON{p.since.UTC(), p.now.UTC(), p.begins.UTC(), []pastJSON{}}
+	for _, one := range r.pasts {
+		t := pastJSON{
+			Name: one.Name, Up: one.Up.Seconds(), Degraded: one.Degraded.Seconds(), Down: one.Down.Seconds(),
+			Longest: one.longest().Seconds(), Outages: []outageJSON{},
+		}
+		if a, ok := one.availability(); ok {
+			t.Availability = &a
+		}
+		for _, o := range one.Outages {
+			t.Outages = append(t.Outages, outageJSON{o.Began.UTC(), o.Earlier, timeAsJSON(o.Ended), o.Lasted.Seconds(), string(o.State), string(o.Why.reason), o.Why.text})
+		}
+		j.Tunnels = append(j.Tunnels, t)
+	}
+	return j
+}
+
+func timeAsJSON(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

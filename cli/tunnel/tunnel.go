@@ -1,0 +1,93 @@
+// Package tunnel is what all verbs share of tunnels: which of them a person names, and how
+// one is said in a word.
+package tunnel
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Matches says whether one of the patterns, names or globs, is of this tunnel; no patterns
+// are of all.
+func Matches(t dbusapi.Tunnel, patterns []string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return matches(t, p) })
+}
+
+func matches(t dbusapi.Tunnel, pattern string) bool {
+	ok, err := path.Match(pattern, t.Name)
+	return ok && err == nil
+}
+
+// Match is the tunnels that the patterns name, in the order of the tunnels; no patterns are
+// all. A pattern that names none is an error, which the problems of tunnel files may explain.
+func Match(all []dbusapi.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]dbusapi.Tunnel, error) {
+	for _, p := range patterns {
+		if !slices.ContainsFunc(all, func(t dbusapi.Tunnel) bool { return matches(t, p) }) {
+			return nil, NoSuch(p, all, problems)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(t dbusapi.Tunnel) bool { return !Matches(t, patterns) }), nil
+}
+
+// Named is Match, for whom a file counts that was written or mended just now, of which the
+// daemon may not have heard: it reads the directories when it is asked for a tunnel that it does
+// not know.
+func Named(ctx context.Context, client *dbusapi.Client, all []dbusapi.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]dbusapi.Tunnel, error) {
+	found, err := Match(all, problems, patterns)
+	unknown := func(pattern string) bool {
+		return tunnelfile.ValidName(pattern) && !slices.ContainsFunc(all, func(t dbusapi.Tunnel) bool { return t.Name == pattern })
+	}
+	i := slices.IndexFunc(patterns, unknown)
+	if err == nil || i < 0 {
+		return found, err
+	}
+	if _, err := client.Tunnel(ctx, patterns[i]); err != nil && !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+		return nil, err
+	}
+	now, listErr := client.Tunnels(ctx)
+	global, globalErr := client.Global(ctx)
+	if listErr != nil || globalErr != nil {
+		return nil, cmp.Or(listErr, globalErr)
+	}
+	return Match(now, global.Problems, patterns)
+}
+
+// NoSuch says that no tunnel has this name or matches this glob: because its file is not
+// well, or which was meant perhaps.
+func NoSuch(pattern string, tunnels []dbusapi.Tunnel, problems []tunnelfile.Problem) error {
+	if own := ProblemsOf(pattern, problems); len(own) > 0 {
+		return advice.Error{Err: fmt.Errorf("%s cannot be read as written:\n%w", pattern, own), Hint: "holdfast edit " + pattern + " mends it"}
+	}
+	err := fmt.Errorf("%w: %s", dbusapi.ErrNoSuchTunnel, pattern)
+	if len(tunnels) == 0 {
+		return advice.Error{Err: err, Hint: "there are none yet; holdfast add NAME SSH-ARGUMENTS… makes one"}
+	}
+	names := make([]string, len(tunnels))
+	for i, t := range tunnels {
+		names[i] = t.Name
+	}
+	if best := text.Nearest(pattern, names); best != "" {
+		return advice.Error{Err: err, Hint: fmt.Sprintf("did you mean %s?", best)}
+	}
+	return err
+}
+
+// ProblemsOf are those of one tunnel's files.
+func ProblemsOf(name string, problems []tunnelfile.Problem) tunnelfile.Problems {
+	var own tunnelfile.Problems
+	for _, p := range problems {
+		if of, ok := tunnelfile.NameOfFile(p.Path); ok && of == name {
+			own = append(own, p)
+		}
+	}
+	return own
+}
