@@ -28,7 +28,7 @@ var promised = map[string]map[string]string{
 	},
 	TunnelInterface: {
 		"Start": "→", "Stop": "→", "Restart": "→", "Reconnect": "→", "Statistics": "→ a{sv}",
-		"Name": "s const", "Description": "s", "Destination": "s", "FilePath": "s", "Text": "s", "Unit": "s", "StartMode": "s",
+		"Name": "s const", "Description": "s", "Destination": "s", "FilePath": "s", "Text": "s", "Unit": "s", "StartMode": "s", "Tags": "as",
 		"State": "s", "Reason": "s", "Status": "s", "StateSince": "t", "UpSince": "t", "NextTry": "t",
 		"LocalForward": "as", "RemoteForward": "as", "DynamicForward": "as", "Forwards": "a(sssss)",
 	},
@@ -226,7 +226,7 @@ func TestThereAndBack(t *testing.T) {
 	for i, f := range full.Forwards { // what the bus does not carry
 		full.Forwards[i] = tunnelfile.ForwardReport{Kind: f.Kind, Listen: f.Listen, Target: f.Target, State: f.State, Message: f.Message}
 	}
-	empty := manager.Tunnel{LocalForward: []string{}, RemoteForward: []string{}, DynamicForward: []string{}}
+	empty := manager.Tunnel{Tags: []string{}, LocalForward: []string{}, RemoteForward: []string{}, DynamicForward: []string{}}
 	for _, want := range []manager.Tunnel{full, empty} {
 		got, err := tunnelOf(manager.Tunnel{}, properties(want))
 		if err != nil || !reflect.DeepEqual(got, want) {

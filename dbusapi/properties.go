@@ -22,6 +22,7 @@ func properties(t listing.Tunnel) map[string]dbus.Variant {
 		"Text":           t.Text,
 		"Unit":           t.Unit,
 		"StartMode":      string(t.StartMode),
+		"Tags":           list(t.Tags),
 		"State":          string(t.State),
 		"Reason":         string(t.Reason),
 		"Status":         t.Status,
@@ -46,6 +47,7 @@ func tunnelOf(t listing.Tunnel, from map[string]dbus.Variant) (listing.Tunnel, e
 	store(&r, "Text", &t.Text)
 	store(&r, "Unit", &t.Unit)
 	store(&r, "StartMode", (*string)(&t.StartMode))
+	store(&r, "Tags", &t.Tags)
 	store(&r, "State", (*string)(&t.State))
 	store(&r, "Reason", (*string)(&t.Reason))
 	store(&r, "Status", &t.Status)

@@ -17,7 +17,7 @@ func (r *row) view(o obstacle, now time.Time) Tunnel {
 	t := Tunnel{Name: r.name, Unit: tunnelfile.ServiceName(r.name)}
 	if f := r.file; f != nil {
 		t.Description, t.Destination = f.Description, f.Destination
-		t.FilePath, t.Text, t.StartMode = f.Path, f.Text, f.Start
+		t.FilePath, t.Text, t.StartMode, t.Tags = f.Path, f.Text, f.Start, f.Tags
 		for _, forward := range f.Forwards {
 			switch forward.Kind {
 			case tunnelfile.LocalForward:

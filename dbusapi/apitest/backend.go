@@ -98,7 +98,7 @@ func row(name, text string) (manager.Tunnel, error) {
 	t := manager.Tunnel{
 		Name: name, Description: cmp.Or(file.Description, file.Destination), Destination: file.Destination,
 		FilePath: "/home/me/.config/holdfast/" + name + tunnelfile.Suffix, Text: text,
-		Unit: tunnelfile.ServiceName(name), StartMode: file.Start,
+		Unit: tunnelfile.ServiceName(name), StartMode: file.Start, Tags: file.Tags,
 		State: tunnelfile.Inactive, StateSince: Since.Add(-time.Hour),
 	}
 	for _, f := range file.Forwards {

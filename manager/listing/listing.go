@@ -19,6 +19,7 @@ type Tunnel struct {
 	Text        string // of the tunnel file
 	Unit        string // name of its service unit
 	StartMode   tunnelfile.StartMode
+	Tags        []string
 	State       tunnelfile.State
 	Reason      fault.Reason // why it is not well; None when it is
 	Status      string       // one line for people
