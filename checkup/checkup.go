@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/forward"
 )
@@ -60,9 +61,9 @@ func (x *examination) resolve() bool {
 	if x.o.Ask != nil {
 		x.ask = x.o.Ask(t)
 	}
-	server, err := sshlink.Resolve(x.ctx, sshlink.Config{
-		Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, Ask: x.ask, Log: x.o.Log,
-	})
+	source := config.Of(t)
+	source.Log = x.o.Log
+	server, err := sshlink.Resolve(x.ctx, source, x.ask)
 	if err != nil {
 		x.Problem(tunnelfile.SubjectSettings, "holdfast edit "+t.Name, "%v", err)
 		return false

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // export prints what does the same as a tunnel without Holdfast. It needs no daemon.
@@ -36,7 +36,7 @@ func (s *session) export(args []string) error {
 	}
 	around := portable.Around{System: s.system}
 	if format != portable.Tunnel {
-		r, err := sshlink.Resolve(s.ctx, sshlink.Config{Name: name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport})
+		r, err := config.Resolve(s.ctx, config.Of(t))
 		if err != nil {
 			return err
 		}

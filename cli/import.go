@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -157,7 +157,7 @@ func (s *session) askSSH(f *portable.Found) string {
 	if len(problems) > 0 {
 		return problems[0].Error()
 	}
-	r, err := sshlink.Resolve(s.ctx, sshlink.Config{Name: f.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport})
+	r, err := config.Resolve(s.ctx, config.Of(t))
 	switch {
 	case err != nil:
 		f.Notes = append(f.Notes, err.Error())

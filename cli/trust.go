@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -55,11 +56,11 @@ func (s *session) trust(args []string) error {
 			return err
 		}
 	}
-	link := sshlink.Config{Name: name, Destination: file.Destination, Settings: file.SSH, Transport: file.Transport}
+	var ask asking.Asker
 	if agent, ok := s.terminalAgent(); ok {
-		link.Ask = terminalAsker{agent, name}
+		ask = terminalAsker{agent, name}
 	}
-	r, err := sshlink.Resolve(s.ctx, link)
+	r, err := sshlink.Resolve(s.ctx, config.Of(file), ask)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -72,7 +72,9 @@ func locate(ctx context.Context, t tunnelfile.Tunnel) netip.Addr { return locate
 
 // locateBy is locate by a file in place of ssh's own, as ssh -F.
 func locateBy(ctx context.Context, t tunnelfile.Tunnel, configFile string) netip.Addr {
-	r, err := sshlink.Resolve(ctx, sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, ConfigFile: configFile})
+	source := config.Of(t)
+	source.ConfigFile = configFile
+	r, err := config.Resolve(ctx, source)
 	if err != nil {
 		return netip.IPv6Loopback() // what is wrong its worker can say without a network
 	}
@@ -90,11 +92,11 @@ func locateBy(ctx context.Context, t tunnelfile.Tunnel, configFile string) netip
 // sshConfig completes a tunnel with what ssh_config(5) says of how it listens. The worker goes
 // by the same, and would listen beside its socket unit where the two differ.
 func sshConfig(ctx context.Context, t tunnelfile.Tunnel) tunnelfile.Tunnel {
-	listens := listensHere(t) && sshlink.ConfigMentions("GatewayPorts", "StreamLocalBindMask", "StreamLocalBindUnlink")
-	if !listens && (len(t.Forwards) > 0 || !sshlink.ConfigMentions("LocalForward", "DynamicForward")) {
+	listens := listensHere(t) && config.Mentions("GatewayPorts", "StreamLocalBindMask", "StreamLocalBindUnlink")
+	if !listens && (len(t.Forwards) > 0 || !config.Mentions("LocalForward", "DynamicForward")) {
 		return t
 	}
-	r, err := sshlink.Resolve(ctx, sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: tunnelfile.TransportNative})
+	r, err := config.Resolve(ctx, config.Of(t))
 	if err != nil {
 		return t // what is wrong its worker says
 	}

@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -50,11 +50,11 @@ func (m Machine) FromFile(path string) ([]Found, []tunnelfile.Problem) {
 
 // readBySSH says whether ssh reads this file by itself.
 func (m Machine) readBySSH(path string) bool {
-	for _, config := range []string{m.sshConfig(), "/etc/ssh/ssh_config"} {
-		if path == config {
+	for _, file := range []string{m.sshConfig(), "/etc/ssh/ssh_config"} {
+		if path == file {
 			return true
 		}
-		for line := range sshlink.ConfigLines(config) {
+		for line := range config.Lines(file) {
 			if line.Path == path {
 				return true
 			}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -15,7 +15,7 @@ import (
 type hostBlock struct {
 	patterns string // of the Host line; of a Match line all of it
 	alias    string // the first pattern that is one host; empty: there is none
-	lines    []sshlink.ConfigLine
+	lines    []config.Line
 	problem  tunnelfile.Problem
 }
 
@@ -24,15 +24,15 @@ var forwardKinds = map[string]tunnelfile.ForwardKind{
 }
 
 // forwards are the lines that are forwards.
-func (b hostBlock) forwards() []sshlink.ConfigLine {
-	return slices.DeleteFunc(slices.Clone(b.lines), func(l sshlink.ConfigLine) bool { return forwardKinds[l.Keyword] == "" })
+func (b hostBlock) forwards() []config.Line {
+	return slices.DeleteFunc(slices.Clone(b.lines), func(l config.Line) bool { return forwardKinds[l.Keyword] == "" })
 }
 
 // hostBlocks are the blocks of an ssh_config(5) file, in their order. What an included file says
 // before a Host line of its own belongs to the block that includes it.
-func hostBlocks(lines func(func(sshlink.ConfigLine) bool)) []*hostBlock {
+func hostBlocks(lines func(func(config.Line) bool)) []*hostBlock {
 	var all []*hostBlock
-	begin := func(patterns, alias string, at sshlink.ConfigLine) *hostBlock {
+	begin := func(patterns, alias string, at config.Line) *hostBlock {
 		b := &hostBlock{patterns: patterns, alias: alias, problem: tunnelfile.Problem{Path: at.Path, Line: at.Line}}
 		all = append(all, b)
 		return b
@@ -72,7 +72,7 @@ func hostBlocks(lines func(func(sshlink.ConfigLine) bool)) []*hostBlock {
 // FromSSHConfig finds the Host blocks with forwards in an ssh_config(5) file that ssh reads by
 // itself. The tunnel only says where it goes: the forwards stay where they are.
 func FromSSHConfig(file string) ([]Found, []tunnelfile.Problem) {
-	return fromBlocks(hostBlocks(sshlink.ConfigLines(file)), func(f *Found, b *hostBlock) *tunnelfile.Problem {
+	return fromBlocks(hostBlocks(config.Lines(file)), func(f *Found, b *hostBlock) *tunnelfile.Problem {
 		for _, line := range b.forwards() {
 			f.Kept = append(f.Kept, fmt.Sprintf("%s %s (%s)", forwardKinds[line.Keyword], line.Value, placeOf(line.Path, line.Line)))
 		}
@@ -84,11 +84,11 @@ func FromSSHConfig(file string) ([]Found, []tunnelfile.Problem) {
 // fromConfigText finds Host blocks in a text that ssh does not read by itself: the tunnels have
 // all that the blocks say.
 func fromConfigText(file, text string) ([]Found, []tunnelfile.Problem) {
-	return fromBlocks(hostBlocks(sshlink.ConfigText(file, text)), func(f *Found, b *hostBlock) *tunnelfile.Problem { return f.take(b.lines) })
+	return fromBlocks(hostBlocks(config.Text(file, text)), func(f *Found, b *hostBlock) *tunnelfile.Problem { return f.take(b.lines) })
 }
 
 // take writes what lines of ssh_config(5) say into the tunnel's file, behind what it says already.
-func (f *Found) take(lines []sshlink.ConfigLine) *tunnelfile.Problem {
+func (f *Found) take(lines []config.Line) *tunnelfile.Problem {
 	set := make(map[string]bool)
 	before, _ := tunnelfile.Parse("", "", f.Text)
 	for _, s := range before.SSH {
@@ -132,11 +132,11 @@ func (f *Found) takeFile(file string) *tunnelfile.Problem {
 	}
 	t, _ := tunnelfile.Parse("", "", f.Text)
 	_, host, _ := tunnelfile.DestinationParts(t.Destination)
-	var lines []sshlink.ConfigLine
-	for _, b := range hostBlocks(sshlink.ConfigLines(file)) {
+	var lines []config.Line
+	for _, b := range hostBlocks(config.Lines(file)) {
 		switch {
 		case b.patterns == "" || b.isOf(host):
-			lines = append(lines, slices.DeleteFunc(b.lines, func(l sshlink.ConfigLine) bool { return l.Keyword == "include" })...)
+			lines = append(lines, slices.DeleteFunc(b.lines, func(l config.Line) bool { return l.Keyword == "include" })...)
 		case strings.HasPrefix(b.patterns, "Match ") && len(b.lines) > 0:
 			f.Notes = append(f.Notes, fmt.Sprintf("%s (%s): whether it counts cannot be told here", b.patterns, placeOf(b.problem.Path, b.problem.Line)))
 		}

@@ -22,7 +22,7 @@ const attemptDelay = 250 * time.Millisecond
 // dialTCP connects to the server by the addresses its name has.
 func (r *Resolved) dialTCP(ctx context.Context) (net.Conn, error) {
 	attempts := 1
-	if n := r.count("connectionattempts"); n > 1 {
+	if n := r.Number("connectionattempts"); n > 1 {
 		attempts = n
 	}
 	var err error
@@ -47,7 +47,7 @@ func (r *Resolved) dialTCP(ctx context.Context) (net.Conn, error) {
 }
 
 func (r *Resolved) dialAddresses(ctx context.Context) (net.Conn, error) {
-	network := map[string]string{"inet": "ip4", "inet6": "ip6"}[r.option("addressfamily")]
+	network := map[string]string{"inet": "ip4", "inet6": "ip6"}[r.Option("addressfamily")]
 	if network == "" {
 		network = "ip"
 	}
@@ -59,7 +59,7 @@ func (r *Resolved) dialAddresses(ctx context.Context) (net.Conn, error) {
 		return nil, fault.Wrap(fault.Unreachable, err, "cannot look up %s", r.HostName)
 	}
 	if len(addrs) == 0 {
-		return nil, fault.New(fault.Unreachable, "%s has no address of the family that AddressFamily=%s allows", r.HostName, r.option("addressfamily"))
+		return nil, fault.New(fault.Unreachable, "%s has no address of the family that AddressFamily=%s allows", r.HostName, r.Option("addressfamily"))
 	}
 	source, err := r.source(ctx)
 	if err != nil {
@@ -184,13 +184,13 @@ func joinDistinct(errs []error) error {
 // neither BindAddress nor BindInterface is set.
 func (r *Resolved) source(ctx context.Context) (func(netip.Addr) netip.Addr, error) {
 	var locals []netip.Addr
-	if name := r.option("bindaddress"); name != "" {
+	if name := r.Option("bindaddress"); name != "" {
 		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 		if err != nil {
 			return nil, fault.Wrap(fault.Unreachable, err, "BindAddress %s", name)
 		}
 		locals = found
-	} else if name := r.option("bindinterface"); name != "" {
+	} else if name := r.Option("bindinterface"); name != "" {
 		i, err := net.InterfaceByName(name)
 		if err != nil {
 			return nil, fault.Wrap(fault.Unreachable, err, "BindInterface %s", name)
@@ -220,7 +220,7 @@ func (r *Resolved) source(ctx context.Context) (func(netip.Addr) netip.Addr, err
 
 // control sets the socket options that count from the first packet on: IPQoS.
 func (r *Resolved) control(network, _ string, raw syscall.RawConn) error {
-	tos, ok := parseQoS(r.option("ipqos"))
+	tos, ok := parseQoS(r.Option("ipqos"))
 	if !ok {
 		return nil
 	}
@@ -237,7 +237,7 @@ func (r *Resolved) control(network, _ string, raw syscall.RawConn) error {
 // tune sets what the kernel does with an established connection.
 func (r *Resolved) tune(c *net.TCPConn) {
 	c.SetNoDelay(true)
-	if isYes(r.option("tcpkeepalive")) {
+	if r.Yes("tcpkeepalive") {
 		c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1})
 	}
 	// A write that the server does not acknowledge ends the connection as late as
@@ -249,11 +249,4 @@ func (r *Resolved) tune(c *net.TCPConn) {
 			})
 		}
 	}
-}
-
-// count is a keyword's value as a number, 0 where it is none.
-func (r *Resolved) count(keyword string) int {
-	var n int
-	fmt.Sscan(r.option(keyword), &n)
-	return n
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
@@ -41,7 +42,7 @@ func (r *Resolved) openAgent(ctx context.Context) *agentConn {
 	for _, socket := range sockets {
 		a, err := dialAgent(ctx, socket)
 		if err != nil {
-			r.config.log().Debug("no ssh-agent", "socket", socket, "err", err)
+			r.Log.Debug("no ssh-agent", "socket", socket, "err", err)
 			continue
 		}
 		a.chosen = chosen
@@ -63,7 +64,7 @@ func (r *Resolved) openAgent(ctx context.Context) *agentConn {
 // agentSockets are the sockets to try, in order, and whether the person chose the one.
 func (r *Resolved) agentSockets() (sockets []string, chosen bool) {
 	environment := os.Getenv("SSH_AUTH_SOCK")
-	switch v := r.resolution.options.first("identityagent"); {
+	switch v := r.Written("identityagent"); {
 	case v == "none":
 		return nil, true
 	case v == "SSH_AUTH_SOCK":
@@ -71,7 +72,7 @@ func (r *Resolved) agentSockets() (sockets []string, chosen bool) {
 	case strings.HasPrefix(v, "$") && !strings.HasPrefix(v, "${"):
 		return nonEmpty(os.Getenv(v[1:])), true
 	case v != "":
-		return []string{r.path(v)}, true
+		return []string{r.Path(v)}, true
 	}
 	if environment != "" {
 		if c, err := net.DialTimeout("unix", environment, agentTimeout); err == nil {
@@ -85,7 +86,7 @@ func (r *Resolved) agentSockets() (sockets []string, chosen bool) {
 		}
 	}
 	// OpenSSH 10.1 and later put agents here.
-	more, _ := filepath.Glob(filepath.Join(homeDir(), ".ssh", "agent", "*"))
+	more, _ := filepath.Glob(filepath.Join(config.HomeDir(), ".ssh", "agent", "*"))
 	return append(sockets, more...), false
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // hasAES says whether this CPU encrypts AES-GCM in hardware.
@@ -55,12 +56,12 @@ func (r *Resolved) algorithms(known knownKeys) (ssh.Algorithms, error) {
 		{"HostKeyAlgorithms", &a.HostKeys, all.HostKeys, knownFirst(sshHostKeyOrder(safe.HostKeys), known)},
 	} {
 		keyword := strings.ToLower(list.keyword)
-		if r.resolution.unset[keyword] || r.option(keyword) == "" {
+		if r.Unset(keyword) || r.Option(keyword) == "" {
 			*list.into = list.ours
 			continue
 		}
-		wanted := splitList(r.option(keyword))
-		if keyword == "hostkeyalgorithms" && addedOrRemoved(wanted, splitList(r.resolution.bare.first(keyword))) {
+		wanted := r.List(keyword)
+		if keyword == "hostkeyalgorithms" && addedOrRemoved(wanted, config.SplitList(r.SSHDefault(keyword))) {
 			wanted = knownFirst(wanted, known)
 		}
 		*list.into = slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return !slices.Contains(list.has, name) })

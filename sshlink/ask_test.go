@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,9 @@ func (a asker) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 	return a.confirm(ctx, q)
 }
 
+// agentUnset leaves it to the environment which agent there is.
+const agentUnset = "IdentityAgent="
+
 // lockedLogin resolves a login that needs a passphrase.
 func lockedLogin(t *testing.T, s *testbed.Server, ask asking.Asker, log *slog.Logger, more ...string) *Resolved {
 	t.Helper()
@@ -44,7 +48,10 @@ func lockedLogin(t *testing.T, s *testbed.Server, ask asking.Asker, log *slog.Lo
 			section = append(section, line)
 		}
 	}
-	r, err := Resolve(t.Context(), Config{Name: "web", Destination: s.Host, ConfigFile: "none", Settings: settings(section...), Ask: ask, Log: log})
+	if slices.Contains(more, agentUnset) {
+		section = slices.DeleteFunc(section, func(line string) bool { return strings.HasPrefix(line, "IdentityAgent=") })
+	}
+	r, err := Resolve(t.Context(), source{Name: "web", Destination: s.Host, ConfigFile: "none", Settings: settings(section...), Log: log}, ask)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,11 +150,12 @@ func TestAgentThatDoesNotSign(t *testing.T) {
 	}
 	nobody := asker{ask: func(context.Context, asking.Question) (string, error) { return "", asking.ErrNobody }}
 	dial := func(chosen bool) error {
-		r := lockedLogin(t, s, nobody, nil, "IdentityAgent="+a.Socket)
-		if !chosen {
-			delete(r.resolution.options, "identityagent")
+		setting := agentUnset
+		if chosen {
+			setting += a.Socket
 		}
-		file := r.resolution.options.first("identityfile")
+		r := lockedLogin(t, s, nobody, nil, setting)
+		file := r.Written("identityfile")
 		run(t, "sh", "-c", fmt.Sprintf("cp %[1]s %[1]s.plain && ssh-keygen -q -p -P %[2]s -N '' -f %[1]s.plain && SSH_AUTH_SOCK=%[3]s ssh-add -q -c %[1]s.plain", file, secretWord, a.Socket))
 		l, err := r.Dial(t.Context())
 		if err == nil {
@@ -167,7 +175,7 @@ func TestAgentThatDoesNotSign(t *testing.T) {
 
 // TestMissingKeyIsToldOnce asks for keys as often as a login with many tries does.
 func TestMissingKeyIsToldOnce(t *testing.T) {
-	r, err := Resolve(t.Context(), Config{Destination: "me@host", ConfigFile: "none", Settings: settings("IdentityFile=/nonexistent", "IdentityAgent=none")})
+	r, err := Resolve(t.Context(), source{Destination: "me@host", ConfigFile: "none", Settings: settings("IdentityFile=/nonexistent", "IdentityAgent=none")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,8 +196,8 @@ func TestAuthState(t *testing.T) {
 	a := testbed.Agent(t)
 	key := testbed.NewKey(t, filepath.Join(t.TempDir(), "key"), "ed25519", "")
 	known := filepath.Join(t.TempDir(), "known")
-	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: "none", Settings: settings(
-		"IdentityAgent="+a.Socket, "IdentityFile="+key.File, "UserKnownHostsFile="+known, "GlobalKnownHostsFile=none")})
+	r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: "none", Settings: settings(
+		"IdentityAgent="+a.Socket, "IdentityFile="+key.File, "UserKnownHostsFile="+known, "GlobalKnownHostsFile=none")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,8 +148,8 @@ func (b *askBridge) show(ctx context.Context, path, prompt string) {
 	}
 	f.SetReadDeadline(time.Time{})
 	text := printableLines(prompt)
-	b.r.config.log().Info("ssh waits for a person", "says", text)
-	go b.attempt.Notify(ctx, asking.Question{Kind: asking.KindTouch, Subject: b.r.User + "@" + b.r.HostName, Prompt: text})
+	b.r.Log.Info("ssh waits for a person", "says", text)
+	go b.attempt.Notify(ctx, asking.Question{Kind: asking.KindTouch, Subject: b.r.Account(), Prompt: text})
 	io.Copy(io.Discard, f)
 }
 
@@ -184,7 +184,7 @@ var (
 
 // ask puts ssh's prompt to the Asker as the native transport would.
 func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([]byte, bool) {
-	q := asking.Question{Kind: asking.KindInteractive, Subject: b.r.User + "@" + b.r.HostName, Prompt: printableLines(prompt), Again: again}
+	q := asking.Question{Kind: asking.KindInteractive, Subject: b.r.Account(), Prompt: printableLines(prompt), Again: again}
 	if before, _, found := strings.Cut(q.Prompt, " (yes/no"); found {
 		q.Kind, q.Echo, q.Prompt = asking.KindHostKey, true, before+"?"
 		q.Subject, _ = b.r.knownName()
@@ -213,7 +213,7 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 		need = "needs a password for " + m[1]
 	}
 	reply, err := b.attempt.Ask(ctx, q)
-	if q.Kind == asking.KindPassphrase && err == nil && b.asked[prompt] >= max(1, b.r.count("numberofpasswordprompts")) {
+	if q.Kind == asking.KindPassphrase && err == nil && b.asked[prompt] >= max(1, b.r.Number("numberofpasswordprompts")) {
 		// ssh does not ask again, and does not say why. Where this one was right nobody reads it.
 		b.want("was given a wrong passphrase for " + text.Tilde(q.Subject))
 	}

@@ -41,7 +41,7 @@ var defaultMethods = []string{"publickey", "keyboard-interactive", "password"}
 
 // methods are the ones that are switched on, in order of preference.
 func (r *Resolved) methods() []string {
-	order := splitList(r.option("preferredauthentications"))
+	order := r.List("preferredauthentications")
 	if len(order) == 0 {
 		order = defaultMethods
 	}
@@ -52,7 +52,7 @@ func (r *Resolved) methods() []string {
 	}
 	var methods []string
 	for _, m := range order {
-		if v := r.option(enabled[m]); enabled[m] != "" && v != "no" && v != "false" {
+		if enabled[m] != "" && !r.Off(enabled[m]) {
 			methods = append(methods, m)
 		}
 	}
@@ -60,7 +60,7 @@ func (r *Resolved) methods() []string {
 }
 
 // prompts is how often a person may answer wrong.
-func (a *authenticator) prompts() int { return a.r.count("numberofpasswordprompts") }
+func (a *authenticator) prompts() int { return a.r.Number("numberofpasswordprompts") }
 
 // next is the ssh.ClientAuthCallback.
 func (a *authenticator) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
@@ -85,12 +85,12 @@ func (a *authenticator) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, erro
 				return m, nil
 			}
 		case "keyboard-interactive":
-			if a.interactive < a.prompts() && !isYes(a.r.option("batchmode")) {
+			if a.interactive < a.prompts() && !a.r.Yes("batchmode") {
 				a.interactive++
 				return ssh.KeyboardInteractive(a.answer), nil
 			}
 		case "password":
-			if a.passwords < a.prompts() && !isYes(a.r.option("batchmode")) {
+			if a.passwords < a.prompts() && !a.r.Yes("batchmode") {
 				a.passwords++
 				return ssh.PasswordCallback(a.password), nil
 			}
@@ -115,7 +115,7 @@ func (a *authenticator) nextKey() ssh.AuthMethod {
 			continue
 		}
 		a.offered = append(a.offered, id)
-		a.r.config.log().Debug("offering key", "key", id.name, "fingerprint", fingerprint(id.public))
+		a.r.Log.Debug("offering key", "key", id.name, "fingerprint", fingerprint(id.public))
 		return ssh.PublicKeys(signer)
 	}
 	return nil
@@ -123,7 +123,7 @@ func (a *authenticator) nextKey() ssh.AuthMethod {
 
 // password asks for the account's password.
 func (a *authenticator) password() (string, error) {
-	account := a.r.User + "@" + a.r.HostName
+	account := a.r.Account()
 	answer, err := a.ask(asking.Question{
 		Kind: asking.KindPassword, Subject: account, Again: a.passwords > 1,
 		Prompt: account + "'s password: ",
@@ -138,7 +138,7 @@ func (a *authenticator) password() (string, error) {
 
 // answer puts the server's questions to the person, one by one.
 func (a *authenticator) answer(name, instruction string, questions []string, echos []bool) ([]string, error) {
-	account := a.r.User + "@" + a.r.HostName
+	account := a.r.Account()
 	answers := make([]string, len(questions))
 	for i, q := range questions {
 		var b strings.Builder

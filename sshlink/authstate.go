@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // AuthState is a fingerprint of everything on this machine that a login would use: the
@@ -40,16 +42,16 @@ func (r *Resolved) addAuthState(ctx context.Context, sum io.Writer) {
 		fmt.Fprintln(sum, "ticket", hasTicket(ctx))
 	}
 	var files []string
-	for _, value := range r.resolution.options["identityfile"] {
-		path := r.path(value)
+	for _, value := range r.Values("identityfile") {
+		path := r.Path(value)
 		files = append(files, path, path+".pub", path+"-cert.pub")
 	}
-	for _, value := range r.resolution.options["certificatefile"] {
-		files = append(files, r.path(value))
+	for _, value := range r.Values("certificatefile") {
+		files = append(files, r.Path(value))
 	}
-	files = append(files, r.userKnownHosts()...)
-	files = append(files, r.files("globalknownhostsfile")...)
-	files = append(files, r.configFiles()...)
+	files = append(files, r.Files("userknownhostsfile")...)
+	files = append(files, r.Files("globalknownhostsfile")...)
+	files = append(files, r.ConfigFiles()...)
 	for _, file := range files {
 		if info, err := os.Stat(file); err == nil {
 			fmt.Fprintf(sum, "%q %d %d %o\n", file, info.ModTime().UnixNano(), info.Size(), info.Mode())
@@ -59,11 +61,11 @@ func (r *Resolved) addAuthState(ctx context.Context, sum io.Writer) {
 
 // configFiles are the files that ssh reads first; what they include is not followed.
 func (r *Resolved) configFiles() []string {
-	switch r.config.ConfigFile {
+	switch r.Source.ConfigFile {
 	case "":
-		return []string{strings.TrimSuffix(homeDir(), "/") + "/.ssh/config", "/etc/ssh/ssh_config"}
+		return []string{strings.TrimSuffix(config.HomeDir(), "/") + "/.ssh/config", "/etc/ssh/ssh_config"}
 	case "none":
 		return nil
 	}
-	return []string{r.config.ConfigFile}
+	return []string{r.Source.ConfigFile}
 }

@@ -39,14 +39,14 @@ func (r *Resolved) Dial(ctx context.Context) (*Link, error) {
 		return nil, err
 	}
 	if transport != r.Transport {
-		r.config.log().Info("the transport is another now", "transport", transport, "because", why)
+		r.Log.Info("the transport is another now", "transport", transport, "because", why)
 	}
 	if transport == tunnelfile.TransportOpenSSH || r.fellBack.Load() {
 		return r.dialOpenSSH(ctx)
 	}
 	l, err := r.dialNative(ctx)
 	if (errors.Is(err, errNoCommon) || errors.Is(err, errBarred)) && r.mayFallBack() {
-		r.config.log().Info("using the openssh transport", "because", err)
+		r.Log.Info("using the openssh transport", "because", err)
 		if l, err = r.dialOpenSSH(ctx); err == nil {
 			r.fellBack.Store(true)
 		}
@@ -55,7 +55,7 @@ func (r *Resolved) Dial(ctx context.Context) (*Link, error) {
 }
 
 func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
-	ctx, a, cancel := asking.Start(parent, r.ConnectTimeout, r.config.Ask)
+	ctx, a, cancel := asking.Start(parent, r.ConnectTimeout, r.ask)
 	defer cancel()
 	a.MayFallBack = r.mayFallBack()
 	l, err := r.connect(ctx, a)
@@ -73,7 +73,7 @@ func (r *Resolved) dialNative(parent context.Context) (*Link, error) {
 
 // connect makes the connection, through as many hosts as it takes, and logs in.
 func (r *Resolved) connect(ctx context.Context, a *asking.Attempt) (*Link, error) {
-	if why := r.option("refuseconnection"); why != "" {
+	if why := r.Option("refuseconnection"); why != "" {
 		return nil, fault.New(fault.Settings, "RefuseConnection: %s", why)
 	}
 	under, err := r.reach(ctx, a)
@@ -92,13 +92,13 @@ func (r *Resolved) reach(ctx context.Context, a *asking.Attempt) (net.Conn, erro
 		if err != nil {
 			return nil, r.through(err)
 		}
-		c, err := link.DialContext(ctx, "tcp", joinHostPort(r.HostName, r.Port))
+		c, err := link.DialContext(ctx, "tcp", r.HostPort())
 		if err != nil {
 			link.Close()
-			return nil, fault.Wrap(fault.Unreachable, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
+			return nil, fault.Wrap(fault.Unreachable, err, "%s cannot reach %s", r.jump.HostName, r.HostPort())
 		}
 		return &jumpConn{Conn: c, link: link}, nil
-	case r.proxy != "":
+	case r.ProxyCommand != "":
 		return r.dialProxy(ctx)
 	}
 	return r.dialTCP(ctx)
@@ -157,6 +157,7 @@ func (r *Resolved) login(ctx context.Context, a *asking.Attempt, under net.Conn)
 		c.Close()
 		return nil, err
 	}
+	rekey, _ := r.RekeyLimit()
 	auth := &authenticator{r: r, ctx: asking, attempt: a}
 	defer auth.close()
 	var failure error // of ours, which x/crypto may wrap or replace
@@ -165,7 +166,7 @@ func (r *Resolved) login(ctx context.Context, a *asking.Attempt, under net.Conn)
 			Ciphers:        algorithms.Ciphers,
 			MACs:           algorithms.MACs,
 			KeyExchanges:   algorithms.KeyExchanges,
-			RekeyThreshold: r.rekeyLimit(),
+			RekeyThreshold: rekey,
 		},
 		User:              r.User,
 		ClientVersion:     clientVersion,
@@ -178,12 +179,12 @@ func (r *Resolved) login(ctx context.Context, a *asking.Attempt, under net.Conn)
 			return err
 		},
 		BannerCallback: func(banner string) error {
-			r.config.log().Info("the server says", "banner", text.FromPeer(banner))
+			r.Log.Info("the server says", "banner", text.FromPeer(banner))
 			return nil
 		},
 		AuthCallback: auth.next,
 	}
-	sc, chans, reqs, err := ssh.NewClientConn(c, joinHostPort(r.HostName, r.Port), config)
+	sc, chans, reqs, err := ssh.NewClientConn(c, r.HostPort(), config)
 	if err != nil {
 		c.Close()
 		if fault.As(err) == nil && failure != nil {

@@ -1,94 +1,62 @@
 package sshlink
 
 import (
-	"bytes"
 	"context"
-	"os"
-	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
-	"golang.org/x/crypto/ssh"
-
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"golang.org/x/crypto/ssh"
 )
 
 // Explained is one setting in force.
 type Explained struct {
-	Keyword string // as ssh_config(5) spells it
-	Value   string
-	Source  string // "file:line", "ssh's default", "Holdfast's default", "the destination", "ProxyJump of HOST"
-	Written bool   // somebody wrote it: into a file, or into the destination
-	Note    string // what becomes of it in the transport in use, where that is not what ssh does
-
-	// Standing is what the keyword means to the native transport: "honoured", "resolved by
-	// ssh", "not about tunnels", "needs the openssh transport".
-	Standing string
+	config.Explained
+	Note string // what becomes of it in the transport in use, where that is not what ssh does
 }
 
-// Sources of settings that no file has.
-const (
-	fromSSH         = "ssh's default"
-	fromHoldfast    = "Holdfast's default"
-	fromDestination = "the destination"
-)
-
-// Explain lists every setting in force and where it comes from, sorted by keyword. It asks ssh
-// once more, to say which blocks of which files apply.
+// Explain lists every setting in force and where it comes from, sorted by keyword.
 func (r *Resolved) Explain(ctx context.Context) []Explained {
-	origins := r.origins(ctx)
 	var own ssh.Algorithms // the zero value where the person's lists leave none
 	if r.Transport == tunnelfile.TransportNative {
 		own, _ = r.algorithms(nil)
 	}
 	var all []Explained
-	for keyword, values := range r.resolution.options {
-		if keyword == "host" {
-			continue
+	for _, e := range r.Options.Explain(ctx) {
+		keyword := strings.ToLower(e.Keyword)
+		note := r.note(keyword, e)
+		if list := algorithmList(own, keyword); r.Unset(keyword) && list != "" {
+			e.Value, e.Source = list, config.FromHoldfast
 		}
-		name := spelling[keyword]
-		if name == "" {
-			name = keyword
-		}
-		for i, value := range values {
-			e := Explained{Keyword: name, Value: value, Source: r.origin(keyword, i, origins), Standing: keywords[keyword].String()}
-			e.Written = e.Source != fromSSH && e.Source != fromHoldfast
-			if list := algorithmList(own, keyword); r.resolution.unset[keyword] && list != "" {
-				e.Value, e.Source = list, fromHoldfast
-			}
-			if e.Source == fromDestination && r.jumpOf != "" {
-				e.Source = "ProxyJump of " + r.jumpOf
-			}
-			e.Note = r.note(keyword, value, e.Written)
-			all = append(all, e)
-		}
+		all = append(all, Explained{e, note})
 	}
-	slices.SortStableFunc(all, func(a, b Explained) int { return strings.Compare(a.Keyword, b.Keyword) })
 	return all
 }
 
-// origin is where the i-th value of a keyword comes from.
-func (r *Resolved) origin(keyword string, i int, origins map[string][]string) string {
-	if places := origins[keyword]; len(places) > 0 {
-		if multiple[keyword] {
-			return places[min(i, len(places)-1)]
-		}
-		return places[0]
-	}
-	dest, _ := parseDestination(r.config.Destination)
+// note says what becomes of a setting, where that is not what ssh does.
+func (r *Resolved) note(keyword string, e config.Explained) string {
+	yes := e.Value == "yes" || e.Value == "true"
+	_, rekeysByTime := r.RekeyLimit()
 	switch {
-	case keyword == "user" && dest.user != "", keyword == "port" && dest.port != 0, keyword == "hostname":
-		return fromDestination
-	case r.resolution.unset[keyword]:
-		for _, s := range holdfastDefaults {
-			if strings.EqualFold(s.Key, keyword) {
-				return fromHoldfast
-			}
-		}
+	case e.Standing == config.Irrelevant, keyword == "remotecommand" && r.RemoteCommand == "":
+		return string(config.Irrelevant)
+	case r.Transport != tunnelfile.TransportNative:
+		return ""
+	case keyword == "hostkeyalgorithms" && r.Unset(keyword):
+		return "the kinds that known_hosts has of the server come first"
+	case keyword == "gssapiauthentication" && yes && (r.Source.Transport != tunnelfile.TransportNative || r.JumpOf != ""):
+		return "not used: there is no Kerberos ticket"
+	case e.Written && missingHere(keyword, e.Value) != "":
+		return "the native transport does not have " + missingHere(keyword, e.Value)
+	case e.Standing == config.OnlyOpenSSH && yes:
+		return string(config.OnlyOpenSSH)
+	case keyword == "updatehostkeys" && yes:
+		return "further keys are learned, old ones are not removed"
+	case keyword == "rekeylimit" && rekeysByTime:
+		return "the amount is kept, the time needs the openssh transport"
 	}
-	return fromSSH
+	return ""
 }
 
 // algorithmList is a keyword's list of algorithms, empty for other keywords.
@@ -98,228 +66,12 @@ func algorithmList(a ssh.Algorithms, keyword string) string {
 	}[keyword], ",")
 }
 
-// Hops are the hosts of ProxyJump on the way to the destination, the nearest first, each
-// with its own configuration.
-func (r *Resolved) Hops() []*Resolved {
-	var hops []*Resolved
-	for hop := r.jump; hop != nil; hop = hop.jump {
-		hops = slices.Insert(hops, 0, hop)
-	}
-	return hops
-}
-
-// Host is the destination as ssh was given it, without user and port.
-func (r *Resolved) Host() string { return r.originalHost() }
-
-// note says what becomes of a setting, where that is not what ssh does.
-func (r *Resolved) note(keyword, value string, written bool) string {
-	switch {
-	case keywords[keyword] == irrelevant, keyword == "remotecommand" && r.RemoteCommand == "":
-		return irrelevant.String()
-	case r.Transport != tunnelfile.TransportNative:
-		return ""
-	case keyword == "hostkeyalgorithms" && r.resolution.unset[keyword]:
-		return "the kinds that known_hosts has of the server come first"
-	case keyword == "gssapiauthentication" && isYes(value) && (r.config.Transport != tunnelfile.TransportNative || r.jumpOf != ""):
-		return "not used: there is no Kerberos ticket"
-	case written && r.missingHere(keyword, value) != "":
-		return "the native transport does not have " + r.missingHere(keyword, value)
-	case keywords[keyword] == onlyOpenSSH && isYes(value):
-		return onlyOpenSSH.String()
-	case keyword == "updatehostkeys" && isYes(value):
-		return "further keys are learned, old ones are not removed"
-	case keyword == "rekeylimit" && r.rekeysByTime():
-		return "the amount is kept, the time needs the openssh transport"
-	}
-	return ""
-}
-
 // missingHere are the algorithms of a list that somebody wrote and that only ssh has.
-func (r *Resolved) missingHere(keyword, value string) string {
+func missingHere(keyword, value string) string {
 	has := algorithmList(supported(), keyword)
 	if has == "" {
 		return ""
 	}
-	known := splitList(has)
-	return strings.Join(slices.DeleteFunc(splitList(value), func(name string) bool { return slices.Contains(known, name) }), ",")
-}
-
-// origins finds where each keyword is set, in the order in which ssh takes it: the first
-// counts, or all of those that may be given several times.
-func (r *Resolved) origins(ctx context.Context) map[string][]string {
-	origins := make(map[string][]string)
-	for _, s := range r.config.Settings {
-		keyword := strings.ToLower(s.Key)
-		place := s.Path
-		switch {
-		case s.Line > 0:
-			place += ":" + strconv.Itoa(s.Line)
-		case place == "" && r.jumpOf != "":
-			place = "ProxyJump of " + r.jumpOf
-		}
-		origins[keyword] = append(origins[keyword], place)
-	}
-	dest, err := parseDestination(r.config.Destination)
-	program, missing := exec.LookPath("ssh")
-	if err != nil || missing != nil {
-		return origins
-	}
-	// What the destination says comes before any file, and after [SSH].
-	if dest.user != "" {
-		origins["user"] = append(origins["user"], fromDestination)
-	}
-	if dest.port != 0 {
-		origins["port"] = append(origins["port"], fromDestination)
-	}
-	ctx, cancel := context.WithTimeout(ctx, sshTimeout)
-	defer cancel()
-	args := []string{"-G", "-N", "-vvv"}
-	if r.config.ConfigFile != "" {
-		args = append(args, "-F", r.config.ConfigFile)
-	}
-	args = append(args, settingArgs(r.config.Settings)...)
-	cmd := exec.CommandContext(ctx, program, append(args, dest.args()...)...)
-	cmd.WaitDelay = time.Second
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if cmd.Run() == nil {
-		t := trace{events: traceEvents(stderr.String()), origins: origins, fixed: r.fixed()}
-		t.run()
-	}
-	return origins
-}
-
-// fixed are the keywords that the [SSH] section and the destination decide alone.
-func (r *Resolved) fixed() map[string]bool {
-	fixed := make(map[string]bool)
-	for _, s := range r.config.Settings {
-		if keyword := strings.ToLower(s.Key); !multiple[keyword] {
-			fixed[keyword] = true
-		}
-	}
-	return fixed
-}
-
-// trace walks the files that ssh has read along what it said while it read them.
-type trace struct {
-	events  []string
-	origins map[string][]string
-	fixed   map[string]bool
-}
-
-// traceEvents are the lines of ssh -vvv that tell which blocks apply.
-func traceEvents(text string) []string {
-	var events []string
-	for line := range strings.Lines(text) {
-		_, message, found := strings.Cut(strings.TrimSpace(line), ": ")
-		if !found || !strings.HasPrefix(line, "debug") {
-			continue
-		}
-		for _, part := range []string{"Reading configuration data ", "Applying options for ", "Including file ", "match found", "match not found"} {
-			if strings.Contains(message, part) {
-				events = append(events, message)
-				break
-			}
-		}
-	}
-	return events
-}
-
-// next takes the next event if it has the prefix.
-func (t *trace) next(prefix string) (string, bool) {
-	if len(t.events) == 0 || !strings.HasPrefix(t.events[0], prefix) {
-		return "", false
-	}
-	rest := strings.TrimPrefix(t.events[0], prefix)
-	t.events = t.events[1:]
-	return rest, true
-}
-
-// run reads the files that ssh reads by itself: the person's, the system's, and both again for
-// Match final.
-func (t *trace) run() {
-	for {
-		file, ok := t.next("Reading configuration data ")
-		if !ok {
-			return
-		}
-		t.file(file, true)
-	}
-}
-
-// file notes what a file sets. ssh says of a Host block only when it applies, and of a Match
-// line whether it does.
-func (t *trace) file(path string, reached bool) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return
-	}
-	active := reached
-	number := 0
-	for line := range strings.Lines(string(text)) {
-		number++
-		keyword, _ := cutKeyword(line)
-		if keyword == "" {
-			continue
-		}
-		place := path + " line " + strconv.Itoa(number) + ": "
-		switch keyword {
-		case "host":
-			_, active = t.next(place + "Applying options for ")
-		case "match":
-			_, active = t.next("match found")
-			if !active {
-				t.next("match not found")
-			}
-			active = active && reached
-		case "include":
-			t.include(place)
-		default:
-			if active {
-				t.note(keyword, path+":"+strconv.Itoa(number))
-			}
-		}
-	}
-}
-
-// include reads what an Include line brings in.
-func (t *trace) include(place string) {
-	for {
-		message, ok := t.next(place + "Including file ")
-		if !ok {
-			return
-		}
-		if file, ok := t.next("Reading configuration data "); ok {
-			t.file(file, !strings.HasSuffix(message, "(parse only)"))
-		}
-	}
-}
-
-func (t *trace) note(keyword, place string) {
-	if t.fixed[keyword] || slices.Contains(t.origins[keyword], place) {
-		return
-	}
-	t.origins[keyword] = append(t.origins[keyword], place)
-}
-
-// cutKeyword takes a line of ssh_config(5) apart: the keyword in lower case, and the rest.
-func cutKeyword(line string) (keyword, value string) {
-	line = strings.TrimSpace(line)
-	if line == "" || line[0] == '#' {
-		return "", ""
-	}
-	i := strings.IndexAny(line, " \t=")
-	if i < 0 {
-		return strings.ToLower(line), ""
-	}
-	return canonical(line[:i]), strings.TrimLeft(line[i:], " \t=")
-}
-
-// canonical is a keyword in the lower case in which ssh -G prints it, also where it was
-// written by an older name.
-func canonical(written string) string {
-	if spelled, ok := tunnelfile.SSHKeyword(written); ok {
-		return strings.ToLower(spelled)
-	}
-	return strings.ToLower(written)
+	known := config.SplitList(has)
+	return strings.Join(slices.DeleteFunc(config.SplitList(value), func(name string) bool { return slices.Contains(known, name) }), ",")
 }

@@ -32,7 +32,7 @@ Match final all
  MACs hmac-sha2-256
  LogLevel=VERBOSE
 `)
-	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config, Settings: settings("ConnectTimeout=5", "IdentityFile=~/first")})
+	r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: config, Settings: settings("ConnectTimeout=5", "IdentityFile=~/first")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ Host "host"
 Match final host host
  RekeyLimit 1G 1h
 `)
-	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: path("config"), Transport: tunnelfile.TransportNative})
+	r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: path("config"), Transport: tunnelfile.TransportNative}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ Match final host host
 			text += " (" + e.Note + ")"
 		}
 		got[e.Keyword] = append(got[e.Keyword], text)
-		if wrote := strings.HasPrefix(e.Source, dir) || strings.HasPrefix(e.Source, "/etc/ssh/") || e.Source == fromDestination; wrote != e.Written {
+		if wrote := strings.HasPrefix(e.Source, dir) || strings.HasPrefix(e.Source, "/etc/ssh/") || e.Source == "the destination"; wrote != e.Written {
 			t.Errorf("%s from %s: written %v", e.Keyword, e.Source, e.Written)
 		}
 	}

@@ -121,7 +121,7 @@ func TestDialIsAbandonedAtOnce(t *testing.T) {
 	}()
 	_, port, _ := net.SplitHostPort(silent.Addr().String())
 	dial := func(ctx context.Context, more ...string) error {
-		r, err := Resolve(t.Context(), Config{Destination: "127.0.0.1", ConfigFile: "none", Settings: settings(append(more, "Port="+port)...)})
+		r, err := Resolve(t.Context(), source{Destination: "127.0.0.1", ConfigFile: "none", Settings: settings(append(more, "Port="+port)...)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func TestTurnedAway(t *testing.T) {
 				conn.Close()
 			}()
 			_, port, _ := net.SplitHostPort(l.Addr().String())
-			r, err := Resolve(t.Context(), Config{Destination: "127.0.0.1", ConfigFile: "none", Settings: settings("Port=" + port)})
+			r, err := Resolve(t.Context(), source{Destination: "127.0.0.1", ConfigFile: "none", Settings: settings("Port=" + port)}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

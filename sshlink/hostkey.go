@@ -43,7 +43,7 @@ func (r *Resolved) newHostKeys(ctx context.Context, a *asking.Attempt) *hostKeys
 // knownName is the name under which known_hosts files have the server, and the same without
 // its port, where it has one.
 func (r *Resolved) knownName() (name, bare string) {
-	if alias := r.option("hostkeyalias"); alias != "" {
+	if alias := r.Option("hostkeyalias"); alias != "" {
 		return strings.ToLower(alias), ""
 	}
 	host := strings.ToLower(r.HostName)
@@ -57,26 +57,13 @@ func (r *Resolved) knownName() (name, bare string) {
 // KnownHostsCommand.
 func (h *hostKeys) read(name string) knownKeys {
 	r := h.r
-	files := slices.Concat(r.userKnownHosts(), r.files("globalknownhostsfile"))
-	known := readKnownHosts(files, name, r.config.log())
+	files := slices.Concat(r.Files("userknownhostsfile"), r.Files("globalknownhostsfile"))
+	known := readKnownHosts(files, name, r.Log)
 	more, err := r.askKnownHostsCommand(h.ctx, name)
 	if err != nil {
 		h.failed = err
 	}
 	return append(known, more...)
-}
-
-// userKnownHosts are the person's known_hosts files; the first is the one that new keys
-// are written to.
-func (r *Resolved) userKnownHosts() []string { return r.files("userknownhostsfile") }
-
-// files is a keyword's list of file names, without none.
-func (r *Resolved) files(keyword string) []string {
-	var files []string
-	for _, f := range splitFiles(r.option(keyword)) {
-		files = append(files, r.path(f))
-	}
-	return files
 }
 
 // check is the ssh.HostKeyCallback.
@@ -92,7 +79,7 @@ func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 }
 
 func (h *hostKeys) decide(remote net.Addr, key ssh.PublicKey) error {
-	if isYes(h.r.option("nohostauthenticationforlocalhost")) && isLoopback(remote) && h.r.option("hostkeyalias") == "" {
+	if h.r.Yes("nohostauthenticationforlocalhost") && isLoopback(remote) && h.r.Option("hostkeyalias") == "" {
 		return nil
 	}
 	if h.failed != nil {
@@ -190,13 +177,13 @@ const (
 
 // unknown decides about a key of a host that no known_hosts line is about.
 func (h *hostKeys) unknown(key ssh.PublicKey) error {
-	switch h.r.option("stricthostkeychecking") {
+	switch h.r.Option("stricthostkeychecking") {
 	case "no", "off", "false", "accept-new":
 		return h.record(key)
 	case "yes", "true":
 		return h.stranger(key, "")
 	}
-	if isYes(h.r.option("batchmode")) {
+	if h.r.Yes("batchmode") {
 		return h.stranger(key, nobodyToConfirm)
 	}
 	yes, err := h.attempt.Confirm(h.ctx, asking.Question{
@@ -232,11 +219,11 @@ func (r *Resolved) revokedAt(place, shown string) error {
 
 // trustHint is the command that shows and records a server's host keys.
 func (r *Resolved) trustHint() string {
-	if r.config.Name != "" && tunnelfile.OfSystem(os.Getenv) {
-		return "holdfast --system trust " + r.config.Name
+	if r.Source.Name != "" && tunnelfile.OfSystem(os.Getenv) {
+		return "holdfast --system trust " + r.Source.Name
 	}
-	if r.config.Name != "" {
-		return "holdfast trust " + r.config.Name
+	if r.Source.Name != "" {
+		return "holdfast trust " + r.Source.Name
 	}
 	return fmt.Sprintf("ssh-keyscan -p %d %s", r.Port, tunnelfile.ShellWord(r.HostName))
 }
@@ -255,28 +242,28 @@ func (h *hostKeys) prompt(key ssh.PublicKey) string {
 // record writes the key to the person's first known_hosts file. Failing that is no reason
 // not to connect, as in ssh.
 func (h *hostKeys) record(key ssh.PublicKey) error {
-	files := h.r.userKnownHosts()
+	files := h.r.Files("userknownhostsfile")
 	if len(files) == 0 {
 		return nil
 	}
-	if err := recordHostKey(files[0], h.name, key, isYes(h.r.option("hashknownhosts"))); err != nil {
-		h.r.config.log().Warn("host key not recorded", "host", h.name, "err", err)
+	if err := recordHostKey(files[0], h.name, key, h.r.Yes("hashknownhosts")); err != nil {
+		h.r.Log.Warn("host key not recorded", "host", h.name, "err", err)
 		return nil
 	}
-	h.r.config.log().Info("host key recorded", "host", h.name, "key", fingerprint(key), "file", files[0])
+	h.r.Log.Info("host key recorded", "host", h.name, "key", fingerprint(key), "file", files[0])
 	return nil
 }
 
 // checkCertificate checks a host certificate whose authority is known.
 func (h *hostKeys) checkCertificate(cert *ssh.Certificate) error {
 	host := strings.ToLower(h.r.HostName)
-	if alias := h.r.option("hostkeyalias"); alias != "" {
+	if alias := h.r.Option("hostkeyalias"); alias != "" {
 		host = strings.ToLower(alias)
 	}
 	if cert.CertType != ssh.HostCert {
 		return errors.New("its certificate is not one for a host")
 	}
-	if allowed := splitList(h.r.option("casignaturealgorithms")); len(allowed) > 0 && !slices.Contains(allowed, cert.Signature.Format) {
+	if allowed := h.r.List("casignaturealgorithms"); len(allowed) > 0 && !slices.Contains(allowed, cert.Signature.Format) {
 		return fmt.Errorf("its certificate is signed with %s, which CASignatureAlgorithms does not allow", cert.Signature.Format)
 	}
 	checker := ssh.CertChecker{Clock: time.Now}
@@ -293,10 +280,3 @@ func isLoopback(a net.Addr) bool {
 
 // fingerprint is "ssh-ed25519 SHA256:…".
 func fingerprint(key ssh.PublicKey) string { return key.Type() + " " + ssh.FingerprintSHA256(key) }
-
-func splitList(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, ",")
-}

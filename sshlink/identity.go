@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // identity is one key that may be offered to the server.
@@ -36,7 +37,7 @@ func (a *authenticator) identities() []*identity {
 				named = slices.Delete(named, i, i+1)
 				id.agent = true
 				ordered = append(ordered, id)
-			} else if !isYes(a.r.option("identitiesonly")) {
+			} else if !a.r.Yes("identitiesonly") {
 				others = append(others, &identity{name: agentName(key), public: parsed(key), agent: true})
 			}
 		}
@@ -65,23 +66,23 @@ func agentName(key *agent.Key) string {
 // looked for.
 func (a *authenticator) namedIdentities() []*identity {
 	var named []*identity
-	certificates := slices.DeleteFunc(slices.Clone(a.r.resolution.options["certificatefile"]), func(value string) bool { return value == "none" })
+	certificates := slices.DeleteFunc(slices.Clone(a.r.Values("certificatefile")), func(value string) bool { return value == "none" })
 	for _, value := range certificates {
-		path := a.r.path(value)
+		path := a.r.Path(value)
 		if certificate := readCertificate(path); certificate != nil {
 			named = append(named, &identity{name: text.Tilde(path), public: certificate})
 		} else {
 			a.notes = append(a.notes, text.Tilde(path)+": no certificate there")
 		}
 	}
-	for _, value := range a.r.resolution.options["identityfile"] {
+	for _, value := range a.r.Values("identityfile") {
 		if value == "none" {
 			continue
 		}
-		path := a.r.path(value)
+		path := a.r.Path(value)
 		file, err := readKeyFile(path)
 		if err != nil {
-			if !slices.Contains(defaultIdentities, value) {
+			if !slices.Contains(config.DefaultIdentities, value) {
 				a.notes = append(a.notes, text.Tilde(path)+": no such file")
 			}
 		} else {
@@ -209,11 +210,11 @@ func (a *authenticator) fileSigner(file *keyFile) ssh.AlgorithmSigner {
 // PubkeyAcceptedAlgorithms; nil leaves the choice to x/crypto. A key that none is
 // allowed for gets a reason instead.
 func (a *authenticator) algorithms(key ssh.PublicKey) (algorithms []string, why string) {
-	bits, least := rsaBits(key), a.r.count("requiredrsasize")
+	bits, least := rsaBits(key), a.r.Number("requiredrsasize")
 	if bits > 0 && bits < least {
 		return nil, "its RSA key is shorter than RequiredRSASize"
 	}
-	accepted := splitList(a.r.option("pubkeyacceptedalgorithms"))
+	accepted := a.r.List("pubkeyacceptedalgorithms")
 	if len(accepted) == 0 {
 		return nil, ""
 	}

@@ -180,7 +180,7 @@ func (a *authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 
 // ask puts a question; the attempt's clock stops meanwhile.
 func (a *authenticator) ask(q asking.Question) ([]byte, error) {
-	if isYes(a.r.option("batchmode")) {
+	if a.r.Yes("batchmode") {
 		return nil, asking.ErrNobody
 	}
 	answer, err := a.attempt.Ask(a.ctx, q)

@@ -58,7 +58,7 @@ func rsaBits(key ssh.PublicKey) int {
 
 // checkRSASize enforces RequiredRSASize.
 func (r *Resolved) checkRSASize(key ssh.PublicKey) error {
-	bits, least := rsaBits(key), r.count("requiredrsasize")
+	bits, least := rsaBits(key), r.Number("requiredrsasize")
 	if bits > 0 && bits < least {
 		return fault.New(fault.HostKeyUnknown, "the RSA host key of %s has only %d bits; RequiredRSASize asks for %d", r.HostName, bits, least)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // KeyState is what there is to know of one key that a login could use, without logging in.
@@ -30,12 +31,12 @@ func (r *Resolved) Keys(ctx context.Context) []KeyState {
 		defer agent.Close()
 	}
 	var states []KeyState
-	for _, value := range r.resolution.options["identityfile"] {
+	for _, value := range r.Values("identityfile") {
 		if value == "none" {
 			continue
 		}
-		path := r.path(value)
-		k := KeyState{Path: text.Tilde(path), File: path, Written: !slices.Contains(defaultIdentities, value)}
+		path := r.Path(value)
+		k := KeyState{Path: text.Tilde(path), File: path, Written: !slices.Contains(config.DefaultIdentities, value)}
 		file, err := readKeyFile(path)
 		if err != nil {
 			k.Missing, k.Err = errors.Is(err, os.ErrNotExist), err
@@ -68,7 +69,7 @@ func (r *Resolved) Agent(ctx context.Context) AgentState {
 		s := AgentState{}
 		if sockets, chosen := r.agentSockets(); chosen && len(sockets) > 0 {
 			s.Wanted = sockets[0]
-		} else if environment := os.Getenv("SSH_AUTH_SOCK"); environment != "" && r.option("identityagent") == "" {
+		} else if environment := os.Getenv("SSH_AUTH_SOCK"); environment != "" && r.Option("identityagent") == "" {
 			s.Wanted = environment
 		}
 		return s
@@ -83,10 +84,6 @@ func (r *Resolved) Agent(ctx context.Context) AgentState {
 	}
 	return s
 }
-
-// Option is the value of a keyword of ssh_config(5), given in lower case, as ssh -G prints
-// it; empty: none.
-func (r *Resolved) Option(keyword string) string { return r.option(keyword) }
 
 // OwnMaster is the socket of a ControlMaster that the person runs to the same place and that
 // the openssh transport would use; empty: there is none.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // byCommand is what stands for the file of keys that KnownHostsCommand told.
@@ -20,14 +21,14 @@ const byCommand = "KnownHostsCommand"
 // file. It is given its tokens as for ssh's call by name. One that fails is an error, as in ssh: it
 // might have revoked the key.
 func (r *Resolved) askKnownHostsCommand(ctx context.Context, name string) (knownKeys, error) {
-	command := r.option("knownhostscommand")
+	command := r.Option("knownhostscommand")
 	if command == "" {
 		return nil, nil
 	}
 	words := strings.Fields(command)
 	tokens := map[byte]string{'H': name, 'I': "HOSTNAME", 'K': "NONE", 't': "NONE", 'f': "NONE"}
 	for i, w := range words {
-		words[i] = expandEnvironment(r.expandWith(w, tokens))
+		words[i] = config.ExpandEnvironment(r.ExpandWith(w, tokens))
 	}
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -37,10 +38,10 @@ func (r *Resolved) askKnownHostsCommand(ctx context.Context, name string) (known
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		if said := text.FromPeer(lastLines(stderr.String(), 1)); said != "" {
+		if said := text.FromPeer(text.LastLines(stderr.String(), 1)); said != "" {
 			err = fmt.Errorf("%w: %s", err, said)
 		}
 		return nil, fault.Wrap(fault.Unreachable, err, "KnownHostsCommand %s", words[0])
 	}
-	return readKnownLines(bytes.NewReader(out), byCommand, name, r.config.log()), nil
+	return readKnownLines(bytes.NewReader(out), byCommand, name, r.Log), nil
 }

@@ -44,10 +44,10 @@ func dialBy(t testing.TB, transport tunnelfile.Transport, s *testbed.Server, mor
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	r, err := Resolve(ctx, Config{
+	r, err := Resolve(ctx, source{
 		Name: "test", Destination: s.Host, ConfigFile: "none", Transport: transport,
 		Settings: settings(append(more, s.SSHSettings()...)...),
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

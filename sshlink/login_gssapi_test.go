@@ -119,7 +119,7 @@ func TestLoginsByKerberos(t *testing.T) {
 		})
 	})
 	l := login{config: host(only, yes+" IdentityFile none\n")}
-	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: l.write(t, t.TempDir())})
+	r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: l.write(t, t.TempDir())}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,7 +167,7 @@ func TestTouch(t *testing.T) {
 	s.Authorize("verify-required " + public)
 	config := filepath.Join(t.TempDir(), "config")
 	write(t, config, hostBlock(s, "host")+alone+" ConnectTimeout 1\n SecurityKeyProvider "+provider+"\n IdentityFile "+file+"\n")
-	r, err := Resolve(t.Context(), Config{Name: "web", Destination: "host", ConfigFile: config, Ask: p, Log: testLogger(t)})
+	r, err := Resolve(t.Context(), source{Name: "web", Destination: "host", ConfigFile: config, Log: testLogger(t)}, p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,7 +165,7 @@ func TestHostKeyQuestion(t *testing.T) {
 		config := filepath.Join(t.TempDir(), "config")
 		known := filepath.Join(t.TempDir(), "known_hosts")
 		write(t, config, strings.NewReplacer(s.KnownHosts, known, "StrictHostKeyChecking yes", "StrictHostKeyChecking ask").Replace(withKey(s, "host")))
-		r, err := Resolve(t.Context(), Config{Name: "web", Destination: "host", ConfigFile: config, Transport: transport, Ask: yes, Log: testLogger(t)})
+		r, err := Resolve(t.Context(), source{Name: "web", Destination: "host", ConfigFile: config, Transport: transport, Log: testLogger(t)}, yes)
 		if err != nil {
 			t.Fatal(err)
 		}

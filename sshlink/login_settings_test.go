@@ -151,7 +151,7 @@ func TestLogLevel(t *testing.T) {
 			if word != "" {
 				lines = append(lines, "LogLevel="+word)
 			}
-			r, err := Resolve(t.Context(), Config{Destination: s.Host, ConfigFile: "none", Settings: settings(lines...), Transport: transport, Log: log})
+			r, err := Resolve(t.Context(), source{Destination: s.Host, ConfigFile: "none", Settings: settings(lines...), Transport: transport, Log: log}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +218,7 @@ func TestSecondAddress(t *testing.T) {
 	if got := l.RemoteAddr().String(); got != s.Addr {
 		t.Errorf("connected to %s", got)
 	}
-	r, err := Resolve(t.Context(), Config{Destination: "both.holdfast.test", ConfigFile: "none", Settings: settings(fmt.Sprintf("Port=%d", freePort(t)))})
+	r, err := Resolve(t.Context(), source{Destination: "both.holdfast.test", ConfigFile: "none", Settings: settings(fmt.Sprintf("Port=%d", freePort(t)))}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,8 +237,8 @@ func TestOnlyPostQuantum(t *testing.T) {
 	config := &ssh.ServerConfig{NoClientAuth: true, Config: ssh.Config{KeyExchanges: []string{ssh.KeyExchangeMLKEM768X25519}}}
 	config.AddHostKey(signer)
 	addr := serveSSH(t, config)
-	r, err := Resolve(t.Context(), Config{Destination: "127.0.0.1", ConfigFile: "none", Settings: settings(
-		fmt.Sprintf("Port=%d", addr.Port), "StrictHostKeyChecking=no", "UserKnownHostsFile=none", "IdentityAgent=none")})
+	r, err := Resolve(t.Context(), source{Destination: "127.0.0.1", ConfigFile: "none", Settings: settings(
+		fmt.Sprintf("Port=%d", addr.Port), "StrictHostKeyChecking=no", "UserKnownHostsFile=none", "IdentityAgent=none")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestOnlyPostQuantum(t *testing.T) {
 // to be gone: a ProxyCommand, and ssh with its own. Its folders go with the next sweep.
 func TestChildrenEndWithTheProcess(t *testing.T) {
 	if config := os.Getenv("HF_TEST_LINK"); config != "" {
-		r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config, Transport: tunnelfile.Transport(os.Getenv("HF_TEST_TRANSPORT"))})
+		r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: config, Transport: tunnelfile.Transport(os.Getenv("HF_TEST_TRANSPORT"))}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

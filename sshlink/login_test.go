@@ -146,19 +146,20 @@ func (p person) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 func (l login) tryOurs(t *testing.T) (outcome, error) {
 	t.Helper()
 	dir := testbed.SocketDir(t)
-	c := Config{Name: "web", Destination: l.destination(), ConfigFile: l.write(t, dir), Transport: l.transport}
+	c := source{Name: "web", Destination: l.destination(), ConfigFile: l.write(t, dir), Transport: l.transport}
 	if c.Transport == "" {
 		c.Transport = tunnelfile.TransportNative
 	}
+	var ask asking.Asker
 	if l.answer != nil {
-		c.Ask = person(l.answer)
+		ask = person(l.answer)
 	}
 	if testing.Verbose() {
 		c.Log = testLogger(t)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	r, err := Resolve(ctx, c)
+	r, err := Resolve(ctx, c, ask)
 	if err != nil {
 		return outcomeOf(err), err
 	}

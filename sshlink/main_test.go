@@ -8,7 +8,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast/holdfast/sshlink/config"
 )
+
+// source is config.Source where config is an ssh_config(5) text.
+type source = config.Source
 
 func TestMain(m *testing.M) {
 	// The environment of whoever runs the tests must not reach the rows' agents and keys.

@@ -40,7 +40,7 @@ const masterGrace = time.Second
 // runningMaster is the socket of a ControlMaster that the person runs to the same place,
 // empty where there is none.
 func (r *Resolved) runningMaster(ctx context.Context) string {
-	path := r.option("controlpath")
+	path := r.Option("controlpath")
 	if path == "" {
 		return ""
 	}
@@ -65,7 +65,7 @@ func (r *Resolved) startMaster(ctx context.Context, a *asking.Attempt) (*master,
 		return nil, fault.Wrap(fault.Unreachable, err, "no folder for ssh's control socket")
 	}
 	m := &master{r: r, dir: dir, socket: filepath.Join(dir, "c"), ended: make(chan struct{})}
-	m.stderr = &masterLog{log: r.config.log().With("from", "ssh"), trace: httptrace.ContextClientTrace(ctx)}
+	m.stderr = &masterLog{log: r.Log.With("from", "ssh"), trace: httptrace.ContextClientTrace(ctx)}
 	m.cmd = exec.Command("ssh", m.arguments()...)
 	asking, answered := context.WithCancel(ctx)
 	defer answered()
@@ -98,12 +98,7 @@ func (r *Resolved) startMaster(ctx context.Context, a *asking.Attempt) (*master,
 // arguments are ssh's. What comes first beats the rest: our own needs, then the file's [SSH]
 // section; our defaults stand in only for what nobody has set.
 func (m *master) arguments() []string {
-	r := m.r
-	args := []string{"-N", "-T", "-n"}
-	if r.config.ConfigFile != "" {
-		args = append(args, "-F", r.config.ConfigFile)
-	}
-	interactive, _, _ := strings.Cut(r.option("ipqos"), " ")
+	interactive, _, _ := strings.Cut(m.r.Option("ipqos"), " ")
 	own := []tunnelfile.Setting{
 		{Key: "ControlMaster", Value: "yes"},
 		{Key: "ControlPath", Value: m.socket},
@@ -123,15 +118,7 @@ func (m *master) arguments() []string {
 		// A master with -N would take the second value, and any other ssh -N the first.
 		own = append(own, tunnelfile.Setting{Key: "IPQoS", Value: interactive})
 	}
-	args = append(args, settingArgs(own)...)
-	args = append(args, settingArgs(r.config.Settings)...)
-	for _, s := range holdfastDefaults {
-		if r.resolution.unset[strings.ToLower(s.Key)] {
-			args = append(args, settingArgs([]tunnelfile.Setting{s})...)
-		}
-	}
-	dest, _ := parseDestination(r.config.Destination) // it did parse when it was resolved
-	return append(args, dest.args()...)
+	return append([]string{"-N", "-T", "-n"}, m.r.Arguments(own...)...)
 }
 
 // awaitSocket waits until ssh has logged in and listens, or has given up.
@@ -162,7 +149,7 @@ func (m *master) control(ctx context.Context, out io.Writer, command string, arg
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if said := lastLines(stderr.String(), 1); err != nil && said != "" {
+	if said := text.LastLines(stderr.String(), 1); err != nil && said != "" {
 		return errors.New(text.FromPeer(said))
 	}
 	return err

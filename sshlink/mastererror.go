@@ -8,13 +8,13 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // commandTimeout bounds KnownHostsCommand where it is only asked to tell what was wrong.
@@ -71,7 +71,7 @@ func (m *master) sshError() error {
 		w.tried, w.shown = nil, ""
 		return m.r.through(hop.sshError(w))
 	}
-	if said := lastLines(w.text, 1); said != "" {
+	if said := text.LastLines(w.text, 1); said != "" {
 		return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand; the ProxyCommand said: %s", m.r.HostName, said)
 	}
 	return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand", m.r.HostName)
@@ -88,7 +88,7 @@ func (r *Resolved) hopIn(text string) *Resolved {
 }
 
 func (r *Resolved) sshError(w lastWords) error {
-	said, last := w.text, lastLines(w.text, 1)
+	said, last := w.text, text.LastLines(w.text, 1)
 	if err := r.sshHostKeyError(w); err != nil {
 		return err
 	}
@@ -179,11 +179,11 @@ func (r *Resolved) sshDenied(w lastWords) error {
 		return fault.New(fault.Denied, "was given a wrong passphrase for %s", text.Tilde(m[2]))
 	}
 	if strings.Contains(w.text, "PIN incorrect") {
-		return fault.New(fault.Denied, "was given a wrong PIN for %s", r.option("pkcs11provider"))
+		return fault.New(fault.Denied, "was given a wrong PIN for %s", r.Option("pkcs11provider"))
 	}
-	allowed := splitList(deniedWords.FindStringSubmatch(w.text)[1])
+	allowed := config.SplitList(deniedWords.FindStringSubmatch(w.text)[1])
 	tried, notes := r.notLoaded(w)
-	if w.taken != "" && notes == nil && isYes(r.option("batchmode")) && slices.Contains(allowed, "publickey") {
+	if w.taken != "" && notes == nil && r.Yes("batchmode") && slices.Contains(allowed, "publickey") {
 		return fault.New(fault.Denied, "needs a passphrase for %s", text.Tilde(w.taken)) // and ssh asks nobody
 	}
 	return fault.New(fault.Denied, "%s%s", r.refusedEveryWay(tried, allowed), notTried(notes))
@@ -215,8 +215,7 @@ var connectErrors = []syscall.Errno{
 func connectError(host, port, words string) error {
 	for _, e := range connectErrors {
 		if strings.EqualFold(e.Error(), words) {
-			number, _ := strconv.Atoi(port)
-			return &net.OpError{Op: "dial", Net: "tcp", Addr: peer{"tcp", joinHostPort(host, number)}, Err: os.NewSyscallError("connect", e)}
+			return &net.OpError{Op: "dial", Net: "tcp", Addr: peer{"tcp", net.JoinHostPort(host, port)}, Err: os.NewSyscallError("connect", e)}
 		}
 	}
 	return fmt.Errorf("port %s: %s", port, words)

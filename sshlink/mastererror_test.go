@@ -4,6 +4,8 @@ import (
 	"io"
 	"log/slog"
 	"testing"
+
+	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // TestLastWords has the endings that ssh comes to only now and then: which of them it is, is a
@@ -27,7 +29,7 @@ func TestLastWords(t *testing.T) {
 			"turned away", "web closed the connection before saying anything: too many connections at once, or this address is banned there"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := &master{r: &Resolved{HostName: "web"}, stderr: &masterLog{log: slog.New(slog.DiscardHandler)}}
+			m := &master{r: &Resolved{Options: &config.Options{HostName: "web"}}, stderr: &masterLog{log: slog.New(slog.DiscardHandler)}}
 			if _, err := io.WriteString(m.stderr, c.said); err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ import (
 
 // dialOpenSSH logs in by the system's ssh and takes its channels over.
 func (r *Resolved) dialOpenSSH(parent context.Context) (*Link, error) {
-	ctx, a, cancel := asking.Start(parent, r.ConnectTimeout, r.config.Ask)
+	ctx, a, cancel := asking.Start(parent, r.ConnectTimeout, r.ask)
 	defer cancel()
 	l, err := r.openMaster(ctx, a)
 	switch {

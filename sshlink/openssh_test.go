@@ -77,7 +77,7 @@ func TestOpenSSHAsks(t *testing.T) {
 	dial := func(ask asking.Asker, known string) error {
 		config := filepath.Join(t.TempDir(), "config")
 		write(t, config, strings.NewReplacer(s.KnownHosts, known, "StrictHostKeyChecking yes", "StrictHostKeyChecking ask").Replace(hostBlock(s, "host"))+alone+" IdentityFile \""+locked.File+"\"\n")
-		r, err := Resolve(t.Context(), Config{Name: "web", Destination: "host", ConfigFile: config, Transport: tunnelfile.TransportOpenSSH, Ask: ask})
+		r, err := Resolve(t.Context(), source{Name: "web", Destination: "host", ConfigFile: config, Transport: tunnelfile.TransportOpenSSH}, ask)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestAutoChoosesTransport(t *testing.T) {
 	} {
 		file := filepath.Join(dir, "config")
 		write(t, file, config+"\n")
-		r, err := Resolve(t.Context(), Config{Destination: "x", ConfigFile: file})
+		r, err := Resolve(t.Context(), source{Destination: "x", ConfigFile: file}, nil)
 		if err != nil {
 			t.Errorf("%s: %v", config, err)
 			continue
@@ -164,7 +164,7 @@ func TestUsesRunningMaster(t *testing.T) {
 	}
 	defer func() { theirs.Process.Signal(syscall.SIGTERM); theirs.Wait() }()
 	resolve := func() *Resolved {
-		r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config})
+		r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: config}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,15 +41,15 @@ var errNothingPassed = errors.New("it passed no connection")
 func (r *Resolved) dialProxy(ctx context.Context) (net.Conn, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
-		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", r.proxy)
+		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", r.ProxyCommand)
 	}
 	shell := os.Getenv("SHELL")
 	if shell == "" {
 		shell = "/bin/sh"
 	}
-	stderr := &tail{log: r.config.log().With("from", "ProxyCommand")}
+	stderr := &tail{log: r.Log.With("from", "ProxyCommand")}
 	// Not CommandContext: the process belongs to the connection, not to the attempt.
-	cmd := exec.Command(shell, "-c", "exec "+r.proxy)
+	cmd := exec.Command(shell, "-c", "exec "+r.ProxyCommand)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = proxyGrace // a grandchild that keeps stderr open must not keep Wait
@@ -57,7 +57,7 @@ func (r *Resolved) dialProxy(ctx context.Context) (net.Conn, error) {
 	theirs.Close()
 	if err != nil {
 		ours.Close()
-		return nil, fault.Wrap(fault.Settings, err, "ProxyCommand %s", r.proxy)
+		return nil, fault.Wrap(fault.Settings, err, "ProxyCommand %s", r.ProxyCommand)
 	}
 	p := &proxyConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), stderr: stderr}
 	go func() {
@@ -66,7 +66,7 @@ func (r *Resolved) dialProxy(ctx context.Context) (net.Conn, error) {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		close(p.ended)
 	}()
-	if !isYes(r.option("proxyusefdpass")) {
+	if !r.Yes("proxyusefdpass") {
 		return p, nil
 	}
 	stop := context.AfterFunc(ctx, func() { p.Close() })
@@ -80,7 +80,7 @@ func (r *Resolved) dialProxy(ctx context.Context) (net.Conn, error) {
 		if errors.Is(err, io.EOF) {
 			err = p.explain(errNothingPassed)
 		}
-		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", r.proxy)
+		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", r.ProxyCommand)
 	}
 	return passed, nil
 }

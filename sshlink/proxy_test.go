@@ -30,7 +30,7 @@ func TestProxyCommandEndsWithLink(t *testing.T) {
 				text = strings.ReplaceAll(text, s.IdentityFile, "none")
 			}
 			write(t, config, text)
-			r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config})
+			r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: config}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,11 +18,11 @@ const krlMagic = "SSHKRL\n\x00"
 // checkRevoked refuses a host key that RevokedHostKeys lists: a file of public keys, or a key
 // revocation list, which ssh-keygen reads. As in ssh, a file that cannot be read revokes all.
 func (r *Resolved) checkRevoked(ctx context.Context, key ssh.PublicKey) error {
-	value := r.option("revokedhostkeys")
+	value := r.Option("revokedhostkeys")
 	if value == "" {
 		return nil
 	}
-	path := r.path(value)
+	path := r.Path(value)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fault.Wrap(fault.HostKeyUnknown, err, "RevokedHostKeys cannot be read, so that no host key counts")
@@ -62,15 +62,10 @@ func searchKeys(text []byte, key ssh.PublicKey) error {
 
 // askKRL lets ssh-keygen look the key up in a key revocation list.
 func askKRL(ctx context.Context, path string, key ssh.PublicKey) error {
-	file, err := memoryFile(string(ssh.MarshalAuthorizedKey(key)))
-	if err != nil {
-		return err
-	}
-	defer file.Close()
 	cmd := exec.CommandContext(ctx, "ssh-keygen", "-Q", "-f", path, "/dev/stdin")
-	cmd.Stdin = file
+	cmd.Stdin = bytes.NewReader(ssh.MarshalAuthorizedKey(key))
 	if out, err := cmd.CombinedOutput(); err != nil {
-		if said := lastLines(string(out), 1); said != "" {
+		if said := text.LastLines(string(out), 1); said != "" {
 			return revokedError(text.FromPeer(said))
 		}
 		return err

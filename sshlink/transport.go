@@ -22,17 +22,17 @@ import (
 func (r *Resolved) chooseTransport(ctx context.Context) (tunnelfile.Transport, string, error) {
 	_, missing := exec.LookPath("ssh")
 	switch {
-	case r.config.Transport == tunnelfile.TransportOpenSSH && missing != nil:
+	case r.Source.Transport == tunnelfile.TransportOpenSSH && missing != nil:
 		return "", "", fault.New(fault.Settings, "Transport=openssh: there is no ssh program here")
 	case !r.auto():
-		return r.config.Transport, "the tunnel file asks for it", nil
+		return r.Source.Transport, "the tunnel file asks for it", nil
 	case missing != nil:
 		return tunnelfile.TransportNative, "there is no ssh program here", nil
 	}
 	for hop := r; hop != nil; hop = hop.jump {
 		if why := hop.needsOpenSSH(ctx); why != "" {
 			if hop != r {
-				why = "ProxyJump " + hop.originalHost() + ": " + why
+				why = "ProxyJump " + hop.Host() + ": " + why
 			}
 			return tunnelfile.TransportOpenSSH, why, nil
 		}
@@ -42,26 +42,26 @@ func (r *Resolved) chooseTransport(ctx context.Context) (tunnelfile.Transport, s
 
 // auto says whether the choice is ours.
 func (r *Resolved) auto() bool {
-	return r.config.Transport == tunnelfile.TransportAuto || r.config.Transport == ""
+	return r.Source.Transport == tunnelfile.TransportAuto || r.Source.Transport == ""
 }
 
 // needsOpenSSH says what of one host's configuration only ssh itself can do; empty: nothing.
 func (r *Resolved) needsOpenSSH(ctx context.Context) string {
-	yes := func(keyword string) bool { return isYes(r.option(keyword)) }
+	_, rekeysByTime := r.RekeyLimit()
 	switch {
-	case yes("compression"):
+	case r.Yes("compression"):
 		return "Compression=yes"
-	case r.option("pkcs11provider") != "":
-		return "PKCS11Provider=" + r.option("pkcs11provider")
-	case yes("hostbasedauthentication"):
+	case r.Option("pkcs11provider") != "":
+		return "PKCS11Provider=" + r.Option("pkcs11provider")
+	case r.Yes("hostbasedauthentication"):
 		return "HostbasedAuthentication=yes"
-	case yes("verifyhostkeydns"):
+	case r.Yes("verifyhostkeydns"):
 		return "VerifyHostKeyDNS=yes"
-	case r.rekeysByTime():
+	case rekeysByTime:
 		return "RekeyLimit has a time"
 	case r.mayUseTicket() && hasTicket(ctx):
 		return "GSSAPIAuthentication=yes and there is a Kerberos ticket"
-	case yes("gssapikeyexchange") && hasTicket(ctx):
+	case r.Yes("gssapikeyexchange") && hasTicket(ctx):
 		return "GSSAPIKeyExchange=yes and there is a Kerberos ticket"
 	}
 	if _, err := r.algorithms(nil); errors.Is(err, errNoCommon) {
@@ -78,12 +78,12 @@ func (r *Resolved) needsOpenSSH(ctx context.Context) string {
 
 // mayUseTicket says whether a Kerberos ticket would be used to log in.
 func (r *Resolved) mayUseTicket() bool {
-	return isYes(r.option("gssapiauthentication")) && r.prefers("gssapi-with-mic")
+	return r.Yes("gssapiauthentication") && r.prefers("gssapi-with-mic")
 }
 
 // prefers says whether PreferredAuthentications has a method in it; by default it has all.
 func (r *Resolved) prefers(method string) bool {
-	order := splitList(r.option("preferredauthentications"))
+	order := r.List("preferredauthentications")
 	return len(order) == 0 || slices.Contains(order, method)
 }
 
@@ -111,8 +111,8 @@ func fileExists(path string) bool {
 // it; empty: there is none.
 func (r *Resolved) needsOpenSSHForKey(ctx context.Context) string {
 	var agent *agentConn
-	for _, value := range r.resolution.options["identityfile"] {
-		path := r.path(value)
+	for _, value := range r.Values("identityfile") {
+		path := r.Path(value)
 		if value == "none" || !fileExists(path) {
 			continue
 		}

@@ -145,8 +145,8 @@ var certificates = []string{
 // serverKeys asks one machine for its keys, through one connection to the host before it.
 func (r *Resolved) serverKeys(ctx context.Context) (ServerKeys, error) {
 	known := r.newHostKeys(ctx, nil)
-	s := ServerKeys{Host: known.name, Address: joinHostPort(r.HostName, r.Port)}
-	if files := r.userKnownHosts(); len(files) > 0 {
+	s := ServerKeys{Host: known.name, Address: r.HostPort()}
+	if files := r.Files("userknownhostsfile"); len(files) > 0 {
 		s.File = files[0]
 	}
 	dial, hangUp, err := r.way(ctx)
@@ -184,16 +184,16 @@ func (r *Resolved) way(ctx context.Context) (dial func(context.Context) (net.Con
 	if r.jump == nil {
 		return func(ctx context.Context) (net.Conn, error) { return r.reach(ctx, nil) }, func() {}, nil
 	}
-	attempt, a, cancel := asking.Start(ctx, r.jump.ConnectTimeout, r.config.Ask)
+	attempt, a, cancel := asking.Start(ctx, r.jump.ConnectTimeout, r.ask)
 	defer cancel()
 	link, err := r.jump.connect(attempt, a)
 	if err != nil {
 		return nil, nil, r.through(r.jump.tooLate(attempt, err))
 	}
 	return func(ctx context.Context) (net.Conn, error) {
-		c, err := link.DialContext(ctx, "tcp", joinHostPort(r.HostName, r.Port))
+		c, err := link.DialContext(ctx, "tcp", r.HostPort())
 		if err != nil {
-			return nil, fault.Wrap(fault.Unreachable, err, "%s cannot reach %s", r.jump.HostName, joinHostPort(r.HostName, r.Port))
+			return nil, fault.Wrap(fault.Unreachable, err, "%s cannot reach %s", r.jump.HostName, r.HostPort())
 		}
 		return c, nil
 	}, func() { link.Close() }, nil
@@ -209,7 +209,7 @@ func (r *Resolved) tooLate(ctx context.Context, err error) error {
 
 // scan makes a connection up to where the server shows its key of one of the kinds.
 func (r *Resolved) scan(parent context.Context, dial func(context.Context) (net.Conn, error), algorithms []string) (ssh.PublicKey, error) {
-	ctx, a, cancel := asking.Start(parent, r.ConnectTimeout, r.config.Ask)
+	ctx, a, cancel := asking.Start(parent, r.ConnectTimeout, r.ask)
 	defer cancel()
 	under, err := dial(ctx)
 	if err != nil {
@@ -247,7 +247,7 @@ func (r *Resolved) describeKey(keys *hostKeys, key ssh.PublicKey) (k HostKey, us
 		Standing: KeyNew, key: key, hop: r,
 	}
 	if err := r.checkRevoked(keys.ctx, key); err != nil {
-		k.Standing, k.Place, k.Why = KeyRevoked, r.path(r.option("revokedhostkeys")), err.Error()
+		k.Standing, k.Place, k.Why = KeyRevoked, r.Path(r.Option("revokedhostkeys")), err.Error()
 		return k, true
 	}
 	if line, ok := keys.known.revokes(key); ok {
@@ -312,11 +312,11 @@ func (k HostKey) Record() error {
 	case KeyRevoked:
 		return fault.New(fault.HostKeyUnknown, "the host key of %s is revoked: %s", k.Host, k.Why)
 	}
-	files := k.hop.userKnownHosts()
+	files := k.hop.Files("userknownhostsfile")
 	if len(files) == 0 {
 		return fault.New(fault.Settings, "UserKnownHostsFile=none: there is no file to record host keys in")
 	}
-	if err := recordHostKey(files[0], k.Host, k.key, isYes(k.hop.option("hashknownhosts"))); err != nil {
+	if err := recordHostKey(files[0], k.Host, k.key, k.hop.Yes("hashknownhosts")); err != nil {
 		return fmt.Errorf("the host key of %s is not recorded: %w", k.Host, err)
 	}
 	return nil

@@ -20,7 +20,7 @@ func TestHostKeys(t *testing.T) {
 	text := withKey(s, "host") + " ProxyJump jump\n" + withKey(jump, "jump")
 	text = strings.NewReplacer(s.KnownHosts, file, jump.KnownHosts, file).Replace(text)
 	write(t, config, text)
-	r, err := Resolve(t.Context(), Config{Name: "web", Destination: "host", ConfigFile: config})
+	r, err := Resolve(t.Context(), source{Name: "web", Destination: "host", ConfigFile: config}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestHostKeyStandings(t *testing.T) {
 					}
 					run(t, "ssh-keygen", "-H", "-f", file)
 				}
-				r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config})
+				r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: config}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -167,7 +167,7 @@ func TestHostKeyStandings(t *testing.T) {
 	byProxy := filepath.Join(t.TempDir(), "config")
 	write(t, byProxy, fmt.Sprintf("Host host\n HostName no-such-host.invalid\n ProxyCommand nc 127.0.0.1 %d\n UserKnownHostsFile /dev/null\n GlobalKnownHostsFile /dev/null\n", s.Port))
 	testbed.Need(t, "nc")
-	proxied, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: byProxy})
+	proxied, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: byProxy}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestHostKeyStandings(t *testing.T) {
 	write(t, file, "@cert-authority * "+authority.AuthorizedKey()+"\n")
 	config := filepath.Join(t.TempDir(), "config")
 	write(t, config, strings.ReplaceAll(withKey(certified, "host"), certified.KnownHosts, file))
-	r, err := Resolve(t.Context(), Config{Destination: "host", ConfigFile: config})
+	r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: config}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,11 +24,11 @@ type learner struct {
 // learns says whether keys are to be learned: the person wants it, and known_hosts files, not
 // a certificate nor a command, have told that this is the server.
 func (r *Resolved) learns(keys *hostKeys) bool {
-	if !isYes(r.option("updatehostkeys")) || r.option("knownhostscommand") != "" || len(r.userKnownHosts()) == 0 {
+	if !r.Yes("updatehostkeys") || r.Option("knownhostscommand") != "" || len(r.Files("userknownhostsfile")) == 0 {
 		return false
 	}
 	return slices.ContainsFunc(keys.read(keys.name).plainKeys(), func(k knownKey) bool {
-		return keys.accepted != nil && sameKey(k.key, keys.accepted) && k.file == r.userKnownHosts()[0]
+		return keys.accepted != nil && sameKey(k.key, keys.accepted) && k.file == r.Files("userknownhostsfile")[0]
 	})
 }
 
@@ -41,7 +41,7 @@ func (n *learner) learn(l *Link, announced []byte) {
 		err = n.prove(ctx, l, fresh)
 	}
 	if err != nil {
-		n.r.config.log().Debug("host keys not learned", "host", n.keys.name, "err", err)
+		n.r.Log.Debug("host keys not learned", "host", n.keys.name, "err", err)
 		return
 	}
 	for _, key := range fresh {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -160,7 +161,7 @@ func connect(t *testing.T, transport tunnelfile.Transport, s *testbed.Server, se
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	c := sshlink.Config{Name: "t", Destination: s.Host, Transport: transport}
+	c := config.Source{Name: "t", Destination: s.Host, Transport: transport}
 	for _, line := range append(settings, s.SSHSettings()...) { // ssh takes the first value of each
 		key, value, _ := strings.Cut(line, "=")
 		if line == "IdentityFile="+s.IdentityFile && len(settings) > 0 && strings.HasPrefix(settings[0], "IdentityFile=") {
@@ -168,7 +169,7 @@ func connect(t *testing.T, transport tunnelfile.Transport, s *testbed.Server, se
 		}
 		c.Settings = append(c.Settings, tunnelfile.Setting{Key: key, Value: value})
 	}
-	r, err := sshlink.Resolve(ctx, c)
+	r, err := sshlink.Resolve(ctx, c, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ type Explained struct {
 	Value    string `json:"value"`
 	Source   string `json:"source"`             // "file:line", "the destination", "ssh's default", "Holdfast's default", …
 	Written  bool   `json:"written"`            // somebody wrote it
-	Standing string `json:"standing,omitempty"` // of a keyword of ssh_config(5), see sshlink.Explained
+	Standing string `json:"standing,omitempty"` // of a keyword of ssh_config(5), see config.Standing
 	Note     string `json:"note,omitempty"`     // what becomes of it, where that is not what one would think
 }
 
@@ -110,7 +110,7 @@ func written(section string, set tunnelfile.Setting) Explained {
 func fromSSH(ctx context.Context, r *sshlink.Resolved, adjust func(*Explained)) []Explained {
 	list := []Explained{}
 	for _, s := range r.Explain(ctx) {
-		x := Explained{tunnelfile.SectionSSH, s.Keyword, s.Value, s.Source, s.Written, s.Standing, s.Note}
+		x := Explained{tunnelfile.SectionSSH, s.Keyword, s.Value, s.Source, s.Written, string(s.Standing), s.Note}
 		adjust(&x)
 		list = append(list, x)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/forward"
 	"github.com/holdfast/holdfast/worker/keeper"
@@ -31,14 +32,15 @@ func load(ctx context.Context, path string, ask asking.Asker, log *slog.Logger) 
 		return settings{}, err
 	}
 	s := settings{tunnel: t}
-	s.resolved, s.err = sshlink.Resolve(ctx, s.link(ask, log))
+	s.resolved, s.err = sshlink.Resolve(ctx, s.source(log), ask)
 	return s, nil
 }
 
-// link is how the server is reached.
-func (s settings) link(ask asking.Asker, log *slog.Logger) sshlink.Config {
-	t := s.tunnel
-	return sshlink.Config{Name: t.Name, Destination: t.Destination, Settings: t.SSH, Transport: t.Transport, Ask: ask, Log: log}
+// source is how the server is reached.
+func (s settings) source(log *slog.Logger) config.Source {
+	source := config.Of(s.tunnel)
+	source.Log = log
+	return source
 }
 
 // policy is how the link is watched and tried again.

@@ -286,7 +286,7 @@ func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
 	s := *w.inForce.Load()
 	if w.stale.Swap(false) || s.resolved == nil {
 		fresh := s
-		fresh.resolved, fresh.err = sshlink.Resolve(ctx, s.link(w.o.Ask, w.log))
+		fresh.resolved, fresh.err = sshlink.Resolve(ctx, s.source(w.log), w.o.Ask)
 		if ctx.Err() != nil {
 			w.stale.Store(true)
 			return nil, ctx.Err()

@@ -74,3 +74,14 @@ func BoundBytes(s string, n int) string {
 	}
 	return s[:end] + ellipsis
 }
+
+// LastLines are the last n lines of a program's stderr, joined by "; ".
+func LastLines(s string, n int) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+}

@@ -1,4 +1,4 @@
-package sshlink
+package config
 
 import (
 	"path/filepath"
@@ -9,14 +9,14 @@ import (
 // includeDepth is how far ssh follows Include.
 const includeDepth = 16
 
-// ConfigMentions says whether the person's or the system's ssh_config(5), or a file that they
+// Mentions says whether the person's or the system's ssh_config(5), or a file that they
 // include, has a line with one of the keywords, for whatever host: where none has, ssh
 // need not be asked what it makes of them.
-func ConfigMentions(keywords ...string) bool {
+func Mentions(keywords ...string) bool {
 	for i, k := range keywords {
 		keywords[i] = strings.ToLower(k)
 	}
-	home := filepath.Join(homeDir(), ".ssh")
+	home := filepath.Join(HomeDir(), ".ssh")
 	return mentions(filepath.Join(home, "config"), home, keywords, includeDepth) ||
 		mentions("/etc/ssh/ssh_config", "/etc/ssh", keywords, includeDepth)
 }

@@ -1,4 +1,4 @@
-package sshlink
+package config
 
 import (
 	"net"
@@ -19,11 +19,11 @@ import (
 //
 // Up to OpenSSH 9.2 it prints a LocalForward to a unix socket as a DynamicForward too;
 // that one is left out.
-func parseForwards(o options) []tunnelfile.Forward {
+func parseForwards(values answers) []tunnelfile.Forward {
 	var all []tunnelfile.Forward
 	var shadows []string // listening ends of forwards to unix sockets
 	for _, kind := range []tunnelfile.ForwardKind{tunnelfile.LocalForward, tunnelfile.RemoteForward} {
-		for _, text := range o[strings.ToLower(string(kind))] {
+		for _, text := range values[strings.ToLower(string(kind))] {
 			f, ok := parseForward(kind, text)
 			if !ok {
 				continue
@@ -34,7 +34,7 @@ func parseForwards(o options) []tunnelfile.Forward {
 			all = append(all, f)
 		}
 	}
-	for _, text := range o["dynamicforward"] {
+	for _, text := range values["dynamicforward"] {
 		if i := slices.Index(shadows, text); i >= 0 {
 			shadows = slices.Delete(shadows, i, i+1)
 			continue
@@ -106,5 +106,3 @@ func splitFiles(text string) []string {
 	}
 	return files
 }
-
-func joinHostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }

@@ -1,4 +1,4 @@
-package sshlink
+package config
 
 import (
 	"net/url"

@@ -1,4 +1,4 @@
-package sshlink
+package config
 
 import (
 	"crypto/sha1"
@@ -10,6 +10,9 @@ import (
 	"sync"
 )
 
+// account is the person that this process runs as.
+type account struct{ name, home string }
+
 // localUser is the account that this process runs as. ssh takes the home folder of the
 // password file and not $HOME.
 var localUser = sync.OnceValue(func() account {
@@ -20,12 +23,12 @@ var localUser = sync.OnceValue(func() account {
 	return account{name: u.Username, home: u.HomeDir}
 })
 
-// expand replaces the tokens of ssh_config(5) (section TOKENS) in s. ssh -G prints
+// Expand replaces the tokens of ssh_config(5) (section TOKENS) in s. ssh -G prints
 // IdentityFile, CertificateFile, ProxyCommand and RemoteCommand with the tokens in them.
-func (r *Resolved) expand(s string) string { return r.expandWith(s, nil) }
+func (o *Options) Expand(s string) string { return o.ExpandWith(s, nil) }
 
-// expandWith is expand with further tokens, such as KnownHostsCommand's.
-func (r *Resolved) expandWith(s string, more map[byte]string) string {
+// ExpandWith is Expand with further tokens, such as KnownHostsCommand's.
+func (o *Options) ExpandWith(s string, more map[byte]string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' || i+1 == len(s) {
@@ -35,7 +38,7 @@ func (r *Resolved) expandWith(s string, more map[byte]string) string {
 		i++
 		if v, ok := more[s[i]]; ok {
 			b.WriteString(v)
-		} else if v, ok := r.token(s[i]); ok {
+		} else if v, ok := o.token(s[i]); ok {
 			b.WriteString(v)
 		} else {
 			b.WriteByte('%')
@@ -45,70 +48,62 @@ func (r *Resolved) expandWith(s string, more map[byte]string) string {
 	return b.String()
 }
 
-func (r *Resolved) token(c byte) (string, bool) {
+func (o *Options) token(c byte) (string, bool) {
 	host, _ := os.Hostname()
 	switch c {
 	case '%':
 		return "%", true
 	case 'C':
-		return r.connectionHash(host), true
+		return o.connectionHash(host), true
 	case 'd':
-		return homeDir(), true
+		return HomeDir(), true
 	case 'h':
-		return r.HostName, true
+		return o.HostName, true
 	case 'i':
 		return strconv.Itoa(os.Getuid()), true
 	case 'j':
-		return r.option("proxyjump"), true
+		return o.Option("proxyjump"), true
 	case 'k':
-		if alias := r.option("hostkeyalias"); alias != "" {
+		if alias := o.Option("hostkeyalias"); alias != "" {
 			return alias, true
 		}
-		return r.originalHost(), true
+		return o.Host(), true
 	case 'L':
 		short, _, _ := strings.Cut(host, ".")
 		return short, true
 	case 'l':
 		return host, true
 	case 'n':
-		return r.originalHost(), true
+		return o.Host(), true
 	case 'p':
-		return strconv.Itoa(r.Port), true
+		return strconv.Itoa(o.Port), true
 	case 'r':
-		return r.User, true
+		return o.User, true
 	case 'u':
 		return localUser().name, true
 	}
 	return "", false
 }
 
-// originalHost is the host as given on the command line.
-func (r *Resolved) originalHost() string {
-	if d, err := parseDestination(r.config.Destination); err == nil {
-		return d.host
-	}
-	return r.HostName
-}
-
 // connectionHash is %C.
-func (r *Resolved) connectionHash(host string) string {
-	sum := sha1.Sum([]byte(host + r.HostName + strconv.Itoa(r.Port) + r.User + r.option("proxyjump")))
+func (o *Options) connectionHash(host string) string {
+	sum := sha1.Sum([]byte(host + o.HostName + strconv.Itoa(o.Port) + o.User + o.Option("proxyjump")))
 	return hex.EncodeToString(sum[:])
 }
 
-// path expands ~, ${VARIABLE} and tokens in the name of a file.
-func (r *Resolved) path(s string) string {
-	return r.expand(expandEnvironment(expandTilde(s)))
+// Path expands ~, ${VARIABLE} and tokens in the name of a file.
+func (o *Options) Path(s string) string {
+	return o.Expand(ExpandEnvironment(ExpandTilde(s)))
 }
 
-// expandTilde replaces a leading ~ or ~user.
-func expandTilde(path string) string {
+// ExpandTilde replaces a leading ~ or ~user.
+func ExpandTilde(path string) string {
 	rest, ok := strings.CutPrefix(path, "~")
 	if !ok {
 		return path
 	}
 	name, below, _ := strings.Cut(rest, "/")
-	home := homeDir()
+	home := HomeDir()
 	if name != "" {
 		u, err := user.Lookup(name)
 		if err != nil {
@@ -119,8 +114,8 @@ func expandTilde(path string) string {
 	return strings.TrimSuffix(home, "/") + "/" + below
 }
 
-// expandEnvironment replaces ${NAME}; a $ without braces stays, as in ssh.
-func expandEnvironment(s string) string {
+// ExpandEnvironment replaces ${NAME}; a $ without braces stays, as in ssh.
+func ExpandEnvironment(s string) string {
 	var b strings.Builder
 	for {
 		before, rest, found := strings.Cut(s, "${")
@@ -154,10 +149,10 @@ func unsetVariable(s string) string {
 	}
 }
 
-// option is a keyword's value, empty where it is none.
-func (r *Resolved) option(keyword string) string {
-	if v := r.resolution.options.first(keyword); v != "none" {
-		return v
+// HomeDir is the home folder of the person that this process runs as.
+func HomeDir() string {
+	if home := localUser().home; home != "" {
+		return home
 	}
-	return ""
+	return os.Getenv("HOME")
 }

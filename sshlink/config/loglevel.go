@@ -1,4 +1,4 @@
-package sshlink
+package config
 
 import (
 	"context"
@@ -18,7 +18,7 @@ var levels = map[string]slog.Level{
 // withLogLevel is a log that says as much as LogLevel asks for, where somebody set it.
 func withLogLevel(log *slog.Logger, word string) *slog.Logger {
 	level, known := levels[strings.ToLower(word)]
-	if log == nil || !known {
+	if !known {
 		return log
 	}
 	return slog.New(levelHandler{log.Handler(), level})

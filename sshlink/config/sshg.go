@@ -1,4 +1,4 @@
-package sshlink
+package config
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,34 +16,35 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// options is what `ssh -G` prints: each keyword, in lower case, with its values in
+// answers is what `ssh -G` prints: each keyword, in lower case, with its values in
 // the order printed.
-type options map[string][]string
+type answers map[string][]string
 
 // first is a keyword's first value, or empty.
-func (o options) first(keyword string) string {
-	if v := o[keyword]; len(v) > 0 {
+func (a answers) first(keyword string) string {
+	if v := a[keyword]; len(v) > 0 {
 		return v[0]
 	}
 	return ""
 }
 
-// parseOptions reads the output of `ssh -G`: a keyword, a space and the value on each
+// parseAnswers reads the output of `ssh -G`: a keyword, a space and the value on each
 // line. A value may hold spaces; it is never quoted.
-func parseOptions(text string) options {
-	o := make(options)
+func parseAnswers(text string) answers {
+	a := make(answers)
 	for line := range strings.Lines(text) {
 		keyword, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
 		if keyword == "" {
 			continue
 		}
 		keyword = strings.ToLower(keyword)
-		o[keyword] = append(o[keyword], value)
+		a[keyword] = append(a[keyword], value)
 	}
-	return o
+	return a
 }
 
 // holdfastDefaults go under everything the person and the system wrote.
@@ -80,9 +82,9 @@ const sshTimeout = 30 * time.Second
 
 // resolution is what ssh made of a destination, and what of it somebody wrote.
 type resolution struct {
-	options options
-	bare    options         // the same where there is no file and no [SSH] section
-	unset   map[string]bool // keywords, of those in sentinels, that no file and no [SSH] setting sets
+	values answers
+	bare   answers         // the same where there is no file and no [SSH] section
+	unset  map[string]bool // keywords, of those in sentinels, that no file and no [SSH] setting sets
 }
 
 // errNoSSH says that this machine has no ssh binary.
@@ -96,7 +98,7 @@ var errNoSSH = errors.New("there is no ssh program here")
 // `Host *`; the third is asked with no file at all. Together they tell what nobody
 // has set: ours could not simply stand behind everything in one question, for a
 // `Match final` in somebody's file is read later still, and must win.
-func askSSH(ctx context.Context, c Config, dest destination) (resolution, error) {
+func askSSH(ctx context.Context, s Source, dest destination) (resolution, error) {
 	program, err := exec.LookPath("ssh")
 	if err != nil {
 		return resolution{}, errNoSSH
@@ -104,18 +106,18 @@ func askSSH(ctx context.Context, c Config, dest destination) (resolution, error)
 	ctx, cancel := context.WithTimeout(ctx, sshTimeout)
 	defer cancel()
 
-	var plain, behind, bare options
+	var plain, behind, bare answers
 	var plainErr, behindErr, bareErr error
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		var args []string
-		if c.ConfigFile != "" {
-			args = []string{"-F", c.ConfigFile}
+		if s.ConfigFile != "" {
+			args = []string{"-F", s.ConfigFile}
 		}
-		plain, plainErr = runSSH(ctx, program, "", slices.Concat(args, settingArgs(c.Settings)), dest)
+		plain, plainErr = runSSH(ctx, program, "", slices.Concat(args, settingArgs(s.Settings)), dest)
 	})
 	wg.Go(func() {
-		behind, behindErr = runSSH(ctx, program, sentinelConfig(c.ConfigFile), settingArgs(c.Settings), dest)
+		behind, behindErr = runSSH(ctx, program, sentinelConfig(s.ConfigFile), settingArgs(s.Settings), dest)
 	})
 	wg.Go(func() {
 		bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none"}, dest)
@@ -126,19 +128,19 @@ func askSSH(ctx context.Context, c Config, dest destination) (resolution, error)
 		bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none", "-o", "BatchMode=yes"}, dest)
 	}
 	if plainErr != nil {
-		return resolution{}, blame(ctx, program, c, plainErr)
+		return resolution{}, blame(ctx, program, s, plainErr)
 	}
 	if bareErr != nil {
-		return resolution{}, fault.Wrap(fault.Unreachable, bareErr, "ssh -G for %s", c.Destination)
+		return resolution{}, fault.Wrap(fault.Unreachable, bareErr, "ssh -G for %s", s.Destination)
 	}
 	if behindErr != nil {
 		// An ssh that lacks an algorithm among the sentinels, as in FIPS mode. What
 		// has ssh's own default then counts as unset.
-		c.log().Debug("ssh -G with sentinels failed", "err", behindErr)
+		s.log().Debug("ssh -G with sentinels failed", "err", behindErr)
 	}
-	r := resolution{options: plain, bare: bare, unset: make(map[string]bool)}
-	for _, s := range sentinels {
-		keyword := strings.ToLower(s.Key)
+	r := resolution{values: plain, bare: bare, unset: make(map[string]bool)}
+	for _, sentinel := range sentinels {
+		keyword := strings.ToLower(sentinel.Key)
 		reached := behindErr != nil || behind.first(keyword) != bare.first(keyword)
 		r.unset[keyword] = reached && plain.first(keyword) == bare.first(keyword)
 	}
@@ -164,7 +166,11 @@ func sentinelConfig(configFile string) string {
 		b.WriteString("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n")
 	case "none":
 	default:
-		fmt.Fprintf(&b, "Include \"%s\"\n", absolute(configFile))
+		// ssh takes a relative Include for one below ~/.ssh.
+		if abs, err := filepath.Abs(configFile); err == nil {
+			configFile = abs
+		}
+		fmt.Fprintf(&b, "Include \"%s\"\n", configFile)
 	}
 	b.WriteString("Host *\n")
 	for _, s := range sentinels {
@@ -174,7 +180,7 @@ func sentinelConfig(configFile string) string {
 }
 
 // runSSH runs ssh -G, as for ssh -N: a tunnel is no session. A config that is not empty is read in place of the files.
-func runSSH(ctx context.Context, program, config string, args []string, dest destination) (options, error) {
+func runSSH(ctx context.Context, program, config string, args []string, dest destination) (answers, error) {
 	cmd := exec.CommandContext(ctx, program, "-G", "-N")
 	if config != "" {
 		file, err := memoryFile(config)
@@ -204,12 +210,12 @@ func runSSH(ctx context.Context, program, config string, args []string, dest des
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if text := lastLines(contents(stderr), 3); text != "" {
-			return nil, errors.New(text)
+		if said := text.LastLines(contents(stderr), 3); said != "" {
+			return nil, errors.New(said)
 		}
 		return nil, err
 	}
-	return parseOptions(contents(stdout)), nil
+	return parseAnswers(contents(stdout)), nil
 }
 
 // contents is all that has been written to a memory file.
@@ -244,19 +250,19 @@ func memoryFile(text string) (*os.File, error) {
 
 // blame finds the [SSH] setting that ssh rejects and names its place; what is wrong in
 // an ssh_config(5) file ssh has named itself.
-func blame(ctx context.Context, program string, c Config, failure error) error {
+func blame(ctx context.Context, program string, s Source, failure error) error {
 	if ctx.Err() != nil {
-		return fault.Wrap(fault.Unreachable, failure, "ssh -G for %s took too long", c.Destination)
+		return fault.Wrap(fault.Unreachable, failure, "ssh -G for %s took too long", s.Destination)
 	}
-	for _, s := range c.Settings {
-		_, err := runSSH(ctx, program, "", append([]string{"-F", "none"}, settingArgs([]tunnelfile.Setting{s})...), destination{host: "localhost"})
+	for _, one := range s.Settings {
+		_, err := runSSH(ctx, program, "", append([]string{"-F", "none"}, settingArgs([]tunnelfile.Setting{one})...), destination{host: "localhost"})
 		if err != nil && ctx.Err() == nil {
 			return fault.Wrap(fault.Settings, tunnelfile.Problem{
-				Path: s.Path, Line: s.Line, Key: s.Key, Message: withoutPlace(err.Error()),
+				Path: one.Path, Line: one.Line, Key: one.Key, Message: withoutPlace(err.Error()),
 			}, "[SSH]")
 		}
 	}
-	return fault.Wrap(fault.Settings, failure, "ssh cannot make sense of its configuration for %s", c.Destination)
+	return fault.Wrap(fault.Settings, failure, "ssh cannot make sense of its configuration for %s", s.Destination)
 }
 
 // withoutPlace takes the place off a message of ssh's about a -o argument: to ssh it is
@@ -266,15 +272,4 @@ func withoutPlace(message string) string {
 		message = strings.TrimPrefix(message, prefix)
 	}
 	return strings.TrimSuffix(message, ".")
-}
-
-// lastLines are the last n lines of a program's stderr, joined by "; ".
-func lastLines(text string, n int) string {
-	var lines []string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines[max(0, len(lines)-n):], "; ")
 }

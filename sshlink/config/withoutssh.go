@@ -1,7 +1,6 @@
-package sshlink
+package config
 
 import (
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -38,8 +37,8 @@ var plainDefaults = map[string]string{
 	"tcpkeepalive":                 "yes",
 }
 
-// defaultIdentities are the key files that ssh tries where none is named.
-var defaultIdentities = []string{
+// DefaultIdentities are the key files that ssh tries where none is named.
+var DefaultIdentities = []string{
 	"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa",
 }
 
@@ -47,52 +46,48 @@ var defaultIdentities = []string{
 var multiple = map[string]bool{"identityfile": true, "certificatefile": true, "localforward": true, "remoteforward": true, "dynamicforward": true, "sendenv": true, "setenv": true}
 
 // withoutSSH makes of the file's own [SSH] section and ssh's defaults what ssh -G would.
-func withoutSSH(c Config, d destination) (resolution, error) {
-	o := make(options)
-	for _, s := range c.Settings {
+func withoutSSH(source Source, d destination) (resolution, error) {
+	values := make(answers)
+	for _, s := range source.Settings {
 		keyword := strings.ToLower(s.Key)
-		place, known := keywords[keyword]
+		_, known := keywords[keyword]
 		if !known {
 			return resolution{}, fault.Wrap(fault.Settings, tunnelfile.Problem{
 				Path: s.Path, Line: s.Line, Key: s.Key, Message: "not a keyword of ssh_config(5)"}, "[SSH]")
 		}
-		if place == unprintable {
-			return resolution{}, fault.Wrap(fault.Settings, tunnelfile.Problem{
-				Path: s.Path, Line: s.Line, Key: s.Key, Message: "not built yet without an ssh program"}, "[SSH]")
-		}
-		if len(o[keyword]) == 0 || multiple[keyword] {
-			o[keyword] = append(o[keyword], plainValue(keyword, s.Value))
+		if len(values[keyword]) == 0 || multiple[keyword] {
+			values[keyword] = append(values[keyword], plainValue(keyword, s.Value))
 		}
 	}
 	if d.user != "" {
-		o["user"] = []string{d.user}
+		values["user"] = []string{d.user}
 	}
 	if d.port != 0 {
-		o["port"] = []string{strconv.Itoa(d.port)}
+		values["port"] = []string{strconv.Itoa(d.port)}
 	}
-	r := resolution{options: o, unset: make(map[string]bool)}
+	r := resolution{values: values, unset: make(map[string]bool)}
 	for _, s := range sentinels {
 		keyword := strings.ToLower(s.Key)
-		r.unset[keyword] = len(o[keyword]) == 0
+		r.unset[keyword] = len(values[keyword]) == 0
 	}
 	for keyword, value := range plainDefaults {
-		if len(o[keyword]) == 0 {
-			o[keyword] = []string{value}
+		if len(values[keyword]) == 0 {
+			values[keyword] = []string{value}
 		}
 	}
-	if len(o["user"]) == 0 {
-		o["user"] = []string{localUser().name}
+	if len(values["user"]) == 0 {
+		values["user"] = []string{localUser().name}
 	}
-	if len(o["hostname"]) == 0 {
-		o["hostname"] = []string{d.host}
+	if len(values["hostname"]) == 0 {
+		values["hostname"] = []string{d.host}
 	}
-	o["hostname"][0] = strings.ReplaceAll(o["hostname"][0], "%h", d.host)
-	o["host"] = []string{d.host}
-	if len(o["identityfile"]) == 0 {
-		o["identityfile"] = defaultIdentities
+	values["hostname"][0] = strings.ReplaceAll(values["hostname"][0], "%h", d.host)
+	values["host"] = []string{d.host}
+	if len(values["identityfile"]) == 0 {
+		values["identityfile"] = DefaultIdentities
 	}
-	if len(o["userknownhostsfile"]) == 0 {
-		o["userknownhostsfile"] = []string{"~/.ssh/known_hosts ~/.ssh/known_hosts2"}
+	if len(values["userknownhostsfile"]) == 0 {
+		values["userknownhostsfile"] = []string{"~/.ssh/known_hosts ~/.ssh/known_hosts2"}
 	}
 	return r, nil
 }
@@ -110,14 +105,4 @@ func plainValue(keyword, value string) string {
 		}
 	}
 	return value
-}
-
-// account is the person that this process runs as.
-type account struct{ name, home string }
-
-func homeDir() string {
-	if home := localUser().home; home != "" {
-		return home
-	}
-	return os.Getenv("HOME")
 }

@@ -1,4 +1,4 @@
-package sshlink
+package config
 
 import (
 	"iter"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ConfigLine is a line of ssh_config(5) that says something.
-type ConfigLine struct {
+// Line is a line of ssh_config(5) that says something.
+type Line struct {
 	Path    string
 	Line    int
 	Depth   int    // 0 in the file itself, 1 in one that it includes, …
@@ -16,37 +16,37 @@ type ConfigLine struct {
 	Value   string // as written
 }
 
-// ConfigLines are the lines of an ssh_config(5) file, and behind an Include line those of the
+// Lines are the lines of an ssh_config(5) file, and behind an Include line those of the
 // files that it names, where they can be told without ssh. A file that cannot be read has none.
-func ConfigLines(path string) iter.Seq[ConfigLine] {
+func Lines(path string) iter.Seq[Line] {
 	return configLines(path, filepath.Dir(path), includeDepth)
 }
 
 // configLines takes relative Include paths from below, and follows them so far.
-func configLines(path, below string, depth int) iter.Seq[ConfigLine] {
-	return func(yield func(ConfigLine) bool) { yieldLines(path, below, depth, 0, yield) }
+func configLines(path, below string, depth int) iter.Seq[Line] {
+	return func(yield func(Line) bool) { yieldLines(path, below, depth, 0, yield) }
 }
 
-// ConfigText are the lines of a text that stands at path, or nowhere. Includes are not followed.
-func ConfigText(path, text string) iter.Seq[ConfigLine] {
-	return func(yield func(ConfigLine) bool) {
+// Text are the lines of a text that stands at path, or nowhere. Includes are not followed.
+func Text(path, text string) iter.Seq[Line] {
+	return func(yield func(Line) bool) {
 		number := 0
 		for line := range strings.Lines(text) {
 			number++
 			keyword, value := cutKeyword(line)
-			if keyword != "" && !yield(ConfigLine{path, number, 0, keyword, strings.TrimSpace(value)}) {
+			if keyword != "" && !yield(Line{path, number, 0, keyword, strings.TrimSpace(value)}) {
 				return
 			}
 		}
 	}
 }
 
-func yieldLines(path, below string, left, depth int, yield func(ConfigLine) bool) bool {
+func yieldLines(path, below string, left, depth int, yield func(Line) bool) bool {
 	text, err := os.ReadFile(path)
 	if err != nil || left == 0 {
 		return true
 	}
-	for line := range ConfigText(path, string(text)) {
+	for line := range Text(path, string(text)) {
 		line.Depth = depth
 		if !yield(line) {
 			return false
@@ -70,7 +70,7 @@ func yieldLines(path, below string, left, depth int, yield func(ConfigLine) bool
 func includePatterns(value, below string) []string {
 	var patterns []string
 	for word := range strings.FieldsSeq(value) {
-		pattern := expandTilde(strings.Trim(word, `"`))
+		pattern := ExpandTilde(strings.Trim(word, `"`))
 		if !filepath.IsAbs(pattern) {
 			pattern = filepath.Join(below, pattern)
 		}

@@ -1,0 +1,206 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// maxHops bounds a chain of ProxyJump hosts, which ssh_config could make endless.
+const maxHops = 16
+
+// Resolve asks ssh what its configuration makes of the destination. Where a setting is wrong
+// the error's reason is Settings.
+func Resolve(ctx context.Context, s Source) (*Options, error) { return resolve(ctx, s, maxHops) }
+
+func resolve(ctx context.Context, s Source, hops int) (*Options, error) {
+	if hops == 0 {
+		return nil, fault.New(fault.Settings, "ProxyJump: more than %d hosts one behind the other; does a host jump through itself?", maxHops)
+	}
+	dest, err := parseDestination(s.Destination)
+	if err != nil {
+		return nil, err
+	}
+	res, err := askSSH(ctx, s, dest)
+	noSSH := errors.Is(err, errNoSSH)
+	if noSSH {
+		s.log().Warn("no ssh program here: only the tunnel file's own [SSH] section and the defaults apply, not ssh_config(5)")
+		res, err = withoutSSH(s, dest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	o := &Options{Source: s, resolution: res, NoSSH: noSSH}
+	if err := o.read(); err != nil {
+		return nil, err
+	}
+	o.Log = withLogLevel(s.log(), o.LogLevel)
+	if err := o.resolveJump(ctx, hops); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// read fills the fields from what ssh printed.
+func (o *Options) read() error {
+	values := o.resolution.values
+	for _, s := range o.Defaults() {
+		values[strings.ToLower(s.Key)] = []string{s.Value}
+	}
+	for _, keyword := range []string{"identityfile", "certificatefile"} { // of others ssh -G says it itself
+		for _, value := range values[keyword] {
+			if name := unsetVariable(value); name != "" {
+				return fault.New(fault.Settings, "%s %s: the environment here has no %s", spelling[keyword], value, name)
+			}
+		}
+	}
+	p := valueParser{options: o}
+	o.HostName = strings.Trim(o.Written("hostname"), "[]")
+	o.User = o.Written("user")
+	o.Port = p.number("port")
+	o.ServerAliveInterval = p.seconds("serveraliveinterval")
+	o.ServerAliveCountMax = p.number("serveralivecountmax")
+	o.ConnectTimeout = p.seconds("connecttimeout")
+	o.ExitOnForwardFailure = o.Yes("exitonforwardfailure")
+	o.GatewayPorts = o.Yes("gatewayports")
+	o.StreamLocalBindUnlink = o.Yes("streamlocalbindunlink")
+	o.StreamLocalBindMask = p.mask("streamlocalbindmask")
+	if v := o.Written("permitremoteopen"); v != "any" {
+		o.PermitRemoteOpen = strings.Fields(v)
+	}
+	if !o.Yes("clearallforwardings") {
+		o.Forwards = parseForwards(values)
+	}
+	if !o.Unset("loglevel") {
+		o.LogLevel = o.Written("loglevel")
+	}
+	if p.err != nil {
+		return p.err
+	}
+	if !safeWord(o.HostName) {
+		return fault.New(fault.Settings, "HostName %q has characters that a host name cannot have", o.HostName)
+	}
+	if o.Own("remotecommand") {
+		o.RemoteCommand = o.Expand(o.Option("remotecommand"))
+	}
+	return nil
+}
+
+// resolveJump reads ProxyJump and ProxyCommand.
+func (o *Options) resolveJump(ctx context.Context, hops int) error {
+	v := o.Expand(o.Option("proxyjump"))
+	if v == "" {
+		o.ProxyCommand = o.Expand(o.Option("proxycommand"))
+		return nil
+	}
+	// The last host of the list is the one before us; it is reached through the others.
+	hop := o.Source // its log too: LogLevel is each host's own
+	hop.Settings, hop.Transport = nil, tunnelfile.TransportNative
+	if i := strings.LastIndexByte(v, ','); i >= 0 {
+		hop.Settings = []tunnelfile.Setting{{Key: "ProxyJump", Value: v[:i]}}
+		v = v[i+1:]
+	}
+	hop.Destination = jumpDestination(v)
+	jump, err := resolve(ctx, hop, hops-1)
+	if err != nil {
+		return err
+	}
+	jump.JumpOf = o.Host()
+	o.Jump = jump
+	return nil
+}
+
+// jumpDestination makes of ProxyJump's [user@]host[:port], which ssh -G prints with the host
+// in brackets, a destination.
+func jumpDestination(text string) string {
+	if strings.HasPrefix(text, "ssh://") {
+		return text
+	}
+	user, host := "", text
+	if i := strings.LastIndexByte(text, '@'); i >= 0 {
+		user, host = text[:i+1], text[i+1:]
+	}
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return user + strings.Trim(host, "[]")
+	}
+	if strings.Contains(name, ":") {
+		name = "[" + name + "]"
+	}
+	return "ssh://" + user + name + ":" + port
+}
+
+// valueParser reads values that ssh has checked already; what it cannot read is kept as the
+// first error.
+type valueParser struct {
+	options *Options
+	err     error
+}
+
+func (p *valueParser) fail(keyword string) {
+	if p.err == nil {
+		p.err = fault.New(fault.Settings, "%s: cannot read %q", keyword, p.options.Written(keyword))
+	}
+}
+
+func (p *valueParser) number(keyword string) int {
+	n, err := strconv.Atoi(p.options.Written(keyword))
+	if err != nil {
+		p.fail(keyword)
+	}
+	return n
+}
+
+// seconds reads a time in seconds; "none" and absence are 0.
+func (p *valueParser) seconds(keyword string) time.Duration {
+	v := p.options.Option(keyword)
+	if v == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 {
+		p.fail(keyword)
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+func (p *valueParser) mask(keyword string) os.FileMode {
+	v := p.options.Written(keyword)
+	if v == "" {
+		return 0o177
+	}
+	n, err := strconv.ParseUint(v, 8, 32)
+	if err != nil {
+		p.fail(keyword)
+	}
+	return os.FileMode(n)
+}
+
+// isYes reads a flag: ssh -G prints some as yes and some as true.
+func isYes(v string) bool { return v == "yes" || v == "true" }
+
+// parseSize reads a number with K, M or G behind it, as ssh_config(5) has it; 0 for none.
+func parseSize(s string) uint64 {
+	digits := strings.TrimRight(s, "KkMmGg")
+	n, err := strconv.ParseUint(digits, 10, 33)
+	if err != nil || len(s)-len(digits) > 1 {
+		return 0
+	}
+	switch s[len(digits):] {
+	case "K", "k":
+		n <<= 10
+	case "M", "m":
+		n <<= 20
+	case "G", "g":
+		n <<= 30
+	}
+	return n
+}

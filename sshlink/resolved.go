@@ -1,0 +1,55 @@
+package sshlink
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+
+	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Resolved is a destination that can be dialled, many times: what ssh_config(5) and the tunnel
+// file say about the way there, and the transport that they ask for.
+type Resolved struct {
+	*config.Options
+
+	Transport tunnelfile.Transport // native or openssh, as it was when this was resolved; Dial looks again
+	Reason    string               // why Transport is what it is
+
+	ask      asking.Asker // nil: nobody is there
+	jump     *Resolved    // the host to go through
+	fellBack atomic.Bool  // only ssh itself could log in
+}
+
+// Resolve asks ssh what its configuration makes of the destination, and chooses the transport.
+// Where a person is needed to log in, ask is asked; nil: nobody is there.
+func Resolve(ctx context.Context, s config.Source, ask asking.Asker) (*Resolved, error) {
+	o, err := config.Resolve(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	r := resolved(o, ask)
+	if r.Transport, r.Reason, err = r.chooseTransport(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func resolved(o *config.Options, ask asking.Asker) *Resolved {
+	if o == nil {
+		return nil
+	}
+	return &Resolved{Options: o, Transport: tunnelfile.TransportNative, ask: ask, jump: resolved(o.Jump, ask)}
+}
+
+// Hops are the hosts of ProxyJump on the way to the destination, the nearest first, each
+// with its own configuration.
+func (r *Resolved) Hops() []*Resolved {
+	var hops []*Resolved
+	for hop := r.jump; hop != nil; hop = hop.jump {
+		hops = slices.Insert(hops, 0, hop)
+	}
+	return hops
+}
