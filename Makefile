@@ -4,14 +4,21 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 GO ?= go
 
+# Where the programs go.
+BIN ?= bin
 
-# The version that programs print comes from git, where git can be asked.
+# The version that programs print. A tarball knows its own, a checkout asks git; a packager may say another.
+VERSION ?= $(shell packaging/version)
 VCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
+
+# More for the linker, for packagers.
+LDFLAGS ?= -s -w
+FLAGS = -buildvcs=$(VCS) -trimpath -ldflags '$(LDFLAGS) $(if $(VERSION),-X github.com/holdfast/holdfast/internal/program.version=$(VERSION))'
 
 # The tray is the one program that needs C: gcc and the headers of GTK and AppIndicator.
 TRAY := $(shell pkg-config --exists ayatana-appindicator3-0.1 gtk+-3.0 2>/dev/null && command -v gcc >/dev/null && echo tray)
 
-.PHONY: all run test check build tray install uninstall bench compare soak screenshots clean
+.PHONY: all run test check build tray install uninstall packages bench compare soak screenshots clean
 
 all: build
 
@@ -46,10 +53,10 @@ screenshots: tray
 	$(GO) test -tags screenshots -count=1 -run TestScreenshots ./cmd/holdfast-tray
 
 build: $(TRAY)
-	CGO_ENABLED=0 $(GO) build -buildvcs=$(VCS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/holdfast ./cmd/holdfastd ./cmd/holdfast-tunnel
+	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/holdfast ./cmd/holdfastd ./cmd/holdfast-tunnel
 
 tray:
-	CGO_ENABLED=1 GOWORK='$(CURDIR)/tray/indicator/tray.work' $(GO) build -buildvcs=$(VCS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/holdfast-tray
+	CGO_ENABLED=1 CGO_CFLAGS='-O2 -D_FORTIFY_SOURCE=2' CGO_LDFLAGS='-Wl,-z,relro,-z,now' GOWORK='$(CURDIR)/tray/indicator/tray.work' $(GO) build $(FLAGS) -buildmode=pie -o $(BIN)/ ./cmd/holdfast-tray
 
 # Installs what make has built: nothing is compiled as root.
 install:
@@ -57,6 +64,10 @@ install:
 
 uninstall:
 	packaging/uninstall '$(PREFIX)' '$(DESTDIR)'
+
+# deb, rpm and Arch, for amd64 and arm64, in dist/; the same bytes from the same commit.
+packages:
+	packaging/build dist
 
 clean:
 	rm -rf bin dist

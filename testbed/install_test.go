@@ -19,6 +19,9 @@ func packageTree(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(dir, "CHANGELOG.md"), []byte("# Changes\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +71,8 @@ func TestInstallAndUninstall(t *testing.T) {
 	runScript(t, source, "packaging/install", "/usr", destination) // an upgrade forgets nothing
 	for _, file := range []string{"usr/bin/holdfastd", "usr/lib/systemd/user/holdfastd.service", "usr/share/dbus-1/services/io.github.holdfast.Holdfast1.service",
 		"usr/lib/systemd/system/holdfastd.service", "usr/lib/systemd/system/app-holdfast.slice", "usr/share/dbus-1/system-services/io.github.holdfast.Holdfast1.service",
-		"usr/share/dbus-1/system.d/io.github.holdfast.Holdfast1.conf", "usr/share/polkit-1/actions/io.github.holdfast.Holdfast1.policy"} {
+		"usr/share/dbus-1/system.d/io.github.holdfast.Holdfast1.conf", "usr/share/polkit-1/actions/io.github.holdfast.Holdfast1.policy",
+		"usr/lib/sysusers.d/holdfast.conf", "usr/lib/tmpfiles.d/holdfast.conf", "usr/share/icons/hicolor/48x48/apps/holdfast.png"} {
 		text, err := os.ReadFile(filepath.Join(destination, file))
 		if err != nil {
 			t.Error(err)

@@ -1,8 +1,11 @@
 package program
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"strings"
+)
 
-// version is set by the linker in releases.
+// version is set by the linker, see packaging/version.
 var version string
 
 // Version is the release, else what Go's build knows of the checkout, else "(devel)".
@@ -11,7 +14,7 @@ func Version() string {
 		return version
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+		return strings.TrimPrefix(info.Main.Version, "v")
 	}
 	return "(devel)"
 }
