@@ -5,6 +5,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -26,8 +27,11 @@ const agentPath = EntryPath + "/Agent"
 // UnregisterAgent or Close. A client has one agent at most. A daemon that is started
 // anew must be told again.
 func (c *Client) RegisterAgent(ctx context.Context, agent Agent) error {
+	if err := c.conn.Follow(ctx, BusName); err != nil {
+		return goError(err)
+	}
 	object := clientAgent{conn: c.conn, agent: agent, cancel: make(chan struct{})}
-	if err := c.conn.Export(object, agentPath, AgentInterface); err != nil {
+	if err := c.conn.Export(object, agentPath, AgentInterface, false); err != nil {
 		return err
 	}
 	return c.manager(ctx, "RegisterAgent", agentPath).Err
@@ -40,7 +44,7 @@ func (c *Client) UnregisterAgent(ctx context.Context) error {
 
 // clientAgent is the Agent interface on a client's connection.
 type clientAgent struct {
-	conn   *dbus.Conn
+	conn   *bus.Conn
 	agent  Agent
 	cancel chan struct{}
 }
@@ -58,7 +62,10 @@ func (a clientAgent) Confirm(msg dbus.Message, tunnel dbus.ObjectPath, kind, pro
 }
 
 // Cancel ends the question under way, if there is one.
-func (a clientAgent) Cancel() *dbus.Error {
+func (a clientAgent) Cancel(msg dbus.Message) *dbus.Error {
+	if err := a.ofDaemon(senderOf(msg)); err != nil {
+		return err
+	}
 	select {
 	case a.cancel <- struct{}{}:
 	default:
@@ -66,8 +73,19 @@ func (a clientAgent) Cancel() *dbus.Error {
 	return nil
 }
 
+// ofDaemon is an error unless sender is the daemon: nobody else asks a person in its name.
+func (a clientAgent) ofDaemon(sender string) *dbus.Error {
+	if sender != a.conn.Owner(BusName) {
+		return accessDenied("only holdfastd asks here")
+	}
+	return nil
+}
+
 // wanted asks until Cancel, or until the daemon that wants to know has left the bus.
-func wanted[T any](a clientAgent, daemon string, ask func(context.Context) (T, error)) (T, *dbus.Error) {
+func wanted[T any](a clientAgent, daemon string, ask func(context.Context) (T, error)) (answer T, failed *dbus.Error) {
+	if err := a.ofDaemon(daemon); err != nil {
+		return answer, err
+	}
 	ctx, stop := context.WithCancel(a.conn.Context())
 	defer stop()
 	go func() {
@@ -77,43 +95,13 @@ func wanted[T any](a clientAgent, daemon string, ask func(context.Context) (T, e
 		case <-ctx.Done():
 		}
 	}()
-	go func() {
-		if awaitLeave(ctx, a.conn, daemon) == nil {
-			stop()
-		}
-	}()
-	answer, err := ask(ctx)
+	ignore, err := a.conn.Left(ctx, daemon, stop)
+	if err != nil {
+		return answer, dbusError(err)
+	}
+	defer ignore()
+	answer, err = ask(ctx)
 	return answer, dbusError(err)
-}
-
-// awaitLeave waits until a connection has left the bus.
-func awaitLeave(ctx context.Context, conn *dbus.Conn, owner string) error {
-	signals := make(chan *dbus.Signal, 16)
-	conn.Signal(signals)
-	defer conn.RemoveSignal(signals)
-	if err := conn.AddMatchSignalContext(ctx, nameOwnerMatch(owner)...); err != nil {
-		return err
-	}
-	// Without waiting: the connection may be gone.
-	defer func() { go func() { _ = conn.RemoveMatchSignal(nameOwnerMatch(owner)...) }() }()
-	var there bool
-	err := conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, owner).Store(&there)
-	if err != nil || !there {
-		return err
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case signal, ok := <-signals:
-			if !ok {
-				return context.Canceled // with our own connection
-			}
-			if name, left := leftBus(signal); left && name == owner {
-				return nil
-			}
-		}
-	}
 }
 
 // nameAt is the name of the tunnel at path; empty when the question is about none.

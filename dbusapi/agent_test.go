@@ -119,7 +119,7 @@ func TestAskerLeaves(t *testing.T) {
 // TestDaemonLeaves: a question that the daemon asked before it died is withdrawn.
 func TestDaemonLeaves(t *testing.T) {
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", apitest.Bus(t))
-	daemon := apitest.Connect(t)
+	daemon := apitest.Open(t)
 	go dbusapi.Serve(t.Context(), daemon, false, apitest.NewBackend())
 	agent, asker := apitest.Dial(t), apitest.Dial(t)
 	slow := newPerson("")

@@ -3,12 +3,22 @@ package dbusapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/manager/listing"
+)
+
+// What agents and those who ask them may have at most.
+const (
+	maxAgents      = 64
+	maxAgentsOfOne = 8
+	maxKind        = 32       // bytes
+	maxPrompt      = 8 << 10  // bytes
+	maxAnswer      = 64 << 10 // bytes
 )
 
 // remoteAgent is a registered agent: an object of a connection to the bus.
@@ -16,31 +26,12 @@ type remoteAgent struct {
 	owner string // unique name of the connection
 	path  dbus.ObjectPath
 	turn  chan struct{} // holds a token while the agent is asked: one question at a time
+	stop  func()        // stops watching whether the connection leaves
 }
 
-// asker is a question under way.
-type asker struct {
-	owner  string
-	cancel context.CancelFunc
-}
-
-// registry is who may be asked and who asks. It is owned by the goroutine that runs Serve.
-type registry struct {
-	agents []*remoteAgent // registered last comes last
-	askers map[*asker]bool
-}
-
-// left forgets a connection that has left the bus, and says how many agents it had.
-func (r *registry) left(owner string) (agents int) {
-	before := len(r.agents)
-	r.agents = slices.DeleteFunc(r.agents, func(a *remoteAgent) bool { return a.owner == owner })
-	for a := range r.askers {
-		if a.owner == owner {
-			a.cancel()
-		}
-	}
-	return before - len(r.agents)
-}
+// registry is who may be asked, registered last comes last. It is owned by the goroutine that
+// runs Serve.
+type registry []*remoteAgent
 
 // inLoop runs f in the goroutine that owns the registry.
 func (s *server) inLoop(ctx context.Context, f func(*registry)) error {
@@ -58,79 +49,72 @@ func (s *server) inLoop(ctx context.Context, f func(*registry)) error {
 	}
 }
 
-// watchName asks the bus to say when this connection leaves; unwatchName takes it back.
-// The bus counts: as many of the one as of the other.
-func (s *server) watchName(ctx context.Context, name string) error {
-	return s.conn.AddMatchSignalContext(ctx, nameOwnerMatch(name)...)
-}
-
-func (s *server) unwatchName(name string) {
-	_ = s.conn.RemoveMatchSignalContext(s.ctx, nameOwnerMatch(name)...)
-}
-
-// onBus says whether the connection is there still. Asked after it was noted down, it
-// catches one that left before that.
-func (s *server) onBus(ctx context.Context, name string) bool {
-	var there bool
-	err := s.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, name).Store(&there)
-	return err == nil && there
-}
-
-func nameOwnerMatch(name string) []dbus.MatchOption {
-	return []dbus.MatchOption{
-		dbus.WithMatchSender("org.freedesktop.DBus"), dbus.WithMatchInterface("org.freedesktop.DBus"),
-		dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, name),
-	}
-}
-
-// leftBus says which connection the signal says has left.
-func leftBus(signal *dbus.Signal) (name string, left bool) {
-	var old, new string
-	if signal.Name != "org.freedesktop.DBus.NameOwnerChanged" || dbus.Store(signal.Body, &name, &old, &new) != nil {
-		return "", false
-	}
-	return name, new == "" && strings.HasPrefix(name, ":")
-}
-
 // register adds an agent. One that is registered already is asked first from now on.
 func (s *server) register(ctx context.Context, owner string, path dbus.ObjectPath) error {
-	if err := s.watchName(ctx, owner); err != nil {
-		return err
-	}
 	agent := &remoteAgent{owner: owner, path: path, turn: make(chan struct{}, 1)}
-	known := false
+	var known, full bool
 	err := s.inLoop(ctx, func(r *registry) {
-		if i := slices.IndexFunc(r.agents, agent.same); i >= 0 {
-			known, agent = true, r.agents[i]
-			r.agents = slices.Delete(r.agents, i, i+1)
+		if i := slices.IndexFunc(*r, agent.same); i >= 0 {
+			known, agent = true, (*r)[i]
+			*r = slices.Delete(*r, i, i+1)
 		}
-		r.agents = append(r.agents, agent)
+		if full = r.full(owner); !full {
+			*r = append(*r, agent)
+		}
 	})
-	if err != nil || known {
-		s.unwatchName(owner)
+	switch {
+	case err != nil:
 		return err
+	case full:
+		return fmt.Errorf("%w: so many agents are registered", ErrTooMany)
+	case known:
+		return nil
 	}
-	if !s.onBus(ctx, owner) {
-		return s.unregister(ctx, owner, path)
+	stop, err := s.conn.Left(ctx, owner, func() { go func() { _ = s.unregister(s.ctx, owner, path) }() })
+	if err == nil {
+		err = s.inLoop(ctx, func(r *registry) {
+			if slices.Contains(*r, agent) {
+				agent.stop = stop
+			} else {
+				stop()
+			}
+		})
+	}
+	if err != nil {
+		return errors.Join(err, s.unregister(s.ctx, owner, path))
 	}
 	return s.backend.Attended(ctx)
 }
 
+// full says whether this connection may register no more agents.
+func (r registry) full(owner string) bool {
+	ofOwner := 0
+	for _, a := range r {
+		if a.owner == owner {
+			ofOwner++
+		}
+	}
+	return len(r) >= maxAgents || ofOwner >= maxAgentsOfOne
+}
+
 // unregister removes an agent.
 func (s *server) unregister(ctx context.Context, owner string, path dbus.ObjectPath) error {
-	agent := &remoteAgent{owner: owner, path: path}
-	known := false
+	var removed *remoteAgent
 	err := s.inLoop(ctx, func(r *registry) {
-		known = slices.ContainsFunc(r.agents, agent.same)
-		r.agents = slices.DeleteFunc(r.agents, agent.same)
+		if i := slices.IndexFunc(*r, (&remoteAgent{owner: owner, path: path}).same); i >= 0 {
+			removed = (*r)[i]
+			*r = slices.Delete(*r, i, i+1)
+		}
 	})
 	if err != nil {
 		return err
 	}
-	if !known {
+	if removed == nil {
 		return ErrNoAgent
 	}
-	s.unwatchName(owner)
+	if removed.stop != nil {
+		removed.stop()
+	}
 	return nil
 }
 
@@ -159,34 +143,29 @@ func (o agentObject) Cancel(msg dbus.Message) *dbus.Error {
 
 // ask passes a question on to the agents, the one registered last first, until one
 // answers or refuses. There is no deadline but the asker's: a person is thinking.
-func (o agentObject) ask(msg dbus.Message, tunnel dbus.ObjectPath, answer any, method string, args ...any) *dbus.Error {
+func (o agentObject) ask(msg dbus.Message, tunnel dbus.ObjectPath, answer any, method, kind, prompt string, args ...any) *dbus.Error {
 	if err := onEntry(msg, AgentInterface); err != nil {
 		return err
 	}
 	if err := o.mayAsk(msg, tunnel); err != nil {
 		return err
 	}
+	if len(kind) > maxKind || len(prompt) > maxPrompt {
+		return bus.LimitsExceeded("the question is too long")
+	}
 	ctx, cancel := context.WithCancel(o.ctx)
 	defer cancel()
-	me := &asker{senderOf(msg), cancel}
-	if err := o.watchName(ctx, me.owner); err != nil {
-		return dbusError(err)
-	}
-	defer o.unwatchName(me.owner)
-	var agents []*remoteAgent
-	err := o.inLoop(ctx, func(r *registry) {
-		agents = slices.Clone(r.agents)
-		r.askers[me] = true
-	})
+	stop, err := o.conn.Left(ctx, senderOf(msg), cancel)
 	if err != nil {
 		return dbusError(err)
 	}
-	defer func() { _ = o.inLoop(o.ctx, func(r *registry) { delete(r.askers, me) }) }()
-	if !o.onBus(ctx, me.owner) {
-		return dbusError(context.Canceled)
+	defer stop()
+	var agents registry
+	if err := o.inLoop(ctx, func(r *registry) { agents = slices.Clone(*r) }); err != nil {
+		return dbusError(err)
 	}
 	for _, agent := range slices.Backward(agents) {
-		err := o.askOne(ctx, agent, answer, method, append([]any{tunnel}, args...)...)
+		err := o.askOne(ctx, agent, answer, method, append([]any{tunnel, kind, prompt}, args...)...)
 		if err == nil || errors.Is(err, listing.ErrRefused) || ctx.Err() != nil {
 			return dbusError(err)
 		}
@@ -206,6 +185,9 @@ func (o agentObject) askOne(ctx context.Context, agent *remoteAgent, answer any,
 	err := goError(object.CallWithContext(ctx, AgentInterface+"."+method, dbus.FlagNoAutoStart, args...).Store(answer))
 	if ctx.Err() != nil {
 		object.Call(AgentInterface+".Cancel", dbus.FlagNoReplyExpected|dbus.FlagNoAutoStart)
+	}
+	if line, ok := answer.(*string); ok && len(*line) > maxAnswer {
+		*line, err = "", fmt.Errorf("%w: the answer has more than %d bytes", ErrTooMany, maxAnswer)
 	}
 	return err
 }

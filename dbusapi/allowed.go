@@ -28,7 +28,7 @@ func (s *server) allowed(msg dbus.Message) *dbus.Error {
 	if !s.system {
 		return nil
 	}
-	uid, err := s.senderUID(msg)
+	uid, err := s.conn.UID(senderOf(msg))
 	if err != nil || uid == 0 {
 		return dbusError(err)
 	}
@@ -44,7 +44,7 @@ func (s *server) mayAsk(msg dbus.Message, tunnel dbus.ObjectPath) *dbus.Error {
 	if !s.system {
 		return nil
 	}
-	uid, err := s.senderUID(msg)
+	uid, err := s.conn.UID(senderOf(msg))
 	if err != nil || uid == 0 {
 		return dbusError(err)
 	}
@@ -65,14 +65,6 @@ func hasUID(account string, uid uint32) bool {
 	}
 	u, err := user.Lookup(account)
 	return err == nil && u.Uid == number
-}
-
-// senderUID is the user at the other end, as the bus knows it from the kernel.
-func (s *server) senderUID(msg dbus.Message) (uid uint32, err error) {
-	ctx, cancel := s.deadline()
-	defer cancel()
-	err = s.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetConnectionUnixUser", 0, senderOf(msg)).Store(&uid)
-	return uid, err
 }
 
 // polkitSubject is who polkit is asked about: (sa{sv}).

@@ -9,6 +9,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/manager/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -18,7 +19,7 @@ import (
 // tunnelfile.Problems, …), ErrNoAgent, or say why there is no daemon to talk to:
 // ErrNotInstalled, ErrNotStarted, ErrGone.
 type Client struct {
-	conn *dbus.Conn
+	conn *bus.Conn
 }
 
 // Dial connects to the daemon's bus; it does not start the daemon. The context bounds

@@ -156,7 +156,7 @@ func (d dying) Tunnels(ctx context.Context) ([]manager.Tunnel, error) {
 // TestGone: a daemon that dies before it answers is asked again, as the next one.
 func TestGone(t *testing.T) {
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", apitest.Bus(t))
-	first, next := apitest.Connect(t), apitest.Connect(t)
+	first, next := apitest.Open(t), apitest.Connect(t)
 	go dbusapi.Serve(t.Context(), first, false, dying{apitest.NewBackend(), func() { first.Close() }})
 	c := apitest.Dial(t)
 	testbed.WaitFor(t, 5*time.Second, func() error { _, err := c.Global(t.Context()); return err })

@@ -19,6 +19,9 @@ var ErrNoAgent = errors.New("no agent: nobody is there to ask")
 // ErrDenied says that the caller may not do this to the system's tunnels.
 var ErrDenied = errors.New("access denied")
 
+// ErrTooMany says that somebody wants more of something than there may be.
+var ErrTooMany = errors.New("too much")
+
 // errorNames is the one table of errors: what Go calls it, what the bus calls it.
 // A text that does not parse is tunnelfile.Problems and InvalidSettings.
 var errorNames = []struct {
@@ -31,6 +34,7 @@ var errorNames = []struct {
 	{listing.ErrNotStored, "io.github.holdfast.Holdfast1.Error.NotStored"},
 	{listing.ErrRefused, "io.github.holdfast.Holdfast1.Error.Refused"},
 	{ErrDenied, "org.freedesktop.DBus.Error.AccessDenied"},
+	{ErrTooMany, "org.freedesktop.DBus.Error.LimitsExceeded"},
 	{ErrNoAgent, "io.github.holdfast.Holdfast1.Error.NoAgent"},
 	{listing.ErrUnderWay, "org.freedesktop.DBus.Error.Timeout"},
 	{errors.ErrUnsupported, "org.freedesktop.DBus.Error.NotSupported"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/manager/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -43,9 +44,10 @@ var ErrNameTaken = errors.New(BusName + " is taken: another holdfastd runs on th
 
 // Serve answers on conn, which Connect made, until ctx ends (nil) or the bus goes away.
 // With system set, conn is the system bus and only root may change anything.
-func Serve(ctx context.Context, conn *dbus.Conn, system bool, backend Backend) error {
+func Serve(ctx context.Context, conn *bus.Conn, system bool, backend Backend) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	conn.Bound(system)
 	s := &server{ctx: ctx, conn: conn, system: system, backend: backend, calls: make(chan func(*registry))}
 	// All objects are exported once, before anybody can know of them: godbus does not
 	// bear exports beside introspection.
@@ -57,15 +59,23 @@ func Serve(ctx context.Context, conn *dbus.Conn, system bool, backend Backend) e
 		objectManagerInterface:  objectManagerObject{s},
 		introspectableInterface: introspectableObject{s},
 	} {
-		if err := conn.ExportSubtree(object, EntryPath, name); err != nil {
+		if err := conn.Export(object, EntryPath, name, true); err != nil {
 			return err
 		}
 	}
 	defer backend.Subscribe(s.publish)()
 
-	signals := make(chan *dbus.Signal, 16)
-	conn.Signal(signals)
-	defer conn.RemoveSignal(signals)
+	lost := make(chan struct{}, 1)
+	ignore, err := conn.Listen(ctx, func(*dbus.Signal) {
+		select {
+		case lost <- struct{}{}:
+		default:
+		}
+	}, bus.Match{Sender: bus.Name, Interface: bus.Name, Member: "NameLost", Arg0: BusName})
+	if err != nil {
+		return err
+	}
+	defer ignore()
 
 	reply, err := conn.RequestName(BusName, dbus.NameFlagDoNotQueue)
 	if err != nil {
@@ -74,23 +84,18 @@ func Serve(ctx context.Context, conn *dbus.Conn, system bool, backend Backend) e
 	if reply != dbus.RequestNameReplyPrimaryOwner {
 		return ErrNameTaken
 	}
-	agents := &registry{askers: make(map[*asker]bool)}
+	var agents registry
 	for {
 		select {
 		case <-ctx.Done():
 			_, err := conn.ReleaseName(BusName)
 			return err
 		case call := <-s.calls:
-			call(agents)
-		case signal, ok := <-signals:
-			if !ok {
-				return errors.New("the message bus went away")
-			}
-			if name, left := leftBus(signal); left {
-				for range agents.left(name) {
-					go s.unwatchName(name)
-				}
-			}
+			call(&agents)
+		case <-lost:
+			return errors.New(BusName + " was taken away")
+		case <-conn.Done():
+			return errors.New("the message bus went away")
 		}
 	}
 }
@@ -99,7 +104,7 @@ func Serve(ctx context.Context, conn *dbus.Conn, system bool, backend Backend) e
 // the backend; the agents are owned by the goroutine that runs Serve.
 type server struct {
 	ctx     context.Context // as long as Serve
-	conn    *dbus.Conn
+	conn    *bus.Conn
 	system  bool
 	backend Backend
 	calls   chan func(*registry)

@@ -317,7 +317,7 @@ func TestAnnounced(t *testing.T) {
 
 func TestNameTaken(t *testing.T) {
 	served(t)
-	if err := dbusapi.Serve(t.Context(), apitest.Connect(t), false, apitest.NewBackend()); !errors.Is(err, dbusapi.ErrNameTaken) {
+	if err := dbusapi.Serve(t.Context(), apitest.Open(t), false, apitest.NewBackend()); !errors.Is(err, dbusapi.ErrNameTaken) {
 		t.Errorf("a second daemon: %v", err)
 	}
 }
@@ -326,7 +326,7 @@ func TestNameTaken(t *testing.T) {
 func TestSystemMode(t *testing.T) {
 	address := apitest.Bus(t)
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
-	go dbusapi.Serve(t.Context(), apitest.Connect(t), true, apitest.NewBackend())
+	go dbusapi.Serve(t.Context(), apitest.Open(t), true, apitest.NewBackend())
 	c := apitest.Dial(t)
 	if _, err := c.Wait(t.Context(), func(s dbusapi.Snapshot) bool { return s.Running }); err != nil {
 		t.Fatal(err)

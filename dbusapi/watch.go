@@ -6,6 +6,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/manager/listing"
 )
 
@@ -35,29 +36,21 @@ func (s Snapshot) Tunnel(name string) (listing.Tunnel, bool) {
 // It starts the daemon at first. Should the daemon go away, a Snapshot says so and the
 // next one comes when it is back, by itself or by Activate.
 func (c *Client) Watch(ctx context.Context) (<-chan Snapshot, error) {
-	w := &watcher{client: c, signals: make(chan *dbus.Signal, 64)}
-	c.conn.Signal(w.signals)
-	for _, match := range watchMatches {
-		if err := c.conn.AddMatchSignalContext(ctx, match...); err != nil {
-			w.stop()
-			return nil, goError(err)
-		}
+	signals, stop, err := c.conn.Signals(ctx, bus.Match{Sender: BusName, PathPrefix: EntryPath}, bus.OwnerChanges(BusName))
+	if err != nil {
+		return nil, goError(err)
 	}
+	w := &watcher{client: c, signals: signals, stop: stop}
 	snapshots := make(chan Snapshot)
 	go w.run(ctx, snapshots)
 	return snapshots, nil
 }
 
-// watchMatches are the signals a watcher lives on.
-var watchMatches = [][]dbus.MatchOption{
-	{dbus.WithMatchSender(BusName), dbus.WithMatchPathNamespace(EntryPath)},
-	nameOwnerMatch(BusName),
-}
-
 // watcher follows the daemon.
 type watcher struct {
 	client  *Client
-	signals chan *dbus.Signal
+	signals <-chan *dbus.Signal
+	stop    func()
 
 	now                     Snapshot // but for its Tunnels
 	tunnels                 map[dbus.ObjectPath]listing.Tunnel
@@ -77,15 +70,6 @@ type moment struct {
 // news says whether a signal tells what was not known at the moment; unsure that it may.
 func (m moment) news(signal *dbus.Signal) (news, unsure bool) {
 	return signal.Sequence > m.replied, signal.Sequence > m.asked && signal.Sequence < m.replied
-}
-
-func (w *watcher) stop() {
-	c := w.client
-	c.conn.RemoveSignal(w.signals)
-	for _, match := range watchMatches {
-		// Without waiting: the connection may be gone.
-		go func() { _ = c.conn.RemoveMatchSignal(match...) }()
-	}
 }
 
 func (w *watcher) run(ctx context.Context, snapshots chan<- Snapshot) {
@@ -119,15 +103,15 @@ func (w *watcher) snapshot() Snapshot {
 // load asks for everything.
 func (w *watcher) load(ctx context.Context) {
 	w.now = Snapshot{}
-	bus := w.client.conn.BusObject()
-	w.globalAsOf = moment{replied: bus.CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).ResponseSequence}
+	theBus := w.client.conn.BusObject()
+	w.globalAsOf = moment{replied: theBus.CallWithContext(ctx, bus.Name+".GetId", 0).ResponseSequence}
 	err := w.loadGlobal(ctx)
 	if err == nil {
 		w.tunnelsAsOf = w.globalAsOf
 		err = w.loadTunnels(ctx)
 	}
 	if err == nil {
-		err = bus.CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, BusName).Store(&w.now.Owner)
+		err = theBus.CallWithContext(ctx, bus.Name+".GetNameOwner", 0, BusName).Store(&w.now.Owner)
 	}
 	w.now.Running, w.now.Err = err == nil, err
 	if err != nil {
@@ -154,7 +138,7 @@ func (w *watcher) loadTunnels(ctx context.Context) error {
 // take takes a signal in and says whether something may differ.
 func (w *watcher) take(ctx context.Context, signal *dbus.Signal) bool {
 	switch signal.Name {
-	case "org.freedesktop.DBus.NameOwnerChanged":
+	case bus.Name + ".NameOwnerChanged":
 		return w.ownerChanged(ctx, signal)
 	case propertiesInterface + ".PropertiesChanged":
 		return w.propertiesChanged(ctx, signal)
@@ -192,11 +176,11 @@ func (w *watcher) ofTunnels(ctx context.Context, signal *dbus.Signal, change fun
 }
 
 func (w *watcher) ownerChanged(ctx context.Context, signal *dbus.Signal) bool {
-	var name, old, new string
-	if dbus.Store(signal.Body, &name, &old, &new) != nil || name != BusName || signal.Sequence < w.globalAsOf.replied {
+	_, owner, ok := bus.OwnerChange(signal)
+	if !ok || signal.Sequence < w.globalAsOf.replied {
 		return false
 	}
-	if new == "" {
+	if owner == "" {
 		w.now, w.tunnels = Snapshot{Err: ErrGone}, nil
 		return true
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -57,6 +58,7 @@ func startBus(t *testing.T, config string) *exec.Cmd {
 // standInLogind is logind as far as sleeping goes: a container cannot sleep.
 type standInLogind struct {
 	conn  *dbus.Conn
+	going atomic.Bool
 	locks chan *os.File // what is read from them ends when a lock is released
 }
 
@@ -67,8 +69,11 @@ func newLogind(t *testing.T, address string) *standInLogind {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	l := &standInLogind{conn, make(chan *os.File, 16)}
+	l := &standInLogind{conn: conn, locks: make(chan *os.File, 16)}
 	if err := conn.ExportMethodTable(map[string]any{"Inhibit": l.inhibit}, logindPath, logindInterface); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.ExportMethodTable(map[string]any{"Get": l.get}, logindPath, propertiesInterface); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.RequestName(logindName, dbus.NameFlagReplaceExisting|dbus.NameFlagAllowReplacement); err != nil {
@@ -96,8 +101,16 @@ func (l *standInLogind) inhibit(what, who, why, mode string) (dbus.UnixFD, *dbus
 	return dbus.UnixFD(fd), nil
 }
 
+func (l *standInLogind) get(iface, name string) (dbus.Variant, *dbus.Error) {
+	if iface != logindInterface || name != "PreparingForSleep" {
+		return dbus.MakeVariant(""), dbus.MakeFailedError(fmt.Errorf("no property %s.%s", iface, name))
+	}
+	return dbus.MakeVariant(l.going.Load()), nil
+}
+
 func (l *standInLogind) prepareForSleep(t *testing.T, going bool) {
 	t.Helper()
+	l.going.Store(going)
 	if err := l.conn.Emit(logindPath, logindInterface+".PrepareForSleep", going); err != nil {
 		t.Fatal(err)
 	}

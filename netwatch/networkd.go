@@ -11,7 +11,7 @@ const (
 
 // readNetworkd asks systemd-networkd, if it runs and manages a link that matters for
 // being online (RequiredForOnline=); empty: it says nothing.
-func (b *bus) readNetworkd(ctx context.Context) State {
+func (b *systemBus) readNetworkd(ctx context.Context) State {
 	properties, err := b.properties(ctx, networkdName, networkdPath, networkdInterface)
 	if err != nil {
 		return ""

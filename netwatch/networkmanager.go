@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/bus"
 )
 
 // Names of NetworkManager on the system bus, see NetworkManager's D-Bus reference.
@@ -87,10 +89,10 @@ func (m managerReading) networkState() State {
 
 // readNetworkManager asks NetworkManager, if it runs; nil: it does not. The error says
 // why it is silent. Interfaces are those of the kernel's default routes.
-func (b *bus) readNetworkManager(ctx context.Context, interfaces []string) (*managerReading, error) {
+func (b *systemBus) readNetworkManager(ctx context.Context, interfaces []string) (*managerReading, error) {
 	properties, err := b.properties(ctx, managerName, managerPath, managerInterface)
 	if err != nil {
-		if notRunning(err) {
+		if bus.NoOwner(err) {
 			return nil, nil
 		}
 		return &managerReading{silent: true}, err
@@ -131,7 +133,7 @@ func (b *bus) readNetworkManager(ctx context.Context, interfaces []string) (*man
 }
 
 // manages says whether NetworkManager manages a network interface.
-func (b *bus) manages(ctx context.Context, name string) bool {
+func (b *systemBus) manages(ctx context.Context, name string) bool {
 	var path dbus.ObjectPath
 	err := b.call(ctx, managerName, managerPath, managerInterface+".GetDeviceByIpIface", name).Store(&path)
 	if err != nil {

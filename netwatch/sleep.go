@@ -2,11 +2,12 @@ package netwatch
 
 import (
 	"context"
-	"sync"
-	"syscall"
+	"os"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/bus"
 )
 
 // Names of logind, see org.freedesktop.login1(5).
@@ -34,28 +35,24 @@ func (s Sleep) Release() {
 	}
 }
 
-// setGoing notes what PrepareForSleep says. Who is late sees the last of it only: that
-// the machine went to sleep is of no use when it is awake again.
-func (b *bus) setGoing(going bool) {
-	b.sleepMu.Lock()
-	b.going = going
-	b.sleepMu.Unlock()
-	notify(b.slept)
-	if !going {
-		b.hint() // much may have changed meanwhile
+// isGoing asks logind whether the machine is about to sleep. A logind that does not say so is
+// taken to be awake: who is not told of a sleep loses less than who is not told of a waking.
+func (b *systemBus) isGoing(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	var going dbus.Variant
+	err := b.call(ctx, logindName, logindPath, propertiesInterface+".Get", logindInterface, "PreparingForSleep").Store(&going)
+	if err != nil {
+		b.log.Debug("logind does not say whether the machine is about to sleep", "error", err)
 	}
-}
-
-func (b *bus) isGoing() bool {
-	b.sleepMu.Lock()
-	defer b.sleepMu.Unlock()
-	return b.going
+	yes, _ := going.Value().(bool)
+	return yes
 }
 
 // watchSleep tells of each sleep and waking until ctx ends. While the machine is awake it
 // holds a delay inhibitor of logind's, the only way to be asked before a sleep; it gives
 // it back as soon as the tunnels were told. Should this process die, the kernel does.
-func (b *bus) watchSleep(ctx context.Context, out chan<- Sleep) {
+func (b *systemBus) watchSleep(ctx context.Context, out chan<- Sleep) {
 	lock := b.inhibit(ctx)
 	defer func() { lock.release() }()
 	for {
@@ -69,7 +66,7 @@ func (b *bus) watchSleep(ctx context.Context, out chan<- Sleep) {
 			continue
 		case <-b.slept:
 		}
-		if b.isGoing() {
+		if b.isGoing(ctx) {
 			overdue := time.AfterFunc(releaseTimeout, lock.release)
 			sent := b.send(ctx, out, Sleep{Going: true, release: lock.release})
 			if !sent {
@@ -78,6 +75,7 @@ func (b *bus) watchSleep(ctx context.Context, out chan<- Sleep) {
 			}
 			continue
 		}
+		b.hint() // much may have changed meanwhile
 		b.send(ctx, out, Sleep{})
 		lock.release() // where it woke up before anybody released it
 		lock = b.inhibit(ctx)
@@ -85,7 +83,7 @@ func (b *bus) watchSleep(ctx context.Context, out chan<- Sleep) {
 }
 
 // send hands a Sleep over, unless there is a newer one or ctx ends.
-func (b *bus) send(ctx context.Context, out chan<- Sleep, s Sleep) bool {
+func (b *systemBus) send(ctx context.Context, out chan<- Sleep, s Sleep) bool {
 	select {
 	case out <- s:
 		return true
@@ -97,31 +95,25 @@ func (b *bus) send(ctx context.Context, out chan<- Sleep, s Sleep) bool {
 	}
 }
 
-// inhibitor is a lock of logind's: a file descriptor that releases it when closed.
-type inhibitor struct {
-	once sync.Once
-	fd   int
-}
+// inhibitor is a lock of logind's: a file that releases it when closed. Nil is none.
+type inhibitor struct{ file *os.File }
 
 // inhibit takes a delay lock. Without one (no logind, not allowed) sleep is told of all
 // the same, only perhaps too late.
-func (b *bus) inhibit(ctx context.Context) *inhibitor {
+func (b *systemBus) inhibit(ctx context.Context) inhibitor {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	var fd dbus.UnixFD
-	err := b.call(ctx, logindName, logindPath, logindInterface+".Inhibit",
-		"sleep", "Holdfast", "Telling the tunnels", "delay").Store(&fd)
+	file, err := bus.CallForFile(ctx, b.address, logindName, logindPath, logindInterface+".Inhibit",
+		"sleep", "Holdfast", "Telling the tunnels", "delay")
 	if err != nil {
 		b.log.Debug("no sleep inhibitor", "error", err)
-		return &inhibitor{fd: -1}
 	}
-	return &inhibitor{fd: int(fd)}
+	return inhibitor{file}
 }
 
-func (i *inhibitor) release() {
-	i.once.Do(func() {
-		if i.fd >= 0 {
-			syscall.Close(i.fd)
-		}
-	})
+// release may be called more than once.
+func (i inhibitor) release() {
+	if i.file != nil {
+		_ = i.file.Close()
+	}
 }

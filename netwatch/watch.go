@@ -37,9 +37,9 @@ type Watcher struct {
 	sleeps   chan Sleep
 
 	hints   chan struct{}      // something may have changed
-	lost    chan *bus          // a bus connection ended
+	lost    chan *systemBus    // a bus connection ended
 	kernel  *kernelWatch       // nil: no netlink socket could be had
-	bus     *bus               // nil: not connected
+	bus     *systemBus         // nil: not connected
 	cancel  context.CancelFunc // ends the goroutines of bus
 	busSeen bool               // it was connected once
 	busTry  int                // tries to connect since then that failed
@@ -66,7 +66,7 @@ func Watch(ctx context.Context, c Config) *Watcher {
 		networks: make(chan Network),
 		sleeps:   make(chan Sleep),
 		hints:    make(chan struct{}, 1),
-		lost:     make(chan *bus, 1),
+		lost:     make(chan *systemBus, 1),
 	}
 	go w.run(ctx)
 	return w
@@ -184,7 +184,7 @@ func (w *Watcher) connect(ctx context.Context) {
 	w.bus, w.cancel = b, cancel
 	go b.watchSleep(life, w.sleeps)
 	go func() {
-		<-b.conn.Context().Done()
+		<-b.Done()
 		select {
 		case w.lost <- b:
 		case <-life.Done():
@@ -195,7 +195,7 @@ func (w *Watcher) connect(ctx context.Context) {
 func (w *Watcher) disconnect() {
 	if w.bus != nil {
 		w.cancel()
-		w.bus.conn.Close()
+		w.bus.Close()
 		w.bus = nil
 		w.noReply, w.againAt = 0, time.Time{}
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/bus"
 )
 
 // Scope says which systemd manager is meant.
@@ -36,7 +36,7 @@ const (
 // One bus connection carries both calls and signals, so a signal that systemd sent
 // before a reply is also seen before it.
 type Conn struct {
-	bus     *dbus.Conn
+	bus     *bus.Conn
 	manager dbus.BusObject
 	watches watches
 	joined  chan struct{} // gets a token when a systemd joins the bus
@@ -50,20 +50,38 @@ const joinTime = 3 * time.Second
 // context bounds the connecting only. Without a bus, or without a systemd on it, the
 // error is ErrNoManager.
 func Connect(ctx context.Context, scope Scope) (*Conn, error) {
-	bus, err := dial(ctx, scope)
+	c, err := open(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{bus: bus, manager: bus.Object(busName, managerPath), joined: make(chan struct{}, 1)}
 	err = translate(c.subscribe(ctx))
 	if errors.Is(err, ErrNoManager) {
 		err = c.awaitManager(ctx)
 	}
 	if err != nil {
-		_ = bus.Close()
+		_ = c.Close()
 		return nil, fmt.Errorf("subscribe to systemd: %w", err)
 	}
 	return c, nil
+}
+
+// open connects to the bus of a scope.
+func open(ctx context.Context, scope Scope) (*Conn, error) {
+	address, err := bus.System(), error(nil)
+	if scope == User {
+		address, err = bus.Session()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoManager, err)
+	}
+	b, err := bus.Open(ctx, address)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", ErrNoManager, err)
+		}
+		return nil, fmt.Errorf("connect to the bus: %w", err)
+	}
+	return &Conn{bus: b, manager: b.Object(busName, managerPath), joined: make(chan struct{}, 1)}, nil
 }
 
 // awaitManager gives systemd joinTime to join the bus; dispatch subscribes when it does.
@@ -78,52 +96,8 @@ func (c *Conn) awaitManager(ctx context.Context) error {
 	}
 }
 
-// dial opens a private bus connection. Neither net.Dial nor the authentication that
-// follows takes a context, so its end closes the connection under them.
-func dial(ctx context.Context, scope Scope) (*dbus.Conn, error) {
-	address := busAddress(scope, os.Getenv)
-	if address == "" {
-		return nil, fmt.Errorf("%w: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set", ErrNoManager)
-	}
-	bus, err := dbus.Dial(address, dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoManager, err)
-	}
-	abandon := context.AfterFunc(ctx, func() { _ = bus.Close() })
-	err = bus.Auth(nil)
-	if err == nil {
-		err = bus.Hello()
-	}
-	if !abandon() { // the context ended, and the connection with it
-		err = ctx.Err()
-	}
-	if err != nil {
-		_ = bus.Close()
-		return nil, fmt.Errorf("connect to the bus: %w", err)
-	}
-	return bus, nil
-}
-
-// busAddress is where the scope's bus is; empty when the environment does not tell.
-// godbus would start a stray dbus-launch in that case.
-func busAddress(scope Scope, getenv func(string) string) string {
-	if scope == System {
-		if a := getenv("DBUS_SYSTEM_BUS_ADDRESS"); a != "" {
-			return a
-		}
-		return "unix:path=/run/dbus/system_bus_socket"
-	}
-	if a := getenv("DBUS_SESSION_BUS_ADDRESS"); a != "" {
-		return a
-	}
-	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" {
-		return "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))
-	}
-	return ""
-}
-
 // Done is closed when the connection is lost or closed.
-func (c *Conn) Done() <-chan struct{} { return c.bus.Context().Done() }
+func (c *Conn) Done() <-chan struct{} { return c.bus.Done() }
 
 // Close ends the connection; what waits on it returns with an error.
 func (c *Conn) Close() error { return c.bus.Close() }

@@ -115,11 +115,10 @@ func TestBusGone(t *testing.T) {
 		t.Errorf("a bus without systemd: %v, want ErrNoManager", err)
 	}
 
-	conn, err := dial(ctx, User)
+	c, err := open(ctx, User)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Conn{bus: conn, manager: conn.Object(busName, managerPath)}
 	hints := c.Watch(ctx, func(string) bool { return true })
 	<-hints
 	_ = bus.Process.Kill()

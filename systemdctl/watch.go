@@ -5,38 +5,32 @@ import (
 	"sync"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/bus"
 )
 
 // maxPending is how many names a watch remembers for a reader that is busy; past it
 // they become one "look at all".
 const maxPending = 1024
 
+// signals is what systemd tells of units. It announces a change twice, for the unit's own
+// interface and then for Unit; it always sends the second, so that alone is asked for.
+var signals = []bus.Match{
+	{Sender: busName, Interface: managerInterface, Member: "UnitNew"},
+	{Sender: busName, Interface: managerInterface, Member: "UnitRemoved"},
+	{Sender: busName, Interface: managerInterface, Member: "JobRemoved"},
+	{Sender: busName, Interface: managerInterface, Member: "Reloading"},
+	{Sender: busName, PathPrefix: "/org/freedesktop/systemd1/unit", Interface: propsInterface, Member: "PropertiesChanged", Arg0: unitInterface},
+	bus.OwnerChanges(busName),
+}
+
 // subscribe asks systemd for its signals and the bus to pass the useful ones on.
-//
-// systemd announces a change twice, for the unit's own interface and then for Unit;
-// it always sends the second, so that alone is asked for.
 func (c *Conn) subscribe(ctx context.Context) error {
-	for _, rule := range [][]dbus.MatchOption{
-		{dbus.WithMatchInterface(managerInterface), dbus.WithMatchMember("UnitNew")},
-		{dbus.WithMatchInterface(managerInterface), dbus.WithMatchMember("UnitRemoved")},
-		{dbus.WithMatchInterface(managerInterface), dbus.WithMatchMember("JobRemoved")},
-		{dbus.WithMatchInterface(managerInterface), dbus.WithMatchMember("Reloading")},
-		{dbus.WithMatchInterface(propsInterface), dbus.WithMatchMember("PropertiesChanged"),
-			dbus.WithMatchPathNamespace("/org/freedesktop/systemd1/unit"), dbus.WithMatchArg(0, unitInterface)},
-	} {
-		if err := c.bus.AddMatchSignalContext(ctx, append(rule, dbus.WithMatchSender(busName))...); err != nil {
-			return err
-		}
-	}
-	// A manager that executes itself anew keeps its subscribers; one that died does not.
-	err := c.bus.AddMatchSignalContext(ctx, dbus.WithMatchInterface("org.freedesktop.DBus"),
-		dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, busName))
+	hints, _, err := c.bus.Signals(ctx, signals...)
 	if err != nil {
 		return err
 	}
-	signals := make(chan *dbus.Signal)
-	c.bus.Signal(signals)
-	go c.dispatch(signals)
+	go c.dispatch(hints)
 	return c.call(ctx, "Subscribe").Err
 }
 
@@ -44,13 +38,12 @@ func (c *Conn) subscribe(ctx context.Context) error {
 // waits for a reader.
 func (c *Conn) dispatch(signals <-chan *dbus.Signal) {
 	for signal := range signals {
-		if signal.Name == "org.freedesktop.DBus.NameOwnerChanged" {
-			if owner, _ := signal.Body[2].(string); owner != "" {
-				c.call(c.bus.Context(), "Subscribe")
-				select {
-				case c.joined <- struct{}{}:
-				default:
-				}
+		// A manager that executes itself anew keeps its subscribers; one that died does not.
+		if _, owner, ok := bus.OwnerChange(signal); ok && owner != "" {
+			c.call(c.bus.Context(), "Subscribe")
+			select {
+			case c.joined <- struct{}{}:
+			default:
 			}
 		}
 		if unit, ok := hintOf(signal); ok {
@@ -76,10 +69,8 @@ func hintOf(s *dbus.Signal) (unit string, ok bool) {
 		return text(2)
 	case propsInterface + ".PropertiesChanged":
 		return unitName(s.Path)
-	case managerInterface + ".Reloading", "org.freedesktop.DBus.NameOwnerChanged":
-		return "", true
 	}
-	return "", false
+	return "", true
 }
 
 // Watch gives the names of units to look at again, of those that match says yes to;

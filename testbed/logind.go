@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -57,6 +58,7 @@ const (
 type Logind struct {
 	t     testing.TB
 	conn  *dbus.Conn
+	going atomic.Bool
 	locks chan *os.File
 }
 
@@ -68,8 +70,11 @@ func NewLogind(t testing.TB, address string) *Logind {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	l := &Logind{t, conn, make(chan *os.File, 16)}
+	l := &Logind{t: t, conn: conn, locks: make(chan *os.File, 16)}
 	if err := conn.ExportMethodTable(map[string]any{"Inhibit": l.inhibit}, logindPath, logindManager); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.ExportMethodTable(map[string]any{"Get": l.get}, logindPath, "org.freedesktop.DBus.Properties"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.RequestName(logindName, dbus.NameFlagReplaceExisting|dbus.NameFlagAllowReplacement); err != nil {
@@ -97,9 +102,17 @@ func (l *Logind) inhibit(what, who, why, mode string) (dbus.UnixFD, *dbus.Error)
 	return dbus.UnixFD(fd), nil
 }
 
+func (l *Logind) get(iface, name string) (dbus.Variant, *dbus.Error) {
+	if iface != logindManager || name != "PreparingForSleep" {
+		return dbus.MakeVariant(""), dbus.MakeFailedError(fmt.Errorf("no property %s.%s", iface, name))
+	}
+	return dbus.MakeVariant(l.going.Load()), nil
+}
+
 // PrepareForSleep says that the machine is about to sleep, or that it has woken up.
 func (l *Logind) PrepareForSleep(going bool) {
 	l.t.Helper()
+	l.going.Store(going)
 	if err := l.conn.Emit(logindPath, logindManager+".PrepareForSleep", going); err != nil {
 		l.t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/bus"
 )
 
 const (
@@ -21,14 +23,14 @@ const (
 // Notifier shows notices (Desktop Notifications Specification 1.2). Where nobody shows
 // notifications, those that stand wait for somebody who does.
 type Notifier struct {
-	conn    *dbus.Conn
+	conn    *bus.Conn
 	queue   chan Notice
 	clicked chan string
 	log     *slog.Logger
 }
 
 // NewNotifier uses a bus connection, whose signals it takes, until ctx ends.
-func NewNotifier(ctx context.Context, conn *dbus.Conn, log *slog.Logger) *Notifier {
+func NewNotifier(ctx context.Context, conn *bus.Conn, log *slog.Logger) *Notifier {
 	n := &Notifier{conn: conn, queue: make(chan Notice, 64), clicked: make(chan string, 8), log: log}
 	go n.run(ctx)
 	return n
@@ -54,16 +56,12 @@ type shown struct {
 }
 
 func (n *Notifier) run(ctx context.Context) {
-	signals := make(chan *dbus.Signal, 16)
-	n.conn.Signal(signals)
-	for _, match := range [][]dbus.MatchOption{
-		{dbus.WithMatchInterface(notifyInterface), dbus.WithMatchObjectPath(notifyPath)},
-		{dbus.WithMatchSender("org.freedesktop.DBus"), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, notifyName)},
-	} {
-		if err := n.conn.AddMatchSignalContext(ctx, match...); err != nil {
-			n.log.Warn("clicks on notifications will not be heard", "err", err)
-		}
+	signals, stop, err := n.conn.Signals(ctx, bus.Match{Sender: notifyName, Path: notifyPath, Interface: notifyInterface}, bus.OwnerChanges(notifyName))
+	if err != nil {
+		n.log.Warn("clicks on notifications will not be heard", "err", err)
+		stop = func() {}
 	}
+	defer stop()
 	screen := make(map[string]shown)
 	for {
 		select {
@@ -151,10 +149,9 @@ func aboutOf(notice Notice) string {
 func (n *Notifier) take(ctx context.Context, screen map[string]shown, signal *dbus.Signal) {
 	var id uint32
 	switch signal.Name {
-	case "org.freedesktop.DBus.NameOwnerChanged":
-		var name, old, new string
-		if dbus.Store(signal.Body, &name, &old, &new) == nil && name == notifyName {
-			n.otherServer(ctx, screen, signal.Sequence, new != "")
+	case bus.Name + ".NameOwnerChanged":
+		if _, owner, ok := bus.OwnerChange(signal); ok {
+			n.otherServer(ctx, screen, signal.Sequence, owner != "")
 		}
 	case notifyInterface + ".ActionInvoked":
 		var action string

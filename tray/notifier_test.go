@@ -61,7 +61,7 @@ func TestNotifier(t *testing.T) {
 	if err := s.conn.Export(s, notifyPath, notifyInterface); err != nil {
 		t.Fatal(err)
 	}
-	n := NewNotifier(t.Context(), apitest.Connect(t), slog.New(slog.DiscardHandler))
+	n := NewNotifier(t.Context(), apitest.Open(t), slog.New(slog.DiscardHandler))
 	if _, err := s.conn.RequestName(notifyName, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestNotifierServers(t *testing.T) {
 		}
 		return s
 	}
-	n := NewNotifier(t.Context(), apitest.Connect(t), slog.New(slog.DiscardHandler))
+	n := NewNotifier(t.Context(), apitest.Open(t), slog.New(slog.DiscardHandler))
 	n.Show(Notice{Key: "news", Title: "Could not start web"}) // that is old before anybody can see it
 	n.Show(Notice{Key: "web", Title: "web is down", Stands: true})
 	n.Show(Notice{Key: "web"})

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/tray"
 )
 
@@ -51,9 +52,9 @@ func prepare() (tray.Environment, error) {
 const trayName = "io.github.holdfast.Tray"
 
 // ownName says whether this is the session's first tray.
-func ownName(ctx context.Context, bus *dbus.Conn) (first bool, err error) {
+func ownName(ctx context.Context, conn *bus.Conn) (first bool, err error) {
 	var reply uint32
-	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.RequestName", 0, trayName, uint32(dbus.NameFlagDoNotQueue)).Store(&reply)
+	err = conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.RequestName", 0, trayName, uint32(dbus.NameFlagDoNotQueue)).Store(&reply)
 	if err != nil {
 		return false, fmt.Errorf("own %s: %w", trayName, err)
 	}
@@ -62,17 +63,17 @@ func ownName(ctx context.Context, bus *dbus.Conn) (first bool, err error) {
 
 // connect connects to the session bus: for the daemon, and for the desktop. First says
 // whether this is the session's first tray.
-func connect(ctx context.Context) (client *dbusapi.Client, bus *dbus.Conn, first bool, err error) {
+func connect(ctx context.Context) (client *dbusapi.Client, conn *bus.Conn, first bool, err error) {
 	ctx, connected := context.WithTimeout(ctx, connectTime)
 	defer connected() // at once: the deadline would wake the tray when it has long been idle
 	if client, err = dbusapi.Dial(ctx, false); err != nil {
 		return nil, nil, false, err
 	}
-	if bus, err = dbusapi.Connect(ctx, false); err != nil {
+	if conn, err = dbusapi.Connect(ctx, false); err != nil {
 		return nil, nil, false, err
 	}
-	first, err = ownName(ctx, bus)
-	return client, bus, first, err
+	first, err = ownName(ctx, conn)
+	return client, conn, first, err
 }
 
 // errBusGone is no dbusapi.ErrNoBus: the next bus may be there already, so to start the
@@ -81,17 +82,17 @@ var errBusGone = errors.New("the message bus went away")
 
 // alive says whether the bus answers. GIO ends a program whose bus goes away with the
 // very signal that asks it to end: only the bus tells the two apart.
-func alive(bus *dbus.Conn) bool {
+func alive(conn *bus.Conn) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	return bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Err == nil
+	return conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Err == nil
 }
 
 // watcherGrace is how long a panel may take to appear after login.
 const watcherGrace = 15 * time.Second
 
 // tellWhereNoTray tells a person once whose desktop shows no icons.
-func tellWhereNoTray(ctx context.Context, bus *dbus.Conn, app *tray.App) {
+func tellWhereNoTray(ctx context.Context, conn *bus.Conn, app *tray.App) {
 	if !strings.Contains(os.Getenv("XDG_CURRENT_DESKTOP"), "GNOME") {
 		return
 	}
@@ -100,8 +101,7 @@ func tellWhereNoTray(ctx context.Context, bus *dbus.Conn, app *tray.App) {
 	case <-ctx.Done():
 		return
 	}
-	var there bool
-	err := bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, "org.kde.StatusNotifierWatcher").Store(&there)
+	there, err := conn.HasOwner(ctx, "org.kde.StatusNotifierWatcher")
 	if err != nil || there {
 		return
 	}

@@ -93,7 +93,10 @@ func run(ctx context.Context, system bool, log *slog.Logger) error {
 		Host: host, Version: program.Version(), Log: log,
 	})
 	// Nothing is touched before the name is ours: another daemon may be at work.
-	owned := nameOwned(ctx, bus)
+	owned, err := nameOwned(connecting, bus)
+	if err != nil {
+		return err
+	}
 	served := make(chan error, 1)
 	go func() { served <- dbusapi.Serve(ctx, bus, system, m) }()
 	select {

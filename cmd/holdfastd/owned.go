@@ -2,33 +2,19 @@ package main
 
 import (
 	"context"
+	"sync"
 
 	"github.com/godbus/dbus/v5"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/bus"
 )
 
 // nameOwned is closed when the bus says that our name is this connection's.
-func nameOwned(ctx context.Context, bus *dbus.Conn) <-chan struct{} {
-	signals := make(chan *dbus.Signal, 4)
-	bus.Signal(signals)
+func nameOwned(ctx context.Context, conn *bus.Conn) (<-chan struct{}, error) {
 	owned := make(chan struct{})
-	go func() {
-		defer bus.RemoveSignal(signals)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case s, ok := <-signals:
-				if !ok {
-					return
-				}
-				if s.Name == "org.freedesktop.DBus.NameAcquired" && len(s.Body) == 1 && s.Body[0] == dbusapi.BusName {
-					close(owned)
-					return
-				}
-			}
-		}
-	}()
-	return owned
+	done := sync.OnceFunc(func() { close(owned) })
+	_, err := conn.Listen(ctx, func(*dbus.Signal) { done() },
+		bus.Match{Sender: bus.Name, Interface: bus.Name, Member: "NameAcquired", Arg0: dbusapi.BusName})
+	return owned, err
 }

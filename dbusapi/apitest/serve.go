@@ -8,6 +8,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/bus"
 )
 
 // Serve serves a Backend on the session bus until stop is called or the test ends. It
@@ -15,7 +16,7 @@ import (
 func Serve(t testing.TB, backend dbusapi.Backend) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	conn := Connect(t)
+	conn := Open(t)
 	done := make(chan error, 1)
 	go func() { done <- dbusapi.Serve(ctx, conn, false, backend) }()
 	deadline := time.After(10 * time.Second)
@@ -52,10 +53,21 @@ func Serve(t testing.TB, backend dbusapi.Backend) (stop func()) {
 	return stop
 }
 
-// Connect connects to the session bus until the test ends.
-func Connect(t testing.TB) *dbus.Conn {
+// Open connects to the session bus, as our programs do, until the test ends.
+func Open(t testing.TB) *bus.Conn {
 	t.Helper()
 	conn, err := dbusapi.Connect(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// Connect connects to the session bus as any other program may, until the test ends.
+func Connect(t testing.TB) *dbus.Conn {
+	t.Helper()
+	conn, err := dbus.ConnectSessionBus(dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,19 @@
+package bus
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// NoOwner says whether a call failed because nobody has the name that was called.
+func NoOwner(err error) bool {
+	return Is(err, Name+".Error.NameHasNoOwner", Name+".Error.ServiceUnknown")
+}
+
+// Is says whether a call failed with an error of one of these names.
+func Is(err error, names ...string) bool {
+	e, ok := errors.AsType[dbus.Error](err)
+	return ok && slices.Contains(names, e.Name)
+}

@@ -1,0 +1,167 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Name is the message bus itself: the sender of its signals, the destination of its methods.
+const Name = "org.freedesktop.DBus"
+
+// Conn is a connection of its own to a message bus. Its methods may be called from any
+// goroutine. It is good until Done is closed; a lost connection is not mended.
+type Conn struct {
+	raw     *dbus.Conn
+	address string
+	gate    gate
+	hub     hub
+	users   users
+}
+
+// System is the address of the system bus.
+func System() string {
+	if address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"); address != "" {
+		return address
+	}
+	return "unix:path=/run/dbus/system_bus_socket"
+}
+
+// Session is the address of the session bus; the error says where it was looked for. No bus
+// is started: one of our own would have nobody else on it.
+func Session() (string, error) {
+	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" && address != "autolaunch:" {
+		return address, nil
+	}
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		dir = fmt.Sprintf("/run/user/%d", os.Geteuid())
+	}
+	socket := filepath.Join(dir, "bus")
+	if _, err := os.Stat(socket); err != nil {
+		return "", fmt.Errorf("DBUS_SESSION_BUS_ADDRESS is not set and there is no %s", socket)
+	}
+	return "unix:path=" + dbus.EscapeBusAddressValue(socket), nil
+}
+
+// Open connects to the bus at an address, such as that of Session or System. The context
+// bounds the connecting only.
+func Open(ctx context.Context, address string) (*Conn, error) {
+	return open(ctx, address, false)
+}
+
+// open is Open; a connection that takes files may get file descriptors in replies.
+func open(ctx context.Context, address string, takesFiles bool) (*Conn, error) {
+	socket, err := dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{address: address}
+	c.hub.conn, c.users.conn, c.gate.conn = c, c, c
+	t := newTransport(socket, c, takesFiles)
+	c.raw, err = dbus.NewConn(t, dbus.WithSignalHandler(&c.hub))
+	if err != nil {
+		_ = socket.Close()
+		return nil, err
+	}
+	// Neither step takes a context: its end closes the connection under them.
+	abandon := context.AfterFunc(ctx, func() { _ = c.raw.Close() })
+	err = c.raw.Auth(nil)
+	if err == nil {
+		err = c.raw.Hello()
+	}
+	if !abandon() {
+		err = fmt.Errorf("the bus does not answer: %w", context.Cause(ctx))
+	}
+	if err != nil {
+		_ = c.raw.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// dial connects to the first socket of an address that answers.
+func dial(ctx context.Context, address string) (*net.UnixConn, error) {
+	var errs []error
+	for _, one := range strings.Split(address, ";") {
+		name, err := socketOf(one)
+		if err == nil {
+			var conn net.Conn
+			if conn, err = new(net.Dialer).DialContext(ctx, "unix", name); err == nil {
+				return conn.(*net.UnixConn), nil
+			}
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+// socketOf is the unix socket of one address; see "Server Addresses" of the D-Bus specification.
+func socketOf(address string) (string, error) {
+	kind, list, _ := strings.Cut(address, ":")
+	if kind == "unix" {
+		for _, pair := range strings.Split(list, ",") {
+			key, value, _ := strings.Cut(pair, "=")
+			name, err := dbus.UnescapeBusAddressValue(value)
+			switch {
+			case err != nil:
+			case key == "path":
+				return name, nil
+			case key == "abstract":
+				return "@" + name, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%q is not the address of a unix socket", address)
+}
+
+// Done is closed when the connection is lost or closed.
+func (c *Conn) Done() <-chan struct{} { return c.raw.Context().Done() }
+
+// Context ends when the connection is lost or closed.
+func (c *Conn) Context() context.Context { return c.raw.Context() }
+
+// Close ends the connection. What waits on it returns with an error.
+func (c *Conn) Close() error {
+	c.users.close()
+	return c.raw.Close()
+}
+
+// Object is an object of another connection.
+func (c *Conn) Object(name string, path dbus.ObjectPath) dbus.BusObject {
+	return c.raw.Object(name, path)
+}
+
+// BusObject is the object of the bus itself.
+func (c *Conn) BusObject() dbus.BusObject { return c.raw.BusObject() }
+
+// Emit sends a signal to whoever listens.
+func (c *Conn) Emit(path dbus.ObjectPath, name string, values ...any) error {
+	return c.raw.Emit(path, name, values...)
+}
+
+// RequestName asks for a name on the bus.
+func (c *Conn) RequestName(name string, flags dbus.RequestNameFlags) (dbus.RequestNameReply, error) {
+	return c.raw.RequestName(name, flags)
+}
+
+// ReleaseName gives a name back.
+func (c *Conn) ReleaseName(name string) (dbus.ReleaseNameReply, error) {
+	return c.raw.ReleaseName(name)
+}
+
+// UniqueName is the connection's own name.
+func (c *Conn) UniqueName() string { return c.raw.Names()[0] }
+
+// HasOwner says whether anybody has a name, well-known or unique.
+func (c *Conn) HasOwner(ctx context.Context, name string) (bool, error) {
+	var there bool
+	err := c.BusObject().CallWithContext(ctx, Name+".NameHasOwner", 0, name).Store(&there)
+	return there, err
+}
