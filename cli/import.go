@@ -37,14 +37,14 @@ func (s *session) importTunnels(args []string) error {
 	if *yes && *dryRun {
 		return advice.Misuse{Message: "--yes writes, --dry-run does not: one of them"}
 	}
-	looked, found, problems, err := s.look(files)
+	looked, result, err := s.look(files)
 	if err != nil {
 		return err
 	}
-	tunnels, more := s.preview(found)
-	problems = append(problems, more...)
+	tunnels, more := s.preview(result.Found)
+	problems := append(tunnelfile.Problems(result.Problems), more...)
 	if !s.json {
-		s.showImport(tunnels, problems)
+		s.showImport(tunnels, problems, result.Passed)
 	}
 	fresh := 0
 	for _, t := range tunnels {
@@ -54,7 +54,7 @@ func (s *session) importTunnels(args []string) error {
 	}
 	write := *yes
 	switch {
-	case len(found) == 0 && !s.json:
+	case len(result.Found) == 0 && !s.json:
 		s.out.line("No tunnels found; looked in %s.", strings.Join(looked, ", "))
 	case fresh == 0 || *yes || *dryRun || s.json:
 	default:
@@ -67,7 +67,7 @@ func (s *session) importTunnels(args []string) error {
 			return err
 		}
 	}
-	failed := len(files) > 0 && (len(problems) > 0 || len(found) == 0)
+	failed := len(files) > 0 && (len(problems) > 0 || len(result.Found) == 0)
 	if write && fresh > 0 {
 		if err := s.addAll(tunnels); err != nil {
 			return err
@@ -75,7 +75,7 @@ func (s *session) importTunnels(args []string) error {
 		failed = failed || slices.ContainsFunc(tunnels, func(t imported) bool { return t.result == "failed" })
 	}
 	if s.json {
-		if err := s.out.json(importAsJSON(looked, tunnels, problems), false); err != nil {
+		if err := s.out.json(importAsJSON(looked, tunnels, problems, result.Passed), false); err != nil {
 			return err
 		}
 	}
@@ -86,7 +86,7 @@ func (s *session) importTunnels(args []string) error {
 }
 
 // look finds tunnels in the files, or without any where people keep them.
-func (s *session) look(files []string) (looked []string, found []portable.Found, problems tunnelfile.Problems, err error) {
+func (s *session) look(files []string) (looked []string, all portable.Result, err error) {
 	m := portable.ThisMachine(os.Getenv, s.system)
 	looked = slices.Clone(files)
 	if len(files) == 0 {
@@ -98,20 +98,22 @@ func (s *session) look(files []string) (looked []string, found []portable.Found,
 		}
 	}
 	for _, file := range files {
-		var these []portable.Found
-		var wrong []tunnelfile.Problem
+		var one portable.Result
 		if file == "-" {
 			content, err := textOf(file)
 			if err != nil {
-				return nil, nil, nil, err
+				return nil, all, err
 			}
-			these, wrong = m.FromText(portable.StandardInput, content)
+			one = m.FromText(portable.StandardInput, content)
 		} else {
-			these, wrong = m.FromFile(file)
+			one = m.FromFile(file)
 		}
-		found, problems = append(found, these...), append(problems, wrong...)
+		all.Found = append(all.Found, one.Found...)
+		all.Problems = append(all.Problems, one.Problems...)
+		all.Passed = append(all.Passed, one.Passed...)
 	}
-	return looked, portable.Merge(found), problems, nil
+	all.Found = portable.Merge(all.Found)
+	return looked, all, nil
 }
 
 // preview gives each tunnel a name of its own, and says what is there already. The problems
@@ -137,18 +139,27 @@ func (s *session) preview(found []portable.Found) (tunnels []imported, problems 
 			}
 		}
 		if result == "new" {
-			free := f.Name
-			for n := 2; ; n++ {
-				if _, is := taken[free]; !is {
-					break
-				}
-				free = f.Name + "-" + strconv.Itoa(n)
-			}
-			f.Name, taken[free] = free, ""
+			f.Name = freeName(f, taken)
+			taken[f.Name] = ""
 		}
 		tunnels = append(tunnels, imported{Found: f, result: result})
 	}
 	return tunnels, problems
+}
+
+// freeName is a name for the tunnel that nothing has yet.
+func freeName(f portable.Found, taken map[string]string) string {
+	name := f.Name
+	if _, is := taken[name]; is && f.Other != "" {
+		name = f.Other
+	}
+	free := name
+	for n := 2; ; n++ {
+		if _, is := taken[free]; !is {
+			return free
+		}
+		free = name + "-" + strconv.Itoa(n)
+	}
 }
 
 // askSSH looks at what ssh_config(5) adds to a tunnel. It says why it is none, or "".
@@ -163,7 +174,8 @@ func (s *session) askSSH(f *portable.Found) string {
 		f.Notes = append(f.Notes, err.Error())
 	case len(t.Forwards) == 0 && len(r.Forwards) == 0 && len(f.Kept) == 0 && !f.AsIs:
 		return "has no forwards, and neither has ssh_config for " + t.Destination
-	case len(t.Forwards) == 0 && len(f.Kept) == 0:
+	case len(t.Forwards) == 0 && len(f.Kept) < len(r.Forwards):
+		f.Kept = nil // there are more in another file that ssh reads
 		for _, forward := range r.Forwards {
 			f.Kept = append(f.Kept, string(forward.Kind)+" "+forward.Text)
 		}
@@ -215,7 +227,7 @@ func (s *session) addAll(tunnels []imported) error {
 }
 
 // showImport prints the preview.
-func (s *session) showImport(tunnels []imported, problems tunnelfile.Problems) {
+func (s *session) showImport(tunnels []imported, problems, passed tunnelfile.Problems) {
 	for _, t := range tunnels {
 		from := text.Printable(text.Tildes(strings.Join(t.Places, ", ")))
 		if t.result == "exists" {
@@ -241,5 +253,9 @@ func (s *session) showImport(tunnels []imported, problems tunnelfile.Problems) {
 	for _, p := range problems {
 		p.Path = text.Tilde(p.Path)
 		s.out.warning("left out: " + p.Error())
+	}
+	for _, p := range passed {
+		p.Path = text.Tilde(p.Path)
+		s.out.warning("no tunnel: " + p.Error())
 	}
 }

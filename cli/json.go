@@ -117,6 +117,7 @@ type importJSON struct {
 	Looked   []string       `json:"looked"` // files and globs
 	Tunnels  []importedJSON `json:"tunnels"`
 	Problems []problemJSON  `json:"problems"` // what was found and cannot be a tunnel
+	Passed   []problemJSON  `json:"passed"`   // what mentions ssh and is no tunnel
 }
 
 type importedJSON struct {
@@ -147,8 +148,8 @@ func checkAsJSON(ofMachine checkup, tunnels []checkup, counts map[tunnelfile.Sev
 	return j
 }
 
-func importAsJSON(looked []string, tunnels []imported, problems tunnelfile.Problems) importJSON {
-	j := importJSON{Looked: looked, Tunnels: []importedJSON{}, Problems: problemsAsJSON(problems)}
+func importAsJSON(looked []string, tunnels []imported, problems, passed tunnelfile.Problems) importJSON {
+	j := importJSON{Looked: looked, Tunnels: []importedJSON{}, Problems: problemsAsJSON(problems), Passed: problemsAsJSON(passed)}
 	list := func(lines []string) []string { return append([]string{}, lines...) }
 	for _, t := range tunnels {
 		j.Tunnels = append(j.Tunnels, importedJSON{

@@ -1,11 +1,10 @@
 package portable
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,73 +21,140 @@ type invocation struct {
 	line    int               // in the text that it was found in; 0: the whole of it
 	notes   []string
 	unknown string // as in shellCommand
-	problem string // why the text that it would stand in cannot be read; there is no run then
+	problem string // why what stands there cannot be read; there is no run then
+	none    string // why it is no tunnel; there is no run then
 }
 
 // wrappers are programs that run another, and what goes lost without them.
 var wrappers = map[string]string{
-	"env": "", "nice": "", "ionice": "", "chrt": "", "nohup": "", "setsid": "", "time": "", "stdbuf": "",
-	"systemd-cat": "", "systemd-inhibit": "", "systemd-run": "", "dbus-run-session": "", "screen": "", "tmux": "", "flock": "",
-	"start-stop-daemon": "", "script": "", "unbuffer": "", "watch": "",
+	"env": "", "nice": "", "ionice": "", "chrt": "", "nohup": "", "setsid": "", "time": "", "stdbuf": "", "eval": "", "trap": "", "alias": "",
+	"systemd-cat": "", "systemd-inhibit": "", "systemd-run": "", "dbus-run-session": "", "screen": "", "tmux": "", "flock": "", "taskset": "",
+	"start-stop-daemon": "", "daemon": "", "daemonize": "", "script": "", "unbuffer": "", "watch": "", "ssh-agent": "", "xargs": "",
 	"timeout":      "it ended after a time; RuntimeMaxSec= in [Service] would do that",
-	"sudo":         "it ran as another user; the tunnel runs as you",
-	"doas":         "it ran as another user; the tunnel runs as you",
-	"runuser":      "it ran as another user; the tunnel runs as you",
-	"su":           "it ran as another user; the tunnel runs as you",
+	"sudo":         anotherUser,
+	"doas":         anotherUser,
+	"runuser":      anotherUser,
+	"su":           anotherUser,
+	"chpst":        anotherUser,
+	"setuidgid":    anotherUser,
+	"s6-setuidgid": anotherUser,
+	"gosu":         anotherUser,
+	"su-exec":      anotherUser,
+	"docker":       "it ran in a container; the tunnel runs here",
+	"podman":       "it ran in a container; the tunnel runs here",
 	"sshpass":      "the password: holdfast up asks for it and offers to remember it",
-	"proxychains":  "the proxy; ProxyCommand= in [SSH] can go through one",
-	"proxychains4": "the proxy; ProxyCommand= in [SSH] can go through one",
-	"torsocks":     "the proxy; ProxyCommand= in [SSH] can go through one",
-	"torify":       "the proxy; ProxyCommand= in [SSH] can go through one",
+	"proxychains":  throughProxy,
+	"proxychains4": throughProxy,
+	"torsocks":     throughProxy,
+	"torify":       throughProxy,
+}
+
+const (
+	anotherUser  = "it ran as another user; the tunnel runs as you"
+	throughProxy = "the proxy; ProxyCommand= in [SSH] can go through one"
+)
+
+// bystanders are programs that may have ssh among their words and run no tunnel, by what they do.
+var bystanders = map[string]string{
+	"prints or looks for it": "echo printf cat grep egrep fgrep rg pgrep pidof ps awk sed logger notify-send which type whereis man test [ [[ head tail journalctl",
+	"ends it":                "pkill kill killall fuser",
+	"is about a package or a service of that name": "apt apt-get aptitude dpkg dnf yum rpm pacman apk zypper brew systemctl service rc-service " +
+		"update-rc.d chkconfig rc-update ufw firewall-cmd iptables",
+	"uses ssh for itself": "rsync scp sftp sshfs git borg restic rclone mosh svn unison ansible ansible-playbook",
+	"is about its files":  "cd mkdir chmod chown cp mv rm ln ls touch install tar vi vim nano",
+}
+
+// bystander is what a program does that runs no tunnel, or "".
+func bystander(program string) string {
+	for does, programs := range bystanders {
+		if slices.Contains(strings.Fields(programs), program) {
+			return does
+		}
+	}
+	return ""
 }
 
 var shells = []string{"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"}
 
 // deepest is how far commands within commands are followed.
-const deepest = 4
+const deepest = 8
 
-// invocations are the runs of ssh and autossh in a command.
+// invocations are the runs of ssh and autossh in a command, behind whatever program.
 func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) []invocation {
 	if len(c.words) == 0 || depth > deepest {
 		return nil
 	}
 	program := filepath.Base(c.words[0])
 	lost, isWrapper := wrappers[program]
-	switch {
+	switch does := bystander(program); {
 	case program == "ssh" || program == "autossh":
 		return []invocation{{autossh: program == "autossh", args: c.words[1:], env: c.env, line: c.line, unknown: c.unknown}}
 	case slices.Contains(shells, program):
 		return m.inShell(c, vars, depth)
+	case does != "" && slices.ContainsFunc(c.words[1:], mentions):
+		return []invocation{{line: c.line, none: program + ": " + does}}
+	case does != "":
+		return nil
 	case !isWrapper:
-		return m.inScript(c, vars, depth)
+		if found := m.inScript(c, vars, depth); len(found) > 0 {
+			return found
+		}
+		lost = "what it does around ssh"
+	}
+	found := m.behind(program, c, vars, depth)
+	for i := range found {
+		if lost != "" {
+			found[i].notes = append(found[i].notes, program+": "+lost)
+		}
+	}
+	return found
+}
+
+// optionPattern is an option, or a name, that has its value in the same word.
+var optionPattern = regexp.MustCompile(`^[-\w.]+=`)
+
+// behind are those that a program runs which is given them as words, or as text for a shell.
+func (m Machine) behind(program string, c shellCommand, vars map[string]string, depth int) (found []invocation) {
+	_, isWrapper := wrappers[program]
+	if program == "eval" {
+		return m.inText(program, strings.Join(c.words[1:], " "), c, vars, nil, depth)
 	}
 	for i, word := range c.words[1:] {
 		inner := c
 		inner.words = c.words[i+1:]
-		base := filepath.Base(word)
+		base := filepath.Base(optionPattern.ReplaceAllString(word, ""))
 		_, again := wrappers[base]
+		isProgram := base == "ssh" || base == "autossh" || again || slices.Contains(shells, base)
+		name, value, assigns := strings.Cut(word, "=")
 		switch {
-		case word == "-c" && slices.Contains([]string{"su", "runuser", "script", "flock"}, program) && i+2 < len(c.words):
-			inner.words = append([]string{"sh"}, c.words[i+1:i+3]...)
-		case base == "ssh" || base == "autossh" || again || slices.Contains(shells, base):
-		default:
-			if name, value, ok := strings.Cut(word, "="); ok && syntax.ValidName(name) {
-				c.env = merged(c.env, map[string]string{name: value})
+		case program == "start-stop-daemon":
+			if isProgram {
+				if dashes := slices.Index(inner.words, "--"); dashes >= 0 {
+					inner.words = append([]string{base}, inner.words[dashes+1:]...)
+				} else {
+					inner.words = inner.words[:1]
+				}
+				return m.invocations(inner, vars, depth+1)
 			}
-			continue
-		}
-		found := m.invocations(inner, vars, depth+1)
-		for j := range found {
-			if lost != "" {
-				found[j].notes = append(found[j].notes, fmt.Sprintf("%s: %s", program, lost))
+		case isProgram && !strings.Contains(word, " "):
+			inner.words = append([]string{base}, inner.words[1:]...)
+			if these := m.invocations(inner, vars, depth+1); len(these) > 0 {
+				return append(found, these...)
 			}
-		}
-		if len(found) > 0 {
-			return found
+		case strings.ContainsAny(word, " \t\n") && mentions(word) && (program == "alias" || !assigns || !syntax.ValidName(name)):
+			text := typedEnd.ReplaceAllString(optionPattern.ReplaceAllString(word, ""), "")
+			found = append(found, m.inText(program, text, c, vars, nil, depth)...)
+		case assigns && syntax.ValidName(name):
+			c.env = merged(c.env, map[string]string{name: value})
+		case isWrapper && filepath.IsAbs(word):
+			found = append(found, m.inScript(inner, vars, depth)...)
 		}
 	}
-	return nil
+	return found
 }
+
+// typedEnd is how the Enter key is written behind a command that is typed into a terminal.
+var typedEnd = regexp.MustCompile(`\s*(\^M|\\n|\\r|\\015)+\s*$`)
 
 // merged is all of them in one; of a name the last counts.
 func merged(all ...map[string]string) map[string]string {
@@ -125,16 +191,12 @@ func (m Machine) inScript(c shellCommand, vars map[string]string, depth int) []i
 	if !filepath.IsAbs(path) {
 		return nil
 	}
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > tunnelfile.MaxFileSize {
+	text, ok := readFile(path)
+	first, _, _ := strings.Cut(text, "\n")
+	if !ok || !strings.HasPrefix(first, "#!") || !strings.Contains(first, "sh") {
 		return nil
 	}
-	text, err := os.ReadFile(path)
-	first, _, _ := bytes.Cut(text, []byte("\n"))
-	if err != nil || !bytes.HasPrefix(first, []byte("#!")) || !bytes.Contains(first, []byte("sh")) {
-		return nil
-	}
-	found := m.inText(path, string(text), c, vars, c.words, depth)
+	found := m.inText(path, text, c, vars, c.words, depth)
 	for i := range found {
 		found[i].notes = append(found[i].notes, "what else "+path+" does")
 	}
@@ -149,18 +211,31 @@ func (m Machine) inText(place, text string, c shellCommand, vars map[string]stri
 		inner[strconv.Itoa(i)] = word
 	}
 	var found []invocation
-	commands, refused := shellCommands(text, inner)
-	for _, command := range commands {
+	read := readShell(text, inner)
+	told := make(map[int]bool)
+	for _, command := range read.commands {
+		lines := command.lines
 		command.line = c.line
 		command.env = merged(c.env, command.env)
 		if command.unknown == "" {
 			command.unknown = c.unknown
 		}
-		found = append(found, m.invocations(command, inner, depth+1)...)
+		these := m.invocations(command, read.vars, depth+1)
+		for _, line := range lines {
+			told[line] = told[line] || len(these) > 0
+		}
+		found = append(found, these...)
 	}
-	if refused != nil && strings.Contains(text, "ssh") {
-		refused.Path = place
-		found = append(found, invocation{line: c.line, problem: refused.Error()})
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		if !told[number] && mentions(withoutComment(line)) && (read.refused == nil || read.refused.Line != number) {
+			found = append(found, invocation{line: c.line, problem: fmt.Sprintf("%s:%d: mentions ssh, and what runs there cannot be told; %s", place, number, addInstead)})
+		}
+	}
+	if read.refused != nil && strings.Contains(text, "ssh") {
+		read.refused.Path = place
+		found = append(found, invocation{line: c.line, problem: read.refused.Error()})
 	}
 	return found
 }
@@ -169,48 +244,63 @@ func (m Machine) inText(place, text string, c shellCommand, vars map[string]stri
 type source struct {
 	path string
 	dir  string // that relative paths begin in
+	home string // of the person, for -F
 	name string // of the tunnel; empty: its destination's
 	sure bool   // what runs ssh there is a tunnel
 }
 
-// found is the tunnel that an invocation makes; false: it makes none.
-func (s source) found(inv invocation) (f Found, ok bool, problem *tunnelfile.Problem) {
+// kind is what an invocation is.
+type kind int
+
+const (
+	isNone    kind = iota // no tunnel
+	isRefused             // perhaps one, and it cannot be carried over
+	isTunnel
+)
+
+// found is the tunnel that an invocation makes, or why it makes none.
+func (s source) found(inv invocation) (f Found, k kind, why string) {
 	f.problem = tunnelfile.Problem{Path: s.path, Line: inv.line}
-	complain := func(message string) (Found, bool, *tunnelfile.Problem) {
-		p := f.Problem(message)
-		return Found{}, false, &p
-	}
-	if inv.problem != "" {
-		return complain(inv.problem)
+	switch {
+	case inv.problem != "":
+		return f, isRefused, inv.problem
+	case inv.none != "":
+		return f, isNone, inv.none
 	}
 	carried, err := tunnelfile.CarryOver(inv.args, s.dir)
-	if !carried.Forwards && !carried.NoCommand && !inv.autossh && !s.sure {
-		return Found{}, false, nil
-	}
-	if inv.unknown != "" {
-		return complain(inv.unknown + ": what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel")
-	}
-	if err != nil {
-		return complain(err.Error())
+	device := slices.IndexFunc(carried.LeftOut, func(note string) bool { return strings.HasPrefix(note, "-w ") })
+	switch {
+	case device >= 0 && !carried.Forwards:
+		return f, isRefused, carried.LeftOut[device]
+	case !carried.Forwards && !carried.NoCommand && !inv.autossh && !s.sure:
+		return f, isNone, "this ssh has neither forwards nor -N, so it is no tunnel"
+	case inv.unknown != "":
+		return f, isRefused, inv.unknown + ": what it stands for is not known here; " + addInstead
+	case err != nil:
+		return f, isRefused, err.Error()
 	}
 	f.Text, f.Places = carried.Text, []string{placeOf(s.path, inv.line)}
 	if file := carried.Config; file != "" && file != "none" {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(s.dir, file)
 		}
-		if problem := f.takeFile(file); problem != nil {
-			return Found{}, false, problem
+		if problem := f.takeFile(file, s.home); problem != nil {
+			return f, isRefused, problem.Message
 		}
 	}
 	f.Notes = slices.Concat(f.Notes, carried.LeftOut, inv.notes, autosshNotes(inv.env))
-	f.Name = s.name
-	if f.Name == "" {
-		t, _ := tunnelfile.Parse("", "", carried.Text)
-		_, host, _ := tunnelfile.DestinationParts(t.Destination)
-		f.Name = host
+	f.name(s.name)
+	return f, isTunnel, ""
+}
+
+// set writes a value into the tunnel's file, or notes that it cannot be written.
+func (f *Found) set(section, key, value string) {
+	text, err := tunnelfile.Set(f.Text, section, key, []string{value})
+	if err != nil {
+		f.Notes = append(f.Notes, err.Error())
+		return
 	}
-	f.Name = ValidName(f.Name)
-	return f, true, nil
+	f.Text = text
 }
 
 func placeOf(path string, line int) string {

@@ -31,6 +31,8 @@ func lines(t *testing.T, found []Found) []string {
 	return all
 }
 
+func both(r Result) ([]Found, []tunnelfile.Problem) { return r.Found, r.Problems }
+
 func messages(problems []tunnelfile.Problem) []string {
 	var all []string
 	for _, p := range problems {
@@ -61,7 +63,7 @@ func TestScript(t *testing.T) {
 	}{
 		{"ssh -L 1:a:1 h\n", []string{"h h manual 1 a:1"}, nil},
 		{"ssh h uptime; scp a b; rsync -e 'ssh -p 1' a b; ssh-add; echo ssh -L\n", nil, nil},
-		{"# ssh -L 1:a:1 h\n: <<EOF\nssh -L 1:a:1 h\nEOF\nssh -D 2 h >/dev/null 2>&1 </dev/null &\n", []string{"h h manual 2"}, nil},
+		{"# ssh -L 1:a:1 h\n: <<EOF\nssh -L 1:a:1 h\nEOF\nssh -D 2 h >/dev/null 2>&1 </dev/null &\n", []string{"h h manual 2"}, []string{"x:3: mentions ssh, and what runs there cannot be told; " + addInstead}},
 		{"H=me@h\nO='-N -o ServerAliveInterval=5'\nwhile :; do exec ssh $O -L \"${P:-1}:a:1\" \\\n \"$H\" || true; done\n",
 			[]string{"h me@h manual 1 a:1 ServerAliveInterval=5"}, nil},
 		{"export H=h\nif true; then ssh -L 1:a:1 $H; else ssh -L ~/s:/t $H; fi", []string{"h h manual 1 a:1", "h h manual HOME/s /t"}, nil},
@@ -92,7 +94,7 @@ func TestScript(t *testing.T) {
 		{"bash -lc \"ssh -D 1 '$USER'@h\"", []string{"h me@h manual 1"}, nil},
 	} {
 		m := machine(t)
-		found, problems := m.FromText("/dir/x", test.text)
+		found, problems := both(m.FromText("/dir/x", test.text))
 		for i := range test.want {
 			test.want[i] = strings.ReplaceAll(test.want[i], "HOME", m.Home)
 		}
@@ -144,7 +146,7 @@ func TestUnit(t *testing.T) {
 		m := machine(t)
 		path := m.write(t, "web.service", test.text)
 		for _, start := range []string{"manual", "auto"} {
-			found, problems := m.FromUnit(path)
+			found, problems := both(m.FromUnit(path))
 			var want []string
 			for _, line := range test.want {
 				if strings.Contains(test.text, "WantedBy") {
@@ -169,12 +171,12 @@ func TestUnit(t *testing.T) {
 func TestUnitDropInsAndInstances(t *testing.T) {
 	m := machine(t)
 	m.write(t, "web.service.d/10.conf", "[Service]\nExecStart=\nExecStart=ssh -ND 2 h\n")
-	found, problems := m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -ND 1 h\n"))
+	found, problems := both(m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -ND 1 h\n")))
 	compare(t, "drop-in", lines(t, found), []string{"web h manual 2"})
 	compare(t, "drop-in", messages(problems), nil)
 
 	template := m.write(t, "tunnel@.service", "[Service]\nEnvironmentFile=-%h/env-%i\nExecStart=ssh -N -L ${PORT}:a:1 %i-%I\n[Install]\nWantedBy=default.target\n")
-	found, problems = m.FromUnit(template)
+	found, problems = both(m.FromUnit(template))
 	compare(t, "no instance", lines(t, found), nil)
 	if len(problems) != 1 || !strings.Contains(problems[0].Message, "no instance of it is enabled") {
 		t.Error(problems)
@@ -183,7 +185,7 @@ func TestUnitDropInsAndInstances(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.enable(t, "tunnel@.service", "tunnel@a.service")
-	found, problems = m.FromUnit(template)
+	found, problems = both(m.FromUnit(template))
 	compare(t, "an instance", lines(t, found), []string{"tunnel-a a-a auto 80 a:1"})
 	compare(t, "an instance", messages(problems), nil)
 
@@ -192,7 +194,7 @@ func TestUnitDropInsAndInstances(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec ssh -N -L \"$1:a:1\" h\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	found, problems = m.FromUnit(m.write(t, "s.service", "[Service]\nExecStart=%h/up.sh 99\n"))
+	found, problems = both(m.FromUnit(m.write(t, "s.service", "[Service]\nExecStart=%h/up.sh 99\n")))
 	compare(t, "a script", lines(t, found), []string{"s h manual 99 a:1 | what else " + script + " does"})
 	compare(t, "a script", messages(problems), nil)
 
@@ -204,7 +206,7 @@ func TestUnitDropInsAndInstances(t *testing.T) {
 		if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		_, problems = m.FromUnit(m.write(t, "s.service", "[Service]\nExecStart=%h/up.sh 99\n"))
+		_, problems = both(m.FromUnit(m.write(t, "s.service", "[Service]\nExecStart=%h/up.sh 99\n")))
 		compare(t, text, messages(problems), want)
 	}
 }
@@ -225,23 +227,23 @@ func TestSSHConfig(t *testing.T) {
 	write("conf.d/b", "RemoteForward 4 a:4\n")
 	write("conf.d/c", "Host last\n  Port 1\n")
 	config := write("config", "Host *\n  User x\nHost *.w work w2\n  LocalForward 1 a:1\n  Include "+m.Home+"/.ssh/conf.d/*\n  DynamicForward 7\nHost none\n Port 1\nHost *.x\n LocalForward 5 a:5\nMatch host y\n LocalForward 6 a:6\n")
-	found, problems := m.FromFile(config)
-	compare(t, "config", lines(t, found), []string{"work work manual", "inner inner manual"})
+	found, problems := both(m.FromFile(config))
+	compare(t, "config", lines(t, found), []string{"work work manual", "y y manual"})
 	compare(t, "config", messages(problems), []string{
+		"a:3: DynamicForward 3 stands under Host inner, included under Host *.w work w2: which host the tunnel goes to cannot be told",
 		"config:10: LocalForward 5 a:5 stands under Host *.x: which host the tunnel goes to cannot be told",
-		"config:12: LocalForward 6 a:6 stands under Match host y: which host the tunnel goes to cannot be told",
 	})
 	var kept []string
 	for _, f := range found {
 		kept = append(kept, strings.ReplaceAll(strings.Join(f.Kept, ", "), m.Home+"/.ssh/", ""))
 	}
-	compare(t, "kept", kept, []string{"LocalForward 1 a:1 (config:4), LocalForward 2 a:2 (conf.d/a:1), RemoteForward 4 a:4 (conf.d/b:1), DynamicForward 7 (config:6)", "DynamicForward 3 (conf.d/a:3)"})
+	compare(t, "kept", kept, []string{"LocalForward 1 a:1 (config:4), LocalForward 2 a:2 (conf.d/a:1), RemoteForward 4 a:4 (conf.d/b:1), DynamicForward 7 (config:6)", "LocalForward 6 a:6 (config:12)"})
 
 	// One that ssh does not read by itself is taken over whole.
-	found, problems = m.FromFile(write("other", "Host work\n HostName 192.0.2.1\n Port 2\n Port 3\n IdentityFile ~/a\n IdentityFile ~/b\n LocalForward 1 a:1\n LocalForward 2 a:2\n"))
+	found, problems = both(m.FromFile(write("other", "Host work\n HostName 192.0.2.1\n Port 2\n Port 3\n IdentityFile ~/a\n IdentityFile ~/b\n LocalForward 1 a:1\n LocalForward 2 a:2\n")))
 	compare(t, "other", lines(t, found), []string{"work work manual 1 a:1 2 a:2 Hostname=192.0.2.1 Port=2 IdentityFile=~/a IdentityFile=~/b"})
 	compare(t, "other", messages(problems), nil)
-	_, problems = m.FromFile(write("wrong", "Host work\n LocalForward 1 nowhere\n"))
+	_, problems = both(m.FromFile(write("wrong", "Host work\n LocalForward 1 nowhere\n")))
 	compare(t, "wrong", messages(problems), []string{`wrong:2: LocalForward the target "nowhere" is neither host:port nor the path of a socket`})
 }
 
@@ -250,14 +252,14 @@ func TestConfigOfF(t *testing.T) {
 	m := machine(t)
 	config := filepath.Join(m.Home, "tunnels")
 	if err := os.WriteFile(config, []byte("ServerAliveInterval 5\nHost other\n Port 1\nHost db !x* d?\n HostName 192.0.2.1\n Port 2\n LocalForward 1 a:1\n"+
-		"Match host db\n Port 3\nHost *\n Port 4\n User me\n"), 0o600); err != nil {
+		"Match user me\n Port 3\nHost *\n Port 4\n User me\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	found, problems := m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -F %h/tunnels -N -o User=you db\n"))
+	found, problems := both(m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -F %h/tunnels -N -o User=you db\n")))
 	compare(t, "-F", lines(t, found), []string{"web db manual 1 a:1 User=you ServerAliveInterval=5 Hostname=192.0.2.1 Port=2 | " +
-		"Match host db (" + config + ":8): whether it counts cannot be told here | -F " + config + ": the tunnel file says what that says of db, and ~/.ssh/config counts behind it"})
+		"Match user me (" + config + ":8): whether it counts cannot be told here | -F " + config + ": the tunnel file says what that says of db, and ~/.ssh/config counts behind it"})
 	compare(t, "-F", messages(problems), nil)
-	found, _ = m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -F %h/tunnels -N ssh://he@other:9\n"))
+	found, _ = both(m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -F %h/tunnels -N ssh://he@other:9\n")))
 	if tunnel := parsed(t, found[0].Text); len(tunnel.SSH) != 1 {
 		t.Errorf("what the destination says is said again: %v", tunnel.SSH)
 	}
@@ -309,7 +311,7 @@ func FuzzText(f *testing.F) {
 	f.Add("#!/bin/mksh\nA=1; ssh -N ${%A} ${A@#} ${|a;} ${A:1:2} ${A^^} ${A/#1/2} ${A[1]:-x}")
 	f.Add("A[1]+=x; declare -A B=([a]=b) C+=d; ssh -N !(a) {1,2} $((A++)) ${A:=${B:?$1}} ~root/x <(y) $'\\xff'")
 	f.Fuzz(func(t *testing.T, text string) {
-		found, _ := Machine{Home: "/h", Config: "/h/.config"}.FromText(StandardInput, text)
+		found, _ := both(Machine{Home: "/h", Config: "/h/.config"}.FromText(StandardInput, text))
 		for _, f := range found {
 			if _, problems := tunnelfile.Parse(f.Name, "", f.Text); !tunnelfile.ValidName(f.Name) || len(problems) > 0 && !f.AsIs {
 				t.Errorf("%q makes %q:\n%s\n%v", text, f.Name, f.Text, problems)
@@ -333,7 +335,7 @@ func TestUnitOfSystem(t *testing.T) {
 		{Machine{System: true, Home: "/root", User: "root"}, []string{"User=deploy", "Group=www"}},
 		{Machine{Home: "/home/me", User: "me"}, nil},
 	} {
-		found, problems := c.machine.FromText(StandardInput, text)
+		found, problems := both(c.machine.FromText(StandardInput, text))
 		if len(found) != 1 || len(problems) > 0 {
 			t.Fatal(found, problems)
 		}

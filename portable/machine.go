@@ -6,7 +6,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -66,6 +65,7 @@ func (m Machine) variables(more map[string]string) map[string]string {
 // Found is a tunnel that was found somewhere.
 type Found struct {
 	Name    string   // valid, but perhaps taken
+	Other   string   // the same for where Name is taken; empty: there is none
 	Text    string   // of the tunnel file
 	Places  []string // file:line, where it was found; several where they say the same
 	Start   string   // why it starts as it does
@@ -81,21 +81,6 @@ func (f Found) Problem(message string) tunnelfile.Problem {
 	p := f.problem
 	p.Message = message
 	return p
-}
-
-// ValidName is text as the name of a tunnel.
-func ValidName(text string) string {
-	name := strings.Map(func(r rune) rune {
-		if r < 128 && (r == '.' || r == '_' || tunnelfile.ValidName(string(r))) {
-			return r
-		}
-		return '-'
-	}, text)
-	name = strings.Trim(strings.TrimLeft(name, "._"), "-.")
-	if name = name[:min(len(name), 60)]; !tunnelfile.ValidName(name) { // room for a number behind it
-		return "tunnel"
-	}
-	return name
 }
 
 // Same says whether the tunnel file with that text makes this tunnel already.

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -20,71 +19,70 @@ var (
 )
 
 // FromFile finds the tunnels in a file of whatever kind: a tunnel file, a unit, an
-// ssh_config(5), a script, a crontab.
-func (m Machine) FromFile(path string) ([]Found, []tunnelfile.Problem) {
+// ssh_config(5), a script, a crontab, a file of another program that runs commands.
+func (m Machine) FromFile(path string) Result {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, []tunnelfile.Problem{{Path: path, Message: err.Error()}}
+		return refused(path, err.Error())
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, []tunnelfile.Problem{{Path: path, Message: withoutPath(err)}}
+		return refused(path, withoutPath(err))
 	}
 	switch {
 	case !info.Mode().IsRegular():
-		return nil, []tunnelfile.Problem{{Path: path, Message: "is not a regular file"}}
+		return refused(path, "is not a regular file")
 	case info.Size() > tunnelfile.MaxFileSize:
-		return nil, []tunnelfile.Problem{{Path: path, Message: "is longer than any file with tunnels in it"}}
+		return refused(path, "is longer than any file with tunnels in it")
 	}
 	text, err := os.ReadFile(path)
-	switch {
-	case err != nil:
-		return nil, []tunnelfile.Problem{{Path: path, Message: withoutPath(err)}}
-	case filepath.Ext(path) == ".service":
+	if err != nil {
+		return refused(path, withoutPath(err))
+	}
+	if filepath.Ext(path) == ".service" {
 		return m.FromUnit(path)
-	case m.readBySSH(path):
-		return FromSSHConfig(path)
+	}
+	if root, dir := m.configRoot(path); root != "" {
+		s := m.search(path, string(text))
+		if root != path {
+			s.only = path
+		}
+		s.fromSSHConfig(root, dir)
+		return s.finish()
 	}
 	return m.FromText(path, string(text))
 }
 
-// readBySSH says whether ssh reads this file by itself.
-func (m Machine) readBySSH(path string) bool {
-	for _, file := range []string{m.sshConfig(), "/etc/ssh/ssh_config"} {
-		if path == file {
-			return true
-		}
-		for line := range config.Lines(file) {
-			if line.Path == path {
-				return true
-			}
-		}
-	}
-	return false
+func refused(path, message string) Result {
+	return Result{Problems: []tunnelfile.Problem{{Path: path, Message: message}}}
 }
 
 // FromText finds the tunnels in a text that stands at path, or in [StandardInput].
-func (m Machine) FromText(path, text string) ([]Found, []tunnelfile.Problem) {
+func (m Machine) FromText(path, text string) Result {
+	s := m.search(path, text)
 	switch {
-	case strings.HasPrefix(text, "#!"):
-		return m.fromScript(path, text)
-	case filepath.Ext(path) == tunnelfile.Suffix || tunnelPattern.MatchString(text):
+	case filepath.Ext(path) == tunnelfile.Suffix || !strings.HasPrefix(text, "#!") && tunnelPattern.MatchString(text):
 		return fromTunnelFile(path, text)
-	case unitPattern.MatchString(text):
-		u := unit{name: "tunnel.service", path: path, machine: m, system: m.System}
-		if path != StandardInput {
-			u.name = filepath.Base(path)
-		}
-		u.add(path, text)
-		return u.find(m)
-	case hostPattern.MatchString(text):
-		return fromConfigText(path, text)
+	case !strings.HasPrefix(text, "#!") && unitPattern.MatchString(text):
+		return m.fromUnitText(path, text)
+	case !strings.HasPrefix(text, "#!") && filepath.Ext(path) != ".desktop" && hostPattern.MatchString(text):
+		s.fromConfigText()
+		return s.finish()
 	}
-	return m.fromScript(path, text)
+	s.sweepsText(path, text)
+	switch {
+	case isForeign(path, text):
+		s.fromForeign()
+	case !strings.HasPrefix(text, "#!") && isCrontab(path, text):
+		s.fromCrontab()
+	default:
+		s.fromScript()
+	}
+	return s.finish()
 }
 
 // fromTunnelFile is a tunnel file as it is, its drop-ins beside it merged.
-func fromTunnelFile(path, text string) ([]Found, []tunnelfile.Problem) {
+func fromTunnelFile(path, text string) Result {
 	name := strings.TrimSuffix(filepath.Base(path), tunnelfile.Suffix)
 	t, problems := tunnelfile.Parse(name, path, text)
 	if tunnelfile.ValidName(name) && filepath.IsAbs(path) && filepath.Ext(path) == tunnelfile.Suffix {
@@ -93,13 +91,13 @@ func fromTunnelFile(path, text string) ([]Found, []tunnelfile.Problem) {
 		}
 	}
 	if len(problems) > 0 {
-		return nil, problems
+		return Result{Problems: problems}
 	}
 	if path == StandardInput {
 		_, name, _ = tunnelfile.DestinationParts(t.Destination)
 	}
-	return []Found{{
+	return Result{Found: []Found{{
 		Name: ValidName(name), Text: text, Places: append([]string{path}, t.DropIns...), Start: "the file says so", AsIs: true,
 		problem: tunnelfile.Problem{Path: path},
-	}}, nil
+	}}}
 }

@@ -96,9 +96,9 @@ func TestRoundTrip(t *testing.T) {
 				case Systemd:
 					path := m.write(t, "web.service", exported)
 					m.enable(t, "web.service", "web.service")
-					found, problems = m.FromUnit(path)
+					found, problems = both(m.FromUnit(path))
 				default:
-					found, problems = m.FromText(StandardInput, exported)
+					found, problems = both(m.FromText(StandardInput, exported))
 				}
 				if len(found) != 1 || len(problems) > 0 {
 					t.Fatalf("%s\nfound %v, %v", exported, found, problems)

@@ -3,100 +3,151 @@ package portable
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// fromScript finds the tunnels that the lines of a shell script or of a crontab(5) start.
-func (m Machine) fromScript(path, text string) (all []Found, problems []tunnelfile.Problem) {
-	crontab := isCrontab(path, text)
-	src := source{path: path, dir: filepath.Dir(path)}
-	vars := m.variables(nil)
-	var commands []shellCommand
-	read := func(text string, above int) { // above: the lines above it
-		these, refused := shellCommands(text, vars)
-		for _, c := range these {
-			c.line += above
-			commands = append(commands, c)
-		}
-		if refused != nil {
-			refused.Path = path
-			refused.Line += above
-			problems = append(problems, *refused)
-		}
-	}
-	schedule := make(map[int]string) // of a crontab, by line
-	if crontab {
-		src.dir = m.Home
-		number := 0
-		for line := range strings.Lines(text) {
-			number++
-			when, command := cutSchedule(line, hasUsers(path))
-			schedule[number] = when
-			read(command, number-1)
-		}
-	} else {
-		vars["0"] = path
-		read(text, 0)
-	}
-	if !filepath.IsAbs(src.dir) || path == StandardInput {
-		src.dir = m.Home
-	}
-	for _, c := range commands {
-		for _, inv := range m.invocations(c, vars, 0) {
-			f, ok, problem := src.found(inv)
-			if problem != nil {
-				problems = append(problems, *problem)
-			}
-			if !ok {
-				continue
-			}
-			start, how := tunnelfile.StartManual, ""
-			f.Start = "a script starts it"
-			if crontab {
-				start, how = tunnelfile.StartAuto, " (crontab -e)"
-				f.Start = "cron starts it: " + schedule[c.line]
-			}
-			f.Todo = append(f.Todo, fmt.Sprintf("take the command out of %s%s, and end the ssh that it has started", f.Places[0], how))
-			text, err := tunnelfile.Set(f.Text, tunnelfile.SectionTunnel, "Start", []string{string(start)})
-			if err != nil {
-				problems = append(problems, f.Problem(err.Error()))
-				continue
-			}
-			f.Text = text
-			all = append(all, f)
-		}
-	}
-	return all, problems
+// starter is who runs the commands of a text.
+type starter struct {
+	name string // of the tunnels; empty: their destination's
+	auto bool   // they start by themselves
+	how  string // for people
+	user string // as whom, where the text says so
+	todo string // what ends that; empty: the command is to be taken out
 }
 
-// schedulePattern is what a line of a crontab begins with.
-var schedulePattern = regexp.MustCompile(`^\s*(@[a-z]+|([-0-9*/,]+\s+){2}([-0-9*/,]+\s+)([-0-9*/,A-Za-z]+\s+)[-0-9*/,A-Za-z]+)\s+`)
-
-// isCrontab says whether a text is no script: it has lines with schedules, and no #! line.
-func isCrontab(path, text string) bool {
-	return !strings.HasPrefix(text, "#!") && (hasUsers(path) || slices.ContainsFunc(strings.Split(text, "\n"), schedulePattern.MatchString))
+// fromScript finds the tunnels that a shell script starts.
+func (s *search) fromScript() {
+	text := s.text
+	if first, rest, _ := strings.Cut(text, "\n"); strings.Contains(first, "execlineb") { // one command, on as many lines as it likes
+		text = "\n" + strings.Join(strings.Fields(withoutComments(rest)), " ")
+	}
+	vars := s.machine.variables(nil)
+	vars["0"] = s.path
+	by := s.starter()
+	read := readShell(text, vars)
+	known := len(s.result.Found) + len(s.result.Problems)
+	for _, c := range read.commands {
+		s.command(c, read.vars, by)
+	}
+	if len(s.result.Found)+len(s.result.Problems) == known {
+		s.fromVariables(read, by)
+	}
+	if read.refused != nil {
+		s.refuse(s.path, read.refused.Line, read.refused.Message)
+	}
 }
 
-// hasUsers says whether the crontab at path is one of the system's, which name a user behind the schedule.
-func hasUsers(path string) bool {
-	return path == "/etc/crontab" || filepath.Dir(path) == "/etc/cron.d"
+// fromVariables is for the init scripts that only say what is to be run (openrc-run(8),
+// init-d-script(5), rc.subr(8)).
+func (s *search) fromVariables(read *shellReader, by starter) {
+	for _, names := range [][]string{{"command", "command_args"}, {"DAEMON", "DAEMON_ARGS", "DAEMON_OPTS"}} {
+		if read.vars[names[0]] == "" {
+			continue
+		}
+		c := shellCommand{words: []string{read.vars[names[0]]}}
+		for _, name := range names {
+			c.lines = append(c.lines, read.assigned[name]...)
+			if name != names[0] {
+				c.words = append(c.words, strings.Fields(read.vars[name])...)
+			}
+		}
+		if len(c.lines) == 0 {
+			continue
+		}
+		c.line = c.lines[0]
+		if by.user == "" {
+			by.user, _, _ = strings.Cut(read.vars["command_user"], ":")
+		}
+		s.command(c, read.vars, by)
+	}
 }
 
-// cutSchedule takes a line of a crontab apart.
-func cutSchedule(line string, user bool) (schedule, command string) {
-	schedule = schedulePattern.FindString(line)
-	command = line[len(schedule):]
-	if schedule != "" && user {
-		_, command, _ = strings.Cut(command, " ")
+// withoutComments is a text without lines that are comments.
+func withoutComments(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(withoutComment(line) + "\n")
 	}
-	if schedule != "" { // what follows a % is its input
-		command = strings.ReplaceAll(command, `\%`, "\x00")
-		command, _, _ = strings.Cut(command, "%")
-		command = strings.ReplaceAll(command, "\x00", "%")
+	return b.String()
+}
+
+// command looks for tunnels in a command.
+func (s *search) command(c shellCommand, vars map[string]string, by starter) {
+	dir := s.directory()
+	if by.user != "" || strings.HasPrefix(by.how, "cron") {
+		dir = s.machine.Home
 	}
-	return strings.TrimSpace(schedule), command
+	src := source{path: s.path, dir: dir, home: s.machine.Home, name: by.name}
+	for _, inv := range s.machine.invocations(c, vars, 0) {
+		s.tell(s.path, c.lines...)
+		s.take(inv, src, func(f *Found) { s.complete(f, by, c.inside) })
+	}
+}
+
+// complete adds to a tunnel what is known of who starts it.
+func (s *search) complete(f *Found, by starter, inside bool) {
+	start := tunnelfile.StartManual
+	f.Start = by.how
+	switch {
+	case by.auto && inside && strings.HasPrefix(by.how, "your"):
+		f.Start = "a function starts it, when somebody calls it"
+	case by.auto:
+		start = tunnelfile.StartAuto
+	}
+	f.set(tunnelfile.SectionTunnel, "Start", string(start))
+	switch {
+	case by.user == "":
+	case s.machine.System && by.user != "root":
+		f.set(tunnelfile.SectionService, "User", by.user)
+	case !s.machine.System && by.user != s.machine.User:
+		f.Notes = append(f.Notes, fmt.Sprintf("it ran as %s; the tunnel runs as you, with your keys and your ~/.ssh", by.user))
+	}
+	todo := by.todo
+	if todo == "" {
+		todo = "take the command out of " + f.Places[0]
+	}
+	f.Todo = append(f.Todo, todo+", and end the ssh that it has started")
+}
+
+var (
+	loginFiles = []string{".profile", ".bash_profile", ".bash_login", ".zprofile", ".zlogin", ".xprofile", ".xinitrc", ".xsession", ".xsessionrc"}
+	shellFiles = []string{".bashrc", ".zshrc", ".kshrc", ".bash_aliases"}
+)
+
+// starter is who runs the script, as far as its place says it.
+func (s *search) starter() starter {
+	base, dir := filepath.Base(s.path), filepath.Dir(s.path)
+	above := filepath.Base(dir)
+	switch {
+	case base == "rc.local":
+		return starter{auto: true, how: "rc.local starts it at boot", user: "root"}
+	case strings.HasPrefix(above, "cron."):
+		return starter{auto: true, how: above + " starts it", user: "root"}
+	case slices.Contains(loginFiles, base) || above == "profile.d":
+		return starter{auto: true, how: "your login starts it"}
+	case slices.Contains(shellFiles, base):
+		return starter{auto: true, how: "your shell starts it"}
+	case base == "run" && above != "/":
+		return starter{name: ValidName(above), auto: true, how: "a service supervisor starts it", todo: "take the service " + above + " out of its supervisor"}
+	case above == "init.d" || above == "rc.d" || strings.Contains(s.text, "### BEGIN INIT INFO") || strings.HasPrefix(s.text, "#!/sbin/openrc-run"):
+		return s.initScript(strings.TrimSuffix(base, ".sh"))
+	}
+	return starter{how: "a script starts it"}
+}
+
+// initScript is who runs an init script.
+func (s *search) initScript(name string) starter {
+	by := starter{name: ValidName(name), how: name + " is not enabled", user: "root", todo: "disable " + name}
+	if s.path == StandardInput {
+		by.name, by.todo = "", "disable this init script"
+	}
+	for _, pattern := range []string{"/etc/rc[2-5].d/S*" + name, "/etc/runlevels/*/" + name} {
+		if links, _ := filepath.Glob(pattern); len(links) > 0 {
+			by.auto, by.how = true, name+" is enabled"
+		}
+	}
+	return by
 }

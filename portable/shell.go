@@ -2,6 +2,8 @@ package portable
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,24 +18,25 @@ type shellCommand struct {
 	words   []string
 	env     map[string]string // VAR=value before it
 	line    int
+	lines   []int  // all that it stands on, and those that its variables got their values on
+	inside  bool   // a function: nobody says here that it runs
 	unknown string // the first thing in it whose value the text does not tell: "$1", "$(date)"
 }
 
-// shellCommands reads the simple commands of a script of sh(1) or of the shell in its #! line, in
+// readShell reads the simple commands of a script of sh(1) or of the shell in its #! line, in
 // their order, whatever loops, conditions and functions they stand in. It is no shell: a variable
 // has the value that was last assigned to it above, or else the one in vars, which it changes.
 // Where the text is no shell's, it says why, in which line, and has what stands above.
-func shellCommands(text string, vars map[string]string) ([]shellCommand, *tunnelfile.Problem) {
-	r := shellReader{text: text, vars: vars}
-	var refused *tunnelfile.Problem
+func readShell(text string, vars map[string]string) *shellReader {
+	r := &shellReader{text: text, vars: vars, assigned: make(map[string][]int)}
 	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
 		if err != nil { // it may come twice; a loop left here would have the parser panic
-			refused = refusal(err)
+			r.refused = refusal(err)
 			continue
 		}
 		syntax.Walk(statement, r.read)
 	}
-	return r.commands, refused
+	return r
 }
 
 // language is the one that the #! line of a text says, or bash(1)'s.
@@ -66,7 +69,11 @@ type shellReader struct {
 	text     string
 	vars     shellVariables
 	commands []shellCommand
-	unknown  string // the first thing that was met since it was last empty
+	refused  *tunnelfile.Problem
+	assigned map[string][]int // the lines that variables got their values on
+	inside   int              // functions
+	sourced  int              // how deep it is in files that others read with "."
+	unknown  string           // the first thing that was met since it was last empty
 }
 
 // shellVariables are what a text is expanded with.
@@ -111,7 +118,9 @@ func (r *shellReader) read(node syntax.Node) bool {
 		delete(r.vars, node.Name.Value) // each of several
 	case *syntax.FuncDecl: // its $1 is not the script's
 		positional := r.withoutPositional()
+		r.inside++
 		syntax.Walk(node.Body, r.read)
+		r.inside--
 		maps.Copy(r.vars, positional)
 		return false
 	}
@@ -126,18 +135,19 @@ func (r *shellReader) call(node *syntax.CallExpr) {
 		}
 		return
 	}
+	lines := r.linesOf(node)                                                                   // before its words are expanded, which takes them apart
 	if name := node.Args[0].Lit(); name == "export" || name == "readonly" || name == "local" { // words like any other to POSIX
 		for _, w := range node.Args[1:] {
 			r.unknown = ""
 			for _, field := range r.fields(w) {
 				if name, value, ok := strings.Cut(field, "="); ok {
-					r.set(name, value)
+					r.set(name, value, lines)
 				}
 			}
 		}
 		return
 	}
-	c := shellCommand{env: make(map[string]string), line: int(node.Pos().Line())}
+	c := shellCommand{env: make(map[string]string), line: int(node.Pos().Line()), lines: lines, inside: r.inside > 0}
 	r.unknown = ""
 	for _, a := range node.Assigns {
 		c.env[a.Name.Value] = r.value(a)
@@ -157,6 +167,10 @@ func (r *shellReader) call(node *syntax.CallExpr) {
 		return
 	}
 	switch rest := c.words[1:]; c.words[0] {
+	case ".", "source":
+		if len(rest) > 0 {
+			r.source(rest[0], c)
+		}
 	case "read", "getopts", "unset":
 		for _, name := range rest {
 			delete(r.vars, name)
@@ -173,11 +187,58 @@ func (r *shellReader) call(node *syntax.CallExpr) {
 // assign reads NAME=value.
 func (r *shellReader) assign(a *syntax.Assign) {
 	r.unknown = ""
-	r.set(a.Name.Value, r.value(a))
+	lines := r.linesOf(a) // before its words are expanded, which takes them apart
+	r.set(a.Name.Value, r.value(a), lines)
+}
+
+// linesOf are the lines of a node, and of the assignments that it gets its values from.
+func (r *shellReader) linesOf(node syntax.Node) []int {
+	var lines []int
+	for line := int(node.Pos().Line()); line <= int(node.End().Line()); line++ {
+		lines = append(lines, line)
+	}
+	syntax.Walk(node, func(node syntax.Node) bool {
+		if p, ok := node.(*syntax.ParamExp); ok && p.Param != nil {
+			lines = append(lines, r.assigned[p.Param.Value]...)
+		}
+		return true
+	})
+	slices.Sort(lines)
+	return slices.Compact(lines)
+}
+
+// source reads a file that a script reads with ".", mostly for variables: what it runs stands
+// at the line that reads it.
+func (r *shellReader) source(path string, at shellCommand) {
+	text, ok := readFile(path)
+	if !ok || r.sourced >= deepest || !filepath.IsAbs(path) {
+		return
+	}
+	inner := &shellReader{text: text, vars: r.vars, assigned: make(map[string][]int), inside: r.inside, sourced: r.sourced + 1}
+	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
+		if err == nil {
+			syntax.Walk(statement, inner.read)
+		}
+	}
+	for _, c := range inner.commands {
+		c.line, c.lines = at.line, at.lines
+		r.commands = append(r.commands, c)
+	}
+}
+
+// readFile is the text of a regular file of a sane size.
+func readFile(path string) (string, bool) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > tunnelfile.MaxFileSize {
+		return "", false
+	}
+	text, err := os.ReadFile(path)
+	return string(text), err == nil
 }
 
 // set gives a variable its value, or forgets it where something unknown was met.
-func (r *shellReader) set(name, value string) {
+func (r *shellReader) set(name, value string, lines []int) {
+	r.assigned[name] = lines
 	if r.unknown != "" || len(value) > longest {
 		delete(r.vars, name)
 		return
@@ -219,6 +280,11 @@ func (r *shellReader) fields(word *syntax.Word) []string {
 // removeUnknown takes out of a word what the text does not tell the value of.
 func (r *shellReader) removeUnknown(word *syntax.Word) {
 	remove := func(parts []syntax.WordPart) []syntax.WordPart {
+		for i, part := range parts {
+			if program := lookedUp(part); program != "" {
+				parts[i] = &syntax.Lit{ValuePos: part.Pos(), ValueEnd: part.End(), Value: program}
+			}
+		}
 		return slices.DeleteFunc(parts, func(part syntax.WordPart) bool {
 			if p, ok := part.(*syntax.ParamExp); ok && p.Param != nil && r.vars[p.Param.Value] != "" && hasDefault(p) {
 				p.Exp = nil // what it says is of no matter
@@ -259,10 +325,26 @@ func (r *shellReader) knows(part syntax.WordPart) bool {
 	return false
 }
 
+// lookedUp is the program that $(which PROGRAM) or $(command -v PROGRAM) looks for, or "".
+func lookedUp(part syntax.WordPart) string {
+	subst, ok := part.(*syntax.CmdSubst)
+	if !ok || len(subst.Stmts) != 1 {
+		return ""
+	}
+	call, ok := subst.Stmts[0].Cmd.(*syntax.CallExpr)
+	if !ok || len(call.Args) < 2 {
+		return ""
+	}
+	if first := call.Args[0].Lit(); first != "which" && first != "command" && first != "type" {
+		return ""
+	}
+	return call.Args[len(call.Args)-1].Lit()
+}
+
 // isQuotedBlank says whether something is quoted and has a blank in it.
 func (r *shellReader) isQuotedBlank(part syntax.WordPart) bool {
 	_, unquoted := part.(*syntax.Lit)
-	return !unquoted && strings.ContainsAny(r.source(part), " \t\n")
+	return !unquoted && strings.ContainsAny(r.spelled(part), " \t\n")
 }
 
 // hasDefault says whether it is ${NAME:-default}, or likewise.
@@ -274,7 +356,7 @@ func hasDefault(p *syntax.ParamExp) bool {
 // meet notes something whose value the text does not tell.
 func (r *shellReader) meet(node syntax.Node) {
 	if r.unknown == "" {
-		first, _, more := strings.Cut(r.source(node), "\n")
+		first, _, more := strings.Cut(r.spelled(node), "\n")
 		if more {
 			first += "…"
 		}
@@ -282,8 +364,8 @@ func (r *shellReader) meet(node syntax.Node) {
 	}
 }
 
-// source is how the text spells something.
-func (r *shellReader) source(node syntax.Node) string {
+// spelled is how the text spells something.
+func (r *shellReader) spelled(node syntax.Node) string {
 	return r.text[node.Pos().Offset():node.End().Offset()]
 }
 

@@ -1,90 +1,153 @@
 package portable
 
 import (
+	"cmp"
 	"fmt"
+	"iter"
 	"os"
-	"path"
+	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// hostBlock is what stands below one Host line.
-type hostBlock struct {
-	patterns string // of the Host line; of a Match line all of it
-	alias    string // the first pattern that is one host; empty: there is none
-	lines    []config.Line
-	problem  tunnelfile.Problem
-}
-
 var forwardKinds = map[string]tunnelfile.ForwardKind{
 	"localforward": tunnelfile.LocalForward, "remoteforward": tunnelfile.RemoteForward, "dynamicforward": tunnelfile.DynamicForward,
 }
 
-// forwards are the lines that are forwards.
-func (b hostBlock) forwards() []config.Line {
-	return slices.DeleteFunc(slices.Clone(b.lines), func(l config.Line) bool { return forwardKinds[l.Keyword] == "" })
-}
+func isForward(line config.Line) bool { return forwardKinds[line.Keyword] != "" }
 
-// hostBlocks are the blocks of an ssh_config(5) file, in their order. What an included file says
-// before a Host line of its own belongs to the block that includes it.
-func hostBlocks(lines func(func(config.Line) bool)) []*hostBlock {
-	var all []*hostBlock
-	begin := func(patterns, alias string, at config.Line) *hostBlock {
-		b := &hostBlock{patterns: patterns, alias: alias, problem: tunnelfile.Problem{Path: at.Path, Line: at.Line}}
-		all = append(all, b)
-		return b
-	}
-	type level struct {
-		block *hostBlock
-		path  string
-	}
-	var levels []level // a file in a file …
-	for line := range lines {
-		if len(levels) == 0 {
-			levels = append(levels, level{begin("", "", line), line.Path})
+// configRoot is the file by which ssh reads the one at path by itself, and what relative
+// Include paths begin in; empty: ssh does not read it.
+func (m Machine) configRoot(path string) (root, dir string) {
+	for _, root := range []string{m.sshConfig(), "/etc/ssh/ssh_config"} {
+		dir := filepath.Dir(root)
+		if path == root {
+			return root, dir
 		}
-		levels = levels[:min(len(levels), line.Depth+1)]
-		if line.Depth > 0 && (len(levels) <= line.Depth || levels[line.Depth].path != line.Path) {
-			levels = append(levels[:line.Depth], level{levels[line.Depth-1].block, line.Path})
-		}
-		now := &levels[len(levels)-1]
-		switch line.Keyword {
-		case "host":
-			alias := ""
-			for word := range strings.FieldsSeq(line.Value) {
-				if word = strings.Trim(word, `"`); alias == "" && !strings.ContainsAny(word, "*?!#%") {
-					alias = word
-				}
+		for line := range config.Lines(root, dir) {
+			if line.Path == path {
+				return root, dir
 			}
-			now.block = begin("Host "+line.Value, alias, line)
-		case "match":
-			now.block = begin("Match "+line.Value, "", line)
-		default:
-			now.block.lines = append(now.block.lines, line)
 		}
 	}
-	return all
+	return "", ""
 }
 
-// FromSSHConfig finds the Host blocks with forwards in an ssh_config(5) file that ssh reads by
-// itself. The tunnel only says where it goes: the forwards stay where they are.
-func FromSSHConfig(file string) ([]Found, []tunnelfile.Problem) {
-	return fromBlocks(hostBlocks(config.Lines(file)), func(f *Found, b *hostBlock) *tunnelfile.Problem {
-		for _, line := range b.forwards() {
-			f.Kept = append(f.Kept, fmt.Sprintf("%s %s (%s)", forwardKinds[line.Keyword], line.Value, placeOf(line.Path, line.Line)))
+// fromSSHConfig finds the hosts with forwards in a file that ssh reads by itself. The tunnel
+// only says where it goes: the forwards stay where they are.
+func (s *search) fromSSHConfig(root, dir string) {
+	s.hosts(config.Lines(root, dir), func(f *Found, host string, lines []config.Line) *tunnelfile.Problem {
+		for _, line := range lines {
+			if isForward(line) {
+				f.Kept = append(f.Kept, fmt.Sprintf("%s %s (%s)", forwardKinds[line.Keyword], line.Value, placeOf(line.Path, line.Line)))
+			}
 		}
-		f.Todo = []string{fmt.Sprintf("ssh %s opens these forwards too: while the tunnel is up, ssh -o ClearAllForwardings=yes %s logs in without them", b.alias, b.alias)}
+		f.Todo = []string{fmt.Sprintf("ssh %s opens these forwards too: while the tunnel is up, ssh -o ClearAllForwardings=yes %s logs in without them", host, host)}
 		return nil
 	})
 }
 
-// fromConfigText finds Host blocks in a text that ssh does not read by itself: the tunnels have
-// all that the blocks say.
-func fromConfigText(file, text string) ([]Found, []tunnelfile.Problem) {
-	return fromBlocks(hostBlocks(config.Text(file, text)), func(f *Found, b *hostBlock) *tunnelfile.Problem { return f.take(b.lines) })
+// fromConfigText finds the hosts with forwards in a text that ssh does not read by itself: the
+// tunnels have all that it says of them.
+func (s *search) fromConfigText() {
+	lines := config.Text(s.path, s.text)
+	s.hosts(lines, func(f *Found, host string, inForce []config.Line) *tunnelfile.Problem {
+		for line := range lines {
+			if line.Keyword == "include" && config.Covers(line.Under, host) {
+				f.Notes = append(f.Notes, fmt.Sprintf("Include %s (%s): holdfast import of that file has what it says", line.Value, placeOf(line.Path, line.Line)))
+			}
+		}
+		return f.take(inForce)
+	})
+}
+
+// hosts makes a tunnel of each host that forwards are written for, as fill has it. Forwards
+// that no such host has are told.
+func (s *search) hosts(lines iter.Seq[config.Line], fill func(*Found, string, []config.Line) *tunnelfile.Problem) {
+	inForce := make(map[string][]config.Line) // by host
+	for line := range lines {
+		if s.only != "" && line.Path != s.only {
+			continue
+		}
+		s.sweeps(line.Path, line.Line, line.Keyword+" "+line.Value)
+		host := hostOf(line.Under)
+		if !isForward(line) || host == "" || inForce[host] != nil {
+			continue
+		}
+		these, unsure := config.InForce(lines, host)
+		inForce[host] = these
+		for _, line := range these {
+			s.tell(line.Path, line.Line)
+		}
+		at := line.Under[len(line.Under)-1]
+		s.host(host, at, these, unsure, fill)
+	}
+	for line := range lines {
+		if isForward(line) && (s.only == "" || line.Path == s.only) && !s.told[place{line.Path, line.Line}] {
+			s.refuse(line.Path, line.Line, fmt.Sprintf("%s %s stands under %s: which host the tunnel goes to cannot be told", forwardKinds[line.Keyword], line.Value, headings(line.Under)))
+		}
+	}
+}
+
+// headings are the lines that something stands under, for people, the innermost first.
+func headings(under []config.Line) string {
+	text := ""
+	for _, line := range slices.Backward(under) {
+		if text != "" {
+			text += ", included under "
+		}
+		text += map[string]string{"host": "Host ", "match": "Match "}[line.Keyword] + line.Value
+	}
+	return cmp.Or(text, "no Host line")
+}
+
+// hostOf is the host that what stands under these lines is written for; empty: there is none.
+func hostOf(under []config.Line) string {
+	if len(under) == 0 {
+		return ""
+	}
+	for _, host := range under[len(under)-1].Hosts() {
+		if config.Covers(under, host) {
+			return host
+		}
+	}
+	return ""
+}
+
+// host makes the tunnel of one host.
+func (s *search) host(host string, at config.Line, lines, unsure []config.Line, fill func(*Found, string, []config.Line) *tunnelfile.Problem) {
+	text, err := tunnelfile.FromSSHArguments([]string{host})
+	if err != nil {
+		s.refuse(at.Path, at.Line, err.Error())
+		return
+	}
+	f := Found{
+		Text: text, Places: []string{placeOf(at.Path, at.Line)}, Notes: unsureNotes(unsure),
+		Start: "nothing started it by itself", problem: tunnelfile.Problem{Path: at.Path, Line: at.Line},
+	}
+	if problem := fill(&f, host, lines); problem != nil {
+		s.refuse(problem.Path, problem.Line, problem.Message)
+		return
+	}
+	f.set(tunnelfile.SectionTunnel, "Start", string(tunnelfile.StartManual))
+	f.name("")
+	if f.Name == "tunnel" { // an address, and the forwards stand elsewhere
+		forward := lines[slices.IndexFunc(lines, isForward)]
+		if parsed, err := tunnelfile.ParseForward(forwardKinds[forward.Keyword], forward.Value); err == nil {
+			f.Name, f.Other = forwardName(parsed), ""
+		}
+	}
+	s.add(f)
+}
+
+func unsureNotes(unsure []config.Line) []string {
+	var notes []string
+	for _, line := range unsure {
+		notes = append(notes, fmt.Sprintf("Match %s (%s): whether it counts cannot be told here", line.Value, placeOf(line.Path, line.Line)))
+	}
+	return notes
 }
 
 // take writes what lines of ssh_config(5) say into the tunnel's file, behind what it says already.
@@ -125,79 +188,16 @@ func (f *Found) take(lines []config.Line) *tunnelfile.Problem {
 }
 
 // takeFile writes what the file of ssh -F says of the tunnel's host into the tunnel's file.
-func (f *Found) takeFile(file string) *tunnelfile.Problem {
+// home is that of the person, in whose .ssh relative Include paths begin.
+func (f *Found) takeFile(file, home string) *tunnelfile.Problem {
 	if _, err := os.Stat(file); err != nil {
 		p := f.Problem(fmt.Sprintf("-F %s: %s", file, withoutPath(err)))
 		return &p
 	}
 	t, _ := tunnelfile.Parse("", "", f.Text)
 	_, host, _ := tunnelfile.DestinationParts(t.Destination)
-	var lines []config.Line
-	for _, b := range hostBlocks(config.Lines(file)) {
-		switch {
-		case b.patterns == "" || b.isOf(host):
-			lines = append(lines, slices.DeleteFunc(b.lines, func(l config.Line) bool { return l.Keyword == "include" })...)
-		case strings.HasPrefix(b.patterns, "Match ") && len(b.lines) > 0:
-			f.Notes = append(f.Notes, fmt.Sprintf("%s (%s): whether it counts cannot be told here", b.patterns, placeOf(b.problem.Path, b.problem.Line)))
-		}
-	}
+	lines, unsure := config.InForce(config.Lines(file, filepath.Join(home, ".ssh")), host)
+	f.Notes = append(f.Notes, unsureNotes(unsure)...)
 	f.Notes = append(f.Notes, fmt.Sprintf("-F %s: the tunnel file says what that says of %s, and ~/.ssh/config counts behind it", file, host))
 	return f.take(lines)
-}
-
-// isOf says whether it is a Host block whose patterns match the host.
-func (b *hostBlock) isOf(host string) bool {
-	patterns, ok := strings.CutPrefix(b.patterns, "Host ")
-	matched := false
-	for word := range strings.FieldsSeq(patterns) {
-		pattern, negated := strings.CutPrefix(strings.Trim(word, `"`), "!")
-		is, _ := path.Match(strings.ReplaceAll(pattern, "[", `\[`), host) // ssh knows * and ? alone
-		if is && negated {
-			return false
-		}
-		matched = matched || is
-	}
-	return ok && matched
-}
-
-// fromBlocks makes a tunnel of each block with forwards, as fill has it.
-func fromBlocks(blocks []*hostBlock, fill func(*Found, *hostBlock) *tunnelfile.Problem) (all []Found, problems []tunnelfile.Problem) {
-	for _, b := range blocks {
-		forwards := b.forwards()
-		if len(forwards) == 0 {
-			continue
-		}
-		complain := func(message string) {
-			b.problem.Message = message
-			problems = append(problems, b.problem)
-		}
-		if b.alias == "" {
-			under := b.patterns
-			b.problem.Path, b.problem.Line = forwards[0].Path, forwards[0].Line
-			if under == "" {
-				under = "no Host line"
-			}
-			complain(fmt.Sprintf("%s %s stands under %s: which host the tunnel goes to cannot be told", forwardKinds[forwards[0].Keyword], forwards[0].Value, under))
-			continue
-		}
-		text, err := tunnelfile.FromSSHArguments([]string{b.alias})
-		if err != nil {
-			complain(err.Error())
-			continue
-		}
-		f := Found{
-			Name: ValidName(b.alias), Text: text, Places: []string{placeOf(b.problem.Path, b.problem.Line)}, problem: b.problem,
-			Start: "nothing started it by itself",
-		}
-		if problem := fill(&f, b); problem != nil {
-			problems = append(problems, *problem)
-			continue
-		}
-		if f.Text, err = tunnelfile.Set(f.Text, tunnelfile.SectionTunnel, "Start", []string{string(tunnelfile.StartManual)}); err != nil {
-			complain(err.Error())
-			continue
-		}
-		all = append(all, f)
-	}
-	return all, problems
 }

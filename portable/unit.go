@@ -30,39 +30,107 @@ type unitSetting struct {
 
 // FromUnit finds the tunnels that a unit file runs; of a template those whose instances are
 // enabled.
-func (m Machine) FromUnit(path string) ([]Found, []tunnelfile.Problem) {
+func (m Machine) FromUnit(path string) Result {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, []tunnelfile.Problem{{Path: path, Message: withoutPath(err)}}
+		return refused(path, withoutPath(err))
 	}
-	if text, err := filepath.EvalSymlinks(path); err == nil && filepath.Base(text) == os.DevNull {
-		return nil, nil // masked
+	if target, err := filepath.EvalSymlinks(path); err == nil && target == os.DevNull {
+		return Result{} // masked
 	}
 	names := []string{filepath.Base(path)}
 	if prefix, ok := strings.CutSuffix(names[0], "@.service"); ok {
-		names = m.instances(path, prefix)
-		if len(names) == 0 && strings.Contains(string(text), "ssh") {
-			return nil, []tunnelfile.Problem{{Path: path, Message: "is a template, and no instance of it is enabled: a link to it, named " + prefix + "@NAME.service, can be given here instead"}}
+		names = m.instances(path, prefix, string(text))
+		if len(names) == 0 && mentions(withoutComments(string(text))) {
+			return refused(path, "is a template, and no instance of it is enabled: a link to it, named "+prefix+"@NAME.service, can be given here instead")
 		}
 	}
-	var all []Found
-	var problems []tunnelfile.Problem
+	s := m.search(path, string(text))
 	for _, name := range names {
-		u := unit{name: name, path: path, machine: m, system: m.isSystemUnit(path)}
-		if u.system && !m.System {
-			u.machine.Home, u.machine.User, u.machine.UID, u.machine.Runtime = "/root", "root", "0", "/run"
-		}
+		u := m.unit(name, path)
 		u.add(path, string(text))
-		dropIns, _ := filepath.Glob(filepath.Join(filepath.Dir(path), name+".d", "*.conf"))
-		for _, dropIn := range dropIns {
-			if text, err := os.ReadFile(dropIn); err == nil {
-				u.add(dropIn, string(text))
+		u.addDropIns()
+		u.find(s)
+	}
+	return s.finish()
+}
+
+// fromUnitText finds the tunnels in the text of a unit, or of a drop-in, that stands at path.
+func (m Machine) fromUnitText(path, text string) Result {
+	name := "tunnel.service"
+	if path != StandardInput {
+		name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + ".service"
+	}
+	if dir := filepath.Base(filepath.Dir(path)); strings.HasSuffix(dir, ".service.d") {
+		name = strings.TrimSuffix(dir, ".d")
+	}
+	s := m.search(path, text)
+	u := m.unit(name, path)
+	u.add(path, text)
+	u.find(s)
+	return s.finish()
+}
+
+func (m Machine) unit(name, path string) *unit {
+	return &unit{name: name, path: path, machine: m}
+}
+
+// decide finds out whose unit it is, by where it lies, or else by what only a unit of the
+// system's says.
+func (u *unit) decide(m Machine) {
+	switch {
+	case strings.Contains(u.path, "/systemd/user/"):
+	case m.isSystemUnit(u.path):
+		u.system = true
+	default:
+		u.system = m.System || slices.ContainsFunc(u.settings, ofSystem)
+	}
+	if u.system && !m.System {
+		u.machine.Home, u.machine.User, u.machine.UID, u.machine.Runtime = "/root", "root", "0", "/run"
+	}
+}
+
+// ofSystem says whether a setting stands in units of the system's alone.
+func ofSystem(s unitSetting) bool {
+	switch s.Key {
+	case "User", "Group", "SupplementaryGroups", "DynamicUser":
+		return s.Section == "Service"
+	case "WantedBy", "RequiredBy":
+		return s.Section == "Install" && slices.ContainsFunc(strings.Fields(s.Value), func(unit string) bool {
+			return slices.Contains([]string{"multi-user.target", "graphical.target", "network-online.target", "network.target", "sysinit.target"}, unit)
+		})
+	}
+	return false
+}
+
+// addDropIns reads the drop-ins of a unit: of its own name, of its template's, of names that it
+// begins with, and of all services; of those of one name the first counts.
+func (u *unit) addDropIns() {
+	names := []string{u.name}
+	stem, _, isInstance := strings.Cut(strings.TrimSuffix(u.name, ".service"), "@")
+	if isInstance {
+		names = append(names, stem+"@.service")
+	}
+	for i := strings.LastIndexByte(stem, '-'); i >= 0; i = strings.LastIndexByte(stem[:i], '-') {
+		names = append(names, stem[:i+1]+".service")
+	}
+	names = append(names, "service")
+	found := make(map[string]string) // paths, by file name
+	for _, name := range names {
+		for _, dir := range u.machine.unitDirs(u.path) {
+			files, _ := filepath.Glob(filepath.Join(dir, name+".d", "*.conf"))
+			for _, file := range files {
+				if found[filepath.Base(file)] == "" {
+					found[filepath.Base(file)] = file
+				}
 			}
 		}
-		found, more := u.find(m)
-		all, problems = append(all, found...), append(problems, more...)
 	}
-	return all, problems
+	for _, base := range slices.Sorted(maps.Keys(found)) {
+		if text, err := os.ReadFile(found[base]); err == nil {
+			u.add(found[base], string(text))
+		}
+	}
 }
 
 // withoutPath is an error about a file for whom the path is told already.
@@ -73,19 +141,26 @@ func withoutPath(err error) string {
 	return err.Error()
 }
 
-func (m Machine) isSystemUnit(path string) bool {
-	dir := filepath.Dir(path)
-	return slices.Contains([]string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}, dir)
+// systemUnits are the folders of the system's units.
+var systemUnits = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+
+func (m Machine) isSystemUnit(path string) bool { return strings.Contains(path, "/systemd/system/") }
+
+// unitDirs are the folders in which what belongs to the unit at path may lie.
+func (m Machine) unitDirs(path string) []string {
+	dirs := []string{filepath.Dir(path)}
+	switch {
+	case slices.Contains(systemUnits, dirs[0]):
+		dirs = append(systemUnits[:2:2], dirs...)
+	case !m.isSystemUnit(path):
+		dirs = append(dirs, filepath.Join(m.Config, "systemd/user"), "/etc/systemd/user")
+	}
+	return dirs
 }
 
 // wantedBy are the links by which units of that name, or glob, start by themselves.
 func (m Machine) wantedBy(path, pattern string) []string {
-	dirs := []string{filepath.Dir(path)}
-	if m.isSystemUnit(path) {
-		dirs = append(dirs, "/etc/systemd/system")
-	} else {
-		dirs = append(dirs, filepath.Join(m.Config, "systemd/user"), "/etc/systemd/user")
-	}
+	dirs := m.unitDirs(path)
 	slices.Sort(dirs)
 	var links []string
 	for _, dir := range slices.Compact(dirs) {
@@ -98,8 +173,13 @@ func (m Machine) wantedBy(path, pattern string) []string {
 }
 
 // instances are the names of a template's instances that start by themselves.
-func (m Machine) instances(path, prefix string) []string {
+func (m Machine) instances(path, prefix, text string) []string {
 	var names []string
+	u := m.unit(filepath.Base(path), path)
+	u.add(path, text)
+	if instance := u.last("Install", "DefaultInstance"); instance != "" && len(m.wantedBy(path, prefix+"@"+instance+".service")) > 0 {
+		names = append(names, prefix+"@"+instance+".service")
+	}
 	for _, link := range m.wantedBy(path, prefix+"@?*.service") {
 		if name := filepath.Base(link); !slices.Contains(names, name) {
 			names = append(names, name)
@@ -131,35 +211,52 @@ func (u *unit) last(section, key string) string {
 	return value
 }
 
-// find finds the tunnels in ExecStart=.
-func (u *unit) find(m Machine) (all []Found, problems []tunnelfile.Problem) {
+// find finds the tunnels in what the unit runs.
+func (u *unit) find(search *search) {
+	m := search.machine
+	u.decide(m)
 	vars := u.environment()
+	before := len(search.result.Found) + len(search.result.Problems)
 	for _, s := range u.settings {
-		if s.Section != "Service" || s.Key != "ExecStart" {
-			continue
-		}
-		commands, err := u.commands(s.Value, vars)
-		if err != nil {
-			if strings.Contains(s.Value, "ssh") {
-				problems = append(problems, tunnelfile.Problem{Path: s.path, Line: s.Line, Key: s.Key, Message: err.Error()})
-			}
-			continue
-		}
-		for _, c := range commands {
-			c.line, c.env = s.Line, ofAutossh(vars)
-			for _, inv := range u.machine.invocations(c, vars, 0) {
-				f, ok, problem := source{path: s.path, dir: u.directory(), name: u.tunnelName(), sure: len(inv.args) > 0}.found(inv)
-				if problem != nil {
-					problems = append(problems, *problem)
-				}
-				if ok {
-					u.complete(&f, m, vars, s.Value)
-					all = append(all, f)
-				}
-			}
+		search.sweeps(s.path, s.Line, s.Key+"="+s.Value)
+		if s.Section == "Service" && strings.HasPrefix(s.Key, "Exec") {
+			u.exec(search, s, vars)
 		}
 	}
-	return all, problems
+	if len(search.result.Found)+len(search.result.Problems) == before {
+		return
+	}
+	for _, s := range u.settings { // the rest goes with the command
+		if !strings.HasPrefix(s.Key, "Exec") {
+			search.tell(s.path, s.Line)
+		}
+	}
+}
+
+// exec finds the tunnels in a command of the unit's.
+func (u *unit) exec(search *search, s unitSetting, vars map[string]string) {
+	commands, err := u.commands(s.Value, vars)
+	if err != nil {
+		if mentions(s.Value) {
+			search.tell(s.path, s.Line)
+			search.result.Problems = append(search.result.Problems, tunnelfile.Problem{Path: s.path, Line: s.Line, Key: s.Key, Message: err.Error()})
+		}
+		return
+	}
+	src := source{path: s.path, dir: u.directory(), home: u.machine.Home, name: u.tunnelName()}
+	for _, c := range commands {
+		c.line, c.env = s.Line, ofAutossh(vars)
+		for _, inv := range u.machine.invocations(c, vars, 0) {
+			switch s.Key {
+			case "ExecStart":
+				src.sure = len(inv.args) > 0
+			case "ExecStartPre", "ExecStartPost":
+			default:
+				inv = invocation{line: s.Line, none: s.Key + "= runs it when the unit stops or is asked to reload"}
+			}
+			search.take(inv, src, func(f *Found) { u.complete(f, search.machine, vars, s.Value) })
+		}
+	}
 }
 
 // tunnelName is what the tunnel is called after.
@@ -167,7 +264,7 @@ func (u *unit) tunnelName() string {
 	if u.path == StandardInput {
 		return ""
 	}
-	return strings.TrimSuffix(u.name, ".service")
+	return ValidName(strings.TrimSuffix(u.name, ".service"))
 }
 
 // directory is what a relative path begins in.
@@ -214,12 +311,7 @@ func (u *unit) complete(f *Found, m Machine, vars map[string]string, execStart s
 			f.Notes = append(f.Notes, fmt.Sprintf("User=%s: the tunnel runs as you, with your keys and your ~/.ssh", user))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		// What stands in the command line has done its work.
-		if !strings.HasPrefix(name, "AUTOSSH_") && !strings.Contains(execStart, "$"+name) && !strings.Contains(execStart, "${"+name) {
-			u.set(f, tunnelfile.SectionService, "Environment", systemdctl.QuoteWord(escapeSpecifiers(name+"="+vars[name])))
-		}
-	}
+	u.carryEnvironment(f, vars, execStart)
 	var confining []string
 	for _, s := range u.settings {
 		if s.Section == "Service" && confines(s.Key) {
@@ -230,6 +322,43 @@ func (u *unit) complete(f *Found, m Machine, vars map[string]string, execStart s
 	}
 	if len(confining) > 0 {
 		f.Notes = append(f.Notes, strings.Join(confining, ", ")+": a tunnel's unit is confined in its own way; what ssh could do without, it may need")
+	}
+}
+
+// carryEnvironment takes over the environment as the unit has it, a file as a file: what stands
+// in it may be for few eyes.
+func (u *unit) carryEnvironment(f *Found, vars map[string]string, execStart string) {
+	wanted := func(name string) bool { // what stands in the command line has done its work
+		return name != "SSHPASS" && !strings.HasPrefix(name, "AUTOSSH_") && !strings.Contains(execStart, "$"+name) && !strings.Contains(execStart, "${"+name)
+	}
+	if _, has := vars["SSHPASS"]; has {
+		f.Notes = append(f.Notes, "SSHPASS: the password; holdfast up asks for it and offers to remember it")
+	}
+	own := make(map[string]string)
+	for _, s := range u.settings {
+		switch {
+		case s.Section != "Service":
+		case s.Key == "Environment":
+			u.assign(s.Value, own)
+		case s.Key == "EnvironmentFile":
+			path, err := u.expand(strings.TrimPrefix(s.Value, "-"))
+			inFile := make(map[string]string)
+			if err == nil {
+				err = readEnvironment(path, inFile)
+			}
+			switch missing := errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(s.Value, "-"); {
+			case err != nil && !missing:
+				f.Notes = append(f.Notes, fmt.Sprintf("EnvironmentFile=%s: %s", s.Value, withoutPath(err)))
+			case missing || slices.ContainsFunc(slices.Collect(maps.Keys(inFile)), wanted):
+				optional := s.Value[:len(s.Value)-len(strings.TrimPrefix(s.Value, "-"))]
+				u.set(f, tunnelfile.SectionService, "EnvironmentFile", optional+escapeSpecifiers(path))
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		if wanted(name) {
+			u.set(f, tunnelfile.SectionService, "Environment", systemdctl.QuoteWord(escapeSpecifiers(name+"="+own[name])))
+		}
 	}
 }
 

@@ -109,18 +109,7 @@ func (u *unit) environment() map[string]string {
 		}
 		switch s.Key {
 		case "Environment":
-			for rest := s.Value; ; {
-				word, after, ok, err := systemdctl.CutWord(rest)
-				if !ok || err != nil {
-					break
-				}
-				if word, err = u.expand(word); err == nil {
-					if name, value, ok := strings.Cut(word, "="); ok {
-						vars[name] = value
-					}
-				}
-				rest = after
-			}
+			u.assign(s.Value, vars)
 		case "EnvironmentFile":
 			pattern, err := u.expand(strings.TrimPrefix(s.Value, "-"))
 			if err != nil {
@@ -128,18 +117,34 @@ func (u *unit) environment() map[string]string {
 			}
 			files, _ := filepath.Glob(pattern)
 			for _, file := range files {
-				readEnvironment(file, vars)
+				_ = readEnvironment(file, vars) // one that cannot be read says nothing
 			}
 		}
 	}
 	return vars
 }
 
-// readEnvironment reads an EnvironmentFile= (systemd.exec(5)); one that cannot be read says nothing.
-func readEnvironment(path string, vars map[string]string) {
+// assign reads the value of Environment=.
+func (u *unit) assign(value string, vars map[string]string) {
+	for {
+		word, after, ok, err := systemdctl.CutWord(value)
+		if !ok || err != nil {
+			return
+		}
+		if word, err = u.expand(word); err == nil {
+			if name, value, ok := strings.Cut(word, "="); ok {
+				vars[name] = value
+			}
+		}
+		value = after
+	}
+}
+
+// readEnvironment reads an EnvironmentFile= (systemd.exec(5)).
+func readEnvironment(path string, vars map[string]string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return
+		return err
 	}
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
@@ -147,12 +152,9 @@ func readEnvironment(path string, vars map[string]string) {
 		if !ok || strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
 			continue
 		}
-		value = strings.TrimSpace(value)
-		if len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
-			value = value[1 : len(value)-1]
-		}
-		vars[strings.TrimSpace(name)] = value
+		vars[strings.TrimSpace(name)] = unquoted(strings.TrimSpace(value))
 	}
+	return nil
 }
 
 // ofAutossh are the variables that steer autossh.

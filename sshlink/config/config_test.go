@@ -28,7 +28,11 @@ func settings(lines ...string) []tunnelfile.Setting {
 func write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -283,30 +287,6 @@ func TestJumpsThroughItself(t *testing.T) {
 	}
 }
 
-func TestLines(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, map[string]string{"a.conf": "Port 2\nInclude b.conf\n", "b.conf": "\tPort=3\n", "loop": "Include loop\n",
-		"config": "# mine\nHost x\nInclude *.conf nothing\n LocalForward 1 a:1 \n"})
-	var got []string
-	for line := range configLines(filepath.Join(dir, "config"), dir, includeDepth) {
-		got = append(got, fmt.Sprintf("%d %s:%d %s %s", line.Depth, filepath.Base(line.Path), line.Line, line.Keyword, line.Value))
-	}
-	want := []string{
-		"0 config:2 host x", "0 config:3 include *.conf nothing", "1 a.conf:1 port 2", "1 a.conf:2 include b.conf", "2 b.conf:1 port 3",
-		"1 b.conf:1 port 3", "0 config:4 localforward 1 a:1",
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got  %q\nwant %q", got, want)
-	}
-	loops := 0
-	for range Lines(filepath.Join(dir, "loop")) {
-		loops++
-	}
-	if loops != includeDepth {
-		t.Errorf("a file that includes itself is read %d times", loops)
-	}
-}
-
 // What Holdfast adds of its own is what nobody wrote, and ssh by itself would not have.
 func TestUnderneath(t *testing.T) {
 	testbed.Need(t, "ssh")
@@ -347,7 +327,7 @@ func TestMentions(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{"sub.conf": "Host y\n  GatewayPorts no\n", "other": "Port 1\n", "loop": "Include loop\n", "config": text})
-		if got := mentions(filepath.Join(dir, "config"), dir, []string{"gatewayports"}, includeDepth); got != want {
+		if got := mentions(filepath.Join(dir, "config"), dir, []string{"gatewayports"}); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
 	}

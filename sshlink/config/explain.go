@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // Explained is one setting in force.
@@ -230,26 +228,4 @@ func (t *trace) note(keyword, place string) {
 		return
 	}
 	t.origins[keyword] = append(t.origins[keyword], place)
-}
-
-// cutKeyword takes a line of ssh_config(5) apart: the keyword in lower case, and the rest.
-func cutKeyword(line string) (keyword, value string) {
-	line = strings.TrimSpace(line)
-	if line == "" || line[0] == '#' {
-		return "", ""
-	}
-	i := strings.IndexAny(line, " \t=")
-	if i < 0 {
-		return strings.ToLower(line), ""
-	}
-	return canonical(line[:i]), strings.TrimLeft(line[i:], " \t=")
-}
-
-// canonical is a keyword in the lower case in which ssh -G prints it, also where it was
-// written by an older name.
-func canonical(written string) string {
-	if spelled, ok := tunnelfile.SSHKeyword(written); ok {
-		return strings.ToLower(spelled)
-	}
-	return strings.ToLower(written)
 }

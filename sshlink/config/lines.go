@@ -5,76 +5,168 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/holdfast/holdfast/tunnelfile"
 )
+
+// includeDepth is how far ssh follows Include.
+const includeDepth = 16
 
 // Line is a line of ssh_config(5) that says something.
 type Line struct {
 	Path    string
 	Line    int
-	Depth   int    // 0 in the file itself, 1 in one that it includes, …
-	Keyword string // in lower case, by its name of today
-	Value   string // as written
+	Depth   int      // 0 in the file itself, 1 in one that it includes, …
+	Keyword string   // in lower case, by its name of today
+	Value   string   // as written, without a comment behind it
+	Words   []string // what ssh makes of the value; nil where a quotation mark is not closed
+	Under   []Line   // the Host and Match lines that it stands under, outermost first
 }
 
-// Lines are the lines of an ssh_config(5) file, and behind an Include line those of the
-// files that it names, where they can be told without ssh. A file that cannot be read has none.
-func Lines(path string) iter.Seq[Line] {
-	return configLines(path, filepath.Dir(path), includeDepth)
-}
-
-// configLines takes relative Include paths from below, and follows them so far.
-func configLines(path, below string, depth int) iter.Seq[Line] {
-	return func(yield func(Line) bool) { yieldLines(path, below, depth, 0, yield) }
+// Lines are the lines of a file, and behind an Include line those of the files that it names.
+// Relative Include paths begin in dir, which is ~/.ssh for the person's own files and for one
+// of ssh -F, and /etc/ssh for the system's. A file that cannot be read has no lines.
+func Lines(path, dir string) iter.Seq[Line] {
+	return func(yield func(Line) bool) {
+		r := reader{dir: dir, yield: yield}
+		r.file(path, 0, nil)
+	}
 }
 
 // Text are the lines of a text that stands at path, or nowhere. Includes are not followed.
 func Text(path, text string) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
-		number := 0
-		for line := range strings.Lines(text) {
-			number++
-			keyword, value := cutKeyword(line)
-			if keyword != "" && !yield(Line{path, number, 0, keyword, strings.TrimSpace(value)}) {
-				return
-			}
-		}
+		r := reader{yield: yield}
+		r.text(path, text, 0, nil)
 	}
 }
 
-func yieldLines(path, below string, left, depth int, yield func(Line) bool) bool {
-	text, err := os.ReadFile(path)
-	if err != nil || left == 0 {
+type reader struct {
+	dir   string // empty: Includes are not followed
+	yield func(Line) bool
+}
+
+// file reads a file that stands under these Host and Match lines; false: nobody wants more.
+func (r reader) file(path string, depth int, under []Line) bool {
+	if depth >= includeDepth {
 		return true
 	}
-	for line := range Text(path, string(text)) {
-		line.Depth = depth
-		if !yield(line) {
-			return false
-		}
-		if line.Keyword != "include" {
+	text, err := os.ReadFile(path)
+	return err != nil || r.text(path, string(text), depth, under)
+}
+
+func (r reader) text(path, text string, depth int, outer []Line) bool {
+	under := outer
+	number := 0
+	for raw := range strings.Lines(text) {
+		number++
+		keyword, value := cutKeyword(raw)
+		if keyword == "" {
 			continue
 		}
-		for _, pattern := range includePatterns(line.Value, below) {
-			files, _ := filepath.Glob(pattern)
-			for _, file := range files {
-				if !yieldLines(file, below, left-1, depth+1, yield) {
-					return false
-				}
+		line := Line{Path: path, Line: number, Depth: depth, Keyword: keyword, Value: withoutComment(keyword, value), Under: under}
+		line.Words, _ = tunnelfile.Words(line.Value)
+		if keyword == "host" || keyword == "match" {
+			line.Under = outer
+			under = append(outer[:len(outer):len(outer)], line)
+		}
+		if !r.yield(line) {
+			return false
+		}
+		if keyword != "include" || r.dir == "" {
+			continue
+		}
+		for _, file := range r.included(line.Words) {
+			if !r.file(file, depth+1, under) {
+				return false
 			}
 		}
 	}
 	return true
 }
 
-// includePatterns are the globs that an Include line names.
-func includePatterns(value, below string) []string {
-	var patterns []string
-	for word := range strings.FieldsSeq(value) {
-		pattern := ExpandTilde(strings.Trim(word, `"`))
+// included are the files that an Include line names.
+func (r reader) included(patterns []string) []string {
+	var all []string
+	for _, pattern := range patterns {
+		pattern = ExpandTilde(pattern)
 		if !filepath.IsAbs(pattern) {
-			pattern = filepath.Join(below, pattern)
+			pattern = filepath.Join(r.dir, pattern)
 		}
-		patterns = append(patterns, pattern)
+		files, _ := filepath.Glob(pattern)
+		for _, file := range files {
+			// To glob(3) a * is no leading dot.
+			if !strings.HasPrefix(filepath.Base(file), ".") || strings.HasPrefix(filepath.Base(pattern), ".") {
+				all = append(all, file)
+			}
+		}
 	}
-	return patterns
+	return all
+}
+
+const blanks = " \t\r\n"
+
+// cutKeyword takes a line apart: the keyword in lower case, by its name of today, and the rest.
+// A line that says nothing has no keyword.
+func cutKeyword(line string) (keyword, value string) {
+	line = strings.TrimRight(line, blanks+"\f")
+	token, rest := cutToken(line)
+	if token == "" { // what stood before it was blank
+		token, rest = cutToken(rest)
+	}
+	if strings.HasPrefix(token, "#") {
+		return "", ""
+	}
+	if spelled, ok := tunnelfile.SSHKeyword(token); ok {
+		token = spelled
+	}
+	return strings.ToLower(token), rest
+}
+
+// cutToken is what ssh's strdelim does: a token ends at a blank, at a quotation, or at one "=",
+// with blanks around it.
+func cutToken(s string) (token, rest string) {
+	i := strings.IndexAny(s, blanks+`"=`)
+	if i < 0 {
+		return s, ""
+	}
+	if s[i] == '"' {
+		quoted, after, closed := strings.Cut(s[i+1:], `"`)
+		if !closed {
+			return "", ""
+		}
+		return s[:i] + quoted, strings.TrimLeft(after, blanks)
+	}
+	rest = strings.TrimLeft(s[i+1:], blanks)
+	if s[i] != '=' {
+		rest = strings.TrimLeft(strings.TrimPrefix(rest, "="), blanks)
+	}
+	return s[:i], rest
+}
+
+// commands are keywords whose value is a line for a shell, comments and all.
+var commands = map[string]bool{"knownhostscommand": true, "localcommand": true, "proxycommand": true, "remotecommand": true}
+
+// withoutComment cuts off what follows a # at the beginning of a word.
+func withoutComment(keyword, value string) string {
+	if commands[keyword] {
+		return strings.TrimLeft(value, blanks+"=")
+	}
+	var quote byte
+	for i := 0; i < len(value); i++ {
+		begins := i == 0 || value[i-1] == ' ' || value[i-1] == '\t'
+		switch c := value[i]; {
+		case c == '\\' && i+1 < len(value) && (strings.IndexByte(`\"'`, value[i+1]) >= 0 || quote == 0 && value[i+1] == ' '):
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '#' && begins:
+			return strings.TrimRight(value[:i], blanks)
+		}
+	}
+	return value
 }

@@ -1,0 +1,134 @@
+package portable
+
+import (
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// job is a line of a crontab(5) that runs something.
+type job struct {
+	line     int
+	schedule string
+	rest     string // the command, behind the user where the crontab has one
+}
+
+var (
+	assignmentPattern = regexp.MustCompile(`^\s*["']?([A-Za-z_]\w*)["']?\s*=\s*(.*?)\s*$`)
+	schedulePattern   = regexp.MustCompile(`^\s*-?(@[A-Za-z0-9_]+|([-0-9*/,~?]+\s+){3}([-0-9*/,~?A-Za-z]+\s+)[-0-9*/,~?A-Za-z]+)\s+`)
+	anacronPattern    = regexp.MustCompile(`^\s*(@\w+|\d+)\s+\d+\s+\S+\s+`)
+	userPattern       = regexp.MustCompile(`^([A-Za-z_][\w-]*\$?)([:/]\S+)?\s+(-[nqs]+\s+)*\S`)
+)
+
+// scheduleOf is what a line of the crontab at path begins with, where it runs something.
+func scheduleOf(path, line string) string {
+	if filepath.Base(path) == "anacrontab" {
+		return anacronPattern.FindString(line)
+	}
+	return schedulePattern.FindString(line)
+}
+
+// isCrontab says whether a text is a crontab: but for comments, the first line that is no
+// assignment has a schedule.
+func isCrontab(path, text string) bool {
+	for line := range strings.Lines(text) {
+		trimmed := strings.TrimSpace(line)
+		if trimmed == "" || trimmed[0] == '#' {
+			continue
+		}
+		if scheduleOf(path, line) != "" {
+			return true
+		}
+		if !assignmentPattern.MatchString(line) {
+			return false
+		}
+	}
+	return false
+}
+
+// fromCrontab finds the tunnels that a crontab(5) starts.
+func (s *search) fromCrontab() {
+	env := make(map[string]string)
+	users := s.namesUsers()
+	number := 0
+	for line := range strings.Lines(s.text) {
+		number++
+		line = strings.TrimRight(line, "\r\n")
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		if schedule := scheduleOf(s.path, line); schedule != "" {
+			s.job(job{number, strings.TrimSpace(schedule), line[len(schedule):]}, users, env)
+		} else if a := assignmentPattern.FindStringSubmatch(line); a != nil {
+			env[a[1]] = unquoted(a[2])
+		}
+	}
+}
+
+// job looks for tunnels in what a line runs.
+func (s *search) job(j job, users bool, env map[string]string) {
+	by := starter{auto: true, how: "cron starts it: " + j.schedule, todo: "take the command out of " + placeOf(s.path, j.line)}
+	switch {
+	case users:
+		word, command, _ := strings.Cut(strings.ReplaceAll(j.rest, "\t", " "), " ")
+		by.user, _, _ = strings.Cut(word, ":")
+		by.user, _, _ = strings.Cut(by.user, "/")
+		j.rest = strings.TrimLeft(command, " ")
+	case filepath.Base(s.path) == "anacrontab":
+		by.user = "root"
+	default:
+		by.todo += " (crontab -e)"
+	}
+	for strings.HasPrefix(j.rest, "-") { // options of BSD's cron
+		_, j.rest, _ = strings.Cut(j.rest, " ")
+	}
+	vars := s.machine.variables(env)
+	read := readShell(beforePercent(j.rest), vars)
+	for _, c := range read.commands {
+		c.line, c.lines, c.env = j.line, []int{j.line}, merged(env, c.env)
+		s.command(c, read.vars, by)
+	}
+	if read.refused != nil && mentions(j.rest) {
+		s.refuse(s.path, j.line, read.refused.Message)
+	}
+}
+
+// beforePercent is the command: what follows a % is its input.
+func beforePercent(command string) string {
+	command = strings.ReplaceAll(command, `\%`, "\x00")
+	command, _, _ = strings.Cut(command, "%")
+	return strings.ReplaceAll(command, "\x00", "%")
+}
+
+// unquoted is a value without the quotation marks around it.
+func unquoted(value string) string {
+	if len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
+		return value[1 : len(value)-1]
+	}
+	return value
+}
+
+// namesUsers says whether the crontab is one of the system's, which name a user behind the
+// schedule: by its place, or because each of its lines does.
+func (s *search) namesUsers() bool {
+	if s.path == "/etc/crontab" || filepath.Base(filepath.Dir(s.path)) == "cron.d" {
+		return true
+	}
+	jobs := 0
+	for line := range strings.Lines(s.text) {
+		schedule := scheduleOf(s.path, line)
+		if schedule == "" || filepath.Base(s.path) == "anacrontab" {
+			continue
+		}
+		jobs++
+		name := userPattern.FindStringSubmatch(line[len(schedule):])
+		if name == nil {
+			return false
+		}
+		if _, err := user.Lookup(name[1]); err != nil && name[1] != "root" {
+			return false
+		}
+	}
+	return jobs > 0
+}

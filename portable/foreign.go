@@ -1,0 +1,119 @@
+package portable
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// What is no shell's text is read line by line: a string in it, a list of strings, or what
+// follows a key, may be a command.
+
+var (
+	foreignNames  = regexp.MustCompile(`^(Dockerfile.*|.*\.(json|jsonc|ya?ml|ini|toml|conf|cfg|cf|py|rb|pl|php|js|cjs|mjs|ts|lua|tcl|exp|desktop|plist|xml|xinetd)|inittab|monitrc|Procfile|Vagrantfile)$`)
+	foreignShells = regexp.MustCompile(`^#!.*\b(python|perl|ruby|node|php|lua|tclsh|wish|expect|make)`)
+	stringPattern = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'`)
+	keyPattern    = regexp.MustCompile(`^\s*(?:-\s+)?(?:[\w.-]+\s*[:=]\s+|[\w.-]+=|(?:CMD|ENTRYPOINT|RUN|exec|env|spawn)\s+|\w*:\d*:\w+:)`)
+	sectionName   = regexp.MustCompile(`^\s*(?:\[program:([^\]]+)\]|check process (\S+)|"?name"?\s*:\s*["']([^"']+))`)
+	placeholder   = regexp.MustCompile(`\{[\w.]*\}|%[sd]|%\(\w+\)s?|#\{`)
+)
+
+// isForeign says whether the text is not a shell's.
+func isForeign(path, text string) bool {
+	return foreignNames.MatchString(filepath.Base(path)) || foreignShells.MatchString(text)
+}
+
+// fromForeign finds the tunnels that a text in another language than a shell's starts.
+func (s *search) fromForeign() {
+	by := starter{how: "another program starts it"}
+	if filepath.Ext(s.path) == ".desktop" {
+		by = s.desktopEntry()
+	}
+	lines := strings.Split(s.text, "\n")
+	for i := 0; i < len(lines); i++ {
+		first, line := i, strings.TrimRight(lines[i], "\r")
+		if name := sectionName.FindStringSubmatch(line); name != nil {
+			by.name = ValidName(name[1] + name[2] + name[3])
+		}
+		if line = withoutComment(line); !mentions(line) {
+			continue
+		}
+		for i+1 < len(lines) && goesOn(line, lines[i+1]) {
+			i++
+			line = strings.TrimSuffix(line, `\`) + " " + strings.TrimSpace(lines[i])
+		}
+		var covered []int
+		for n := first; n <= i; n++ {
+			covered = append(covered, n+1)
+		}
+		for _, c := range s.foreignCommands(line) {
+			c.line, c.lines = first+1, covered
+			s.command(c, s.machine.variables(nil), by)
+		}
+	}
+}
+
+// goesOn says whether a value is continued on the next line: behind a backslash, in a list whose
+// bracket is open, or indented as in the files of supervisord.
+func goesOn(line, next string) bool {
+	open := strings.Count(line, "[") > strings.Count(line, "]")
+	indented := strings.HasPrefix(next, " ") && !strings.HasPrefix(line, " ") && !keyPattern.MatchString(next) && strings.Contains(line, "=")
+	return strings.TrimSpace(next) != "" && (open || indented || strings.HasSuffix(line, `\`))
+}
+
+// foreignCommands are the commands that may stand in a line.
+func (s *search) foreignCommands(line string) []shellCommand {
+	var values []string
+	for _, m := range stringPattern.FindAllStringSubmatch(line, -1) {
+		values = append(values, strings.NewReplacer(`\"`, `"`, `\'`, `'`, `\\`, `\`).Replace(m[1]+m[2]))
+	}
+	isProgram := func(word string) bool {
+		base := filepath.Base(word)
+		return base == "ssh" || base == "autossh"
+	}
+	if i := slices.IndexFunc(values, isProgram); i >= 0 { // a list of words
+		words := slices.Clone(values[i:])
+		words = slices.DeleteFunc(words, func(w string) bool { return w == "args" })
+		if len(words) == 2 && strings.Contains(words[1], " ") {
+			words = append(words[:1], strings.Fields(words[1])...)
+		}
+		return []shellCommand{{words: words, unknown: placeholder.FindString(strings.Join(words, " "))}}
+	}
+	var text string
+	if i := slices.IndexFunc(values, func(v string) bool { return strings.Contains(v, " ") && mentions(v) }); i >= 0 {
+		text = values[i]
+	}
+	if key := keyPattern.FindString(line); text == "" || key != "" && isUnquoted(line[len(key):]) {
+		text = line[len(key):]
+	}
+	var all []shellCommand
+	read := readShell(text, s.machine.variables(nil))
+	for _, c := range read.commands {
+		if c.unknown == "" {
+			c.unknown = placeholder.FindString(strings.Join(c.words, " "))
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// isUnquoted says whether a value begins with ssh itself, and not with a quotation.
+func isUnquoted(value string) bool {
+	word, _, _ := strings.Cut(value, " ")
+	return value != "" && !strings.ContainsAny(word, `"'([{`)
+}
+
+// desktopEntry is who runs the command of a .desktop file. Its field codes are taken out.
+func (s *search) desktopEntry() starter {
+	for _, code := range strings.Fields("%f %F %u %U %i %c %k") {
+		s.text = strings.ReplaceAll(s.text, code, "")
+	}
+	s.text = strings.ReplaceAll(s.text, "%%", "%")
+	by := starter{name: ValidName(strings.TrimSuffix(filepath.Base(s.path), ".desktop")), how: "a menu entry starts it"}
+	if filepath.Base(filepath.Dir(s.path)) == "autostart" && !strings.Contains(s.text, "Hidden=true") {
+		by.auto, by.how = true, "your desktop starts it"
+		by.todo = "remove " + s.path
+	}
+	return by
+}

@@ -1,0 +1,153 @@
+package portable
+
+import (
+	"cmp"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Result is what a source had. A line of it that mentions ssh or autossh is in one of the three.
+type Result struct {
+	Found    []Found
+	Problems []tunnelfile.Problem // may be tunnels, and cannot be carried over
+	Passed   []tunnelfile.Problem // are no tunnels, and why
+}
+
+// search goes through one source and keeps account of its lines.
+type search struct {
+	machine Machine
+	path    string
+	text    string
+	only    string // the one file whose lines count, of several that are read; empty: all do
+	result  Result
+	told    map[place]bool
+	mention []tunnelfile.Problem // the lines that mention ssh, with their text
+}
+
+type place struct {
+	path string
+	line int
+}
+
+func (m Machine) search(path, text string) *search {
+	return &search{machine: m, path: path, text: text, told: make(map[place]bool)}
+}
+
+// mentionPattern is ssh or autossh as a word that a shell could run.
+var mentionPattern = regexp.MustCompile("(^|[^\\w.-])(auto)?ssh($|[\\s\"'`;|&,<>()\\[\\]{}\\\\$])")
+
+// mentions says whether a text has ssh or autossh in it, be it within a string.
+func mentions(text string) bool {
+	return mentionPattern.MatchString(strings.ReplaceAll(text, "/etc/ssh", ""))
+}
+
+// sweeps has a line accounted for if it mentions ssh.
+func (s *search) sweeps(path string, line int, text string) {
+	if mentions(withoutComment(text)) {
+		s.mention = append(s.mention, tunnelfile.Problem{Path: path, Line: line, Message: strings.TrimSpace(text)})
+	}
+}
+
+// sweepsText has all lines of a text accounted for.
+func (s *search) sweepsText(path, text string) {
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		s.sweeps(path, number, line)
+	}
+}
+
+// withoutComment is a line without what follows a # or ; that begins it, or a # behind a blank
+// and outside of quotes.
+func withoutComment(line string) string {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, ";") || strings.HasPrefix(line, "//") {
+		return ""
+	}
+	for i := range line {
+		before := line[:i]
+		if line[i] == '#' && (i == 0 || strings.ContainsAny(line[i-1:i], " \t")) && strings.Count(before, `"`)%2 == 0 && strings.Count(before, "'")%2 == 0 {
+			return before
+		}
+	}
+	return line
+}
+
+// tell notes that a line is imported or listed.
+func (s *search) tell(path string, lines ...int) {
+	for _, line := range lines {
+		s.told[place{path, line}] = true
+	}
+}
+
+func (s *search) add(f Found) {
+	s.tell(f.problem.Path, f.problem.Line)
+	s.result.Found = append(s.result.Found, f)
+}
+
+func (s *search) refuse(path string, line int, message string) {
+	s.tell(path, line)
+	s.result.Problems = append(s.result.Problems, tunnelfile.Problem{Path: path, Line: line, Message: message})
+}
+
+func (s *search) pass(path string, line int, message string) {
+	s.tell(path, line)
+	s.result.Passed = append(s.result.Passed, tunnelfile.Problem{Path: path, Line: line, Message: message})
+}
+
+// take adds what an invocation makes, found in src.
+func (s *search) take(inv invocation, src source, complete func(*Found)) {
+	f, kind, message := src.found(inv)
+	switch kind {
+	case isTunnel:
+		complete(&f)
+		s.add(f)
+	case isRefused:
+		s.refuse(src.path, inv.line, message)
+	case isNone:
+		s.pass(src.path, inv.line, message)
+	}
+}
+
+// tunnelLetters are options that make a tunnel of an ssh.
+var tunnelLetters = regexp.MustCompile(`autossh|(^|[\s"'])-\w*[LRDNwf]`)
+
+// finish lists the lines that mention ssh and that nothing came of.
+func (s *search) finish() Result {
+	for _, m := range s.mention {
+		if s.told[place{m.Path, m.Line}] {
+			continue
+		}
+		if tunnelLetters.MatchString(m.Message) {
+			s.refuse(m.Path, m.Line, "mentions ssh, and what runs there cannot be told; "+addInstead)
+			continue
+		}
+		s.pass(m.Path, m.Line, "mentions ssh, with nothing that makes a tunnel")
+	}
+	for _, list := range [][]tunnelfile.Problem{s.result.Problems, s.result.Passed} {
+		slices.SortStableFunc(list, func(a, b tunnelfile.Problem) int {
+			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
+		})
+	}
+	s.result.Problems = slices.CompactFunc(s.result.Problems, sameProblem)
+	s.result.Passed = slices.CompactFunc(s.result.Passed, sameProblem)
+	return s.result
+}
+
+func sameProblem(a, b tunnelfile.Problem) bool {
+	return a.Path == b.Path && a.Line == b.Line && a.Key == b.Key && a.Message == b.Message
+}
+
+const addInstead = "holdfast add NAME and what follows ssh makes the tunnel"
+
+// directory is the folder that a file at path lies in; home where it is no file's.
+func (s *search) directory() string {
+	if dir := filepath.Dir(s.path); filepath.IsAbs(dir) {
+		return dir
+	}
+	return s.machine.Home
+}

@@ -1,0 +1,147 @@
+package config
+
+import (
+	"iter"
+	"strings"
+)
+
+// InForce are the lines that count where ssh is given this host, but for Host, Match and Include
+// lines. Unsure are Match lines of which only ssh itself can tell whether they count; what
+// stands under them is left out.
+func InForce(lines iter.Seq[Line], host string) (inForce, unsure []Line) {
+	hostname := host
+	named := false
+	for line := range lines {
+		counts := true
+		for _, condition := range line.Under {
+			applies, known := condition.applies(host, hostname)
+			if counts = applies && known; !counts {
+				break
+			}
+		}
+		switch {
+		case !counts:
+			continue
+		case line.Keyword == "match":
+			if _, known := line.applies(host, hostname); !known {
+				unsure = append(unsure, line)
+			}
+			continue
+		case line.Keyword == "host" || line.Keyword == "include":
+			continue
+		case line.Keyword == "hostname" && !named && len(line.Words) > 0:
+			named = true
+			hostname = strings.NewReplacer("%h", host, "%%", "%").Replace(line.Words[0])
+		}
+		inForce = append(inForce, line)
+	}
+	return inForce, unsure
+}
+
+// Covers says whether all of the Host and Match lines let a host through that ssh is given, as
+// far as can be told; hostname is what Hostname= makes of it.
+func Covers(conditions []Line, host string) bool {
+	for _, c := range conditions {
+		if applies, known := c.applies(host, host); !applies || !known {
+			return false
+		}
+	}
+	return true
+}
+
+// applies says whether a Host or Match line lets what stands below it count.
+func (l Line) applies(host, hostname string) (applies, known bool) {
+	if l.Keyword == "host" {
+		return matchesAny(l.Words, host), true
+	}
+	known = true
+	rest := l.Value
+	for rest != "" {
+		var criterion, patterns string
+		criterion, rest = cutToken(rest)
+		criterion, negated := strings.CutPrefix(strings.ToLower(criterion), "!")
+		if criterion == "all" {
+			continue
+		}
+		matches := false
+		switch criterion {
+		case "host", "originalhost":
+			patterns, rest = cutToken(rest)
+			against := hostname
+			if criterion == "originalhost" {
+				against = host
+			}
+			matches = matchesAny(strings.Split(strings.ToLower(patterns), ","), strings.ToLower(against))
+		default: // a user, a command, …; the rest may hold more of its argument
+			known = false
+			if criterion != "canonical" && criterion != "final" {
+				_, rest = cutToken(rest)
+			}
+			continue
+		}
+		if matches == negated {
+			return false, true
+		}
+	}
+	return true, known
+}
+
+// Hosts are the names in a Host or Match line that stand for one host each.
+func (l Line) Hosts() []string {
+	words := l.Words
+	if l.Keyword == "match" {
+		words = nil
+		for rest := l.Value; rest != ""; {
+			var criterion, patterns string
+			criterion, rest = cutToken(rest)
+			if c := strings.ToLower(criterion); c == "host" || c == "originalhost" {
+				patterns, rest = cutToken(rest)
+				words = append(words, strings.Split(patterns, ",")...)
+			}
+		}
+	}
+	var hosts []string
+	for _, word := range words {
+		if word != "" && !strings.ContainsAny(word, "*?!%") {
+			hosts = append(hosts, word)
+		}
+	}
+	return hosts
+}
+
+// matchesAny is ssh's match_pattern_list: one that is negated ends the matter.
+func matchesAny(patterns []string, host string) bool {
+	matched := false
+	for _, pattern := range patterns {
+		pattern, negated := strings.CutPrefix(pattern, "!")
+		if matches(pattern, host) {
+			if negated {
+				return false
+			}
+			matched = true
+		}
+	}
+	return matched
+}
+
+// matches knows * and ?, and nothing else.
+func matches(pattern, text string) bool {
+	star, mark := -1, 0
+	p, t := 0, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
+			p++
+			t++
+		case star >= 0:
+			mark++
+			p, t = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
