@@ -28,19 +28,26 @@ func (a *attempt) unreached() bool {
 type trace struct {
 	connecting atomic.Bool   // a TCP connect was begun
 	connected  atomic.Bool   // one was answered
-	reached    chan struct{} // closed when one was
-	once       sync.Once
+	begun      chan struct{} // closed when one was begun
+	reached    chan struct{} // closed when one was answered
+	begin      sync.Once
+	reach      sync.Once
 }
 
-func newTrace() *trace { return &trace{reached: make(chan struct{})} }
+func newTrace() *trace {
+	return &trace{begun: make(chan struct{}), reached: make(chan struct{})}
+}
 
 func (t *trace) context(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		ConnectStart: func(network, addr string) { t.connecting.Store(true) },
+		ConnectStart: func(network, addr string) {
+			t.connecting.Store(true)
+			t.begin.Do(func() { close(t.begun) })
+		},
 		ConnectDone: func(network, addr string, err error) {
 			if err == nil {
 				t.connected.Store(true)
-				t.once.Do(func() { close(t.reached) })
+				t.reach.Do(func() { close(t.reached) })
 			}
 		},
 	})
@@ -81,6 +88,12 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience ti
 	defer close(watched)
 	go func() {
 		slot := time.AfterFunc(slotMax, release)
+		select {
+		case <-watched:
+			slot.Stop()
+			return
+		case <-t.begun: // a name that takes long to look up takes nothing from the connect's time
+		}
 		unreached := time.NewTimer(slotTime)
 		defer unreached.Stop()
 		var impatient <-chan time.Time
@@ -97,14 +110,10 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience ti
 			case <-t.reached:
 				return // from here on the time is Dial's own affair; the slot's limit stands
 			case <-unreached.C:
-				if t.connecting.Load() {
-					release()
-				}
+				release()
 			case <-impatient:
-				if t.connecting.Load() {
-					cancel(unreachedError{patience})
-					return
-				}
+				cancel(unreachedError{patience})
+				return
 			}
 		}
 	}()

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -96,11 +97,10 @@ func lockOne(f *os.File) (bool, error) {
 		err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{
 			Type: unix.F_WRLCK, Whence: io.SeekStart, Start: slotByte + i, Len: 1,
 		})
-		switch err {
-		case nil:
+		switch {
+		case err == nil:
 			return true, nil
-		case unix.EAGAIN, unix.EACCES:
-		default:
+		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES):
 			return false, err
 		}
 	}

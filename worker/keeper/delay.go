@@ -15,6 +15,7 @@ type Policy struct {
 	ServerAliveCountMax int           // so many intervals of silence end a link
 	GateTime            time.Duration // a link that lasted this long was good: the delays start over
 	RetryMax            time.Duration // longest wait between two attempts
+	RetryDenied         time.Duration // from one login that the server refused to the next; 0: a person is needed
 	Address             string        // "host:port", what tunnels to one server share; empty: nothing is shared
 }
 
@@ -26,7 +27,7 @@ const (
 	nameWindow       = 15 * time.Second       // … so long after the network changed: DNS comes late after resume
 	unreachedDelay   = time.Second            // from one attempt that no machine answered to the next …
 	unreachedWindow  = 2 * time.Minute        // … so long after a good link fell silent or the network changed
-	refusedMax       = 5 * time.Second        // longest wait meanwhile for a server that is down on a machine that is up
+	refusedMax       = 2 * time.Second        // longest wait meanwhile for a server that is down on a machine that is up
 	jitter           = 0.2                    // of a delay, either way
 	connectPatience  = time.Second            // how long a connect may stay unanswered inside unreachedWindow, at least
 	blockedLookAgain = 5 * time.Second        // between two looks at what a person may have mended
@@ -66,7 +67,7 @@ func (p Policy) Delay(f Failure, n int, calm time.Duration, random float64) (wai
 	case f.NoName && calm < nameWindow:
 		return nameDelay, false
 	case f.Unreached && calm < unreachedWindow:
-		return max(0, unreachedDelay-f.Took), false
+		return max(0, min(unreachedDelay, p.RetryMax)-f.Took), false
 	}
 	var factor time.Duration = 2
 	wait = firstDelay
@@ -76,9 +77,15 @@ func (p Policy) Delay(f Failure, n int, calm time.Duration, random float64) (wai
 	for ; n > 1 && wait < p.RetryMax; n-- {
 		wait *= factor
 	}
-	wait = min(wait, p.RetryMax)
+	wait = min(wait, time.Duration(float64(p.RetryMax)/(1+jitter))) // the jitter included, no wait is longer than RetryMax
 	if f.Refused && calm < unreachedWindow {
 		wait = min(wait, refusedMax) // it restarts, and there is no server to trouble
 	}
 	return time.Duration(float64(wait) * (1 - jitter + 2*jitter*random)), true
+}
+
+// retriesDenied says whether a login that failed so is tried again after RetryDenied: the
+// server refused it. What is missing here, such as a passphrase, no server can mend.
+func (p Policy) retriesDenied(r fault.Reason) bool {
+	return p.RetryDenied > 0 && (r == fault.Denied || r == fault.Password || r == fault.Code)
 }

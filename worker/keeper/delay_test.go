@@ -24,17 +24,17 @@ func TestDelay(t *testing.T) {
 	}{
 		{"first", Failure{Refused: true}, 1, 0, middle, time.Second, true},
 		{"second", Failure{Refused: true}, 2, 0, middle, 2 * time.Second, true},
-		{"third", Failure{Refused: true}, 3, 0, middle, 4 * time.Second, true},
-		{"refused, a server restarts", Failure{Refused: true}, 4, 0, middle, 5 * time.Second, true},
+		{"third", Failure{}, 3, 0, middle, 4 * time.Second, true},
+		{"refused, a server restarts", Failure{Refused: true}, 4, 0, middle, 2 * time.Second, true},
 		{"refused for long", Failure{Refused: true}, 4, 2 * time.Minute, middle, 8 * time.Second, true},
 		{"sixth", Failure{}, 6, 0, middle, 32 * time.Second, true},
-		{"seventh meets RetryMax", Failure{}, 7, 0, middle, time.Minute, true},
-		{"thousandth", Failure{}, 1000, 0, middle, time.Minute, true},
+		{"seventh meets RetryMax", Failure{}, 7, 0, middle, 50 * time.Second, true},
+		{"thousandth", Failure{}, 1000, 0, middle, 50 * time.Second, true},
 		{"least jitter", Failure{}, 4, 0, 0, 6400 * time.Millisecond, true},
 		{"most jitter", Failure{}, 4, 0, 1, 9600 * time.Millisecond, true},
 		{"turned away", Failure{Class: fault.ClassTurnedAway}, 1, 0, middle, 2 * time.Second, true},
 		{"turned away again", Failure{Class: fault.ClassTurnedAway}, 3, 0, middle, 18 * time.Second, true},
-		{"turned away for long", Failure{Class: fault.ClassTurnedAway}, 9, 0, middle, time.Minute, true},
+		{"turned away for long", Failure{Class: fault.ClassTurnedAway}, 9, 0, middle, 50 * time.Second, true},
 		{"no name yet", Failure{NoName: true}, 1, 14 * time.Second, middle, 500 * time.Millisecond, false},
 		{"no name still", Failure{NoName: true}, 1, 15 * time.Second, middle, time.Second, true},
 		{"unreached at once", Failure{Unreached: true}, 1, time.Second, middle, time.Second, false},
@@ -47,9 +47,14 @@ func TestDelay(t *testing.T) {
 			t.Errorf("%s: %v, counts %v; want %v, %v", c.what, got, counts, c.want, c.counts)
 		}
 	}
-	short := Policy{RetryMax: time.Second}
-	if got, _ := short.Delay(Failure{Class: fault.ClassTurnedAway}, 1, 0, middle); got != time.Second {
-		t.Errorf("RetryMax bounds every wait: %v", got)
+	for _, most := range []time.Duration{time.Second, 4 * time.Second, time.Minute} {
+		for _, f := range []Failure{{}, {Class: fault.ClassTurnedAway}, {Refused: true}, {Unreached: true}, {NoName: true}} {
+			for n := range 10 {
+				if got, _ := (Policy{RetryMax: most}).Delay(f, n, 0, 0.9999999); got > most {
+					t.Errorf("%v after %+v, RetryMax is %v", got, f, most)
+				}
+			}
+		}
 	}
 }
 

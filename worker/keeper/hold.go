@@ -3,9 +3,10 @@ package keeper
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // stands puts a new link to use.
@@ -17,7 +18,6 @@ func (k *Keeper) stands(link Link, release func()) {
 		k.reconnects++
 	}
 	k.stood = true
-	k.server.Stood()
 	k.c.Log.Info("connected", "server", address(link))
 	if k.link != nil {
 		k.link.replaced = now
@@ -76,6 +76,10 @@ func (k *Keeper) stopUse() {
 // answered notes a round trip: a link that answers has done with its handshake.
 func (k *Keeper) answered(h *held, rtt time.Duration) {
 	h.release()
+	if !h.answers {
+		h.answers = true
+		k.server.Stood()
+	}
 	if h == k.link {
 		k.rtt = rtt
 	}
@@ -89,8 +93,14 @@ func (k *Keeper) suspect(h *held, is bool) {
 	}
 	if is {
 		k.c.Log.Warn("the server does not answer, connecting anew beside it")
-		k.startOver()
 		k.lastErr = nil
+		switch {
+		case k.blocked:
+		case h.proven():
+			k.startOver()
+		default: // the server lets us in and then answers nothing: not again at once
+			k.wait(Failure{}, time.Now())
+		}
 	} else {
 		k.c.Log.Info("the server answers again, the connection is kept")
 		k.lastErr = nil
@@ -126,19 +136,17 @@ func (k *Keeper) lose(h *held, why error) {
 	case k.blocked: // a new one does not stand, and lastErr says why
 		return
 	}
-	// Whatever the class of the loss, the link stood: one attempt will tell.
-	k.last, k.lastErr = Failure{}, why
+	// Whatever the class of the loss, the link was established: one attempt will tell.
+	k.last, k.lastErr = Failure{}, fault.Because(fault.Lost, why, "%s", why)
 	switch {
 	case h.suspect: // an attempt is under way or planned already
-	case now.Sub(h.since) >= k.policy.GateTime, errors.Is(why, errAddressGone):
+	case h.proven() && now.Sub(h.since) >= k.policy.GateTime, errors.Is(why, errAddressGone):
 		// It was good, or it was not the server that ended it.
 		k.startOver()
 		k.eager = true
 	default:
-		wait, _ := k.policy.Delay(k.last, k.failures+1, 0, rand.Float64())
-		k.failures++
 		k.calm = now
-		k.plan(wait, now)
+		k.wait(k.last, now)
 	}
 	// An older link that is still well serves until a new one stands.
 	for i, o := range slices.Backward(k.old) {

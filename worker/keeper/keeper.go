@@ -56,7 +56,8 @@ type Keeper struct {
 
 	wanted    bool // the link in use is well, but another is asked for
 	suspended bool // no network: no attempts
-	blocked   bool // a person is needed: no attempts
+	blocked   bool // a person is needed: no attempts, but for those of RetryDenied=
+	verdict   int  // counts how often it became so
 	retired   bool // what is left drains, and then Run ends
 	force     bool // the next attempt does not wait for the penalty clock
 

@@ -39,11 +39,16 @@ type held struct {
 	poke    chan struct{}      // cap 1: ask now
 
 	suspect  bool      // asked, and not answered in time
+	answers  bool      // it has answered a ping
 	used     bool      // Use has returned: the forwards are on it
 	stale    bool      // made from settings that are no longer in force
 	replaced time.Time // when another took over; zero: not
 	release  func()    // gives back the handshake's slot; may be called more than once
 }
+
+// proven says whether a link has shown that it is good for something: the server answered
+// what it was asked, and whether it listens for the remote forwards.
+func (h *held) proven() bool { return h.answers && h.used }
 
 // watch is a goroutine that asks when there is reason to, and reports what it finds.
 // It sleeps while the link is idle: nothing in it ticks.

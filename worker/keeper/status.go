@@ -3,6 +3,7 @@ package keeper
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
@@ -46,7 +47,7 @@ func (k *Keeper) describe() Status {
 		s.Link, s.UpSince, s.RTT, s.State = h.link, h.since, k.rtt, tunnelfile.Up
 		s.Settled = h.used && !k.needs()
 		switch {
-		case !h.used && len(k.old) == 0:
+		case !h.used && !slices.ContainsFunc(k.old, func(o *held) bool { return o.used }):
 			s.State, s.Text = tunnelfile.Connecting, "logged in, the forwards follow"
 		case k.suspended:
 			s.State, s.Text = tunnelfile.Offline, "no network, the connection is kept in case it comes back soon"
@@ -64,7 +65,10 @@ func (k *Keeper) describe() Status {
 	}
 	switch {
 	case k.blocked:
-		s.State, s.Text = tunnelfile.Blocked, k.lastErr.Error()
+		s.State, s.Text, s.NextTry = tunnelfile.Blocked, k.lastErr.Error(), k.nextTry
+		if !k.nextTry.IsZero() {
+			s.Text += fmt.Sprintf(" (tried again every %s)", tunnelfile.FormatSpan(k.policy.RetryDenied))
+		}
 	case k.suspended:
 		s.State, s.Text = tunnelfile.Offline, "no network"
 	case k.lastErr != nil && k.eager:

@@ -8,9 +8,20 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// startOver forgets the failures, so that the next attempt is made at once.
+// unattended is the key of a context's value: see [Unattended].
+type unattended struct{}
+
+// Unattended says whether an attempt with this context is made by RetryDenied=: nobody is
+// there, and so no person is to be asked.
+func Unattended(ctx context.Context) bool { return ctx.Value(unattended{}) != nil }
+
+// startOver forgets the failures, so that the next attempt is made at once, unless a person
+// is needed.
 func (k *Keeper) startOver() {
-	k.failures, k.nextTry, k.calm = 0, time.Time{}, time.Now()
+	k.failures, k.calm = 0, time.Now()
+	if !k.blocked {
+		k.nextTry = time.Time{}
+	}
 }
 
 // pursue starts what the state of things asks for, and returns when to look again.
@@ -28,17 +39,18 @@ func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 		k.blocked, k.nextTry = false, time.Time{}
 		k.unwatch()
 		return wake
-	case k.attempt != nil, k.suspended, k.blocked:
+	case k.attempt != nil, k.suspended, k.blocked && k.nextTry.IsZero():
 		return wake
 	}
 	// Another tunnel may have been turned away since the wait was planned.
 	if until := k.server.Penalty(); until.After(now) && until.After(k.nextTry) && !k.force {
-		k.last = Failure{Class: fault.ClassTurnedAway}
-		k.lastErr = errPenalty
+		if !k.blocked {
+			k.last, k.lastErr = Failure{Class: fault.ClassTurnedAway}, errPenalty
+		}
 		k.plan(until.Sub(now), now)
 	}
 	if now.Before(k.nextTry) {
-		if k.back == nil && k.last.absent() && !k.eager {
+		if k.back == nil && k.last.absent() && !k.eager && !k.blocked {
 			var ctx context.Context
 			ctx, k.stopBack = context.WithCancel(k.ctx)
 			k.back = k.server.Back(ctx)
@@ -54,6 +66,16 @@ func (k *Keeper) needs() bool { return k.link == nil || k.link.suspect || k.want
 
 // errPenalty is shown while another tunnel's attempt was turned away.
 var errPenalty = fault.New(fault.TurnedAway, "the server is turning this address away")
+
+// wait plans the next attempt after a failure.
+func (k *Keeper) wait(f Failure, now time.Time) {
+	delay, counts := k.policy.Delay(f, k.failures+1, now.Sub(k.calm), rand.Float64())
+	if counts {
+		k.failures++
+	}
+	k.eager = !counts
+	k.plan(delay, now)
+}
 
 func (k *Keeper) plan(wait time.Duration, now time.Time) {
 	k.nextTry, k.planned = now.Add(wait), wait
@@ -79,6 +101,9 @@ func (k *Keeper) start(now time.Time) {
 	ctx, cancel := context.WithCancel(k.ctx)
 	a := &attempt{cancel: cancel, machine: k.addresses(), trace: newTrace()}
 	k.attempt, k.force = a, false
+	if k.blocked {
+		ctx = context.WithValue(ctx, unattended{}, true)
+	}
 	var patience time.Duration
 	if k.rtt > 0 && now.Sub(k.calm) < unreachedWindow {
 		patience = max(connectPatience, stallRTTs*k.rtt)
@@ -136,18 +161,20 @@ func (k *Keeper) failed(f Failure, err error, seen string) {
 	case f.Class.Blocks():
 		// A link that still works is kept while a new one, which a person or a changed
 		// file asked for, does not stand.
-		k.blocked = true
+		// An attempt that asks nobody may fail for want of an answer: it is as good as refused.
+		again := k.policy.retriesDenied(fault.ReasonOf(err)) || k.blocked && f.Class == fault.ClassDenied
+		k.blocked, k.nextTry = true, time.Time{}
+		k.verdict++
+		if again {
+			k.plan(k.policy.RetryDenied, now)
+		}
 		k.watchMending(seen)
 		return
 	case f.Class == fault.ClassTurnedAway:
 		k.server.TurnedAway(k.policy, now)
 	}
-	wait, counts := k.policy.Delay(f, k.failures+1, now.Sub(k.calm), rand.Float64())
-	if counts {
-		k.failures++
-	}
-	k.eager = !counts
-	k.plan(wait, now)
+	k.blocked = false
+	k.wait(f, now)
 }
 
 // watchMending looks, without touching the server, whether something has changed since it was
@@ -156,7 +183,7 @@ func (k *Keeper) watchMending(seen string) {
 	if k.c.Fingerprint == nil {
 		return
 	}
-	why := k.lastErr
+	verdict := k.verdict
 	go func() {
 		ticker := time.NewTicker(blockedLookAgain)
 		defer ticker.Stop()
@@ -169,7 +196,7 @@ func (k *Keeper) watchMending(seen string) {
 			now := k.c.Fingerprint()
 			still := false
 			ours := k.post(func() {
-				still = k.blocked && k.lastErr == why
+				still = k.blocked && k.verdict == verdict
 				if still && now != seen {
 					still = false
 					k.blocked = false
