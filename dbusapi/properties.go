@@ -261,9 +261,10 @@ func list(ss []string) []string {
 type forwardRow struct{ Kind, Listen, Target, State, Message string }
 
 func forwardRows(fs []tunnelfile.ForwardReport) []forwardRow {
+	now := time.Now()
 	rows := make([]forwardRow, len(fs))
 	for i, f := range fs {
-		rows[i] = forwardRow{string(f.Kind), f.Listen, f.Target, string(f.State), f.Message}
+		rows[i] = forwardRow{string(f.Kind), f.Listen, f.Target, string(f.State), f.Note(now)}
 	}
 	return rows
 }

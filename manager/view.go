@@ -37,7 +37,7 @@ func (r *row) view(o obstacle, now time.Time) Tunnel {
 		t.UpSince, t.NextTry = stamp(r.report.UpSince), stamp(r.report.NextTry)
 		for _, f := range r.report.Forwards {
 			// Counters change with each byte; they are for Statistics.
-			f.ChannelsOpen, f.ChannelsTotal, f.BytesSent, f.BytesReceived = 0, 0, 0, 0
+			f.ChannelsOpen, f.ChannelsTotal, f.Refused, f.BytesSent, f.BytesReceived = 0, 0, 0, 0, 0
 			t.Forwards = append(t.Forwards, f)
 		}
 	} else {

@@ -1,9 +1,11 @@
 package tunnelfile
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // Report is what a worker says of itself on $XDG_RUNTIME_DIR/holdfast/NAME.sock,
@@ -40,6 +42,15 @@ type Report struct {
 // Line is the StatusText of the worker's unit.
 func (r Report) Line() Status { return Status{r.State, r.Reason, r.Status} }
 
+// Note is what there is to say of the forward at this time, for people:
+// "db.internal:5432 refuses connections, 3 times, last 12 s ago".
+func (f ForwardReport) Note(now time.Time) string {
+	if f.LastFailure.IsZero() {
+		return f.Message
+	}
+	return fmt.Sprintf("%s, last %s ago", f.Message, text.Ago(max(now.Sub(f.LastFailure), 0)))
+}
+
 // ForwardReport is one forward's part of a Report.
 type ForwardReport struct {
 	Kind          ForwardKind  `json:"kind"`
@@ -49,6 +60,9 @@ type ForwardReport struct {
 	State         State        `json:"state"`            // up, listening, retrying, degraded, …
 	Reason        fault.Reason `json:"reason,omitempty"` // why it is not well
 	Message       string       `json:"message,omitempty"`
+	Failures      uint64       `json:"failures,omitempty"`    // connections in a row that failed of what Message says
+	LastFailure   time.Time    `json:"last_failure,omitzero"` // when the last of them did
+	Refused       uint64       `json:"refused"`               // connections that were turned away, for whatever reason
 	ChannelsOpen  int64        `json:"channels_open"`
 	ChannelsTotal uint64       `json:"channels_total"`
 	BytesSent     uint64       `json:"bytes_sent"`

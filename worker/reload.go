@@ -53,6 +53,7 @@ func (w *worker) apply(ctx context.Context, r reload) {
 		old := w.inForce.Load()
 		w.inForce.Store(&r.settings)
 		redial := !r.settings.sameLink(*old)
+		w.sayLimits(r.settings)
 		w.log.Info("the file was read again", "redial", redial)
 		w.connections(r.settings.tunnel.Connections)
 		w.pool.each(func(k *keeper.Keeper) { k.Change(r.settings.policy(), redial) })

@@ -45,7 +45,7 @@ func (s settings) source(log *slog.Logger) config.Source {
 
 // policy is how the link is watched and tried again.
 func (s settings) policy() keeper.Policy {
-	p := keeper.Policy{GateTime: s.tunnel.GateTime, RetryMax: s.tunnel.RetryMax}
+	p := keeper.Policy{GateTime: s.tunnel.GateTime, RetryMax: s.tunnel.RetryMax, RetryDenied: s.tunnel.RetryDenied}
 	if r := s.resolved; r != nil {
 		p.ServerAliveInterval, p.ServerAliveCountMax, p.Address = r.ServerAliveInterval, r.ServerAliveCountMax, r.Address()
 	}
@@ -56,7 +56,7 @@ func (s settings) policy() keeper.Policy {
 func (s settings) forwards() forward.Config {
 	t := s.tunnel
 	c := forward.Config{
-		Forwards: t.Forwards, Connections: t.Connections, HoldTimeout: t.HoldTimeout, MaxHeld: t.MaxHeld, AllowUsers: t.AllowUsers, Check: t.Check,
+		Forwards: t.Forwards, Connections: t.Connections, HoldTimeout: t.HoldTimeout, AllowUsers: t.AllowUsers, Check: t.Check,
 		StreamLocalBindMask: 0o177, StreamLocalBindUnlink: true, ExitOnForwardFailure: true,
 	}
 	if r := s.resolved; r != nil {
@@ -67,6 +67,11 @@ func (s settings) forwards() forward.Config {
 			c.Forwards = r.Forwards
 		}
 	}
+	transport := t.Transport
+	if s.resolved != nil {
+		transport = s.resolved.Transport
+	}
+	c.MaxChannels, c.MaxHeld = fitting(t, transport, len(c.Forwards), descriptors())
 	return c
 }
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
@@ -15,7 +16,8 @@ import (
 // keepers say of the links and the forwards of themselves. rtt is the round trip to
 // show, 0 for none.
 func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration) tunnelfile.Status {
-	if s.State != tunnelfile.Up {
+	slow := slices.ContainsFunc(forwards, func(f tunnelfile.ForwardReport) bool { return f.Reason == fault.SlowAnswer })
+	if s.State != tunnelfile.Up && !(s.State == tunnelfile.Connecting && s.Link != nil && slow) {
 		return tunnelfile.Status{State: s.State, Reason: s.Reason, Text: s.Text}
 	}
 	var bad []tunnelfile.ForwardReport
@@ -37,10 +39,7 @@ func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration
 			Text: fmt.Sprintf("%d of %d connections, %s", s.well, s.wanted, s.amiss),
 		}
 	}
-	line := fmt.Sprintf("%d forwards", len(forwards))
-	if len(forwards) == 1 {
-		line = "1 forward"
-	}
+	line := text.Count(len(forwards), "forward")
 	if waiting := count(forwards, tunnelfile.Retrying); waiting > 0 {
 		line += fmt.Sprintf(", %d of them not there yet", waiting)
 	}
@@ -52,6 +51,10 @@ func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration
 	}
 	if rtt > 0 {
 		line += ", rtt " + text.Milliseconds(rtt)
+	}
+	if i := slices.IndexFunc(forwards, func(f tunnelfile.ForwardReport) bool { return f.Failures > 0 }); i >= 0 {
+		f := forwards[i]
+		line += fmt.Sprintf("; %s %s: %s", f.Kind, f.Text, f.Message)
 	}
 	return tunnelfile.Status{State: tunnelfile.Up, Text: line}
 }

@@ -135,6 +135,7 @@ func (w *worker) run(ctx context.Context) error {
 	if w.set, err = forward.New(c); err != nil {
 		return err
 	}
+	w.sayLimits(s)
 	w.hooks = startHooks(w.log)
 	dir := tunnelfile.RuntimeDir(os.Getenv)
 	keeping, stopKeepers := context.WithCancel(context.Background())
@@ -213,7 +214,7 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, watchdog ti
 		case <-w.fileChanged:
 			w.reload(ctx)
 		case <-w.changed:
-			if all := w.pool.together(); all.State == tunnelfile.Blocked && !w.managed {
+			if all := w.pool.together(); all.State == tunnelfile.Blocked && all.NextTry.IsZero() && !w.managed {
 				return all.Err
 			}
 			w.tell()
@@ -405,7 +406,7 @@ func (w *worker) tell() {
 		// The forwards' own state changes with this, and comes back here.
 		w.refusing = refuse
 		if refuse {
-			w.set.Refuse(now.Text)
+			w.set.Refuse(now.Reason, now.Text)
 		} else {
 			w.set.Accept()
 		}

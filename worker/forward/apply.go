@@ -52,7 +52,7 @@ func (s *Set) Apply(c Config) error {
 			now = append(now, f)
 			continue
 		}
-		f := &forward{set: s, spec: spec}
+		f := newForward(s, spec)
 		now, added = append(now, f), append(added, f)
 		if spec.Kind == tunnelfile.RemoteForward {
 			continue
@@ -86,6 +86,7 @@ func (s *Set) Apply(c Config) error {
 	for _, p := range opened {
 		s.running.Go(func() { p.accept(s) })
 	}
+	s.releaseAll() // more channels may be allowed
 	s.changed()
 	return nil
 }
@@ -122,7 +123,7 @@ func (s *Set) settle(c Config, now, added, gone []*forward, spare []*port) {
 		}
 		p.close()
 	}
-	orphans := s.held.remove(func(v *visitor) bool { return slices.Contains(gone, v.forward) })
+	orphans := s.pending.remove(func(v *visitor) bool { return slices.Contains(gone, v.forward) })
 	for _, f := range added {
 		if f.bind != nil {
 			f.bind.place(s.first())

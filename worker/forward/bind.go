@@ -6,18 +6,34 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// bindWaits are the waits between tries of a bind that the server refused; the last
-// one repeats. A port that an orphaned session holds gets free when sshd notices.
-var bindWaits = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second}
+// pace is how long to wait between tries of a bind that the server refused: the last wait
+// repeats.
+type pace []time.Duration
+
+func (p pace) wait(refusals int) time.Duration { return p[min(refusals, len(p)-1)] }
+
+// The paces of a refused bind. What was ours a moment ago is held by our previous session, and
+// is free as soon as the server notices that this has ended: it is tried often for as long as
+// that is likely, which costs the server an answer each. What was never ours is somebody
+// else's, or not permitted.
+var (
+	paceOfOurs   = slices.Concat(pace{200 * time.Millisecond, 400 * time.Millisecond, 700 * time.Millisecond}, slices.Repeat(pace{time.Second}, 120), pace{5 * time.Second, 10 * time.Second, 30 * time.Second})
+	paceOfOthers = pace{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second}
+)
+
+// slowAnswer is how long a server may take to answer before that is told.
+const slowAnswer = 3 * time.Second
 
 // cancelTimeout bounds taking a bind back from a link that may not answer any more.
 const cancelTimeout = 2 * time.Second
@@ -36,6 +52,7 @@ type bind struct {
 	mu      sync.Mutex
 	order   *order
 	state   tunnelfile.State
+	reason  fault.Reason
 	message string
 	port    int // that the server chose; 0 where it was told
 }
@@ -48,6 +65,7 @@ type order struct {
 	cancel   context.CancelFunc
 	answered chan struct{} // closed when the server has answered, or nobody will ask it
 	once     sync.Once
+	heard    bool // the server has answered what it was asked last; guarded by bind.mu
 }
 
 func (o *order) done() { o.once.Do(func() { close(o.answered) }) }
@@ -152,14 +170,14 @@ func (b *bind) run() {
 			o.cancel()
 			return
 		case o.lane == nil:
-			b.show(tunnelfile.Inactive, "")
+			b.show(tunnelfile.Inactive, fault.None, "")
 		case held == nil:
 			var err error
 			if held, err = b.ask(o); err != nil && o.ctx.Err() == nil {
 				if !linkTrouble(err) {
 					b.refused(err)
 				}
-				retry.Reset(b.set.bindWaits[min(refusals, len(b.set.bindWaits)-1)])
+				retry.Reset(b.pace().wait(refusals))
 				refusals++
 			}
 		}
@@ -167,24 +185,60 @@ func (b *bind) run() {
 	}
 }
 
+// pace is how often the bind is tried again.
+func (b *bind) pace() pace {
+	switch {
+	case b.set.pace != nil:
+		return b.set.pace
+	case b.wasUp:
+		return paceOfOurs
+	}
+	return paceOfOthers
+}
+
 // ask asks the server to listen.
 func (b *bind) ask(o *order) (*holding, error) {
-	if state, _ := b.status(); state == tunnelfile.Inactive || state == tunnelfile.Up {
-		b.show(tunnelfile.Connecting, "") // a bind that was refused stays so until it is granted
+	if state, _, _ := b.status(); state == tunnelfile.Inactive || state == tunnelfile.Up {
+		b.show(tunnelfile.Connecting, fault.None, "") // a bind that was refused stays so until it is granted
 	}
+	b.hears(o, false)
+	slow := time.AfterFunc(slowAnswer, func() { b.isSlow(o) })
 	l, err := o.lane.link.ListenContext(o.ctx, b.listen.network, b.listen.addr)
 	if err != nil && o.ctx.Err() == nil && b.removeStale(o) {
 		l, err = o.lane.link.ListenContext(o.ctx, b.listen.network, b.listen.addr)
 	}
+	slow.Stop()
+	b.hears(o, true)
 	if err != nil {
 		return nil, err
 	}
 	h := &holding{lane: o.lane, listener: l}
 	b.wasUp = true
 	b.notePort(l.Addr())
-	b.show(tunnelfile.Up, "")
+	b.show(tunnelfile.Up, fault.None, "")
 	b.set.running.Go(func() { b.accept(h) })
 	return h, nil
+}
+
+// hears notes whether the server has answered what it was asked last.
+func (b *bind) hears(o *order, answer bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	o.heard = answer
+}
+
+// isSlow says that the server has not answered yet, if it still has not.
+func (b *bind) isSlow(o *order) {
+	b.mu.Lock()
+	waits := b.order == o && !o.heard
+	if waits {
+		b.state, b.reason = tunnelfile.Degraded, fault.SlowAnswer
+		b.message = "the server has not answered yet whether it listens on " + b.text
+	}
+	b.mu.Unlock()
+	if waits {
+		b.set.changed()
+	}
 }
 
 // notePort remembers which port the server chose, where it was asked to choose.
@@ -222,12 +276,16 @@ func (b *bind) accept(h *holding) {
 		if err != nil {
 			return // cancelled, or the link is gone
 		}
-		b.set.enter()
-		h.lane.enter()
 		f := b.owner.Load()
+		if !b.set.takeRemote(h.lane) {
+			f.turnAway(&f.surplus)
+			b.set.running.Go(func() { channel.Close() })
+			continue
+		}
+		b.set.enter()
 		b.set.running.Go(func() {
 			b.set.welcome(f, h.lane, channel)
-			h.lane.leave()
+			b.set.give(h.lane)
 		})
 	}
 }
@@ -262,9 +320,9 @@ func (b *bind) refused(err error) {
 	}
 	b.set.log.Debug("remote listen refused", "listen", b.listen.addr, "error", err)
 	if b.set.config.Load().ExitOnForwardFailure {
-		b.show(tunnelfile.Degraded, message)
+		b.show(tunnelfile.Degraded, fault.RemoteListen, message)
 	} else {
-		b.show(tunnelfile.Retrying, message)
+		b.show(tunnelfile.Retrying, fault.RemoteListen, message)
 	}
 }
 
@@ -274,20 +332,20 @@ func linkTrouble(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled)
 }
 
-func (b *bind) show(state tunnelfile.State, message string) {
+func (b *bind) show(state tunnelfile.State, reason fault.Reason, message string) {
 	b.mu.Lock()
-	same := b.state == state && b.message == message
-	b.state, b.message = state, message
+	same := b.state == state && b.reason == reason && b.message == message
+	b.state, b.reason, b.message = state, reason, message
 	b.mu.Unlock()
 	if !same {
 		b.set.changed()
 	}
 }
 
-func (b *bind) status() (tunnelfile.State, string) {
+func (b *bind) status() (tunnelfile.State, fault.Reason, string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.state, b.message
+	return b.state, b.reason, b.message
 }
 
 // chosenPort is the port that the server chose, 0 if it did not.

@@ -59,7 +59,7 @@ func TestRemotePortHeldByOrphan(t *testing.T) {
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
 	held, free := freeAddr(t), freeAddr(t)
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(held), tcp(echo)), remote(tcp(free), tcp(echo))}})
-	s.bindWaits = []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}
+	s.pace = pace{10 * time.Millisecond, 20 * time.Millisecond}
 
 	proxy := testbed.NewProxy(t, server.Addr)
 	first := dialSSH(t, server, proxy.Addr)

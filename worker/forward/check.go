@@ -88,16 +88,13 @@ func (f *forward) check(ctx context.Context, n *lane) {
 		}
 	}
 	c, err := dial(ctx, t.network, t.addr)
-	f.mu.Lock()
-	note := f.note
-	f.mu.Unlock()
 	switch {
 	case err == nil:
 		c.Close()
-		f.setProblems("", "")
+		f.setTrouble("")
 	case n.opening.Err() != nil || spec.Kind != tunnelfile.RemoteForward && !turnedDown(err) && ctx.Err() != context.DeadlineExceeded:
 		// The link's trouble, which is not for us to report.
 	default:
-		f.setProblems(explain(t, err), note)
+		f.setTrouble(explain(t, err))
 	}
 }

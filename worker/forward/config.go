@@ -17,6 +17,7 @@ type Config struct {
 	Connections int           // links in use at once; 0 is 1
 	HoldTimeout time.Duration // how long a new local connection waits for a link; 0 refuses at once
 	MaxHeld     int           // how many may wait
+	MaxChannels int           // how many connections may run through all forwards at once; 0: no limit
 	AllowUsers  string        // "self": TCP listeners here refuse other users' processes; "any" or empty: they do not
 
 	GatewayPorts          bool        // listeners without a bind address listen on all interfaces
@@ -49,7 +50,7 @@ func (c *Config) places() int { return max(c.Connections, 1) }
 type Totals struct {
 	ChannelsOpen  int64  // connections with both ends open
 	ChannelsTotal uint64 // of them, since New
-	Refused       uint64 // connections that were reset because their target could not be reached
+	Refused       uint64 // connections that were turned away: their target was not reached, they were of another user, or too many
 	Held          int64  // local connections that wait for a link
 	BytesSent     uint64 // into the tunnel, from this side to the server
 	BytesReceived uint64 // out of it

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -26,10 +28,42 @@ type forward struct {
 	received atomic.Uint64
 	lastOpen atomic.Int64 // Unix nanoseconds
 
-	mu      sync.Mutex
-	spec    tunnelfile.Forward
-	trouble string // what Check found; makes the forward degraded
-	note    string // why the last connection was refused
+	strangers paced // connections of other users, which AllowUsers=self refuses
+	surplus   paced // connections that are more than MaxChannels and MaxHeld allow
+	failing   paced // connections whose target was not reached
+
+	mu          sync.Mutex
+	spec        tunnelfile.Forward
+	trouble     string // what Check found; makes the forward degraded
+	failure     string // why the last connection did not reach its target
+	failures    uint64 // how many did not since one last did
+	lastFailure time.Time
+}
+
+// turnedAwayEvery is how often the log says how many connections were turned away, and
+// failingEvery how often others hear of targets that are not reached.
+const (
+	turnedAwayEvery = time.Minute
+	failingEvery    = 5 * time.Second
+)
+
+func newForward(s *Set, spec tunnelfile.Forward) *forward {
+	f := &forward{set: s, spec: spec}
+	say := func(why string) func(int) {
+		return func(n int) {
+			s.log.Warn("connections refused: "+why, "forward", f.String(), "connections", n)
+		}
+	}
+	f.strangers.every, f.strangers.tell = turnedAwayEvery, say("they are not of this user's processes (AllowUsers=self)")
+	f.surplus.every, f.surplus.tell = turnedAwayEvery, say("MaxChannels= are open already")
+	f.failing.every, f.failing.tell = failingEvery, func(int) { s.changed() }
+	return f
+}
+
+// turnAway counts a connection that is refused whatever its target is.
+func (f *forward) turnAway(why *paced) {
+	f.refused.Add(1)
+	why.add()
 }
 
 // target is an address as dialers and links take it.
@@ -57,8 +91,15 @@ func (f *forward) settings() tunnelfile.Forward {
 
 // opened notes a channel that reached its target.
 func (f *forward) opened() {
-	f.lastOpen.Store(time.Now().UnixNano())
-	f.setProblems("", "")
+	now := time.Now()
+	f.lastOpen.Store(now.UnixNano())
+	f.mu.Lock()
+	// What fails now and then is told for a while, rather than again and again.
+	keep := f.failure != "" && now.Sub(f.lastFailure) < failingEvery
+	f.mu.Unlock()
+	if !keep {
+		f.setTrouble("")
+	}
 }
 
 // refuse counts a connection whose target could not be reached and notes why. A log
@@ -66,63 +107,68 @@ func (f *forward) opened() {
 func (f *forward) refuse(t target, err error) {
 	f.refused.Add(1)
 	f.mu.Lock()
-	trouble, chosen := f.trouble, f.spec.SOCKS()
-	f.mu.Unlock()
 	level := slog.LevelDebug
 	// What clients of a proxy ask for says nothing of the forward.
-	if !chosen && f.setProblems(trouble, explain(t, err)) {
-		level = slog.LevelInfo
+	if chosen := f.spec.SOCKS(); !chosen {
+		if f.failures == 0 {
+			level = slog.LevelWarn
+		}
+		f.failure, f.lastFailure = explain(t, err), time.Now()
+		f.failures++
+		defer f.failing.add()
 	}
-	f.set.log.Log(context.Background(), level, "target not reached", "forward", f.String(), "target", t.addr, "error", err)
+	defer f.mu.Unlock()
+	f.set.log.Log(context.Background(), level, "target not reached", "forward", nameOf(f.spec), "target", t.addr, "error", err)
 }
 
-// setProblems announces a change, and only that; it says whether there was one.
-func (f *forward) setProblems(trouble, note string) bool {
+// setTrouble notes what Check found, and announces a change; "" is that the target was reached.
+func (f *forward) setTrouble(trouble string) {
 	f.mu.Lock()
-	same := f.trouble == trouble && f.note == note
-	f.trouble, f.note = trouble, note
+	same := f.trouble == trouble && (trouble != "" || f.failure == "")
+	f.trouble = trouble
+	if trouble == "" {
+		f.failure, f.failures, f.lastFailure = "", 0, time.Time{}
+	}
 	f.mu.Unlock()
 	if !same {
 		f.set.changed()
 	}
-	return !same
 }
 
 // report is the forward as others see it; linked says whether there is a link, and
 // refusing why there will be none.
-func (f *forward) report(linked bool, refusing string) tunnelfile.ForwardReport {
+func (f *forward) report(linked bool, refusing refusal) tunnelfile.ForwardReport {
 	f.mu.Lock()
-	spec, trouble, note := f.spec, f.trouble, f.note
+	spec, trouble := f.spec, f.trouble
+	failure, failures, last := f.failure, f.failures, f.lastFailure
 	f.mu.Unlock()
 	if spec.Listen.Unix == "" && spec.Listen.Port == 0 {
 		spec.Listen.Port = f.chosenPort()
 	}
 	r := tunnelfile.ForwardReport{
-		Kind:          spec.Kind,
-		Text:          spec.Text,
-		Listen:        spec.ListenText(),
-		Target:        spec.TargetText(),
-		ChannelsOpen:  f.open.Load(),
-		ChannelsTotal: f.total.Load(),
-		BytesSent:     f.sent.Load(),
-		BytesReceived: f.received.Load(),
+		Kind: spec.Kind, Text: spec.Text, Listen: spec.ListenText(), Target: spec.TargetText(), State: tunnelfile.Up,
+		ChannelsOpen: f.open.Load(), ChannelsTotal: f.total.Load(), Refused: f.refused.Load(),
+		BytesSent: f.sent.Load(), BytesReceived: f.received.Load(),
 	}
-	r.State, r.Message = tunnelfile.Up, note
 	if f.bind != nil {
-		r.State, r.Message = f.bind.status()
-		if r.Message == "" {
-			r.Message = note
-		}
+		r.State, r.Reason, r.Message = f.bind.status()
 	}
 	switch {
-	case !linked && refusing != "":
-		r.State, r.Message = tunnelfile.Blocked, refusing
+	case !linked && refusing.text != "":
+		r.State, r.Reason, r.Message = tunnelfile.Blocked, refusing.reason, refusing.text
 	case !linked && f.bind != nil:
-		r.State, r.Message = tunnelfile.Inactive, ""
+		r.State, r.Reason, r.Message = tunnelfile.Inactive, fault.None, ""
 	case !linked:
-		r.State, r.Message = tunnelfile.Listening, ""
+		r.State, r.Reason, r.Message = tunnelfile.Listening, fault.None, ""
+	case r.Message != "":
 	case trouble != "" && r.State == tunnelfile.Up:
-		r.State, r.Message = tunnelfile.Degraded, trouble
+		r.State, r.Reason, r.Message = tunnelfile.Degraded, fault.Target, trouble
+	case failure != "":
+		r.Reason, r.Message = fault.Target, failure
+		r.Failures, r.LastFailure = failures, last
+		if failures > 1 {
+			r.Message += fmt.Sprintf(", %d times", failures)
+		}
 	}
 	return r
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // ownPeer says whether the process at the other end of a connection is of the user
-// that this process runs as. Nobody on another machine is. If the kernel does not
-// tell, the answer is no.
+// that this process runs as. Nobody on another machine is. A client that has closed its
+// socket already has no owner any more: it may have been anybody's, so the answer is no.
 func ownPeer(c net.Conn) bool {
 	var uid uint32
 	var err error
@@ -60,15 +60,21 @@ func unixPeer(c *net.UnixConn) (uint32, error) {
 // given. It asks sock_diag(7), and where that is not to be had reads /proc/net/tcp.
 func tcpOwner(local, remote netip.AddrPort) (uint32, error) {
 	uid, err := diagOwner(local, remote)
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoOwner) {
 		uid, err = procOwner(local, remote)
 	}
 	return uid, err
 }
 
+// errNoOwner is of a socket that no process has any more. The kernel gives uid 0 for it.
+var errNoOwner = errors.New("the client has closed its socket")
+
 func procOwner(local, remote netip.AddrPort) (uint32, error) {
 	for s := range sockets.TCP() {
 		if s.Local == local && s.Remote == remote {
+			if s.Inode == "0" {
+				return 0, errNoOwner
+			}
 			uid, err := strconv.ParseUint(s.UID, 10, 32)
 			return uint32(uid), err
 		}
@@ -90,8 +96,8 @@ func diagOwner(local, remote netip.AddrPort) (uint32, error) {
 	}
 	for _, family := range families {
 		var uid uint32
-		if uid, err = askDiag(fd, family, local, remote); err == nil {
-			return uid, nil
+		if uid, err = askDiag(fd, family, local, remote); err == nil || errors.Is(err, errNoOwner) {
+			return uid, err
 		}
 	}
 	return 0, err
@@ -107,6 +113,7 @@ func askDiag(fd int, family uint8, local, remote netip.AddrPort) (uint32, error)
 		headerSize  = unix.NLMSG_HDRLEN
 		requestSize = headerSize + 8 + 48
 		uidOffset   = headerSize + 4 + 48 + 12
+		inodeOffset = uidOffset + 4
 	)
 	request := make([]byte, requestSize)
 	native := binary.NativeEndian
@@ -135,10 +142,12 @@ func askDiag(fd int, family uint8, local, remote netip.AddrPort) (uint32, error)
 		return 0, err
 	case n >= headerSize+4 && native.Uint16(reply[4:]) == unix.NLMSG_ERROR:
 		return 0, syscall.Errno(-int32(native.Uint32(reply[headerSize:])))
-	case n < uidOffset+4:
+	case n < inodeOffset+4:
 		return 0, unix.EBADMSG
 	case binary.BigEndian.Uint16(reply[headerSize+4+2:]) != remote.Port():
 		return 0, unix.ENOENT // the kernel falls back to a listener
+	case native.Uint32(reply[inodeOffset:]) == 0:
+		return 0, errNoOwner
 	}
 	return native.Uint32(reply[uidOffset:]), nil
 }

@@ -1,13 +1,19 @@
 package forward
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -87,4 +93,81 @@ func TestSocketOwner(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A client that has closed its socket has no owner any more, whoever it was: in the time that
+// it is known for, the kernel says uid 0.
+func TestSocketWithoutOwner(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(client, "hello")
+	client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	c, s := addrPort(server.RemoteAddr()), addrPort(server.LocalAddr())
+	if uid, err := diagOwner(c, s); !errors.Is(err, errNoOwner) {
+		t.Errorf("sock_diag says %d, %v", uid, err)
+	}
+	if uid, err := procOwner(c, s); !errors.Is(err, errNoOwner) {
+		t.Errorf("/proc says %d, %v", uid, err)
+	}
+	if ownPeer(server) {
+		t.Error("taken for ours")
+	}
+}
+
+// Refusals are counted each, and logged together.
+func TestRefusalsAreLoggedTogether(t *testing.T) {
+	var log bytes.Buffer
+	s := newSet(t, Config{
+		Forwards: []tunnelfile.Forward{local(loopback, tcp(freeAddr(t)))}, AllowUsers: "self",
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	for range 5 {
+		c, err := net.Dial("tcp", s.addr(0).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	testbed.WaitFor(t, patience, func() error {
+		if n := s.Report()[0].Refused; n != 5 {
+			return fmt.Errorf("%d refused", n)
+		}
+		return nil
+	})
+	s.Close(t.Context())
+	if n := strings.Count(log.String(), "connections refused"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log.String())
+	}
+}
+
+// What comes once a period and more is told once a period, with its number.
+func TestPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []int
+		p := paced{every: time.Minute, tell: func(n int) { told = append(told, n) }}
+		for range 10 {
+			p.add()
+		}
+		time.Sleep(90 * time.Second)
+		p.add()
+		time.Sleep(5 * time.Minute)
+		p.add()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if want := []int{1, 9, 1, 1}; !slices.Equal(told, want) {
+			t.Errorf("told %v, want %v", told, want)
+		}
+	})
 }

@@ -116,7 +116,7 @@ func TestRemoteForwardMovesToTheNext(t *testing.T) {
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
 	there := freeAddr(t)
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(there), tcp(echo))}, Connections: 2})
-	s.bindWaits = []time.Duration{10 * time.Millisecond}
+	s.pace = pace{10 * time.Millisecond}
 	first, second := dialSSH(t, server, server.Addr), dialSSH(t, server, server.Addr)
 	useAt(t, s, 0, first)
 	useAt(t, s, 1, second)

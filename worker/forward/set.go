@@ -9,17 +9,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // Set serves a tunnel's forwards. Its methods may be called from any goroutine.
 type Set struct {
-	config    atomic.Pointer[Config]
-	log       *slog.Logger
-	store     func(string, net.Listener)
-	unstore   func(string)
-	onChange  func()
-	bindWaits []time.Duration // between tries of a bind that the server refused
+	config   atomic.Pointer[Config]
+	log      *slog.Logger
+	store    func(string, net.Listener)
+	unstore  func(string)
+	onChange func()
+	pace     pace // of refused binds; nil: by who holds the port
 
 	busy      atomic.Int64  // connections open, held or on their way
 	idleSince atomic.Int64  // Unix nanoseconds; when busy was last zero
@@ -38,8 +39,9 @@ type Set struct {
 	inUse     []*lane    // where new channels go, one for each place, the oldest first; empty while there is no link
 	turn      uint64     // counts what came into use
 	lanes     map[Link]*lane
-	refusing  string // why nothing is held; empty while it is
-	held      hold
+	channels  int     // in use, of all lanes
+	refusing  refusal // why nobody may wait; the zero value while they may
+	pending   pendingQueue
 	closed    bool
 	stopCheck context.CancelFunc
 }
@@ -49,14 +51,13 @@ type Set struct {
 // "LocalForward 5432: address already in use (held by postgres, pid 812)".
 func New(c Config) (*Set, error) {
 	s := &Set{
-		log:       c.Log,
-		store:     c.Store,
-		unstore:   c.Unstore,
-		onChange:  c.Changed,
-		bindWaits: bindWaits,
-		idle:      make(chan struct{}, 1),
-		checkNow:  make(chan struct{}, 1),
-		lanes:     make(map[Link]*lane),
+		log:      c.Log,
+		store:    c.Store,
+		unstore:  c.Unstore,
+		onChange: c.Changed,
+		idle:     make(chan struct{}, 1),
+		checkNow: make(chan struct{}, 1),
+		lanes:    make(map[Link]*lane),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -97,17 +98,6 @@ func (s *Set) laneFor(v *visitor) *lane {
 		v.turn, v.failed = s.turn, nil
 	}
 	return leastLoaded(s.inUse, v.failed)
-}
-
-// take is laneFor, with the channel counted on it until leave.
-func (s *Set) take(v *visitor) *lane {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.laneFor(v)
-	if n != nil {
-		n.enter()
-	}
-	return n
 }
 
 // first is where remote forwards live: the oldest lane in use. s.mu is held.
@@ -167,7 +157,7 @@ func (s *Set) Use(ctx context.Context, place int, l Link) error {
 		s.inUse[i] = n
 		s.turn++
 	}
-	waiting := s.held.take()
+	waiting := s.pending.take()
 	var answers []<-chan struct{}
 	if s.first() == n {
 		answers = s.placeBinds()
@@ -233,12 +223,18 @@ func (s *Set) Lost(l Link) {
 	}
 }
 
-// Refuse resets held and new local connections at once, for as long as there is no
-// link to serve them; reason shows in the report.
-func (s *Set) Refuse(reason string) {
+// refusal is why there will be no link.
+type refusal struct {
+	reason fault.Reason
+	text   string
+}
+
+// Refuse resets pending and new local connections at once, for as long as there is no
+// link to serve them; reason and text show in the report.
+func (s *Set) Refuse(reason fault.Reason, text string) {
 	s.mu.Lock()
-	s.refusing = reason
-	gone := s.held.take()
+	s.refusing = refusal{reason, text}
+	gone := s.pending.take()
 	s.mu.Unlock()
 	s.dismissAll(gone)
 	s.changed()
@@ -247,7 +243,7 @@ func (s *Set) Refuse(reason string) {
 // Accept ends Refuse: new local connections are held again.
 func (s *Set) Accept() {
 	s.mu.Lock()
-	s.refusing = ""
+	s.refusing = refusal{}
 	s.mu.Unlock()
 	s.changed()
 }
@@ -268,7 +264,7 @@ func (s *Set) Report() []tunnelfile.ForwardReport {
 func (s *Set) Totals() Totals {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := Totals{Held: int64(len(s.held.waiting))}
+	t := Totals{Held: int64(len(s.pending.waiting))}
 	for _, list := range [][]*forward{s.forwards, s.retired} {
 		for _, f := range list {
 			t.ChannelsOpen += f.open.Load()
@@ -319,9 +315,9 @@ func (s *Set) Close(ctx context.Context) error {
 		return net.ErrClosed
 	}
 	s.closed = true
-	forwards, spare, held := s.forwards, s.spare, s.held.take()
-	if s.held.timer != nil {
-		s.held.timer.Stop()
+	forwards, spare, held := s.forwards, s.spare, s.pending.take()
+	if s.pending.timer != nil {
+		s.pending.timer.Stop()
 	}
 	if s.stopCheck != nil {
 		s.stopCheck()

@@ -22,8 +22,13 @@ type visitor struct {
 
 // arrive takes a connection from an accept loop. It never blocks.
 func (s *Set) arrive(f *forward, conn net.Conn) {
+	if s.crowded() {
+		f.turnAway(&f.surplus)
+		reset(conn)
+		return
+	}
 	if s.config.Load().AllowUsers == "self" && !ownPeer(conn) {
-		s.log.Info("connection of another user refused", "forward", f.String(), "peer", conn.RemoteAddr())
+		f.turnAway(&f.strangers)
 		reset(conn)
 		return
 	}
@@ -72,10 +77,10 @@ func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 		switch {
 		case err == nil:
 			s.connect(v, lane, channel)
-			lane.leave()
+			s.give(lane)
 			return
 		case turnedDown(err):
-			lane.leave()
+			s.give(lane)
 			v.forward.refuse(v.target, err)
 			if v.socks != nil {
 				v.socks.deny(v.conn, classify(err))
@@ -84,7 +89,7 @@ func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 			return
 		}
 		s.log.Debug("channel not opened, the link is to blame", "forward", v.forward.String(), "error", err)
-		lane.leave()
+		s.give(lane)
 		v.failed = append(v.failed, lane)
 	}
 }

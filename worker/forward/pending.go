@@ -12,9 +12,9 @@ import (
 // clients that gave up.
 const sweepInterval = time.Second
 
-// hold is where visitors wait for a link. Its fields are guarded by Set.mu. One timer
+// pendingQueue is where visitors wait for a link. Its fields are guarded by Set.mu. One timer
 // serves them all.
-type hold struct {
+type pendingQueue struct {
 	waiting []*visitor // in order of arrival
 	timer   *time.Timer
 }
@@ -24,7 +24,7 @@ type hold struct {
 func (s *Set) park(v *visitor) bool {
 	c := s.config.Load()
 	s.mu.Lock()
-	if s.laneFor(v) != nil {
+	if !s.full() && s.laneFor(v) != nil {
 		s.mu.Unlock()
 		return false
 	}
@@ -32,15 +32,15 @@ func (s *Set) park(v *visitor) bool {
 		v.until = time.Now().Add(c.HoldTimeout)
 	}
 	var gone []*visitor
-	if len(s.held.waiting) >= c.MaxHeld {
-		gone = s.held.makeRoom()
+	if len(s.pending.waiting) >= c.MaxHeld {
+		gone = s.pending.makeRoom()
 	}
 	switch {
-	case s.closed, s.refusing != "", !time.Now().Before(v.until), len(s.held.waiting) >= c.MaxHeld:
+	case s.closed, s.refusing.text != "", !time.Now().Before(v.until), len(s.pending.waiting) >= c.MaxHeld:
 		gone = append(gone, v)
 	default:
-		s.held.add(v)
-		s.armHold()
+		s.pending.add(v)
+		s.armPending()
 	}
 	s.mu.Unlock()
 	s.dismissAll(gone)
@@ -56,61 +56,61 @@ func (s *Set) dismissAll(visitors []*visitor) {
 
 // add keeps the order: one that comes back from a link that died goes before those
 // that came after it.
-func (h *hold) add(v *visitor) {
-	i := len(h.waiting)
-	for i > 0 && h.waiting[i-1].number > v.number {
+func (q *pendingQueue) add(v *visitor) {
+	i := len(q.waiting)
+	for i > 0 && q.waiting[i-1].number > v.number {
 		i--
 	}
-	h.waiting = slices.Insert(h.waiting, i, v)
+	q.waiting = slices.Insert(q.waiting, i, v)
 }
 
-// take empties the hold.
-func (h *hold) take() []*visitor {
-	all := h.waiting
-	h.waiting = nil
+// take empties the queue.
+func (q *pendingQueue) take() []*visitor {
+	all := q.waiting
+	q.waiting = nil
 	return all
 }
 
 // remove takes out the visitors that match.
-func (h *hold) remove(match func(*visitor) bool) []*visitor {
+func (q *pendingQueue) remove(match func(*visitor) bool) []*visitor {
 	var gone, kept []*visitor
-	for _, v := range h.waiting {
+	for _, v := range q.waiting {
 		if match(v) {
 			gone = append(gone, v)
 		} else {
 			kept = append(kept, v)
 		}
 	}
-	h.waiting = kept
+	q.waiting = kept
 	return gone
 }
 
-// armHold sets the timer for the next look at the held. s.mu is held.
-func (s *Set) armHold() {
-	if len(s.held.waiting) == 0 {
+// armPending sets the timer for the next look at the held. s.mu is held.
+func (s *Set) armPending() {
+	if len(s.pending.waiting) == 0 {
 		return
 	}
 	wait := sweepInterval
-	for _, v := range s.held.waiting {
+	for _, v := range s.pending.waiting {
 		wait = min(wait, time.Until(v.until))
 	}
-	if s.held.timer == nil {
-		s.held.timer = time.AfterFunc(wait, s.lookAtHeld)
+	if s.pending.timer == nil {
+		s.pending.timer = time.AfterFunc(wait, s.lookAtPending)
 	} else {
-		s.held.timer.Reset(wait)
+		s.pending.timer.Reset(wait)
 	}
 }
 
-// lookAtHeld is the timer's function.
-func (s *Set) lookAtHeld() {
+// lookAtPending is the timer's function.
+func (s *Set) lookAtPending() {
 	now := time.Now()
 	s.mu.Lock()
-	gone := s.held.remove(func(v *visitor) bool { return !now.Before(v.until) })
+	gone := s.pending.remove(func(v *visitor) bool { return !now.Before(v.until) })
 	if n := len(gone); n > 0 {
 		s.log.Info("held connections reset: no SSH connection in time", "connections", n)
 	}
-	gone = append(gone, s.held.sweep()...)
-	s.armHold()
+	gone = append(gone, s.pending.sweep()...)
+	s.armPending()
 	s.mu.Unlock()
 	s.dismissAll(gone)
 }
@@ -118,20 +118,20 @@ func (s *Set) lookAtHeld() {
 // sweep takes out visitors whose clients are certainly gone. A TCP client that closed
 // its sending side may still want its answer, so of TCP clients just those count that
 // reset their connection.
-func (h *hold) sweep() []*visitor {
-	events := h.events()
-	return h.remove(func(v *visitor) bool { return events[v]&(unix.POLLERR|unix.POLLHUP) != 0 })
+func (q *pendingQueue) sweep() []*visitor {
+	events := q.events()
+	return q.remove(func(v *visitor) bool { return events[v]&(unix.POLLERR|unix.POLLHUP) != 0 })
 }
 
-// makeRoom is sweep for a hold that is full. Where that finds nobody, the place of the
+// makeRoom is sweep for a queue that is full. Where that finds nobody, the place of the
 // first one that sends no more is given to another: most of those have given up.
-func (h *hold) makeRoom() []*visitor {
-	if gone := h.sweep(); len(gone) > 0 {
+func (q *pendingQueue) makeRoom() []*visitor {
+	if gone := q.sweep(); len(gone) > 0 {
 		return gone
 	}
-	events := h.events()
+	events := q.events()
 	taken := false
-	return h.remove(func(v *visitor) bool {
+	return q.remove(func(v *visitor) bool {
 		leaves := !taken && events[v]&unix.POLLRDHUP != 0
 		taken = taken || leaves
 		return leaves
@@ -139,9 +139,9 @@ func (h *hold) makeRoom() []*visitor {
 }
 
 // events are what poll(2) says of the held connections.
-func (h *hold) events() map[*visitor]int16 {
-	fds := make([]unix.PollFd, len(h.waiting))
-	for i, v := range h.waiting {
+func (q *pendingQueue) events() map[*visitor]int16 {
+	fds := make([]unix.PollFd, len(q.waiting))
+	for i, v := range q.waiting {
 		fds[i] = unix.PollFd{Fd: -1, Events: unix.POLLRDHUP}
 		c, ok := v.conn.(syscall.Conn)
 		if !ok {
@@ -155,10 +155,21 @@ func (h *hold) events() map[*visitor]int16 {
 	if n, err := unix.Poll(fds, 0); n <= 0 || err != nil {
 		return events
 	}
-	for i, v := range h.waiting {
+	for i, v := range q.waiting {
 		events[v] = fds[i].Revents
 	}
 	return events
+}
+
+// releaseAll serves those that wait, as far as there are links and channels for them.
+func (s *Set) releaseAll() {
+	s.mu.Lock()
+	var waiting []*visitor
+	if s.first() != nil && !s.full() {
+		waiting = s.pending.take()
+	}
+	s.mu.Unlock()
+	s.release(waiting)
 }
 
 // release serves those that were held, in order: each is about to open its channel

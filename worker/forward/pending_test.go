@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -147,7 +148,7 @@ func TestHoldLimits(t *testing.T) {
 		open, half := connect(t, s.addr(0)), connect(t, s.addr(0))
 		awaitHeld(t, s, 2)
 		closeWrite(half)
-		s.lookAtHeld()
+		s.lookAtPending()
 		awaitHeld(t, s, 2)
 		connect(t, s.addr(0))
 		wasReset(t, half)
@@ -162,7 +163,7 @@ func TestHoldLimits(t *testing.T) {
 		s := newSet(t, Config{Forwards: forwards})
 		held := connect(t, s.addr(0))
 		awaitHeld(t, s, 1)
-		s.Refuse("host key changed")
+		s.Refuse(fault.HostKeyChanged, "host key changed")
 		wasReset(t, held)
 		isReset(t, s.addr(0))
 		if r := s.Report()[0]; r.State != tunnelfile.Blocked || r.Message != "host key changed" {
@@ -199,7 +200,7 @@ func TestDyingLinkPutsConnectionsBack(t *testing.T) {
 	close(late)
 	awaitHeld(t, s, 2)
 	s.mu.Lock()
-	a, b := s.held.waiting[0].conn.RemoteAddr().String(), s.held.waiting[1].conn.RemoteAddr().String()
+	a, b := s.pending.waiting[0].conn.RemoteAddr().String(), s.pending.waiting[1].conn.RemoteAddr().String()
 	s.mu.Unlock()
 	if a != first.LocalAddr().String() || b != second.LocalAddr().String() {
 		t.Error("out of order")
@@ -244,7 +245,13 @@ func TestTargetRefuses(t *testing.T) {
 	if want := nowhere.String() + " refuses connections"; r.State != tunnelfile.Up || r.Message != want {
 		t.Errorf("reported %s: %s", r.State, r.Message)
 	}
-	if totals := s.Totals(); totals.Refused != 1 || totals.Held != 0 || totals.ChannelsTotal != 0 {
+	isReset(t, s.addr(0))
+	r = s.Report()[0]
+	now := r.LastFailure.Add(12 * time.Second)
+	if want := nowhere.String() + " refuses connections, 2 times, last 12 s ago"; r.State != tunnelfile.Up || r.Reason != fault.Target || r.Note(now) != want {
+		t.Errorf("reported %s [%s]: %s", r.State, r.Reason, r.Note(now))
+	}
+	if totals := s.Totals(); totals.Refused != 2 || totals.Held != 0 || totals.ChannelsTotal != 0 {
 		t.Errorf("counted %+v", totals)
 	}
 }

@@ -1,0 +1,45 @@
+package worker
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// ownDescriptors is how many file descriptors the tunnel keeps for itself, besides two for
+// each SSH connection and one for each listener: its log, the report socket, an agent, a
+// login that is under way, commands.
+const ownDescriptors = 64
+
+// fitting is how many connections may run through the tunnel, and how many may wait, so that
+// a process with so many descriptors has some left for itself. Waiting ones get a half at most.
+func fitting(t tunnelfile.Tunnel, transport tunnelfile.Transport, listeners int, descriptors uint64) (channels, pending int) {
+	room := int(min(descriptors, 1<<20)) - ownDescriptors - 2*t.Connections - listeners
+	room = max(room, 16)
+	pending = min(t.MaxHeld, room/2)
+	channels = room - pending
+	if transport == tunnelfile.TransportOpenSSH {
+		channels /= 2 // ssh's end is a socket too
+	}
+	if t.MaxChannels > 0 {
+		channels = min(channels, t.MaxChannels)
+	}
+	return channels, pending
+}
+
+// descriptors is how many files this process may have open.
+func descriptors() uint64 {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 1024
+	}
+	return limit.Cur
+}
+
+// sayLimits says where LimitNOFILE= allows less than the file asks for.
+func (w *worker) sayLimits(s settings) {
+	c := s.forwards()
+	if asked := s.tunnel.MaxChannels; asked > c.MaxChannels {
+		w.log.Warn("LimitNOFILE= is too low for MaxChannels=", "asked", asked, "allowed", c.MaxChannels)
+	}
+}
