@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -41,7 +42,9 @@ func Tunnel(ctx context.Context, o Options) []tunnelfile.Finding {
 	if !x.file() || !x.resolve() {
 		return x.Findings
 	}
-	x.running = readReport(ctx, tunnelfile.ReportSocket(tunnelfile.RuntimeDir(os.Getenv), x.tunnel.Name))
+	if r, err := report.Read(ctx, tunnelfile.ReportSocket(tunnelfile.RuntimeDir(os.Getenv), x.tunnel.Name)); err == nil {
+		x.running = &r
+	}
 	x.settings()
 	x.agent()
 	x.keys()

@@ -29,7 +29,7 @@ var promised = map[string]map[string]string{
 	TunnelInterface: {
 		"Start": "→", "Stop": "→", "Restart": "→", "Reconnect": "→", "Statistics": "→ a{sv}",
 		"Name": "s const", "Description": "s", "Destination": "s", "FilePath": "s", "Text": "s", "Unit": "s", "StartMode": "s", "Tags": "as",
-		"State": "s", "Reason": "s", "Status": "s", "StateSince": "t", "UpSince": "t", "NextTry": "t",
+		"State": "s", "Reason": "s", "Status": "s", "WorkerVersion": "s", "StateSince": "t", "UpSince": "t", "NextTry": "t",
 		"LocalForward": "as", "RemoteForward": "as", "DynamicForward": "as", "Forwards": "a(sssss)",
 	},
 	AgentInterface: {"Ask": "ossb → s", "Confirm": "oss → b", "Cancel": "→"},

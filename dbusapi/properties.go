@@ -26,6 +26,7 @@ func properties(t listing.Tunnel) map[string]dbus.Variant {
 		"State":          string(t.State),
 		"Reason":         string(t.Reason),
 		"Status":         t.Status,
+		"WorkerVersion":  t.WorkerVersion,
 		"StateSince":     micros(t.StateSince),
 		"UpSince":        micros(t.UpSince),
 		"NextTry":        micros(t.NextTry),
@@ -51,6 +52,7 @@ func tunnelOf(t listing.Tunnel, from map[string]dbus.Variant) (listing.Tunnel, e
 	store(&r, "State", (*string)(&t.State))
 	store(&r, "Reason", (*string)(&t.Reason))
 	store(&r, "Status", &t.Status)
+	store(&r, "WorkerVersion", &t.WorkerVersion)
 	storeTime(&r, "StateSince", &t.StateSince)
 	storeTime(&r, "UpSince", &t.UpSince)
 	storeTime(&r, "NextTry", &t.NextTry)

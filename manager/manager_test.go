@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -447,22 +446,5 @@ func TestEnds(t *testing.T) {
 	cancel()
 	if _, err := stuck.Tunnels(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
-	}
-}
-
-// TestReport shows that a worker that does not answer holds up nothing for long.
-func TestReport(t *testing.T) {
-	socket := filepath.Join(testbed.SocketDir(t), "s")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	begin := time.Now()
-	if _, err := readReport(t.Context(), socket); err == nil {
-		t.Error("a report out of nothing")
-	}
-	if took := time.Since(begin); took > 2*reportDeadline {
-		t.Errorf("waited %v", took)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -81,11 +82,11 @@ func (m *Manager) facts(ctx context.Context, name, pattern, runtimeDir string) (
 		f.add(name, u)
 	}
 	if f.service.MainPID != 0 && f.service.StatusText != "" {
-		report, err := readReport(ctx, tunnelfile.ReportSocket(runtimeDir, name))
+		said, err := report.Read(ctx, tunnelfile.ReportSocket(runtimeDir, name))
 		if err != nil {
 			m.Log.Debug("no report", "tunnel", name, "error", err)
 		} else {
-			f.report = &report
+			f.report = &said
 		}
 	}
 	return f, nil

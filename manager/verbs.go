@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -128,11 +129,11 @@ func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 	if err != nil {
 		return tunnelfile.Report{}, err
 	}
-	report, err := readReport(ctx, tunnelfile.ReportSocket(dir, name))
+	said, err := report.Read(ctx, tunnelfile.ReportSocket(dir, name))
 	if err != nil {
 		return tunnelfile.Report{Name: name, State: t.State, Status: t.Status, StateSince: t.StateSince}, nil
 	}
-	return report, nil
+	return said, nil
 }
 
 // User is who a tunnel of the system runs as.

@@ -34,6 +34,7 @@ func (r *row) view(o obstacle, now time.Time) Tunnel {
 	s := r.status(o)
 	t.State, t.Reason, t.Status = s.State, s.Reason, s.Text
 	if r.report != nil && r.service.MainPID != 0 {
+		t.WorkerVersion = r.report.Version
 		t.UpSince, t.NextTry = stamp(r.report.UpSince), stamp(r.report.NextTry)
 		for _, f := range r.report.Forwards {
 			// Counters change with each byte; they are for Statistics.

@@ -40,6 +40,7 @@ var floors = map[string]float64{
 	"systemdctl":           2,
 	"netwatch":             2,
 	"internal/keyring":     2,
+	"internal/report":      2,
 	"tunnelfile":           1,
 	"internal/asking":      0,
 	"internal/bus":         1,

@@ -12,6 +12,7 @@ import (
 // GET /status, as JSON. The worker writes it and the daemon reads it.
 type Report struct {
 	Name       string          `json:"name"`
+	Version    string          `json:"version"` // of the program
 	State      State           `json:"state"`
 	Reason     fault.Reason    `json:"reason"` // why it is not well; "" when it is
 	Status     string          `json:"status"` // for people; the Text of the unit's [Status]

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/program"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -23,7 +24,7 @@ func (w *worker) report() tunnelfile.Report {
 	status, since := w.published, w.since
 	w.toldMu.Unlock()
 	r := tunnelfile.Report{
-		Name: s.tunnel.Name, State: status.State, Reason: status.Reason, Status: status.Text, StateSince: since,
+		Name: s.tunnel.Name, Version: program.Version(), State: status.State, Reason: status.Reason, Status: status.Text, StateSince: since,
 		UpSince: said.UpSince, NextTry: said.NextTry, RTT: said.RTT, Reconnects: said.Reconnects,
 		Connections: said.well, ConnectionsWanted: said.wanted,
 		Settings: tunnelfile.SettingsHash(s.tunnel), Forwards: w.set.Report(),

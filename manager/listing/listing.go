@@ -12,20 +12,21 @@ import (
 
 // Tunnel is a snapshot of one row of the table: all that the bus shows of a tunnel.
 type Tunnel struct {
-	Name        string
-	Description string
-	Destination string
-	FilePath    string
-	Text        string // of the tunnel file
-	Unit        string // name of its service unit
-	StartMode   tunnelfile.StartMode
-	Tags        []string
-	State       tunnelfile.State
-	Reason      fault.Reason // why it is not well; None when it is
-	Status      string       // one line for people
-	StateSince  time.Time    // zero: not known
-	UpSince     time.Time    // zero: not up
-	NextTry     time.Time    // zero: none planned
+	Name          string
+	Description   string
+	Destination   string
+	FilePath      string
+	Text          string // of the tunnel file
+	Unit          string // name of its service unit
+	StartMode     tunnelfile.StartMode
+	Tags          []string
+	State         tunnelfile.State
+	Reason        fault.Reason // why it is not well; None when it is
+	Status        string       // one line for people
+	WorkerVersion string       // of the program that runs; "" when none does
+	StateSince    time.Time    // zero: not known
+	UpSince       time.Time    // zero: not up
+	NextTry       time.Time    // zero: none planned
 
 	LocalForward, RemoteForward, DynamicForward []string // as written
 

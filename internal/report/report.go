@@ -1,0 +1,107 @@
+// Package report reads what a running tunnel says of itself on its report socket.
+//
+// It believes the worker's process and root, and nobody else who may listen there, and takes
+// no more than a report can have.
+package report
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+const (
+	// Deadline is how long a report may take.
+	Deadline = time.Second
+	// maxReport is for all that is read, headers included: a report of 1,000 forwards has a
+	// third of it.
+	maxReport = 1 << 20 // bytes
+)
+
+// Read asks the worker that listens on a socket for its report. It does so by hand: http.Client
+// would make half a megabyte of each program.
+func Read(ctx context.Context, socket string) (tunnelfile.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, Deadline)
+	defer cancel()
+	var r tunnelfile.Report
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return r, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if err := believe(conn.(*net.UnixConn), socket); err != nil {
+		return r, err
+	}
+	if _, err := io.WriteString(conn, "GET /status HTTP/1.1\r\nHost: tunnel\r\nConnection: close\r\n\r\n"); err != nil {
+		return r, err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxReport)), nil)
+	if err != nil {
+		return r, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return r, fmt.Errorf("%s: %s", socket, text.FromPeer(response.Status))
+	}
+	if err := json.NewDecoder(response.Body).Decode(&r); err != nil {
+		return tunnelfile.Report{}, fmt.Errorf("%s: %w", socket, err)
+	}
+	clean(&r)
+	return r, nil
+}
+
+// believe is an error unless the process that listens is root's, or of the user whom the
+// socket's folder belongs to.
+func believe(conn *net.UnixConn, socket string) error {
+	info, err := os.Stat(filepath.Dir(socket))
+	if err != nil {
+		return err
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) {
+		peer, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return err
+	}
+	if credErr != nil {
+		return credErr
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if peer.Uid == 0 || ok && peer.Uid == owner.Uid {
+		return nil
+	}
+	return fmt.Errorf("%s: a process of user %d listens there, which is not the tunnel", socket, peer.Uid)
+}
+
+// clean makes every word of a report fit for people.
+func clean(r *tunnelfile.Report) {
+	for _, word := range []*string{&r.Name, &r.Status, &r.Version, &r.Peer, &r.Kex, &r.Cipher, &r.HostKey,
+		(*string)(&r.State), (*string)(&r.Reason), (*string)(&r.Transport)} {
+		*word = text.FromPeer(*word)
+	}
+	for i := range r.Forwards {
+		f := &r.Forwards[i]
+		for _, word := range []*string{&f.Text, &f.Listen, &f.Target, &f.Message, (*string)(&f.Kind), (*string)(&f.State), (*string)(&f.Reason)} {
+			*word = text.FromPeer(*word)
+		}
+	}
+}
