@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/keeper"
 )
 
 // askTime is how long a question stays open. Most servers hang up sooner (LoginGraceTime of
@@ -34,6 +35,9 @@ type Askpass struct {
 	refused     refused
 	log         *slog.Logger
 }
+
+// unattended tells `holdfast askpass` to ask the keyring and no person.
+const unattended = "HOLDFAST_UNATTENDED=1"
 
 // askProgram asks a person.
 type askProgram struct {
@@ -70,7 +74,7 @@ func NewAskpass(log *slog.Logger) asking.Asker {
 func NewUnattended(service []tunnelfile.Setting, log *slog.Logger) asking.Asker {
 	a := &Askpass{credentials: toBeLoaded(service), limit: askTime, log: log}
 	if holdfast, ok := holdfastAskpass(); ok {
-		holdfast.environment = []string{"HOLDFAST_UNATTENDED=1"}
+		holdfast.environment = []string{unattended}
 		a.programs = append(a.programs, holdfast)
 	}
 	return a
@@ -154,7 +158,12 @@ func (a *Askpass) run(parent context.Context, q asking.Question, prompt string) 
 	if q.Echo {
 		environment = append(environment, "HOLDFAST_ECHO=1")
 	}
-	for _, program := range a.programs {
+	programs := a.programs
+	if keeper.Unattended(parent) {
+		environment = append(environment, unattended)
+		programs = slices.DeleteFunc(slices.Clone(programs), func(p askProgram) bool { return p.nobody == 0 })
+	}
+	for _, program := range programs {
 		answer, err := program.run(ctx, prompt, environment...)
 		switch {
 		case parent.Err() != nil:
@@ -196,6 +205,14 @@ func (e *askpassError) Error() string {
 	return fmt.Sprintf("exit status %d", e.status)
 }
 
+// beginning keeps the first bytes that are written to it, and takes the rest.
+type beginning struct{ strings.Builder }
+
+func (b *beginning) Write(p []byte) (int, error) {
+	b.Builder.Write(p[:min(len(p), answerLimit-b.Len())])
+	return len(p), nil
+}
+
 // run runs the program and returns the first line that it prints, in memory that nothing else
 // holds a copy of.
 func (p askProgram) run(ctx context.Context, prompt string, environment ...string) ([]byte, error) {
@@ -204,7 +221,7 @@ func (p askProgram) run(ctx context.Context, prompt string, environment ...strin
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = time.Second
-	var said strings.Builder
+	var said beginning
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -224,7 +241,7 @@ func (p askProgram) run(ctx context.Context, prompt string, environment ...strin
 	if err := cmd.Wait(); err != nil {
 		clear(answer)
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return nil, &askpassError{exit.ExitCode(), text.OneLine(said.String())}
+			return nil, &askpassError{exit.ExitCode(), text.FromPeer(said.String())}
 		}
 		return nil, err
 	}

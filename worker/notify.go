@@ -72,10 +72,27 @@ func sendMessage(conn *net.UnixConn, message, rights []byte) error {
 	return errors.Join(err, sendErr)
 }
 
-func (n *notifier) ready(status string)  { n.send(nil, "READY=1", "STATUS="+text.OneLine(status)) }
-func (n *notifier) status(status string) { n.send(nil, "STATUS="+text.OneLine(status)) }
-func (n *notifier) watchdog()            { n.send(nil, "WATCHDOG=1") }
-func (n *notifier) stopping(s string)    { n.send(nil, "STOPPING=1", "STATUS="+text.OneLine(s)) }
+// maxStatus bounds a StatusText, in bytes: systemd drops a message over 4 KB whole. What is
+// in it is bounded where it comes from; this is for what is not.
+const maxStatus = 2 << 10
+
+func (n *notifier) status(status string) {
+	n.send(nil, "STATUS="+text.BoundBytes(text.OneLine(status), maxStatus))
+}
+
+// ready and stopping send what changes the unit's state in a message of its own: it arrives
+// whatever becomes of the words.
+func (n *notifier) ready(status string) {
+	n.status(status)
+	n.send(nil, "READY=1")
+}
+
+func (n *notifier) stopping(status string) {
+	n.send(nil, "STOPPING=1")
+	n.status(status)
+}
+
+func (n *notifier) watchdog() { n.send(nil, "WATCHDOG=1") }
 
 // reloading must be followed by ready.
 func (n *notifier) reloading() {

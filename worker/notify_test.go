@@ -4,8 +4,10 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/testbed"
 )
@@ -22,7 +24,7 @@ func TestNotify(t *testing.T) {
 	n := newNotifier(slog.New(slog.DiscardHandler))
 	receive := func() (text string, fds int) {
 		t.Helper()
-		message, rights := make([]byte, 1000), make([]byte, 1000)
+		message, rights := make([]byte, 10000), make([]byte, 1000)
 		manager.SetReadDeadline(time.Now().Add(5 * time.Second))
 		count, rightsCount, _, _, err := manager.ReadMsgUnix(message, rights)
 		if err != nil {
@@ -32,8 +34,14 @@ func TestNotify(t *testing.T) {
 	}
 
 	n.ready("up: 1 forward\nand more")
-	if text, fds := receive(); text != "READY=1\nSTATUS=up: 1 forward and more" || fds != 0 {
-		t.Errorf("ready sent %q and %d bytes of rights", text, fds)
+	for _, want := range []string{"STATUS=up: 1 forward and more", "READY=1"} {
+		if text, fds := receive(); text != want || fds != 0 {
+			t.Errorf("ready sent %q and %d bytes of rights, want %q", text, fds, want)
+		}
+	}
+	n.status("retrying [lost]: " + strings.Repeat("ä", 100_000)) // no words are too long for systemd
+	if text, _ := receive(); len(text) > 2100 || !utf8.ValidString(text) || !strings.HasPrefix(text, "STATUS=retrying [lost]: ä") {
+		t.Errorf("%d bytes: %.60q", len(text), text)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -2,61 +2,101 @@ package worker
 
 import (
 	"context"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // askingAfter is how long a question is open before that is worth telling: what is
 // remembered is there at once.
 const askingAfter = time.Second
 
-// watchedAsker is an Asker that tells when a person is waited for: who looks at the tunnel may not
-// be where the dialog is.
+// watchedAsker is an Asker that tells what a person is waited for: who looks at the tunnel may
+// not be where the dialog is.
 type watchedAsker struct {
 	asking.Asker
-	open    atomic.Int32
 	changed func()
+
+	mu   sync.Mutex
+	open []fault.Reason // what the open questions ask for, the oldest first
 }
 
 // Ask is asking.Asker.
 func (a *watchedAsker) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
-	defer a.begin()()
+	defer a.begin(q.Kind)()
 	return a.Asker.Ask(ctx, q)
 }
 
 // Confirm is asking.Asker.
 func (a *watchedAsker) Confirm(ctx context.Context, q asking.Question) (bool, error) {
-	defer a.begin()()
+	defer a.begin(q.Kind)()
 	return a.Asker.Confirm(ctx, q)
 }
 
 // Notify is asking.Notifier, where the Asker is one.
 func (a *watchedAsker) Notify(ctx context.Context, q asking.Question) {
+	defer a.begin(q.Kind)()
 	if n, ok := a.Asker.(asking.Notifier); ok {
 		n.Notify(ctx, q)
 	}
+	<-ctx.Done() // whether or not anybody could be shown it, the key waits
+}
+
+// wanted is the reason of a tunnel that waits for the answer to a question of this kind.
+func wanted(kind asking.Kind) fault.Reason {
+	switch kind {
+	case asking.KindPassphrase:
+		return fault.Passphrase
+	case asking.KindPassword:
+		return fault.Password
+	case asking.KindPIN:
+		return fault.PIN
+	case asking.KindTouch:
+		return fault.Touch
+	case asking.KindHostKey:
+		return fault.HostKeyUnknown
+	}
+	return fault.Code
 }
 
 // begin notes a question, until end is called.
-func (a *watchedAsker) begin() (end func()) {
+func (a *watchedAsker) begin(kind asking.Kind) (end func()) {
+	reason := wanted(kind)
 	timer := time.AfterFunc(askingAfter, func() {
-		a.open.Add(1)
+		a.mu.Lock()
+		a.open = append(a.open, reason)
+		a.mu.Unlock()
 		a.changed()
 	})
 	return func() {
-		if !timer.Stop() {
-			a.open.Add(-1)
-			a.changed()
+		if timer.Stop() {
+			return
 		}
+		a.mu.Lock()
+		if i := slices.Index(a.open, reason); i >= 0 {
+			a.open = slices.Delete(a.open, i, i+1)
+		}
+		a.mu.Unlock()
+		a.changed()
 	}
 }
 
-// note is what there is to say of it; empty: nothing.
-func (a *watchedAsker) note() string {
-	if a == nil || a.open.Load() <= 0 {
-		return ""
+// waitsFor is what the oldest open question asks for, and a note for people; both are empty
+// where there is none.
+func (a *watchedAsker) waitsFor() (fault.Reason, string) {
+	if a == nil {
+		return fault.None, ""
 	}
-	return "waiting for an answer"
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case len(a.open) == 0:
+		return fault.None, ""
+	case a.open[0] == fault.Touch:
+		return fault.Touch, "waiting for the security key to be touched"
+	}
+	return a.open[0], "waiting for an answer"
 }

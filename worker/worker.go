@@ -383,7 +383,7 @@ func (w *worker) runHooks(event string, s keeper.Status) {
 	if event == "ExecDown" {
 		run.commands = set.tunnel.ExecDown
 		if s.Err != nil {
-			run.env = append(run.env, "HOLDFAST_REASON="+text.OneLine(s.Err.Error()))
+			run.env = append(run.env, "HOLDFAST_REASON="+text.BoundBytes(text.OneLine(s.Err.Error()), maxStatus))
 		}
 	}
 	w.hooks.add(run)
@@ -397,7 +397,11 @@ func (w *worker) tell() {
 	}
 	w.rtt = steady(w.rtt, said.RTT)
 	now := describe(said, forwards, w.rtt)
-	for _, note := range []string{transportNote(said.Status), w.asking.note(), w.note, w.commandNote} {
+	waitsFor, waiting := w.asking.waitsFor()
+	if now.State == tunnelfile.Connecting {
+		now.Reason = waitsFor
+	}
+	for _, note := range []string{transportNote(said.Status), waiting, w.note, w.commandNote} {
 		if note != "" {
 			now.Text += " (" + note + ")"
 		}

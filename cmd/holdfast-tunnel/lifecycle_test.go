@@ -65,7 +65,7 @@ func TestReadyWaitsForEveryForward(t *testing.T) {
 	p := newProgram(t, fileFor(s, "RemoteForward="+there+" 127.0.0.1:1"))
 	n := newNotifySocket(t)
 	p.Start("NOTIFY_SOCKET=" + n.path)
-	n.until(t, "STATUS=degraded: RemoteForward", 1)
+	n.until(t, "STATUS=degraded [remote-listen]: RemoteForward", 1)
 	if len(n.said("READY=1")) > 0 {
 		t.Error("ready before the remote port is bound")
 	}

@@ -72,7 +72,7 @@ func TestOneOfSeveralKilled(t *testing.T) {
 			if died != 2 {
 				t.Errorf("%d of 8 streams died with one of 4 connections", died)
 			}
-			n.until(t, "STATUS=degraded: 3 of 4 connections, ", 1)
+			n.until(t, "STATUS=degraded [connections]: 3 of 4 connections, ", 1)
 			r = p.UntilPooled(4)
 			if r.Reconnects != 1 || s.Logins() != 5 {
 				t.Errorf("%d reconnects, %d logins", r.Reconnects, s.Logins())
@@ -95,7 +95,7 @@ func TestOneOfSeveralHangs(t *testing.T) {
 	defer s.KillSessions(syscall.SIGCONT)
 	go echoes(addr, time.Minute) // one of these two meets the hung one
 	go echoes(addr, time.Minute)
-	n.until(t, "STATUS=degraded: 1 of 2 connections, the server does not answer", 1)
+	n.until(t, "STATUS=degraded [connections]: 1 of 2 connections, the server does not answer", 1)
 	p.Until("replaced", func(r tunnelfile.Report) bool { return r.Connections == 2 && r.Reconnects == 1 })
 	if err := echoes(addr, 5*time.Second); err != nil {
 		t.Error(err)
