@@ -23,14 +23,14 @@ func (m *Manager) stepAll() {
 // step shows a row as it is and starts the next thing there is to do for it, one at a
 // time. Whatever may have changed a row calls it.
 func (m *Manager) step(r *row) {
-	if !m.isReady || !r.known || r.acting || r.reading {
+	if !m.isReady || !r.known || r.busy() {
 		return
 	}
 	if !r.isShown {
 		r.adopt()
 	}
 	o := m.obstacle(r)
-	if o.here() && o.why != fault.Rule && !r.asked && (r.wanted() || r.service.running()) {
+	if o.here() && o.why != fault.Rule && !r.wayKnown && (r.wanted() || r.service.running()) {
 		if !r.isShown {
 			m.show(r, o) // who asks for it meanwhile must not hear that there is no such tunnel
 		}
@@ -41,35 +41,28 @@ func (m *Manager) step(r *row) {
 	if action.Verb != Diagnose { // else the reason comes with the state
 		m.show(r, o)
 	}
-	if r.socket.failed() && r.socket.Result == "trigger-limit-hit" && r.wanted() && r.again.at.IsZero() {
+	waits := o.ofWay() && r.wanted() || r.socket.failed() && r.socket.Result == "trigger-limit-hit" && r.wanted()
+	if waits && r.retry.at.IsZero() {
 		m.tryLater(r)
 	}
-	if r.unmarked {
+	if r.markerOld {
 		m.mark(r)
 		return
 	}
 	switch action.Verb {
 	case Wait:
-		r.settle()
+		r.finish()
 	case Nothing:
-		r.retry, r.restart, r.reconnect, r.probe = false, false, false, false
-		r.settle()
+		r.clear()
+		r.finish()
 		m.forget(r)
 	default:
 		m.act(r, action)
 	}
 }
 
-// settle answers those who wait for what they asked of a row to be under way.
-func (r *row) settle() {
-	for _, f := range r.waiting {
-		f()
-	}
-	r.waiting = nil
-}
-
-// settled calls done when what follows from the rows as they are now is under way.
-func (m *Manager) settled(rows []*row, done func()) {
+// afterAll calls done when what follows from the rows as they are now is under way.
+func (m *Manager) afterAll(rows []*row, done func()) {
 	left := len(rows) + 1
 	one := func() {
 		if left--; left == 0 {
@@ -87,20 +80,23 @@ func (m *Manager) obstacle(r *row) obstacle {
 	if r.file == nil {
 		return obstacle{}
 	}
-	return obstacleOf(r.file, r.server, m.network, m.asleep)
+	return obstacleOf(&r.file.Tunnel, r.way, m.network, m.asleep)
 }
 
-// locate finds out where a tunnel leads: asked only once the network is in its way,
-// since it costs an ssh.
+// locate finds out how this machine gets to a tunnel's server. That is asked only once the
+// network is in the way, since it may cost an ssh, and from time to time while it is.
 func (m *Manager) locate(r *row) {
-	r.acting, r.asked = true, true
-	file, hash := *r.file, r.hash
+	r.acting, r.wayKnown = true, true
+	file, server, located, state := r.file, r.server, r.located, m.network.State
 	m.do(func(ctx context.Context) func() {
-		server := m.Host.Locate(ctx, file)
+		if !located {
+			server = m.Host.Locate(ctx, file.Tunnel)
+		}
+		way := m.Host.Way(ctx, server, state)
 		return func() {
 			r.acting = false
-			if r.hash == hash {
-				r.server = server
+			if r.file == file && r.wayKnown { // else it is asked again
+				r.server, r.located, r.way = server, true, way
 			}
 			m.after(r)
 		}
@@ -140,7 +136,7 @@ func (m *Manager) logState(t Tunnel) {
 
 // forget drops the row of a tunnel that has neither file nor units any more.
 func (m *Manager) forget(r *row) {
-	if r.file != nil || r.broken || r.service.running() || r.service.ending() || r.socket.running() || r.socket.ending() {
+	if r.file != nil || r.broken || r.active() {
 		return
 	}
 	delete(m.rows, r.name)
@@ -151,12 +147,12 @@ func (m *Manager) forget(r *row) {
 
 // mark writes down whether a person stopped the tunnel.
 func (m *Manager) mark(r *row) {
-	r.acting, r.unmarked = true, false
+	r.acting, r.markerOld = true, false
 	markers, down := m.markers, r.down
 	m.do(func(context.Context) func() {
 		err := markers.set(r.name, down)
 		return func() {
-			r.acting, r.forgetful = false, err
+			r.acting, r.markerErr = false, err
 			if err != nil {
 				m.Log.Warn("cannot remember what was asked for across restarts", "tunnel", r.name, "error", err)
 			}
@@ -171,22 +167,25 @@ func (m *Manager) act(r *row, a Action) {
 	if a.Verb == StopUnits {
 		r.stopping = true
 	}
-	d, pid, dir := r.design, r.service.MainPID, m.runtimeDir(r)
+	file, pid, dir := r.file, r.service.MainPID, m.runtimeDir(r)
 	m.Log.Debug("act", "tunnel", r.name, "action", a.Verb, "signal", int(a.Signal))
 	m.do(func(ctx context.Context) func() {
-		err := m.perform(ctx, r.name, a, d)
+		file, err := m.perform(ctx, r.name, a, file)
 		f, readErr := m.facts(ctx, r.name, unitsOf(r.name), dir)
 		return func() {
 			r.acting = false
+			if file != nil && r.file != nil && r.file.hash == file.hash {
+				r.file = file // with its units as this machine has them now
+			}
 			if readErr != nil {
-				m.Log.Warn("cannot read units", "tunnel", r.name, "error", readErr)
+				m.unreadable(r, readErr)
 			} else {
 				r.take(f)
 			}
 			if a.Verb == SendSignal {
 				m.signalled(r, a.Signal, pid, err)
 			} else {
-				m.performed(r, a.Verb, d.mark, err)
+				m.performed(r, a.Verb, err)
 			}
 			m.after(r)
 		}
@@ -194,7 +193,7 @@ func (m *Manager) act(r *row, a Action) {
 }
 
 // performed notes what an action did, in the table.
-func (m *Manager) performed(r *row, v Verb, made mark, err error) {
+func (m *Manager) performed(r *row, v Verb, err error) {
 	switch {
 	case v == Unload:
 		r.lingers = r.loaded()
@@ -204,59 +203,62 @@ func (m *Manager) performed(r *row, v Verb, made mark, err error) {
 		return
 	}
 	if v != StopUnits {
-		r.retry, r.restart, r.probe = false, false, false
+		r.begun()
 	}
-	if errors.Is(err, errKept) {
-		r.kept = made
-		m.Log.Warn(errKept.Error(), "tunnel", r.name)
+	if errors.Is(err, errDesignRefused) {
+		r.refusedDesign = r.file.design.mark
+		m.Log.Warn(errDesignRefused.Error(), "tunnel", r.name)
 		return
 	}
 	if err == nil {
 		return
 	}
 	r.stopping = false
-	r.problem, r.problemWhy = err.Error(), reasonOf(err)
 	m.Log.Warn("cannot", "tunnel", r.name, "action", v, "error", err)
-	if errors.As(err, new(*sockets.Error)) {
-		m.diagnosed(r, err)
-	}
+	m.fail(r, err)
 }
 
 // diagnosed notes why a tunnel cannot listen, or that it could now. A port may be free
 // again before anybody looked, and then once more is tried at once.
 func (m *Manager) diagnosed(r *row, err error) {
 	r.diagnose = false
-	var taken *sockets.Error
 	switch {
-	case err == nil && (r.problem != "" || !r.again.fails()):
-		r.again.last = time.Now()
+	case err != nil:
+		m.fail(r, err)
+	case r.file.design.partial() || r.failure != (failure{}) || !r.retry.recent():
+		r.retry.last = time.Now()
 		r.occasion()
-		return
-	case err == nil:
+	default:
 		s := socketFailure(r.socket)
-		r.problem, r.problemWhy = s.Text, s.Reason
-	case errors.As(err, &taken):
+		r.failure = failure{s.Reason, s.Text}
+		m.tryLater(r)
+	}
+}
+
+// fail notes why something could not be done about a tunnel's units. What may pass without
+// a sign is tried again later.
+func (m *Manager) fail(r *row, err error) {
+	if taken, ok := errors.AsType[*sockets.Error](err); ok {
 		if other := m.listenerOf(taken.Address, r); other != "" {
 			taken.Owner = sockets.Owner{Tunnel: other}
 		}
-		r.problem, r.problemWhy = taken.Error(), fault.Listen
-	default:
-		r.problem, r.problemWhy = err.Error(), reasonOf(err)
+		err = taken
 	}
-	m.tryLater(r)
+	r.failure = failure{cmp.Or(fault.ReasonOf(err), fault.Crashed), err.Error()}
+	switch r.failure.reason {
+	case fault.Listen, fault.Dependency:
+		m.tryLater(r)
+	}
 }
-
-// reasonOf is why something could not be done about a tunnel's units.
-func reasonOf(err error) fault.Reason { return cmp.Or(fault.ReasonOf(err), fault.Crashed) }
 
 // listenerOf is the other tunnel that listens on an address.
 func (m *Manager) listenerOf(a sockets.Address, but *row) string {
 	for _, name := range m.names() {
 		r := m.rows[name]
-		if r == but || !r.socket.running() {
+		if r == but || r.file == nil || !r.socket.running() {
 			continue
 		}
-		for _, l := range r.design.listen {
+		for _, l := range r.file.design.listen {
 			if l.Address == a {
 				return name
 			}
@@ -268,16 +270,16 @@ func (m *Manager) listenerOf(a sockets.Address, but *row) string {
 // signalled notes what the worker was told. One that could not be told has ended or
 // soon will have: it is not told twice.
 func (m *Manager) signalled(r *row, signal syscall.Signal, pid uint32, err error) {
-	if r.told.pid != pid {
-		r.told = told{pid: pid}
+	if r.lastSignal.pid != pid {
+		r.lastSignal = lastSignal{pid: pid}
 	}
 	switch signal {
 	case signalReload:
-		r.told.file = r.hash
-	case signalHold:
-		r.told.hold = true
+		r.lastSignal.file = r.file.hash
+	case signalSuspend:
+		r.lastSignal.suspend = true
 	case signalProbe:
-		r.told.hold, r.probe = false, false
+		r.lastSignal.suspend, r.probe = false, false
 	case signalReconnect:
 		r.reconnect = false
 	}

@@ -215,7 +215,7 @@ func TestUnixInTheWay(t *testing.T) {
 		b.add(name, text(s, "LocalForward="+path+" "+echo))
 	}
 	b.awaitState("stale", tunnelfile.Up)
-	if t1 := b.awaitState("live", tunnelfile.Failed); !strings.HasSuffix(t1.Status, "address already in use") {
+	if t1 := b.awaitState("live", tunnelfile.Failed); !strings.Contains(t1.Status, "address already in use (held by manager.test, pid ") {
 		t.Errorf("a live socket: %q", t1.Status)
 	}
 	if t1 := b.awaitState("file", tunnelfile.Failed); !strings.HasSuffix(t1.Status, "not a socket is in the way") {

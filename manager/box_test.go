@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,7 +64,8 @@ func (b *bench) start() {
 		Dirs: tunnelfile.Dirs{b.dir, b.etc}, RuntimeDir: tunnelfile.RuntimeDir(os.Getenv),
 		Host: Host{Program: program,
 			// The servers are on this machine; the test plays that they are not.
-			Locate: func(context.Context, tunnelfile.Tunnel) netip.Addr { return netip.Addr{} }},
+			Locate: func(context.Context, tunnelfile.Tunnel) Server { return Server{} },
+			Way:    func(context.Context, Server, netwatch.State) Way { return WayOut }},
 		Log: slog.New(slog.NewTextHandler(logTo{b.T}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	ctx, cancel := context.WithCancel(context.Background())

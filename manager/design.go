@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net/netip"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/sockets"
+	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -18,13 +21,15 @@ type Host struct {
 	Scope   systemdctl.Scope
 	Program string // path of holdfast-tunnel
 
-	// Locate is the address of a tunnel's server, zero where only the DNS knows it.
-	Locate func(context.Context, tunnelfile.Tunnel) netip.Addr
+	// Locate is the first machine on the way to a tunnel's server, as ssh_config(5) has it.
+	Locate func(context.Context, tunnelfile.Tunnel) Server
+	// Way is how this machine gets there on such a network.
+	Way func(context.Context, Server, netwatch.State) Way
 
 	// SSHConfig completes a tunnel with what ssh_config(5) says of how it listens here:
 	// settings, behind those of its own [SSH], and forwards, where it names none. It may run
-	// ssh. Nil: it says nothing.
-	SSHConfig func(context.Context, tunnelfile.Tunnel) tunnelfile.Tunnel
+	// ssh. Its error says that this is not known now. Nil: it has nothing to add.
+	SSHConfig func(context.Context, tunnelfile.Tunnel) (tunnelfile.Tunnel, error)
 }
 
 // design is what a tunnel's units are to be.
@@ -34,60 +39,53 @@ type design struct {
 	forwards []tunnelfile.Forward // of the file, or else of ssh_config(5)
 	listen   []listener
 	unlink   bool // StreamLocalBindUnlink: a stale socket may be replaced
+	needsAll bool // ExitOnForwardFailure
+	mode     os.FileMode
 	mark     mark
+
+	leftOut []*sockets.Error // addresses that somebody else has; only where not all are needed
+	whole   mark             // what mark is with these
+	unknown error            // why ssh_config(5) is not known; nil: it is
 }
 
-// defaults are the settings of each service unit that [Unit] and [Service] of a tunnel
-// file may replace.
-var defaults = map[string][]systemdctl.Setting{
-	"Unit": {
-		{Key: "StartLimitIntervalSec", Value: "1min"},
-	},
-	"Service": {
-		{Key: "RestartSec", Value: "5s"},
-		{Key: "TimeoutStopSec", Value: "15s"}, // the worker lets open channels drain for 10 s
-		{Key: "WatchdogSec", Value: "30s"},
-		// With SIGABRT, systemd's own choice, a stopped worker runs on until it has died, and may
-		// take along clients that came meanwhile.
-		{Key: "WatchdogSignal", Value: "SIGKILL"},
-	},
-}
-
-// sandbox is what a worker can do without, and so can ssh, a ProxyCommand, an agent
-// and a command of ExecUp=: nothing here hides a file or forbids a program. In a user
-// unit each of these implies NoNewPrivileges=, so none is set where a tunnel file says
-// NoNewPrivileges=no, as a ProxyCommand with sudo(8) needs it.
-var sandbox = []systemdctl.Setting{
-	{Key: "NoNewPrivileges", Value: "yes"},
-	{Key: "LockPersonality", Value: "yes"},
-	{Key: "RestrictRealtime", Value: "yes"},
-	{Key: "RestrictSUIDSGID", Value: "yes"},
-	{Key: "RestrictAddressFamilies", Value: "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_VSOCK"},
-}
+// partial says whether the tunnel has to do without some of its addresses.
+func (d *design) partial() bool { return len(d.leftOut) > 0 }
 
 // designOf turns a tunnel into its units as this machine is now. Problems are
 // settings that systemd would not take, and bind addresses that are not known.
 func designOf(ctx context.Context, t tunnelfile.Tunnel, h Host) (design, tunnelfile.Problems) {
 	own := len(t.Forwards) > 0
+	var d design
 	if h.SSHConfig != nil {
-		t = h.SSHConfig(ctx, t)
+		t, d.unknown = h.SSHConfig(ctx, t)
 	}
-	d := design{forwards: t.Forwards, unlink: sshSetting(t, "StreamLocalBindUnlink") == "" || yes(sshSetting(t, "StreamLocalBindUnlink"))}
+	d.forwards = t.Forwards
+	d.unlink, d.needsAll = yesUnless(t, "StreamLocalBindUnlink"), yesUnless(t, "ExitOnForwardFailure")
 	var problems tunnelfile.Problems
 	d.listen, problems = listenersOf(ctx, t)
 	if !own { // else the file's reader has looked
 		problems = append(problems, t.CheckOnDemand()...)
 	}
-	mode, err := socketMode(t)
-	if err != nil {
+	var err error
+	if d.mode, err = socketMode(t); err != nil {
 		problems = append(problems, tunnelfile.Problem{Path: t.Path, Key: "StreamLocalBindMask", Message: err.Error()})
 	}
+	problems = append(problems, d.makeUnits(t, h)...)
+	d.whole = d.mark
+	return d, problems
+}
 
-	socketName := tunnelfile.SocketName(t.Name)
-	streams := make([]string, len(d.listen))
-	for i, l := range d.listen {
-		streams[i] = l.stream()
-	}
+// leaveOut has the units do without addresses that somebody else has.
+func (d *design) leaveOut(taken []*sockets.Error, t tunnelfile.Tunnel, h Host) {
+	d.leftOut = taken
+	d.listen = slices.DeleteFunc(slices.Clone(d.listen), func(l listener) bool {
+		return slices.ContainsFunc(taken, func(e *sockets.Error) bool { return e.Address == l.Address })
+	})
+	d.makeUnits(t, h)
+}
+
+// makeUnits makes both units, of the addresses in d.listen.
+func (d *design) makeUnits(t tunnelfile.Tunnel, h Host) tunnelfile.Problems {
 	d.mark = mark{service: digest(h.Program, t.Path, fmt.Sprint(settingsOf(t.Unit)), fmt.Sprint(settingsOf(t.Service)), fmt.Sprint(tunnelfile.StartBurst(t)))}
 	service := systemdctl.Service{
 		Description:              description(t),
@@ -101,28 +99,10 @@ func designOf(ctx context.Context, t tunnelfile.Tunnel, h Host) (design, tunnelf
 		TimeoutStart:             systemdctl.Infinity, // READY=1 comes when the server can be reached, be it tomorrow
 		FileDescriptorStoreMax:   64,
 	}
-	if len(streams) > 0 {
-		d.mark.socket = digest(append(streams, mode.String())...)
-		socket := systemdctl.Socket{
-			Description:          description(t) + " (listening sockets)",
-			Slice:                tunnelfile.Slice,
-			ListenStream:         streams,
-			SocketMode:           mode,
-			FileDescriptorName:   "holdfast",
-			RemoveOnStop:         true,
-			Backlog:              4096,
-			TriggerLimitInterval: 2 * time.Second,
-			TriggerLimitBurst:    20,
-		}
-		if h.Scope == systemdctl.System {
-			// Unix sockets belong to the user that serves them, as they would without a socket unit.
-			socket.User, socket.Group = t.User(), lastOf(t.Service, "Group")
-			d.mark.socket = digest(d.mark.socket, socket.User, socket.Group)
-		}
-		d.socket = systemdctl.Transient{Name: socketName, Properties: socket.Properties()}
+	if d.socket = d.makeSocket(t, h); d.socket.Name != "" {
 		// The worker gets its listeners from the socket unit, which therefore comes first.
-		service.Requires = []string{socketName}
-		service.After = []string{socketName}
+		service.Requires = []string{d.socket.Name}
+		service.After = []string{d.socket.Name}
 	}
 	service.Environment = []string{d.mark.String()}
 	if h.Scope == systemdctl.System {
@@ -131,10 +111,12 @@ func designOf(ctx context.Context, t tunnelfile.Tunnel, h Host) (design, tunnelf
 	}
 
 	props := service.Properties()
+	var problems tunnelfile.Problems
 	for _, section := range []struct {
 		name     string
 		settings []tunnelfile.Setting
-	}{{"Unit", t.Unit}, {"Service", t.Service}} {
+		base     []systemdctl.Setting
+	}{{"Unit", t.Unit, unitBase(t)}, {"Service", t.Service, d.serviceBase(t, h.Scope)}} {
 		own, errs := systemdctl.Properties(h.Scope, section.name, settingsOf(section.settings))
 		for i, err := range errs {
 			if err != nil {
@@ -142,31 +124,40 @@ func designOf(ctx context.Context, t tunnelfile.Tunnel, h Host) (design, tunnelf
 				problems = append(problems, tunnelfile.Problem{Path: s.Path, Line: s.Line, Key: s.Key, Message: err.Error()})
 			}
 		}
-		base, _ := systemdctl.Properties(h.Scope, section.name, missing(baseOf(section.name, t, h.Scope), section.settings))
+		base, _ := systemdctl.Properties(h.Scope, section.name, missing(section.base, section.settings))
 		props = append(append(props, base...), own...)
 	}
 	d.service = systemdctl.Transient{Name: tunnelfile.ServiceName(t.Name), Properties: props}
-	return d, problems
+	return append(problems, d.checkFiles(t)...)
 }
 
-// baseOf is the settings of a section that are in force when the file has none of its own.
-func baseOf(section string, t tunnelfile.Tunnel, scope systemdctl.Scope) []systemdctl.Setting {
-	base := append([]systemdctl.Setting(nil), defaults[section]...)
-	switch section {
-	case "Unit":
-		base = append(base, systemdctl.Setting{Key: "StartLimitBurst", Value: fmt.Sprint(tunnelfile.StartBurst(t))})
-	case "Service":
-		if scope == systemdctl.System {
-			base = append(base, systemdctl.Setting{Key: "User", Value: t.User()}) // so that HOME is set
-		}
-		for _, s := range t.Service {
-			if s.Key == "NoNewPrivileges" && !yes(s.Value) {
-				return base
-			}
-		}
-		base = append(base, sandbox...)
+// makeSocket is the socket unit; without a name if there is nothing to listen on.
+func (d *design) makeSocket(t tunnelfile.Tunnel, h Host) systemdctl.Transient {
+	if len(d.listen) == 0 {
+		return systemdctl.Transient{}
 	}
-	return base
+	streams := make([]string, len(d.listen))
+	for i, l := range d.listen {
+		streams[i] = l.stream()
+	}
+	d.mark.socket = digest(append(streams, d.mode.String())...)
+	socket := systemdctl.Socket{
+		Description:          description(t) + " (listening sockets)",
+		Slice:                tunnelfile.Slice,
+		ListenStream:         streams,
+		SocketMode:           d.mode,
+		FileDescriptorName:   "holdfast",
+		RemoveOnStop:         true,
+		Backlog:              4096,
+		TriggerLimitInterval: 2 * time.Second,
+		TriggerLimitBurst:    20,
+	}
+	if h.Scope == systemdctl.System {
+		// Unix sockets belong to the user that serves them, as they would without a socket unit.
+		socket.User, socket.Group = t.User(), lastOf(t.Service, "Group")
+		d.mark.socket = digest(d.mark.socket, socket.User, socket.Group)
+	}
+	return systemdctl.Transient{Name: tunnelfile.SocketName(t.Name), Properties: socket.Properties()}
 }
 
 // missing is the settings of base that own does not have.

@@ -118,10 +118,16 @@ Environment=A=b`), testHost)
 // TestBase makes sure that systemd takes each of our own settings: what it does not
 // take would be left out in silence.
 func TestBase(t *testing.T) {
-	for _, section := range []string{"Unit", "Service"} {
-		_, errs := systemdctl.Properties(systemdctl.User, section, baseOf(section, tunnelfile.Tunnel{}, systemdctl.User))
-		if err := errors.Join(errs...); err != nil {
-			t.Errorf("[%s]: %v", section, err)
+	many := design{listen: make([]listener, 2000)}
+	for _, scope := range []systemdctl.Scope{systemdctl.User, systemdctl.System} {
+		for section, base := range map[string][]systemdctl.Setting{
+			"Unit":    unitBase(tunnelfile.Tunnel{}),
+			"Service": many.serviceBase(tunnelfile.Tunnel{}, scope),
+		} {
+			_, errs := systemdctl.Properties(scope, section, base)
+			if err := errors.Join(errs...); err != nil {
+				t.Errorf("[%s]: %v", section, err)
+			}
 		}
 	}
 }
@@ -155,15 +161,15 @@ func TestDesignProblems(t *testing.T) {
 
 // TestDesignCompleted wants forwards of ssh_config to count where the file names none.
 func TestDesignCompleted(t *testing.T) {
-	configured := func(text string) func(context.Context, tunnelfile.Tunnel) tunnelfile.Tunnel {
-		return func(_ context.Context, tunnel tunnelfile.Tunnel) tunnelfile.Tunnel {
+	configured := func(text string) func(context.Context, tunnelfile.Tunnel) (tunnelfile.Tunnel, error) {
+		return func(_ context.Context, tunnel tunnelfile.Tunnel) (tunnelfile.Tunnel, error) {
 			if len(tunnel.Forwards) == 0 {
 				tunnel.Forwards = slices.Clone(parse(t, text).Forwards)
 				for i := range tunnel.Forwards {
 					tunnel.Forwards[i].Path, tunnel.Forwards[i].Line = "", 0 // ssh -G names no place
 				}
 			}
-			return tunnel
+			return tunnel, nil
 		}
 	}
 	for _, c := range []struct{ text, config, listens, problem string }{

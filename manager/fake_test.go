@@ -146,6 +146,7 @@ func (f *fakeUnits) List(_ context.Context, pattern string) ([]systemdctl.Unit, 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fail["list"]; err != nil {
+		f.calls = append(f.calls, "list "+pattern)
 		return nil, err
 	}
 	var list []systemdctl.Unit
@@ -181,6 +182,12 @@ func (f *fakeUnits) Watch(ctx context.Context, match func(string) bool) <-chan s
 }
 
 func (f *fakeUnits) UserspaceTimestamp(context.Context) (time.Time, uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fail["since"]; err != nil {
+		f.calls = append(f.calls, "since ")
+		return time.Time{}, 0, err
+	}
 	return time.Time{}, 42, nil
 }
 

@@ -2,11 +2,14 @@ package manager
 
 import (
 	"context"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -19,9 +22,52 @@ type loads struct {
 
 // file is one tunnel file that was read without problems, and what follows from it.
 type file struct {
-	tunnel tunnelfile.Tunnel
+	tunnelfile.Tunnel
 	design design
 	hash   string // SettingsHash
+}
+
+// redesign is the file with its units as this machine is now: it may have other addresses
+// than when the file was read, and ssh_config(5) may say something else.
+func (f *file) redesign(ctx context.Context, h Host) (*file, error) {
+	d, problems := designOf(ctx, f.Tunnel, h)
+	if len(problems) > 0 {
+		return nil, fault.Wrap(fault.Settings, problems, "the tunnel file")
+	}
+	if d.unknown != nil {
+		return f, nil
+	}
+	now := &file{f.Tunnel, d, f.hash}
+	var still []*sockets.Error
+	for _, taken := range f.design.leftOut {
+		if err := taken.Address.Free(ctx, d.unlink); err != nil {
+			still = append(still, sockets.Explain(taken.Forward, taken.Address, err))
+		}
+	}
+	if len(still) > 0 {
+		now.design.leaveOut(still, f.Tunnel, h)
+	}
+	return now, nil
+}
+
+// withoutTaken looks which of the file's addresses somebody else has. It is an error if
+// the tunnel needs them all; else the units do without them.
+func (f *file) withoutTaken(ctx context.Context, h Host) (*file, error) {
+	var taken []*sockets.Error
+	for _, l := range f.design.listen {
+		if err := l.free(ctx, f.design.unlink); err != nil {
+			if f.design.needsAll {
+				return f, err
+			}
+			taken = append(taken, err)
+		}
+	}
+	if len(taken) == 0 {
+		return f, nil
+	}
+	without := *f
+	without.design.leaveOut(append(taken, f.design.leftOut...), f.Tunnel, h)
+	return &without, nil
 }
 
 // load reads the directories and calls then, if any, when the table has them.
@@ -61,11 +107,11 @@ func (m *Manager) loadAndWait(ctx context.Context) error {
 		m.load(func() {
 			var news []*row
 			for _, r := range m.rows {
-				if !r.isShown || r.retry || r.file == nil || r.shown.Text != r.file.Text { // the last: it is busy
+				if !r.isShown || r.again || r.file == nil || r.shown.Text != r.file.Text { // the last: it is busy
 					news = append(news, r)
 				}
 			}
-			m.settled(news, func() { done <- struct{}{} })
+			m.afterAll(news, func() { done <- struct{}{} })
 		})
 		return struct{}{}
 	})
@@ -75,24 +121,43 @@ func (m *Manager) loadAndWait(ctx context.Context) error {
 	return m.await(ctx, done, 1)
 }
 
+// designTime bounds what ssh may take to read its configuration for one tunnel, of which a
+// Match exec is a part; several are asked at a time.
+const (
+	designTime = 5 * time.Second
+	designers  = 8
+)
+
 // readFiles reads and checks every tunnel file. A file with problems is not among the files.
-func readFiles(ctx context.Context, dirs tunnelfile.Dirs, h Host) ([]file, tunnelfile.Problems) {
+func readFiles(ctx context.Context, dirs tunnelfile.Dirs, h Host) ([]*file, tunnelfile.Problems) {
 	tunnels, problems := dirs.LoadAll()
-	files := make([]file, 0, len(tunnels))
-	for _, t := range tunnels {
-		d, wrong := designOf(ctx, t, h)
-		if len(wrong) > 0 {
-			problems = append(problems, wrong...)
-			continue
+	designs := make([]design, len(tunnels))
+	wrong := make([]tunnelfile.Problems, len(tunnels))
+	var all sync.WaitGroup
+	places := make(chan struct{}, designers)
+	for i, t := range tunnels {
+		all.Go(func() {
+			places <- struct{}{}
+			ctx, cancel := context.WithTimeout(ctx, designTime)
+			designs[i], wrong[i] = designOf(ctx, t, h)
+			cancel()
+			<-places
+		})
+	}
+	all.Wait()
+	var files []*file
+	for i, t := range tunnels {
+		if len(wrong[i]) == 0 {
+			files = append(files, &file{t, designs[i], tunnelfile.SettingsHash(t)})
 		}
-		files = append(files, file{t, d, tunnelfile.SettingsHash(t)})
+		problems = append(problems, wrong[i]...)
 	}
 	return files, problems
 }
 
 // takeFiles takes over what was read. A tunnel whose file is gone ends; one whose file
 // is broken goes on as it is.
-func (m *Manager) takeFiles(files []file, problems tunnelfile.Problems) {
+func (m *Manager) takeFiles(files []*file, problems tunnelfile.Problems) {
 	m.problems = problems
 	m.broken = make(map[string]tunnelfile.Problems)
 	blind := false // a whole directory could not be read
@@ -103,14 +168,14 @@ func (m *Manager) takeFiles(files []file, problems tunnelfile.Problems) {
 		blind = blind || slices.Contains(m.Dirs, p.Path)
 	}
 	for _, f := range files {
-		m.row(f.tunnel.Name).takeFile(f)
+		m.row(f.Name).takeFile(f)
 	}
 	for name := range m.broken {
 		m.row(name).broken = true
 	}
 	have := make(map[string]bool)
 	for _, f := range files {
-		have[f.tunnel.Name] = true
+		have[f.Name] = true
 	}
 	for name, r := range m.rows {
 		if !have[name] && m.broken[name] == nil {
@@ -119,12 +184,10 @@ func (m *Manager) takeFiles(files []file, problems tunnelfile.Problems) {
 				continue
 			}
 			if r.file != nil {
-				r.problem = ""
+				r.failure = failure{}
 			}
 			r.broken, r.file = false, nil
-			if r.down {
-				r.down, r.unmarked = false, true // a new tunnel of that name starts afresh
-			}
+			r.forget()
 		}
 		if !r.known {
 			m.read(r)
@@ -132,9 +195,9 @@ func (m *Manager) takeFiles(files []file, problems tunnelfile.Problems) {
 	}
 	for name := range m.down {
 		if m.rows[name] == nil {
-			m.row(name).unmarked = true // a tunnel that went while no daemon was there
-			m.rows[name].down = false
-			m.read(m.rows[name])
+			r := m.row(name) // of a tunnel that went while no daemon was there
+			r.forget()
+			m.read(r)
 		}
 		delete(m.down, name) // the row knows
 	}
@@ -144,15 +207,19 @@ func (m *Manager) takeFiles(files []file, problems tunnelfile.Problems) {
 }
 
 // takeFile takes over a row's file. One that says something new is an occasion to try again.
-func (r *row) takeFile(f file) {
-	changed := r.file == nil || r.hash != f.hash || r.design.mark != f.design.mark || r.broken
-	r.broken = false
-	if r.hash != f.hash {
-		r.asked, r.server = false, netip.Addr{}
+func (r *row) takeFile(f *file) {
+	old := r.file
+	same := old != nil && old.hash == f.hash
+	if same && (f.design.unknown != nil || old.design.whole == f.design.whole) {
+		f.design = old.design // which may do without some of its addresses
 	}
-	r.file, r.design, r.hash = &f.tunnel, f.design, f.hash
+	if !same {
+		r.forgetServer()
+	}
+	changed := !same || old.design.mark != f.design.mark || r.broken
+	r.file, r.broken = f, false
 	if changed && r.isShown {
-		r.again = again{}
+		r.retry = retryTimer{}
 		r.occasion()
 	}
 }

@@ -54,20 +54,13 @@ func listenersOf(ctx context.Context, t tunnelfile.Tunnel) ([]listener, tunnelfi
 	return all, problems
 }
 
-// firstTaken says which of the addresses cannot be listened on, and why. systemd says no
-// more over D-Bus than that the socket unit failed.
-func firstTaken(ctx context.Context, ls []listener, unlink bool) error {
-	for _, l := range ls {
-		if err := l.Free(ctx, unlink); err != nil {
-			return sockets.Explain(l.forward, l.Address, err)
-		}
+// free says why the address cannot be listened on, nil if it can. systemd says no more over
+// D-Bus than that the socket unit failed.
+func (l listener) free(ctx context.Context, unlink bool) *sockets.Error {
+	if err := l.Free(ctx, unlink); err != nil {
+		return sockets.Explain(l.forward, l.Address, err)
 	}
 	return nil
-}
-
-// pathsOf is the unix sockets among the listeners.
-func pathsOf(ls []listener) []listener {
-	return slices.DeleteFunc(slices.Clone(ls), func(l listener) bool { return l.Network != "unix" })
 }
 
 // socketMode is the mode of unix sockets, from ssh_config(5)'s StreamLocalBindMask.
@@ -92,6 +85,12 @@ func sshSetting(t tunnelfile.Tunnel, key string) string {
 		}
 	}
 	return ""
+}
+
+// yesUnless says whether a keyword that Holdfast sets to yes is left so.
+func yesUnless(t tunnelfile.Tunnel, key string) bool {
+	value := sshSetting(t, key)
+	return value == "" || yes(value)
 }
 
 func yes(value string) bool {

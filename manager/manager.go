@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/filewatch"
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -63,18 +64,19 @@ type Manager struct {
 	subscribers subscribers
 
 	// What follows is Run's goroutine's alone.
-	ctx      context.Context
-	rows     map[string]*row
-	problems tunnelfile.Problems
-	broken   map[string]tunnelfile.Problems // by tunnel
-	markers  downMarkers
-	down     map[string]bool // by the markers, as the daemon found them
-	network  netwatch.Network
-	asleep   bool
-	shown    Global
-	jobs     jobs
-	loads    loads
-	clock    *time.Timer // when to try again what waits for a port; armed only when something does
+	ctx          context.Context
+	rows         map[string]*row
+	problems     tunnelfile.Problems
+	broken       map[string]tunnelfile.Problems // by tunnel
+	markers      downMarkers
+	down         map[string]bool // by the markers, as the daemon found them
+	network      netwatch.Network
+	asleep       bool
+	shown        Global
+	jobs         jobs
+	loads        loads
+	readingAgain pause       // when a reading of the units failed
+	clock        *time.Timer // when to try again what waits for a port; armed only when something does
 
 	marked, listed, loaded, heard bool // all true: ready
 	isReady, isOpen               bool
@@ -115,7 +117,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	hints := m.Units.Watch(ctx, func(unit string) bool { _, ok := tunnelfile.NameOfUnit(unit); return ok })
 	networks, sleeps := m.Networks, m.Sleeps
 	files := make(chan struct{})
-	helpers.Go(func() { watchFiles(ctx, m.Dirs, m.Log, files) })
+	helpers.Go(func() { filewatch.Watch(ctx, m.Log, tunnelFiles(m.Dirs), files) })
 	grace := time.AfterFunc(networkGrace, func() { m.post(ctx, m.networkUnheard) })
 	defer grace.Stop()
 	m.clock = time.AfterFunc(time.Hour, func() { m.post(ctx, m.tryAgain) })
@@ -205,7 +207,7 @@ func (m *Manager) checkReady() {
 		m.stepAll()
 	}
 	for _, r := range m.rows {
-		if !r.isShown && (!r.known || r.reading || r.acting) {
+		if !r.isShown && (!r.known || r.busy()) {
 			return
 		}
 	}
@@ -218,15 +220,18 @@ func (m *Manager) readMarkers() {
 	m.do(func(ctx context.Context) func() {
 		_, life, err := m.Units.UserspaceTimestamp(ctx)
 		markers := downMarkers{m.markers.dir, life}
-		var down map[string]bool
-		if err == nil {
-			down, err = markers.all()
+		if err != nil {
+			return func() {
+				m.Log.Warn("systemd does not say since when it runs; it is asked again shortly", "error", err)
+				m.readingAgain.later(func() { m.post(m.ctx, m.readMarkers) })
+			}
 		}
+		down, err := markers.all()
 		return func() {
 			if err != nil {
 				m.Log.Warn("cannot tell which tunnels were stopped by hand", "error", err)
 			}
-			m.markers, m.down, m.marked = markers, down, true
+			m.markers, m.down, m.marked, m.readingAgain = markers, down, true, pause{}
 			for name, r := range m.rows {
 				r.down = down[name]
 			}
@@ -239,7 +244,7 @@ func (m *Manager) readMarkers() {
 func (m *Manager) row(name string) *row {
 	r := m.rows[name]
 	if r == nil {
-		r = &row{name: name, down: m.down[name]}
+		r = &row{name: name, wished: wished{down: m.down[name]}}
 		m.rows[name] = r
 	}
 	return r

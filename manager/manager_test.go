@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,9 +37,12 @@ func newTable(t *testing.T) *table {
 	return b
 }
 
-func (b *table) start() {
-	host := testHost
-	host.Locate = func(context.Context, tunnelfile.Tunnel) netip.Addr { return netip.Addr{} }
+func (b *table) start() { b.startOn(testHost) }
+
+// startOn starts a manager on a machine that is so.
+func (b *table) startOn(host Host) {
+	host.Locate = func(context.Context, tunnelfile.Tunnel) Server { return Server{} }
+	host.Way = func(context.Context, Server, netwatch.State) Way { return WayOut }
 	b.m = New(Config{Units: b.units, Networks: b.networks,
 		Dirs: tunnelfile.Dirs{b.dir}, RuntimeDir: filepath.Join(filepath.Dir(b.dir), "run"), Host: host, Version: "1",
 		Log: slog.New(slog.DiscardHandler)})
@@ -324,10 +326,10 @@ func TestTriggerLimit(t *testing.T) {
 	// The clock is the manager's own; the test only turns it forward.
 	_, err := ask(t.Context(), b.m, func() struct{} {
 		r := b.m.rows["web"]
-		if wait := time.Until(r.again.at); wait < time.Second || wait > firstDelay {
+		if wait := time.Until(r.retry.at); wait < time.Second || wait > firstDelay {
 			t.Errorf("waits %v", wait)
 		}
-		r.again.at = time.Now()
+		r.retry.at = time.Now()
 		b.m.tryAgain()
 		return struct{}{}
 	})
@@ -340,8 +342,8 @@ func TestTriggerLimit(t *testing.T) {
 	}
 }
 
-// TestAgain shows delays that grow to a limit, and one clock for all rows.
-func TestAgain(t *testing.T) {
+// TestRetryTimer shows delays that grow to a limit, and one clock for all rows.
+func TestRetryTimer(t *testing.T) {
 	b := newTable(t)
 	_, err := ask(t.Context(), b.m, func() struct{} {
 		r := &row{name: "x"}
@@ -349,16 +351,16 @@ func TestAgain(t *testing.T) {
 		var got []time.Duration
 		for range 6 {
 			b.m.tryLater(r)
-			got = append(got, r.again.delay)
+			got = append(got, r.retry.delay)
 		}
 		want := []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute}
 		if !slices.Equal(got, want) {
 			t.Errorf("delays %v, want %v", got, want)
 		}
-		r.again.last = time.Now().Add(-forgetting - time.Second)
+		r.retry.last = time.Now().Add(-forgetting - time.Second)
 		b.m.tryLater(r)
-		if r.again.delay != firstDelay {
-			t.Errorf("after a long time: %v", r.again.delay)
+		if r.retry.delay != firstDelay {
+			t.Errorf("after a long time: %v", r.retry.delay)
 		}
 		delete(b.m.rows, "x")
 		b.m.setClock()

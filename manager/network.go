@@ -1,9 +1,6 @@
 package manager
 
 import (
-	"net"
-	"net/netip"
-
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -12,51 +9,38 @@ import (
 // obstacle is what keeps a tunnel from running on a network.
 type obstacle struct {
 	why  fault.Reason // None: nothing does; Rule: it does not even listen
-	text string       // for people
+	text string       // for people: what it waits for, and what would end the wait
 }
 
 // here says whether there is an obstacle.
 func (o obstacle) here() bool { return o.why != fault.None }
 
-// obstacleOf decides whether a tunnel may run on a network (pure, but for routed). A
-// tunnel to this very machine needs no network, and one to a machine that the kernel
-// has a route to needs none that leads anywhere else; a rule of the tunnel's own holds
-// for both all the same.
-func obstacleOf(t *tunnelfile.Tunnel, server netip.Addr, n netwatch.Network, asleep bool) obstacle {
+// ofWay says whether it depends on the way to the server.
+func (o obstacle) ofWay() bool { return o.why == fault.Network || o.why == fault.Portal }
+
+// obstacleOf decides whether a tunnel may run on a network (pure). What NetworkManager says
+// of the network is about the way to the Internet: a server that is reached another way is
+// tried all the same. A rule of the tunnel's own holds whatever the way.
+func obstacleOf(t *tunnelfile.Tunnel, way Way, n netwatch.Network, asleep bool) obstacle {
 	if n.State != netwatch.Offline {
 		if reason := n.Allows(t.OnlyOn, t.NeverOn, t.Metered); reason != "" {
-			return obstacle{fault.Rule, reason}
+			return obstacle{fault.Rule, reason + "; it starts by itself on a network that the rule allows"}
 		}
 	}
 	switch {
-	case server.IsLoopback():
+	case way == WayHere:
 		return obstacle{}
 	case asleep:
-		return obstacle{fault.Sleep, "this machine goes to sleep"}
-	case n.Perhaps():
+		return obstacle{fault.Sleep, "this machine goes to sleep; it goes on when the machine wakes"}
+	case n.Perhaps() || way == WayOwn:
 		return obstacle{}
-	case n.State == netwatch.Offline && server.IsValid() && routed(server):
-		return obstacle{}
+	case n.State == netwatch.Portal:
+		return obstacle{fault.Portal, n.Reason() + "; it goes on by itself once you have logged in there with a browser"}
 	}
-	why := fault.Network
-	if n.State == netwatch.Portal {
-		why = fault.Portal
-	}
-	return obstacle{why, n.Reason()}
+	return obstacle{fault.Network, n.Reason() + "; it goes on by itself once there is a way to the server"}
 }
 
 // moved says whether tunnels that are up had better be probed.
 func moved(old, now netwatch.Network) bool {
 	return now.Perhaps() && (!old.Perhaps() || now.Moved(old))
-}
-
-// routed says whether the kernel has a route to an address, as to a virtual machine
-// while no cable is in. Connecting a datagram socket asks it and sends nothing.
-func routed(addr netip.Addr) bool {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 22)))
-	if err != nil {
-		return false
-	}
-	_ = conn.Close()
-	return true
 }

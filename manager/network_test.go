@@ -18,34 +18,37 @@ func TestObstacle(t *testing.T) {
 	offline := netwatch.Network{State: netwatch.Offline, Source: netwatch.SourceNetworkManager}
 	metered := on(netwatch.Online)
 	metered.Metered = true
-	away, here := netip.MustParseAddr("198.51.100.2"), netip.IPv6Loopback()
 	plain := tunnelfile.Tunnel{Metered: true}
 	for _, c := range []struct {
 		name    string
 		tunnel  tunnelfile.Tunnel
-		server  netip.Addr
+		way     Way
 		network netwatch.Network
 		asleep  bool
 		reason  string // in the obstacle's; empty: none
 		rule    bool
 	}{
-		{"online", plain, away, on(netwatch.Online), false, "", false},
-		{"nobody knows", plain, away, netwatch.Network{State: netwatch.Unknown}, false, "", false},
-		{"offline", plain, netip.Addr{}, offline, false, "no network", false},
-		{"offline, the server is here", plain, here, offline, false, "", false},
-		{"portal", plain, away, on(netwatch.Portal), false, "captive portal on 'Hotel'", false},
-		{"portal, the server is here", plain, here, on(netwatch.Portal), false, "", false},
-		{"limited", plain, away, on(netwatch.Limited), false, "no Internet on 'Hotel'", false},
-		{"sleep", plain, away, on(netwatch.Online), true, "sleep", false},
-		{"sleep, the server is here", plain, here, on(netwatch.Online), true, "", false},
-		{"not here", tunnelfile.Tunnel{Metered: true, NeverOn: []string{"Ho*"}}, away, on(netwatch.Online), false, "NeverOn=Ho*", true},
-		{"not here, though the server is", tunnelfile.Tunnel{Metered: true, NeverOn: []string{"Hotel"}}, here, on(netwatch.Online), false, "NeverOn=Hotel", true},
-		{"only elsewhere", tunnelfile.Tunnel{Metered: true, OnlyOn: []string{"Home"}}, away, on(netwatch.Online), false, "OnlyOn=Home", true},
-		{"only elsewhere, offline", tunnelfile.Tunnel{Metered: true, OnlyOn: []string{"Home"}}, netip.Addr{}, offline, false, "no network", false},
-		{"costs", tunnelfile.Tunnel{Metered: false}, away, metered, false, "Metered=no", true},
-		{"costs, never mind", plain, away, metered, false, "", false},
+		{"online", plain, WayOut, on(netwatch.Online), false, "", false},
+		{"nobody knows", plain, WayOut, netwatch.Network{State: netwatch.Unknown}, false, "", false},
+		{"offline", plain, WayOut, offline, false, "no network", false},
+		{"offline, the server is here", plain, WayHere, offline, false, "", false},
+		{"portal", plain, WayOut, on(netwatch.Portal), false, "captive portal on 'Hotel'", false},
+		{"portal, the server is here", plain, WayHere, on(netwatch.Portal), false, "", false},
+		{"limited", plain, WayOut, on(netwatch.Limited), false, "no Internet on 'Hotel'", false},
+		{"offline, a neighbour", plain, WayOwn, offline, false, "", false},
+		{"limited, a neighbour", plain, WayOwn, on(netwatch.Limited), false, "", false},
+		{"portal, behind a VPN", plain, WayOwn, on(netwatch.Portal), false, "", false},
+		{"sleep, a neighbour", plain, WayOwn, on(netwatch.Online), true, "sleep", false},
+		{"sleep", plain, WayOut, on(netwatch.Online), true, "sleep", false},
+		{"sleep, the server is here", plain, WayHere, on(netwatch.Online), true, "", false},
+		{"not here", tunnelfile.Tunnel{Metered: true, NeverOn: []string{"Ho*"}}, WayOut, on(netwatch.Online), false, "NeverOn=Ho*", true},
+		{"not here, though the server is", tunnelfile.Tunnel{Metered: true, NeverOn: []string{"Hotel"}}, WayHere, on(netwatch.Online), false, "NeverOn=Hotel", true},
+		{"only elsewhere", tunnelfile.Tunnel{Metered: true, OnlyOn: []string{"Home"}}, WayOut, on(netwatch.Online), false, "OnlyOn=Home", true},
+		{"only elsewhere, offline", tunnelfile.Tunnel{Metered: true, OnlyOn: []string{"Home"}}, WayOut, offline, false, "no network", false},
+		{"costs", tunnelfile.Tunnel{Metered: false}, WayOut, metered, false, "Metered=no", true},
+		{"costs, never mind", plain, WayOut, metered, false, "", false},
 	} {
-		o := obstacleOf(&c.tunnel, c.server, c.network, c.asleep)
+		o := obstacleOf(&c.tunnel, c.way, c.network, c.asleep)
 		if o.here() != (c.reason != "") || !strings.Contains(o.text, c.reason) || (o.why == fault.Rule) != c.rule {
 			t.Errorf("%s: %+v, want %q, rule %v", c.name, o, c.reason, c.rule)
 		}
@@ -71,11 +74,5 @@ func TestMoved(t *testing.T) {
 		if got := moved(c.old, c.now); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
-	}
-}
-
-func TestRouted(t *testing.T) {
-	if !routed(netip.MustParseAddr("127.0.0.1")) {
-		t.Error("no route to 127.0.0.1")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/netwatch"
 )
 
@@ -16,6 +17,12 @@ func (m *Manager) onNetwork(n netwatch.Network) {
 	m.network, m.heard = n, true
 	m.Log.Info("network "+string(n.State), "source", n.Source, "connection", n.Primary.ID)
 	m.showGlobal()
+	for _, r := range m.rows {
+		r.forgetServer()
+		if r.failure.reason == fault.Listen { // an address may have come
+			r.diagnose = true
+		}
+	}
 	if !first && moved(old, n) {
 		m.probeAll()
 	}
@@ -37,7 +44,7 @@ func (m *Manager) onSleep(going bool, done func()) {
 	if !going {
 		m.probeAll()
 	}
-	m.settled(slices.Collect(maps.Values(m.rows)), done)
+	m.afterAll(slices.Collect(maps.Values(m.rows)), done)
 }
 
 func (m *Manager) probeAll() {

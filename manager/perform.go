@@ -13,14 +13,27 @@ import (
 // unloadGrace is how long systemd may take to unload a transient unit that ended.
 const unloadGrace = time.Second
 
-// perform is the I/O of an action.
-func (m *Manager) perform(ctx context.Context, name string, a Action, d design) error {
+// perform is the I/O of an action. It returns the file with its units as they were made,
+// where it looked at this machine again for that.
+func (m *Manager) perform(ctx context.Context, name string, a Action, f *file) (*file, error) {
+	switch a.Verb {
+	case MakeService, MakeSocket, Diagnose:
+		now, err := f.redesign(ctx, m.Host)
+		switch {
+		case err != nil:
+			return nil, err
+		case a.Verb == Diagnose:
+			return now.withoutTaken(ctx, m.Host)
+		}
+		return now, m.make(ctx, name, a.Verb, now.design)
+	}
+	return nil, m.performOn(ctx, name, a)
+}
+
+// performOn is the I/O of an action on units that are there.
+func (m *Manager) performOn(ctx context.Context, name string, a Action) error {
 	service, socket := tunnelfile.ServiceName(name), tunnelfile.SocketName(name)
 	switch a.Verb {
-	case Diagnose:
-		return firstTaken(ctx, d.listen, d.unlink)
-	case MakeService, MakeSocket:
-		return m.make(ctx, name, a.Verb, d)
 	case StartService, RestartService:
 		// Its start limit is for crashes, not for people and networks.
 		if err := ignoreGone(m.Units.ResetFailed(ctx, service)); err != nil {
@@ -44,9 +57,19 @@ func (m *Manager) perform(ctx context.Context, name string, a Action, d design) 
 
 // make makes both units of a tunnel and starts one of them.
 func (m *Manager) make(ctx context.Context, name string, v Verb, d design) error {
-	// A socket unit removes whatever lies at the path of a unix socket, be it alive.
-	if err := firstTaken(ctx, pathsOf(d.listen), d.unlink); err != nil {
-		return err
+	for _, l := range d.listen {
+		// A socket unit removes whatever lies at the path of a unix socket, be it alive.
+		if l.Network != "unix" {
+			continue
+		}
+		if err := l.free(ctx, d.unlink); err != nil {
+			return err
+		}
+	}
+	if d.socket.Name == "" { // perhaps there was one that failed
+		if err := ignoreGone(m.Units.ResetFailed(ctx, tunnelfile.SocketName(name))); err != nil {
+			return err
+		}
 	}
 	start := func() error { return m.Units.StartTransient(ctx, d.service) }
 	switch {
@@ -73,12 +96,12 @@ func (m *Manager) make(ctx context.Context, name string, v Verb, d design) error
 	if err != nil {
 		return err
 	}
-	return errKept
+	return errDesignRefused
 }
 
-// errKept says that a tunnel was started with the settings it had: another unit refers
+// errDesignRefused says that a tunnel was started with the settings it had: another unit refers
 // to its units, and systemd keeps them loaded. Better the old settings than no tunnel.
-var errKept = errors.New("a unit that refers to the tunnel's units keeps them as they were: the new settings wait until that unit is stopped")
+var errDesignRefused = errors.New("a unit that refers to the tunnel's units keeps them as they were: the new settings wait until that unit is stopped")
 
 // unload waits until systemd has forgotten a tunnel's units, which have ended. It does
 // so by itself as soon as their control group is empty, but at times it misses that

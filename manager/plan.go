@@ -36,7 +36,7 @@ const (
 const (
 	signalReload    = syscall.SIGHUP
 	signalProbe     = syscall.SIGUSR1
-	signalHold      = syscall.SIGUSR2
+	signalSuspend   = syscall.SIGUSR2
 	signalReconnect = syscall.Signal(35) // SIGRTMIN+1
 )
 
@@ -57,11 +57,11 @@ func plan(r *row, o obstacle) Action {
 	if r.service.Job && !r.service.running() || r.socket.Job && !r.socket.running() {
 		return Action{Verb: Wait} // systemd has been told to start it
 	}
-	if r.diagnose || r.socket.failed() && r.socket.Result == "resources" && r.problem == "" && !r.retry {
+	if r.diagnose || r.socket.failed() && r.socket.Result == "resources" && r.failure == (failure{}) && !r.again {
 		return Action{Verb: Diagnose}
 	}
-	failed := r.service.failed() || r.socket.failed() || r.problem != "" || r.alone
-	if failed && !r.retry {
+	failed := r.service.failed() || r.socket.failed() || r.failure != (failure{}) || r.stoppedElsewhere
+	if failed && !r.again {
 		return Action{}
 	}
 	if r.stale() && (r.service.running() || r.socket.running()) {
@@ -92,7 +92,7 @@ func plan(r *row, o obstacle) Action {
 // planEnd is the plan for a tunnel that is not to run.
 func planEnd(r *row) Action {
 	switch {
-	case r.problem != "" && !r.retry: // they could not be stopped
+	case r.failure != (failure{}) && !r.again: // they could not be stopped
 		return Action{}
 	case r.service.running() || r.socket.running() || r.service.Job || r.socket.Job:
 		return Action{Verb: StopUnits}
@@ -117,16 +117,16 @@ func signal(r *row, o obstacle) Action {
 		return Action{}
 	}
 	state := tunnelfile.ParseStatus(r.service.StatusText).State
-	knows := r.told.pid == r.service.MainPID
-	held := knows && r.told.hold || !knows && state == tunnelfile.Offline
+	knows := r.lastSignal.pid == r.service.MainPID
+	suspended := knows && r.lastSignal.suspend || !knows && state == tunnelfile.Offline
 	switch {
 	case !r.broken && r.outdated():
 		return Action{Verb: SendSignal, Signal: signalReload}
-	case o.here() && !(knows && held):
-		return Action{Verb: SendSignal, Signal: signalHold}
+	case o.here() && !(knows && suspended):
+		return Action{Verb: SendSignal, Signal: signalSuspend}
 	case o.here():
 		return Action{}
-	case held || r.probe:
+	case suspended || r.probe:
 		return Action{Verb: SendSignal, Signal: signalProbe}
 	case r.reconnect:
 		return Action{Verb: SendSignal, Signal: signalReconnect}
@@ -141,10 +141,10 @@ func (r *row) outdated() bool {
 	if r.report == nil || r.file == nil || r.report.Settings == "" {
 		return false
 	}
-	if r.told.pid == r.service.MainPID && r.told.file != "" {
-		return r.told.file != r.hash
+	if r.lastSignal.pid == r.service.MainPID && r.lastSignal.file != "" {
+		return r.lastSignal.file != r.file.hash
 	}
-	return r.report.Settings != r.hash
+	return r.report.Settings != r.file.hash
 }
 
 // String is the verb, for the log.

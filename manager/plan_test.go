@@ -34,11 +34,13 @@ func as(u systemdctl.Unit, environment ...string) systemdctl.Unit {
 // planRow is a tunnel with a local listener, as its file wants it.
 func planRow(start tunnelfile.StartMode, service, socket systemdctl.Unit) *row {
 	return &row{
-		name:    "web",
-		file:    &tunnelfile.Tunnel{Name: "web", Start: start},
-		hash:    "h",
-		design:  design{socket: systemdctl.Transient{Name: "x.socket"}, mark: mark{"s", "l"}},
-		service: unit{service}, socket: unit{socket}, known: true,
+		name: "web",
+		file: &file{
+			Tunnel: tunnelfile.Tunnel{Name: "web", Start: start},
+			design: design{socket: systemdctl.Transient{Name: "x.socket"}, mark: mark{"s", "l"}},
+			hash:   "h",
+		},
+		seen: seen{service: unit{service}, socket: unit{socket}, known: true},
 	}
 }
 
@@ -48,10 +50,11 @@ func TestPlan(t *testing.T) {
 		free      = obstacle{}
 		noNetwork = obstacle{fault.Network, "no network"}
 		rule      = obstacle{fault.Rule, "NeverOn=Hotel"}
+		taken     = failure{fault.Listen, "in use"}
 	)
 	do := func(v Verb) Action { return Action{Verb: v} }
 	send := func(s syscall.Signal) Action { return Action{SendSignal, s} }
-	remoteOnly := func(r *row) { r.design.socket.Name = ""; r.design.mark.socket = "" }
+	remoteOnly := func(r *row) { r.file.design.socket.Name = ""; r.file.design.mark.socket = "" }
 	for _, c := range []struct {
 		name            string
 		start           tunnelfile.StartMode
@@ -69,8 +72,8 @@ func TestPlan(t *testing.T) {
 		{"auto, up", auto, up, serving, nil, free, Action{}},
 		{"auto, up, forbidden here", auto, up, serving, nil, rule, do(StopUnits)},
 		{"auto, about to start", auto, starting, listening, nil, free, do(Wait)},
-		{"auto, stopped by hand", auto, dead, absent, func(r *row) { r.alone = true }, free, Action{}},
-		{"auto, stopped by hand, asked for", auto, dead, absent, func(r *row) { r.alone, r.retry = false, true }, free, do(MakeService)},
+		{"auto, stopped by hand", auto, dead, absent, func(r *row) { r.stoppedElsewhere = true }, free, Action{}},
+		{"auto, stopped by hand, asked for", auto, dead, absent, func(r *row) { r.stoppedElsewhere, r.again = false, true }, free, do(MakeService)},
 		{"auto, down", auto, up, serving, func(r *row) { r.down = true }, free, do(StopUnits)},
 		{"auto, down, on its way", auto, ending, listening, func(r *row) { r.down = true }, free, do(Wait)},
 		{"auto, down, units left", auto, systemdctl.Unit{Name: "x", ActiveState: "inactive"}, absent, func(r *row) { r.down = true }, free, do(Unload)},
@@ -83,43 +86,43 @@ func TestPlan(t *testing.T) {
 		{"on demand, no network", onDemand, absent, absent, nil, noNetwork, do(MakeSocket)},
 		{"on demand, listening", onDemand, dead, listening, nil, free, Action{}},
 		{"on demand, in use", onDemand, up, serving, nil, free, Action{}},
-		{"on demand, service failed, asked for", onDemand, failed, listening, func(r *row) { r.retry = true }, free, do(FreeNames)},
+		{"on demand, service failed, asked for", onDemand, failed, listening, func(r *row) { r.again = true }, free, do(FreeNames)},
 
 		{"manual, nothing there", manual, absent, absent, nil, free, Action{}},
 		{"manual, started", manual, absent, absent, func(r *row) { r.started = true }, free, do(MakeService)},
 		{"manual, did its work", manual, dead, listening, nil, free, do(StopUnits)},
 
 		{"gave up", auto, failed, listening, nil, free, Action{}},
-		{"gave up, asked for", auto, failed, listening, func(r *row) { r.retry = true }, free, do(StartService)},
-		{"both gave up, asked for", auto, failed, badSocket, func(r *row) { r.retry = true }, free, do(MakeService)},
+		{"gave up, asked for", auto, failed, listening, func(r *row) { r.again = true }, free, do(StartService)},
+		{"both gave up, asked for", auto, failed, badSocket, func(r *row) { r.again = true }, free, do(MakeService)},
 		{"a port may be taken", auto, dead, badSocket, nil, free, do(Diagnose)},
-		{"a port is taken", auto, dead, badSocket, func(r *row) { r.problem = "in use" }, free, Action{}},
-		{"a port was taken a while ago", auto, dead, badSocket, func(r *row) { r.problem, r.diagnose = "in use", true }, free, do(Diagnose)},
+		{"a port is taken", auto, dead, badSocket, func(r *row) { r.failure = taken }, free, Action{}},
+		{"a port was taken a while ago", auto, dead, badSocket, func(r *row) { r.failure, r.diagnose = taken, true }, free, do(Diagnose)},
 		{"a port was taken, down", auto, absent, badSocket, func(r *row) { r.down, r.diagnose = true, true }, free, do(FreeNames)},
-		{"a port was taken", auto, absent, absent, func(r *row) { r.retry = true }, free, do(MakeService)},
+		{"a port was taken", auto, absent, absent, func(r *row) { r.again = true }, free, do(MakeService)},
 
 		{"the file is gone", auto, up, serving, func(r *row) { r.file = nil }, free, do(StopUnits)},
 		{"the file is broken", auto, up, serving, func(r *row) { r.broken = true }, free, Action{}},
 		{"the file is broken, never ran", auto, absent, absent, func(r *row) { r.file, r.broken = nil, true }, free, Action{}},
 		{"other unit settings", auto, as(up, mark{"old", "l"}.String()), serving, nil, free, do(StopUnits)},
-		{"other unit settings, which systemd would not take", auto, as(up, mark{"old", "l"}.String()), serving, func(r *row) { r.kept = r.design.mark }, free, Action{}},
-		{"other unit settings, ended", auto, absent, absent, func(r *row) { r.retry = true }, free, do(MakeService)},
+		{"other unit settings, which systemd would not take", auto, as(up, mark{"old", "l"}.String()), serving, func(r *row) { r.refusedDesign = r.file.design.mark }, free, Action{}},
+		{"other unit settings, ended", auto, absent, absent, func(r *row) { r.again = true }, free, do(MakeService)},
 		{"other listeners, running", auto, as(up, mark{"s", "old"}.String()), serving, nil, free, Action{}},
 		{"other listeners, idle", onDemand, as(dead, mark{"s", "old"}.String()), listening, nil, free, do(StopUnits)},
 		{"other settings", auto, up, serving, func(r *row) { r.report = &tunnelfile.Report{Settings: "old"} }, free, send(syscall.SIGHUP)},
 		{"other settings, told", auto, up, serving, func(r *row) {
-			r.report, r.told = &tunnelfile.Report{Settings: "old"}, told{pid: 7, file: "h"}
+			r.report, r.lastSignal = &tunnelfile.Report{Settings: "old"}, lastSignal{pid: 7, file: "h"}
 		}, free, Action{}},
 		{"other settings, told, and changed back", auto, up, serving, func(r *row) {
-			r.report, r.told = &tunnelfile.Report{Settings: "h"}, told{pid: 7, file: "wrong"}
+			r.report, r.lastSignal = &tunnelfile.Report{Settings: "h"}, lastSignal{pid: 7, file: "wrong"}
 		}, free, send(syscall.SIGHUP)},
 		{"other settings, an earlier process was told", auto, up, serving, func(r *row) {
-			r.report, r.told = &tunnelfile.Report{Settings: "old"}, told{pid: 6, file: "h"}
+			r.report, r.lastSignal = &tunnelfile.Report{Settings: "old"}, lastSignal{pid: 6, file: "h"}
 		}, free, send(syscall.SIGHUP)},
 
 		{"up, the network goes", auto, up, serving, nil, noNetwork, send(syscall.SIGUSR2)},
-		{"up, the network went", auto, up, serving, func(r *row) { r.told = told{pid: 7, hold: true} }, noNetwork, Action{}},
-		{"held, the network is back", auto, held, serving, func(r *row) { r.told = told{pid: 7, hold: true} }, free, send(syscall.SIGUSR1)},
+		{"up, the network went", auto, up, serving, func(r *row) { r.lastSignal = lastSignal{pid: 7, suspend: true} }, noNetwork, Action{}},
+		{"held, the network is back", auto, held, serving, func(r *row) { r.lastSignal = lastSignal{pid: 7, suspend: true} }, free, send(syscall.SIGUSR1)},
 		{"held by an earlier daemon, the network is back", auto, held, serving, nil, free, send(syscall.SIGUSR1)},
 		{"held by an earlier daemon, no network still", auto, held, serving, nil, noNetwork, send(syscall.SIGUSR2)},
 		{"up, the network moved", auto, up, serving, func(r *row) { r.probe = true }, free, send(syscall.SIGUSR1)},
@@ -130,9 +133,9 @@ func TestPlan(t *testing.T) {
 		{"broken file, the network goes", auto, up, serving, func(r *row) { r.broken = true }, noNetwork, send(syscall.SIGUSR2)},
 
 		{"reconnect", auto, up, serving, func(r *row) { r.reconnect = true }, free, send(signalReconnect)},
-		{"reconnect, no network", auto, up, serving, func(r *row) { r.reconnect, r.told = true, told{pid: 7, hold: true} }, noNetwork, Action{}},
-		{"restart", auto, up, serving, func(r *row) { r.restart, r.retry = true, true }, free, do(RestartService)},
-		{"restart what does not run", auto, absent, absent, func(r *row) { r.restart, r.retry = true, true }, free, do(MakeService)},
+		{"reconnect, no network", auto, up, serving, func(r *row) { r.reconnect, r.lastSignal = true, lastSignal{pid: 7, suspend: true} }, noNetwork, Action{}},
+		{"restart", auto, up, serving, func(r *row) { r.restart, r.again = true, true }, free, do(RestartService)},
+		{"restart what does not run", auto, absent, absent, func(r *row) { r.restart, r.again = true, true }, free, do(MakeService)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := planRow(c.start, c.service, c.socket)
@@ -148,7 +151,7 @@ func TestPlan(t *testing.T) {
 
 // TestTake shows what is made of what others do to the units.
 func TestTake(t *testing.T) {
-	type result struct{ alone, started, stopping bool }
+	type result struct{ stoppedElsewhere, started, stopping bool }
 	for _, c := range []struct {
 		name                  string
 		start                 tunnelfile.StartMode
@@ -157,11 +160,11 @@ func TestTake(t *testing.T) {
 		change                func(*row)
 		want                  result
 	}{
-		{"somebody stops it", tunnelfile.StartAuto, up, serving, dead, listening, nil, result{alone: true}},
+		{"somebody stops it", tunnelfile.StartAuto, up, serving, dead, listening, nil, result{stoppedElsewhere: true}},
 		{"somebody restarts it", tunnelfile.StartAuto, up, serving, starting, listening, nil, result{}},
 		{"it fails", tunnelfile.StartAuto, up, serving, failed, listening, nil, result{}},
 		{"it idles out", tunnelfile.StartOnDemand, up, serving, dead, listening, nil, result{}},
-		{"somebody stops the socket", tunnelfile.StartOnDemand, dead, listening, absent, absent, nil, result{alone: true}},
+		{"somebody stops the socket", tunnelfile.StartOnDemand, dead, listening, absent, absent, nil, result{stoppedElsewhere: true}},
 		{"it did its work", tunnelfile.StartManual, up, serving, dead, listening, func(r *row) { r.started = true }, result{}},
 		{"somebody starts it", tunnelfile.StartManual, absent, absent, up, serving, nil, result{started: true}},
 		{"we stop it", tunnelfile.StartAuto, up, serving, absent, absent, func(r *row) { r.stopping = true }, result{}},
@@ -174,7 +177,7 @@ func TestTake(t *testing.T) {
 				c.change(r)
 			}
 			r.take(facts{service: unit{c.newService}, socket: unit{c.newSocket}})
-			if got := (result{r.alone, r.started, r.stopping}); got != c.want {
+			if got := (result{r.stoppedElsewhere, r.started, r.stopping}); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})

@@ -24,7 +24,7 @@ func (m *Manager) read(r *row) { m.readUnit(r, "") }
 func (m *Manager) readUnit(r *row, unit string) {
 	serviceOnly := unit == tunnelfile.ServiceName(r.name)
 	r.readSocket = r.readSocket || !serviceOnly
-	if r.reading || r.acting {
+	if r.busy() {
 		r.readAgain = true
 		return
 	}
@@ -42,8 +42,9 @@ func (m *Manager) readUnit(r *row, unit string) {
 		return func() {
 			r.reading = false
 			if err != nil {
-				m.Log.Warn("cannot read units", "tunnel", r.name, "error", err)
+				m.unreadable(r, err)
 			} else {
+				m.readingAgain = pause{}
 				r.take(f)
 			}
 			m.after(r)
@@ -51,10 +52,24 @@ func (m *Manager) readUnit(r *row, unit string) {
 	})
 }
 
+// unreadable has a row's units read again shortly: nobody may say that they changed.
+func (m *Manager) unreadable(r *row, err error) {
+	m.Log.Warn("cannot read units; they are read again shortly", "tunnel", r.name, "error", err)
+	m.readingAgain.later(func() { m.post(m.ctx, func() { m.read(r) }) })
+}
+
+// pause grows with each failure in a row to read units.
+type pause struct{ next time.Duration }
+
+func (p *pause) later(f func()) {
+	p.next = min(max(2*p.next, 100*time.Millisecond), 10*time.Second)
+	time.AfterFunc(p.next, f)
+}
+
 // after goes on with a row once its units have been read, and reads what changed meanwhile.
 func (m *Manager) after(r *row) {
 	m.step(r)
-	if r.readAgain && !r.acting && !r.reading && m.rows[r.name] == r {
+	if r.readAgain && !r.busy() && m.rows[r.name] == r {
 		unit := tunnelfile.ServiceName(r.name)
 		if r.readSocket {
 			unit = ""
@@ -100,14 +115,6 @@ func (m *Manager) runtimeDir(r *row) string {
 	return m.RuntimeDir
 }
 
-// user is who a tunnel of the system runs as.
-func (r *row) user() string {
-	if r.file == nil {
-		return tunnelfile.Tunnel{}.User()
-	}
-	return r.file.User()
-}
-
 // loaded says whether systemd knows one of the units.
 func (f facts) loaded() bool { return f.service.Name != "" || f.socket.Name != "" }
 
@@ -127,10 +134,11 @@ func (m *Manager) readAll() {
 		units, err := m.Units.List(ctx, tunnelfile.UnitPattern)
 		return func() {
 			if err != nil {
-				m.Log.Warn("cannot list units", "error", err)
+				m.Log.Warn("cannot list units; they are listed again shortly", "error", err)
+				m.readingAgain.later(func() { m.post(m.ctx, m.readAll) })
 				return
 			}
-			m.listed = true
+			m.listed, m.readingAgain = true, pause{}
 			all := make(map[string]facts)
 			for _, u := range units {
 				name, ok := tunnelfile.NameOfUnit(u.Name)
@@ -167,8 +175,7 @@ func (r *row) take(f facts) {
 		r.lingers = false
 	}
 
-	serviceGone := !r.service.running() && !r.service.ending() && !r.service.failed() && !r.service.Job
-	socketGone := !r.socket.running() && !r.socket.ending() && !r.socket.failed() && !r.socket.Job
+	serviceGone, socketGone := r.service.gone(), r.socket.gone()
 	if r.stopping {
 		gone := (serviceGone || r.service.failed()) && (socketGone || r.socket.failed())
 		underWay := r.service.ending() || r.socket.ending() || r.service.Job || r.socket.Job
@@ -176,10 +183,10 @@ func (r *row) take(f facts) {
 		return
 	}
 	if r.service.running() || r.socket.running() && !wasListening {
-		r.problem, r.again.at = "", time.Time{}
+		r.failure, r.retry.at = failure{}, time.Time{}
 	}
 	if r.service.running() {
-		r.alone = false
+		r.stoppedElsewhere = false
 	}
 	if r.file == nil {
 		return
@@ -192,7 +199,7 @@ func (r *row) take(f facts) {
 			r.started = false // it did what it was started for, or somebody stopped it
 		}
 	case r.file.Start == tunnelfile.StartAuto && wasRunning && serviceGone, wasListening && socketGone && serviceGone:
-		r.alone = true
+		r.stoppedElsewhere = true
 	}
 }
 

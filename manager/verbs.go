@@ -32,10 +32,8 @@ func (m *Manager) Stop(ctx context.Context, patterns []string) error {
 	var stopped []*row
 	err := m.each(ctx, patterns, func(r *row, _ bool) error {
 		stopped = append(stopped, r)
-		r.unmarked = r.unmarked || !r.down || r.forgetful != nil
-		r.down, r.started = true, false
-		r.retry, r.restart, r.reconnect, r.probe = false, false, false, false
-		r.alone, r.diagnose, r.problem, r.again = false, false, "", again{}
+		r.wished.stop()
+		r.asked, r.failure, r.retry = asked{}, failure{}, retryTimer{}
 		return nil
 	})
 	if err != nil {
@@ -44,9 +42,9 @@ func (m *Manager) Stop(ctx context.Context, patterns []string) error {
 	forgotten, err := ask(ctx, m, func() error {
 		var errs []error
 		for _, r := range stopped {
-			if r.down && r.forgetful != nil {
+			if r.down && r.markerErr != nil {
 				errs = append(errs, fmt.Errorf("%w: %s is stopped, but this cannot be remembered: %w; it starts again with the daemon",
-					ErrNotStored, r.name, r.forgetful))
+					ErrNotStored, r.name, r.markerErr))
 			}
 		}
 		return errors.Join(errs...)
@@ -86,16 +84,10 @@ func (m *Manager) Attended(ctx context.Context) error {
 	})
 }
 
-// says tells whether the worker runs and its last word was this state.
-func (r *row) says(s tunnelfile.State) bool {
-	return r.service.running() && tunnelfile.ParseStatus(r.service.StatusText).State == s
-}
-
 // up is a person's wish that the tunnel run.
 func (r *row) up() {
-	r.unmarked = r.unmarked || r.down
-	r.down, r.started = false, true
-	r.again = again{}
+	r.wished.up()
+	r.retry = retryTimer{}
 	r.occasion()
 }
 
@@ -105,7 +97,7 @@ func (m *Manager) Reload(ctx context.Context) error {
 		return err
 	}
 	return m.eachKnown(ctx, nil, func(r *row, _ bool) error {
-		if !r.alone {
+		if !r.stoppedElsewhere {
 			r.occasion()
 		}
 		return nil

@@ -57,22 +57,24 @@ func (r *row) status(o obstacle) tunnelfile.Status {
 			service.Reason, service.Text = o.why, o.text // the daemon knows better than the worker why
 		}
 		return service
-	case r.problem != "":
-		return tunnelfile.Status{State: tunnelfile.Failed, Reason: r.problemWhy, Text: r.problem}
-	case (r.service.failed() || r.socket.failed()) && r.retry && r.wanted():
+	case r.failure != (failure{}):
+		return tunnelfile.Status{State: tunnelfile.Failed, Reason: r.failure.reason, Text: r.failure.text}
+	case (r.service.failed() || r.socket.failed()) && r.again && r.wanted():
 		return tunnelfile.Status{State: tunnelfile.Connecting}
 	case r.service.failed():
 		return service
 	case r.socket.failed():
 		return socketFailure(r.socket)
-	case r.wanted() && o.here() && !r.alone && (o.why == fault.Rule || !r.listens() || r.socket.running()):
+	case r.wanted() && o.here() && !r.stoppedElsewhere && (o.why == fault.Rule || !r.listens() || r.socket.running()):
 		return tunnelfile.Status{State: tunnelfile.Offline, Reason: o.why, Text: o.text}
-	case r.alone && !r.socket.running():
+	case r.stoppedElsewhere && !r.socket.running():
 		return tunnelfile.Status{State: tunnelfile.Inactive, Text: "stopped by systemctl"}
 	}
 	switch {
 	case r.socket.ending(), r.socket.running() && (r.stopping || !r.wanted() && !r.broken):
 		return tunnelfile.Status{State: tunnelfile.Stopping}
+	case r.socket.running() && r.file != nil && r.file.design.partial():
+		return tunnelfile.Status{State: tunnelfile.Listening, Reason: fault.Listen, Text: r.file.design.leftOut[0].Error()}
 	case r.socket.running():
 		return tunnelfile.Status{State: tunnelfile.Listening}
 	}
@@ -117,7 +119,7 @@ func (r *row) serviceFailure() tunnelfile.Status {
 	}
 	burst := tunnelfile.CrashBurst
 	if r.file != nil {
-		burst = tunnelfile.StartBurst(*r.file)
+		burst = tunnelfile.StartBurst(r.file.Tunnel)
 	}
 	s.Text = fmt.Sprintf("gave up after %d starts in a minute; %s", burst, s.Text)
 	return s
@@ -177,7 +179,7 @@ func (r *row) idleForwards(s tunnelfile.State) []tunnelfile.ForwardReport {
 		return nil
 	}
 	var list []tunnelfile.ForwardReport
-	for _, f := range r.design.forwards {
+	for _, f := range r.file.design.forwards {
 		report := tunnelfile.ForwardReport{Kind: f.Kind, Text: f.Text, Listen: f.ListenText(), Target: f.TargetText(), State: tunnelfile.Inactive}
 		if r.socket.running() && f.Kind != tunnelfile.RemoteForward {
 			report.State = tunnelfile.Listening

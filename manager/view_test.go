@@ -42,7 +42,7 @@ func TestState(t *testing.T) {
 		{"manual", tunnelfile.StartManual, absent, absent, nil, obstacle{}, tunnelfile.Inactive, ""},
 		{"on demand", tunnelfile.StartOnDemand, dead, listening, nil, obstacle{}, tunnelfile.Listening, ""},
 		{"going down", tunnelfile.StartAuto, ending, serving, func(r *row) { r.down = true }, obstacle{}, tunnelfile.Stopping, "1 forward"},
-		{"port taken", tunnelfile.StartAuto, absent, absent, func(r *row) { r.problem = "LocalForward 1: address already in use" }, obstacle{}, tunnelfile.Failed, "LocalForward 1: address already in use"},
+		{"port taken", tunnelfile.StartAuto, absent, absent, func(r *row) { r.failure = failure{fault.Listen, "LocalForward 1: address already in use"} }, obstacle{}, tunnelfile.Failed, "LocalForward 1: address already in use"},
 		{"denied", tunnelfile.StartAuto, blocked, absent, nil, obstacle{}, tunnelfile.Blocked, "the server refused every way to authenticate"},
 		{"crash loop", tunnelfile.StartAuto, loop, listening, nil, obstacle{}, tunnelfile.Failed, "gave up after 5 starts in a minute; the program last ended with exit status 2"},
 		{"killed", tunnelfile.StartAuto, killed, serving, nil, obstacle{}, tunnelfile.Retrying, "its program ended (signal 9, killed) and is started again shortly"},
@@ -51,7 +51,7 @@ func TestState(t *testing.T) {
 		{"ExecStartPre= fails", tunnelfile.StartAuto, unready, serving, nil, obstacle{}, tunnelfile.Retrying, besideFailed + "; it is started again shortly"},
 		{"ExecStartPre= fails on demand", tunnelfile.StartOnDemand, hopeless, spinning, func(r *row) { r.file.IdleTimeout = 10 * time.Second }, obstacle{}, tunnelfile.Failed, "gave up after 11 starts in a minute; " + besideFailed},
 		{"trigger limit", tunnelfile.StartOnDemand, dead, spinning, nil, obstacle{}, tunnelfile.Failed, "too many connections while the program could not take them"},
-		{"stopped by hand", tunnelfile.StartAuto, absent, absent, func(r *row) { r.alone = true }, obstacle{}, tunnelfile.Inactive, "stopped by systemctl"},
+		{"stopped by hand", tunnelfile.StartAuto, absent, absent, func(r *row) { r.stoppedElsewhere = true }, obstacle{}, tunnelfile.Inactive, "stopped by systemctl"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.service.ActiveState == "deactivating" {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/filewatch"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -23,7 +24,7 @@ type watched struct {
 func newWatched(t *testing.T) *watched {
 	dir := t.TempDir()
 	w := &watched{t, filepath.Join(dir, "config", "holdfast"), filepath.Join(dir, "etc"), make(chan struct{})}
-	go watchFiles(t.Context(), tunnelfile.Dirs{w.a, w.b}, slog.Default(), w.changed)
+	go filewatch.Watch(t.Context(), slog.Default(), tunnelFiles(tunnelfile.Dirs{w.a, w.b}), w.changed)
 	w.told("the beginning")
 	return w
 }
@@ -98,26 +99,42 @@ func TestWatchManyFiles(t *testing.T) {
 	}
 }
 
-func TestConcerns(t *testing.T) {
-	dirs := tunnelfile.Dirs{"/home/me/.config/holdfast", "/etc/holdfast/user"}
-	for path, want := range map[string]bool{
-		"/home/me/.config/holdfast/web.tunnel":          true,
-		"/home/me/.config/holdfast/web.tunnel.d":        true,
-		"/home/me/.config/holdfast/web.tunnel.d/a.conf": true,
-		"/home/me/.config/holdfast/web.tunnel.d/a.txt":  false,
-		"/home/me/.config/holdfast/.web.tunnel.swp":     false,
-		"/home/me/.config/holdfast/web.tunnel~":         false,
-		"/home/me/.config/holdfast":                     true,
-		"/home/me/.config":                              true,
-		"/home/me/.config/other":                        false,
-		"/etc/holdfast":                                 true,
-		"/etc/hold":                                     false,
-		"/etc/passwd":                                   false,
-	} {
-		if concerns(dirs, path) != want {
-			t.Errorf("%s: %v", path, !want)
+// TestWatchLinks shows that a tunnel file behind links is watched, and each link on the way:
+// as stow(8) has folders, home-manager files, and a ConfigMap both.
+func TestWatchLinks(t *testing.T) {
+	w := newWatched(t)
+	base := filepath.Dir(filepath.Dir(w.a))
+	at := func(names ...string) string { return filepath.Join(append([]string{base}, names...)...) }
+	write := func(path string) error { return os.WriteFile(path, []byte(time.Now().String()), 0o644) }
+	relink := func(target, path string) error {
+		return errors.Join(os.Symlink(target, path+".new"), os.Rename(path+".new", path))
+	}
+	for _, dir := range []string{"dotfiles", "other", "store/1", "store/2", "config"} {
+		if err := os.MkdirAll(at(dir), 0o755); err != nil {
+			t.Fatal(err)
 		}
 	}
+	w.do("a folder that is a link", os.Symlink("../dotfiles", w.a))
+	w.do("a file in it", write(at("dotfiles", "db.tunnel")))
+	w.do("a changed file in it", write(at("dotfiles", "db.tunnel")))
+
+	if err := errors.Join(write(at("store/1/web.tunnel")), write(at("store/2/web.tunnel")), os.Symlink("1", at("store/now"))); err != nil {
+		t.Fatal(err)
+	}
+	w.do("a file that is a link", os.Symlink(at("store/now/web.tunnel"), filepath.Join(w.a, "web.tunnel")))
+	w.do("a changed file behind it", write(at("store/1/web.tunnel")))
+	w.do("a file put in its place", write(at("store/1/x")), os.Rename(at("store/1/x"), at("store/1/web.tunnel")))
+	w.do("a link on the way that leads elsewhere", relink("2", at("store/now")))
+	w.do("a changed file there", write(at("store/2/web.tunnel")))
+	w.do("a file that goes", os.Remove(at("store/2/web.tunnel")))
+	w.do("a file that comes back", write(at("store/2/web.tunnel")))
+
+	w.do("drop-ins behind a link", os.Mkdir(at("store/d"), 0o755), os.Symlink(at("store/d"), filepath.Join(w.a, "web.tunnel.d")))
+	w.do("a drop-in", write(at("store/d/a.conf")))
+	w.do("a drop-in that is a link", write(at("other/b")), os.Symlink(at("other/b"), at("store/d/b.conf")))
+	w.do("a changed drop-in behind it", write(at("other/b")))
+	w.do("the folder's link leads elsewhere", relink("../other", w.a))
+	w.do("a file there", write(at("other", "new.tunnel")))
 }
 
 func TestNameOfFile(t *testing.T) {

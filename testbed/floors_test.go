@@ -37,6 +37,7 @@ var floors = map[string]float64{
 	"worker/forward":       3,
 	"worker/keeper":        3,
 	"internal/sockets":     2,
+	"internal/filewatch":   1,
 	"systemdctl":           2,
 	"netwatch":             2,
 	"internal/keyring":     2,

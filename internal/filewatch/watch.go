@@ -1,0 +1,102 @@
+package filewatch
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// Editors write a file in several steps, and people copy several files: changes are
+// told when nothing has happened for quiet, and at the latest after patience.
+const (
+	quiet    = 50 * time.Millisecond
+	patience = 500 * time.Millisecond
+)
+
+// Watch tells on changed when something that look adds to a set may have changed, until the
+// context ends; once at the beginning, too. It has look look again each time: what is not
+// there yet is seen when it comes to be.
+func Watch(ctx context.Context, log *slog.Logger, look func(*Set), changed chan<- struct{}) {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		log.Warn("changed files are not seen by themselves", "error", err)
+		return
+	}
+	defer watcher.Close()
+	set := rewatch(watcher, look, log)
+	// What changed before the watch began was read before, or will be now.
+	if !tell(ctx, changed) {
+		return
+	}
+	debounced := time.NewTimer(time.Hour)
+	debounced.Stop()
+	var since time.Time // of the first change not yet told
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case event, ok := <-watcher.Events:
+			if !ok {
+				return
+			}
+			if !set.concerns(event.Name) {
+				continue
+			}
+		case err := <-watcher.Errors:
+			log.Warn("watching files", "error", err) // an overflow: anything may have changed
+		case <-debounced.C:
+			since = time.Time{}
+			set = rewatch(watcher, look, log)
+			if !tell(ctx, changed) {
+				return
+			}
+			continue
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		debounced.Reset(min(quiet, time.Until(since.Add(patience))))
+	}
+}
+
+func tell(ctx context.Context, changed chan<- struct{}) bool {
+	select {
+	case changed <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// rewatch watches the folders that look asks for now, and no others. A folder that came
+// while it looked may hold another: it looks until there is nothing new.
+func rewatch(watcher *fsnotify.Watcher, look func(*Set), log *slog.Logger) *Set {
+	failed := make(map[string]bool)
+	for {
+		set := &Set{make(map[string]*folder)}
+		look(set)
+		have := make(map[string]bool)
+		for _, path := range watcher.WatchList() {
+			if have[path] = set.folders[path] != nil; !have[path] {
+				_ = watcher.Remove(path) // it may be gone already
+			}
+		}
+		added := false
+		for path := range set.folders {
+			if have[path] || failed[path] {
+				continue
+			}
+			if err := watcher.Add(path); err != nil {
+				failed[path] = true
+				log.Warn("changed files are not seen by themselves", "folder", path, "error", err)
+				continue
+			}
+			added = true
+		}
+		if !added {
+			return set
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package manager
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// unitBase is the settings of [Unit] that a tunnel file may replace.
+func unitBase(t tunnelfile.Tunnel) []systemdctl.Setting {
+	return []systemdctl.Setting{
+		{Key: "StartLimitIntervalSec", Value: "1min"},
+		{Key: "StartLimitBurst", Value: strconv.Itoa(tunnelfile.StartBurst(t))},
+	}
+}
+
+// serviceBase is the settings of [Service] that a tunnel file may replace.
+func (d *design) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []systemdctl.Setting {
+	base := []systemdctl.Setting{
+		{Key: "RestartSec", Value: "5s"},
+		{Key: "TimeoutStopSec", Value: "15s"}, // the worker lets open channels drain for 10 s
+		{Key: "WatchdogSec", Value: "30s"},
+		// With SIGABRT, systemd's own choice, a stopped worker runs on until it has died, and may
+		// take along clients that came meanwhile.
+		{Key: "WatchdogSignal", Value: "SIGKILL"},
+		{Key: "UMask", Value: "0077"},
+		{Key: "LimitCORE", Value: "0"}, // keys are in memory
+		{Key: "KeyringMode", Value: "private"},
+	}
+	if n := d.files(); n > usualFiles {
+		base = append(base, systemdctl.Setting{Key: "LimitNOFILE", Value: fmt.Sprintf("%d:%d", n, max(n, maxFiles))})
+	}
+	if scope == systemdctl.System {
+		base = append(base, systemdctl.Setting{Key: "User", Value: t.User()}) // so that HOME is set
+	}
+	for _, s := range t.Service {
+		if s.Key == "NoNewPrivileges" && !yes(s.Value) {
+			return base
+		}
+	}
+	base = append(base, sandbox...)
+	if scope == systemdctl.System {
+		base = append(base, systemSandbox...)
+		base = append(base, systemdctl.Setting{Key: "ReadWritePaths", Value: strings.Join(d.writes(t), " ")})
+		if !mentions(t, "/tmp/") {
+			base = append(base, systemdctl.Setting{Key: "PrivateTmp", Value: "yes"})
+		}
+		if !mentions(t, "/dev/") && !usesSecurityKey(t) {
+			base = append(base, systemdctl.Setting{Key: "PrivateDevices", Value: "yes"})
+		}
+	}
+	return base
+}
+
+// sandbox is what a worker can do without, and so can ssh, a ProxyCommand, an agent
+// and a command of ExecUp=: nothing here hides a file or forbids a program. In a user
+// unit each of these implies NoNewPrivileges=, so none is set where a tunnel file says
+// NoNewPrivileges=no, as a ProxyCommand with sudo(8) needs it.
+var sandbox = []systemdctl.Setting{
+	{Key: "NoNewPrivileges", Value: "yes"},
+	{Key: "LockPersonality", Value: "yes"},
+	{Key: "MemoryDenyWriteExecute", Value: "yes"},
+	{Key: "RestrictNamespaces", Value: "yes"},
+	{Key: "RestrictRealtime", Value: "yes"},
+	{Key: "RestrictSUIDSGID", Value: "yes"},
+	{Key: "RestrictAddressFamilies", Value: "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_VSOCK"},
+	{Key: "SystemCallArchitectures", Value: "native"},
+	{Key: "SystemCallFilter", Value: "@system-service"},
+	{Key: "SystemCallErrorNumber", Value: "EPERM"},
+}
+
+// systemSandbox is what the system's manager can take away besides.
+var systemSandbox = []systemdctl.Setting{
+	{Key: "CapabilityBoundingSet", Value: "CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE"},
+	{Key: "ProtectSystem", Value: "strict"},
+	{Key: "ProtectKernelTunables", Value: "yes"},
+	{Key: "ProtectKernelModules", Value: "yes"},
+	{Key: "ProtectKernelLogs", Value: "yes"},
+	{Key: "ProtectControlGroups", Value: "yes"},
+	{Key: "ProtectClock", Value: "yes"},
+	{Key: "ProtectHostname", Value: "yes"},
+	{Key: "ProtectProc", Value: "invisible"},
+}
+
+// writes is the folders that a tunnel of the system writes to: known_hosts and ControlPath
+// lie in ~/.ssh, or where [SSH] says, and unix sockets are made where a forward listens.
+// Those that do not exist are passed over.
+func (d *design) writes(t tunnelfile.Tunnel) []string {
+	paths := []string{"/run/holdfast", homeOf(t.User()) + "/.ssh"}
+	for _, key := range []string{"UserKnownHostsFile", "ControlPath"} {
+		for _, path := range strings.Fields(sshSetting(t, key)) {
+			if filepath.IsAbs(path) {
+				paths = append(paths, filepath.Dir(path))
+			}
+		}
+	}
+	for _, f := range d.forwards {
+		if f.Kind != tunnelfile.RemoteForward && f.Listen.Unix != "" {
+			paths = append(paths, filepath.Dir(f.Listen.Unix))
+		}
+	}
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	for i, path := range paths {
+		paths[i] = `"-` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%").Replace(path) + `"`
+	}
+	return paths
+}
+
+// homeOf is the home of a user, given by name or number.
+func homeOf(name string) string {
+	u, err := user.Lookup(name)
+	if err != nil {
+		u, err = user.LookupId(name)
+	}
+	if err != nil || u.HomeDir == "" {
+		return "/root"
+	}
+	return u.HomeDir
+}
+
+// mentions says whether anything in the tunnel's file names a path with this in it.
+func mentions(t tunnelfile.Tunnel, part string) bool {
+	return strings.Contains(t.Text, part) || strings.Contains(fmt.Sprint(t.SSH, t.Service), part)
+}
+
+// usesSecurityKey says whether the worker may have to reach for a security key or a token: one
+// of the key files is such a key's, or a library for one is named.
+func usesSecurityKey(t tunnelfile.Tunnel) bool {
+	dir := filepath.Join(homeOf(t.User()), ".ssh")
+	files := []string{filepath.Join(dir, "id_ecdsa_sk"), filepath.Join(dir, "id_ed25519_sk")}
+	for _, s := range t.SSH {
+		switch strings.ToLower(s.Key) {
+		case "securitykeyprovider", "pkcs11provider":
+			if !strings.EqualFold(s.Value, "none") && !strings.EqualFold(s.Value, "internal") {
+				return true
+			}
+		case "identityfile":
+			path := strings.Trim(s.Value, `"`)
+			if rest, ok := strings.CutPrefix(path, "~/"); ok {
+				path = filepath.Join(homeOf(t.User()), rest)
+			}
+			files = append(files, path)
+		}
+	}
+	return slices.ContainsFunc(files, isSecurityKey)
+}
+
+// isSecurityKey says whether a key file, or the public half beside it, is of a security key.
+func isSecurityKey(path string) bool {
+	if strings.HasSuffix(path, "_sk") {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+	public, err := os.ReadFile(strings.TrimSuffix(path, ".pub") + ".pub")
+	return err == nil && strings.HasPrefix(string(public), "sk-")
+}

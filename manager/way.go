@@ -1,0 +1,101 @@
+package manager
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/netwatch"
+)
+
+// Server is the first machine on the way to a tunnel's server.
+type Server struct {
+	Host    string // name or address
+	Command bool   // a ProxyCommand gets there, not a socket of ours
+}
+
+// Way is how this machine gets to a server.
+type Way int
+
+// The ways.
+const (
+	WayOut  Way = iota // over the way to the Internet, as far as is known
+	WayOwn             // over a route of its own, or by a command
+	WayHere            // it is this machine
+)
+
+// lookupTimeout bounds the lookup of a server's name. Without a way to a name server it
+// fails at once.
+const lookupTimeout = 3 * time.Second
+
+// wayTo asks this machine how it gets to a server on a network that may lead nowhere else.
+func wayTo(ctx context.Context, s Server, state netwatch.State) Way {
+	switch name, _ := os.Hostname(); {
+	case s.Command:
+		return WayOwn
+	case strings.EqualFold(s.Host, "localhost"), underDomain(s.Host, "localhost"), strings.EqualFold(s.Host, name):
+		return WayHere
+	}
+	best := WayOut
+	if underDomain(s.Host, "local") {
+		best = WayOwn // multicast DNS asks the neighbours
+	}
+	for _, addr := range addressesOf(ctx, s.Host, state) {
+		route, err := netwatch.RouteTo(addr)
+		switch {
+		case err != nil:
+		case route.Local:
+			return WayHere
+		case route.Own:
+			best = WayOwn
+		}
+	}
+	return best
+}
+
+func underDomain(host, domain string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(strings.ToLower(host), "."), "."+domain)
+}
+
+// addressesOf is what is known of a host's addresses. Behind a captive portal no name server
+// is asked: it answers with the portal's own address.
+func addressesOf(ctx context.Context, host string, state netwatch.State) []netip.Addr {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{addr}
+	}
+	if addrs := fromHostsFile(hostsFile, host); len(addrs) > 0 || state == netwatch.Portal {
+		return addrs
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	addrs, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	return addrs
+}
+
+const hostsFile = "/etc/hosts"
+
+// fromHostsFile is the addresses that hosts(5) has for a name.
+func fromHostsFile(path, host string) []netip.Addr {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var addrs []netip.Addr
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		words := strings.Fields(line)
+		if len(words) < 2 || !slices.ContainsFunc(words[1:], func(w string) bool { return strings.EqualFold(w, host) }) {
+			continue
+		}
+		if addr, err := netip.ParseAddr(words[0]); err == nil {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
