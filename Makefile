@@ -18,7 +18,7 @@ FLAGS = -buildvcs=$(VCS) -trimpath -ldflags '$(LDFLAGS) $(if $(VERSION),-X githu
 # The tray is the one program that needs C: gcc and the headers of GTK and AppIndicator.
 TRAY := $(shell pkg-config --exists ayatana-appindicator3-0.1 gtk+-3.0 2>/dev/null && command -v gcc >/dev/null && echo tray)
 
-.PHONY: all run test check build tray install uninstall packages bench compare soak screenshots clean
+.PHONY: all run test check build tray install uninstall packages test-packages release-check bench compare soak screenshots clean
 
 all: build
 
@@ -68,6 +68,15 @@ uninstall:
 # deb, rpm and Arch, for amd64 and arm64, in dist/; the same bytes from the same commit.
 packages:
 	packaging/build dist
+
+# Packages, images and manifests, installed and run as people do; 10 minutes.
+test-packages:
+	testbed/install testbed/packages-packages
+	$(GO) test -tags packages -count=1 -v -timeout 20m ./testbed/release
+
+# Everything of a release but the upload.
+release-check:
+	packaging/release
 
 clean:
 	rm -rf bin dist

@@ -112,3 +112,30 @@ func TestUnitsVerify(t *testing.T) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 }
+
+// TestMap: the folders that CONTRIBUTING.md sends people to are there.
+func TestMap(t *testing.T) {
+	page, err := os.ReadFile("../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 4 || !strings.Contains(cells[2], "`") {
+			continue
+		}
+		rows++
+		for i, path := range strings.Split(cells[2], "`") {
+			if i%2 == 0 {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join("..", path)); err != nil {
+				t.Errorf("CONTRIBUTING.md: %s: %v", strings.TrimSpace(cells[1]), err)
+			}
+		}
+	}
+	if rows != 12 {
+		t.Errorf("the map of CONTRIBUTING.md has %d lines, want 12", rows)
+	}
+}

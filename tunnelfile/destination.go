@@ -88,7 +88,8 @@ func checkURI(rest string) string {
 	} else if user = plain; strings.Contains(user, ":") {
 		return "has a password in it: ssh takes none there"
 	}
-	host, port, hasPort := hostport, "", false
+	var host, port string
+	var hasPort bool
 	if strings.HasPrefix(hostport, "[") {
 		inner, after, ok := strings.Cut(hostport[1:], "]")
 		if _, err := netip.ParseAddr(inner); !ok || err != nil {
