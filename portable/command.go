@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -56,8 +57,8 @@ const (
 
 // bystanders are programs that may have ssh among their words and run no tunnel, by what they do.
 var bystanders = map[string]string{
-	"prints or looks for it": "echo printf cat grep egrep fgrep rg pgrep pidof ps awk sed logger notify-send which type whereis man test [ [[ head tail journalctl",
-	"ends it":                "pkill kill killall fuser",
+	"only prints or looks for it; nothing is run": "echo printf cat grep egrep fgrep rg pgrep pidof ps awk sed logger notify-send which type whereis man test [ [[ head tail journalctl",
+	"ends it, and runs none":                      "pkill kill killall fuser",
 	"is about a package or a service of that name": "apt apt-get aptitude dpkg dnf yum rpm pacman apk zypper brew systemctl service rc-service " +
 		"update-rc.d chkconfig rc-update ufw firewall-cmd iptables",
 	"uses ssh for itself": "rsync scp sftp sshfs git borg restic rclone mosh svn unison ansible ansible-playbook",
@@ -84,7 +85,7 @@ func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) 
 	if len(c.words) == 0 || depth > deepest {
 		return nil
 	}
-	program := filepath.Base(c.words[0])
+	program := filepath.Base(strings.TrimLeft(c.words[0], "@+-")) // with the marks of make(1)
 	lost, isWrapper := wrappers[program]
 	switch does := bystander(program); {
 	case program == "ssh" || program == "autossh":
@@ -92,7 +93,7 @@ func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) 
 	case slices.Contains(shells, program):
 		return m.inShell(c, vars, depth)
 	case does != "" && slices.ContainsFunc(c.words[1:], mentions):
-		return []invocation{{line: c.line, none: program + ": " + does}}
+		return []invocation{{line: c.line, none: program + " " + does}}
 	case does != "":
 		return nil
 	case !isWrapper:
@@ -247,6 +248,7 @@ type source struct {
 	home string // of the person, for -F
 	name string // of the tunnel; empty: its destination's
 	sure bool   // what runs ssh there is a tunnel
+	data bool   // it is no shell's text: what follows ssh may stand elsewhere
 }
 
 // kind is what an invocation is.
@@ -270,10 +272,12 @@ func (s source) found(inv invocation) (f Found, k kind, why string) {
 	carried, err := tunnelfile.CarryOver(inv.args, s.dir)
 	device := slices.IndexFunc(carried.LeftOut, func(note string) bool { return strings.HasPrefix(note, "-w ") })
 	switch {
+	case s.data && len(inv.args) == 0:
+		return f, isRefused, "what follows ssh is not written here; " + addInstead
 	case device >= 0 && !carried.Forwards:
 		return f, isRefused, carried.LeftOut[device]
 	case !carried.Forwards && !carried.NoCommand && !inv.autossh && !s.sure:
-		return f, isNone, "this ssh has neither forwards nor -N, so it is no tunnel"
+		return f, isNone, text.Bound(shellLine(append([]string{"ssh"}, inv.args...)), 60) + ": neither forwards nor -N"
 	case inv.unknown != "":
 		return f, isRefused, inv.unknown + ": what it stands for is not known here; " + addInstead
 	case err != nil:

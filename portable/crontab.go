@@ -77,6 +77,8 @@ func (s *search) job(j job, users bool, env map[string]string) {
 		j.rest = strings.TrimLeft(command, " ")
 	case filepath.Base(s.path) == "anacrontab":
 		by.user = "root"
+	case strings.HasPrefix(s.path, "/var/spool/cron/"): // one of each user, named so
+		by.user = filepath.Base(s.path)
 	default:
 		by.todo += " (crontab -e)"
 	}

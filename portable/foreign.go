@@ -26,41 +26,48 @@ func isForeign(path, text string) bool {
 
 // fromForeign finds the tunnels that a text in another language than a shell's starts.
 func (s *search) fromForeign() {
-	by := starter{how: "another program starts it"}
+	by := starter{how: "another program starts it", data: true}
 	if filepath.Ext(s.path) == ".desktop" {
 		by = s.desktopEntry()
 	}
 	lines := strings.Split(s.text, "\n")
 	for i := 0; i < len(lines); i++ {
-		first, line := i, strings.TrimRight(lines[i], "\r")
-		if name := sectionName.FindStringSubmatch(line); name != nil {
+		if name := sectionName.FindStringSubmatch(lines[i]); name != nil {
 			by.name = ValidName(name[1] + name[2] + name[3])
 		}
-		if line = withoutComment(line); !mentions(line) {
+		line := withoutComment(lines[i])
+		if !mentions(line) {
 			continue
 		}
-		for i+1 < len(lines) && goesOn(line, lines[i+1]) {
+		covered := []int{i + 1}
+		for i+1 < len(lines) && goesOn(lines[covered[0]-1], line, lines[i+1]) {
 			i++
-			line = strings.TrimSuffix(line, `\`) + " " + strings.TrimSpace(lines[i])
+			covered = append(covered, i+1)
+			next := strings.TrimSpace(lines[i])
+			if isItem(line) {
+				next = unquoted(strings.TrimPrefix(next, "- "))
+			}
+			line = strings.TrimSuffix(line, `\`) + " " + next
 		}
-		var covered []int
-		for n := first; n <= i; n++ {
-			covered = append(covered, n+1)
-		}
-		for _, c := range s.foreignCommands(line) {
-			c.line, c.lines = first+1, covered
+		for _, c := range s.foreignCommands(strings.TrimPrefix(line, "- ")) {
+			c.line, c.lines = covered[0], covered
 			s.command(c, s.machine.variables(nil), by)
 		}
 	}
 }
 
 // goesOn says whether a value is continued on the next line: behind a backslash, in a list whose
-// bracket is open, or indented as in the files of supervisord.
-func goesOn(line, next string) bool {
+// bracket is open, in a list of YAML, or indented as in the files of supervisord. First is the
+// line that it begins on.
+func goesOn(first, line, next string) bool {
 	open := strings.Count(line, "[") > strings.Count(line, "]")
-	indented := strings.HasPrefix(next, " ") && !strings.HasPrefix(line, " ") && !keyPattern.MatchString(next) && strings.Contains(line, "=")
-	return strings.TrimSpace(next) != "" && (open || indented || strings.HasSuffix(line, `\`))
+	indented := strings.HasPrefix(next, " ") && !strings.HasPrefix(first, " ") && !keyPattern.MatchString(next) && strings.Contains(line, "=")
+	items := isItem(line) && isItem(next) && strings.Index(next, "-") == strings.Index(first, "-")
+	return strings.TrimSpace(next) != "" && (open || indented || items || strings.HasSuffix(line, `\`))
 }
+
+// isItem says whether a line is one of a list of YAML.
+func isItem(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "- ") }
 
 // foreignCommands are the commands that may stand in a line.
 func (s *search) foreignCommands(line string) []shellCommand {

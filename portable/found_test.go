@@ -297,29 +297,6 @@ func TestUnescapeName(t *testing.T) {
 	}
 }
 
-// FuzzText holds that whatever is read, what is found can be written.
-func FuzzText(f *testing.F) {
-	f.Add(classic)
-	for _, text := range tunnels {
-		exported, _ := Export(tunnelOf(text), SSH, around)
-		f.Add(exported)
-	}
-	f.Add("Host a\nLocalForward 1 a:1\n")
-	f.Add("#!/bin/sh\nA=${B:-c}; ssh -N $(x) `y` <<-E >&2 \"$A\nE\n")
-	f.Add("#!/bin/sh\n$&00\x8a")
-	f.Add("#!/bin/zsh\nssh -N ${(f)A} ${${A}} ${A:h2} ${+A} ${=A} ${} $#A")
-	f.Add("#!/bin/mksh\nA=1; ssh -N ${%A} ${A@#} ${|a;} ${A:1:2} ${A^^} ${A/#1/2} ${A[1]:-x}")
-	f.Add("A[1]+=x; declare -A B=([a]=b) C+=d; ssh -N !(a) {1,2} $((A++)) ${A:=${B:?$1}} ~root/x <(y) $'\\xff'")
-	f.Fuzz(func(t *testing.T, text string) {
-		found, _ := both(Machine{Home: "/h", Config: "/h/.config"}.FromText(StandardInput, text))
-		for _, f := range found {
-			if _, problems := tunnelfile.Parse(f.Name, "", f.Text); !tunnelfile.ValidName(f.Name) || len(problems) > 0 && !f.AsIs {
-				t.Errorf("%q makes %q:\n%s\n%v", text, f.Name, f.Text, problems)
-			}
-		}
-	})
-}
-
 func tunnelOf(text string) tunnelfile.Tunnel {
 	t, _ := tunnelfile.Parse("web", "", "[Tunnel]\n"+text)
 	return t
@@ -345,4 +322,93 @@ func TestUnitOfSystem(t *testing.T) {
 		}
 		compare(t, "of the system "+map[bool]string{true: "yes", false: "no"}[c.machine.System], got, c.want)
 	}
+}
+
+// TestWhoseUnit holds by what a unit is told to be the system's.
+func TestWhoseUnit(t *testing.T) {
+	for _, c := range []struct {
+		path, text string
+		system     bool
+	}{
+		{"/dir/a.service", "[Service]\nExecStart=ssh -ND 1 h\n[Install]\nWantedBy=default.target\n", false},
+		{"/dir/a.service", "[Service]\nUser=bob\nExecStart=ssh -ND 1 h\n", true},
+		{"/dir/a.service", "[Service]\nExecStart=ssh -ND 1 h\n[Install]\nWantedBy=multi-user.target\n", true},
+		{"/dir/etc/systemd/system/a.service", "[Service]\nExecStart=ssh -ND 1 h\n", true},
+		{"/dir/systemd/user/a.service", "[Service]\nExecStart=ssh -ND 1 h\n[Install]\nWantedBy=multi-user.target\n", false},
+		{StandardInput, "[Service]\nUser=bob\nExecStart=ssh -ND 1 h\n", true},
+	} {
+		text := strings.Replace(c.text, "[Service]", "[Unit]\nRequires=vpn.service\n[Service]", 1)
+		found, problems := both(machine(t).FromText(c.path, text))
+		if len(found) != 1 || len(problems) > 0 {
+			t.Fatal(c, found, problems)
+		}
+		all := strings.Join(slices.Concat(found[0].Notes, found[0].Todo), "\n")
+		for part, want := range map[string]bool{"Requires=vpn.service: is for the system's units": c.system, "sudo systemctl": c.system && c.path != StandardInput,
+			"User=bob: the tunnel runs as you": strings.Contains(c.text, "bob")} {
+			if got := strings.Contains(all, part); got != want {
+				t.Errorf("%s %s: %q: %v\n%s", c.path, c.text, part, got, all)
+			}
+		}
+	}
+}
+
+// TestEnvironment holds that secrets stay where they are.
+func TestEnvironment(t *testing.T) {
+	m := machine(t)
+	file := filepath.Join(m.Home, "env")
+	unit := "[Service]\nEnvironmentFile=%h/env\nEnvironmentFile=-%h/none\nEnvironment=MINE=1 SSHPASS=word\nExecStart=sshpass -e ssh -N -D ${PORT} h\n"
+	for text, want := range map[string]string{
+		"PORT=1\nSSHPASS=word\n": "web h manual 1 EnvironmentFile=-HOME/none Environment=MINE=1",
+		"PORT=1\nTOKEN=word\n":   "web h manual 1 EnvironmentFile=HOME/env EnvironmentFile=-HOME/none Environment=MINE=1",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		found, problems := both(m.FromUnit(m.write(t, "web.service", unit)))
+		compare(t, text, lines(t, found), []string{strings.ReplaceAll(want, "HOME", m.Home) +
+			" | sshpass: the password: holdfast up asks for it and offers to remember it | SSHPASS: the password; holdfast up asks for it and offers to remember it"})
+		compare(t, text, messages(problems), nil)
+		if strings.Contains(found[0].Text, "word") {
+			t.Errorf("a secret is copied:\n%s", found[0].Text)
+		}
+	}
+}
+
+// TestDropInsOfEveryName reads the drop-ins of a template, of a prefix and of all services.
+func TestDropInsOfEveryName(t *testing.T) {
+	m := machine(t)
+	path := m.write(t, "tun-nel@.service", "[Service]\nExecStart=ssh -ND 1 h\n[Install]\nDefaultInstance=a\nWantedBy=default.target\n")
+	m.enable(t, "tun-nel@.service", "tun-nel@a.service")
+	m.write(t, "tun-nel@.service.d/10.conf", "[Service]\nExecStart=\nExecStart=ssh -ND 2 %i\n")
+	m.write(t, "tun-.service.d/20.conf", "[Service]\nNice=5\n")
+	m.write(t, "service.d/30.conf", "[Service]\nMemoryMax=1G\n")
+	m.write(t, "tun-nel@a.service.d/30.conf", "[Service]\nMemoryMax=2G\n")
+	found, problems := both(m.FromUnit(path))
+	compare(t, "drop-ins", lines(t, found), []string{"tun-nel-a a auto 2 Nice=5 MemoryMax=2G"})
+	compare(t, "drop-ins", messages(problems), nil)
+	found, _ = both(m.FromFile(m.write(t, "web.service.d/10.conf", "[Service]\nExecStart=\nExecStart=ssh -ND 3 h\n")))
+	compare(t, "a drop-in by its path", lines(t, found), []string{"web h manual 3"})
+}
+
+// TestHostStar holds that what stands under Host * counts for each host, and is not left out.
+func TestHostStar(t *testing.T) {
+	m := machine(t)
+	const text = "Host work\n LocalForward 1 a:1\nHost *\n DynamicForward 2\n User me\n"
+	path := filepath.Join(m.Home, ".ssh/config")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := m.FromFile(path)
+	compare(t, "config", messages(r.Problems), nil)
+	if len(r.Found) != 1 || len(r.Found[0].Kept) != 2 {
+		t.Errorf("%+v", r.Found)
+	}
+	found, problems := both(m.FromText(StandardInput, text))
+	compare(t, "a text", lines(t, found), []string{"work work manual 1 a:1 2 User=me"})
+	compare(t, "a text", messages(problems), nil)
+	_, problems = both(m.FromText(StandardInput, "LocalForward 1 a:1\n"))
+	compare(t, "no host", messages(problems), []string{"standard input:1: LocalForward 1 a:1 stands under no Host line: which host the tunnel goes to cannot be told"})
 }

@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -37,18 +38,38 @@ func ThisMachine(getenv func(string) string, system bool) Machine {
 	return m
 }
 
-// Places are where people keep tunnels, and what is there now.
+// Places are where people keep tunnels, and the files there that may have any.
 func (m Machine) Places() (places, files []string) {
-	places = []string{"/etc/systemd/system/*.service"}
+	places = []string{
+		"/etc/systemd/system/*.service", "/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/crontabs/*", "/var/spool/cron/*", "/etc/cron.*ly/*",
+		"/etc/init.d/*", "/etc/rc.local", "/etc/supervisor/conf.d/*.conf", "/etc/sv/*/run", "/etc/service/*/run",
+	}
 	if !m.System {
-		places = []string{filepath.Join(m.Config, "systemd/user/*.service"), filepath.Join(m.Home, ".local/share/systemd/user/*.service"), m.sshConfig()}
+		places = []string{
+			filepath.Join(m.Config, "systemd/user/*.service"), filepath.Join(m.Home, ".local/share/systemd/user/*.service"), m.sshConfig(),
+			filepath.Join(m.Config, "autostart/*.desktop"), filepath.Join(m.Home, "bin/*"), filepath.Join(m.Home, ".local/bin/*"),
+		}
+		for _, name := range slices.Concat(loginFiles, shellFiles) {
+			places = append(places, filepath.Join(m.Home, name))
+		}
 	}
 	for _, place := range places {
 		found, _ := filepath.Glob(place) // the pattern is well-formed, but for a strange home
-		files = append(files, found...)
+		for _, path := range found {
+			if slices.Contains(ofServer, path) {
+				continue
+			}
+			text, ok := readFile(path)
+			if ext := filepath.Ext(path); ext == ".service" || path == m.sshConfig() || ok && !strings.Contains(text, "\x00") && mentions(withoutComments(text)) {
+				files = append(files, path)
+			}
+		}
 	}
 	return places, files
 }
+
+// ofServer are files of the SSH server's package, which start sshd alone.
+var ofServer = []string{"/etc/init.d/ssh", "/etc/init.d/sshd", "/etc/sv/ssh/run", "/etc/service/ssh/run"}
 
 func (m Machine) sshConfig() string { return filepath.Join(m.Home, ".ssh/config") }
 

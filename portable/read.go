@@ -15,7 +15,7 @@ const StandardInput = "standard input"
 var (
 	tunnelPattern = regexp.MustCompile(`(?m)^\s*\[Tunnel\]`)
 	unitPattern   = regexp.MustCompile(`(?m)^\s*\[Service\]`)
-	hostPattern   = regexp.MustCompile(`(?mi)^\s*(Host|Match)[ \t=]+\S`)
+	hostPattern   = regexp.MustCompile(`(?mi)^\s*(Host|Match|(Local|Remote|Dynamic)Forward)[ \t=]+\S`)
 )
 
 // FromFile finds the tunnels in a file of whatever kind: a tunnel file, a unit, an

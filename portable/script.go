@@ -16,13 +16,15 @@ type starter struct {
 	how  string // for people
 	user string // as whom, where the text says so
 	todo string // what ends that; empty: the command is to be taken out
+	data bool   // they stand in no shell's text
 }
 
 // fromScript finds the tunnels that a shell script starts.
 func (s *search) fromScript() {
 	text := s.text
 	if first, rest, _ := strings.Cut(text, "\n"); strings.Contains(first, "execlineb") { // one command, on as many lines as it likes
-		text = "\n" + strings.Join(strings.Fields(withoutComments(rest)), " ")
+		before, _, _ := strings.Cut(withoutComments(text), "ssh")
+		text = strings.Repeat("\n", strings.Count(before, "\n")) + strings.Join(strings.Fields(withoutComments(rest)), " ")
 	}
 	vars := s.machine.variables(nil)
 	vars["0"] = s.path
@@ -80,7 +82,7 @@ func (s *search) command(c shellCommand, vars map[string]string, by starter) {
 	if by.user != "" || strings.HasPrefix(by.how, "cron") {
 		dir = s.machine.Home
 	}
-	src := source{path: s.path, dir: dir, home: s.machine.Home, name: by.name}
+	src := source{path: s.path, dir: dir, home: s.machine.Home, name: by.name, data: by.data}
 	for _, inv := range s.machine.invocations(c, vars, 0) {
 		s.tell(s.path, c.lines...)
 		s.take(inv, src, func(f *Found) { s.complete(f, by, c.inside) })

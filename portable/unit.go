@@ -19,9 +19,13 @@ type unit struct {
 	name     string // "web.service", "tunnel@db.service"
 	path     string
 	system   bool // it is a unit of the system's manager
+	files    []unitFile
 	settings []unitSetting
-	machine  Machine // whose manager runs it
+	dropped  []unitSetting // that an empty assignment takes back
+	machine  Machine       // whose manager runs it
 }
+
+type unitFile struct{ path, text string }
 
 type unitSetting struct {
 	tunnelfile.Assignment
@@ -190,14 +194,39 @@ func (m Machine) instances(path, prefix, text string) []string {
 
 // add reads the unit file, or a drop-in. What makes no sense there systemd skips too.
 func (u *unit) add(path, text string) {
+	u.files = append(u.files, unitFile{path, text})
 	assignments, _ := tunnelfile.Assignments(text)
 	for _, a := range assignments {
 		if a.Value == "" { // takes back what came before
-			u.settings = slices.DeleteFunc(u.settings, func(s unitSetting) bool { return s.Section == a.Section && s.Key == a.Key })
+			u.settings = slices.DeleteFunc(u.settings, func(s unitSetting) bool {
+				is := s.Section == a.Section && s.Key == a.Key
+				if is {
+					u.dropped = append(u.dropped, s)
+				}
+				return is
+			})
 			continue
 		}
 		u.settings = append(u.settings, unitSetting{a, path})
 	}
+}
+
+// joinedLines is a text in which a line that is continued has the next ones in it, in whose place
+// there are empty ones.
+func joinedLines(text string) string {
+	var b strings.Builder
+	empty := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if rest, continued := strings.CutSuffix(line, `\`); continued {
+			b.WriteString(rest + " ")
+			empty += "\n"
+			continue
+		}
+		b.WriteString(line + "\n" + empty)
+		empty = ""
+	}
+	return b.String()
 }
 
 // last is the value of a key that has one.
@@ -217,8 +246,15 @@ func (u *unit) find(search *search) {
 	u.decide(m)
 	vars := u.environment()
 	before := len(search.result.Found) + len(search.result.Problems)
+	for _, file := range u.files {
+		search.sweepsText(file.path, joinedLines(file.text))
+	}
+	for _, s := range u.dropped {
+		if mentions(s.Value) {
+			search.pass(s.path, s.Line, s.Key+"= is taken back by an empty one that follows")
+		}
+	}
 	for _, s := range u.settings {
-		search.sweeps(s.path, s.Line, s.Key+"="+s.Value)
 		if s.Section == "Service" && strings.HasPrefix(s.Key, "Exec") {
 			u.exec(search, s, vars)
 		}

@@ -66,8 +66,8 @@ func Write(path, text string) (err error) {
 			os.Remove(file.Name())
 		}
 	}()
-	if info, statErr := os.Stat(path); statErr == nil {
-		if err := file.Chmod(info.Mode().Perm()); err != nil {
+	if mode, ok := modeFor(path, text); ok {
+		if err := file.Chmod(mode); err != nil {
 			return err
 		}
 	}
@@ -84,6 +84,20 @@ func Write(path, text string) (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// modeFor is the mode of the file at path with that text: what it has, or 0600 where a secret
+// comes in; false: it is new and has the mode that it is made with.
+func modeFor(path, text string) (mode fs.FileMode, ok bool) {
+	before, _ := readText(path)
+	if HoldsSecrets(text) && !HoldsSecrets(before) {
+		return 0o600, true
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	return info.Mode().Perm(), true
 }
 
 // createBeside makes a new file in the folder of path, mode 0644 as the umask allows:

@@ -1,0 +1,35 @@
+package tunnelfile
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	secretNames = regexp.MustCompile(`(?i)(pass(w(or)?d|phrase)?|secret|token|credential|apikey|api_key|private_?key)s?$`)
+	// secretWords are an option or an assignment with a secret behind it, and a URL with a password in it.
+	secretWords = regexp.MustCompile(`(?i)(pass(w(or)?d|phrase)?|secret|token|credential|api-?key)s?[ =:]\S|://[^/\s:@]+:[^/\s@]+@|\bsshpass +-p`)
+)
+
+// HoldsSecrets says whether a tunnel file's text has something that is not for everybody's eyes:
+// a credential, a variable that is named like a password, a command with one in it. Such a file
+// has mode 0600.
+func HoldsSecrets(text string) bool {
+	assignments, _ := Assignments(text)
+	return slices.ContainsFunc(assignments, func(a Assignment) bool {
+		switch a.Key {
+		case "SetCredential":
+			return true
+		case "Environment", "SetEnv":
+			words, _ := Words(a.Value)
+			return slices.ContainsFunc(words, func(word string) bool {
+				name, value, _ := strings.Cut(word, "=")
+				return value != "" && secretNames.MatchString(name) || secretWords.MatchString(value)
+			})
+		case "ProxyCommand", "KnownHostsCommand", "RemoteCommand", "LocalCommand", "ExecUp", "ExecDown":
+			return secretWords.MatchString(a.Value)
+		}
+		return strings.HasPrefix(a.Key, "Exec") && secretWords.MatchString(a.Value)
+	})
+}
