@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"syscall"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -131,7 +133,12 @@ func (m *Manager) show(r *row, o obstacle) {
 
 // logState is read by holdfast history too.
 func (m *Manager) logState(t Tunnel) {
-	m.Log.Info(string(t.State), "tunnel", t.Name, "reason", string(t.Reason), "status", t.Status)
+	level := slog.LevelInfo
+	if t.State == tunnelfile.Failed {
+		level = slog.LevelWarn // nobody else says it
+	}
+	journal.Event{Kind: journal.State, State: string(t.State), Reason: string(t.Reason), Status: t.Status}.
+		Log(m.Log, level, string(t.State), "tunnel", t.Name, "reason", string(t.Reason), "status", t.Status)
 }
 
 // forget drops the row of a tunnel that has neither file nor units any more.

@@ -42,12 +42,14 @@ var floors = map[string]float64{
 	"netwatch":             2,
 	"internal/keyring":     2,
 	"internal/report":      2,
+	"internal/metrics":     2,
 	"tunnelfile":           1,
 	"internal/asking":      0,
 	"internal/bus":         1,
 	"internal/fault":       0,
 	"internal/text":        0,
-	"internal/program":     0,
+	"internal/program":     1,
+	"internal/journal":     0,
 	"internal/openmetrics": 0,
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -73,6 +74,7 @@ type worker struct {
 	rtt         time.Duration // shown
 	note        string        // what is wrong with the changed file; empty: nothing
 	ready       bool          // READY=1 was said
+	outage      bool          // the log has a warning of what is wrong now
 	refusing    bool
 	stopping    bool
 	reloading   bool
@@ -440,11 +442,22 @@ func (w *worker) tell() {
 	}
 }
 
-// logState is read by holdfast history too.
+// logState is read by holdfast history too. Of each outage one line is a warning, and one more
+// if it comes to need a person.
 func (w *worker) logState(s tunnelfile.Status) {
 	level := slog.LevelInfo
-	if s.State == tunnelfile.Blocked || s.State == tunnelfile.Degraded {
+	switch s.State {
+	case tunnelfile.Up:
+		w.outage = false
+	case tunnelfile.Blocked:
 		level = slog.LevelWarn
+		w.outage = true
+	case tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Offline:
+		if !w.outage {
+			level = slog.LevelWarn
+		}
+		w.outage = true
 	}
-	w.log.Log(context.Background(), level, string(s.State), "reason", string(s.Reason), "status", s.Text)
+	journal.Event{Kind: journal.State, State: string(s.State), Reason: string(s.Reason), Status: s.Text}.
+		Log(w.log, level, string(s.State), "reason", string(s.Reason), "status", s.Text)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -56,26 +57,42 @@ func eventOf(e journalEntry) (event, bool) {
 		happened.tunnel = name
 		return happened, ok && happened.bySystemd(e)
 	}
-	words := logfmt(e.text())
-	unit := e.SystemUnit
-	if e.UserUnit != "" {
-		unit = e.UserUnit
+	unit := cmp.Or(e.UserUnit, e.SystemUnit) // by journald's own knowledge: fields may be anybody's
+	told, ok := e.Event, e.Event.Kind != ""
+	if !ok {
+		told, ok = eventInText(e.text())
 	}
-	state := tunnelfile.State(words["msg"])
-	_, isState := words["status"]
-	isState = isState && slices.Contains(tunnelfile.States(), state)
 	name, isTunnel := nameOfService(unit)
+	state := tunnelfile.State(told.State)
+	isState := told.Kind == journal.State && slices.Contains(tunnelfile.States(), state)
+	happened.why = cause{fault.Reason(told.Reason), withoutDelay(told.Status)}
 	switch {
+	case !ok:
 	case isTunnel && isState:
-		happened.tunnel, happened.what, happened.state, happened.why = name, workerSays, state, causeOf(words)
-	case isTunnel && words["msg"] == "connection lost":
-		happened.tunnel, happened.what, happened.why = name, linkLost, cause{fault.Lost, words["error"]}
-	case unit == daemonUnit && isState && tunnelfile.ValidName(words["tunnel"]):
-		happened.tunnel, happened.what, happened.state, happened.why = words["tunnel"], daemonSays, state, causeOf(words)
-	default:
-		return happened, false
+		happened.tunnel, happened.what, happened.state = name, workerSays, state
+		return happened, true
+	case isTunnel && told.Kind == journal.Lost:
+		happened.tunnel, happened.what, happened.why.text = name, linkLost, told.Status
+		return happened, true
+	case unit == daemonUnit && isState && tunnelfile.ValidName(told.Tunnel):
+		happened.tunnel, happened.what, happened.state = told.Tunnel, daemonSays, state
+		return happened, true
 	}
-	return happened, true
+	return happened, false
+}
+
+// eventInText reads an entry of a version that wrote no fields: a line of slog.TextHandler.
+func eventInText(line string) (journal.Event, bool) {
+	words := logfmt(line)
+	if words["msg"] == "connection lost" {
+		return journal.Event{Kind: journal.Lost, Reason: string(fault.Lost), Status: words["error"]}, true
+	}
+	status, isState := words["status"]
+	reason, told := words["reason"]
+	if !told { // written before there were reasons
+		reason = string(excuseIn(withoutDelay(status)))
+	}
+	return journal.Event{Kind: journal.State, Tunnel: words["tunnel"], State: words["msg"], Reason: reason, Status: status}, isState
 }
 
 // bySystemd fills in what systemd says of a unit.
@@ -119,15 +136,6 @@ func howEnded(code, status string) (tunnelfile.State, cause) {
 		return tunnelfile.Retrying, cause{fault.Crashed, "its program ended with status " + status}
 	}
 	return tunnelfile.Retrying, cause{fault.Crashed, "its program was killed by signal " + status}
-}
-
-// causeOf is why, as the words of a log line say it.
-func causeOf(words map[string]string) cause {
-	c := cause{fault.Reason(words["reason"]), withoutDelay(words["status"])}
-	if _, told := words["reason"]; !told { // written before there were reasons
-		c.reason = excuseIn(c.text)
-	}
-	return c
 }
 
 // excuseIn is the reason of a tunnel that is meant to be down, from the sentence that stood for

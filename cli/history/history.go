@@ -56,7 +56,7 @@ func Read(ctx context.Context, q Query) (Report, error) {
 	if !since.Before(now.wall) {
 		return Report{}, advice.Misuse{Message: fmt.Sprintf("--since %s: that is not over yet", q.Since)}
 	}
-	j := journal{ctx, q.System}
+	j := reader{ctx, q.System}
 	p := period{since: since, now: now.wall, volatile: !persistent()}
 	if p.begins, err = j.begins(); err != nil {
 		return Report{}, err

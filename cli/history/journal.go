@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -76,10 +77,13 @@ type journalEntry struct {
 	ExitCode   string `json:"EXIT_CODE"`
 	ExitStatus string `json:"EXIT_STATUS"`
 	UnitResult string `json:"UNIT_RESULT"`
+
+	// Of an event of ours.
+	journal.Event
 }
 
 // journalFields are the fields of journalEntry; journalctl gives those with two underscores always.
-const journalFields = "_BOOT_ID,MESSAGE,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,MESSAGE_ID,UNIT,USER_UNIT,JOB_TYPE,COMMAND,EXIT_CODE,EXIT_STATUS,UNIT_RESULT"
+const journalFields = "_BOOT_ID,MESSAGE,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,MESSAGE_ID,UNIT,USER_UNIT,JOB_TYPE,COMMAND,EXIT_CODE,EXIT_STATUS,UNIT_RESULT," + journal.Fields
 
 // text is the message, "" where it is no text.
 func (e journalEntry) text() string {
@@ -97,8 +101,8 @@ func (e journalEntry) moment() moment {
 	return moment{time.UnixMicro(wall), time.Duration(awake) * time.Microsecond, e.Boot}
 }
 
-// journal reads the journal by journalctl(1).
-type journal struct {
+// reader reads the journal by journalctl(1).
+type reader struct {
 	ctx    context.Context
 	system bool
 }
@@ -106,7 +110,7 @@ type journal struct {
 // unit is the argument that selects a unit: its program's lines, and what systemd says of it.
 // The journals of all users that may be read are looked at, since without a persistent one
 // the lines of user units are in the system's.
-func (j journal) unit(name string) string {
+func (j reader) unit(name string) string {
 	if j.system {
 		return "--unit=" + name
 	}
@@ -115,7 +119,7 @@ func (j journal) unit(name string) string {
 
 // mine is the argument that selects everything of whose tunnels these are. PID 1 is root's:
 // who may not read what it says may read nothing of the system's tunnels.
-func (j journal) mine() string {
+func (j reader) mine() string {
 	if j.system {
 		return "_UID=0"
 	}
@@ -130,7 +134,7 @@ var errEnough = errors.New("enough")
 
 // read calls f with each entry that journalctl prints for the arguments, until f fails; its
 // errEnough is no error.
-func (j journal) read(f func(journalEntry) error, args ...string) error {
+func (j reader) read(f func(journalEntry) error, args ...string) error {
 	ctx, stop := context.WithCancel(j.ctx)
 	defer stop()
 	cmd := exec.CommandContext(ctx, "journalctl", append([]string{"--quiet", "--no-pager", "--output=json", "--output-fields=" + journalFields}, args...)...)
@@ -167,9 +171,14 @@ func eachEntry(in io.Reader, f func(journalEntry) error) error {
 	entries := json.NewDecoder(bufio.NewReader(in))
 	for {
 		var e journalEntry
-		if err := entries.Decode(&e); err == io.EOF {
+		err := entries.Decode(&e)
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = nil // a field that is there twice, or no text: it says nothing
+		}
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
-		} else if err != nil {
+		case err != nil:
 			return fmt.Errorf("journalctl: %w", err)
 		}
 		if err := f(e); err != nil {
@@ -185,7 +194,7 @@ var errUnreadable = advice.Error{
 }
 
 // begins is when the journal begins.
-func (j journal) begins() (begins time.Time, err error) {
+func (j reader) begins() (begins time.Time, err error) {
 	err = j.read(func(e journalEntry) error {
 		begins = e.moment().wall
 		return errEnough
@@ -206,7 +215,7 @@ const (
 // events is what happened to tunnels from a time on, with so much of what was before that
 // their states are known, in order. Tunnels that are named have theirs found even where they did
 // not change; others that the journal has are there all the same.
-func (j journal) events(since time.Time, names []string, now moment) ([]event, error) {
+func (j reader) events(since time.Time, names []string, now moment) ([]event, error) {
 	var before, events []event
 	boots := make(map[string]bool)
 	to := func(list *[]event) func(journalEntry) error {

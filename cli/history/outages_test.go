@@ -214,10 +214,16 @@ func TestEventOf(t *testing.T) {
 		systemd + `"MESSAGE_ID": "98e322203f7a4ed290d09fe03c09fe15", "COMMAND": "ExecStart", "EXIT_CODE": "exited", "EXIT_STATUS": "0"`:  {what: programEnded, state: tunnelfile.Inactive},
 		systemd + `"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT_RESULT": "watchdog"`:                                          {what: unitFailed, why: cause{fault.Crashed, "its program hung"}},
 
-		systemd + `"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_TYPE": "restart", "MESSAGE": "Stopped"`:         {},
-		systemd + `"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT_RESULT": "signal"`:                             {},
-		`"USER_UNIT": "holdfast-tunnel@web.socket", "MESSAGE_ID": "de5b426a63be47a7b6ac3eaac82e2f6f", "JOB_TYPE": "stop"`: {},
-		worker + `"MESSAGE": "level=INFO msg=up tunnel=web"`:                                                              {}, // a remote command's word
+		worker + `"MESSAGE_ID": "x", "HOLDFAST_EVENT": "state", "HOLDFAST_STATE": "retrying", "HOLDFAST_REASON": "unreachable", "HOLDFAST_STATUS": "in 8s, x", "MESSAGE": "?"`:                       {what: workerSays, state: tunnelfile.Retrying, why: cause{fault.Unreachable, "x"}},
+		worker + `"MESSAGE_ID": "x", "HOLDFAST_EVENT": "lost", "HOLDFAST_REASON": "lost", "HOLDFAST_STATUS": "in 8s, x"`:                                                                             {what: linkLost, why: cause{fault.Lost, "in 8s, x"}},
+		`"_SYSTEMD_USER_UNIT": "holdfastd.service", "HOLDFAST_EVENT": "state", "HOLDFAST_TUNNEL": "web", "HOLDFAST_STATE": "offline", "HOLDFAST_REASON": "network", "HOLDFAST_STATUS": "no network"`: {what: daemonSays, state: tunnelfile.Offline, why: cause{fault.Network, "no network"}},
+
+		`"_SYSTEMD_USER_UNIT": "other.service", "HOLDFAST_EVENT": "state", "HOLDFAST_TUNNEL": "web", "HOLDFAST_STATE": "up"`: {}, // a stranger's
+		worker + `"HOLDFAST_EVENT": "dance", "HOLDFAST_STATE": "up"`:                                                         {}, // of a later version
+		systemd + `"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_TYPE": "restart", "MESSAGE": "Stopped"`:            {},
+		systemd + `"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT_RESULT": "signal"`:                                {},
+		`"USER_UNIT": "holdfast-tunnel@web.socket", "MESSAGE_ID": "de5b426a63be47a7b6ac3eaac82e2f6f", "JOB_TYPE": "stop"`:    {},
+		worker + `"MESSAGE": "level=INFO msg=up tunnel=web"`:                                                                 {}, // a remote command's word
 		worker + `"MESSAGE": [108, 255]`:                                                               {},
 		worker + `"MESSAGE": null`:                                                                     {},
 		worker + `"MESSAGE": "level=INFO msg=connected tunnel=web server=h"`:                           {},

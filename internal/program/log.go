@@ -1,40 +1,32 @@
 package program
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
-	"syscall"
+
+	"github.com/holdfast/holdfast/internal/journal"
 )
 
-// Log logs to stderr: text, one line an event. The journal keeps its own time of each
-// line, so none is written for it.
+// Log logs to the journal where stderr leads there, as entries with fields; else to stderr:
+// text, one line an event.
 func Log(verbose bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if verbose {
 		options.Level = slog.LevelDebug
 	}
-	if toJournal(os.Stderr) {
-		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
+	var handler slog.Handler = slog.NewTextHandler(os.Stderr, options)
+	if journal.Goes(os.Stderr) {
+		options.ReplaceAttr = withoutTime // the journal keeps its own
+		handler = journal.NewHandler(options.Level, slog.NewTextHandler(os.Stderr, options))
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, options))
+	log := slog.New(handler)
 	slog.SetDefault(log)
 	return log
 }
 
-// toJournal says whether f goes straight to the journal: JOURNAL_STREAM names the
-// device and the inode of the stream that it connected, see systemd.exec(5). The
-// variable alone tells nothing, since a terminal's children inherit it too.
-func toJournal(f *os.File) bool {
-	info, err := f.Stat()
-	if err != nil {
-		return false
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
+	return a
 }

@@ -77,7 +77,7 @@ func TestHistoryOfNetwork(t *testing.T) {
 	a.since = time.Now()
 	a.awaitWord("offline", 20*time.Second)
 	testbed.WaitFor(t, 10*time.Second, func() error {
-		if log := a.journal("holdfastd"); !strings.Contains(log, "msg=offline tunnel=away status=") {
+		if log := a.journal("holdfastd"); !strings.Contains(log, "away: offline [") {
 			return errors.New(log)
 		}
 		return nil

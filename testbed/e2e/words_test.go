@@ -114,6 +114,15 @@ func TestStatusAndJournal(t *testing.T) {
 			t.Errorf("holdfast logs does not say %q", want)
 		}
 	}
+	for _, filter := range [][]string{{"HOLDFAST_EVENT=state", "HOLDFAST_STATE=up", "HOLDFAST_TUNNEL=reading"}, {"HOLDFAST_REASON=unreachable"}} {
+		if found, err := as(append([]string{"journalctl", "--user", "-q", "-o", "cat"}, filter...)...); err != nil || found == "" {
+			t.Errorf("no entry has the fields %q: %v", filter, err)
+		}
+	}
+	warnings, _ := as("journalctl", "--user", "-q", "-o", "cat", "-p", "warning", "--user-unit", tunnelfile.ServiceName("reading"))
+	if strings.Count(warnings, "\n") != 1 || !strings.Contains(warnings, "retrying [") {
+		t.Errorf("warnings of one outage:\n%s", warnings)
+	}
 	if n := strings.Count(journal, "\n"); n > 40 {
 		t.Errorf("%d lines for one outage", n)
 	}

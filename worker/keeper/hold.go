@@ -3,10 +3,13 @@ package keeper
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/journal"
 )
 
 // stands puts a new link to use.
@@ -92,7 +95,7 @@ func (k *Keeper) suspect(h *held, is bool) {
 		return
 	}
 	if is {
-		k.c.Log.Warn("the server does not answer, connecting anew beside it")
+		k.c.Log.Info("the server does not answer, connecting anew beside it")
 		k.lastErr = nil
 		switch {
 		case k.blocked:
@@ -128,7 +131,8 @@ func (k *Keeper) lose(h *held, why error) {
 		return
 	}
 	k.link = nil
-	k.c.Log.Warn("connection lost", "error", why, "after", now.Sub(h.since).Round(time.Second))
+	journal.Event{Kind: journal.Lost, Reason: string(fault.Lost), Status: fmt.Sprint(why)}.
+		Log(k.c.Log, slog.LevelInfo, "connection lost", "error", why, "after", now.Sub(h.since).Round(time.Second))
 	switch {
 	case k.c.Once:
 		k.stop = why
