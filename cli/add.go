@@ -2,37 +2,65 @@ package cli
 
 import (
 	"fmt"
-
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
+
+func addVerb() verb {
+	return verb{
+		name: "add", args: "NAME SSH-ARGUMENTS…", group: making,
+		summary: "make a tunnel from what would follow ssh or autossh",
+		about: `
+What says nothing about a tunnel (-N, -f, -v, autossh's -M) is left out; what a tunnel cannot do is
+refused. The tunnel starts at once, and whenever the daemon starts. Its own flags stand before or
+right behind NAME.`,
+		examples: []example{
+			{"holdfast add web -L 9090:localhost:9090 me@host", "port 9090 here leads to port 9090 of host"},
+			{"holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", "a database behind a gateway, connected to when it is used"},
+		},
+		setup: plain((*session).add),
+		ownFlags: []candidate{
+			{"--on-demand", "make the SSH connection at the first connection to one of its ports"},
+			{"--manual", "start only when holdfast up says so"},
+		},
+		words: newNameThenHost,
+	}
+}
 
 // add makes a tunnel from what would follow ssh. Our own flags have two dashes, which
 // none of ssh's have, and stand before NAME or right behind it.
 func (s *session) add(args []string) error {
 	start := tunnelfile.StartAuto
 	name := ""
+	own := s.flagSet(verb{})
+	onDemand := own.Bool("on-demand", false, "")
+	manual := own.Bool("manual", false, "")
 	for len(args) > 0 {
 		switch arg := args[0]; {
-		case arg == "--on-demand":
-			start = tunnelfile.StartOnDemand
-		case arg == "--manual":
-			start = tunnelfile.StartManual
-		case arg == "--json":
-			s.json = true
-		case arg == "--system":
-			s.system = true
-		case name == "" && (arg == "--help" || arg == "-h"):
-			return errHelp
+		case strings.HasPrefix(arg, "--"), name == "" && arg == "-h":
+			var err error
+			if args, err = takeFlag(own, args); err != nil {
+				return err
+			}
+			continue
 		case name == "" && strings.HasPrefix(arg, "-"):
 			return advice.Misuse{Message: fmt.Sprintf("%s: the tunnel's NAME comes first", arg)}
 		case name == "":
 			name = arg
+		case *onDemand && *manual:
+			return advice.Misuse{Message: "--on-demand or --manual, not both"}
 		default:
+			switch {
+			case *onDemand:
+				start = tunnelfile.StartOnDemand
+			case *manual:
+				start = tunnelfile.StartManual
+			}
 			return s.addFrom(name, start, args)
 		}
 		args = args[1:]
@@ -57,6 +85,9 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 			return err
 		}
 	}
+	if err := s.mustForward(name, content); err != nil {
+		return err
+	}
 	client, err := s.daemon()
 	if err != nil {
 		return err
@@ -74,6 +105,12 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 		return s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
 	}
 	s.out.line("Wrote %s", text.Tilde(t.FilePath))
+	s.sayStart(name, start)
+	return nil
+}
+
+// sayStart says when a tunnel starts.
+func (s *session) sayStart(name string, start tunnelfile.StartMode) {
 	switch start {
 	case tunnelfile.StartAuto:
 		s.out.line(s.ours("%s starts now and with every %s; holdfast status %s shows how it is"), name, s.nextStart(), name)
@@ -82,5 +119,18 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 	case tunnelfile.StartManual:
 		s.out.line(s.ours("holdfast up %s starts it"), name)
 	}
-	return nil
+}
+
+// mustForward refuses a tunnel that would do nothing: one without forwards, also in ssh_config,
+// from which such a tunnel takes those of its destination.
+func (s *session) mustForward(name, content string) error {
+	t, problems := tunnelfile.Parse(name, "", content)
+	if len(problems) > 0 || len(t.Forwards) > 0 {
+		return nil // who stores it hears of the problems
+	}
+	r, err := config.Resolve(s.ctx, config.Of(t))
+	if err != nil || len(r.Forwards) > 0 {
+		return nil // what is wrong with ssh_config is told of the tunnel
+	}
+	return advice.Misuse{Message: fmt.Sprintf("%s would forward nothing: add -L, -R or -D, as in -L 9090:localhost:9090 %s", name, t.Destination)}
 }

@@ -5,7 +5,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -19,6 +23,7 @@ type terminalAgent struct {
 	tty   *os.File
 	out   *printer
 	typed *answers
+	only  []string // the tunnels whose questions it takes; nil: all
 }
 
 // terminalAgent is one, where there is a person at a terminal.
@@ -31,11 +36,46 @@ func (s *session) terminalAgent() (agent terminalAgent, ok bool) {
 	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err != nil || group != unix.Getpgrp() {
 		return terminalAgent{}, false
 	}
-	return terminalAgent{os.Stdin, s.out, new(answers)}, true
+	return terminalAgent{tty: os.Stdin, out: s.out, typed: new(answers)}, true
+}
+
+// answerPrompts makes this terminal answer what only a person can of these tunnels, until the
+// returned function is called. Questions of others go to whoever else is there.
+func (s *session) answerPrompts(client *dbusapi.Client, names []string) (agent terminalAgent, stop func()) {
+	agent, ok := s.terminalAgent()
+	if !ok {
+		return agent, func() {}
+	}
+	agent.only = names
+	// Ctrl-C may come in the middle of a passphrase, when what is typed is not shown.
+	before, err := term.GetState(int(agent.tty.Fd()))
+	if err != nil {
+		return agent, func() {}
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	if err := client.RegisterAgent(ctx, agent); err != nil {
+		return agent, func() {} // then the tunnel says what it needs
+	}
+	return agent, func() {
+		signal.Ignore(syscall.SIGTTOU) // it may have been put in the background meanwhile
+		_ = term.Restore(int(agent.tty.Fd()), before)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = client.UnregisterAgent(ctx)
+	}
+}
+
+// takes says whether a question of this tunnel is for this terminal.
+func (a terminalAgent) takes(tunnel string) bool {
+	return a.only == nil || slices.Contains(a.only, tunnel)
 }
 
 // Ask asks for a line, unseen unless echo is set.
 func (a terminalAgent) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error) {
+	if !a.takes(tunnel) {
+		return "", dbusapi.ErrNoAgent
+	}
 	a.out.prompt(a.heading(tunnel, prompt))
 	fd := int(a.tty.Fd())
 	before, err := term.GetState(fd)
@@ -74,6 +114,9 @@ func (a terminalAgent) Ask(ctx context.Context, tunnel, kind, prompt string, ech
 
 // Confirm asks for a yes or a no.
 func (a terminalAgent) Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error) {
+	if !a.takes(tunnel) {
+		return false, dbusapi.ErrNoAgent
+	}
 	if kind == "touch" {
 		a.out.note("%s", strings.TrimSpace(a.heading(tunnel, prompt)))
 		return true, nil

@@ -9,45 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"golang.org/x/term"
 )
-
-// showChanges says what another text of a tunnel's file would do to the tunnel while it is
-// up, a line a change. It writes nothing and needs no daemon.
-func (s *session) showChanges(args []string) error {
-	if len(args) == 0 || len(args) > 2 {
-		return advice.Misuse{Message: "which tunnel, and which text?", Usage: "holdfast show --changes NAME [FILE|-]"}
-	}
-	name, file := args[0], "-"
-	if len(args) == 2 {
-		file = args[1]
-	}
-	if _, err := s.files(name); err != nil {
-		return err
-	}
-	content, err := textOf(file)
-	if err != nil {
-		return err
-	}
-	changes, err := s.changes(name, content, file)
-	if err != nil {
-		return err
-	}
-	if s.json {
-		return s.out.json(changesAsJSON(changes), false)
-	}
-	if len(changes) == 0 {
-		s.out.line("Nothing changes.")
-	}
-	for _, c := range changes {
-		s.out.line("%s: %s", text.Printable(changeText(c)), c.Effect)
-	}
-	return nil
-}
 
 // textOf is what a file says, or standard input where it is "-".
 func textOf(file string) (string, error) {
@@ -56,7 +22,7 @@ func textOf(file string) (string, error) {
 		return string(text), err
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
-		return "", advice.Misuse{Message: "which text? A FILE, or one on standard input", Usage: "holdfast show --changes NAME [FILE|-]"}
+		return "", advice.Misuse{Message: "which text? A FILE, or one on standard input"}
 	}
 	text, err := io.ReadAll(os.Stdin)
 	return string(text), err

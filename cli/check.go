@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -24,17 +23,36 @@ type checkup struct {
 	Findings []tunnelfile.Finding
 }
 
+func checkVerb() verb {
+	return verb{
+		name: "check", args: "[NAME…]", group: finding,
+		summary: "what would keep tunnels from staying up, each thing with its mend",
+		about: `
+A line for each thing that was looked at, which begins with ok, hint or problem, and a line "mend:"
+to be pasted where there is one. It looks at the machine (systemd, the daemon's unit, lingering,
+ssh(1), the agent, the network), at files, settings and keys, and at the listening sockets here;
+then it logs in once, without asking anybody, in the environment that the tunnel's unit has; says
+what was agreed on, and whether the key exchange is post-quantum; and tries where each forward
+leads and what the server would listen on. Tunnels that are up are not disturbed.
+
+With a NAME, of the machine only what is not well is shown. The exit status is 1 where there is a
+problem.`,
+		examples: []example{
+			{"holdfast check web", "what would keep web from staying up"},
+			{"holdfast check", "likewise of all tunnels and of the machine"},
+		},
+		setup: plain((*session).check),
+		words: manyNames,
+	}
+}
+
 // check says what would keep tunnels from staying up, here and on the server, each with its
 // mend. Without names it is all tunnels; of the machine everything is shown then, and with
 // names what is not well. It fails where there is a problem.
-func (s *session) check(args []string) error {
-	names, err := parse(s.flags(), args)
-	if err != nil {
-		return err
-	}
+func (s *session) check(names []string) error {
 	whole := len(names) == 0
-	tunnels, problems := s.dirs().LoadAll()
-	wanted, err := namesToCheck(names, tunnels, problems)
+	tunnels, _ := s.dirs().LoadAll()
+	wanted, err := s.onDisk(names)
 	if err != nil {
 		return err
 	}
@@ -51,7 +69,8 @@ func (s *session) check(args []string) error {
 	}
 	environment := machine.Environment(s.ctx, s.system)
 	var all []checkup
-	for _, name := range wanted {
+	for _, w := range wanted {
+		name := w.Name
 		if !s.json {
 			s.out.progress("checking " + name + " …")
 		}
@@ -94,31 +113,6 @@ func (s *session) concludeCheck(ofMachine checkup, tunnels []checkup) error {
 		return errSaid
 	}
 	return nil
-}
-
-// namesToCheck are the tunnels that the patterns match, those with broken files too.
-func namesToCheck(patterns []string, tunnels []tunnelfile.Tunnel, problems tunnelfile.Problems) ([]string, error) {
-	known := make(map[string]bool)
-	var rows []dbusapi.Tunnel
-	for _, t := range tunnels {
-		known[t.Name] = true
-		rows = append(rows, dbusapi.Tunnel{Name: t.Name})
-	}
-	for _, p := range problems {
-		if name, ok := tunnelfile.NameOfFile(p.Path); ok && !known[name] {
-			known[name] = true
-			rows = append(rows, dbusapi.Tunnel{Name: name})
-		}
-	}
-	if len(patterns) == 0 {
-		return slices.Sorted(maps.Keys(known)), nil
-	}
-	found, err := tunnel.Match(rows, nil, patterns)
-	var names []string
-	for _, t := range found {
-		names = append(names, t.Name)
-	}
-	return names, err
 }
 
 // told is what the daemon knows.

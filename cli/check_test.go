@@ -53,19 +53,3 @@ func TestUnitEnvironment(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
-
-// TestNamesToCheck: tunnels with broken files are looked at too, and a typo is told.
-func TestNamesToCheck(t *testing.T) {
-	tunnels := []tunnelfile.Tunnel{{Name: "web"}, {Name: "db"}}
-	problems := tunnelfile.Problems{{Path: "/x/bad.tunnel", Line: 3}, {Path: "/x/web.tunnel.d/1.conf"}}
-	names, err := namesToCheck(nil, tunnels, problems)
-	if err != nil || !slices.Equal(names, []string{"bad", "db", "web"}) {
-		t.Errorf("%q, %v", names, err)
-	}
-	if names, err := namesToCheck([]string{"b*"}, tunnels, problems); err != nil || !slices.Equal(names, []string{"bad"}) {
-		t.Errorf("%q, %v", names, err)
-	}
-	if _, err := namesToCheck([]string{"wep"}, tunnels, problems); err == nil {
-		t.Error("a tunnel that is not there")
-	}
-}

@@ -18,14 +18,27 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
+func editVerb() verb {
+	return verb{
+		name: "edit", args: "NAME", group: making,
+		summary: "open a tunnel's file in your editor",
+		about: `
+The editor is $VISUAL or $EDITOR. A text with mistakes is not stored: they are shown, and the editor
+can be opened again. What was typed is never lost. It is said beforehand where a text can only be
+put in force by restarting the unit.`,
+		examples: []example{
+			{"holdfast edit web", "edit the file of web"},
+			{"EDITOR=nano holdfast edit web", "likewise, with nano"},
+		},
+		setup: plain((*session).edit),
+		words: oneName,
+	}
+}
+
 // edit opens a copy of a tunnel's file in the person's editor and stores it when it is
 // well. What was typed is never lost: a copy that could not be stored is kept.
 func (s *session) edit(args []string) error {
-	rest, err := parse(s.flags(), args)
-	if err != nil {
-		return err
-	}
-	name, err := one(rest)
+	name, err := one(args)
 	if err != nil {
 		return err
 	}
@@ -35,7 +48,7 @@ func (s *session) edit(args []string) error {
 	}
 	ctx, cancel := s.call()
 	defer cancel()
-	t, err := s.tunnel(ctx, client, name)
+	t, err := s.editableOne(ctx, client, name)
 	if err != nil {
 		return err
 	}
@@ -111,7 +124,7 @@ func (s *session) editUntilWell(client *dbusapi.Client, t dbusapi.Tunnel, copied
 func (s *session) store(client *dbusapi.Client, before dbusapi.Tunnel, content string) error {
 	ctx, cancel := s.call()
 	defer cancel()
-	now, err := s.tunnel(ctx, client, before.Name)
+	now, err := s.editableOne(ctx, client, before.Name)
 	if err != nil {
 		return err
 	}

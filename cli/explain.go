@@ -2,27 +2,39 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 
 	"github.com/holdfast/holdfast/cli/tunnel"
-	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/tunnelfile"
 )
+
+func explainVerb() verb {
+	return verb{
+		name: "explain", args: "NAME", group: finding,
+		summary: "every setting in force, and where it came from",
+		about: `
+Each setting has its file and line, or "ssh's default", "Holdfast's default" or "the destination";
+what somebody wrote comes first. Above them stand the transport and why it is that one, and the
+hosts on the way, each of which has its own settings below. A note says what becomes of a setting
+where that is not what ssh(1) does.`,
+		examples: []example{
+			{"holdfast explain web", "the settings of web that mean something to a tunnel"},
+			{"holdfast explain --all web", "all settings, also those that mean nothing to a tunnel"},
+		},
+		setup: func(f *flag.FlagSet) command {
+			all := f.Bool("all", false, "also what means nothing to a tunnel")
+			return func(s *session, args []string) error { return s.explainTunnel(args, *all) }
+		},
+		words: oneName,
+	}
+}
 
 // explainTunnel shows every setting in force and where it came from, as the tunnel's own
 // program tells it, below why the tunnel is as it is.
-func (s *session) explainTunnel(args []string) error {
-	flags := s.flags()
-	all := flags.Bool("all", false, "")
-	rest, err := parse(flags, args)
-	if err != nil {
-		return err
-	}
-	name, err := one(rest)
+func (s *session) explainTunnel(args []string, all bool) error {
+	name, err := one(args)
 	if err != nil {
 		return err
 	}
@@ -44,7 +56,7 @@ func (s *session) explainTunnel(args []string) error {
 		return err
 	}
 	arguments := []string{"--print-config"}
-	if *all {
+	if all {
 		arguments = append(arguments, "--all")
 	}
 	if s.json {
@@ -67,23 +79,6 @@ func (s *session) explainTunnel(args []string) error {
 		return err
 	}
 	return nil
-}
-
-// files are the paths that a tunnel is read from.
-func (s *session) files(name string) ([]string, error) {
-	paths, err := s.dirs().Files(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s", dbusapi.ErrNoSuchTunnel, name)
-	}
-	return paths, err
-}
-
-// dirs is where tunnel files are.
-func (s *session) dirs() tunnelfile.Dirs {
-	if s.system {
-		return tunnelfile.SystemDirs()
-	}
-	return tunnelfile.UserDirs(os.Getenv)
 }
 
 // beside is the path of another of our programs: beside this one, or in PATH.

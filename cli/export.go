@@ -1,31 +1,39 @@
 package cli
 
 import (
-	"fmt"
-	"slices"
-	"strings"
+	"flag"
 
-	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/sshlink/config"
 )
 
+func exportVerb() verb {
+	return verb{
+		name: "export", args: "NAME", group: making,
+		summary: "what does the same without Holdfast",
+		about: `
+It is as near as it can be: a command line for a shell, a unit file, or the tunnel file with its
+drop-ins merged. What the tunnel does and the text does not is a line "note:" on standard error.
+Forwards that ssh_config has are left there, for ssh(1) reads it too. It needs no daemon.`,
+		examples: []example{
+			{"holdfast export --format=ssh web", "a command line that does what web does"},
+			{"holdfast export --format=systemd web >~/.config/systemd/user/web.service", "a unit that does"},
+		},
+		setup: func(f *flag.FlagSet) command {
+			as := oneOf(f, "format", string(portable.Tunnel), formats(), "`FORMAT`: "+text.Or(formats()))
+			return func(s *session, args []string) error { return s.export(args, portable.Format(*as)) }
+		},
+		values: map[string][]string{"format": formats()},
+		words:  oneName,
+	}
+}
+
 // export prints what does the same as a tunnel without Holdfast. It needs no daemon.
-func (s *session) export(args []string) error {
-	flags := s.flags()
-	as := flags.String("format", string(portable.Tunnel), "")
-	rest, err := parse(flags, args)
+func (s *session) export(args []string, format portable.Format) error {
+	name, err := one(args)
 	if err != nil {
 		return err
-	}
-	name, err := one(rest)
-	if err != nil {
-		return err
-	}
-	format := portable.Format(*as)
-	if !slices.Contains(portable.Formats, format) {
-		return advice.Misuse{Message: fmt.Sprintf("no format %q: %s", *as, strings.Join(formats(), ", "))}
 	}
 	if _, err := s.files(name); err != nil {
 		return err

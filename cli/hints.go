@@ -2,40 +2,72 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// hintFor is what a person can do about a tunnel that is stuck, or not well; "" where nothing need be done.
-func hintFor(t dbusapi.Tunnel) string {
-	status := strings.ToLower(t.Status)
-	has := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(status, w) })
+// hintFor is the next step about a tunnel that is not well: what a person can do, or what it
+// waits for and what would end that. It goes by the state and its Reason, never by a sentence;
+// "" where nothing need be done.
+func (s *session) hintFor(t dbusapi.Tunnel) string {
+	if hint, ok := hints[t.Reason]; ok {
+		return hint(s, t)
 	}
-	switch {
-	case has("holdfast trust ", "holdfast --system trust "): // it says itself what to do
-		return ""
-	case t.State == tunnelfile.Failed:
+	switch t.State {
+	case tunnelfile.Blocked:
+		return fmt.Sprintf("holdfast check %s looks for what is wrong; holdfast logs %s has more", t.Name, t.Name)
+	case tunnelfile.Failed:
 		return fmt.Sprintf("holdfast logs %s -n 20 shows what it said last", t.Name)
-	case t.State == tunnelfile.Blocked && has("host key") && has("has changed"):
-		return fmt.Sprintf("holdfast trust %s shows both keys, and how to take the old one out of known_hosts", t.Name)
-	case t.State == tunnelfile.Blocked && has("host key", "known_hosts"):
-		return fmt.Sprintf("holdfast trust %s shows the key and asks whether it is right", t.Name)
-	case t.State == tunnelfile.Blocked && has("needs a ", "needs an answer ", "needs the pin "):
-		return fmt.Sprintf("holdfast up %s in a terminal asks for it there; a key can be handed to the agent by ssh-add", t.Name)
-	case t.State == tunnelfile.Blocked && has("log in", "authenticate", "authentication", "passphrase", "password", "permission denied", "key"):
-		return fmt.Sprintf("does %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", sshCommand(t), t.Name)
-	case t.State == tunnelfile.Blocked:
-		return fmt.Sprintf("mend it with holdfast edit %s; holdfast logs %s has more", t.Name, t.Name)
-	case t.State == tunnelfile.Degraded:
+	case tunnelfile.Degraded:
 		return fmt.Sprintf("what else it carries works, and it goes on trying; holdfast status %s shows each forward", t.Name)
-	case t.State == tunnelfile.Offline && has("portal"):
-		return "log in to this network with a browser; the tunnel follows by itself"
+	case tunnelfile.Connecting, tunnelfile.Retrying, tunnelfile.Offline:
+		return fmt.Sprintf("it goes on trying; holdfast down %s stops it", t.Name)
 	}
 	return ""
+}
+
+// hints are the next steps, by reason.
+var hints = map[fault.Reason]func(*session, dbusapi.Tunnel) string{
+	fault.Network: says("it waits for a network, and goes on by itself; holdfast check NAME shows what the machine has"),
+	fault.Portal:  says("log in to this network with a browser; the tunnel follows by itself"),
+	fault.Rule:    says("its file forbids this network: on another one it starts by itself; holdfast edit NAME changes OnlyOn=, NeverOn= or Metered="),
+	fault.Sleep:   says("it goes on when the machine wakes"),
+
+	fault.Unreachable: func(s *session, t dbusapi.Tunnel) string {
+		return fmt.Sprintf("it goes on trying; is %s right? holdfast set %s Destination=… changes it, holdfast down %s stops it", t.Destination, t.Name, t.Name)
+	},
+	fault.Lost:       says("it goes on trying; holdfast logs NAME shows why the connection ended"),
+	fault.TurnedAway: says("the server has too many logins or punishes this address: it tries again later by itself, and hurrying makes it longer"),
+
+	fault.HostKeyUnknown: says("holdfast trust NAME shows the key and asks whether it is right"),
+	fault.HostKeyChanged: says("holdfast trust NAME shows both keys, and how to take the old one out of known_hosts"),
+	fault.HostKeyRevoked: says("do not connect before the server's owner has explained it; holdfast trust NAME shows the key"),
+
+	fault.Passphrase: says("holdfast up NAME in a terminal asks for it there; ssh-add gives the key to the agent"),
+	fault.PIN:        says("holdfast up NAME in a terminal asks for it there"),
+	fault.Password:   says("holdfast up NAME in a terminal asks for it there; a key needs none: ssh-copy-id puts one on the server"),
+	fault.Code:       says("holdfast up NAME in a terminal asks for it there"),
+	fault.Touch:      says("touch the security key when it blinks; holdfast up NAME tries again"),
+	fault.Denied: func(s *session, t dbusapi.Tunnel) string {
+		return fmt.Sprintf("does %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", sshCommand(t), t.Name)
+	},
+
+	fault.Settings:     says("holdfast edit NAME mends it; holdfast explain NAME shows each setting and where it came from"),
+	fault.Listen:       says("free the address, or take another one (holdfast edit NAME); then holdfast up NAME"),
+	fault.RemoteListen: says("it goes on trying; holdfast check NAME tries what the server listens on; a connection that broke may hold the port there until sshd notices (ClientAliveInterval= in sshd_config)"),
+	fault.Target:       says("the tunnel is up; holdfast check NAME tries where each forward leads"),
+	fault.Connections:  says("it works with fewer SSH connections, and makes the others by itself"),
+	fault.SlowAnswer:   says("the server takes its time to answer; holdfast status NAME shows each forward"),
+	fault.Dependency:   says("a unit that it requires is not there or failed: holdfast edit NAME, section [Unit]; then holdfast up NAME"),
+	fault.Crashed:      says("holdfast logs NAME -n 20 shows what it said last"),
+}
+
+// says is a hint with the tunnel's name in it.
+func says(hint string) func(*session, dbusapi.Tunnel) string {
+	return func(_ *session, t dbusapi.Tunnel) string { return strings.ReplaceAll(hint, "NAME", t.Name) }
 }
 
 // sshCommand is the ssh that logs in where the tunnel does.

@@ -1,19 +1,46 @@
 package cli
 
 import (
+	"flag"
+
 	"github.com/holdfast/holdfast/cli/history"
 	"github.com/holdfast/holdfast/dbusapi"
 )
 
-// history shows outages and availability, from the journal.
-func (s *session) history(args []string) error {
-	flags := s.flags()
-	since := flags.String("since", "-7d", "")
-	patterns, err := parse(flags, args)
-	if err != nil {
-		return err
+func historyVerb() verb {
+	return verb{
+		name: "history", args: "[NAME…]", group: looking,
+		summary: "outages and availability, from the journal",
+		about: `
+The first line says since when. With a NAME there is more about each, also of tunnels that are gone.
+
+An outage is the time in which a tunnel is wanted up and has no SSH connection, being without a
+network included: from the loss of one to the next. A start counts as an outage only where its first
+try fails, or after a minute. It is not wanted up where somebody stopped it, on demand while it is
+idle, while its own rules (OnlyOn=, NeverOn=, Metered=) forbid the network, and while the machine or
+the user manager is off or asleep. The daemon's end is no outage: tunnels run on.
+
+Availability is how much of the wanted time it was up; one that is degraded is up. LASTED is without
+the time that the machine slept.
+
+Where the journal is kept in memory it begins with the last boot; Storage=persistent in
+journald.conf(5) keeps it, and gives each user one of their own to read. Without that, members of
+the group systemd-journal may read it.`,
+		examples: []example{
+			{"holdfast history", "all tunnels, the last seven days"},
+			{"holdfast history --since=yesterday web", "web since yesterday, with each outage"},
+		},
+		setup: func(f *flag.FlagSet) command {
+			since := f.String("since", "-7d", "from `WHEN` on, as in systemd.time(7): yesterday, -2h")
+			return func(s *session, patterns []string) error { return s.history(patterns, *since) }
+		},
+		words: manyNames,
 	}
-	report, err := history.Read(s.ctx, history.Query{Since: *since, System: s.system, Tunnels: s.knownTunnels(), Patterns: patterns})
+}
+
+// history shows outages and availability, from the journal.
+func (s *session) history(patterns []string, since string) error {
+	report, err := history.Read(s.ctx, history.Query{Since: since, System: s.system, Tunnels: s.knownTunnels(), Patterns: patterns})
 	if err != nil {
 		return err
 	}

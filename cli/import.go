@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -24,17 +25,49 @@ type imported struct {
 	message string // why it failed
 }
 
+func importVerb() verb {
+	return verb{
+		name: "import", args: "[FILE…|-]", group: making,
+		summary: "tunnels kept in ssh_config, units and scripts; shows first, asks once",
+		about: `
+Without a FILE it looks where people keep them: user units, Host blocks of ~/.ssh/config, files of
+your login and your shell, autostart entries, and scripts in ~/bin and ~/.local/bin; with --system
+units, crontabs, init scripts and supervisors of the system. A FILE may be one of these, a tunnel
+file, a shell script (read as its #! line says, else as bash(1) does, and not run), a crontab(5) of
+whatever layout, or a file of another program that starts commands (supervisord, monit, runit, s6,
+pm2, compose, a Dockerfile, tasks.json, Python and the like); - is standard input. ssh and autossh
+are found behind any program that runs them, and within strings for a shell.
+
+Of each tunnel it shows where it was found, the text that would be written, what of the old one is
+not carried over and why, and what is to be done so that both do not fight for a port: import itself
+stops and changes nothing of the old. What cannot be carried over is told with file and line ("left
+out"), and so is every other line that mentions ssh or autossh ("no tunnel").
+
+A tunnel has Start=auto where the old one was started by itself (an enabled unit, cron, your login),
+else Start=manual; a tunnel file keeps what it says. Forwards of ssh_config stay there, since a
+tunnel without forwards of its own takes those. EnvironmentFile= of a unit stays a file; a password
+for sshpass(1) is not carried over. A tunnel that is there already is left as it is. It is named
+after its unit or its host; where that name is taken the port of its forward is added, as in
+gate-2222.
+
+On a terminal it asks once. The exit status is 1 where a FILE has no tunnels, or something in it
+that cannot be one.`,
+		examples: []example{
+			{"holdfast import", "what there is on this machine; asks before it writes"},
+			{"crontab -l | holdfast import -", "tunnels of the crontab"},
+		},
+		setup: func(f *flag.FlagSet) command {
+			yes := f.Bool("yes", false, "write without asking")
+			dryRun := f.Bool("dry-run", false, "only show")
+			return func(s *session, files []string) error { return s.importTunnels(files, *yes, *dryRun) }
+		},
+	}
+}
+
 // importTunnels finds tunnels that people without Holdfast keep elsewhere, shows what would be
 // written, and writes it on a yes.
-func (s *session) importTunnels(args []string) error {
-	flags := s.flags()
-	yes := flags.Bool("yes", false, "")
-	dryRun := flags.Bool("dry-run", false, "")
-	files, err := parse(flags, args)
-	if err != nil {
-		return err
-	}
-	if *yes && *dryRun {
+func (s *session) importTunnels(files []string, yes, dryRun bool) error {
+	if yes && dryRun {
 		return advice.Misuse{Message: "--yes writes, --dry-run does not: one of them"}
 	}
 	looked, result, err := s.look(files)
@@ -52,11 +85,11 @@ func (s *session) importTunnels(args []string) error {
 			fresh++
 		}
 	}
-	write := *yes
+	write := yes
 	switch {
 	case len(result.Found) == 0 && !s.json:
 		s.out.line("No tunnels found; looked in %s.", strings.Join(looked, ", "))
-	case fresh == 0 || *yes || *dryRun || s.json:
+	case fresh == 0 || yes || dryRun || s.json:
 	default:
 		agent, ok := s.terminalAgent()
 		if !ok {

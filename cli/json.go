@@ -10,8 +10,9 @@ import (
 // The shapes of --json. Members are added, never renamed or removed; times are RFC 3339
 // or null, spans are in seconds.
 //
-//	list, up, down, restart, reconnect, add, set, edit   [tunnelJSON…]
+//	list, add, set, edit, up, down, …                    [tunnelJSON…]
 //	status                                               statusJSON (with --watch one to a line)
+//	show                                                 [shownJSON…]
 //	show --changes                                       [changeJSON…]
 //	check                                                checkJSON
 //	explain                                              worker.Explanation, from holdfast-tunnel
@@ -46,6 +47,7 @@ type tunnelJSON struct {
 	Description string          `json:"description"`
 	Destination string          `json:"destination"`
 	Start       string          `json:"start"`
+	Tags        []string        `json:"tags"`
 	State       string          `json:"state"`
 	Reason      string          `json:"reason"` // why it is not well; "" when it is
 	Status      string          `json:"status"`
@@ -92,6 +94,16 @@ type changeJSON struct {
 	Old     string `json:"old"` // several values have a newline between them
 	New     string `json:"new"`
 	Effect  string `json:"effect"` // at-once, added, dropped, target, redial, may-stop, restarts
+}
+
+type shownJSON struct {
+	Name  string     `json:"name"`
+	Files []fileJSON `json:"files"` // its own, then its drop-ins in their order
+}
+
+type fileJSON struct {
+	Path string `json:"path"`
+	Text string `json:"text"`
 }
 
 type checkJSON struct {
@@ -185,7 +197,7 @@ func tunnelsAsJSON(tunnels []dbusapi.Tunnel) []tunnelJSON {
 
 func tunnelAsJSON(t dbusapi.Tunnel) tunnelJSON {
 	j := tunnelJSON{
-		Name: t.Name, Description: t.Description, Destination: t.Destination, Start: string(t.StartMode),
+		Name: t.Name, Description: t.Description, Destination: t.Destination, Start: string(t.StartMode), Tags: append([]string{}, t.Tags...),
 		State: string(t.State), Reason: string(t.Reason), Status: t.Status,
 		StateSince: timeAsJSON(t.StateSince), UpSince: timeAsJSON(t.UpSince), NextTry: timeAsJSON(t.NextTry),
 		Unit: t.Unit, File: t.FilePath, Forwards: []forwardJSON{},

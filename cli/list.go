@@ -2,24 +2,80 @@ package cli
 
 import (
 	"cmp"
-	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
+func listVerb() verb {
+	return verb{
+		name: "list", args: "[NAME…]", group: looking,
+		summary: "one line for each tunnel",
+		about: `
+Where a tunnel is not well, the reason stands behind its state as one word, and in a sentence
+beside or below the line.
+
+LISTENS is where connections go in and where they come out; what listens on the server begins
+with "remote", and +2 says that there are two more.`,
+		examples: []example{
+			{"holdfast list", "all tunnels"},
+			{"holdfast list @work --state=blocked,failed", "those with the tag work that need a person"},
+			{"holdfast list -o name --state=up", "only names, for a script"},
+		},
+		setup: func(f *flag.FlagSet) command {
+			var o listOptions
+			o.output = oneOf(f, "o", "", listOutputs, "`WHAT`: wide has everything in one line, name has names only")
+			o.sort = oneOf(f, "sort", "name", listOrders, "by `COLUMN`: "+text.Or(listOrders))
+			f.Func("state", "only tunnels in these `STATES`, with commas between them", o.setStates)
+			return func(s *session, patterns []string) error { return s.list(o, patterns) }
+		},
+		values: map[string][]string{"o": listOutputs, "sort": listOrders, "state": stateWords()},
+		words:  manyNames,
+	}
+}
+
+var (
+	listOutputs = []string{"wide", "name"}
+	listOrders  = []string{"name", "state", "since", "destination"}
+)
+
+// listOptions are the flags of list.
+type listOptions struct {
+	output, sort *string
+	states       []tunnelfile.State
+}
+
+func stateWords() (words []string) {
+	for _, state := range tunnelfile.States() {
+		words = append(words, string(state))
+	}
+	return words
+}
+
+func (o *listOptions) setStates(words string) error {
+	for word := range strings.SplitSeq(words, ",") {
+		if !slices.Contains(stateWords(), word) {
+			return fmt.Errorf("states are %s%s", text.Or(stateWords()), text.DidYouMean(word, stateWords()))
+		}
+		o.states = append(o.states, tunnelfile.State(word))
+	}
+	return nil
+}
+
 // list shows one line a tunnel.
-func (s *session) list(args []string) error {
-	patterns, err := parse(s.flags(), args)
-	if err != nil {
-		return err
+func (s *session) list(o listOptions, patterns []string) error {
+	if s.json && *o.output != "" {
+		return advice.Misuse{Message: "--json or -o, not both"}
 	}
 	client, err := s.daemon()
 	if err != nil {
@@ -35,38 +91,167 @@ func (s *session) list(args []string) error {
 	if err != nil {
 		return err
 	}
-	tunnels, err := tunnel.Named(ctx, client, all, global.Problems, patterns)
+	found, err := tunnel.Named(ctx, client, all, global.Problems, patterns)
 	if err != nil {
 		return err
 	}
-	if s.json {
-		return s.out.json(tunnelsAsJSON(tunnels), false)
-	}
-	if len(tunnels) == 0 && len(all) == 0 {
+	found = o.pick(found)
+	switch {
+	case s.json:
+		return s.out.json(tunnelsAsJSON(found), false)
+	case *o.output == "name":
+		for _, t := range found {
+			s.out.command(t.Name)
+		}
+		return nil
+	case len(all) == 0:
 		s.out.line("No tunnels yet. This makes one:")
-		s.out.line("%s", s.ours("  holdfast add web -L 9090:localhost:9090 me@host"))
-	} else {
-		s.out.rows(listing(tunnels, time.Now()))
+		s.out.command(s.ours("  holdfast add web -L 9090:localhost:9090 me@host"))
+	default:
+		s.out.rows(listing(found, time.Now(), *o.output == "wide"))
 	}
 	s.problems(global.Problems)
+	s.out.hint(whoNeedsYou(found))
 	return nil
 }
 
+// pick is the tunnels that are to be listed, in their order.
+func (o *listOptions) pick(all []dbusapi.Tunnel) []dbusapi.Tunnel {
+	picked := slices.DeleteFunc(slices.Clone(all), func(t dbusapi.Tunnel) bool {
+		return len(o.states) > 0 && !slices.Contains(o.states, t.State)
+	})
+	states := tunnelfile.States()
+	slices.SortStableFunc(picked, func(a, b dbusapi.Tunnel) int { // by name already
+		switch *o.sort {
+		case "state":
+			return cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State))
+		case "since":
+			return b.StateSince.Compare(a.StateSince)
+		case "destination":
+			return cmp.Compare(a.Destination, b.Destination)
+		}
+		return 0
+	})
+	return picked
+}
+
+// whoNeedsYou names the tunnels that stay as they are until a person does something.
+func whoNeedsYou(all []dbusapi.Tunnel) string {
+	var names []string
+	for _, t := range all {
+		if tunnel.Stuck(t.State) {
+			names = append(names, t.Name)
+		}
+	}
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n > 3:
+		return fmt.Sprintf("%d tunnels need you; holdfast status NAME says what to do", n)
+	}
+	verb := "need"
+	if len(names) == 1 {
+		verb = "needs"
+	}
+	return fmt.Sprintf("%s %s you; holdfast status %s says what to do", strings.Join(names, ", "), verb, names[0])
+}
+
 // listing is a table of tunnels, one a line.
-func listing(tunnels []dbusapi.Tunnel, now time.Time) *layout.Table {
+func listing(all []dbusapi.Tunnel, now time.Time, wide bool) *layout.Table {
 	table := &layout.Table{Columns: []layout.Column{
-		{Name: "NAME", Shorten: true}, {Name: "STATE"}, {Name: "SINCE", GiveWay: 2}, {Name: "DESTINATION", Shorten: true, GiveWay: 1},
-		{Name: "STATUS", Wrap: true, Min: 30, GiveWay: 3, Below: true},
+		{Name: "NAME", Shorten: true}, {Name: "STATE"}, {Name: "SINCE", GiveWay: 3},
+		{Name: "LISTENS", Wrap: true, Min: 18, GiveWay: 1}, {Name: "DESTINATION", Shorten: true, GiveWay: 2},
 	}}
-	for _, t := range tunnels {
+	why := false
+	for _, t := range all {
+		why = why || trouble(t) != ""
+	}
+	if why || wide {
+		table.Columns = append(table.Columns, layout.Column{Name: "STATUS", Wrap: true, Min: 30, GiveWay: 4, Below: true})
+	}
+	if wide {
+		table.Columns = append(table.Columns, layout.Column{Name: "START", GiveWay: 5}, layout.Column{Name: "TAGS", GiveWay: 6}, layout.Column{Name: "FILE", GiveWay: 7})
+	}
+	for _, t := range all {
 		since := ""
 		if !t.StateSince.IsZero() {
 			since = text.Ago(now.Sub(t.StateSince))
 		}
-		table.Add(layout.Plain(t.Name), layout.Painted(string(t.State), tunnel.Color(t.State)), layout.Plain(since),
-			layout.Plain(text.Printable(t.Destination)), layout.Plain(text.Printable(t.Status)))
+		row := []layout.Cell{
+			layout.Plain(t.Name), layout.Painted(stateWithReason(t), tunnel.Color(t.State)), layout.Plain(since),
+			layout.Plain(text.Printable(listens(t, wide))), layout.Plain(text.Printable(t.Destination)),
+		}
+		switch {
+		case wide:
+			row = append(row, layout.Plain(text.Printable(cmp.Or(trouble(t), t.Status))), layout.Plain(string(t.StartMode)),
+				layout.Plain(strings.Join(t.Tags, " ")), layout.Cell{Text: text.Tilde(t.FilePath), Link: layout.FileLink(t.FilePath)})
+		case why:
+			row = append(row, layout.Plain(text.Printable(trouble(t))))
+		}
+		table.Add(row...)
 	}
 	return table
+}
+
+// stateWithReason is "blocked (denied)".
+func stateWithReason(t dbusapi.Tunnel) string {
+	if t.Reason == fault.None {
+		return string(t.State)
+	}
+	return fmt.Sprintf("%s (%s)", t.State, t.Reason)
+}
+
+// trouble is why a tunnel is not well, in a sentence; "" where all is well.
+func trouble(t dbusapi.Tunnel) string {
+	if t.Status != "" && (t.Reason != fault.None || t.State != tunnelfile.Up && t.State != tunnelfile.Listening) {
+		return t.Status
+	}
+	for _, f := range t.Forwards {
+		if f.Message != "" {
+			return fmt.Sprintf("%s %s: %s", f.Kind, f.Listen, f.Message)
+		}
+	}
+	return ""
+}
+
+// listens is where a tunnel's forwards go in and come out: the first, and how many more; or all.
+func listens(t dbusapi.Tunnel, all bool) string {
+	var forwards []string
+	for _, f := range t.Forwards {
+		forwards = append(forwards, forwardText(f))
+	}
+	switch {
+	case len(forwards) == 0:
+		return ""
+	case all:
+		return strings.Join(forwards, ", ")
+	case len(forwards) > 1:
+		return fmt.Sprintf("%s +%d", forwards[0], len(forwards)-1)
+	}
+	return forwards[0]
+}
+
+// forwardText is a forward in short: ":5432 → db.internal:5432", ":1080 (SOCKS)",
+// "remote :9090 → localhost:9090".
+func forwardText(f tunnelfile.ForwardReport) string {
+	listen, target := withoutLoopback(text.Tilde(f.Listen)), text.Tilde(f.Target)
+	if f.Kind == tunnelfile.RemoteForward {
+		listen = "remote " + listen
+	}
+	if f.Kind == tunnelfile.DynamicForward || target == "" {
+		return listen + " (SOCKS)"
+	}
+	return listen + " → " + target
+}
+
+// withoutLoopback is an address with the host left out that everybody expects.
+func withoutLoopback(address string) string {
+	for _, host := range []string{"localhost", "127.0.0.1", "[::1]"} {
+		if port, ok := strings.CutPrefix(address, host+":"); ok {
+			return ":" + port
+		}
+	}
+	return address
 }
 
 // problems tells of tunnel files that could not be read.
@@ -86,170 +271,4 @@ func (s *session) problems(problems []tunnelfile.Problem) {
 		p.Path = text.Tilde(p.Path)
 		s.out.note("  %s", text.Printable(p.Error()))
 	}
-}
-
-// status shows all there is about tunnels, or the daemon and one line each.
-func (s *session) status(args []string) error {
-	flags := s.flags()
-	watch := flags.Bool("watch", false, "")
-	waybar := flags.Bool("waybar", false, "")
-	names, err := parse(flags, args)
-	if err != nil {
-		return err
-	}
-	client, err := s.daemon()
-	if *waybar && errors.Is(err, dbusapi.ErrNoBus) {
-		return cmp.Or(s.out.json(waybarOf(dbusapi.Snapshot{}), true), err)
-	}
-	if err != nil {
-		return err
-	}
-	snapshots, err := client.Watch(s.ctx)
-	if err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		snapshot, ok := <-snapshots
-		switch {
-		case !ok && s.ctx.Err() != nil:
-			return nil
-		case !ok:
-			return dbusapi.ErrNoBus
-		case !snapshot.Running && !*watch && !*waybar:
-			return snapshot.Err
-		}
-		if *waybar {
-			err = s.showWaybar(client, snapshot, names, first)
-		} else {
-			err = s.showStatus(client, snapshot, names, *watch, first)
-		}
-		if err = cmp.Or(err, s.out.unwritten()); err != nil || !*watch {
-			return err
-		}
-	}
-}
-
-// showStatus shows one snapshot. Without watch, errNotRunning says that one of the named
-// tunnels does not run.
-func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, watch, first bool) error {
-	ctx, cancel := s.call()
-	defer cancel()
-	tunnels, err := tunnel.Named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
-	if err != nil && (!watch || first && snapshot.Running) {
-		return err
-	}
-	counted := make(map[string]dbusapi.Statistics)
-	if s.json || len(names) > 0 {
-		for _, t := range tunnels {
-			// One that went away in between has none.
-			if statistics, err := client.Statistics(ctx, t.Name); err == nil && !statistics.Empty() {
-				counted[t.Name] = statistics
-			}
-		}
-	}
-	switch {
-	case s.json:
-		j := statusJSON{Daemon: daemonAsJSON(snapshot), Tunnels: tunnelsAsJSON(tunnels)}
-		for i, t := range j.Tunnels {
-			if statistics, ok := counted[t.Name]; ok {
-				j.Tunnels[i].Statistics = statisticsAsJSON(statistics)
-			}
-		}
-		if err := s.out.json(j, watch); err != nil {
-			return err
-		}
-	default:
-		if watch {
-			s.out.home()
-		}
-		s.showDaemon(snapshot)
-		if len(names) == 0 {
-			if len(tunnels) > 0 {
-				s.out.line("")
-				s.out.rows(listing(tunnels, time.Now()))
-			}
-		} else {
-			for _, t := range tunnels {
-				s.out.line("")
-				s.out.rows(detail(t, counted[t.Name], time.Now()))
-				s.out.hint(hintFor(t))
-			}
-		}
-	}
-	if len(names) > 0 && slices.ContainsFunc(tunnels, func(t dbusapi.Tunnel) bool { return !tunnel.Running(t.State) }) && !watch {
-		return errNotRunning
-	}
-	return nil
-}
-
-// showDaemon shows what there is to say of the daemon.
-func (s *session) showDaemon(snapshot dbusapi.Snapshot) {
-	if !snapshot.Running {
-		s.out.line("holdfastd is not running; tunnels that are up stay up")
-		return
-	}
-	g := snapshot.Global
-	up := 0
-	for _, t := range snapshot.Tunnels {
-		if tunnel.Running(t.State) {
-			up++
-		}
-	}
-	s.out.line("%s, network %s (%s): %d of %s up", "holdfastd "+g.Version, g.Network, g.NetworkSource, up, text.Count(len(snapshot.Tunnels), "tunnel"))
-	s.problems(g.Problems)
-}
-
-// detail is all there is about one tunnel.
-func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) *layout.Table {
-	page := layout.Page()
-	row := func(name, content string, color layout.Color) {
-		page.Row(name, layout.Painted(text.Printable(content), color))
-	}
-	row("Tunnel", t.Name, layout.Bold)
-	if t.Description != "" && t.Description != t.Destination {
-		row("About", t.Description, "")
-	}
-	state := tunnel.Line(t)
-	if !t.StateSince.IsZero() {
-		state += fmt.Sprintf(", since %s (%s)", t.StateSince.Local().Format("2006-01-02 15:04:05"), text.Ago(now.Sub(t.StateSince)))
-	}
-	row("State", state, tunnel.Color(t.State))
-	if t.State == tunnelfile.Retrying && !t.NextTry.IsZero() {
-		row("Next try", t.NextTry.Local().Format("15:04:05"), "")
-	}
-	row("To", t.Destination, "")
-	if s.Peer != "" || s.KeyExchange != "" {
-		how := []string{s.Peer, s.Transport, s.KeyExchange, s.Cipher, s.HostKey}
-		row("Server", strings.Join(slices.DeleteFunc(how, func(part string) bool { return part == "" }), ", "), "")
-	}
-	for i, f := range t.Forwards {
-		name := ""
-		if i == 0 {
-			name = "Forwards"
-		}
-		content := fmt.Sprintf("%s %s → %s: %s", f.Kind, f.Listen, f.Target, f.State)
-		if f.Message != "" {
-			content += ", " + f.Message
-		}
-		row(name, content, tunnel.Color(f.State))
-	}
-	if !t.UpSince.IsZero() {
-		row("Up since", fmt.Sprintf("%s (%s)", t.UpSince.Local().Format("2006-01-02 15:04:05"), text.Ago(now.Sub(t.UpSince))), "")
-	}
-	if !s.Empty() {
-		row("Traffic", fmt.Sprintf("%s sent, %s received; channels: %d open, %d in all, %d waiting",
-			text.Bytes(s.BytesSent), text.Bytes(s.BytesReceived), s.ChannelsOpen, s.ChannelsTotal, s.Held), "")
-		link := text.Count(s.Reconnects, "reconnect")
-		if s.ConnectionsWanted > 1 {
-			link = fmt.Sprintf("%d of %d connections, %s", s.Connections, s.ConnectionsWanted, link)
-		}
-		if rtt := text.Milliseconds(s.RoundTripTime); rtt != "" {
-			link = "round trip " + rtt + ", " + link
-		}
-		row("Link", link, "")
-	}
-	row("Start", string(t.StartMode), "")
-	row("Unit", t.Unit, "")
-	row("File", text.Tilde(t.FilePath), "")
-	return page
 }

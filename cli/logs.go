@@ -2,38 +2,73 @@ package cli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// logs becomes journalctl(1) on the tunnel's unit.
-func (s *session) logs(args []string) error {
-	flags := s.flags()
-	follow := flags.Bool("f", false, "")
-	flags.BoolVar(follow, "follow", false, "")
-	lines := flags.Int("n", 0, "")
-	flags.IntVar(lines, "lines", 0, "")
-	rest, err := parse(flags, args)
-	if err != nil {
-		return err
+func logsVerb() verb {
+	return verb{
+		name: "logs", args: "NAME…", group: looking,
+		summary: "the journal of tunnels, by journalctl(1)",
+		about:   "Of several tunnels the lines are in the order in which they were written.",
+		examples: []example{
+			{"holdfast logs -n 20 web", "the last 20 lines of web"},
+			{"holdfast logs -f --since=-10min @work", "what all tunnels with the tag work say, from ten minutes ago on"},
+		},
+		setup: func(f *flag.FlagSet) command {
+			var o logOptions
+			f.BoolVar(&o.follow, "follow", false, "go on with what comes")
+			f.IntVar(&o.lines, "lines", 0, "only the last `N` lines")
+			f.StringVar(&o.since, "since", "", "from `WHEN` on, as in systemd.time(7): yesterday, -2h")
+			alias(f, "f", "follow")
+			alias(f, "n", "lines")
+			return func(s *session, patterns []string) error {
+				o.json, o.system = s.json, s.system
+				return s.logs(o, patterns)
+			}
+		},
+		words: manyNames,
 	}
-	name, err := one(rest)
-	if err != nil {
-		return err
+}
+
+// logOptions are the flags of logs.
+type logOptions struct {
+	follow, json, system bool
+	lines                int
+	since                string
+}
+
+// logs becomes journalctl(1) on the units of tunnels.
+func (s *session) logs(o logOptions, patterns []string) error {
+	switch {
+	case len(patterns) == 0:
+		return advice.Misuse{Message: "which tunnels?"}
+	case o.lines < 0:
+		return advice.Misuse{Message: fmt.Sprintf("-n %d: how many lines?", o.lines)}
 	}
 	// One that is not there has a journal perhaps, but a wrong name is more likely. A
 	// daemon that does not answer is no reason to show nothing.
+	names := patterns
 	if client, err := s.daemon(); err == nil {
 		ctx, cancel := s.call()
 		defer cancel()
-		if _, err := s.tunnel(ctx, client, name); errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+		found, err := s.editable(ctx, client, patterns)
+		if errors.Is(err, dbusapi.ErrNoSuchTunnel) {
 			return err
+		}
+		if err == nil {
+			names = nil
+			for _, t := range found {
+				names = append(names, t.Name)
+			}
 		}
 	}
 	program, err := exec.LookPath("journalctl")
@@ -41,24 +76,29 @@ func (s *session) logs(args []string) error {
 		return err
 	}
 	s.close()
-	err = syscall.Exec(program, journalctl(name, s.system, *follow, *lines, s.json), os.Environ())
+	err = syscall.Exec(program, journalctl(names, o), os.Environ())
 	return fmt.Errorf("%s: %w", program, err)
 }
 
-// journalctl is the command line that shows a tunnel's journal.
-func journalctl(name string, system, follow bool, lines int, json bool) []string {
+// journalctl is the command line that shows the journal of tunnels.
+func journalctl(names []string, o logOptions) []string {
 	argv := []string{"journalctl"}
-	if !system {
+	if !o.system {
 		argv = append(argv, "--user")
 	}
-	argv = append(argv, "-u", tunnelfile.ServiceName(name))
-	if follow {
+	for _, name := range names {
+		argv = append(argv, "-u", tunnelfile.ServiceName(name))
+	}
+	if o.follow {
 		argv = append(argv, "-f")
 	}
-	if lines > 0 {
-		argv = append(argv, "-n", strconv.Itoa(lines))
+	if o.lines > 0 {
+		argv = append(argv, "-n", strconv.Itoa(o.lines))
 	}
-	if json {
+	if o.since != "" {
+		argv = append(argv, "--since", o.since)
+	}
+	if o.json {
 		argv = append(argv, "-o", "json")
 	}
 	return argv

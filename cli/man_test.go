@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -8,25 +9,100 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// TestManPages: every verb and every key of [Tunnel] is in its page.
+var update = flag.Bool("update", false, "write what is made of the program's own words: man pages, golden files, schemas")
+
+const (
+	manBegins = ".SH VERBS\n"
+	manEnds   = ".\\\" The end of what is made.\n"
+)
+
+// TestManPages: holdfast.1 has each verb's page as holdfast help prints it, and every key of
+// [Tunnel] is in holdfast.tunnel(5).
 func TestManPages(t *testing.T) {
-	page := func(name string) string {
-		text, err := os.ReadFile("../packaging/man/" + name)
-		if err != nil {
+	const verbsPage = "../packaging/man/holdfast.1"
+	page := read(t, verbsPage)
+	before, rest, _ := strings.Cut(page, manBegins)
+	_, after, ok := strings.Cut(rest, manEnds)
+	if !ok {
+		t.Fatalf("%s has no place for the verbs", verbsPage)
+	}
+	whole := before + manBegins + manOfVerbs() + manEnds + after
+	switch {
+	case whole == page:
+	case *update:
+		if err := os.WriteFile(verbsPage, []byte(whole), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return strings.ReplaceAll(string(text), `\-`, "-")
+	default:
+		t.Errorf("%s is not what holdfast help says: go test ./cli -run ManPages -update", verbsPage)
 	}
-	verbsPage := page("holdfast.1")
-	for _, v := range verbs() {
-		if v.name != "help" && !strings.Contains(verbsPage, "\n\\fB"+v.name+"\\fR") && !strings.Contains(verbsPage, "\n.B "+v.name+"\n") {
-			t.Errorf("holdfast.1 does not have %s", v.name)
-		}
-	}
-	filePage := page("holdfast.tunnel.5")
+	filePage := strings.ReplaceAll(read(t, "../packaging/man/holdfast.tunnel.5"), `\-`, "-")
 	for _, key := range tunnelfile.Keys() {
 		if !strings.Contains(filePage, key+"=") {
 			t.Errorf("holdfast.tunnel.5 does not have %s=", key)
 		}
 	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// manOfVerbs is the pages of all verbs in man(7).
+func manOfVerbs() string {
+	var b strings.Builder
+	line := func(parts ...string) { b.WriteString(strings.Join(parts, "") + "\n") }
+	s := &session{out: &printer{}}
+	for _, v := range verbs() {
+		line(".SS ", roff(strings.TrimSpace("holdfast "+v.name+" "+v.args)))
+		line(roff(sentence(v.summary)))
+		for _, p := range paragraphs(v.about) {
+			if p.list == nil {
+				line(".PP")
+				line(roff(p.text))
+				continue
+			}
+			terms(&b, p.list)
+		}
+		var own []candidate
+		for _, f := range s.flagsOf(v) {
+			if f.word != "--json" && f.word != "--system" && !strings.HasPrefix(f.word, "--color") {
+				own = append(own, f)
+			}
+		}
+		terms(&b, own)
+		if v.noJSON != "" {
+			line(".PP")
+			line(roff("There is no --json: " + v.noJSON + "."))
+		}
+		line(".PP")
+		line(".EX")
+		for _, e := range v.examples {
+			line(roff(e.command))
+			line(roff("    " + e.does))
+		}
+		line(".EE")
+	}
+	return b.String()
+}
+
+// terms is a list of words and what they mean.
+func terms(b *strings.Builder, list []candidate) {
+	for _, d := range list {
+		b.WriteString(".TP\n.B " + roff(d.word) + "\n" + roff(d.does) + "\n")
+	}
+}
+
+// roff is text that troff prints as it is.
+func roff(text string) string {
+	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...", "→", "->").Replace(text)
+	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {
+		text = `\&` + text
+	}
+	return text
 }

@@ -12,18 +12,31 @@ import (
 	"github.com/holdfast/holdfast/internal/openmetrics"
 )
 
+func metricsVerb() verb {
+	return verb{
+		name: "metrics", group: other,
+		summary: "OpenMetrics of all tunnels, for a scraper",
+		about: `
+What each tunnel is doing, round-trip time, reconnects, SSH connections that are up and that are
+wanted, and of each forward whether it serves, channels and bytes. Names are those of a tunnel's own
+/metrics, see holdfast-tunnel(1). What is not known, such as the counters of a tunnel that does not
+run, is left out; counters begin anew with the tunnel's program.
+
+Where there is no daemon nothing is printed and the exit status is 1.`,
+		examples: []example{
+			{"holdfast metrics", "all tunnels as OpenMetrics text"},
+			{"holdfast metrics >holdfast.prom.new && mv holdfast.prom.new holdfast.prom", "for the textfile collector of node_exporter, from a timer"},
+		},
+		noJSON: "it is OpenMetrics text; holdfast --json status has the same numbers",
+		setup:  plain((*session).metrics),
+	}
+}
+
 // metrics prints what is counted of all tunnels. Where there is no daemon, or it does not
 // answer whole, nothing is printed: a scraper keeps what it has.
 func (s *session) metrics(args []string) error {
-	rest, err := parse(s.flags(), args)
-	if err != nil {
-		return err
-	}
-	if len(rest) > 0 {
+	if len(args) > 0 {
 		return advice.Misuse{Message: "metrics are of all tunnels; each sample says of which"}
-	}
-	if s.json {
-		return advice.Misuse{Message: "metrics are OpenMetrics text", Usage: "holdfast --json status has the same numbers"}
 	}
 	client, err := s.daemon()
 	if err != nil {

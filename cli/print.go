@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,27 +21,27 @@ import (
 //   - What was asked for goes to stdout. What happens meanwhile, and what went wrong, goes
 //     to stderr, so that stdout can be piped.
 //   - An error is one sentence, "holdfast: …", and what to do about it a line "hint: …".
-//   - Colour and rewritten lines only on a terminal; colour never with NO_COLOR or
-//     TERM=dumb. Nothing is told by colour alone.
-//   - A table is cut to the terminal's width, and never when it goes elsewhere.
+//   - Rewritten lines only on a terminal. Colour too, unless --color says otherwise; not
+//     with NO_COLOR or TERM=dumb. Nothing is told by colour alone.
+//   - Everything is laid out for the terminal's width, see package layout; what goes
+//     elsewhere is neither wrapped nor cut. Commands to be pasted are never wrapped.
 //   - Text that comes from files and servers is stripped of control characters.
 //   - JSON is for scripts: its shapes are in json.go and stay as they are.
 
 // printer prints.
 type printer struct {
 	out      *output
-	err      io.Writer
-	look     layout.Look // of out
-	live     bool        // a line on err can be written anew
-	terminal bool        // out is one
-	screen   bool        // likewise, and it can be written over
-	width    int         // of out; 0: no end
-	errWidth int
+	err      *os.File
+	look     layout.Look              // of out
+	live     bool                     // lines on err can be written anew
+	terminal bool                     // out is one
+	screen   bool                     // likewise, and it can be written over
+	width    int                      // of out; 0: no end
 	ours     func(text string) string // see session.ours
 
-	mu       sync.Mutex // a prompt comes when it comes
-	liveLine bool       // there is a line now that can be written anew
-	asking   bool       // somebody is typing an answer
+	mu        sync.Mutex // a prompt comes when it comes
+	liveLines int        // so many lines stand on err that are written anew
+	asking    bool       // somebody is typing an answer
 }
 
 // output is standard output. It remembers the first write that failed, so that nobody
@@ -73,8 +74,21 @@ func newPrinter(out, err *os.File, getenv func(string) string) *printer {
 	p.look = layout.Look{Color: getenv("NO_COLOR") == "" && p.screen, Links: p.screen && layout.HasLinks(getenv)}
 	p.live = !dumb && term.IsTerminal(int(err.Fd()))
 	p.width = terminalWidth(out)
-	p.errWidth = terminalWidth(err)
 	return p
+}
+
+// setColor is --color=WHEN.
+func (p *printer) setColor(when string) error {
+	switch when {
+	case "auto":
+	case "always":
+		p.look.Color = true
+	case "never":
+		p.look.Color = false
+	default:
+		return errors.New("it is auto, always or never")
+	}
+	return nil
 }
 
 // terminalWidth is 0 where there is no terminal.
@@ -92,12 +106,22 @@ func terminalWidth(f *os.File) int {
 // paint is a text in a colour, where there are colours.
 func (p *printer) paint(c layout.Color, text string) string { return p.look.Paint(c, text) }
 
-// line prints a line that was asked for.
+// line prints a sentence that was asked for.
 func (p *printer) line(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
-	fmt.Fprintf(p.out, format+"\n", args...)
+	for _, line := range layout.Wrap(fmt.Sprintf(format, args...), p.width) {
+		fmt.Fprintln(p.out, line)
+	}
+}
+
+// command prints a line that can be pasted.
+func (p *printer) command(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	fmt.Fprintln(p.out, text)
 }
 
 // text prints text that was asked for, as it is.
@@ -111,12 +135,19 @@ func (p *printer) text(text string) {
 	}
 }
 
-// note prints a line about what happens.
+// note prints a sentence about what happens.
 func (p *printer) note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
-	fmt.Fprintf(p.err, format+"\n", args...)
+	p.say("", fmt.Sprintf(format, args...))
+}
+
+// say writes to err; the lock is held.
+func (p *printer) say(before, content string) {
+	for _, line := range layout.Hang(before, content, terminalWidth(p.err)) {
+		fmt.Fprintln(p.err, line)
+	}
 }
 
 // warning prints another program's words about what went wrong.
@@ -129,36 +160,45 @@ func (p *printer) warning(content string) {
 	}
 }
 
-// progress shows what is going on now: on a terminal in a line that is written anew,
-// elsewhere as a line of its own.
-func (p *printer) progress(content string) {
+// progress shows what is going on now: on a terminal in place of what was shown so before,
+// elsewhere as lines of their own.
+func (p *printer) progress(lines ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	content = text.Printable(content)
-	switch {
-	case !p.live:
-		fmt.Fprintln(p.err, content)
-		return
-	case p.asking: // it would write over the prompt
+	if !p.live {
+		for _, line := range lines {
+			fmt.Fprintln(p.err, text.Printable(line))
+		}
 		return
 	}
-	fmt.Fprint(p.err, "\r"+layout.Cut(content, p.errWidth-1)+"\x1b[K")
-	p.liveLine = true
+	if p.asking { // it would write over the prompt
+		return
+	}
+	var all []string
+	for _, line := range lines {
+		all = append(all, layout.Hang("", text.Printable(line), terminalWidth(p.err)-1)...)
+	}
+	p.clear()
+	fmt.Fprint(p.err, strings.Join(all, "\n"))
+	p.liveLines = len(all)
 }
 
-// settle takes the line of progress away for good.
+// settle takes the lines of progress away for good.
 func (p *printer) settle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
 }
 
-// clear takes the line of progress away; the lock is held.
+// clear takes the lines of progress away; the lock is held.
 func (p *printer) clear() {
-	if p.liveLine {
-		fmt.Fprint(p.err, "\r\x1b[K")
-		p.liveLine = false
+	if p.liveLines > 1 {
+		fmt.Fprintf(p.err, "\x1b[%dA", p.liveLines-1)
 	}
+	if p.liveLines > 0 {
+		fmt.Fprint(p.err, "\r\x1b[J")
+	}
+	p.liveLines = 0
 }
 
 // prompt asks for a line; the answer is typed behind it. Until answered, no progress is shown.
@@ -186,7 +226,7 @@ func (p *printer) failure(message, hint string) {
 	defer p.mu.Unlock()
 	p.clear()
 	for line := range strings.Lines(message) {
-		fmt.Fprintln(p.err, "holdfast: "+text.Printable(strings.TrimRight(line, "\n")))
+		p.say("holdfast: ", text.Printable(strings.TrimRight(line, "\n")))
 	}
 	p.sayHint(hint)
 }
@@ -195,6 +235,7 @@ func (p *printer) failure(message, hint string) {
 func (p *printer) hint(hint string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.clear()
 	p.sayHint(hint)
 }
 
@@ -203,7 +244,7 @@ func (p *printer) sayHint(hint string) {
 		if p.ours != nil {
 			hint = p.ours(hint)
 		}
-		fmt.Fprintln(p.err, "hint: "+text.Printable(hint))
+		p.say("hint: ", text.Printable(hint))
 	}
 }
 
@@ -250,8 +291,12 @@ func (p *printer) blocks(blocks []layout.Block) {
 			p.rows(b.Table)
 		case b.Hint != "":
 			p.hint(b.Hint)
+		case b.Command != "":
+			p.command(b.Command)
 		default:
-			p.line("%s", b.Text)
+			for _, line := range layout.Wrap(b.Text, p.width) {
+				p.command(p.paint(b.Color, line))
+			}
 		}
 	}
 }
@@ -271,32 +316,12 @@ func (p *printer) checkup(title string, findings []tunnelfile.Finding) {
 		case tunnelfile.Trouble:
 			word, color = "problem", layout.Red
 		}
-		p.line("  %s %s: %s", p.paint(color, fmt.Sprintf("%-8s", word)), f.Subject, text.Printable(f.Message))
+		t := &layout.Table{Columns: []layout.Column{{Min: len("  problem")}, {Wrap: true, Min: 20, GiveWay: 1, Below: true}}}
+		t.Add(layout.Painted("  "+word, color), layout.Plain(f.Subject+": "+text.Printable(f.Message)))
+		p.rows(t)
 		if f.Mend != "" {
-			p.line("           mend: %s", text.Printable(f.Mend))
+			p.command("           mend: " + text.Printable(f.Mend))
 		}
 	}
 	p.line("")
-}
-
-// usage prints how a verb is written.
-func (p *printer) usage(v verb) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprintf(p.out, "holdfast %s %s\n  %s\n", v.name, v.args, v.does)
-}
-
-// help prints all verbs.
-func (p *printer) help(verbs []verb) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprintln(p.out, "holdfast [--json] [--system] VERB")
-	fmt.Fprintln(p.out)
-	t := &layout.Table{Columns: []layout.Column{{}, {Wrap: true, Min: 20, GiveWay: 1, Below: true}}}
-	for _, v := range verbs {
-		t.Add(layout.Plain("  "+v.name+" "+v.args), layout.Plain(v.does))
-	}
-	p.writeRows(t)
-	fmt.Fprintln(p.out)
-	fmt.Fprintln(p.out, "NAME may be a glob. Files are in ~/.config/holdfast/NAME.tunnel, see holdfast.tunnel(5).")
 }

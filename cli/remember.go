@@ -58,7 +58,7 @@ func (w *wait) offerToRemember(agent terminalAgent) {
 			if old, _, err := ring.Get(w.ctx, account); err != nil || old == answer {
 				continue
 			}
-			reply, err := agent.Ask(w.ctx, "", "other", "Remember "+account.What()+" in the keyring? (yes/no)", true)
+			reply, err := agent.Ask(w.ctx, t.Name, "other", "Remember "+account.What()+" in the keyring? (yes/no)", true)
 			switch {
 			case err != nil:
 				return

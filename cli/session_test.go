@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 var program = cli.Program{
 	Version: "0.0.0-test",
-	Demo:    func(context.Context, []string, bool) error { return nil },
+	Demo:    func(context.Context, cli.DemoOptions) error { return nil },
 }
 
 func nextText() {

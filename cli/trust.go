@@ -20,20 +20,38 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
+func trustVerb() verb {
+	return verb{
+		name: "trust", args: "NAME", group: finding,
+		summary: "show the server's host keys, and record them on a yes",
+		about: `
+All host keys of the server are shown with their fingerprints and pictures, and what known_hosts
+files have of them, with file and line; on a yes those that are new are recorded. A fingerprint that
+is typed instead records the key that it is of. Hosts of ProxyJump come first, one after the other;
+logging in to them may ask for a passphrase here. To the server itself nobody logs in.
+
+Of a key that is not the one that is known, both are shown, and the ssh-keygen(1) command that takes
+the old one away; nothing is recorded then. Where only ssh(1) can reach the server, that is run to
+ask. A tunnel that waited for it goes on.
+
+A script, which cannot say yes, can put the key that the server's owner gave it into known_hosts.`,
+		examples: []example{
+			{"holdfast trust web", "look at the host keys of web's server, and say yes or no"},
+			{"sudo holdfast --system trust backup", "likewise for a tunnel of the system's"},
+		},
+		noJSON: "it asks a person; holdfast --json check says what is known of the host key",
+		setup:  plain((*session).trust),
+		words:  oneName,
+	}
+}
+
 // trust shows the host keys of a tunnel's server, and of each host on the way to it, and
 // records on a yes those that are new. It goes the way that the tunnel goes, and does not log
 // in to the server itself. What only the system's ssh can reach is left to that.
 func (s *session) trust(args []string) error {
-	rest, err := parse(s.flags(), args)
+	name, err := one(args)
 	if err != nil {
 		return err
-	}
-	name, err := one(rest)
-	if err != nil {
-		return err
-	}
-	if s.json {
-		return advice.Misuse{Message: "trust --json: it asks a person; holdfast --json check says what is known of the host key"}
 	}
 	if _, err := s.files(name); err != nil {
 		return err

@@ -3,12 +3,26 @@ package cli
 import (
 	"context"
 	"time"
+
+	"github.com/holdfast/holdfast/cli/advice"
 )
+
+func versionVerb() verb {
+	return verb{
+		name: "version", group: other,
+		summary: "the version of this program, and of the daemon where it is another",
+		examples: []example{
+			{"holdfast version", "what is installed, and what runs"},
+			{"holdfast --json version", "likewise for scripts"},
+		},
+		setup: plain((*session).version),
+	}
+}
 
 // version tells this program's version, and the daemon's where one runs or can be started.
 func (s *session) version(args []string) error {
-	if _, err := parse(s.flags(), args); err != nil {
-		return err
+	if len(args) > 0 {
+		return advice.Misuse{Message: "version takes no names"}
 	}
 	daemon := ""
 	if client, err := s.daemon(); err == nil {

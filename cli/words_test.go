@@ -3,9 +3,6 @@ package cli
 import (
 	"strings"
 	"testing"
-
-	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // TestQuestions: OpenSSH's own sentences, and ours.
@@ -27,15 +24,6 @@ func TestQuestions(t *testing.T) {
 	} {
 		if got := questionOf(c.prompt, c.askpassPrompt); got != c.want {
 			t.Errorf("%q: %+v, want %+v", c.prompt, got, c.want)
-		}
-	}
-}
-
-// TestHintAsks: who needs an answer is asked for it by up.
-func TestHintAsks(t *testing.T) {
-	for _, status := range []string{"needs a password for me@host", `needs an answer for me@host: "Code:"`, "needs the PIN of /usr/lib/p11.so"} {
-		if got := hintFor(dbusapi.Tunnel{Name: "web", State: tunnelfile.Blocked, Status: status}); !strings.HasPrefix(got, "holdfast up web in a terminal asks") {
-			t.Errorf("%s: %s", status, got)
 		}
 	}
 }
@@ -66,8 +54,8 @@ func TestJournalctl(t *testing.T) {
 		got  []string
 		want string
 	}{
-		{journalctl("web", false, false, 0, false), "journalctl --user -u holdfast-tunnel@web.service"},
-		{journalctl("web", true, true, 20, true), "journalctl -u holdfast-tunnel@web.service -f -n 20 -o json"},
+		{journalctl([]string{"web"}, logOptions{}), "journalctl --user -u holdfast-tunnel@web.service"},
+		{journalctl([]string{"web", "db"}, logOptions{system: true, follow: true, lines: 20, since: "-2h", json: true}), "journalctl -u holdfast-tunnel@web.service -u holdfast-tunnel@db.service -f -n 20 --since -2h -o json"},
 	} {
 		if got := strings.Join(c.got, " "); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

@@ -8,8 +8,8 @@ _holdfast() {
 	COMPREPLY=()
 	while IFS=$'\t' read -r word _; do
 		# Only what follows the last break is to be put in.
-		if [[ ${words[-1]} == *[:=]* && $COMP_WORDBREAKS == *[:=]* ]]; then
-			word=${word#"${words[-1]%"${words[-1]##*[:=]}"}"}
+		if [[ ${words[-1]} == *[:=@]* && $COMP_WORDBREAKS == *[:=@]* ]]; then
+			word=${word#"${words[-1]%"${words[-1]##*[:=@]}"}"}
 		fi
 		COMPREPLY+=("$word")
 	done < <(holdfast complete -- "${words[@]:1}" 2>/dev/null)

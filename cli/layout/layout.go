@@ -284,9 +284,11 @@ func trimRight(line Line) Line {
 	return line
 }
 
-// Block is one piece of what is printed: a line, a table, or what to do.
+// Block is one piece of what is printed, one of these.
 type Block struct {
-	Text  string
-	Table *Table
-	Hint  string
+	Text    string // a paragraph, which wraps
+	Color   Color  // of Text
+	Command string // to be pasted: it stays one line
+	Table   *Table
+	Hint    string // what to do
 }

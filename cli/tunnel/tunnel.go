@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
@@ -16,13 +17,16 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Matches says whether one of the patterns, names or globs, is of this tunnel; no patterns
+// Matches says whether one of the patterns, names, globs or @tags, is of this tunnel; no patterns
 // are of all.
 func Matches(t dbusapi.Tunnel, patterns []string) bool {
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return matches(t, p) })
 }
 
 func matches(t dbusapi.Tunnel, pattern string) bool {
+	if tag, ok := strings.CutPrefix(pattern, "@"); ok {
+		return slices.Contains(t.Tags, tag)
+	}
 	ok, err := path.Match(pattern, t.Name)
 	return ok && err == nil
 }
@@ -71,9 +75,12 @@ func NoSuch(pattern string, tunnels []dbusapi.Tunnel, problems []tunnelfile.Prob
 	if len(tunnels) == 0 {
 		return advice.Error{Err: err, Hint: "there are none yet; holdfast add NAME SSH-ARGUMENTS… makes one"}
 	}
-	names := make([]string, len(tunnels))
-	for i, t := range tunnels {
-		names[i] = t.Name
+	var names []string
+	for _, t := range tunnels {
+		names = append(names, t.Name)
+		for _, tag := range t.Tags {
+			names = append(names, "@"+tag)
+		}
 	}
 	if best := text.Nearest(pattern, names); best != "" {
 		return advice.Error{Err: err, Hint: fmt.Sprintf("did you mean %s?", best)}

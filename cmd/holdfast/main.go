@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"os"
 
 	"github.com/holdfast/holdfast/cli"
@@ -15,10 +14,6 @@ func main() {
 	os.Exit(cli.Main(cli.Program{Version: program.Version(), Demo: runDemo}, os.Args[1:]))
 }
 
-func runDemo(ctx context.Context, args []string, color bool) error {
-	flags := flag.NewFlagSet("holdfast demo", flag.ExitOnError)
-	foreground := flags.Bool("foreground", false, "without systemd: one holdfast-tunnel as a child process")
-	programs := flags.String("programs", "", "folder of holdfastd and holdfast-tunnel")
-	flags.Parse(args)
-	return demo.Run(ctx, demo.Options{Out: os.Stdout, Color: color, Foreground: *foreground, Programs: *programs})
+func runDemo(ctx context.Context, o cli.DemoOptions) error {
+	return demo.Run(ctx, demo.Options{Out: os.Stdout, Color: o.Color, Foreground: o.Foreground, Programs: o.Programs})
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/manager"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -29,17 +30,20 @@ type Backend struct {
 // outcomes is what becomes of a tunnel to a host of this name, state after state. One to
 // any other host comes up at once.
 var outcomes = map[string][]outcome{
-	"refused":  {{tunnelfile.Connecting, ""}, {tunnelfile.Retrying, "in 8s, dial tcp 198.51.100.2:22: connection refused"}},
-	"denied":   {{tunnelfile.Connecting, ""}, {tunnelfile.Blocked, "the server refused every way to authenticate (publickey)"}},
-	"stranger": {{tunnelfile.Connecting, ""}, {tunnelfile.Blocked, "host key of stranger is not known, and nobody is there to ask"}},
-	"broken":   {{tunnelfile.Failed, "holdfast-tunnel ended with status 1, five times in a minute"}},
-	"slow":     {{tunnelfile.Connecting, "198.51.100.2:22"}},
-	"away":     {{tunnelfile.Offline, "no network"}},
-	"held":     {{tunnelfile.Connecting, ""}, {tunnelfile.Degraded, "the server still holds port 9090"}},
+	"refused":  {{state: tunnelfile.Connecting}, {tunnelfile.Retrying, fault.Unreachable, "in 8s; cannot connect to 198.51.100.2 port 22: connection refused"}},
+	"denied":   {{state: tunnelfile.Connecting}, {tunnelfile.Blocked, fault.Denied, "the server refused every way to authenticate (publickey)"}},
+	"stranger": {{state: tunnelfile.Connecting}, {tunnelfile.Blocked, fault.HostKeyUnknown, "the host key of stranger is not known, and nobody is there to ask"}},
+	"broken":   {{tunnelfile.Failed, fault.Crashed, "holdfast-tunnel ended with status 1, five times in a minute"}},
+	"slow":     {{tunnelfile.Connecting, fault.None, "198.51.100.2:22"}},
+	"away":     {{tunnelfile.Offline, fault.Network, "no network"}},
+	"ruled":    {{tunnelfile.Offline, fault.Rule, "NeverOn=hotel: not on this network"}},
+	"taken":    {{tunnelfile.Failed, fault.Listen, "LocalForward 5432: address already in use (held by postgres, pid 812)"}},
+	"held":     {{state: tunnelfile.Connecting}, {tunnelfile.Degraded, fault.RemoteListen, "the server still holds port 9090"}},
 }
 
 type outcome struct {
 	state  tunnelfile.State
+	reason fault.Reason
 	status string
 }
 
@@ -148,7 +152,7 @@ func (b *Backend) UpdateTunnel(ctx context.Context, name, text string) error {
 	if !known {
 		return fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, name)
 	}
-	b.put(at(t, outcome{old.State, old.Status}))
+	b.put(at(t, outcome{old.State, old.Reason, old.Status}))
 	return nil
 }
 
@@ -219,10 +223,10 @@ func (b *Backend) start(t manager.Tunnel) {
 	host := t.Destination[strings.LastIndex(t.Destination, "@")+1:]
 	steps, known := outcomes[host]
 	if !known {
-		steps = []outcome{{tunnelfile.Connecting, ""}, {tunnelfile.Up, forwards(len(t.Forwards)) + ", rtt 12 ms"}}
+		steps = []outcome{{state: tunnelfile.Connecting}, {tunnelfile.Up, fault.None, forwards(len(t.Forwards)) + ", rtt 12 ms"}}
 	}
 	if t.StartMode == tunnelfile.StartOnDemand {
-		steps = []outcome{{tunnelfile.Listening, ""}}
+		steps = []outcome{{state: tunnelfile.Listening}}
 	}
 	for _, step := range steps {
 		now := at(t, step)
@@ -246,7 +250,7 @@ func forwards(n int) string {
 
 // at is the tunnel in this state.
 func at(t manager.Tunnel, o outcome) manager.Tunnel {
-	t.State, t.Status, t.StateSince, t.UpSince = o.state, o.status, Since, time.Time{}
+	t.State, t.Reason, t.Status, t.StateSince, t.UpSince = o.state, o.reason, o.status, Since, time.Time{}
 	if o.state == tunnelfile.Up || o.state == tunnelfile.Degraded {
 		t.UpSince = Since
 	}
@@ -273,8 +277,8 @@ func (b *Backend) Start(ctx context.Context, patterns []string) error {
 // Stop stops tunnels.
 func (b *Backend) Stop(ctx context.Context, patterns []string) error {
 	return b.each(patterns, func(t manager.Tunnel) {
-		b.put(at(t, outcome{tunnelfile.Stopping, ""}))
-		b.put(at(t, outcome{tunnelfile.Inactive, ""}))
+		b.put(at(t, outcome{state: tunnelfile.Stopping}))
+		b.put(at(t, outcome{state: tunnelfile.Inactive}))
 	})
 }
 

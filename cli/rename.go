@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/portable"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+func renameVerb() verb {
+	return verb{
+		name: "rename", args: "OLD NEW", group: making,
+		summary: "give a tunnel another name",
+		about: `
+Its file and its drop-ins move. A tunnel that runs is stopped and started again under the new name.
+Its journal, and so its history, stays under the old one.`,
+		examples: []example{
+			{"holdfast rename web blog", "the tunnel web is called blog from now on"},
+			{"sudo holdfast --system rename db db-old", "likewise one of the system's"},
+		},
+		setup: plain((*session).rename),
+		words: oneName,
+	}
+}
+
+func cloneVerb() verb {
+	return verb{
+		name: "clone", args: "NAME NEW [KEY=VALUE…]", group: making,
+		summary: "make a tunnel like another one, with some keys changed",
+		about: `
+Keys are as for holdfast set. Where the new tunnel would listen on the addresses of the old one, it
+gets Start=manual, so that they do not fight for them; Start= given here counts all the same.`,
+		examples: []example{
+			{"holdfast clone db db2 LocalForward=5433:db2.internal:5432", "db2 is like db, with a forward of its own"},
+			{"holdfast clone web test Destination=me@test", "test is like web, leads elsewhere, and waits for holdfast up test"},
+		},
+		setup: plain((*session).clone),
+		words: oneName,
+	}
+}
+
+// rename gives a tunnel another name. Until the new one is stored, the old file stays.
+func (s *session) rename(args []string) error {
+	if len(args) != 2 {
+		return advice.Misuse{Message: "which tunnel, and what shall it be called? OLD NEW"}
+	}
+	old, name := args[0], args[1]
+	client, err := s.daemon()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	t, err := s.editableOne(ctx, client, old)
+	if err != nil {
+		return err
+	}
+	if err := s.mustBeFree(ctx, client, name); err != nil {
+		return err
+	}
+	ran := t.State != tunnelfile.Inactive && t.State != ""
+	if ran { // both would listen on the same addresses
+		if err := client.Stop(ctx, old); err != nil && !errors.Is(err, dbusapi.ErrUnderWay) {
+			return err
+		}
+	}
+	err = s.moveTunnel(ctx, client, t, name)
+	if err != nil {
+		if ran {
+			err = errors.Join(err, client.Start(ctx, old))
+		}
+		return err
+	}
+	now := client.Stop
+	if ran {
+		now = client.Start
+	}
+	if err := now(ctx, name); err != nil && !errors.Is(err, dbusapi.ErrUnderWay) {
+		return err
+	}
+	return s.wrote(ctx, client, name)
+}
+
+// moveTunnel stores a tunnel under another name and removes the old one, or leaves it all as it was.
+func (s *session) moveTunnel(ctx context.Context, client *dbusapi.Client, t dbusapi.Tunnel, name string) error {
+	dropIns := t.FilePath + ".d"
+	moved := filepath.Join(filepath.Dir(t.FilePath), name+tunnelfile.Suffix+".d")
+	if err := os.Rename(dropIns, moved); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	err := client.AddTunnel(ctx, name, t.Text)
+	if err == nil {
+		if err = client.RemoveTunnel(ctx, t.Name); err == nil {
+			return nil
+		}
+		err = errors.Join(err, client.RemoveTunnel(ctx, name))
+	}
+	if back := os.Rename(moved, dropIns); !errors.Is(back, os.ErrNotExist) {
+		err = errors.Join(err, back)
+	}
+	return err
+}
+
+// clone makes a tunnel like another one.
+func (s *session) clone(args []string) error {
+	if len(args) < 2 {
+		return advice.Misuse{Message: "which tunnel, and what shall the new one be called? NAME NEW"}
+	}
+	old, name, changes := args[0], args[1], args[2:]
+	client, err := s.daemon()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	if _, err := s.editableOne(ctx, client, old); err != nil {
+		return err
+	}
+	content, err := s.merged(old)
+	if err != nil {
+		return err
+	}
+	changes, alike := cloneChanges(content, changes)
+	if content, err = change(content, changes); err != nil {
+		return err
+	}
+	if err := client.AddTunnel(ctx, name, content); err != nil {
+		return err
+	}
+	if alike && !s.json {
+		s.out.note("%s listens on the same addresses as %s, so it starts only when told (Start=manual)", name, old)
+	}
+	return s.wrote(ctx, client, name)
+}
+
+// cloneChanges is changes, and Start=manual where the clone would listen where the old one does.
+func cloneChanges(content string, changes []string) (all []string, alike bool) {
+	t, _ := tunnelfile.Parse("clone", "", content)
+	sets := func(keys ...string) bool {
+		return slices.ContainsFunc(changes, func(c string) bool {
+			key, _, _ := strings.Cut(c, "=")
+			return slices.Contains(keys, strings.TrimPrefix(key, tunnelfile.SectionTunnel+"."))
+		})
+	}
+	listens := slices.ContainsFunc(t.Forwards, func(f tunnelfile.Forward) bool { return f.Kind != tunnelfile.RemoteForward })
+	if !listens || sets("LocalForward", "DynamicForward", "Start") {
+		return changes, false
+	}
+	return append(slices.Clone(changes), "Start="+string(tunnelfile.StartManual)), true
+}
+
+// merged is the text of a tunnel's file, with its drop-ins in it where there are some.
+func (s *session) merged(name string) (string, error) {
+	paths, err := s.files(name)
+	if err != nil {
+		return "", err
+	}
+	if len(paths) == 1 {
+		content, err := os.ReadFile(paths[0])
+		return string(content), err
+	}
+	t, err := s.dirs().Load(name)
+	if err != nil {
+		return "", err
+	}
+	content, _ := portable.Export(t, portable.Tunnel, portable.Around{System: s.system})
+	return content, nil
+}
+
+// mustBeFree fails where there is a tunnel of this name already.
+func (s *session) mustBeFree(ctx context.Context, client *dbusapi.Client, name string) error {
+	if !tunnelfile.ValidName(name) {
+		return fmt.Errorf("%w: %s", dbusapi.ErrInvalidName, name)
+	}
+	_, err := client.Tunnel(ctx, name)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%w: %s", dbusapi.ErrTunnelExists, name)
+	case errors.Is(err, dbusapi.ErrNoSuchTunnel):
+		return nil
+	}
+	return err
+}
+
+// wrote says that a tunnel's file was written.
+func (s *session) wrote(ctx context.Context, client *dbusapi.Client, name string) error {
+	t, err := client.Tunnel(ctx, name)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
+	}
+	s.out.line("Wrote %s", text.Tilde(t.FilePath))
+	return nil
+}

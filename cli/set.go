@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+func setVerb() verb {
+	return verb{
+		name: "set", args: "NAME… KEY=VALUE…", group: making,
+		summary: "change keys in tunnel files; comments and order stay",
+		about: `
+KEY is one of [Tunnel], or SECTION.KEY as in SSH.ServerAliveInterval=5; see holdfast.tunnel(5).
+A key that is given several times has all these values; one without a value is removed.
+
+Of several tunnels, all are checked before one is changed.`,
+		examples: []example{
+			{"holdfast set web RemoteForward=8080:localhost:80", "web has this one remote forward from now on"},
+			{"holdfast set @work SSH.ServerAliveInterval=5 Metered=no", "two settings in all tunnels with the tag work"},
+		},
+		setup: plain((*session).set),
+		words: wordsToSet,
+	}
+}
+
+func enableVerb() verb {
+	return verb{
+		name: "enable", args: "NAME…", group: running,
+		summary: "have tunnels start by themselves: Start=auto",
+		about: `
+They start now, and with every login (the system's tunnels with every boot). With --on-demand they
+listen, and make the SSH connection at the first connection.`,
+		examples: []example{
+			{"holdfast enable web", "web starts now and with every login"},
+			{"holdfast enable --on-demand db", "db listens; the SSH connection is made at the first connection"},
+		},
+		setup: func(f *flag.FlagSet) command {
+			onDemand := f.Bool("on-demand", false, "Start=on-demand")
+			return func(s *session, names []string) error {
+				if *onDemand {
+					return s.setStart(names, tunnelfile.StartOnDemand)
+				}
+				return s.setStart(names, tunnelfile.StartAuto)
+			}
+		},
+		words: manyNames,
+	}
+}
+
+func disableVerb() verb {
+	return verb{
+		name: "disable", args: "NAME…", group: running,
+		summary: "have tunnels start only when told: Start=manual",
+		about:   "One that nobody brought up by holdfast up stops now.",
+		examples: []example{
+			{"holdfast disable web", "web does not start by itself any more"},
+			{"holdfast disable 'db-*'", "likewise all whose names begin with db-"},
+		},
+		setup: plain(func(s *session, names []string) error { return s.setStart(names, tunnelfile.StartManual) }),
+		words: manyNames,
+	}
+}
+
+// set changes keys in the files of tunnels.
+func (s *session) set(args []string) error {
+	isChange := func(arg string) bool { return strings.Contains(arg, "=") }
+	first := slices.IndexFunc(args, isChange)
+	if first < 0 {
+		return advice.Misuse{Message: "what shall be set? KEY=VALUE is wanted behind the names (KEY= removes the key)"}
+	}
+	names, changes := args[:first], args[first:]
+	if i := slices.IndexFunc(changes, func(arg string) bool { return !isChange(arg) }); i >= 0 {
+		return advice.Misuse{Message: changes[i] + ": KEY=VALUE is wanted (KEY= removes the key)"}
+	}
+	_, err := s.setAll(names, changes)
+	return err
+}
+
+// setStart sets Start=.
+func (s *session) setStart(names []string, start tunnelfile.StartMode) error {
+	found, err := s.setAll(names, []string{"Start=" + string(start)})
+	for _, t := range found {
+		if err == nil && !s.json {
+			s.sayStart(t.Name, start)
+		}
+	}
+	return err
+}
+
+// changed is a tunnel and the text that its file shall have.
+type changed struct {
+	dbusapi.Tunnel
+	text string
+}
+
+// setAll changes keys in the files of all tunnels that are named, or in none.
+func (s *session) setAll(patterns, changes []string) ([]dbusapi.Tunnel, error) {
+	if len(patterns) == 0 {
+		return nil, advice.Misuse{Message: "which tunnels?"}
+	}
+	client, err := s.daemon()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	found, err := s.editable(ctx, client, patterns)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]changed, len(found))
+	for i, t := range found {
+		all[i].Tunnel = t
+		if all[i].text, err = change(t.Text, changes); err != nil {
+			return nil, err
+		}
+	}
+	if len(all) > 1 {
+		for _, c := range all {
+			problems, err := client.CheckTunnel(ctx, c.Name, c.text)
+			if err != nil {
+				return nil, err
+			}
+			if len(problems) > 0 {
+				return nil, blame(problems, "", text.Tilde(c.FilePath))
+			}
+		}
+	}
+	for _, c := range all {
+		if err := s.setOne(ctx, client, c); err != nil {
+			return nil, err
+		}
+	}
+	if !s.json {
+		return found, nil
+	}
+	for i := range found {
+		if found[i], err = client.Tunnel(ctx, found[i].Name); err != nil {
+			return nil, err
+		}
+	}
+	return found, s.out.json(tunnelsAsJSON(found), false)
+}
+
+// setOne stores the new text of one tunnel.
+func (s *session) setOne(ctx context.Context, client *dbusapi.Client, c changed) error {
+	if c.text == c.Text {
+		if !s.json {
+			s.out.line("%s says so already", text.Tilde(c.FilePath))
+		}
+		return nil
+	}
+	err := client.UpdateTunnel(ctx, c.Name, c.text)
+	var problems tunnelfile.Problems
+	if errors.As(err, &problems) {
+		return blame(problems, "", text.Tilde(c.FilePath))
+	}
+	if err == nil && !s.json {
+		s.out.line("Wrote %s", text.Tilde(c.FilePath))
+	}
+	return err
+}
+
+// change is the text of a tunnel file after KEY=VALUE… A key is one of [Tunnel], or
+// Section.KEY. One that is given several times has all those values; one that is given
+// nothing is removed.
+func change(text string, changes []string) (string, error) {
+	type key struct{ section, key string }
+	values := make(map[key][]string)
+	var order []key
+	for _, c := range changes {
+		name, value, ok := strings.Cut(c, "=")
+		if !ok {
+			return "", advice.Misuse{Message: fmt.Sprintf("%s: KEY=VALUE is wanted (KEY= removes the key)", c)}
+		}
+		k := key{tunnelfile.SectionTunnel, name}
+		if section, inSection, ok := strings.Cut(name, "."); ok {
+			k = key{section, inSection}
+		}
+		if !slices.Contains(order, k) {
+			order = append(order, k)
+		}
+		if value != "" {
+			values[k] = append(values[k], value)
+		}
+	}
+	for _, k := range order {
+		var err error
+		if text, err = tunnelfile.Set(text, k.section, k.key, values[k]); err != nil {
+			return "", err
+		}
+	}
+	return text, nil
+}

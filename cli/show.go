@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"flag"
+	"os"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/internal/text"
+)
+
+func showVerb() verb {
+	return verb{
+		name: "show", args: "NAME…|--changes NAME [FILE|-]", group: making,
+		summary: "print tunnel files, or what another text would change",
+		about: `
+Files are printed as they are on disk, with their drop-ins; it needs no daemon.
+
+With --changes it says what would become of the tunnel, were it up, if its file had the text of
+FILE, or of standard input. Nothing is changed; drop-ins count as they are. A line for each key and
+forward that differs says what it does, and --json says it in a word:
+
+  at-once  Applied at once.
+  added, dropped, target  A single forward comes, goes, or leads elsewhere. Its open connections go on, and the others are left alone.
+  redial  A new SSH connection is made before the old one is let go, as with reconnect.
+  may-stop  Applied at once; where the tunnel may not run any more, it is stopped.
+  restarts  The unit is restarted, and open connections are cut.`,
+		examples: []example{
+			{"holdfast show web", "the file of web and its drop-ins"},
+			{"holdfast show --changes web new.tunnel", "what would happen if web had the text of new.tunnel"},
+		},
+		setup: func(f *flag.FlagSet) command {
+			changes := f.Bool("changes", false, "say what another text of its file would do")
+			return func(s *session, args []string) error {
+				if *changes {
+					return s.showChanges(args)
+				}
+				return s.show(args)
+			}
+		},
+		words: namesOrFile,
+	}
+}
+
+// show prints the files of tunnels as they are on disk, drop-ins behind them, like
+// systemctl cat. It needs no daemon.
+func (s *session) show(patterns []string) error {
+	if len(patterns) == 0 {
+		return advice.Misuse{Message: "which tunnels?"}
+	}
+	found, err := s.onDisk(patterns)
+	if err != nil {
+		return err
+	}
+	shown := []shownJSON{}
+	for _, t := range found {
+		one := shownJSON{Name: t.Name}
+		paths, err := s.files(t.Name)
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			one.Files = append(one.Files, fileJSON{path, string(content)})
+		}
+		shown = append(shown, one)
+	}
+	if s.json {
+		return s.out.json(shown, false)
+	}
+	for i, one := range shown {
+		for j, file := range one.Files {
+			if i+j > 0 {
+				s.out.command("")
+			}
+			s.out.command("# " + file.Path)
+			s.out.text(file.Text)
+		}
+	}
+	return nil
+}
+
+// showChanges says what another text of a tunnel's file would do to the tunnel while it is
+// up, a line a change. It writes nothing and needs no daemon.
+func (s *session) showChanges(args []string) error {
+	if len(args) == 0 || len(args) > 2 {
+		return advice.Misuse{Message: "which tunnel, and which text? NAME [FILE|-]"}
+	}
+	name, file := args[0], "-"
+	if len(args) == 2 {
+		file = args[1]
+	}
+	if _, err := s.files(name); err != nil {
+		return err
+	}
+	content, err := textOf(file)
+	if err != nil {
+		return err
+	}
+	changes, err := s.changes(name, content, file)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.out.json(changesAsJSON(changes), false)
+	}
+	if len(changes) == 0 {
+		s.out.line("Nothing changes.")
+	}
+	for _, c := range changes {
+		s.out.line("%s: %s", text.Printable(changeText(c)), c.Effect)
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"sync"
+	"time"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// action is one of up, down, restart and reconnect.
+type action struct {
+	call func(*dbusapi.Client) func(ctx context.Context, patterns ...string) error
+	// done says whether a tunnel is so now. News of what was before asked may be under way still.
+	done func(now dbusapi.Tunnel, asked time.Time) bool
+	goal string // for people: "is up"
+	not  string // likewise: "is not up"
+	stop bool   // a tunnel that is stuck is where it should be
+	well bool   // one that is degraded is not
+	anew bool   // the way leads through the end of what runs now
+	poll bool   // nothing may be announced: ask again and again
+}
+
+const aboutWaiting = `
+It waits until it is so, and shows what happens meanwhile. What only a person, a file or a rule can
+change ends the wait at once, with the reason and the next step. What passes by itself is waited
+for up to --timeout; then the exit status is 1, and the tunnel goes on trying in the background.
+Ctrl-C ends the wait and leaves the tunnel as it is.`
+
+func upVerb() verb {
+	a := action{
+		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
+		done: func(now dbusapi.Tunnel, _ time.Time) bool { return stands(now) },
+		goal: "is up", not: "is not up",
+		well: true,
+	}
+	return a.verb(verb{
+		name:    "up",
+		summary: "start tunnels, and wait until they are up",
+		about: aboutWaiting + `
+
+In a terminal it asks there what only a person can answer, such as a passphrase, for the tunnels
+that were named and for no other.`,
+		examples: []example{
+			{"holdfast up web", "start web and wait until all its forwards are up"},
+			{"holdfast up --timeout=10m @work", "likewise all tunnels with the tag work, for ten minutes at most"},
+		},
+	})
+}
+
+func downVerb() verb {
+	a := action{
+		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Stop },
+		done: func(now dbusapi.Tunnel, _ time.Time) bool { return now.State == tunnelfile.Inactive },
+		goal: "is down", not: "is not down",
+		stop: true,
+	}
+	return a.verb(verb{
+		name:    "down",
+		summary: "stop tunnels",
+		about: `
+It lasts until holdfast up, or until the user manager's next start (for the system's tunnels the
+next boot), also when the daemon is restarted. Where that cannot be written down, because
+$XDG_RUNTIME_DIR is full, the tunnel is stopped and the exit status is 1, since it starts again
+with the daemon. To keep a tunnel down for good: holdfast disable.`,
+		examples: []example{
+			{"holdfast down web", "stop web"},
+			{"holdfast down --all", "stop all tunnels"},
+		},
+	})
+}
+
+func restartVerb() verb {
+	a := action{
+		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
+		done: func(now dbusapi.Tunnel, asked time.Time) bool {
+			// A socket that listens again may have done so all the time, as far as can be seen.
+			return stands(now) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
+		},
+		goal: "is up again", not: "is not up again",
+		anew: true,
+	}
+	return a.verb(verb{
+		name:    "restart",
+		summary: "stop and start tunnels; open connections are cut",
+		about:   aboutWaiting,
+		examples: []example{
+			{"holdfast restart web", "stop web and start it again"},
+			{"holdfast restart 'db-*'", "likewise all whose names begin with db-"},
+		},
+	})
+}
+
+func reconnectVerb() verb {
+	a := action{
+		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
+		done: func(now dbusapi.Tunnel, asked time.Time) bool {
+			// One that waits for its first connection has none to make anew.
+			return now.State == tunnelfile.Listening || stands(now) && now.UpSince.After(asked)
+		},
+		goal: "has a new connection", not: "has no new connection",
+		poll: true,
+	}
+	return a.verb(verb{
+		name:    "reconnect",
+		summary: "make a new SSH connection before the old one is let go",
+		about: `
+Connections through the tunnel are not cut: they drain on the old SSH connection. Of several
+(Connections=) each is renewed so, one after the other.
+` + aboutWaiting,
+		examples: []example{
+			{"holdfast reconnect web", "give web a new SSH connection"},
+			{"holdfast reconnect --all", "likewise all tunnels, after a VPN has come up, say"},
+		},
+	})
+}
+
+// stands says whether a tunnel is up, or listens as it should until somebody connects. One
+// that is not on demand listens for a moment while its program is started anew.
+func stands(t dbusapi.Tunnel) bool {
+	return tunnel.Running(t.State) && (t.State != tunnelfile.Listening || t.StartMode == tunnelfile.StartOnDemand)
+}
+
+// actOptions are the flags of these verbs.
+type actOptions struct {
+	all, noWait bool
+	timeout     time.Duration
+}
+
+// patience is how long it is waited for what passes by itself.
+const patience = 90 * time.Second
+
+// verb is v with what these verbs share.
+func (a action) verb(v verb) verb {
+	v.args, v.group, v.words = "NAME…|--all", running, manyNames
+	v.setup = func(f *flag.FlagSet) command {
+		var o actOptions
+		f.BoolVar(&o.all, "all", false, "all tunnels")
+		f.BoolVar(&o.noWait, "no-wait", false, "only ask for it; do not wait until it is so")
+		f.DurationVar(&o.timeout, "timeout", patience, "wait for so `LONG` at most, as in 90s or 5m")
+		return func(s *session, patterns []string) error { return s.act(o, patterns, a) }
+	}
+	return v
+}
+
+// act does it, and waits until it is so for every tunnel.
+func (s *session) act(o actOptions, patterns []string, a action) error {
+	switch {
+	case len(patterns) == 0 && !o.all:
+		return advice.Misuse{Message: "which tunnels? NAME… or --all"}
+	case len(patterns) > 0 && o.all:
+		return advice.Misuse{Message: "--all or names, not both"}
+	case o.noWait && o.timeout != patience:
+		return advice.Misuse{Message: "--no-wait or --timeout, not both"}
+	case o.timeout <= 0:
+		return advice.Misuse{Message: "--timeout " + o.timeout.String() + ": more than nothing; --no-wait does not wait"}
+	}
+	watched, err := s.watch(patterns)
+	if err != nil {
+		return err
+	}
+	client, first, before := watched.client, watched.first, watched.named
+	if len(before) == 0 {
+		s.out.note("No tunnels yet.")
+		return nil
+	}
+	var names []string
+	for _, t := range before {
+		names = append(names, t.Name)
+		if _, there := first.Tunnel(t.Name); !there {
+			first.Tunnels = append(first.Tunnels, t)
+		}
+	}
+	agent, stopAsking := s.answerPrompts(client, names)
+	stopAsking = sync.OnceFunc(stopAsking)
+	defer stopAsking()
+	ctx, cancel := s.call()
+	defer cancel()
+	start := time.Now()
+	if o.all {
+		names = nil // also those that came meanwhile
+	}
+	// What is under way still is waited for below.
+	if err := a.call(client)(ctx, names...); err != nil && !errors.Is(err, dbusapi.ErrUnderWay) {
+		return err
+	}
+	if o.noWait {
+		if s.json {
+			return s.out.json(tunnelsAsJSON(before), false)
+		}
+		return nil
+	}
+	w := newWait(s, a, client, before, start, o.timeout)
+	err = w.run(first, watched.snapshots)
+	if agent.typed != nil {
+		stopAsking()
+		w.offerToRemember(agent)
+	}
+	return err
+}
+
+// interruptedOr is err, unless somebody pressed Ctrl-C.
+func (s *session) interruptedOr(err error) error {
+	return cmp.Or(s.ctx.Err(), err, error(dbusapi.ErrNoBus))
+}

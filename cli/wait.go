@@ -1,0 +1,298 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// wait follows tunnels until each is as wanted, or cannot come there by itself, or the time
+// is over.
+type wait struct {
+	*session
+	action
+	client  *dbusapi.Client
+	start   time.Time
+	timeout time.Duration
+	pending []dbusapi.Tunnel  // as they were before
+	shown   map[string]string // what was shown last of each
+	moved   map[string]bool   // it has been on its way
+	ended   []dbusapi.Tunnel
+	failed  bool
+
+	unwell map[string]time.Time // since when it was seen to be degraded
+}
+
+// stale is how long a state that needs a person may be the one from before we asked.
+const stale = 2 * time.Second
+
+// settleTime is how long a tunnel may be degraded before up gives up on it: a forward may
+// come a moment after the others.
+const settleTime = 5 * time.Second
+
+func newWait(s *session, a action, client *dbusapi.Client, before []dbusapi.Tunnel, start time.Time, timeout time.Duration) *wait {
+	w := &wait{
+		session: s, action: a, client: client, start: start, timeout: timeout, pending: slices.Clone(before),
+		shown: make(map[string]string), moved: make(map[string]bool), unwell: make(map[string]time.Time),
+	}
+	for _, t := range before { // how they were is no news
+		w.shown[t.Name] = happening(t)
+	}
+	return w
+}
+
+// run waits.
+func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) error {
+	over := time.NewTimer(time.Until(w.start.Add(w.timeout)))
+	defer over.Stop()
+	pace := time.Second // how often what is shown of the time is renewed
+	if w.poll {
+		pace = 200 * time.Millisecond
+	}
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for {
+		if w.take(now); len(w.pending) == 0 {
+			return w.result()
+		}
+		w.show(now)
+		select {
+		case <-w.ctx.Done():
+			return w.leave(now)
+		case <-over.C:
+			w.giveUp(now)
+			return w.result()
+		case <-tick.C:
+			if w.poll {
+				now = w.lookAgain(now)
+			}
+		case next, ok := <-snapshots:
+			switch {
+			case !ok && w.ctx.Err() != nil:
+				return w.leave(now)
+			case !ok:
+				return dbusapi.ErrNoBus
+			case !next.Running:
+				if err := w.client.Activate(w.ctx); err != nil {
+					return w.interruptedOr(err)
+				}
+				continue
+			}
+			now = next
+		}
+	}
+}
+
+// lookAgain is now with what the tunnels say when asked. A new connection changes neither
+// state nor status, so that nothing may be announced.
+func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
+	now.Tunnels = slices.Clone(now.Tunnels)
+	for i, t := range now.Tunnels {
+		if !slices.ContainsFunc(w.pending, func(p dbusapi.Tunnel) bool { return p.Name == t.Name }) {
+			continue
+		}
+		s, err := w.client.Statistics(w.ctx, t.Name)
+		if err == nil && s.UpTime > 0 && s.UpTime < time.Since(w.start) {
+			now.Tunnels[i].UpSince = time.Now().Add(-s.UpTime)
+		}
+	}
+	return now
+}
+
+// take sorts out the tunnels that need not be waited for any more, and says how they ended.
+func (w *wait) take(now dbusapi.Snapshot) {
+	w.pending = slices.DeleteFunc(w.pending, func(before dbusapi.Tunnel) bool {
+		t, there := now.Tunnel(before.Name)
+		fresh := !t.StateSince.Equal(before.StateSince) || time.Since(w.start) >= stale
+		switch {
+		case !there && w.stop:
+			w.finish(before, "was removed")
+		case !there:
+			w.fail(before, before.Name+" was removed meanwhile", "")
+		case w.unsettled(t):
+			w.moved[t.Name] = true
+			return false
+		case w.well && t.State == tunnelfile.Degraded:
+			w.fail(t, isLine(t), w.hintFor(t))
+		case w.done(t, w.start):
+			w.finish(t, w.goal)
+		case !w.stop && fresh && needsSomebody(t):
+			w.fail(t, isLine(t), w.hintFor(t))
+		case !w.stop && t.State == tunnelfile.Inactive && w.moved[t.Name]:
+			w.fail(t, t.Name+" was stopped meanwhile", "")
+		default:
+			w.note(t)
+			return false
+		}
+		return true
+	})
+}
+
+// note remembers that a tunnel is on its way. From offline and from failed the way to connecting
+// leads through inactive.
+func (w *wait) note(t dbusapi.Tunnel) {
+	switch t.State {
+	case tunnelfile.Inactive, tunnelfile.Stopping, tunnelfile.Offline, tunnelfile.Failed:
+	default:
+		w.moved[t.Name] = !w.anew || t.StateSince.After(w.start)
+	}
+}
+
+// unsettled says whether a tunnel is degraded and may be well by itself, or in a moment.
+func (w *wait) unsettled(t dbusapi.Tunnel) bool {
+	if !w.well || t.State != tunnelfile.Degraded {
+		delete(w.unwell, t.Name)
+		return false
+	}
+	switch t.Reason {
+	case fault.RemoteListen, fault.SlowAnswer, fault.Connections, fault.Lost:
+		return true
+	}
+	since, seen := w.unwell[t.Name]
+	if !seen {
+		since = time.Now()
+		w.unwell[t.Name] = since
+	}
+	if time.Since(since) < settleTime {
+		return true
+	}
+	delete(w.unwell, t.Name)
+	return false
+}
+
+// needsSomebody says whether a tunnel stays as it is until a person, a file or a rule changes;
+// it may be only a moment from up where it has just been started.
+func needsSomebody(t dbusapi.Tunnel) bool {
+	if tunnel.Stuck(t.State) {
+		return true
+	}
+	switch t.Reason {
+	case fault.Rule, fault.Portal, fault.Settings, fault.Listen, fault.Dependency:
+		return t.State == tunnelfile.Offline || t.State == tunnelfile.Retrying
+	}
+	return false
+}
+
+// fail says that a tunnel does not come where it should be.
+func (w *wait) fail(t dbusapi.Tunnel, message, hint string) {
+	w.failed = true
+	w.ended = append(w.ended, t)
+	w.out.failure(message, hint)
+}
+
+// finish says that a tunnel is where it should be.
+func (w *wait) finish(t dbusapi.Tunnel, goal string) {
+	w.ended = append(w.ended, t)
+	if w.json {
+		return
+	}
+	content := t.Name + " " + goal
+	switch {
+	case t.State == tunnelfile.Degraded:
+		content = isLine(t)
+	case t.State == tunnelfile.Listening && w.well:
+		content = t.Name + " listens; the SSH connection is made at the first connection"
+	case t.Status != "" && tunnel.Running(t.State):
+		content += ": " + text.Printable(t.Status)
+	}
+	w.out.line("%s", content)
+}
+
+// giveUp says of each tunnel that is not where it should be what it goes on doing.
+func (w *wait) giveUp(now dbusapi.Snapshot) {
+	for _, before := range w.pending {
+		t, _ := now.Tunnel(before.Name)
+		w.fail(t, fmt.Sprintf("%s %s after %s: %s", t.Name, w.not, span(w.timeout), tunnel.Line(t)), w.hintFor(t))
+	}
+	w.pending = nil
+}
+
+// leave is what Ctrl-C does: nothing.
+func (w *wait) leave(now dbusapi.Snapshot) error {
+	for _, before := range w.pending {
+		if t, ok := now.Tunnel(before.Name); ok {
+			w.out.note("%s is left as it is, %s", t.Name, tunnel.Line(t))
+			if !w.stop {
+				w.out.hint(w.hintFor(t))
+			}
+		}
+	}
+	return errSaid
+}
+
+// show shows what is happening to those that are waited for: each change in a line, or on a
+// terminal a line each that is written anew, with how long it has been so.
+func (w *wait) show(now dbusapi.Snapshot) {
+	var lines []string
+	for _, before := range w.pending {
+		t, _ := now.Tunnel(before.Name)
+		line := happening(t)
+		if w.shown[t.Name] != line && !w.out.live {
+			w.out.progress(line)
+		}
+		w.shown[t.Name] = line
+		lines = append(lines, line)
+	}
+	if !w.out.live {
+		return
+	}
+	if more := len(lines) - mostShown; more > 0 {
+		lines = append(lines[:mostShown], fmt.Sprintf("… and %s more", text.Count(more, "tunnel")))
+	}
+	waited := time.Since(w.start).Truncate(time.Second)
+	if waited >= time.Second {
+		lines = append(lines, fmt.Sprintf("%s of %s at most; Ctrl-C leaves %s as it is", span(waited), span(w.timeout), w.them()))
+	}
+	w.out.progress(lines...)
+}
+
+// mostShown is how many tunnels are shown at once.
+const mostShown = 10
+
+// span is a length of time as --timeout takes it: "1m30s", "10m".
+func span(d time.Duration) string {
+	for _, unit := range []struct {
+		of   time.Duration
+		zero string
+	}{{time.Hour, "0m0s"}, {time.Minute, "0s"}} {
+		if d >= unit.of && d%unit.of == 0 {
+			return strings.TrimSuffix(d.String(), unit.zero)
+		}
+	}
+	return d.String()
+}
+
+// them is the tunnels that are waited for, in a sentence.
+func (w *wait) them() string {
+	if len(w.pending) == 1 {
+		return w.pending[0].Name
+	}
+	return "each"
+}
+
+// happening is what goes on with a tunnel: "web: retrying: in 8s, connection refused".
+func happening(t dbusapi.Tunnel) string { return t.Name + ": " + tunnel.Line(t) }
+
+// isLine is how a tunnel is, as a sentence.
+func isLine(t dbusapi.Tunnel) string { return fmt.Sprintf("%s is %s", t.Name, tunnel.Line(t)) }
+
+func (w *wait) result() error {
+	if w.json {
+		slices.SortFunc(w.ended, func(a, b dbusapi.Tunnel) int { return strings.Compare(a.Name, b.Name) })
+		if err := w.out.json(tunnelsAsJSON(w.ended), false); err != nil {
+			return err
+		}
+	}
+	w.out.settle()
+	if w.failed {
+		return errSaid
+	}
+	return nil
+}
