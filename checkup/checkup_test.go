@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -73,7 +73,7 @@ func TestPostQuantumMend(t *testing.T) {
 		if !x.file() || !x.resolve() {
 			t.Fatal(x.Findings)
 		}
-		mend, why := x.postQuantumMend(sshlink.Info{ServerVersion: c.version, Transport: c.transport})
+		mend, why := x.postQuantumMend(wire.Info{ServerVersion: c.version, Transport: c.transport})
 		if !strings.Contains(mend, c.mend) || why == "" {
 			t.Errorf("%s by %s, %q: %q, %q", c.version, c.transport, c.ssh, mend, why)
 		}

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/asking"
-	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/login"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -16,7 +16,7 @@ const (
 
 // agent looks at the ssh-agent that a login would ask.
 func (x *examination) agent() {
-	a := x.server.Agent(x.ctx)
+	a := login.Agent(x.ctx, x.server.Options)
 	switch {
 	case a.Wanted != "":
 		x.Hint(tunnelfile.SubjectAgent, "systemctl --user unset-environment SSH_AUTH_SOCK", "nobody answers at %s, where SSH_AUTH_SOCK or IdentityAgent says that the ssh-agent is", home(a.Wanted))
@@ -33,7 +33,7 @@ func (x *examination) agent() {
 // nameOneKey is the command that lets the tunnel offer one key only.
 func (x *examination) nameOneKey() string {
 	path := "~/.ssh/id_ed25519"
-	for _, k := range x.server.Keys(x.ctx) {
+	for _, k := range login.Keys(x.ctx, x.server.Options) {
 		if !k.Missing && (k.Err == nil || k.Agent) {
 			path = k.Path
 			break
@@ -47,7 +47,7 @@ func (x *examination) nameOneKey() string {
 func (x *examination) keys() {
 	seen := make(map[string]bool)
 	for _, server := range append(x.server.Hops(), x.server) {
-		for _, k := range server.Keys(x.ctx) {
+		for _, k := range login.Keys(x.ctx, server.Options) {
 			if !seen[k.File] {
 				seen[k.File] = true
 				x.key(k)
@@ -57,7 +57,7 @@ func (x *examination) keys() {
 }
 
 // remembered says whether there is a passphrase for the key without a person.
-func (x *examination) remembered(k sshlink.KeyState) bool {
+func (x *examination) remembered(k login.KeyState) bool {
 	if x.ask == nil {
 		return false
 	}
@@ -67,7 +67,7 @@ func (x *examination) remembered(k sshlink.KeyState) bool {
 }
 
 // key looks at one key file.
-func (x *examination) key(k sshlink.KeyState) {
+func (x *examination) key(k login.KeyState) {
 	switch {
 	case k.Missing && !k.Written:
 	case k.Missing:

@@ -18,7 +18,7 @@ import (
 const loginTime = 30 * time.Second
 
 // login logs in once, as the tunnel does; nil: it did not go well.
-func (x *examination) login() *sshlink.Link {
+func (x *examination) login() sshlink.Link {
 	// Without ConnectTimeout, or with a long one, nobody would wait for the answer.
 	ctx, cancel := context.WithTimeout(x.ctx, max(loginTime, x.server.ConnectTimeout+time.Second))
 	defer cancel()

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // negotiated looks at what the two sides agreed on.
-func (x *examination) negotiated(link *sshlink.Link) {
+func (x *examination) negotiated(link sshlink.Link) {
 	info := link.Info()
 	switch {
 	case info.Kex == "": // the person's own ControlMaster does not say
@@ -56,7 +57,7 @@ const (
 )
 
 // postQuantumMend says what would make the key exchange post-quantum.
-func (x *examination) postQuantumMend(info sshlink.Info) (mend, why string) {
+func (x *examination) postQuantumMend(info wire.Info) (mend, why string) {
 	server := version(info.ServerVersion)
 	chosen := x.place("KexAlgorithms")
 	switch {

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/forward"
 )
 
 // remotes looks at what the server is to listen on. Where the tunnel is up it has the port,
 // and says how that is; else the server is asked to listen for a moment.
-func (x *examination) remotes(link *sshlink.Link) {
+func (x *examination) remotes(link sshlink.Link) {
 	for _, f := range x.forwards.Forwards {
 		if f.Kind != tunnelfile.RemoteForward {
 			continue
@@ -42,7 +43,7 @@ func (x *examination) remoteInUse(f tunnelfile.Forward, name string) {
 }
 
 // tryRemote asks the server to listen, and where it refuses, whether it would elsewhere.
-func (x *examination) tryRemote(link *sshlink.Link, f tunnelfile.Forward, name string) {
+func (x *examination) tryRemote(link sshlink.Link, f tunnelfile.Forward, name string) {
 	network, addr := forward.RemoteListen(f)
 	l, err := listen(x.ctx, link, network, addr)
 	if err == nil {
@@ -53,7 +54,7 @@ func (x *examination) tryRemote(link *sshlink.Link, f tunnelfile.Forward, name s
 		x.reach(link, f, name, addr)
 		return
 	}
-	var refused *sshlink.RefusedError
+	var refused *wire.RefusedError
 	switch {
 	case !errors.As(err, &refused):
 		x.Problem(tunnelfile.SubjectRemote, "holdfast logs "+x.tunnel.Name+" -n 20", "%s: %v", name, err)
@@ -71,14 +72,14 @@ func (x *examination) tryRemote(link *sshlink.Link, f tunnelfile.Forward, name s
 	}
 }
 
-func listen(ctx context.Context, link *sshlink.Link, network, addr string) (net.Listener, error) {
+func listen(ctx context.Context, link sshlink.Link, network, addr string) (net.Listener, error) {
 	ctx, cancel := context.WithTimeout(ctx, targetTime)
 	defer cancel()
 	return link.ListenContext(ctx, network, addr)
 }
 
 // listensElsewhere says whether the server would listen on a port of its own choice.
-func (x *examination) listensElsewhere(link *sshlink.Link, addr string) bool {
+func (x *examination) listensElsewhere(link sshlink.Link, addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
@@ -101,7 +102,7 @@ func (x *examination) heldMend(f tunnelfile.Forward) string {
 // answers opens a connection on the server to what it listens on there, and says whether it
 // comes here: sshd is content with one of 127.0.0.1 and ::1, so that somebody else may have
 // the other.
-func (x *examination) answers(link *sshlink.Link, l net.Listener, f tunnelfile.Forward, name string) bool {
+func (x *examination) answers(link sshlink.Link, l net.Listener, f tunnelfile.Forward, name string) bool {
 	if f.Listen.Unix != "" || f.Listen.Port == 0 {
 		return true
 	}
@@ -135,7 +136,7 @@ const answerTime = 5 * time.Second
 
 // reach tells a listener that others were to reach from one that only the server itself does:
 // with GatewayPorts no, sshd says yes to both and makes the latter.
-func (x *examination) reach(link *sshlink.Link, f tunnelfile.Forward, name, addr string) {
+func (x *examination) reach(link sshlink.Link, f tunnelfile.Forward, name, addr string) {
 	peer, _, _ := net.SplitHostPort(link.Info().Peer)
 	server, notAddress := netip.ParseAddr(peer)
 	if f.Listen.Unix == "" && f.Listen.Port > 0 && !isLoopback(f.Listen) && notAddress == nil && !server.IsLoopback() {

@@ -16,7 +16,7 @@ const targetTime = 10 * time.Second
 // targets opens a channel to where each LocalForward leads, and closes it again: it tells what
 // the server allows and who is there behind it. They are tried at once; the answers come in
 // the order of the file.
-func (x *examination) targets(link *sshlink.Link) {
+func (x *examination) targets(link sshlink.Link) {
 	var local []tunnelfile.Forward
 	for _, f := range x.forwards.Forwards {
 		if f.Kind != tunnelfile.RemoteForward {
@@ -39,7 +39,7 @@ func (x *examination) targets(link *sshlink.Link) {
 }
 
 // open opens and closes a channel.
-func open(ctx context.Context, link *sshlink.Link, network, addr string) error {
+func open(ctx context.Context, link sshlink.Link, network, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, targetTime)
 	defer cancel()
 	c, err := link.DialContext(ctx, network, addr)

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -132,7 +133,7 @@ func (s *session) trustAll(r *sshlink.Resolved) error {
 }
 
 // showKeys shows what a machine shows of itself, and what is known of that.
-func (s *session) showKeys(keys sshlink.ServerKeys, r *sshlink.Resolved) {
+func (s *session) showKeys(keys hostkeys.ServerKeys, r *sshlink.Resolved) {
 	where := ""
 	if !keys.Last {
 		where = ", on the way to " + r.Host() + ","
@@ -145,12 +146,12 @@ func (s *session) showKeys(keys sshlink.ServerKeys, r *sshlink.Resolved) {
 		s.out.line("")
 		s.out.line("  %s %s", k.Type, k.Fingerprint)
 		switch k.Standing {
-		case sshlink.KeyKnown:
+		case hostkeys.KeyKnown:
 			s.out.line("  %s", s.out.paint(layout.Green, "known, "+text.Tilde(k.Place)))
 			continue // nobody need compare it
-		case sshlink.KeyRevoked:
+		case hostkeys.KeyRevoked:
 			s.out.line("  %s", s.out.paint(layout.Red, "REVOKED: "+text.Printable(k.Why)))
-		case sshlink.KeyChanged:
+		case hostkeys.KeyChanged:
 			s.out.line("  %s", s.out.paint(layout.Red, "CHANGED; known until now:"))
 			for _, l := range k.Others {
 				s.out.line("  %s %s, %s", l.Type, l.Fingerprint, text.Tilde(l.Place()))
@@ -172,14 +173,14 @@ func bracketed(address string) string {
 }
 
 // recordKeys records a machine's new keys on a yes.
-func (s *session) recordKeys(keys sshlink.ServerKeys) error {
-	is := func(standing sshlink.KeyStanding) func(sshlink.HostKey) bool {
-		return func(k sshlink.HostKey) bool { return k.Standing == standing }
+func (s *session) recordKeys(keys hostkeys.ServerKeys) error {
+	is := func(standing hostkeys.KeyStanding) func(hostkeys.HostKey) bool {
+		return func(k hostkeys.HostKey) bool { return k.Standing == standing }
 	}
 	switch {
-	case slices.ContainsFunc(keys.Keys, is(sshlink.KeyRevoked)):
+	case slices.ContainsFunc(keys.Keys, is(hostkeys.KeyRevoked)):
 		return advice.Error{Err: fmt.Errorf("a host key of %s is revoked", keys.Host), Hint: "do not connect until its owner has explained it"}
-	case slices.ContainsFunc(keys.Keys, is(sshlink.KeyChanged)):
+	case slices.ContainsFunc(keys.Keys, is(hostkeys.KeyChanged)):
 		return advice.Error{
 			Err:  fmt.Errorf("the host key of %s is not the one that is known: somebody may be listening in, or the server was set up anew", keys.Host),
 			Hint: "ask who runs the server; if the key was changed: " + strings.Join(keys.Mend(), "; ") + "; then holdfast trust again",
@@ -219,7 +220,7 @@ func (s *session) recordKeys(keys sshlink.ServerKeys) error {
 }
 
 // askAccept asks which keys are right: yes is all of them, a fingerprint the one it is of.
-func (s *session) askAccept(question string, keys []sshlink.HostKey) ([]sshlink.HostKey, error) {
+func (s *session) askAccept(question string, keys []hostkeys.HostKey) ([]hostkeys.HostKey, error) {
 	agent, ok := s.terminalAgent()
 	if !ok {
 		return nil, errNoTerminal
@@ -237,7 +238,7 @@ func (s *session) askAccept(question string, keys []sshlink.HostKey) ([]sshlink.
 		}
 		for _, k := range keys {
 			if answer == k.Fingerprint {
-				return []sshlink.HostKey{k}, nil
+				return []hostkeys.HostKey{k}, nil
 			}
 		}
 		s.out.note("Please type yes, no, or the fingerprint that you were given (SHA256:…); no key here has that one.")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/sshlink/login"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -173,23 +174,6 @@ func TestAgentThatDoesNotSign(t *testing.T) {
 	}
 }
 
-// TestMissingKeyIsToldOnce asks for keys as often as a login with many tries does.
-func TestMissingKeyIsToldOnce(t *testing.T) {
-	r, err := Resolve(t.Context(), source{Destination: "me@host", ConfigFile: "none", Settings: settings("IdentityFile=/nonexistent", "IdentityAgent=none")}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &authenticator{r: r, ctx: t.Context()}
-	for range 3 {
-		if a.nextKey() != nil {
-			t.Error("a key that is not there")
-		}
-	}
-	if got := a.notTried(); got != "; not tried: /nonexistent: no such file" {
-		t.Errorf("%q", got)
-	}
-}
-
 // TestAuthState wants it to change with what a login would use, and with nothing else.
 func TestAuthState(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
@@ -201,8 +185,8 @@ func TestAuthState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	last := r.AuthState(t.Context())
-	if again := r.AuthState(t.Context()); again != last {
+	last := login.AuthState(t.Context(), r.Options)
+	if again := login.AuthState(t.Context(), r.Options); again != last {
 		t.Error("changes by itself")
 	}
 	for _, c := range []struct {
@@ -216,7 +200,7 @@ func TestAuthState(t *testing.T) {
 		{"an agent that stops", a.Stop},
 	} {
 		c.change()
-		now := r.AuthState(t.Context())
+		now := login.AuthState(t.Context(), r.Options)
 		if now == last {
 			t.Errorf("%s changes nothing", c.what)
 		}

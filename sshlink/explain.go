@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/native"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"golang.org/x/crypto/ssh"
 )
@@ -20,7 +21,7 @@ type Explained struct {
 func (r *Resolved) Explain(ctx context.Context) []Explained {
 	var own ssh.Algorithms // the zero value where the person's lists leave none
 	if r.Transport == tunnelfile.TransportNative {
-		own, _ = r.algorithms(nil)
+		own, _ = native.Algorithms(r.Options, nil)
 	}
 	var all []Explained
 	for _, e := range r.Options.Explain(ctx) {
@@ -68,7 +69,7 @@ func algorithmList(a ssh.Algorithms, keyword string) string {
 
 // missingHere are the algorithms of a list that somebody wrote and that only ssh has.
 func missingHere(keyword, value string) string {
-	has := algorithmList(supported(), keyword)
+	has := algorithmList(native.Supported(), keyword)
 	if has == "" {
 		return ""
 	}

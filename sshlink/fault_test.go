@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -63,7 +64,7 @@ func TestNothingHangsOnASilentServer(t *testing.T) {
 	}
 	accepted := make(chan error, 1)
 	go func() { _, err := ln.Accept(); accepted <- err }()
-	within(t, cancelTimeout+2*time.Second, "a listener's Close", func() { ln.Close() })
+	within(t, wire.CancelTimeout+2*time.Second, "a listener's Close", func() { ln.Close() })
 	within(t, 2*time.Second, "Accept after Close", func() { <-accepted })
 	within(t, time.Second, "Close", func() { l.Close() })
 	within(t, time.Second, "Wait", func() {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -28,7 +29,7 @@ func settings(lines ...string) []tunnelfile.Setting {
 }
 
 // dialServer connects to a testbed's server.
-func dialServer(t testing.TB, s *testbed.Server, more ...string) *Link {
+func dialServer(t testing.TB, s *testbed.Server, more ...string) Link {
 	t.Helper()
 	return dialBy(t, tunnelfile.TransportNative, s, more...)
 }
@@ -40,7 +41,7 @@ func transports(t *testing.T, f func(t *testing.T, transport tunnelfile.Transpor
 	}
 }
 
-func dialBy(t testing.TB, transport tunnelfile.Transport, s *testbed.Server, more ...string) *Link {
+func dialBy(t testing.TB, transport tunnelfile.Transport, s *testbed.Server, more ...string) Link {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -75,7 +76,7 @@ func TestLinkCarriesBytes(t *testing.T) {
 }
 
 // carries wants bytes to come through forwards of every kind.
-func carries(t *testing.T, l *Link) {
+func carries(t *testing.T, l Link) {
 	t.Helper()
 	here, there := testbed.SocketDir(t), testbed.SocketDir(t)
 	for _, network := range []string{"tcp", "unix"} {
@@ -134,7 +135,7 @@ func TestRefusals(t *testing.T) {
 		}
 		defer taken.Close()
 		_, err = l.ListenContext(t.Context(), "tcp", taken.Addr().String())
-		if e, ok := errors.AsType[*RefusedError](err); !ok || e.Addr != taken.Addr().String() {
+		if e, ok := errors.AsType[*wire.RefusedError](err); !ok || e.Addr != taken.Addr().String() {
 			t.Errorf("a port that is taken: %v", err)
 		}
 		// Once it is free it is ours, and what comes reaches the one who listens now.

@@ -21,7 +21,7 @@ func TestLoginsByCompression(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	without := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"Compression no"}})
 	const auto, native, openssh = tunnelfile.TransportAuto, tunnelfile.TransportNative, tunnelfile.TransportOpenSSH
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "Compression yes", want: in, config: withKey(s, "host") + " Compression yes\n", transport: auto, via: openssh, why: "Compression=yes"},
 		{name: "Compression yes, the server has none", want: in, config: withKey(without, "host") + " Compression yes\n", transport: auto, via: openssh},
 		{name: "Compression no", want: in, config: withKey(s, "host") + " Compression no\n", transport: auto, via: native},
@@ -113,7 +113,7 @@ func TestLoginsByDNS(t *testing.T) {
 		return strings.ReplaceAll(text, s.KnownHosts, "none") + " VerifyHostKeyDNS yes\n"
 	}
 	const auto, openssh = tunnelfile.TransportAuto, tunnelfile.TransportOpenSSH
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "DNS knows it", want: in, config: host("right"), transport: auto, via: openssh, why: "VerifyHostKeyDNS=yes"},
 		{name: "DNS knows another", want: changedKey, config: host("wrong"), transport: auto, via: openssh, says: "DNS has the fingerprint of another"},
 		{name: "DNS knows none", want: unknownKey, config: host("none"), transport: auto, via: openssh, says: fmt.Sprint(ssh.FingerprintSHA256(s.HostKeys[0].Public))},

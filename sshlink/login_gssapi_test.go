@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/sshlink/login"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -113,19 +114,19 @@ func TestLoginsByKerberos(t *testing.T) {
 	yes, no, key := " GSSAPIAuthentication yes\n", " GSSAPIAuthentication no\n", " IdentityFile "+either.IdentityFile+"\n"
 
 	t.Run("no ticket", func(t *testing.T) {
-		tryBoth(t, []login{
+		tryBoth(t, []loginRow{
 			{name: "only GSSAPI", want: refused, config: host(only, yes+" IdentityFile none\n"), transport: auto, via: native, says: "run kinit"},
 			{name: "or a key", want: in, config: host(either, yes+key), transport: auto, via: native},
 		})
 	})
-	l := login{config: host(only, yes+" IdentityFile none\n")}
+	l := loginRow{config: host(only, yes+" IdentityFile none\n")}
 	r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: l.write(t, t.TempDir())}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := r.AuthState(t.Context())
+	state := login.AuthState(t.Context(), r.Options)
 	k.ticket()
-	if r.AuthState(t.Context()) == state {
+	if login.AuthState(t.Context(), r.Options) == state {
 		t.Error("a tunnel that is blocked does not see that there is a ticket now")
 	}
 	if link, err := r.Dial(t.Context()); err != nil {
@@ -134,7 +135,7 @@ func TestLoginsByKerberos(t *testing.T) {
 		link.Close()
 	}
 	t.Run("a ticket", func(t *testing.T) {
-		tryBoth(t, []login{
+		tryBoth(t, []loginRow{
 			{name: "only GSSAPI", want: in, config: host(only, yes+" IdentityFile none\n"), transport: auto, via: openssh, why: "Kerberos ticket"},
 			{name: "or a key", want: in, config: host(either, yes+key), transport: auto, via: openssh, why: "Kerberos ticket"},
 			{name: "switched off", want: refused, config: host(only, no+" IdentityFile none\n"), transport: auto, via: native},
@@ -143,6 +144,6 @@ func TestLoginsByKerberos(t *testing.T) {
 	})
 	k.noTicket()
 	t.Run("the ticket is gone", func(t *testing.T) {
-		tryBoth(t, []login{{name: "only GSSAPI", want: refused, config: host(only, yes+" IdentityFile none\n"), transport: auto, via: native}})
+		tryBoth(t, []loginRow{{name: "only GSSAPI", want: refused, config: host(only, yes+" IdentityFile none\n"), transport: auto, via: native}})
 	})
 }

@@ -72,7 +72,7 @@ func TestLoginsByHost(t *testing.T) {
 		"AuthenticationMethods hostbased", "HostbasedAuthentication yes", "HostbasedUsesNameFromPacketOnly yes", "IgnoreRhosts yes", "IgnoreUserKnownHosts yes"}})
 	const auto, native, openssh = tunnelfile.TransportAuto, tunnelfile.TransportNative, tunnelfile.TransportOpenSSH
 	host := hostBlock(s, "host") + " IdentityAgent none\n IdentityFile none\n"
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "HostbasedAuthentication", want: in, config: host + " HostbasedAuthentication yes\n", transport: auto, via: openssh, why: "HostbasedAuthentication=yes"},
 		{name: "another user", want: refused, config: strings.Replace(host, "User hftest", "User nobody", 1) + " HostbasedAuthentication yes\n PreferredAuthentications publickey\n", transport: auto, via: openssh},
 		{name: "switched off", want: refused, config: host, transport: auto, via: native},

@@ -5,11 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/holdfast/holdfast/testbed"
+	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 // TestLoginsByHostKey crosses what known_hosts says with what StrictHostKeyChecking says.
@@ -68,7 +68,7 @@ func TestLoginsByHostKey(t *testing.T) {
 		{"unknown", only, "", map[string]outcome{"": unknownKey, "no": in, "accept-new": in}},
 		{"a bad line before the good one", only, at + " ssh-ed25519 notbase64!\n|1|bad\n@what " + at + " " + key + "\n" + at + " " + key, map[string]outcome{"": in}},
 	}
-	var logins []login
+	var logins []loginRow
 	for _, k := range known {
 		stricts := []string{"yes", "accept-new", "no", "ask"}
 		if len(k.want) == 1 && k.want[""] == in {
@@ -79,7 +79,7 @@ func TestLoginsByHostKey(t *testing.T) {
 			if !ok {
 				want = k.want[""]
 			}
-			logins = append(logins, login{
+			logins = append(logins, loginRow{
 				name: k.name + " " + strict, want: want,
 				files: map[string]string{"known_hosts": k.text + "\n"},
 				config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n User %s\n IdentityFile %s\n UserKnownHostsFile DIR/known_hosts\n GlobalKnownHostsFile none\n StrictHostKeyChecking %s\n%s",
@@ -98,7 +98,7 @@ func TestLoginsByHostKeySettings(t *testing.T) {
 	at := fmt.Sprintf("[%s]:%d", s.Host, s.Port)
 	base := fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n User %s\n IdentityFile %s\n GlobalKnownHostsFile none\n%s", s.Port, s.User, s.IdentityFile, alone)
 	strict := base + " StrictHostKeyChecking yes\n"
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "HostKeyAlias", want: in, config: strict + " HostKeyAlias myalias\n UserKnownHostsFile DIR/k", files: map[string]string{"k": "myalias " + key + "\n"}},
 		{name: "HostKeyAlias not known", want: unknownKey, config: strict + " HostKeyAlias myalias\n UserKnownHostsFile DIR/k", files: map[string]string{"k": at + " " + key + "\n"}},
 		{name: "second UserKnownHostsFile", want: in, config: strict + " UserKnownHostsFile DIR/none DIR/k", files: map[string]string{"k": at + " " + key + "\n"}},
@@ -164,7 +164,7 @@ func TestRecordsHostKeys(t *testing.T) {
 		file := filepath.Join(dir, "new", "known_hosts")
 		config := fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n User %s\n IdentityFile %s\n UserKnownHostsFile %s\n GlobalKnownHostsFile none\n HashKnownHosts %s\n%s",
 			s.Port, s.User, s.IdentityFile, file, hash, alone)
-		ours := login{config: config + " StrictHostKeyChecking accept-new\n"}
+		ours := loginRow{config: config + " StrictHostKeyChecking accept-new\n"}
 		for range 2 {
 			if o, err := ours.tryOurs(t); o != in {
 				t.Fatal(err)
@@ -183,41 +183,20 @@ func TestRecordsHostKeys(t *testing.T) {
 		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("mode %v, %v", info.Mode(), err)
 		}
-		plain := login{config: config + " StrictHostKeyChecking yes\n"}
+		plain := loginRow{config: config + " StrictHostKeyChecking yes\n"}
 		if o, said := plain.tryPlain(t); o != in {
 			t.Errorf("ssh does not know the key we recorded: %s", said)
 		}
 	}
 }
 
-// TestRecordsTogether lets many tunnels record the same key and others at once.
-func TestRecordsTogether(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "known_hosts")
-	write(t, file, "# no newline at the end")
-	key := testbed.NewKey(t, filepath.Join(t.TempDir(), "key"), "ed25519", "").Public
-	var all sync.WaitGroup
-	for i := range 20 {
-		all.Go(func() {
-			if err := recordHostKey(file, fmt.Sprintf("host%d", i%5), key, i%2 == 0); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(text), "\n"); n != 6 {
-		t.Errorf("%d lines, want the comment and 5 hosts:\n%s", n, text)
-	}
-	if err := recordHostKey("/dev/null", "host", key, false); err != nil {
-		t.Error(err)
-	}
-}
-
+// knownLineFor is a line of known_hosts with the server's key.
 func knownLineFor(s *testbed.Server, hashed bool) string {
-	return strings.TrimSpace(knownLine(fmt.Sprintf("[%s]:%d", s.Host, s.Port), s.HostKeys[0].Public, hashed))
+	host := fmt.Sprintf("[%s]:%d", s.Host, s.Port)
+	if hashed {
+		host = knownhosts.HashHostname(host)
+	}
+	return knownhosts.Line([]string{host}, s.HostKeys[0].Public)
 }
 
 func appendFile(t testing.TB, path, text string) {

@@ -65,7 +65,7 @@ func TestLoginsByPassword(t *testing.T) {
 		"AuthenticationMethods keyboard-interactive publickey,keyboard-interactive", "KbdInteractiveAuthentication yes")
 	code := oneTimeCode(secret, time.Now())
 	right, wrong := map[string]string{"assword": secretWord}, map[string]string{"assword": "guess"}
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "password", want: in, config: host(password), answer: right},
 		{name: "wrong password", want: refused, config: host(password), answer: wrong, says: "password"},
 		{name: "password, nobody there", want: refused, config: host(password), says: "needs a password for hftest@127.0.0.1"},
@@ -108,7 +108,7 @@ func TestTwoFields(t *testing.T) {
 	known := fmt.Sprintf("[127.0.0.1]:%d %s\n", addr.Port, key.AuthorizedKey())
 	host := fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n User me\n UserKnownHostsFile DIR/k\n GlobalKnownHostsFile none\n%s IdentityFile none\n", addr.Port, alone)
 	files := map[string]string{"k": known}
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "two fields", want: in, config: host, files: files, answer: map[string]string{"Code": "123456", "PIN": "0000"}},
 		{name: "two fields, one wrong", want: refused, config: host, files: files, answer: map[string]string{"Code": "123456", "PIN": "1111"}},
 	})

@@ -46,7 +46,7 @@ func TestLoginsByToken(t *testing.T) {
 			}
 			const auto, openssh = tunnelfile.TransportAuto, tunnelfile.TransportOpenSSH
 			t.Run("table", func(t *testing.T) {
-				tryBoth(t, []login{
+				tryBoth(t, []loginRow{
 					{name: "PKCS11Provider", want: in, config: config(s), transport: auto, via: openssh, why: "PKCS11Provider=", answer: map[string]string{"PIN for 'testbed'": securityKeyPIN}},
 					{name: "a wrong PIN", want: refused, config: config(s), transport: auto, via: openssh, answer: map[string]string{"PIN for 'testbed'": "0000"}},
 					{name: "nobody there", want: refused, config: config(s), transport: auto, via: openssh, says: "needs the PIN of testbed"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/sshlink/native"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -29,7 +30,7 @@ func TestLoginsByRoute(t *testing.T) {
 	port := freePort(t)
 	unknown := strings.ReplaceAll(withKey(jump1, "jump1"), jump1.KnownHosts, "none")
 
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "plain", want: in, config: withKey(s, "host")},
 		{name: "ssh URL with port", to: fmt.Sprintf("ssh://%s@host:%d", s.User, s.Port), want: in,
 			config: strings.ReplaceAll(withKey(s, "host"), fmt.Sprintf(" Port %d\n User %s\n", s.Port, s.User), "")},
@@ -76,7 +77,7 @@ func TestLoginsByRoute(t *testing.T) {
 // TestIPv6URL is a destination that ssh of Debian 12 does not take, and later ones do.
 func TestIPv6URL(t *testing.T) {
 	six := testbed.StartServer(t, testbed.ServerOptions{Addr: "::1"})
-	l := login{to: fmt.Sprintf("ssh://[::1]:%d", six.Port), config: withKey(six, "*")}
+	l := loginRow{to: fmt.Sprintf("ssh://[::1]:%d", six.Port), config: withKey(six, "*")}
 	l.config = strings.ReplaceAll(l.config, fmt.Sprintf(" HostName ::1\n Port %d\n", six.Port), "")
 	if o, err := l.tryOurs(t); o != in {
 		t.Error(err)
@@ -115,7 +116,7 @@ func TestLoginsByAlgorithm(t *testing.T) {
 		}
 		return strings.Fields(string(out))
 	}
-	has := supported()
+	has := native.Supported()
 	lists := []struct {
 		keyword, query string
 		ours           []string
@@ -127,7 +128,7 @@ func TestLoginsByAlgorithm(t *testing.T) {
 		{"MACs", "mac", has.MACs, "Ciphers aes128-ctr", []string{"umac-128-etm@openssh.com"}},
 	}
 	for _, list := range lists {
-		var logins []login
+		var logins []loginRow
 		for _, name := range ssh(list.query) {
 			supported := contains(list.ours, name)
 			if !supported && !contains(list.missing, name) {
@@ -136,7 +137,7 @@ func TestLoginsByAlgorithm(t *testing.T) {
 			s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{list.keyword + " " + name, list.fix}})
 			// Weak ones are only used by who names them.
 			config := withKey(s, "host") + " " + list.keyword + " " + name + "\n"
-			l := login{name: list.keyword + " " + name, config: config, want: in}
+			l := loginRow{name: list.keyword + " " + name, config: config, want: in}
 			if !supported {
 				if o, err := l.tryOurs(t); o != noCommon && o != misspelt || !strings.Contains(fmt.Sprint(err), "native") {
 					t.Errorf("%s: %s, %v", l.name, o, err)

@@ -90,7 +90,7 @@ func TestLoginsBySecurityKey(t *testing.T) {
 	provider := securityKeyProvider(t)
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	config := hostBlock(s, "host") + " IdentitiesOnly yes\n SecurityKeyProvider " + provider + "\n"
-	var logins []login
+	var logins []loginRow
 	for _, kind := range []string{"ed25519-sk", "ecdsa-sk"} {
 		file, public := newSecurityKey(t, provider, kind)
 		verified, verifiedPublic := newSecurityKey(t, provider, kind, "verify-required")
@@ -99,23 +99,23 @@ func TestLoginsBySecurityKey(t *testing.T) {
 		agent := securityAgent(t, provider, file)
 		pin := map[string]string{verified: securityKeyPIN}
 		alone := config + " IdentityAgent none\n IdentityFile "
-		auto := func(l login) login {
+		auto := func(l loginRow) loginRow {
 			l.name, l.transport = kind+" "+l.name, tunnelfile.TransportAuto
 			return l
 		}
 		const openssh = tunnelfile.TransportOpenSSH
 		logins = append(logins,
-			auto(login{name: "held by an agent", want: in, config: config + " IdentityAgent " + agent + "\n IdentityFile " + file, via: tunnelfile.TransportNative}),
-			auto(login{name: "without an agent", want: in, config: alone + file, via: openssh, why: "security key that no agent holds"}),
-			auto(login{name: "not authorized", want: refused, config: alone + stranger, via: openssh}),
-			auto(login{name: "with a PIN", want: in, config: alone + verified, answer: pin, via: openssh}),
-			auto(login{name: "with a wrong PIN", want: refused, config: alone + verified, answer: map[string]string{verified: "0000"}, via: openssh, says: "was given a wrong PIN for " + verified}),
-			auto(login{name: "with a PIN, nobody there", want: refused, config: alone + verified, via: openssh, says: "needs the PIN of " + verified}),
-			login{name: kind + " by the native transport, without an agent", config: alone + file, transport: tunnelfile.TransportNative},
+			auto(loginRow{name: "held by an agent", want: in, config: config + " IdentityAgent " + agent + "\n IdentityFile " + file, via: tunnelfile.TransportNative}),
+			auto(loginRow{name: "without an agent", want: in, config: alone + file, via: openssh, why: "security key that no agent holds"}),
+			auto(loginRow{name: "not authorized", want: refused, config: alone + stranger, via: openssh}),
+			auto(loginRow{name: "with a PIN", want: in, config: alone + verified, answer: pin, via: openssh}),
+			auto(loginRow{name: "with a wrong PIN", want: refused, config: alone + verified, answer: map[string]string{verified: "0000"}, via: openssh, says: "was given a wrong PIN for " + verified}),
+			auto(loginRow{name: "with a PIN, nobody there", want: refused, config: alone + verified, via: openssh, says: "needs the PIN of " + verified}),
+			loginRow{name: kind + " by the native transport, without an agent", config: alone + file, transport: tunnelfile.TransportNative},
 		)
 	}
 	native := logins[len(logins)-1]
-	logins = slices.DeleteFunc(logins, func(l login) bool { return l.transport == tunnelfile.TransportNative })
+	logins = slices.DeleteFunc(logins, func(l loginRow) bool { return l.transport == tunnelfile.TransportNative })
 	tryBoth(t, logins)
 	if o, err := native.tryOurs(t); o != refused || !strings.Contains(err.Error(), "only ssh-agent or Transport=openssh can use") {
 		t.Errorf("%s: %v", o, err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -52,7 +53,7 @@ func TestSameSentences(t *testing.T) {
 	ask := func(config string) string {
 		return strings.ReplaceAll(config, "StrictHostKeyChecking yes", "StrictHostKeyChecking ask")
 	}
-	shown := fingerprint(s.HostKeys[0].Public)
+	shown := hostkeys.Fingerprint(s.HostKeys[0].Public)
 	port := freePort(t)
 
 	for _, c := range []struct {
@@ -75,9 +76,9 @@ func TestSameSentences(t *testing.T) {
 		{name: "unknown host key, not accepted", config: ask(knownAs(s, "")), class: "distrusted", says: []string{"was not accepted: " + shown},
 			answer: map[string]string{"continue connecting": "no"}},
 		{name: "changed host key", config: knownAs(s, at+stranger.AuthorizedKey()), class: "distrusted",
-			says: []string{"has changed", "known_hosts:1 has " + fingerprint(stranger.Public), "shows " + shown, "ssh-keygen -f "}},
+			says: []string{"has changed", "known_hosts:1 has " + hostkeys.Fingerprint(stranger.Public), "shows " + shown, "ssh-keygen -f "}},
 		{name: "changed host keys, several lines", config: knownAs(s, "# mine\n"+at+strangerECDSA.AuthorizedKey()+"\n"+at+stranger.AuthorizedKey()), class: "distrusted",
-			says: []string{"known_hosts:3 has " + fingerprint(stranger.Public), "known_hosts:2 has " + fingerprint(strangerECDSA.Public), "shows " + shown}},
+			says: []string{"known_hosts:3 has " + hostkeys.Fingerprint(stranger.Public), "known_hosts:2 has " + hostkeys.Fingerprint(strangerECDSA.Public), "shows " + shown}},
 		{name: "revoked host key", config: knownAs(s, "@revoked * "+s.HostKeys[0].AuthorizedKey()), class: "distrusted", says: []string{"marked as revoked at ", "known_hosts:1: " + shown}},
 		{name: "revoked by a file", config: withKey(s, "host") + " RevokedHostKeys " + s.HostKeyFile + ".pub\n", class: "distrusted", says: []string{"is revoked by " + s.HostKeyFile + ".pub: " + shown}},
 		{name: "nobody listens", config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", port), class: "passing", says: []string{"cannot connect to 127.0.0.1: dial tcp", "connection refused"}},
@@ -86,7 +87,7 @@ func TestSameSentences(t *testing.T) {
 		{name: "a jump host refuses", config: withKey(s, "host") + " ProxyJump jump\n" + hostBlock(two, "jump") + alone + " IdentityFile " + stranger.File + "\n", class: "denied", about: true,
 			says: []string{"ProxyJump: 127.0.0.1 refused every way to log in as " + s.User, "it takes publickey"}},
 		{name: "a jump host with a changed key", config: withKey(s, "host") + " ProxyJump jump\n" + strings.Replace(knownAs(two, fmt.Sprintf("[127.0.0.1]:%d ", two.Port)+stranger.AuthorizedKey()), "Host host", "Host jump", 1), class: "distrusted", about: true,
-			says: []string{"ProxyJump: the host key of 127.0.0.1 has changed: ", fingerprint(stranger.Public), ssh.FingerprintSHA256(two.HostKeys[0].Public)}},
+			says: []string{"ProxyJump: the host key of 127.0.0.1 has changed: ", hostkeys.Fingerprint(stranger.Public), ssh.FingerprintSHA256(two.HostKeys[0].Public)}},
 		{name: "a proxy command that fails", config: withKey(s, "host") + " ProxyCommand echo no luck >&2; exit 3\n", class: "passing", about: true,
 			says: []string{"no answer from 127.0.0.1 through its ProxyCommand"}},
 		{name: "no cipher in common", config: withKey(ctr, "host") + " Ciphers aes128-ctr\n", class: "mistaken", says: []string{"no Ciphers in common; the server offers only aes256-ctr"}},
@@ -96,7 +97,7 @@ func TestSameSentences(t *testing.T) {
 			t.Parallel()
 			said := make(map[tunnelfile.Transport]string)
 			for _, transport := range []tunnelfile.Transport{tunnelfile.TransportNative, tunnelfile.TransportOpenSSH} {
-				l := login{config: c.config, transport: transport, answer: c.answer}
+				l := loginRow{config: c.config, transport: transport, answer: c.answer}
 				o, err := l.tryOurs(t)
 				if o == in {
 					t.Fatalf("%s: logged in", transport)
@@ -143,11 +144,11 @@ func fullServer(t testing.TB) *testbed.Server {
 func TestErrorsTellTheirCause(t *testing.T) {
 	testbed.Need(t, "ssh")
 	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
-		_, err := login{config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", freePort(t)), transport: transport}.tryOurs(t)
+		_, err := loginRow{config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", freePort(t)), transport: transport}.tryOurs(t)
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("nobody listens: %v", err)
 		}
-		_, err = login{config: "Host host\n HostName nosuchhost.invalid\n", transport: transport}.tryOurs(t)
+		_, err = loginRow{config: "Host host\n HostName nosuchhost.invalid\n", transport: transport}.tryOurs(t)
 		if _, ok := errors.AsType[*net.DNSError](err); !ok {
 			t.Errorf("no such host: %v", err)
 		}
@@ -174,8 +175,8 @@ func TestHostKeyQuestion(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.Close()
-		_, sum, _ := strings.Cut(fingerprint(s.HostKeys[0].Public), " ")
-		if asked.Kind != asking.KindHostKey || !strings.Contains(asked.Prompt, sum) || !strings.Contains(asked.Prompt, strings.TrimSpace(randomart(s.HostKeys[0].Public))) ||
+		_, sum, _ := strings.Cut(hostkeys.Fingerprint(s.HostKeys[0].Public), " ")
+		if asked.Kind != asking.KindHostKey || !strings.Contains(asked.Prompt, sum) || !strings.Contains(asked.Prompt, strings.TrimSpace(hostkeys.Randomart(s.HostKeys[0].Public))) ||
 			!strings.HasSuffix(asked.Prompt, "continue connecting?") || asked.Subject != fmt.Sprintf("[%s]:%d", s.Host, s.Port) {
 			t.Errorf("asked %+v", asked)
 		}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast/holdfast/sshlink/native"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -27,7 +28,7 @@ func TestConnectionAttempts(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	for attempts, want := range map[string]outcome{"1": unreachable, "10": in} {
 		s.Stop()
-		l := login{config: withKey(s, "host") + " ConnectionAttempts " + attempts + "\n"}
+		l := loginRow{config: withKey(s, "host") + " ConnectionAttempts " + attempts + "\n"}
 		ended := make(chan outcome, 1)
 		go func() {
 			o, _ := l.tryOurs(t)
@@ -62,8 +63,11 @@ func TestIPQoS(t *testing.T) {
 				level, option = unix.IPPROTO_IPV6, unix.IPV6_TCLASS
 			}
 			var got int
-			var err error
-			l.conn.raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), level, option) })
+			raw, err := l.(*native.Link).Conn.Conn.(*net.TCPConn).SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), level, option) })
 			if err != nil || got != c.want {
 				t.Errorf("IPQoS %s to %s: %#x, want %#x; %v", c.value, s.Host, got, c.want, err)
 			}
@@ -81,7 +85,7 @@ func TestComesFrom(t *testing.T) {
 		}
 	})
 	// A test has one interface that it may use. That the name counts shows one that is not there.
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "BindInterface lo", want: in, config: "BindInterface lo\n" + withKey(s, "host")},
 		{name: "BindInterface of no card", want: unreachable, config: "BindInterface nosuch0\n" + withKey(s, "host"), says: "BindInterface nosuch0"},
 	})
@@ -184,7 +188,7 @@ func TestLoginsBySettings(t *testing.T) {
 	tokens := func(names string) string {
 		return fmt.Sprintf("%sMatch exec \"ln -sf %s DIR/%s\"\n IdentityFile DIR/%s\n", hostBlock(s, "host")+alone, s.IdentityFile, names, names)
 	}
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "KnownHostsCommand that fails", want: unreachable, says: "KnownHostsCommand /bin/false", config: withKey(s, "host") + " KnownHostsCommand /bin/false\n"},
 		{name: "KnownHostsCommand that knows another", want: changedKey, config: noKnown + " KnownHostsCommand /bin/cat DIR/k\n", files: map[string]string{"k": at + s.Identity.AuthorizedKey() + "\n"}},
 		{name: "KnownHostsCommand that knows it too", want: in, config: withKey(s, "host") + " KnownHostsCommand /bin/cat DIR/k\n", files: map[string]string{"k": at + key + "\n"}},
@@ -268,7 +272,9 @@ func TestChildrenEndWithTheProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Println("connected")
-		io.Copy(io.Discard, os.Stdin) // until it is killed
+		io.Copy(io.Discard, os.Stdin) // until it is killed, or may end
+		l.Close()
+		l.Wait()
 		return
 	}
 	s := testbed.StartServer(t, testbed.ServerOptions{})
@@ -279,24 +285,28 @@ func TestChildrenEndWithTheProcess(t *testing.T) {
 		write(t, proxyCommand, "#!/bin/sh\necho $$ > "+pid+"\nexec "+script+" \"$@\"\n")
 		os.Chmod(proxyCommand, 0o700)
 		write(t, config, withKey(s, "host")+" ProxyCommand "+proxyCommand+" %h %p\n")
-		child := exec.Command(os.Args[0], "-test.run", "^TestChildrenEndWithTheProcess$")
-		child.Env = append(os.Environ(), "HF_TEST_LINK="+config, "HF_TEST_TRANSPORT="+string(transport), "TMPDIR="+runtime)
-		stdin, err := child.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
+		start := func() (*exec.Cmd, io.Closer) {
+			child := exec.Command(os.Args[0], "-test.run", "^TestChildrenEndWithTheProcess$")
+			child.Env = append(os.Environ(), "HF_TEST_LINK="+config, "HF_TEST_TRANSPORT="+string(transport), "TMPDIR="+runtime)
+			stdin, err := child.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			stdout, err := child.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := child.Start(); err != nil {
+				t.Fatal(err)
+			}
+			line := make([]byte, len("connected"))
+			if _, err := io.ReadFull(stdout, line); err != nil || string(line) != "connected" {
+				t.Fatalf("%q, %v", line, err)
+			}
+			return child, stdin
 		}
+		child, stdin := start()
 		defer stdin.Close()
-		stdout, err := child.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		line := make([]byte, len("connected"))
-		if _, err := io.ReadFull(stdout, line); err != nil || string(line) != "connected" {
-			t.Fatalf("%q, %v", line, err)
-		}
 		text, err := os.ReadFile(pid)
 		if err != nil {
 			t.Fatal(err)
@@ -318,16 +328,14 @@ func TestChildrenEndWithTheProcess(t *testing.T) {
 			}
 			return nil
 		})
-		// The next one tidies up; what is in use stays.
-		t.Setenv("TMPDIR", runtime)
-		used, remove, err := privateDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer remove()
-		sweep(runtime)
-		if left, _ := os.ReadDir(runtime); len(left) != 1 || left[0].Name() != filepath.Base(used) {
-			t.Errorf("left: %v", left)
+		// The next one tidies up.
+		left, _ := os.ReadDir(runtime)
+		next, stdin := start()
+		defer func() { stdin.Close(); next.Wait() }()
+		for _, entry := range left {
+			if _, err := os.Stat(filepath.Join(runtime, entry.Name())); err == nil {
+				t.Errorf("left: %s", entry.Name())
+			}
 		}
 	})
 }

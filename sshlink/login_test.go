@@ -16,13 +16,14 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/sshlink/login"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// A login is one row of the table: it is tried by plain `ssh -N` and by this package with
+// A loginRow is one row of the table: it is tried by plain `ssh -N` and by this package with
 // the same ssh_config file, and both must end the same way.
-type login struct {
+type loginRow struct {
 	name      string
 	to        string // destination; empty: "host"
 	config    string // ssh_config(5); DIR stands for a folder of this try's own
@@ -71,7 +72,7 @@ var sshOutcomes = []struct {
 }
 
 // tryPlain runs ssh -N, with a forward so that it is seen to be in.
-func (l login) tryPlain(t *testing.T) (outcome, string) {
+func (l loginRow) tryPlain(t *testing.T) (outcome, string) {
 	t.Helper()
 	dir := testbed.SocketDir(t)
 	config := l.write(t, dir)
@@ -111,7 +112,7 @@ func (l login) tryPlain(t *testing.T) (outcome, string) {
 }
 
 // askpass is a program that answers ssh's prompts.
-func (l login) askpass(t *testing.T, dir string) string {
+func (l loginRow) askpass(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\ncase \"$1\" in\n")
@@ -143,7 +144,7 @@ func (p person) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 }
 
 // tryOurs logs in by this package.
-func (l login) tryOurs(t *testing.T) (outcome, error) {
+func (l loginRow) tryOurs(t *testing.T) (outcome, error) {
 	t.Helper()
 	dir := testbed.SocketDir(t)
 	c := source{Name: "web", Destination: l.destination(), ConfigFile: l.write(t, dir), Transport: l.transport}
@@ -178,37 +179,38 @@ func (l login) tryOurs(t *testing.T) (outcome, error) {
 }
 
 func outcomeOf(err error) outcome {
-	e := fault.As(err)
-	if e == nil {
+	if err == nil || fault.As(err) == nil {
 		return noOutcome
 	}
-	text := e.Error()
-	switch {
-	case e.Class() == fault.ClassDenied && strings.Contains(text, "MaxAuthTries"):
-		return tooMany
-	case e.Class() == fault.ClassDenied:
-		return refused
-	case e.Class() == fault.ClassDistrusted && strings.Contains(text, "changed"):
+	switch text := err.Error(); fault.ReasonOf(err) {
+	case fault.HostKeyChanged:
 		return changedKey
-	case e.Class() == fault.ClassDistrusted && strings.Contains(text, "revoked"):
+	case fault.HostKeyRevoked:
 		return revokedKey
-	case e.Class() == fault.ClassDistrusted && strings.Contains(text, "RequiredRSASize"):
-		return weakKey
-	case e.Class() == fault.ClassDistrusted && strings.Contains(text, "certificate is"):
-		return badSignature
-	case e.Class() == fault.ClassDistrusted:
+	case fault.HostKeyUnknown:
+		switch {
+		case strings.Contains(text, "RequiredRSASize"):
+			return weakKey
+		case strings.Contains(text, "certificate is"):
+			return badSignature
+		}
 		return unknownKey
-	case errors.Is(err, errNoCommon):
-		return noCommon
-	case e.Class() == fault.ClassMistaken:
+	case fault.Settings:
+		if errors.Is(err, login.ErrNoCommon) {
+			return noCommon
+		}
 		return misspelt
-	case (e.Class() == fault.ClassTurnedAway):
+	case fault.Unreachable, fault.TurnedAway:
 		return unreachable
+	default: // a person was needed, or every way was refused
+		if strings.Contains(text, "MaxAuthTries") {
+			return tooMany
+		}
+		return refused
 	}
-	return unreachable
 }
 
-func (l login) destination() string {
+func (l loginRow) destination() string {
 	if l.to == "" {
 		return "host"
 	}
@@ -216,7 +218,7 @@ func (l login) destination() string {
 }
 
 // write puts the row's files into a folder and returns the path of the ssh_config file.
-func (l login) write(t *testing.T, dir string) string {
+func (l loginRow) write(t *testing.T, dir string) string {
 	t.Helper()
 	for name, text := range l.files {
 		path := filepath.Join(dir, name)
@@ -238,7 +240,7 @@ func write(t testing.TB, path, text string) {
 }
 
 // tryBoth runs the rows.
-func tryBoth(t *testing.T, logins []login) {
+func tryBoth(t *testing.T, logins []loginRow) {
 	t.Helper()
 	for _, l := range logins {
 		t.Run(strings.ReplaceAll(l.name, " ", "_"), func(t *testing.T) {
@@ -278,7 +280,7 @@ func TestLoginsByKey(t *testing.T) {
 	ca := testbed.NewKey(t, filepath.Join(dir, "ca"), "ed25519", "")
 	withCA := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"TrustedUserCAKeys " + ca.File + ".pub"}})
 
-	var logins []login
+	var logins []loginRow
 	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
 		clear := testbed.NewKey(t, filepath.Join(dir, kind), kind, "")
 		locked := lockedKey(t, filepath.Join(dir, kind+"-locked"), kind, "open sesame")
@@ -296,27 +298,27 @@ func TestLoginsByKey(t *testing.T) {
 
 		host, caHost := hostBlock(s, "host"), hostBlock(withCA, "host")
 		logins = append(logins,
-			login{name: kind + " file", want: in, config: host + alone + " IdentityFile " + clear.File},
-			login{name: kind + " locked file", want: in, answer: map[string]string{locked.File: "open sesame"},
+			loginRow{name: kind + " file", want: in, config: host + alone + " IdentityFile " + clear.File},
+			loginRow{name: kind + " locked file", want: in, answer: map[string]string{locked.File: "open sesame"},
 				config: host + alone + " IdentityFile " + locked.File},
-			login{name: kind + " locked file without public half", want: in, answer: map[string]string{bare.File: "open sesame"},
+			loginRow{name: kind + " locked file without public half", want: in, answer: map[string]string{bare.File: "open sesame"},
 				config: host + alone + " IdentityFile " + bare.File},
-			login{name: kind + " locked file, wrong passphrase", want: refused, answer: map[string]string{locked.File: "wrong"},
+			loginRow{name: kind + " locked file, wrong passphrase", want: refused, answer: map[string]string{locked.File: "wrong"},
 				config: host + alone + " IdentityFile " + locked.File, says: "wrong passphrase"},
-			login{name: kind + " locked file, nobody there", want: refused,
+			loginRow{name: kind + " locked file, nobody there", want: refused,
 				config: host + alone + " IdentityFile " + locked.File, says: "needs a passphrase for " + locked.File},
-			login{name: kind + " agent", want: in, config: host + " IdentityAgent " + agent.Socket},
-			login{name: kind + " locked file and agent", want: in,
+			loginRow{name: kind + " agent", want: in, config: host + " IdentityAgent " + agent.Socket},
+			loginRow{name: kind + " locked file and agent", want: in,
 				config: host + " IdentitiesOnly yes\n IdentityFile " + held.File + "\n IdentityAgent " + agent.Socket},
-			login{name: kind + " public file and agent", want: in,
+			loginRow{name: kind + " public file and agent", want: in,
 				config: host + " IdentitiesOnly yes\n IdentityFile " + held.File + ".pub\n IdentityAgent " + agent.Socket},
-			login{name: kind + " certificate beside file", want: in, config: caHost + alone + " IdentityFile " + signed.File},
-			login{name: kind + " certificate, locked file", want: in, answer: map[string]string{signedLocked.File: "open sesame"},
+			loginRow{name: kind + " certificate beside file", want: in, config: caHost + alone + " IdentityFile " + signed.File},
+			loginRow{name: kind + " certificate, locked file", want: in, answer: map[string]string{signedLocked.File: "open sesame"},
 				config: caHost + alone + " IdentityFile " + signedLocked.File},
-			login{name: kind + " certificate in agent", want: in, config: caHost + " IdentityAgent " + certAgent},
-			login{name: kind + " CertificateFile, key in agent", want: in,
+			loginRow{name: kind + " certificate in agent", want: in, config: caHost + " IdentityAgent " + certAgent},
+			loginRow{name: kind + " CertificateFile, key in agent", want: in,
 				config: caHost + " IdentityAgent " + keyAgent.Socket + "\n CertificateFile " + signedLocked.File + "-cert.pub"},
-			login{name: kind + " not authorized", want: refused, config: host + alone + " IdentityFile " + signed.File, says: "refused every way"},
+			loginRow{name: kind + " not authorized", want: refused, config: host + alone + " IdentityFile " + signed.File, says: "refused every way"},
 		)
 	}
 	tryBoth(t, logins)
@@ -386,7 +388,7 @@ func TestLoginsByKeySettings(t *testing.T) {
 	holder := testbed.Agent(t, right)
 	host := hostBlock(s, "host")
 
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "eight keys in the agent, two tries", want: tooMany, config: host + " IdentityAgent " + crowded.Socket, says: "MaxAuthTries"},
 		{name: "eight keys, the right one named", want: in, config: host + " IdentityAgent " + crowded.Socket + "\n IdentityFile " + right.File},
 		{name: "eight keys, IdentitiesOnly", want: in, config: host + " IdentitiesOnly yes\n IdentityAgent " + crowded.Socket + "\n IdentityFile " + right.File},

@@ -9,14 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // tryOver runs the rows over each of the transports.
-func tryOver(t *testing.T, logins []login, by ...tunnelfile.Transport) {
+func tryOver(t *testing.T, logins []loginRow, by ...tunnelfile.Transport) {
 	t.Helper()
-	var all []login
+	var all []loginRow
 	for _, l := range logins {
 		for _, transport := range by {
 			over := l
@@ -65,14 +66,14 @@ func TestLoginsOverEachTransport(t *testing.T) {
 	changed := map[string]string{"k": at + stranger.AuthorizedKey() + "\n"}
 	id := hostBlock(s, "host") + alone + " IdentityFile "
 	jumpOf := strings.ReplaceAll(withKey(jump, "jump-host"), " User "+jump.User+"\n", "")
-	tryOver(t, []login{
+	tryOver(t, []loginRow{
 		{name: "known by RSA, HostKeyAlgorithms with plus", want: in, config: known + " HostKeyAlgorithms +ssh-rsa\n", files: knows(2)},
 		{name: "known by ECDSA, HostKeyAlgorithms with minus", want: in, config: known + " HostKeyAlgorithms -ssh-rsa\n", files: knows(1)},
 		{name: "known by ECDSA, HostKeyAlgorithms with caret", want: changedKey, config: known + " HostKeyAlgorithms ^ssh-ed25519\n", files: knows(1)},
 		{name: "known by ECDSA, HostKeyAlgorithms in an order", want: changedKey, config: known + " HostKeyAlgorithms rsa-sha2-512,ecdsa-sha2-nistp256\n", files: knows(1)},
 		{name: "changed, checking off", want: changedKey, config: strict("off") + " ExitOnForwardFailure no\n", files: changed},
-		{name: "FingerprintHash md5, unknown", want: unknownKey, config: strict("ask") + " FingerprintHash md5\n VisualHostKey yes\n", says: fingerprint(s.HostKeys[0].Public)},
-		{name: "FingerprintHash md5, changed", want: changedKey, config: known + " FingerprintHash md5\n", files: changed, says: fingerprint(s.HostKeys[0].Public)},
+		{name: "FingerprintHash md5, unknown", want: unknownKey, config: strict("ask") + " FingerprintHash md5\n VisualHostKey yes\n", says: hostkeys.Fingerprint(s.HostKeys[0].Public)},
+		{name: "FingerprintHash md5, changed", want: changedKey, config: known + " FingerprintHash md5\n", files: changed, says: hostkeys.Fingerprint(s.HostKeys[0].Public)},
 		{name: "FingerprintHash md5, refused", want: refused, config: id + stranger.File + "\n FingerprintHash md5\n", says: "tried " + stranger.File},
 		{name: "ProxyJump with tokens", want: in, config: host + " ProxyJump %r@jump-%n\n" + jumpOf},
 		{name: "ProxyJump of two with tokens", want: in, config: host + " ProxyJump jump-%n,127.0.0.1-%p\n" + strings.Replace(jumpOf, "jump-host", "jump-host 127.0.0.1-*", 1)},
@@ -117,7 +118,7 @@ func TestLoginsByCertificateSettings(t *testing.T) {
 	}
 	named, byRSA, bySHA1 := certified(ca, "-n", "127.0.0.1"), certified(rsaCA), certified(rsaCA, "-t", "ssh-rsa")
 	id := hostBlock(once, "host") + alone + " IdentityFile " + key.File + "\n"
-	tryOver(t, []login{
+	tryOver(t, []loginRow{
 		{name: "certificate beside the key comes second", want: tooMany, config: id},
 		{name: "CertificateFile comes first", want: in, config: id + " CertificateFile " + elsewhere + "\n"},
 		{name: "CertificateFile is missing", want: tooMany, config: id + " CertificateFile DIR/missing\n"},
@@ -138,7 +139,7 @@ func TestForkAfterAuthentication(t *testing.T) {
 	testbed.Need(t, "ssh", "sshd")
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	for _, transport := range []tunnelfile.Transport{tunnelfile.TransportNative, tunnelfile.TransportOpenSSH} {
-		l := login{config: withKey(s, "host") + " ForkAfterAuthentication yes\n", transport: transport}
+		l := loginRow{config: withKey(s, "host") + " ForkAfterAuthentication yes\n", transport: transport}
 		if o, err := l.tryOurs(t); o != in {
 			t.Errorf("%s: %v", transport, err)
 		}
@@ -171,11 +172,11 @@ func TestLoginsByKeyFormat(t *testing.T) {
 	s.Authorize(run(t, "ssh-keygen", "-y", "-f", curve))
 	agent := testbed.Agent(t)
 	cmd := exec.Command("ssh-add", "-q", gcm)
-	cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK="+agent.Socket, "SSH_ASKPASS="+login{answer: sesame}.askpass(t, t.TempDir()), "SSH_ASKPASS_REQUIRE=force")
+	cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK="+agent.Socket, "SSH_ASKPASS="+loginRow{answer: sesame}.askpass(t, t.TempDir()), "SSH_ASKPASS_REQUIRE=force")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	tryBoth(t, []login{
+	tryBoth(t, []loginRow{
 		{name: "PKCS 8, locked", want: in, config: id + pkcs8, answer: sesame, transport: auto, via: openssh, why: why},
 		{name: "PKCS 8, locked, without public half", want: in, config: id + bare, answer: sesame, transport: auto, via: openssh, why: why},
 		{name: "PKCS 8, locked, nobody there", want: refused, config: id + bare, transport: auto, via: openssh, says: "needs a passphrase for " + bare},
@@ -187,7 +188,7 @@ func TestLoginsByKeyFormat(t *testing.T) {
 		{name: "EC parameters before the key", want: in, config: id + curve, transport: auto, via: openssh, why: why},
 	})
 	for _, file := range []string{pkcs8, gcm, curve} {
-		o, err := login{config: id + file, answer: sesame}.tryOurs(t)
+		o, err := loginRow{config: id + file, answer: sesame}.tryOurs(t)
 		if o != refused || !strings.Contains(err.Error(), "not tried: "+file+": in a format that only ssh-agent or Transport=openssh can use") {
 			t.Errorf("%s, native: %s, %v", filepath.Base(file), o, err)
 		}
@@ -217,12 +218,12 @@ func TestLoginsByTiedKey(t *testing.T) {
 		return " IdentityFile none\n IdentityAgent " + agent.Socket + "\n"
 	}
 	here, there, both := tied("here"), tied("there"), tied("there", "here")
-	tryOver(t, []login{
+	tryOver(t, []loginRow{
 		{name: "tied to the host", want: in, config: hostBlock(s, "host") + here},
 		{name: "tied to another", want: refused, config: hostBlock(s, "host") + there},
 		{name: "tied to a jump host", want: in, config: withKey(s, "host") + " ProxyJump jump\n" + hostBlock(jump, "jump") + both},
 	}, tunnelfile.TransportAuto)
-	o, err := login{config: hostBlock(s, "host") + here}.tryOurs(t)
+	o, err := loginRow{config: hostBlock(s, "host") + here}.tryOurs(t)
 	if o != refused || !strings.Contains(err.Error(), "did not sign") {
 		t.Errorf("native: %s, %v", o, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func goroutines() []string {
 	buffer = buffer[:runtime.Stack(buffer, true)]
 	var found []string
 	for _, stack := range strings.Split(string(buffer), "\n\n")[1:] {
-		ours := strings.Contains(stack, "holdfast/sshlink.") || strings.Contains(stack, "x/crypto/ssh")
+		ours := strings.Contains(stack, "holdfast/sshlink") || strings.Contains(stack, "x/crypto/ssh")
 		// The servers of tests run until the end.
 		if ours && !strings.Contains(stack, "_test.go") && !strings.Contains(stack, "handshakeTransport).readLoop") {
 			found = append(found, "still running: "+stack)
@@ -55,13 +56,23 @@ func goroutines() []string {
 
 func children() []string {
 	var found []string
+	for pid, command := range childCommands() {
+		found = append(found, fmt.Sprintf("still running: process %d: %s", pid, command))
+	}
+	return found
+}
+
+// childCommands are the command lines of this process's children.
+func childCommands() map[int]string {
+	commands := make(map[int]string)
 	files, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, file := range files {
 		text, _ := os.ReadFile(file)
-		for pid := range strings.FieldsSeq(string(text)) {
-			command, _ := os.ReadFile("/proc/" + pid + "/cmdline")
-			found = append(found, fmt.Sprintf("still running: process %s: %s", pid, strings.ReplaceAll(string(command), "\x00", " ")))
+		for word := range strings.FieldsSeq(string(text)) {
+			pid, _ := strconv.Atoi(word)
+			command, _ := os.ReadFile("/proc/" + word + "/cmdline")
+			commands[pid] = strings.ReplaceAll(string(command), "\x00", " ")
 		}
 	}
-	return found
+	return commands
 }

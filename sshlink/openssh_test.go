@@ -35,7 +35,7 @@ func TestLoginsByOpenSSH(t *testing.T) {
 	crowded := testbed.Agent(t, eight...)
 	host := hostBlock(s, "host")
 	at := fmt.Sprintf("[%s]:%d ", s.Host, s.Port)
-	for _, l := range []login{
+	for _, l := range []loginRow{
 		{name: "in", want: in, config: withKey(s, "host")},
 		{name: "by a jump", want: in, config: withKey(s, "host") + " ProxyJump jump\n" + withKey(sntrup, "jump")},
 		{name: "refused", want: refused, config: host + alone + " IdentityFile " + stranger.File},
@@ -72,7 +72,7 @@ func TestOpenSSHAsks(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	locked := lockedKey(t, filepath.Join(t.TempDir(), "it's locked"), "ed25519", "open sesame")
 	s.Authorize(locked.AuthorizedKey())
-	t.Setenv("SSH_ASKPASS", login{answer: map[string]string{"": "open sesame"}}.askpass(t, t.TempDir()))
+	t.Setenv("SSH_ASKPASS", loginRow{answer: map[string]string{"": "open sesame"}}.askpass(t, t.TempDir()))
 	t.Setenv("DISPLAY", ":none")
 	dial := func(ask asking.Asker, known string) error {
 		config := filepath.Join(t.TempDir(), "config")
@@ -84,7 +84,7 @@ func TestOpenSSHAsks(t *testing.T) {
 		l, err := r.Dial(t.Context())
 		if err == nil {
 			l.Close()
-			<-l.master.ended
+			mastersEnd(t)
 		}
 		return err
 	}
@@ -189,7 +189,7 @@ func TestUsesRunningMaster(t *testing.T) {
 		t.Errorf("exit 7: %v", err)
 	}
 	l.Close()
-	<-l.ended
+	l.Wait()
 	if s.Logins() != before {
 		t.Error("logged in beside the running master")
 	}
@@ -234,7 +234,9 @@ func TestOpenSSHFaults(t *testing.T) {
 	})
 	t.Run("ssh killed", func(t *testing.T) {
 		l := dialBy(t, tunnelfile.TransportOpenSSH, s)
-		l.master.cmd.Process.Kill()
+		for _, m := range masters() {
+			syscall.Kill(m.pid, syscall.SIGKILL)
+		}
 		within(t, 5*time.Second, "Wait", func() { t.Log(l.Wait()) })
 	})
 	t.Run("server stopped", func(t *testing.T) {
@@ -252,7 +254,11 @@ func TestOpenSSHFaults(t *testing.T) {
 	})
 	t.Run("closed", func(t *testing.T) {
 		l := dialBy(t, tunnelfile.TransportOpenSSH, s)
-		dir := l.master.dir
+		all := masters()
+		if len(all) != 1 {
+			t.Fatalf("%d masters", len(all))
+		}
+		dir := all[0].dir
 		l.Close()
 		testbed.WaitFor(t, 5*time.Second, func() error {
 			if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
@@ -260,7 +266,34 @@ func TestOpenSSHFaults(t *testing.T) {
 			}
 			return nil
 		})
-		<-l.master.ended
+		mastersEnd(t)
+	})
+}
+
+// aMaster is a ControlMaster that this process runs, and the folder of its socket.
+type aMaster struct {
+	pid int
+	dir string
+}
+
+func masters() []aMaster {
+	var all []aMaster
+	for pid, command := range childCommands() {
+		if _, after, found := strings.Cut(command, " ControlPath="); found {
+			path, _, _ := strings.Cut(after, " ")
+			all = append(all, aMaster{pid, filepath.Dir(path)})
+		}
+	}
+	return all
+}
+
+func mastersEnd(t *testing.T) {
+	t.Helper()
+	testbed.WaitFor(t, 5*time.Second, func() error {
+		if n := len(masters()); n > 0 {
+			return fmt.Errorf("%d masters run still", n)
+		}
+		return nil
 	})
 }
 

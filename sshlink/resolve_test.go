@@ -34,41 +34,6 @@ func TestRemoteCommandOfSSHConfig(t *testing.T) {
 	}
 }
 
-// TestOwnCiphersWin wants the person's Ciphers to beat ours, and ours ssh's.
-func TestOwnCiphersWin(t *testing.T) {
-	testbed.Need(t, "ssh")
-	for config, want := range map[string][]string{
-		"": cipherOrder(),
-		"Ciphers aes256-ctr,aes128-gcm@openssh.com":                   {"aes256-ctr", "aes128-gcm@openssh.com"},
-		"Match final all\n Ciphers aes256-ctr,aes128-gcm@openssh.com": {"aes256-ctr", "aes128-gcm@openssh.com"},
-		"Ciphers ^aes256-ctr":                                         {"aes256-ctr", "chacha20-poly1305@openssh.com", "aes128-ctr", "aes192-ctr", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com"},
-	} {
-		r, err := resolveWith(t, config+"\n")
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := r.algorithms(nil)
-		if err != nil || !slices.Equal(a.Ciphers, want) {
-			t.Errorf("%q: %v, want %v; %v", config, a.Ciphers, want, err)
-		}
-	}
-	if kex := firstKex(t); kex != "mlkem768x25519-sha256" {
-		t.Errorf("first key exchange is %s", kex)
-	}
-}
-
-func firstKex(t *testing.T) string {
-	r, err := resolveWith(t, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := r.algorithms(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a.KeyExchanges[0]
-}
-
 // TestWithoutSSH takes ssh away.
 func TestWithoutSSH(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
@@ -92,34 +57,5 @@ func TestWithoutSSH(t *testing.T) {
 	_, err = Resolve(t.Context(), source{Destination: "host", Transport: tunnelfile.TransportOpenSSH}, nil)
 	if e := fault.As(err); e == nil || e.Class() != fault.ClassMistaken {
 		t.Error(err)
-	}
-}
-
-// FuzzKnownLine reads anything as a line of a known_hosts file.
-func FuzzKnownLine(f *testing.F) {
-	f.Add("[127.0.0.1]:22,host* ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8b5nGZ5hZ5b7mP5oHk8p5q4Z1i5p0V7l3Xq9QbY2pK comment")
-	f.Add("|1|c2FsdA==|aGFzaA==| ssh-rsa AAAA")
-	f.Add("@cert-authority *.example.org,!x ssh-ed25519 AAAA")
-	f.Add("@revoked\t* ssh-ed25519")
-	f.Fuzz(func(t *testing.T, line string) {
-		k, about, err := parseKnownLine(line, "[127.0.0.1]:22")
-		if about && (err != nil || k.key == nil) {
-			t.Errorf("%q: about the host, but %v, %v", line, k.key, err)
-		}
-	})
-}
-
-func TestWildcard(t *testing.T) {
-	for _, c := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"*", "", true}, {"*", "x", true}, {"a*c", "abc", true}, {"a*c", "ac", true}, {"a*c", "acb", false},
-		{"a?c", "abc", true}, {"a?c", "ac", false}, {"", "", true}, {"", "a", false}, {"*a*b*", "xxaxxbxx", true},
-		{"[127.0.0.*]:22", "[127.0.0.1]:22", true}, {strings.Repeat("*a", 50) + "b", strings.Repeat("a", 5000), false},
-	} {
-		if got := wildcard(c.pattern, c.name); got != c.want {
-			t.Errorf("%.20q against %.20q: %v", c.pattern, c.name, got)
-		}
 	}
 }

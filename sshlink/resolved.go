@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/openssh"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -19,7 +20,6 @@ type Resolved struct {
 	Reason    string               // why Transport is what it is
 
 	ask      asking.Asker // nil: nobody is there
-	jump     *Resolved    // the host to go through
 	fellBack atomic.Bool  // only ssh itself could log in
 }
 
@@ -30,26 +30,25 @@ func Resolve(ctx context.Context, s config.Source, ask asking.Asker) (*Resolved,
 	if err != nil {
 		return nil, err
 	}
-	r := resolved(o, ask)
+	r := &Resolved{Options: o, ask: ask}
 	if r.Transport, r.Reason, err = r.chooseTransport(ctx); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-func resolved(o *config.Options, ask asking.Asker) *Resolved {
-	if o == nil {
-		return nil
-	}
-	return &Resolved{Options: o, Transport: tunnelfile.TransportNative, ask: ask, jump: resolved(o.Jump, ask)}
-}
-
 // Hops are the hosts of ProxyJump on the way to the destination, the nearest first, each
 // with its own configuration.
 func (r *Resolved) Hops() []*Resolved {
 	var hops []*Resolved
-	for hop := r.jump; hop != nil; hop = hop.jump {
-		hops = slices.Insert(hops, 0, hop)
+	for hop := r.Jump; hop != nil; hop = hop.Jump {
+		hops = slices.Insert(hops, 0, &Resolved{Options: hop, Transport: tunnelfile.TransportNative, ask: r.ask})
 	}
 	return hops
+}
+
+// OwnMaster is the socket of a ControlMaster that the person runs to the same place and that
+// the openssh transport would use; empty: there is none.
+func (r *Resolved) OwnMaster(ctx context.Context) string {
+	return openssh.RunningMaster(ctx, r.Options)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -23,11 +24,11 @@ func TestRun(t *testing.T) {
 		t.Errorf("%q, %q, %v", out.String(), errOut.String(), err)
 	}
 	err := l.Run(t.Context(), "exit 7", io.Discard, io.Discard)
-	if exit, ok := errors.AsType[*ExitError](err); !ok || exit.Status != 7 {
+	if exit, ok := errors.AsType[*wire.ExitError](err); !ok || exit.Status != 7 {
 		t.Errorf("exit 7: %v", err)
 	}
 	err = l.Run(t.Context(), "kill -TERM $$", io.Discard, io.Discard)
-	if exit, ok := errors.AsType[*ExitError](err); !ok || exit.Signal != "TERM" {
+	if exit, ok := errors.AsType[*wire.ExitError](err); !ok || exit.Signal != "TERM" {
 		t.Errorf("SIGTERM: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

@@ -3,15 +3,15 @@ package sshlink
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"os/exec"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/login"
+	"github.com/holdfast/holdfast/sshlink/native"
+	"github.com/holdfast/holdfast/sshlink/openssh"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -29,9 +29,9 @@ func (r *Resolved) chooseTransport(ctx context.Context) (tunnelfile.Transport, s
 	case missing != nil:
 		return tunnelfile.TransportNative, "there is no ssh program here", nil
 	}
-	for hop := r; hop != nil; hop = hop.jump {
-		if why := hop.needsOpenSSH(ctx); why != "" {
-			if hop != r {
+	for hop := r.Options; hop != nil; hop = hop.Jump {
+		if why := needsOpenSSH(ctx, hop); why != "" {
+			if hop != r.Options {
 				why = "ProxyJump " + hop.Host() + ": " + why
 			}
 			return tunnelfile.TransportOpenSSH, why, nil
@@ -46,97 +46,32 @@ func (r *Resolved) auto() bool {
 }
 
 // needsOpenSSH says what of one host's configuration only ssh itself can do; empty: nothing.
-func (r *Resolved) needsOpenSSH(ctx context.Context) string {
-	_, rekeysByTime := r.RekeyLimit()
+func needsOpenSSH(ctx context.Context, o *config.Options) string {
+	_, rekeysByTime := o.RekeyLimit()
 	switch {
-	case r.Yes("compression"):
+	case o.Yes("compression"):
 		return "Compression=yes"
-	case r.Option("pkcs11provider") != "":
-		return "PKCS11Provider=" + r.Option("pkcs11provider")
-	case r.Yes("hostbasedauthentication"):
+	case o.Option("pkcs11provider") != "":
+		return "PKCS11Provider=" + o.Option("pkcs11provider")
+	case o.Yes("hostbasedauthentication"):
 		return "HostbasedAuthentication=yes"
-	case r.Yes("verifyhostkeydns"):
+	case o.Yes("verifyhostkeydns"):
 		return "VerifyHostKeyDNS=yes"
 	case rekeysByTime:
 		return "RekeyLimit has a time"
-	case r.mayUseTicket() && hasTicket(ctx):
+	case login.MayUseTicket(o) && login.HasTicket(ctx):
 		return "GSSAPIAuthentication=yes and there is a Kerberos ticket"
-	case r.Yes("gssapikeyexchange") && hasTicket(ctx):
+	case o.Yes("gssapikeyexchange") && login.HasTicket(ctx):
 		return "GSSAPIKeyExchange=yes and there is a Kerberos ticket"
 	}
-	if _, err := r.algorithms(nil); errors.Is(err, errNoCommon) {
+	if _, err := native.Algorithms(o, nil); errors.Is(err, login.ErrNoCommon) {
 		return strings.TrimSuffix(err.Error(), "; set Transport=openssh")
 	}
-	if why := r.needsOpenSSHForKey(ctx); why != "" {
+	if why := login.NeedsOpenSSH(ctx, o); why != "" {
 		return why
 	}
-	if path := r.runningMaster(ctx); path != "" {
+	if path := openssh.RunningMaster(ctx, o); path != "" {
 		return "a ControlMaster of yours runs at " + text.Tilde(path)
-	}
-	return ""
-}
-
-// mayUseTicket says whether a Kerberos ticket would be used to log in.
-func (r *Resolved) mayUseTicket() bool {
-	return r.Yes("gssapiauthentication") && r.prefers("gssapi-with-mic")
-}
-
-// prefers says whether PreferredAuthentications has a method in it; by default it has all.
-func (r *Resolved) prefers(method string) bool {
-	order := r.List("preferredauthentications")
-	return len(order) == 0 || slices.Contains(order, method)
-}
-
-// ticketTimeout bounds klist, which may ask a daemon.
-const ticketTimeout = 2 * time.Second
-
-// hasTicket says whether this person holds a Kerberos ticket that is still good. Without
-// klist it goes by the ticket file.
-func hasTicket(ctx context.Context) bool {
-	if klist, err := exec.LookPath("klist"); err == nil {
-		ctx, cancel := context.WithTimeout(ctx, ticketTimeout)
-		defer cancel()
-		return exec.CommandContext(ctx, klist, "-s").Run() == nil
-	}
-	path := strings.TrimPrefix(os.Getenv("KRB5CCNAME"), "FILE:")
-	return path != "" && fileExists(path)
-}
-
-func fileExists(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, fs.ErrNotExist)
-}
-
-// needsOpenSSHForKey is why the first IdentityFile that no agent holds and that only ssh can use needs
-// it; empty: there is none.
-func (r *Resolved) needsOpenSSHForKey(ctx context.Context) string {
-	var agent *agentConn
-	for _, value := range r.Values("identityfile") {
-		path := r.Path(value)
-		if value == "none" || !fileExists(path) {
-			continue
-		}
-		file, err := readKeyFile(path)
-		if err != nil {
-			continue
-		}
-		what := ""
-		switch {
-		case errors.Is(file.err, errFormat):
-			what = " is a key in a format that only ssh can read"
-		case file.public != nil && strings.HasPrefix(file.public.Type(), "sk-"):
-			what = " is a security key that no agent holds"
-		default:
-			continue
-		}
-		if agent == nil {
-			if agent = r.openAgent(ctx); agent != nil {
-				defer agent.Close()
-			}
-		}
-		if _, held := agent.find(file.public); !held {
-			return text.Tilde(path) + what
-		}
 	}
 	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -41,7 +42,7 @@ func TestHostKeys(t *testing.T) {
 			t.Errorf("%d logins to the host on the way", jump.Logins()-logins)
 		}
 		for i, k := range keys.New() {
-			if k.Standing != KeyNew || k.key.Type() != want.server.HostKeys[i].Public.Type() || !sameKey(k.key, want.server.HostKeys[i].Public) {
+			if k.Standing != hostkeys.KeyNew || k.Key.Type() != want.server.HostKeys[i].Public.Type() || !hostkeys.Same(k.Key, want.server.HostKeys[i].Public) {
 				t.Errorf("%+v", k)
 			}
 			// ssh-keygen draws the same picture.
@@ -73,7 +74,7 @@ func TestHostKeys(t *testing.T) {
 	blob := func(k testbed.Key) string { return strings.Fields(k.AuthorizedKey())[1] }
 	write(t, file, strings.ReplaceAll(string(known), blob(jump.HostKeys[0]), blob(stranger)))
 	keys, err = r.HostKeys(t.Context())
-	if err != nil || keys.Last || len(keys.Keys) != 1 || keys.Keys[0].Standing != KeyChanged {
+	if err != nil || keys.Last || len(keys.Keys) != 1 || keys.Keys[0].Standing != hostkeys.KeyChanged {
 		t.Errorf("%+v, %v", keys, err)
 	}
 	// A host that is not there.
@@ -144,7 +145,7 @@ func TestHostKeyStandings(t *testing.T) {
 					t.Errorf("hashed %v: %q, want %q; %d to record, want %d", hashed, got, c.want, len(keys.New()), c.records)
 				}
 				for _, k := range keys.Keys {
-					if err := k.Record(); (err == nil) != (k.Standing == KeyNew || k.Standing == KeyKnown) {
+					if err := k.Record(); (err == nil) != (k.Standing == hostkeys.KeyNew || k.Standing == hostkeys.KeyKnown) {
 						t.Errorf("%s is recorded: %v", k.Standing, err)
 					}
 				}
@@ -152,7 +153,7 @@ func TestHostKeyStandings(t *testing.T) {
 				// The mend is one.
 				if mend := keys.Mend(); len(mend) > 0 {
 					run(t, "sh", "-c", mend[0])
-					if keys, err := r.HostKeys(t.Context()); err != nil || keys.has(KeyChanged) {
+					if keys, err := r.HostKeys(t.Context()); err != nil || keys.Has(hostkeys.KeyChanged) {
 						t.Errorf("after %q: %+v, %v", mend, keys, err)
 					}
 					write(t, file, c.known)
@@ -188,7 +189,7 @@ func TestHostKeyStandings(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys, err := r.HostKeys(t.Context())
-	if err != nil || !keys.Trusted() || keys.Keys[0].Standing != KeyKnown || keys.Keys[0].Place != file+":1" || !strings.Contains(keys.Keys[0].Type, "cert") {
+	if err != nil || !keys.Trusted() || keys.Keys[0].Standing != hostkeys.KeyKnown || keys.Keys[0].Place != file+":1" || !strings.Contains(keys.Keys[0].Type, "cert") {
 		t.Errorf("%+v, %v", keys, err)
 	}
 }

@@ -157,7 +157,7 @@ func overEach(t *testing.T, name string, f func(*testing.T, tunnelfile.Transport
 }
 
 // connect makes one attempt.
-func connect(t *testing.T, transport tunnelfile.Transport, s *testbed.Server, settings ...string) (*sshlink.Link, error) {
+func connect(t *testing.T, transport tunnelfile.Transport, s *testbed.Server, settings ...string) (sshlink.Link, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

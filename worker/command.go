@@ -9,24 +9,25 @@ import (
 
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // commandEnd is how RemoteCommand= ended.
 type commandEnd struct {
-	link *sshlink.Link
+	link sshlink.Link
 	err  error
 }
 
 // runCommand starts RemoteCommand= on the link in use, once on each link and one at a
 // time: while it still runs on a link that drains, it is not started again.
-func (w *worker) runCommand(ctx context.Context, link *sshlink.Link) {
+func (w *worker) runCommand(ctx context.Context, link sshlink.Link) {
 	s := w.inForce.Load()
 	if s.resolved == nil || s.resolved.RemoteCommand == "" || w.commandOn.Load() != nil || w.commandRan == link {
 		return
 	}
 	w.commandRan = link
-	w.commandOn.Store(link)
+	w.commandOn.Store(&link)
 	go func() {
 		out := &lineLog{log: w.log.With("command", "RemoteCommand")}
 		err := link.Run(ctx, s.resolved.RemoteCommand, out, out)
@@ -39,7 +40,7 @@ func (w *worker) runCommand(ctx context.Context, link *sshlink.Link) {
 // person started for the command's sake does.
 func (w *worker) commandHasEnded(end commandEnd) (over bool) {
 	w.commandOn.Store(nil)
-	var status *sshlink.ExitError
+	var status *wire.ExitError
 	if end.err != nil && !errors.As(end.err, &status) && !end.link.Alive() {
 		return false // the connection went first; it runs again on the next
 	}

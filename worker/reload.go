@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/login"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/keeper"
 )
@@ -101,7 +102,7 @@ func (w *worker) fingerprint() string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	return s.resolved.AuthState(ctx)
+	return login.AuthState(ctx, s.resolved.Options)
 }
 
 // sshConfigStamp tells whether ssh's configuration has changed, where it does not make

@@ -32,7 +32,7 @@ func (w *worker) report() tunnelfile.Report {
 	if s.resolved != nil {
 		r.Transport = s.resolved.Transport
 	}
-	if link, ok := said.Link.(*sshlink.Link); ok {
+	if link, ok := said.Link.(sshlink.Link); ok {
 		info := link.Info()
 		if a := link.RemoteAddr(); a != nil {
 			r.Peer = a.String()

@@ -75,7 +75,7 @@ func allUp(s keeper.Status, forwards []tunnelfile.ForwardReport) bool {
 
 // transportNote says which transport carries the tunnel, where it is not the native one.
 func transportNote(s keeper.Status) string {
-	if link, ok := s.Link.(*sshlink.Link); ok && link.Info().Transport == tunnelfile.TransportOpenSSH {
+	if link, ok := s.Link.(sshlink.Link); ok && link.Info().Transport == tunnelfile.TransportOpenSSH {
 		return "openssh transport"
 	}
 	return ""

@@ -69,7 +69,7 @@ type worker struct {
 
 	// What follows belongs to the goroutine of Run.
 
-	commandRan  *sshlink.Link // RemoteCommand was started there last
+	commandRan  sshlink.Link  // RemoteCommand was started there last
 	commandNote string        // how it ended; empty: it has not
 	rtt         time.Duration // shown
 	note        string        // what is wrong with the changed file; empty: nothing
@@ -162,7 +162,7 @@ func (w *worker) keeperConfig(l *line, dir string) keeper.Config {
 		Policy: w.inForce.Load().policy(), Courtesy: keeper.Courtesy{Dir: serversDir(dir)},
 		Dial: w.dial,
 		Use: func(ctx context.Context, link keeper.Link) error {
-			return w.set.Use(ctx, l.place, link.(*sshlink.Link))
+			return w.set.Use(ctx, l.place, link.(sshlink.Link))
 		},
 		Lost: w.lost, Draining: w.draining, Fingerprint: w.fingerprint,
 		Once: w.o.Once, Log: log,
@@ -221,7 +221,7 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, watchdog ti
 			}
 			w.tell()
 			if s := w.pool.first(); s.State == tunnelfile.Up {
-				w.runCommand(ctx, s.Link.(*sshlink.Link))
+				w.runCommand(ctx, s.Link.(sshlink.Link))
 			}
 		case end := <-w.commandEnded:
 			if w.commandHasEnded(end) {
@@ -332,12 +332,12 @@ func (w *worker) adopt(s settings) {
 	}
 }
 
-func (w *worker) lost(l keeper.Link, why error) { w.set.Lost(l.(*sshlink.Link)) }
+func (w *worker) lost(l keeper.Link, why error) { w.set.Lost(l.(sshlink.Link)) }
 
 // draining is how much still runs over a replaced link, RemoteCommand included.
 func (w *worker) draining(l keeper.Link) int {
-	n := w.set.Load(l.(*sshlink.Link))
-	if w.commandOn.Load() == l.(*sshlink.Link) {
+	n := w.set.Load(l.(sshlink.Link))
+	if on := w.commandOn.Load(); on != nil && *on == l.(sshlink.Link) {
 		n++
 	}
 	return n

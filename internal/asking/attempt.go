@@ -14,8 +14,6 @@ var ErrTimeout = errors.New("connect timeout")
 // authentication, and puts its questions to a person. The time that a person takes to answer
 // does not count. A nil Attempt has no limit and nobody to ask.
 type Attempt struct {
-	MayFallBack bool // ssh itself may try what we cannot
-
 	asker Asker // nil: nobody is there
 
 	mu     sync.Mutex

@@ -1,0 +1,96 @@
+package hostkeys
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Changed is the error for a server that known_hosts has other keys of than the one that it
+// shows, "TYPE SHA256:…". The line with a key of the same kind, which is the one to compare
+// with, comes first.
+func (h *Checker) Changed(shown string) error {
+	known := h.Known.plain()
+	if len(known) == 0 {
+		return fault.New(fault.HostKeyChanged, "the host key of %s has changed: DNS has the fingerprint of another, the server shows %s; "+
+			"somebody may be listening in, or the server was set up anew: ask its owner", h.o.HostName, shown)
+	}
+	const most = 3
+	kind, _, _ := strings.Cut(shown, " ")
+	slices.SortStableFunc(known, func(a, b Line) int {
+		switch sameA, sameB := a.Key.Type() == kind, b.Key.Type() == kind; {
+		case sameA && !sameB:
+			return -1
+		case sameB && !sameA:
+			return 1
+		}
+		return 0
+	})
+	var lines, mends []string
+	for i, k := range known {
+		if i < most {
+			lines = append(lines, fmt.Sprintf("%s has %s", text.Tilde(k.Place()), Fingerprint(k.Key)))
+		}
+		if mend := removal(k.File, h.Name); k.File != byCommand && !slices.Contains(mends, mend) {
+			mends = append(mends, mend)
+		}
+	}
+	if more := len(known) - most; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more lines", more))
+	}
+	then := ""
+	if len(mends) > 0 {
+		then = ", then run " + strings.Join(mends, " && ")
+	}
+	return fault.New(fault.HostKeyChanged, "the host key of %s has changed: %s, the server shows %s; "+
+		"somebody may be listening in, or the server was set up anew: ask its owner%s",
+		h.o.HostName, strings.Join(lines, ", "), shown, then)
+}
+
+// Why a host key that nobody had recorded was not taken.
+const (
+	NobodyToConfirm = " and nobody is there to say whether it is right"
+	NotConfirmed    = " and was not accepted"
+)
+
+// Stranger is the error for a key that nobody has recorded; why says what came of asking.
+func Stranger(o *config.Options, shown, why string) error {
+	return fault.New(fault.HostKeyUnknown, "the host key of %s is not known%s: %s; run: %s", o.HostName, why, shown, trustHint(o))
+}
+
+func revokedAt(o *config.Options, place, shown string) error {
+	return fault.New(fault.HostKeyRevoked, "the host key of %s is marked as revoked at %s: %s; do not connect until its owner has explained it",
+		o.HostName, text.Tilde(place), shown)
+}
+
+// trustHint is the command that shows and records a server's host keys.
+func trustHint(o *config.Options) string {
+	if o.Source.Name != "" && tunnelfile.OfSystem(os.Getenv) {
+		return "holdfast --system trust " + o.Source.Name
+	}
+	if o.Source.Name != "" {
+		return "holdfast trust " + o.Source.Name
+	}
+	return fmt.Sprintf("ssh-keyscan -p %d %s", o.Port, tunnelfile.ShellWord(o.HostName))
+}
+
+// NotSaid stands for a key that ssh does not name.
+const NotSaid = "ssh does not say which it is"
+
+// Revoked is the error for a key that ssh says is revoked: by the line that says so, where it
+// can be found.
+func (h *Checker) Revoked(shown string) error {
+	for _, k := range h.Known {
+		if k.marker == revoked && (shown == "" || Fingerprint(k.Key) == shown) {
+			return revokedAt(h.o, k.Place(), Fingerprint(k.Key))
+		}
+	}
+	return revokedAt(h.o, "its line", cmp.Or(shown, NotSaid))
+}

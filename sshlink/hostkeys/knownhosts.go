@@ -1,0 +1,250 @@
+package hostkeys
+
+import (
+	"bufio"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/text"
+)
+
+// marker is what a line of known_hosts starts with, see sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
+type marker string
+
+const (
+	noMarker      marker = ""
+	certAuthority marker = "@cert-authority"
+	revoked       marker = "@revoked"
+)
+
+// Line is one line of a known_hosts file that is about the host asked for.
+type Line struct {
+	marker marker
+	Key    ssh.PublicKey
+	File   string
+	Number int
+}
+
+// Place is "file:line".
+func (k Line) Place() string { return fmt.Sprintf("%s:%d", k.File, k.Number) }
+
+// Lines are the lines about one host, in the order of the files.
+type Lines []Line
+
+// readKnownHosts collects from the files the lines about the host name. A file that does
+// not exist is empty; a line that cannot be read is logged and left out, and does not
+// spoil its file.
+func readKnownHosts(files []string, name string, log *slog.Logger) Lines {
+	var found Lines
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			if !errors.Is(err, os.ErrNotExist) {
+				log.Warn("known_hosts file cannot be read", "file", file, "err", err)
+			}
+			continue
+		}
+		found = append(found, readKnownLines(f, file, name, log)...)
+		f.Close()
+	}
+	return found
+}
+
+// knownLineLimit bounds a line; a key of 16384 bits is 3 KB.
+const knownLineLimit = 64 << 10
+
+func readKnownLines(in io.Reader, file, name string, log *slog.Logger) Lines {
+	var found Lines
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, knownLineLimit)
+	number := 0
+	for lines.Scan() {
+		number++
+		k, about, err := parseKnownLine(lines.Text(), name)
+		if err != nil {
+			log.Warn("known_hosts line skipped", "file", file, "line", number, "err", err)
+			continue
+		}
+		if about {
+			k.File, k.Number = file, number
+			found = append(found, k)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		log.Warn("known_hosts file read in part only", "file", file, "line", number+1, "err", err)
+	}
+	return found
+}
+
+// parseKnownLine reads one line: [marker] hosts keytype key [comment]. Its second result
+// says whether the line is about the host; only then is the key looked at.
+func parseKnownLine(line, name string) (Line, bool, error) {
+	var k Line
+	line = strings.Trim(line, " \t\r")
+	if line == "" || line[0] == '#' {
+		return k, false, nil
+	}
+	word, rest := cutWord(line)
+	if word[0] == '@' {
+		switch k.marker = marker(word); k.marker {
+		case certAuthority, revoked:
+		default:
+			return k, false, fmt.Errorf("unknown marker %q", text.FromPeer(word))
+		}
+		word, rest = cutWord(rest)
+	}
+	about, err := matchHosts(word, name)
+	if err != nil || !about {
+		return k, false, err
+	}
+	keyType, rest := cutWord(rest)
+	encoded, _ := cutWord(rest)
+	if encoded == "" {
+		return k, false, errors.New("no key in it")
+	}
+	blob, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return k, false, fmt.Errorf("key: %w", err)
+	}
+	key, err := ssh.ParsePublicKey(blob)
+	if err != nil {
+		return k, false, fmt.Errorf("key: %w", err)
+	}
+	if key.Type() != keyType {
+		return k, false, fmt.Errorf("it says %s, its key is %s", text.FromPeer(keyType), key.Type())
+	}
+	k.Key = key
+	return k, true, nil
+}
+
+func cutWord(s string) (word, rest string) {
+	i := strings.IndexAny(s, " \t")
+	if i < 0 {
+		return s, ""
+	}
+	return s[:i], strings.TrimLeft(s[i:], " \t")
+}
+
+// matchHosts says whether the hosts field of a line covers a name: hashed, or patterns
+// with * and ?, of which one with ! in front rules the line out.
+func matchHosts(field, name string) (bool, error) {
+	if field == "" {
+		return false, errors.New("no host in it")
+	}
+	if strings.HasPrefix(field, "|") {
+		return matchHashed(field, name)
+	}
+	matched := false
+	for pattern := range strings.SplitSeq(strings.ToLower(field), ",") {
+		bare, negated := strings.CutPrefix(pattern, "!")
+		if !wildcard(bare, name) {
+			continue
+		}
+		if negated {
+			return false, nil
+		}
+		matched = true
+	}
+	return matched, nil
+}
+
+// matchHashed compares with |1|SALT|HMAC-SHA1(SALT, NAME)|, as HashKnownHosts writes it.
+func matchHashed(field, name string) (bool, error) {
+	parts := strings.Split(field, "|")
+	if len(parts) != 4 || parts[1] != "1" {
+		return false, errors.New("hashed host of an unknown form")
+	}
+	salt, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil {
+		return false, fmt.Errorf("hashed host: salt: %w", err)
+	}
+	sum, err := base64.StdEncoding.DecodeString(parts[3])
+	if err != nil {
+		return false, fmt.Errorf("hashed host: %w", err)
+	}
+	return subtle.ConstantTimeCompare(sum, hashHost(salt, name)) == 1, nil
+}
+
+func hashHost(salt []byte, name string) []byte {
+	mac := hmac.New(sha1.New, salt)
+	io.WriteString(mac, name)
+	return mac.Sum(nil)
+}
+
+// wildcard matches a pattern with * and ? in time linear in pattern times name.
+func wildcard(pattern, name string) bool {
+	p, n := 0, 0
+	star, mark := -1, 0 // the last *, and where the name stood when it was met
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, n
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
+			p++
+			n++
+		case star >= 0:
+			mark++
+			p, n = star+1, mark
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}
+
+// revokes returns the @revoked line that holds the key, or the key of the authority that
+// signed it.
+func (ks Lines) revokes(key ssh.PublicKey) (Line, bool) {
+	for _, k := range ks {
+		if k.marker != revoked {
+			continue
+		}
+		if Same(k.Key, Plain(key)) {
+			return k, true
+		}
+		if cert, ok := key.(*ssh.Certificate); ok && Same(k.Key, cert.SignatureKey) {
+			return k, true
+		}
+	}
+	return Line{}, false
+}
+
+// authority returns the @cert-authority line with the key.
+func (ks Lines) authority(key ssh.PublicKey) (Line, bool) {
+	for _, k := range ks {
+		if k.marker == certAuthority && Same(k.Key, key) {
+			return k, true
+		}
+	}
+	return Line{}, false
+}
+
+// HasAuthority says whether a line names an authority whose certificates count.
+func (ks Lines) HasAuthority() bool {
+	return slices.ContainsFunc(ks, func(k Line) bool { return k.marker == certAuthority })
+}
+
+// HasType says whether a line without a marker has a key of the type.
+func (ks Lines) HasType(keyType string) bool {
+	return slices.ContainsFunc(ks, func(k Line) bool { return k.marker == noMarker && k.Key.Type() == keyType })
+}
+
+// plain are the lines without a marker.
+func (ks Lines) plain() Lines {
+	return slices.DeleteFunc(slices.Clone(ks), func(k Line) bool { return k.marker != noMarker })
+}

@@ -1,0 +1,69 @@
+package hostkeys
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/holdfast/holdfast/testbed"
+)
+
+// FuzzKnownLine reads anything as a line of a known_hosts file.
+func FuzzKnownLine(f *testing.F) {
+	f.Add("[127.0.0.1]:22,host* ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8b5nGZ5hZ5b7mP5oHk8p5q4Z1i5p0V7l3Xq9QbY2pK comment")
+	f.Add("|1|c2FsdA==|aGFzaA==| ssh-rsa AAAA")
+	f.Add("@cert-authority *.example.org,!x ssh-ed25519 AAAA")
+	f.Add("@revoked\t* ssh-ed25519")
+	f.Fuzz(func(t *testing.T, line string) {
+		k, about, err := parseKnownLine(line, "[127.0.0.1]:22")
+		if about && (err != nil || k.Key == nil) {
+			t.Errorf("%q: about the host, but %v, %v", line, k.Key, err)
+		}
+	})
+}
+
+func TestWildcard(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*", "", true}, {"*", "x", true}, {"a*c", "abc", true}, {"a*c", "ac", true}, {"a*c", "acb", false},
+		{"a?c", "abc", true}, {"a?c", "ac", false}, {"", "", true}, {"", "a", false}, {"*a*b*", "xxaxxbxx", true},
+		{"[127.0.0.*]:22", "[127.0.0.1]:22", true}, {strings.Repeat("*a", 50) + "b", strings.Repeat("a", 5000), false},
+	} {
+		if got := wildcard(c.pattern, c.name); got != c.want {
+			t.Errorf("%.20q against %.20q: %v", c.pattern, c.name, got)
+		}
+	}
+}
+
+// TestRecordsTogether lets many tunnels record the same key and others at once.
+func TestRecordsTogether(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(file, []byte("# no newline at the end"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key := testbed.NewKey(t, filepath.Join(t.TempDir(), "key"), "ed25519", "").Public
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			if err := recordHostKey(file, fmt.Sprintf("host%d", i%5), key, i%2 == 0); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "\n"); n != 6 {
+		t.Errorf("%d lines, want the comment and 5 hosts:\n%s", n, text)
+	}
+	if err := recordHostKey("/dev/null", "host", key, false); err != nil {
+		t.Error(err)
+	}
+}

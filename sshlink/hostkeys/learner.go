@@ -1,0 +1,134 @@
+package hostkeys
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// proveTimeout is how long a server may take to prove that it holds the keys it announced.
+const proveTimeout = 30 * time.Second
+
+// Learner records further keys that a server announces and proves to hold, as
+// UpdateHostKeys=yes asks for (OpenSSH's PROTOCOL, 2.5), so that the server's owner can change
+// keys without a warning. Unlike ssh it removes none: a key that is not shown any more stays.
+type Learner struct {
+	keys      *Checker
+	sessionID []byte
+	allowed   []string // HostKeyAlgorithms
+}
+
+// Request sends a global request on the link and waits for the answer.
+type Request func(ctx context.Context, name string, payload []byte) (ok bool, answer []byte, err error)
+
+// Learner learns the keys of a server that was let pass. It is nil where none are to be learned:
+// the person must want it, and known_hosts files, not a certificate nor a command, must have told
+// that this is the server.
+func (h *Checker) Learner(sessionID []byte, allowed []string) *Learner {
+	files := h.o.Files("userknownhostsfile")
+	if h.Accepted == nil || !h.o.Yes("updatehostkeys") || h.o.Option("knownhostscommand") != "" || len(files) == 0 {
+		return nil
+	}
+	if !slices.ContainsFunc(h.read(h.Name).plain(), func(k Line) bool { return Same(k.Key, h.Accepted) && k.File == files[0] }) {
+		return nil
+	}
+	return &Learner{keys: h, sessionID: sessionID, allowed: allowed}
+}
+
+// Learn handles a hostkeys-00@openssh.com request.
+func (n *Learner) Learn(request Request, announced []byte) {
+	ctx, cancel := context.WithTimeout(context.Background(), proveTimeout)
+	defer cancel()
+	fresh, err := n.fresh(announced)
+	if err == nil && len(fresh) > 0 {
+		err = n.prove(ctx, request, fresh)
+	}
+	if err != nil {
+		n.keys.o.Log.Debug("host keys not learned", "host", n.keys.Name, "err", err)
+		return
+	}
+	for _, key := range fresh {
+		n.keys.record(key)
+	}
+}
+
+// fresh are the announced keys that may be used and are not known.
+func (n *Learner) fresh(announced []byte) ([]ssh.PublicKey, error) {
+	known := n.keys.read(n.keys.Name)
+	var fresh []ssh.PublicKey
+	for len(announced) > 0 {
+		var m struct {
+			Blob []byte
+			Rest []byte `ssh:"rest"`
+		}
+		if err := ssh.Unmarshal(announced, &m); err != nil {
+			return nil, err
+		}
+		announced = m.Rest
+		key, err := ssh.ParsePublicKey(m.Blob)
+		if err != nil {
+			continue // of a kind that is not known here
+		}
+		_, isRevoked := known.revokes(key)
+		isKnown := slices.ContainsFunc(known.plain(), func(k Line) bool { return Same(k.Key, key) })
+		if isKnown || isRevoked || !usable(key, n.allowed) || checkRSASize(n.keys.o, key) != nil {
+			continue
+		}
+		fresh = append(fresh, key)
+	}
+	return fresh, nil
+}
+
+// usable says whether HostKeyAlgorithms allow a key.
+func usable(key ssh.PublicKey, algorithms []string) bool {
+	if key.Type() == ssh.KeyAlgoRSA {
+		return slices.Contains(algorithms, ssh.KeyAlgoRSASHA256) || slices.Contains(algorithms, ssh.KeyAlgoRSASHA512)
+	}
+	return slices.Contains(algorithms, key.Type())
+}
+
+const proveRequest = "hostkeys-prove-00@openssh.com"
+
+// prove lets the server sign with each key, for this very connection.
+func (n *Learner) prove(ctx context.Context, request Request, keys []ssh.PublicKey) error {
+	var question []byte
+	for _, key := range keys {
+		question = append(question, ssh.Marshal(struct{ Blob []byte }{key.Marshal()})...)
+	}
+	ok, answer, err := request(ctx, proveRequest, question)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errors.New("the server does not prove that it holds them")
+	}
+	for _, key := range keys {
+		var m struct {
+			Signature []byte
+			Rest      []byte `ssh:"rest"`
+		}
+		if err := ssh.Unmarshal(answer, &m); err != nil {
+			return err
+		}
+		answer = m.Rest
+		var signature ssh.Signature
+		if err := ssh.Unmarshal(m.Signature, &signature); err != nil {
+			return err
+		}
+		if signature.Format == ssh.KeyAlgoRSA {
+			return errors.New("signed with SHA-1")
+		}
+		signed := ssh.Marshal(struct {
+			Request   string
+			SessionID []byte
+			Key       []byte
+		}{proveRequest, n.sessionID, key.Marshal()})
+		if err := key.Verify(signed, &signature); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package hostkeys
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+)
+
+// krlMagic starts a key revocation list in OpenSSH's own form (PROTOCOL.krl).
+const krlMagic = "SSHKRL\n\x00"
+
+// checkRevoked refuses a host key that RevokedHostKeys lists: a file of public keys, or a key
+// revocation list, which ssh-keygen reads. As in ssh, a file that cannot be read revokes all.
+func checkRevoked(ctx context.Context, o *config.Options, key ssh.PublicKey) error {
+	value := o.Option("revokedhostkeys")
+	if value == "" {
+		return nil
+	}
+	path := o.Path(value)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fault.Wrap(fault.HostKeyRevoked, err, "RevokedHostKeys cannot be read, so that no host key counts")
+	}
+	if bytes.HasPrefix(text, []byte(krlMagic)) {
+		err = askKRL(ctx, path, key)
+	} else {
+		err = searchKeys(text, key)
+	}
+	if err != nil {
+		return fault.Wrap(fault.HostKeyRevoked, err, "the host key of %s is revoked by %s: %s", o.HostName, path, Fingerprint(Plain(key)))
+	}
+	return nil
+}
+
+type revokedError string
+
+func (e revokedError) Error() string { return string(e) }
+
+// searchKeys looks for the key, or for that of the authority that signed it.
+func searchKeys(text []byte, key ssh.PublicKey) error {
+	for len(text) > 0 {
+		listed, _, _, rest, err := ssh.ParseAuthorizedKey(text)
+		if err != nil {
+			return nil
+		}
+		text = rest
+		if Same(listed, Plain(key)) {
+			return revokedError("it is listed there")
+		}
+		if certificate, ok := key.(*ssh.Certificate); ok && Same(listed, certificate.SignatureKey) {
+			return revokedError("its authority is listed there")
+		}
+	}
+	return nil
+}
+
+// askKRL lets ssh-keygen look the key up in a key revocation list.
+func askKRL(ctx context.Context, path string, key ssh.PublicKey) error {
+	cmd := exec.CommandContext(ctx, "ssh-keygen", "-Q", "-f", path, "/dev/stdin")
+	cmd.Stdin = bytes.NewReader(ssh.MarshalAuthorizedKey(key))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if said := text.LastLines(string(out), 1); said != "" {
+			return revokedError(text.FromPeer(said))
+		}
+		return err
+	}
+	return nil
+}

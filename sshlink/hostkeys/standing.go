@@ -1,0 +1,189 @@
+package hostkeys
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/tunnelfile"
+	"golang.org/x/crypto/ssh"
+)
+
+// ServerKeys is what one machine on the way shows of itself.
+type ServerKeys struct {
+	Host    string    // as known_hosts files name it
+	Address string    // host:port, for people
+	Last    bool      // it is the destination, not a host in between
+	Keys    []HostKey // in the order Ed25519, ECDSA, RSA, as far as it has them
+	File    string    // the person's known_hosts file that new keys go to, empty: none
+}
+
+// HostKey is one key that a server shows.
+type HostKey struct {
+	Host        string // as known_hosts files name it
+	Type        string // such as ssh-ed25519
+	Fingerprint string // SHA256:…
+	Randomart   string // as ssh-keygen -lv draws it, several lines
+	Standing    KeyStanding
+	Place       string      // file:line where it is known or revoked
+	Others      []KnownLine // of a changed one: the lines about this host that hold other keys
+	Why         string      // of a revoked one, in a sentence
+
+	Key ssh.PublicKey
+	o   *config.Options // of the host
+}
+
+// KeyStanding is what known_hosts files say of a host key.
+type KeyStanding string
+
+// The standings of a host key.
+const (
+	KeyNew     KeyStanding = "new"     // nothing
+	KeyKnown   KeyStanding = "known"   // it is the host's
+	KeyChanged KeyStanding = "changed" // the host has another
+	KeyRevoked KeyStanding = "revoked" // it must not be trusted
+)
+
+// KnownLine is a line of a known_hosts file.
+type KnownLine struct {
+	File        string
+	Line        int
+	Type        string
+	Fingerprint string
+}
+
+// Place is "file:line".
+func (l KnownLine) Place() string { return fmt.Sprintf("%s:%d", l.File, l.Line) }
+
+// Trusted says whether the tunnel goes on to this machine: one of its keys is known and none
+// is in the way.
+func (s ServerKeys) Trusted() bool {
+	return s.Has(KeyKnown) && !s.Has(KeyChanged) && !s.Has(KeyRevoked)
+}
+
+// New are the keys that can be recorded; none where one has changed or is revoked.
+func (s ServerKeys) New() []HostKey {
+	if s.Has(KeyChanged) || s.Has(KeyRevoked) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.Keys), func(k HostKey) bool { return k.Standing != KeyNew })
+}
+
+// Has says whether one of the keys stands so.
+func (s ServerKeys) Has(standing KeyStanding) bool {
+	return slices.ContainsFunc(s.Keys, func(k HostKey) bool { return k.Standing == standing })
+}
+
+// Mend are the commands that take the lines of a changed key away, one for each file.
+func (s ServerKeys) Mend() []string {
+	var commands []string
+	for _, k := range s.Keys {
+		for _, l := range k.Others {
+			if c := removal(l.File, s.Host); !slices.Contains(commands, c) {
+				commands = append(commands, c)
+			}
+		}
+	}
+	return commands
+}
+
+// removal is the command that takes a host's keys out of a known_hosts file.
+func removal(file, host string) string {
+	return fmt.Sprintf("ssh-keygen -f %s -R %s", tunnelfile.ShellWord(file), tunnelfile.ShellWord(host))
+}
+
+// Describe says what is known of the keys that a server shows.
+func (h *Checker) Describe(keys []ssh.PublicKey) []HostKey {
+	var shown []HostKey
+	for _, key := range keys {
+		if k, useful := h.describe(key); useful {
+			shown = append(shown, k)
+		}
+	}
+	h.judge(shown)
+	return shown
+}
+
+// describe says what is known of one key by itself. A certificate that proves nothing is
+// of no use: the key in it is shown without it, too.
+func (h *Checker) describe(key ssh.PublicKey) (k HostKey, useful bool) {
+	k = HostKey{
+		Host: h.Name, Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(Plain(key)), Randomart: Randomart(Plain(key)),
+		Standing: KeyNew, Key: key, o: h.o,
+	}
+	if err := checkRevoked(h.ctx, h.o, key); err != nil {
+		k.Standing, k.Place, k.Why = KeyRevoked, h.o.Path(h.o.Option("revokedhostkeys")), err.Error()
+		return k, true
+	}
+	if line, ok := h.Known.revokes(key); ok {
+		k.Standing, k.Place, k.Why = KeyRevoked, line.Place(), "it is marked @revoked at "+line.Place()
+		return k, true
+	}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		authority, ok := h.Known.authority(cert.SignatureKey)
+		if !ok || h.checkCertificate(cert) != nil {
+			return k, false
+		}
+		k.Standing, k.Place = KeyKnown, authority.Place()
+	}
+	return k, true
+}
+
+// judge compares the keys of a server with those that known_hosts has of it, as ssh does:
+// where there are lines about the host, one of them must hold the key.
+func (h *Checker) judge(shown []HostKey) {
+	lines := h.Known.plain()
+	if len(lines) == 0 && h.bare != "" {
+		// A line without a port says yes for every port, and no for none.
+		for _, l := range h.read(h.bare).plain() {
+			if slices.ContainsFunc(shown, func(k HostKey) bool { return Same(k.Key, l.Key) }) {
+				lines = append(lines, l)
+			}
+		}
+	}
+	certified, matched := false, false
+	for i := range shown {
+		k := &shown[i]
+		certified = certified || k.Standing == KeyKnown
+		if j := slices.IndexFunc(lines, func(l Line) bool { return Same(l.Key, k.Key) }); j >= 0 && k.Standing == KeyNew {
+			k.Standing, k.Place, matched = KeyKnown, lines[j].Place(), true
+		}
+	}
+	for i := range shown {
+		k := &shown[i]
+		if k.Standing != KeyNew {
+			continue
+		}
+		for _, l := range lines {
+			// Beside a key that is right, one of another kind is only one more.
+			if !certified && !matched || l.Key.Type() == k.Key.Type() {
+				k.Others = append(k.Others, KnownLine{l.File, l.Number, l.Key.Type(), ssh.FingerprintSHA256(l.Key)})
+			}
+		}
+		if len(k.Others) > 0 {
+			k.Standing = KeyChanged
+		}
+	}
+}
+
+// Record writes the key to the person's first known_hosts file, unless it stands there. It
+// refuses to where another key of the host stands: that line must go first, by a person's hand.
+func (k HostKey) Record() error {
+	switch k.Standing {
+	case KeyKnown:
+		return nil
+	case KeyChanged:
+		return fault.New(fault.HostKeyChanged, "%s holds another key of %s: remove it first, with %s", k.Others[0].Place(), k.Host, removal(k.Others[0].File, k.Host))
+	case KeyRevoked:
+		return fault.New(fault.HostKeyRevoked, "the host key of %s is revoked: %s", k.Host, k.Why)
+	}
+	files := k.o.Files("userknownhostsfile")
+	if len(files) == 0 {
+		return fault.New(fault.Settings, "UserKnownHostsFile=none: there is no file to record host keys in")
+	}
+	if err := recordHostKey(files[0], k.Host, k.Key, k.o.Yes("hashknownhosts")); err != nil {
+		return fmt.Errorf("the host key of %s is not recorded: %w", k.Host, err)
+	}
+	return nil
+}

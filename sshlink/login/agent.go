@@ -1,0 +1,176 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+)
+
+const (
+	agentTimeout = 5 * time.Second        // for an agent to list its keys
+	TouchTimeout = 2 * time.Minute        // for a person to touch a security key or to confirm a use
+	declineTime  = 100 * time.Millisecond // no person declines faster
+)
+
+// agentConn is a connection to an ssh-agent, made afresh for each authentication: agents
+// come and go, and some close connections that idle.
+type agentConn struct {
+	net.Conn
+	client agent.ExtendedAgent
+	keys   []*agent.Key
+	socket string
+	chosen bool // by the person, not found by us
+}
+
+// openAgent connects to the agent that ssh would use, or else to the first of those that
+// live at well-known places and hold a key: the user manager often lacks SSH_AUTH_SOCK.
+// It returns nil where there is none.
+func openAgent(ctx context.Context, o *config.Options) *agentConn {
+	sockets, chosen := agentSockets(o)
+	var empty *agentConn
+	for _, socket := range sockets {
+		a, err := dialAgent(ctx, socket)
+		if err != nil {
+			o.Log.Debug("no ssh-agent", "socket", socket, "err", err)
+			continue
+		}
+		a.chosen = chosen
+		if chosen || len(a.keys) > 0 {
+			if empty != nil {
+				empty.Close()
+			}
+			return a
+		}
+		if empty == nil {
+			empty = a
+		} else {
+			a.Close()
+		}
+	}
+	return empty
+}
+
+// agentSockets are the sockets to try, in order, and whether the person chose the one.
+func agentSockets(o *config.Options) (sockets []string, chosen bool) {
+	environment := os.Getenv("SSH_AUTH_SOCK")
+	switch v := o.Written("identityagent"); {
+	case v == "none":
+		return nil, true
+	case v == "SSH_AUTH_SOCK":
+		return nonEmpty(environment), true
+	case strings.HasPrefix(v, "$") && !strings.HasPrefix(v, "${"):
+		return nonEmpty(os.Getenv(v[1:])), true
+	case v != "":
+		return []string{o.Path(v)}, true
+	}
+	if environment != "" {
+		if c, err := net.DialTimeout("unix", environment, agentTimeout); err == nil {
+			c.Close()
+			return []string{environment}, true
+		}
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		for _, name := range []string{"gcr/ssh", "keyring/ssh", "ssh-agent.socket", "gnupg/S.gpg-agent.ssh"} {
+			sockets = append(sockets, filepath.Join(dir, name))
+		}
+	}
+	// OpenSSH 10.1 and later put agents here.
+	more, _ := filepath.Glob(filepath.Join(config.HomeDir(), ".ssh", "agent", "*"))
+	return append(sockets, more...), false
+}
+
+func nonEmpty(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+func dialAgent(ctx context.Context, socket string) (*agentConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	c, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	a := &agentConn{Conn: c, client: agent.NewClient(c), socket: socket}
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	a.keys, err = a.client.List()
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// agentSigner signs by an agent. That may take a person: to touch a key, to type a PIN, to
+// confirm; the attempt's clock stops meanwhile.
+type agentSigner struct {
+	agent   *agentConn
+	key     ssh.PublicKey
+	attempt *asking.Attempt
+	instead ssh.AlgorithmSigner                  // signs where the agent does not, nil: nobody
+	failed  func(err error, after time.Duration) // is told why nobody signed
+}
+
+func (s *agentSigner) PublicKey() ssh.PublicKey { return s.key }
+
+func (s *agentSigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return s.SignWithAlgorithm(rand, data, "")
+}
+
+func (s *agentSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	began := time.Now()
+	signature, err := s.byAgent(data, algorithm)
+	if err != nil && s.instead != nil {
+		return s.instead.SignWithAlgorithm(rand, data, algorithm)
+	}
+	if err != nil {
+		s.failed(err, time.Since(began))
+	}
+	return signature, err
+}
+
+func (s *agentSigner) byAgent(data []byte, algorithm string) (*ssh.Signature, error) {
+	var flags agent.SignatureFlags
+	switch algorithm {
+	case ssh.KeyAlgoRSASHA256:
+		flags = agent.SignatureFlagRsaSha256
+	case ssh.KeyAlgoRSASHA512:
+		flags = agent.SignatureFlagRsaSha512
+	}
+	s.attempt.Pause()
+	defer s.attempt.Resume()
+	overdue := time.AfterFunc(TouchTimeout, func() { s.agent.Close() })
+	defer overdue.Stop()
+	return s.agent.client.SignWithFlags(s.key, data, flags)
+}
+
+// find returns the agent's key that equals the one given.
+func (a *agentConn) find(key ssh.PublicKey) (*agent.Key, bool) {
+	if a == nil || key == nil {
+		return nil, false
+	}
+	blob := key.Marshal()
+	i := slices.IndexFunc(a.keys, func(k *agent.Key) bool { return string(k.Blob) == string(blob) })
+	if i < 0 {
+		return nil, false
+	}
+	return a.keys[i], true
+}
+
+var errNoAgentKey = errors.New("no agent holds it")

@@ -1,0 +1,245 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
+)
+
+// Authenticator chooses, one after the other, the ways to authenticate: each key alone, so
+// that messages can say which were tried.
+type Authenticator struct {
+	o           *config.Options
+	ctx         context.Context // of the attempt; ends also when the server goes away
+	mayFallBack bool            // see New
+	attempt     *asking.Attempt
+	agent       *agentConn // nil: none
+
+	looked  bool // for keys, into the agent and files
+	all     []*identity
+	untried []*identity
+	offered []*identity
+	partial int // partial successes seen
+
+	passwords, interactive int // tries of either
+
+	wanted string       // what a person was needed for, empty: nothing
+	reason fault.Reason // that, as a word
+	late   bool         // and the server did not wait for it
+	notes  []string     // keys that could not be offered, and why
+}
+
+// New logs in to one server. With mayFallBack an agent that would not sign for us ends the login,
+// with ErrBarred, since ssh itself may do better.
+func New(ctx context.Context, o *config.Options, a *asking.Attempt, mayFallBack bool) *Authenticator {
+	return &Authenticator{ctx: ctx, o: o, attempt: a, mayFallBack: mayFallBack}
+}
+
+// defaultMethods is ssh's order of PreferredAuthentications, without what needs Kerberos or
+// the host's own key.
+var defaultMethods = []string{"publickey", "keyboard-interactive", "password"}
+
+// methods are the ones that are switched on, in order of preference.
+func methods(o *config.Options) []string {
+	order := o.List("preferredauthentications")
+	if len(order) == 0 {
+		order = defaultMethods
+	}
+	enabled := map[string]string{
+		"publickey":            "pubkeyauthentication",
+		"keyboard-interactive": "kbdinteractiveauthentication",
+		"password":             "passwordauthentication",
+	}
+	var methods []string
+	for _, m := range order {
+		if enabled[m] != "" && !o.Off(enabled[m]) {
+			methods = append(methods, m)
+		}
+	}
+	return methods
+}
+
+// prompts is how often a person may answer wrong.
+func (a *Authenticator) prompts() int { return a.o.Number("numberofpasswordprompts") }
+
+// Next is the ssh.ClientAuthCallback.
+func (a *Authenticator) Next(state *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if n := len(state.PartialSuccessMethods); n > a.partial {
+		// The server wants more. Keys that it turned down before may do now.
+		a.partial = n
+		if len(a.offered) > 0 {
+			a.untried = append(a.untried, a.offered[:len(a.offered)-1]...)
+			a.offered = nil
+		}
+	}
+	if slices.ContainsFunc(a.offered, func(id *identity) bool { return id.barred }) && a.mayFallBack {
+		return nil, fault.Because(fault.Denied, ErrBarred, "%s", a.describe(state.AllowedMethods))
+	}
+	for _, method := range methods(a.o) {
+		if !slices.Contains(state.AllowedMethods, method) {
+			continue
+		}
+		switch method {
+		case "publickey":
+			if m := a.nextKey(); m != nil {
+				return m, nil
+			}
+		case "keyboard-interactive":
+			if a.interactive < a.prompts() && !a.o.Yes("batchmode") {
+				a.interactive++
+				return ssh.KeyboardInteractive(a.answer), nil
+			}
+		case "password":
+			if a.passwords < a.prompts() && !a.o.Yes("batchmode") {
+				a.passwords++
+				return ssh.PasswordCallback(a.password), nil
+			}
+		}
+	}
+	return nil, a.refused(state)
+}
+
+// nextKey offers the next key, nil when all were offered.
+func (a *Authenticator) nextKey() ssh.AuthMethod {
+	if !a.looked {
+		a.looked = true
+		a.agent = openAgent(a.ctx, a.o)
+		a.all = a.identities()
+		a.untried = slices.Clone(a.all)
+	}
+	for len(a.untried) > 0 {
+		id := a.untried[0]
+		a.untried = a.untried[1:]
+		signer := a.signer(id)
+		if signer == nil {
+			continue
+		}
+		a.offered = append(a.offered, id)
+		a.o.Log.Debug("offering key", "key", id.name, "fingerprint", hostkeys.Fingerprint(id.public))
+		return ssh.PublicKeys(signer)
+	}
+	return nil
+}
+
+// password asks for the account's password.
+func (a *Authenticator) password() (string, error) {
+	account := a.o.Account()
+	answer, err := a.ask(asking.Question{
+		Kind: asking.KindPassword, Subject: account, Again: a.passwords > 1,
+		Prompt: account + "'s password: ",
+	})
+	if err != nil {
+		a.passwords = a.prompts() // asking again would not help
+		a.needs(fault.Password, "needs a password for "+account+a.refusedKeys(), err)
+	}
+	defer clear(answer)
+	return string(answer), err
+}
+
+// answer puts the server's questions to the person, one by one.
+func (a *Authenticator) answer(name, instruction string, questions []string, echos []bool) ([]string, error) {
+	account := a.o.Account()
+	answers := make([]string, len(questions))
+	for i, q := range questions {
+		var b strings.Builder
+		for _, head := range []string{name, instruction} {
+			if head = strings.TrimSpace(PrintableLines(head)); head != "" && i == 0 {
+				b.WriteString(head + "\n")
+			}
+		}
+		fmt.Fprintf(&b, "(%s) %s", account, PrintableLines(q))
+		answer, err := a.ask(asking.Question{
+			Kind: asking.KindInteractive, Subject: account, Prompt: b.String(), Echo: echos[i], Again: a.interactive > 1,
+		})
+		if err != nil {
+			a.interactive = a.prompts()
+			a.needs(fault.Code, fmt.Sprintf("needs an answer for %s: %q", account, text.FromPeer(q))+a.refusedKeys(), err)
+			return nil, err
+		}
+		answers[i] = string(answer)
+		clear(answer)
+	}
+	return answers, nil
+}
+
+// needs notes what a person was needed for; the first such thing is what is said. A question
+// that was cut off by the end of the attempt is none.
+func (a *Authenticator) needs(reason fault.Reason, what string, err error) {
+	left := errors.Is(context.Cause(a.ctx), ErrServerLeft)
+	if a.wanted == "" && (a.ctx.Err() == nil || left) {
+		a.wanted, a.reason = what+Unanswered(err), reason
+		a.late = left
+	}
+}
+
+// Late is the error for a server that did not wait for an answer; nil: it did. Asking it again
+// would end the same way, and it counts such visits.
+func (a *Authenticator) Late() error {
+	if !a.late {
+		return nil
+	}
+	return fault.New(a.reason, "%s", a.wanted)
+}
+
+// refused is the error for when no way is left.
+func (a *Authenticator) refused(state *ssh.ClientAuthContext) error {
+	if a.ctx.Err() != nil {
+		return context.Cause(a.ctx)
+	}
+	if a.wanted != "" {
+		return fault.New(a.reason, "%s%s", a.wanted, NotTried(a.notes))
+	}
+	return fault.New(fault.Denied, "%s", a.describe(state.AllowedMethods))
+}
+
+// describe says what was tried, in one sentence.
+func (a *Authenticator) describe(allowed []string) string {
+	return RefusedEveryWay(a.o, a.Tried(), allowed) + NotTried(a.notes)
+}
+
+// refusedKeys says which keys the server did not take, for somebody who is asked for a
+// password where a key should have done.
+func (a *Authenticator) refusedKeys() string {
+	var refused []string
+	for _, id := range a.offered {
+		if !id.unsigned {
+			refused = append(refused, id.name)
+		}
+	}
+	if len(refused) == 0 {
+		return ""
+	}
+	return "; the server refused " + strings.Join(refused, ", ")
+}
+
+// Tried are the ways to log in that were tried.
+func (a *Authenticator) Tried() []string {
+	tried := []string{}
+	for _, id := range a.offered {
+		tried = append(tried, id.name)
+	}
+	if a.interactive > 0 {
+		tried = append(tried, "keyboard-interactive")
+	}
+	if a.passwords > 0 {
+		tried = append(tried, "password")
+	}
+	return tried
+}
+
+// Close lets go of the agent.
+func (a *Authenticator) Close() {
+	if a.agent != nil {
+		a.agent.Close()
+	}
+}

@@ -1,0 +1,59 @@
+package login
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/holdfast/holdfast/sshlink/config"
+)
+
+// AuthState is a fingerprint of everything on this machine that a login would use: the
+// agent's keys, the key and certificate files, the known_hosts files and ssh's
+// configuration. A tunnel that needs a person looks at it now and then: while it stays the
+// same, trying again would fail the same way, and the server need not hear of it.
+//
+// It reads no file, asks no person, and takes a few milliseconds, or at most the 5 s that an
+// agent is given to answer.
+func AuthState(ctx context.Context, o *config.Options) string {
+	sum := sha256.New()
+	for hop := o; hop != nil; hop = hop.Jump {
+		addAuthState(ctx, hop, sum)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16])
+}
+
+func addAuthState(ctx context.Context, o *config.Options, sum io.Writer) {
+	if a := openAgent(ctx, o); a != nil {
+		keys := make([]string, len(a.keys))
+		for i, k := range a.keys {
+			keys[i] = string(k.Blob)
+		}
+		a.Close()
+		slices.Sort(keys)
+		fmt.Fprintf(sum, "agent %q\n", keys)
+	}
+	if MayUseTicket(o) {
+		fmt.Fprintln(sum, "ticket", HasTicket(ctx))
+	}
+	var files []string
+	for _, value := range o.Values("identityfile") {
+		path := o.Path(value)
+		files = append(files, path, path+".pub", path+"-cert.pub")
+	}
+	for _, value := range o.Values("certificatefile") {
+		files = append(files, o.Path(value))
+	}
+	files = append(files, o.Files("userknownhostsfile")...)
+	files = append(files, o.Files("globalknownhostsfile")...)
+	files = append(files, o.ConfigFiles()...)
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil {
+			fmt.Fprintf(sum, "%q %d %d %o\n", file, info.ModTime().UnixNano(), info.Size(), info.Mode())
+		}
+	}
+}

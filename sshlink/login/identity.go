@@ -1,0 +1,238 @@
+package login
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
+)
+
+// identity is one key that may be offered to the server.
+type identity struct {
+	name     string        // for messages: the file, or the agent's comment
+	public   ssh.PublicKey // nil: known only once the passphrase is
+	file     *keyFile      // nil: an agent's own
+	agent    bool          // the agent signs
+	unsigned bool          // the agent did not, so that the server never saw more than the public half
+	barred   bool          // and nobody was asked for that: it would not sign for us
+}
+
+// identities are the keys to offer, in ssh's order (pubkey_prepare in sshconnect2.c): keys
+// that are named and that the agent holds, in the agent's order; the agent's other keys,
+// unless IdentitiesOnly; the named ones that only files hold.
+func (a *Authenticator) identities() []*identity {
+	named := a.namedIdentities()
+	var ordered []*identity
+	if a.agent != nil {
+		var others []*identity
+		for _, key := range a.agent.keys {
+			if i := slices.IndexFunc(named, func(id *identity) bool { return id.public != nil && hostkeys.Same(id.public, key) }); i >= 0 {
+				id := named[i]
+				named = slices.Delete(named, i, i+1)
+				id.agent = true
+				ordered = append(ordered, id)
+			} else if !a.o.Yes("identitiesonly") {
+				others = append(others, &identity{name: agentName(key), public: parsed(key), agent: true})
+			}
+		}
+		ordered = append(ordered, others...)
+	}
+	return append(ordered, named...)
+}
+
+// parsed is an agent's key with its type's methods; one that x/crypto does not know stays as it is.
+func parsed(key *agent.Key) ssh.PublicKey {
+	if k, err := ssh.ParsePublicKey(key.Blob); err == nil {
+		return k
+	}
+	return key
+}
+
+func agentName(key *agent.Key) string {
+	if key.Comment != "" {
+		return text.FromPeer(key.Comment) + " (agent)"
+	}
+	return key.Format + " (agent)"
+}
+
+// namedIdentities are the keys and certificates that IdentityFile and CertificateFile name, in ssh's
+// order: certificates that are named come first, and only where none is are those beside the keys
+// looked for.
+func (a *Authenticator) namedIdentities() []*identity {
+	var named []*identity
+	certificates := a.o.Values("certificatefile")
+	for _, value := range certificates {
+		path := a.o.Path(value)
+		if certificate := readCertificate(path); certificate != nil {
+			named = append(named, &identity{name: text.Tilde(path), public: certificate})
+		} else {
+			a.notes = append(a.notes, text.Tilde(path)+": no certificate there")
+		}
+	}
+	for _, value := range a.o.Values("identityfile") {
+		path := a.o.Path(value)
+		file, err := readKeyFile(path)
+		if err != nil {
+			if !slices.Contains(config.DefaultIdentities, value) {
+				a.notes = append(a.notes, text.Tilde(path)+": no such file")
+			}
+		} else {
+			named = append(named, &identity{name: text.Tilde(path), public: file.public, file: file})
+		}
+		if len(certificates) > 0 {
+			continue
+		}
+		if certificate := readCertificate(path + "-cert.pub"); certificate != nil {
+			named = append(named, &identity{name: text.Tilde(path + "-cert.pub"), public: certificate, file: file})
+		}
+	}
+	return named
+}
+
+// readCertificate reads a user certificate, nil where there is none.
+func readCertificate(path string) *ssh.Certificate {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	certificate, _ := parsePublic(text).(*ssh.Certificate)
+	if certificate == nil || certificate.CertType != ssh.UserCert {
+		return nil
+	}
+	return certificate
+}
+
+// signer makes what offers the key, nil where there is no way to; a note then says why.
+func (a *Authenticator) signer(id *identity) ssh.Signer {
+	if id.public == nil && id.file.secret != nil {
+		// Not even the public half can be read: the passphrase is needed to offer it at all.
+		opened, err := a.unlock(id.file)
+		if err != nil {
+			return nil
+		}
+		id.file.signer, id.file.public, id.public = opened, opened.PublicKey(), opened.PublicKey()
+	}
+	base, certificate := a.base(id)
+	if base == nil {
+		if id.file != nil && id.file.err != nil {
+			a.note(id, id.file.err.Error())
+		}
+		return nil
+	}
+	algorithms, why := a.algorithms(id.public)
+	if why != "" {
+		a.note(id, why)
+		return nil
+	}
+	var signer ssh.Signer = base
+	if algorithms != nil {
+		limited, err := ssh.NewSignerWithAlgorithms(base, algorithms)
+		if err != nil {
+			a.note(id, err.Error())
+			return nil
+		}
+		signer = limited
+	}
+	if certificate != nil {
+		with, err := ssh.NewCertSigner(certificate, signer)
+		if err != nil {
+			a.note(id, err.Error())
+			return nil
+		}
+		signer = with
+	}
+	return signer
+}
+
+// base is who signs for an identity, and the certificate to show with it, if that is not
+// what the agent itself holds.
+func (a *Authenticator) base(id *identity) (ssh.AlgorithmSigner, *ssh.Certificate) {
+	if id.agent {
+		s := &agentSigner{agent: a.agent, key: id.public, attempt: a.attempt, failed: func(err error, after time.Duration) {
+			id.unsigned, id.barred = true, after < declineTime
+			a.note(id, "the agent at "+text.Tilde(a.agent.socket)+" did not sign: "+err.Error())
+		}}
+		// An agent that we found by ourselves may list each key of ~/.ssh without being able
+		// to open it, as that of GNOME does. The person's own ssh would not have asked it.
+		if !a.agent.chosen {
+			s.instead = a.fileSigner(id.file)
+		}
+		return s, nil
+	}
+	if certificate, ok := id.public.(*ssh.Certificate); ok {
+		return a.signerFor(certificate.Key), certificate
+	}
+	return a.fileSigner(id.file), nil
+}
+
+// note keeps why a key was of no use.
+func (a *Authenticator) note(id *identity, why string) {
+	a.notes = append(a.notes, id.name+": "+why)
+}
+
+// signerFor finds who can sign for a certificate's key: the agent, or one of the files.
+func (a *Authenticator) signerFor(key ssh.PublicKey) ssh.AlgorithmSigner {
+	if _, ok := a.agent.find(key); ok {
+		return &agentSigner{agent: a.agent, key: key, attempt: a.attempt, failed: func(error, time.Duration) {}}
+	}
+	for _, id := range a.all {
+		if id.file != nil && id.file.public != nil && hostkeys.Same(id.file.public, key) {
+			if s := a.fileSigner(id.file); s != nil {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+func (a *Authenticator) fileSigner(file *keyFile) ssh.AlgorithmSigner {
+	switch {
+	case file == nil:
+		return nil
+	case file.signer != nil:
+		return file.signer.(ssh.AlgorithmSigner) // all that ParsePrivateKey returns is
+	case file.secret != nil && file.public != nil:
+		return &lockedSigner{file: file, unlock: a.unlock}
+	}
+	return nil
+}
+
+// algorithms are the signature algorithms to use with a key, in the order of
+// PubkeyAcceptedAlgorithms; nil leaves the choice to x/crypto. A key that none is
+// allowed for gets a reason instead.
+func (a *Authenticator) algorithms(key ssh.PublicKey) (algorithms []string, why string) {
+	bits, least := hostkeys.RSABits(key), a.o.Number("requiredrsasize")
+	if bits > 0 && bits < least {
+		return nil, "its RSA key is shorter than RequiredRSASize"
+	}
+	accepted := a.o.List("pubkeyacceptedalgorithms")
+	if len(accepted) == 0 {
+		return nil, ""
+	}
+	keyType := key.Type()
+	base, isCertificate := strings.CutSuffix(keyType, "-cert-v01@openssh.com")
+	for _, algorithm := range accepted {
+		name, cert := strings.CutSuffix(algorithm, "-cert-v01@openssh.com")
+		if cert != isCertificate {
+			continue
+		}
+		if base == ssh.KeyAlgoRSA {
+			if name == ssh.KeyAlgoRSASHA512 || name == ssh.KeyAlgoRSASHA256 || name == ssh.KeyAlgoRSA {
+				algorithms = append(algorithms, name)
+			}
+		} else if algorithm == keyType {
+			return nil, ""
+		}
+	}
+	if len(algorithms) == 0 {
+		return nil, "PubkeyAcceptedAlgorithms does not allow " + keyType
+	}
+	return algorithms, ""
+}

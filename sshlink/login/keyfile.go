@@ -1,0 +1,193 @@
+package login
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// keyFile is what an IdentityFile holds, as far as it can be read without a passphrase.
+type keyFile struct {
+	path   string
+	public ssh.PublicKey // nil: encrypted in a format that hides it, and no .pub beside
+	signer ssh.Signer    // nil: encrypted, a security key's, or only the public half
+	secret []byte        // the encrypted file's text
+	err    error         // why there is no private half, nil where it waits for a passphrase
+}
+
+// errHandle says that the file holds only the handle of a security key.
+var errHandle = errors.New("a security key's handle, which only ssh-agent or Transport=openssh can use")
+
+// errFormat says that the file holds a private key that x/crypto cannot read, and ssh perhaps can.
+var errFormat = errors.New("in a format that only ssh-agent or Transport=openssh can use")
+
+// readKeyFile reads a key file the way ssh does: the private half, else the public half in
+// the file itself or beside it in FILE.pub, for an agent may hold the rest.
+// It returns an error that wraps fs.ErrNotExist where there is neither.
+func readKeyFile(path string) (*keyFile, error) {
+	k := &keyFile{path: path}
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		k.err = errNoAgentKey
+	case err != nil:
+		k.err = err
+	default:
+		k.parse(text)
+	}
+	if k.public == nil {
+		if text, err := os.ReadFile(path + ".pub"); err == nil {
+			k.public = parsePublic(text)
+		}
+	}
+	if k.public == nil && errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *keyFile) parse(text []byte) {
+	if !bytes.Contains(text, []byte("PRIVATE KEY-----")) {
+		if k.public = parsePublic(text); k.public != nil {
+			k.err = errNoAgentKey
+		} else {
+			k.err = errors.New("not a key")
+		}
+		return
+	}
+	if err := CheckPermissions(k.path); err != nil {
+		// ssh ignores such a private key, but offers its public half to an agent.
+		k.err = err
+	}
+	signer, err := ssh.ParsePrivateKey(text)
+	locked, isLocked := errors.AsType[*ssh.PassphraseMissingError](err)
+	cipher, public := openSSHFormat(text)
+	switch {
+	case isLocked && slices.Contains(decipherable, cipher):
+		k.public = locked.PublicKey
+		if k.err == nil {
+			k.secret = text
+		}
+		return
+	case err != nil:
+		k.public = public
+		if block, _ := pem.Decode(text); block != nil {
+			err = errFormat
+		}
+		if public != nil && strings.HasPrefix(public.Type(), "sk-") {
+			err = errHandle
+		}
+		if k.err == nil {
+			k.err = err
+		}
+		return
+	}
+	k.public = signer.PublicKey()
+	if k.err == nil {
+		k.signer = signer
+	}
+}
+
+// CheckPermissions refuses what ssh refuses: a private key of ours that others can read.
+func CheckPermissions(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == os.Getuid() && info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("its permissions %#o are too open: run chmod 600 %s", info.Mode().Perm(), tunnelfile.ShellWord(path))
+	}
+	return nil
+}
+
+// parsePublic reads the first public key of a file in the form of authorized_keys.
+func parsePublic(text []byte) ssh.PublicKey {
+	key, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	if err != nil {
+		return nil
+	}
+	return key
+}
+
+// decrypt opens an encrypted key file, and wipes the passphrase.
+func (k *keyFile) decrypt(passphrase []byte) (ssh.Signer, error) {
+	defer clear(passphrase)
+	return ssh.ParsePrivateKeyWithPassphrase(k.secret, passphrase)
+}
+
+// lockedSigner is a signer for an encrypted key file: the passphrase is asked for when the
+// server has accepted the public half, as ssh does it.
+type lockedSigner struct {
+	file   *keyFile
+	unlock func(*keyFile) (ssh.Signer, error)
+	opened ssh.Signer
+}
+
+func (s *lockedSigner) PublicKey() ssh.PublicKey { return s.file.public }
+
+func (s *lockedSigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return s.SignWithAlgorithm(rand, data, "")
+}
+
+func (s *lockedSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	if s.opened == nil {
+		opened, err := s.unlock(s.file)
+		if err != nil {
+			return nil, err
+		}
+		s.opened = opened
+	}
+	return s.opened.(ssh.AlgorithmSigner).SignWithAlgorithm(rand, data, algorithm)
+}
+
+// unlock asks for a key file's passphrase, again when it was wrong.
+func (a *Authenticator) unlock(file *keyFile) (ssh.Signer, error) {
+	shown := text.Tilde(file.path)
+	need := "needs a passphrase for " + shown
+	for try := range a.prompts() {
+		q := asking.PassphraseQuestion(file.path)
+		q.Again = try > 0
+		answer, err := a.ask(q)
+		if err != nil {
+			a.needs(fault.Passphrase, need, err)
+			return nil, err
+		}
+		if len(answer) == 0 {
+			break // how one says to ssh: not this key
+		}
+		signer, err := file.decrypt(answer)
+		if err == nil {
+			return signer, nil
+		}
+		need = "was given a wrong passphrase for " + shown
+	}
+	a.needs(fault.Passphrase, need, nil)
+	return nil, errors.New("no passphrase")
+}
+
+// ask puts a question; the attempt's clock stops meanwhile.
+func (a *Authenticator) ask(q asking.Question) ([]byte, error) {
+	if a.o.Yes("batchmode") {
+		return nil, asking.ErrNobody
+	}
+	answer, err := a.attempt.Ask(a.ctx, q)
+	if a.ctx.Err() != nil {
+		err = context.Cause(a.ctx)
+	}
+	return answer, err
+}

@@ -1,0 +1,125 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
+)
+
+// KeyState is what there is to know of one key that a login could use, without logging in.
+type KeyState struct {
+	Path      string // of the key file, as people write it
+	File      string // the same, whole
+	Written   bool   // somebody named it; else it is one that ssh tries by itself
+	Missing   bool   // there is neither the file nor its public half
+	Encrypted bool   // it takes a passphrase
+	Agent     bool   // the agent holds it
+	Type      string // such as ssh-ed25519, empty where not even that can be read
+	Bits      int    // of an RSA key
+	OnlySSH   bool   // the openssh transport can use the file, and the native one cannot
+	Err       error  // why the file is of no use by itself; nil where a passphrase would do
+}
+
+// Keys are the key files that IdentityFile names, in its order.
+func Keys(ctx context.Context, o *config.Options) []KeyState {
+	agent := openAgent(ctx, o)
+	if agent != nil {
+		defer agent.Close()
+	}
+	var states []KeyState
+	for _, value := range o.Values("identityfile") {
+		path := o.Path(value)
+		k := KeyState{Path: text.Tilde(path), File: path, Written: !slices.Contains(config.DefaultIdentities, value)}
+		file, err := readKeyFile(path)
+		if err != nil {
+			k.Missing, k.Err = errors.Is(err, os.ErrNotExist), err
+			states = append(states, k)
+			continue
+		}
+		k.Encrypted, k.Err = file.secret != nil, file.err
+		k.OnlySSH = errors.Is(file.err, errFormat) || errors.Is(file.err, errHandle)
+		if file.public != nil {
+			k.Type, k.Bits = file.public.Type(), hostkeys.RSABits(file.public)
+			_, k.Agent = agent.find(file.public)
+		}
+		states = append(states, k)
+	}
+	return states
+}
+
+// AgentState is the ssh-agent that a login would ask.
+type AgentState struct {
+	Socket string   // empty: none is there
+	Chosen bool     // by SSH_AUTH_SOCK or IdentityAgent, not found at a well-known place
+	Keys   []string // what it holds: type and SHA-256 fingerprint
+	Wanted string   // a socket that was chosen and that nobody answers on
+}
+
+// Agent looks for the agent as a login does.
+func Agent(ctx context.Context, o *config.Options) AgentState {
+	a := openAgent(ctx, o)
+	if a == nil {
+		s := AgentState{}
+		if sockets, chosen := agentSockets(o); chosen && len(sockets) > 0 {
+			s.Wanted = sockets[0]
+		} else if environment := os.Getenv("SSH_AUTH_SOCK"); environment != "" && o.Option("identityagent") == "" {
+			s.Wanted = environment
+		}
+		return s
+	}
+	defer a.Close()
+	s := AgentState{Socket: a.socket, Chosen: a.chosen}
+	if environment := os.Getenv("SSH_AUTH_SOCK"); !a.chosen && environment != "" {
+		s.Wanted = environment
+	}
+	for _, k := range a.keys {
+		s.Keys = append(s.Keys, hostkeys.Fingerprint(parsed(k)))
+	}
+	return s
+}
+
+// NeedsOpenSSH is why the first IdentityFile that no agent holds and that only ssh can use needs
+// it; empty: there is none.
+func NeedsOpenSSH(ctx context.Context, o *config.Options) string {
+	var agent *agentConn
+	for _, value := range o.Values("identityfile") {
+		path := o.Path(value)
+		if !fileExists(path) {
+			continue
+		}
+		file, err := readKeyFile(path)
+		if err != nil {
+			continue
+		}
+		what := ""
+		switch {
+		case errors.Is(file.err, errFormat):
+			what = " is a key in a format that only ssh can read"
+		case file.public != nil && strings.HasPrefix(file.public.Type(), "sk-"):
+			what = " is a security key that no agent holds"
+		default:
+			continue
+		}
+		if agent == nil {
+			if agent = openAgent(ctx, o); agent != nil {
+				defer agent.Close()
+			}
+		}
+		if _, held := agent.find(file.public); !held {
+			return text.Tilde(path) + what
+		}
+	}
+	return ""
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,137 @@
+package native
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/cpu"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
+	"github.com/holdfast/holdfast/sshlink/login"
+)
+
+// hasAES says whether this CPU encrypts AES-GCM in hardware.
+var hasAES = cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ || cpu.ARM64.HasAES && cpu.ARM64.HasPMULL ||
+	cpu.S390X.HasAES && cpu.S390X.HasAESGCM
+
+// cipherOrder is the order for who set none. AES-GCM is faster than ssh's own first choice,
+// chacha20, wherever the CPU helps, at either end.
+func cipherOrder() []string {
+	gcm := []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM}
+	chacha := []string{ssh.CipherChaCha20Poly1305}
+	ctr := []string{ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR}
+	if hasAES {
+		return slices.Concat(gcm, chacha, ctr)
+	}
+	return slices.Concat(chacha, gcm, ctr)
+}
+
+// Supported are the algorithms that x/crypto has, weak ones included: those are used only
+// where the person asks for them by name.
+func Supported() ssh.Algorithms {
+	s, weak := ssh.SupportedAlgorithms(), ssh.InsecureAlgorithms()
+	return ssh.Algorithms{
+		KeyExchanges:   slices.Concat(s.KeyExchanges, weak.KeyExchanges),
+		Ciphers:        slices.Concat(s.Ciphers, weak.Ciphers),
+		MACs:           slices.Concat(s.MACs, weak.MACs),
+		HostKeys:       slices.Concat(s.HostKeys, weak.HostKeys),
+		PublicKeyAuths: slices.Concat(s.PublicKeyAuths, weak.PublicKeyAuths),
+	}
+}
+
+// Algorithms is what to offer the server: the person's own lists as far as x/crypto has
+// them, else ours.
+func Algorithms(o *config.Options, known hostkeys.Lines) (ssh.Algorithms, error) {
+	all, safe := Supported(), ssh.SupportedAlgorithms()
+	var a ssh.Algorithms
+	for _, list := range []struct {
+		keyword   string
+		into      *[]string
+		has, ours []string
+	}{
+		{"Ciphers", &a.Ciphers, all.Ciphers, cipherOrder()},
+		{"MACs", &a.MACs, all.MACs, safe.MACs},
+		{"KexAlgorithms", &a.KeyExchanges, all.KeyExchanges, safe.KeyExchanges},
+		{"HostKeyAlgorithms", &a.HostKeys, all.HostKeys, knownFirst(sshHostKeyOrder(safe.HostKeys), known)},
+	} {
+		keyword := strings.ToLower(list.keyword)
+		if o.Unset(keyword) || o.Option(keyword) == "" {
+			*list.into = list.ours
+			continue
+		}
+		wanted := o.List(keyword)
+		if keyword == "hostkeyalgorithms" && addedOrRemoved(wanted, config.SplitList(o.SSHDefault(keyword))) {
+			wanted = knownFirst(wanted, known)
+		}
+		*list.into = slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return !slices.Contains(list.has, name) })
+		if len(*list.into) == 0 {
+			return a, fault.Because(fault.Settings, login.ErrNoCommon, "%s=%s: the native transport has none of these; set Transport=openssh", list.keyword, strings.Join(wanted, ","))
+		}
+	}
+	return a, nil
+}
+
+// addedOrRemoved says whether a list came of ssh's own by + or -: those leave the order to ssh, as
+// ^ and a list of somebody's own do not. A list written out in ssh's order looks the same.
+func addedOrRemoved(list, own []string) bool {
+	last := -1
+	for _, name := range list {
+		at := slices.Index(own, name)
+		if at < 0 {
+			at = len(own) // added ones stand behind
+		}
+		if at < last || at == last && at < len(own) {
+			return false
+		}
+		last = at
+	}
+	return true
+}
+
+// knownFirst asks first for the kinds of key that known_hosts has for the server: one with
+// several keys would otherwise show one that nobody has recorded.
+func knownFirst(order []string, known hostkeys.Lines) []string {
+	has := func(algorithm string) bool {
+		base, isCertificate := strings.CutSuffix(algorithm, "-cert-v01@openssh.com")
+		if base == ssh.KeyAlgoRSASHA256 || base == ssh.KeyAlgoRSASHA512 {
+			base = ssh.KeyAlgoRSA
+		}
+		if isCertificate {
+			return known.HasAuthority()
+		}
+		return known.HasType(base)
+	}
+	var first, rest []string
+	for _, algorithm := range order {
+		if has(algorithm) {
+			first = append(first, algorithm)
+		} else {
+			rest = append(rest, algorithm)
+		}
+	}
+	return append(first, rest...)
+}
+
+// sshHostKeyOrder puts algorithms in ssh's order: certificates first, Ed25519 before ECDSA
+// before RSA.
+func sshHostKeyOrder(all []string) []string {
+	rank := func(algorithm string) int {
+		rank := 4
+		for i, part := range []string{"ed25519", "ecdsa", "rsa-sha2-512", "rsa-sha2-256"} {
+			if strings.Contains(algorithm, part) {
+				rank = i
+				break
+			}
+		}
+		if !strings.HasSuffix(algorithm, "-cert-v01@openssh.com") {
+			rank += 10
+		}
+		return rank
+	}
+	order := slices.Clone(all)
+	slices.SortStableFunc(order, func(a, b string) int { return rank(a) - rank(b) })
+	return order
+}

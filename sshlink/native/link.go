@@ -1,0 +1,171 @@
+package native
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
+	"github.com/holdfast/holdfast/sshlink/wire"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Link is an authenticated SSH connection. Everything on it that waits for the server can be
+// abandoned by ctx, and ends when the link is closed.
+type Link struct {
+	*wire.Base
+	info wire.Info
+
+	// Global requests have no numbers: answers come in the order of the questions, and
+	// ssh.Conn lets the next one wait in line. One goroutine asks them, so that whoever
+	// gives up leaves nothing behind.
+	requests chan request
+
+	forwards forwardTable
+	refusals chan ssh.NewChannel
+	learner  *hostkeys.Learner // nil: the server's further host keys are of no interest
+}
+
+type request struct {
+	name    string
+	payload []byte
+	answer  chan<- answer // buffered
+}
+
+type answer struct {
+	ok      bool
+	payload []byte
+	err     error
+}
+
+// newLink makes a link of a connection that has logged in; serve starts it.
+func newLink(c *wire.Conn, sc ssh.Conn, host string) *Link {
+	return &Link{
+		Base:     wire.NewBase(c, sc, host),
+		requests: make(chan request),
+		refusals: make(chan ssh.NewChannel, backlog),
+	}
+}
+
+// describe notes what was negotiated.
+func (l *Link) describe(hostKey ssh.PublicKey) {
+	l.info = wire.Info{Transport: tunnelfile.TransportNative, ServerVersion: text.FromPeer(string(l.SSH.ServerVersion()))}
+	if a, ok := l.SSH.(ssh.AlgorithmsConnMetadata); ok {
+		n := a.Algorithms()
+		l.info.Kex, l.info.Cipher, l.info.MAC = n.KeyExchange, n.Write.Cipher, n.Write.MAC
+		l.info.PostQuantum = wire.PostQuantum(n.KeyExchange)
+	}
+	if a := l.RemoteAddr(); a != nil && a.Network() == "tcp" {
+		l.info.Peer = a.String()
+	}
+	if hostKey != nil {
+		l.info.HostKey = hostkeys.Fingerprint(hostKey)
+	}
+}
+
+// serve starts what a link needs to run.
+func (l *Link) serve(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) {
+	go l.ask()
+	go l.answerRequests(reqs)
+	go l.acceptChannels(chans)
+	go l.refuseChannels()
+	l.OnEnd(l.forwards.closeAll)
+	l.Watch()
+}
+
+// ask sends global requests one after the other.
+func (l *Link) ask() {
+	for {
+		select {
+		case r := <-l.requests:
+			ok, payload, err := l.SSH.SendRequest(r.name, true, r.payload)
+			r.answer <- answer{ok, payload, err}
+		case <-l.Ended():
+			return
+		}
+	}
+}
+
+// request sends a global request and waits for its answer, for ctx, or for the link's end.
+// The server gets a request once sent, also where its answer is not waited for.
+func (l *Link) request(ctx context.Context, name string, payload []byte) (bool, []byte, error) {
+	ch := make(chan answer, 1)
+	select {
+	case l.requests <- request{name, payload, ch}:
+	case <-ctx.Done():
+		return false, nil, context.Cause(ctx)
+	case <-l.Ended():
+		return false, nil, l.Lost()
+	}
+	select {
+	case a := <-ch:
+		if a.err != nil {
+			return false, nil, l.Lost()
+		}
+		return a.ok, a.payload, nil
+	case <-ctx.Done():
+		return false, nil, context.Cause(ctx)
+	case <-l.Ended():
+		return false, nil, l.Lost()
+	}
+}
+
+// answerRequests refuses what the server asks for, keepalives included, as ssh does: any
+// answer shows that we are there. What it says of its host keys is heard once.
+func (l *Link) answerRequests(reqs <-chan *ssh.Request) {
+	learner := l.learner
+	for r := range reqs {
+		if r.Type == "hostkeys-00@openssh.com" && learner != nil {
+			go learner.Learn(l.request, r.Payload)
+			learner = nil
+		}
+		r.Reply(false, nil)
+	}
+}
+
+// Ping measures one round trip by a keepalive. It returns when ctx ends; the question then
+// still waits for its answer, and further Pings wait behind it.
+func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
+	start := time.Now()
+	if _, _, err := l.request(ctx, "keepalive@openssh.com", nil); err != nil {
+		return 0, err
+	}
+	return time.Since(start), nil
+}
+
+// RemoteAddr is the server's address.
+func (l *Link) RemoteAddr() net.Addr { return l.Conn.RemoteAddr() }
+
+// Info says what the link is made of.
+func (l *Link) Info() wire.Info { return l.info }
+
+// DialContext opens a channel to an address as the server sees it: network is "tcp" and addr
+// host:port, or network is "unix" and addr a path. A refusal of the server's is an error that
+// wraps *ssh.OpenChannelError.
+func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	place, err := wire.ParsePlace(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if place.Unix != "" {
+		return l.DialUnix(ctx, place.Unix)
+	}
+	ch, reqs, err := l.OpenChannel(ctx, "direct-tcpip", ssh.Marshal(struct {
+		Host       string
+		Port       uint32
+		OriginHost string
+		OriginPort uint32
+	}{place.Host, place.Port, "127.0.0.1", 0}))
+	if err != nil {
+		return nil, err
+	}
+	return wire.NewChannel(ch, reqs, l.LocalAddr(), wire.Addr{Net: network, Address: addr}), nil
+}
+
+// RemoveStale is [wire.RemoveStale].
+func (l *Link) RemoveStale(ctx context.Context, path string) error {
+	return wire.RemoveStale(ctx, l, path)
+}

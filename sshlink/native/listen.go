@@ -1,0 +1,297 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/wire"
+)
+
+// backlog is how many channels wait for Accept on one remote listener; more are refused, as a
+// full listen queue does, and never stop the connection.
+const backlog = 128
+
+// forwardTable is what the server listens on for us.
+type forwardTable struct {
+	mu        sync.Mutex
+	listeners map[wire.Place]*listener
+	closed    bool
+}
+
+func (t *forwardTable) add(key wire.Place, l *listener) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	if t.listeners == nil {
+		t.listeners = make(map[wire.Place]*listener)
+	}
+	t.listeners[key] = l
+	return true
+}
+
+func (t *forwardTable) remove(key wire.Place, l *listener) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.listeners[key] == l {
+		delete(t.listeners, key)
+	}
+}
+
+// find returns the listener for a key. Servers that are not OpenSSH may name the address they
+// bound and not the one they were asked for: a port that is there once only will do.
+func (t *forwardTable) find(key wire.Place) *listener {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok := t.listeners[key]; ok || key.Unix != "" {
+		return l
+	}
+	var found *listener
+	for k, l := range t.listeners {
+		if k.Unix == "" && k.Port == key.Port {
+			if found != nil {
+				return nil
+			}
+			found = l
+		}
+	}
+	return found
+}
+
+func (t *forwardTable) closeAll() {
+	t.mu.Lock()
+	listeners := t.listeners
+	t.listeners, t.closed = nil, true
+	t.mu.Unlock()
+	for _, l := range listeners {
+		l.stop()
+	}
+}
+
+// listener is a remote listening socket.
+type listener struct {
+	link *Link
+	key  wire.Place
+	addr net.Addr
+	in   chan ssh.NewChannel
+
+	closing atomic.Bool // Close was called
+
+	mu      sync.Mutex // so that nothing is offered after stop has emptied in
+	stopped bool
+	closed  chan struct{}
+}
+
+// ListenContext asks the server to listen: network is "tcp" and addr host:port, whose host
+// part goes to the server as it is (empty for all interfaces, "localhost", an address), or
+// network is "unix" and addr a path. Port 0 lets the server choose.
+func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
+	key, err := wire.ParsePlace(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	ln := &listener{link: l, key: key, in: make(chan ssh.NewChannel, backlog), closed: make(chan struct{})}
+	ln.addr = key.Addr()
+	if !l.forwards.add(key, ln) {
+		return nil, l.Lost()
+	}
+	ok, reply, err := l.request(ctx, requestName("", key), payload(key))
+	if err != nil {
+		l.forwards.remove(key, ln)
+		if ctx.Err() != nil {
+			// The server may do it all the same: take it back, whenever it answers.
+			go l.request(context.WithoutCancel(ctx), requestName("cancel-", key), payload(key))
+		}
+		return nil, err
+	}
+	if !ok {
+		l.forwards.remove(key, ln)
+		return nil, &wire.RefusedError{Addr: key.String()}
+	}
+	if key.Unix == "" && key.Port == 0 {
+		var chosen struct{ Port uint32 }
+		if err := ssh.Unmarshal(reply, &chosen); err != nil {
+			l.forwards.remove(key, ln)
+			return nil, fmt.Errorf("the server does not say which port it chose: %w", err)
+		}
+		l.forwards.remove(key, ln)
+		ln.key.Port = chosen.Port
+		ln.addr = ln.key.Addr()
+		if !l.forwards.add(ln.key, ln) {
+			return nil, l.Lost()
+		}
+	}
+	return ln, nil
+}
+
+// requestName is the name of the global request, see RFC 4254, 7.1, and OpenSSH's PROTOCOL, 2.4.
+func requestName(prefix string, k wire.Place) string {
+	if k.Unix != "" {
+		return prefix + "streamlocal-forward@openssh.com"
+	}
+	return prefix + "tcpip-forward"
+}
+
+func payload(k wire.Place) []byte {
+	if k.Unix != "" {
+		return ssh.Marshal(struct{ Path string }{k.Unix})
+	}
+	return ssh.Marshal(struct {
+		Host string
+		Port uint32
+	}{k.Host, k.Port})
+}
+
+// acceptChannels takes what the server opens, in a loop that waits for nobody: x/crypto stops
+// the whole connection while 16 channels wait.
+func (l *Link) acceptChannels(chans <-chan ssh.NewChannel) {
+	for ch := range chans {
+		key, ok := channelKey(ch)
+		if !ok {
+			l.refuse(ch)
+			continue
+		}
+		ln := l.forwards.find(key)
+		if ln == nil || !ln.offer(ch) {
+			l.refuse(ch)
+		}
+	}
+}
+
+// refuse says no to a channel, by a goroutine of its own: that writes, and a write may block. A
+// server that opens more than it lets us refuse gets no answer.
+func (l *Link) refuse(ch ssh.NewChannel) {
+	select {
+	case l.refusals <- ch:
+	default:
+	}
+}
+
+func (l *Link) refuseChannels() {
+	for {
+		select {
+		case ch := <-l.refusals:
+			ch.Reject(ssh.Prohibited, "nobody listens for it")
+		case <-l.Ended():
+			return
+		}
+	}
+}
+
+func channelKey(ch ssh.NewChannel) (wire.Place, bool) {
+	switch ch.ChannelType() {
+	case "forwarded-tcpip":
+		var m struct {
+			Host       string
+			Port       uint32
+			OriginHost string
+			OriginPort uint32
+		}
+		if ssh.Unmarshal(ch.ExtraData(), &m) != nil {
+			return wire.Place{}, false
+		}
+		return wire.Place{Host: m.Host, Port: m.Port}, true
+	case "forwarded-streamlocal@openssh.com":
+		var m struct{ Path, Reserved string }
+		if ssh.Unmarshal(ch.ExtraData(), &m) != nil {
+			return wire.Place{}, false
+		}
+		return wire.Place{Unix: m.Path}, true
+	}
+	return wire.Place{}, false
+}
+
+// origin is who connected to the remote listener, as the server says.
+func origin(ch ssh.NewChannel) net.Addr {
+	var m struct {
+		Host       string
+		Port       uint32
+		OriginHost string
+		OriginPort uint32
+	}
+	if ch.ChannelType() == "forwarded-tcpip" && ssh.Unmarshal(ch.ExtraData(), &m) == nil {
+		return wire.Addr{Net: "tcp", Address: net.JoinHostPort(text.FromPeer(m.OriginHost), strconv.FormatUint(uint64(m.OriginPort), 10))}
+	}
+	return wire.Addr{Net: "unix", Address: "@"}
+}
+
+// offer hands a channel to Accept, unless the listener is closed or its backlog full.
+func (ln *listener) offer(ch ssh.NewChannel) bool {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.stopped {
+		return false
+	}
+	select {
+	case ln.in <- ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// Accept waits for a connection to the remote listener.
+func (ln *listener) Accept() (net.Conn, error) {
+	for {
+		select {
+		case ch := <-ln.in:
+			c, reqs, err := ch.Accept()
+			if err != nil {
+				continue // the link is ending, which closed tells
+			}
+			return wire.NewChannel(c, reqs, ln.addr, origin(ch)), nil
+		case <-ln.closed:
+			if err := ln.link.Conn.Err(); err != nil {
+				return nil, ln.link.Lost()
+			}
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// Close lets the server stop listening. It waits for the server's word a little while, and
+// not at all where the link is dead. Until then Accept goes on: somebody may connect while
+// the server does not know yet, which on a link that stalls takes its time.
+func (ln *listener) Close() error {
+	if !ln.closing.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	defer ln.stop()
+	defer ln.link.forwards.remove(ln.key, ln)
+	ctx, cancel := context.WithTimeout(context.Background(), wire.CancelTimeout)
+	defer cancel()
+	ok, _, err := ln.link.request(ctx, requestName("cancel-", ln.key), payload(ln.key))
+	if err == nil && !ok {
+		err = fmt.Errorf("the server did not stop listening on %s", ln.key.String())
+	}
+	return err
+}
+
+// stop ends Accept and refuses what still waits for it.
+func (ln *listener) stop() {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.stopped {
+		return
+	}
+	ln.stopped = true
+	close(ln.closed)
+	for len(ln.in) > 0 {
+		ln.link.refuse(<-ln.in)
+	}
+}
+
+// Addr is where the server listens, as it was asked to.
+func (ln *listener) Addr() net.Addr { return ln.addr }
+
+// String is for logs.
+func (ln *listener) String() string { return strings.TrimPrefix(ln.key.String(), ":") }

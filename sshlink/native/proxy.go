@@ -1,0 +1,189 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/wire"
+)
+
+// proxyGrace is how long a ProxyCommand may take to end by itself once its connection is
+// closed, before it is killed.
+const proxyGrace = 500 * time.Millisecond
+
+// proxyConn is a connection through a ProxyCommand, whose process group ends with it.
+type proxyConn struct {
+	net.Conn
+	cmd    *exec.Cmd
+	ended  chan struct{} // closed when the process is gone
+	stderr *tail
+	close  sync.Once
+}
+
+// errNothingPassed says that a ProxyCommand with ProxyUseFdpass ended and passed no socket.
+var errNothingPassed = errors.New("it passed no connection")
+
+// dialProxy runs the ProxyCommand, as ssh does by the person's shell, and speaks through
+// its standard input and output. With ProxyUseFdpass the command makes a connection,
+// passes its descriptor over and ends.
+func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
+	ours, theirs, err := wire.SocketPair()
+	if err != nil {
+		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", s.ProxyCommand)
+	}
+	shell := os.Getenv("SHELL")
+	if shell == "" {
+		shell = "/bin/sh"
+	}
+	stderr := &tail{log: s.Log.With("from", "ProxyCommand")}
+	// Not CommandContext: the process belongs to the connection, not to the attempt.
+	cmd := exec.Command(shell, "-c", "exec "+s.ProxyCommand)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = proxyGrace // a grandchild that keeps stderr open must not keep Wait
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return nil, fault.Wrap(fault.Settings, err, "ProxyCommand %s", s.ProxyCommand)
+	}
+	p := &proxyConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), stderr: stderr}
+	go func() {
+		cmd.Wait()
+		// What it left behind goes with it, at once: later the number may be another's.
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		close(p.ended)
+	}()
+	if !s.Yes("proxyusefdpass") {
+		return p, nil
+	}
+	stop := context.AfterFunc(ctx, func() { p.Close() })
+	defer stop()
+	passed, err := receiveConn(ours.(*net.UnixConn))
+	p.Close()
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if errors.Is(err, io.EOF) {
+			err = p.explain(errNothingPassed)
+		}
+		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", s.ProxyCommand)
+	}
+	return passed, nil
+}
+
+// Close closes the connection and ends the command, with everything it started.
+func (p *proxyConn) Close() error {
+	err := net.ErrClosed
+	p.close.Do(func() {
+		err = p.Conn.Close()
+		p.signal(syscall.SIGHUP) // what ssh sends its ProxyCommand
+		time.AfterFunc(proxyGrace, func() { p.signal(syscall.SIGKILL) })
+	})
+	return err
+}
+
+// signal reaches the command's whole process group, unless the command has ended.
+func (p *proxyConn) signal(s syscall.Signal) {
+	select {
+	case <-p.ended:
+	default:
+		syscall.Kill(-p.cmd.Process.Pid, s)
+	}
+}
+
+// explain adds what the command last wrote to its standard error, if it has ended.
+func (p *proxyConn) explain(err error) error {
+	select {
+	case <-p.ended:
+	case <-time.After(100 * time.Millisecond):
+		return err
+	}
+	if text := p.stderr.last(); text != "" {
+		return fmt.Errorf("%w; the ProxyCommand said: %s", err, text)
+	}
+	if state := p.cmd.ProcessState; state != nil && !state.Success() {
+		return fmt.Errorf("%w; the ProxyCommand ended with %s", err, state)
+	}
+	return err
+}
+
+// receiveConn receives one connected socket, as sendmsg(2) with SCM_RIGHTS sends it.
+func receiveConn(from *net.UnixConn) (net.Conn, error) {
+	data, control := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := from.ReadMsgUnix(data, control)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:n])
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil || len(fds) == 0 {
+			continue
+		}
+		unix.CloseOnExec(fds[0])
+		f := os.NewFile(uintptr(fds[0]), "passed")
+		defer f.Close()
+		return net.FileConn(f)
+	}
+	return nil, io.EOF
+}
+
+// tail keeps the last line of what a child writes to its standard error, and logs every line.
+type tail struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	partial []byte
+	line    string
+}
+
+// lineLimit bounds a line of a child that writes without end.
+const lineLimit = 1024
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range p {
+		switch {
+		case c == '\n' || c == '\r':
+			t.flush()
+		case len(t.partial) < lineLimit:
+			t.partial = append(t.partial, c)
+		}
+	}
+	return len(p), nil
+}
+
+func (t *tail) flush() {
+	if len(t.partial) == 0 {
+		return
+	}
+	t.line = text.FromPeer(string(t.partial))
+	t.partial = t.partial[:0]
+	t.log.Info(t.line)
+}
+
+func (t *tail) last() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.flush()
+	return t.line
+}

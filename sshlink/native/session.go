@@ -1,0 +1,91 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/holdfast/holdfast/sshlink/wire"
+	"golang.org/x/crypto/ssh"
+)
+
+// Run runs a command in a session, as RemoteCommand does, and waits for its end: nil for exit
+// status 0, else an *wire.ExitError, or why there is no session or no status. Its standard input is
+// empty. When ctx ends the command is sent SIGTERM and its session closed; stdout and stderr
+// may still be written to until the server has closed it too.
+//
+// Where the server or the key forces a command (ForceCommand, command= in authorized_keys)
+// that one runs instead: call Run only where the person asked for a command.
+func (l *Link) Run(ctx context.Context, command string, stdout, stderr io.Writer) error {
+	ch, reqs, err := l.OpenChannel(ctx, "session", nil)
+	if err != nil {
+		return fmt.Errorf("no session on the server: %w", err)
+	}
+	// Not all of this ends with ctx: a server may keep the channel open until its command has
+	// ended. What is left then ends with the channel or with the link.
+	result := make(chan error, 1)
+	go func() { result <- runIn(ch, reqs, command, stdout, stderr) }()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		go func() {
+			ch.SendRequest("signal", false, ssh.Marshal(struct{ Name string }{"TERM"}))
+			ch.Close()
+		}()
+		return context.Cause(ctx)
+	case <-l.Ended():
+		return l.Lost()
+	}
+}
+
+func runIn(ch ssh.Channel, reqs <-chan *ssh.Request, command string, stdout, stderr io.Writer) error {
+	defer ch.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- exitStatus(reqs) }()
+	ok, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{command}))
+	if err == nil && !ok {
+		err = errors.New("the server does not run commands")
+	}
+	if err != nil {
+		return err
+	}
+	ch.CloseWrite()
+	var copying sync.WaitGroup
+	copying.Go(func() { io.Copy(stdout, ch) })
+	copying.Go(func() { io.Copy(stderr, ch.Stderr()) })
+	copying.Wait()
+	return <-ended
+}
+
+// exitStatus reads a session's requests until the last; exit-status or exit-signal is among
+// them, see RFC 4254, 6.10.
+func exitStatus(reqs <-chan *ssh.Request) error {
+	err := errors.New("the session ended without an exit status")
+	for r := range reqs {
+		switch r.Type {
+		case "exit-status":
+			var m struct{ Status uint32 }
+			if ssh.Unmarshal(r.Payload, &m) == nil {
+				err = nil
+				if m.Status != 0 {
+					err = &wire.ExitError{Status: int(m.Status)}
+				}
+			}
+		case "exit-signal":
+			var m struct {
+				Signal  string
+				Core    bool
+				Message string
+				Lang    string
+			}
+			if ssh.Unmarshal(r.Payload, &m) == nil {
+				err = &wire.ExitError{Status: -1, Signal: m.Signal}
+			}
+		}
+		r.Reply(false, nil)
+	}
+	return err
+}

@@ -1,0 +1,234 @@
+package openssh
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
+	"github.com/holdfast/holdfast/sshlink/login"
+)
+
+// askBridge takes ssh's questions to an Asker. ssh runs SSH_ASKPASS with its prompt and reads
+// the answer from its standard output; the program here is a few lines of shell that pass both
+// through FIFOs in the master's private folder, so that no answer is ever an argument, a
+// variable of the environment, or a file's content.
+type askBridge struct {
+	o       *config.Options
+	dir     string
+	attempt *asking.Attempt
+	asked   map[string]int // prompts, and how often
+
+	mu     sync.Mutex
+	wanted string       // what a person was needed for, and did not give; empty: nothing
+	reason fault.Reason // that, as a word
+	late   bool         // nobody said anything in time
+	doubt  string       // why a host key was not confirmed
+}
+
+// askScript writes where it waits for the answer, what kind of prompt it is, and the prompt, and
+// reads a yes and the answer. Both are one write and shorter than a pipe keeps together.
+// A notice has no answer: ssh kills the program when the thing is done, and the end of
+// the FIFO, which nobody else has open for writing, tells that.
+const askScript = `#!/bin/sh
+answer="%[1]s/answer.$$"
+mkfifo -m 600 "$answer" || exit 1
+trap 'rm -f "$answer"' EXIT
+if [ "$SSH_ASKPASS_PROMPT" = none ]; then
+	exec 3<> "$answer"
+	printf '%%s\n%%s\n%%s\000' "$answer" none "$1" > "%[1]s/question" || exit 1
+	read -r over <&3
+	exit
+fi
+printf '%%s\n%%s\n%%s\000' "$answer" "$SSH_ASKPASS_PROMPT" "$1" > "%[1]s/question" || exit 1
+exec 3< "$answer"
+read -r verdict <&3
+[ "$verdict" = yes ] || exit 1
+IFS= read -r reply <&3
+printf '%%s\n' "$reply"
+`
+
+// startAskBridge makes the program and answers until ctx ends.
+func startAskBridge(ctx context.Context, o *config.Options, dir string, a *asking.Attempt) (*askBridge, error) {
+	b := &askBridge{o: o, dir: dir, attempt: a, asked: make(map[string]int)}
+	program, question := filepath.Join(dir, "askpass"), filepath.Join(dir, "question")
+	if err := os.WriteFile(program, fmt.Appendf(nil, askScript, dir), 0o700); err != nil {
+		return nil, err
+	}
+	if err := unix.Mkfifo(question, 0o600); err != nil {
+		return nil, err
+	}
+	// Open for writing too, so that it neither waits for ssh nor ends between two questions.
+	f, err := os.OpenFile(question, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { f.Close() })
+	go func() {
+		defer stop()
+		defer f.Close()
+		in := bufio.NewReader(f)
+		for {
+			text, err := in.ReadString(0)
+			if err != nil {
+				return
+			}
+			b.answer(ctx, strings.TrimSuffix(text, "\x00"))
+		}
+	}()
+	return b, nil
+}
+
+// environment is what ssh runs in: it asks through the bridge, and nowhere else.
+func (b *askBridge) environment() []string {
+	return append(os.Environ(), "SSH_ASKPASS="+filepath.Join(b.dir, "askpass"), "SSH_ASKPASS_REQUIRE=force")
+}
+
+// answer asks the person and lets the program know.
+func (b *askBridge) answer(ctx context.Context, text string) {
+	parts := strings.SplitN(text, "\n", 3)
+	if len(parts) != 3 || filepath.Dir(parts[0]) != b.dir {
+		return
+	}
+	path, kind, prompt := parts[0], parts[1], parts[2]
+	if kind == "none" {
+		go b.show(ctx, path, prompt)
+		return
+	}
+	again := b.asked[prompt] > 0
+	b.asked[prompt]++
+	reply, ok := b.ask(ctx, kind, prompt, again)
+	// Open for reading too: the program may be gone, and then nobody ever reads. What is
+	// written stays in the FIFO as long as somebody has it open.
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	context.AfterFunc(ctx, func() { f.Close() })
+	defer clear(reply)
+	if ok && !bytes.Contains(reply, []byte("\n")) {
+		io.WriteString(f, "yes\n")
+		f.Write(reply)
+		io.WriteString(f, "\n")
+	} else {
+		io.WriteString(f, "no\n")
+	}
+}
+
+// noticeAfter is how long ssh waits for a person before that is worth a notice: before it knows
+// that a PIN is needed it says for a moment that a touch is.
+const noticeAfter = 200 * time.Millisecond
+
+// show shows a notice for as long as the program that waits at path runs. A person needs time for
+// what it asks for.
+func (b *askBridge) show(ctx context.Context, path, prompt string) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return // it is over
+	}
+	ctx, cancel := context.WithTimeout(ctx, login.TouchTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { f.Close() })()
+	defer f.Close()
+	b.attempt.Pause()
+	defer b.attempt.Resume()
+	f.SetReadDeadline(time.Now().Add(noticeAfter))
+	if _, err := f.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return // it is over already
+	}
+	f.SetReadDeadline(time.Time{})
+	text := login.PrintableLines(prompt)
+	b.o.Log.Info("ssh waits for a person", "says", text)
+	go b.attempt.Notify(ctx, asking.Question{Kind: asking.KindTouch, Subject: b.o.Account(), Prompt: text})
+	io.Copy(io.Discard, f)
+}
+
+// needed is what a person was needed for, and did not give; late says that nobody said no.
+func (b *askBridge) needed() (what string, reason fault.Reason, late bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.wanted, b.reason, b.late
+}
+
+// want notes what a person was needed for; the first such thing is what is said.
+func (b *askBridge) want(reason fault.Reason, need string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wanted == "" {
+		b.wanted, b.reason = need, reason
+	}
+}
+
+// unconfirmed is why a host key was not confirmed, empty where nobody was asked.
+func (b *askBridge) unconfirmed() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.doubt
+}
+
+var (
+	keyPrompt      = regexp.MustCompile(`^Enter passphrase for (?:key )?'?(.+?)'?: ?$`)
+	pinPrompt      = regexp.MustCompile(`^Enter PIN for (?:\S+ key )?'?(.+?)'?: ?$`)
+	passwordPrompt = regexp.MustCompile(`^(\S+@\S+)'s password: ?$`)
+)
+
+// ask puts ssh's prompt to the Asker as the native transport would.
+func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([]byte, bool) {
+	q := asking.Question{Kind: asking.KindInteractive, Subject: b.o.Account(), Prompt: login.PrintableLines(prompt), Again: again}
+	if before, _, found := strings.Cut(q.Prompt, " (yes/no"); found {
+		q.Kind, q.Echo, q.Prompt = asking.KindHostKey, true, before+"?"
+		q.Subject, _ = hostkeys.NameOf(b.o)
+		yes, err := b.attempt.Confirm(ctx, q)
+		if b.mu.Lock(); err != nil {
+			b.doubt = hostkeys.NobodyToConfirm
+		} else if !yes {
+			b.doubt = hostkeys.NotConfirmed
+		}
+		b.mu.Unlock()
+		return []byte("yes"), yes && err == nil
+	}
+	if kind == "confirm" {
+		yes, err := b.attempt.Confirm(ctx, q)
+		return nil, yes && err == nil
+	}
+	reason, need := fault.Code, fmt.Sprintf("needs an answer for %s: %q", q.Subject, text.FromPeer(prompt))
+	if m := keyPrompt.FindStringSubmatch(prompt); m != nil {
+		q.Kind, q.Subject = asking.KindPassphrase, m[1]
+		reason, need = fault.Passphrase, "needs a passphrase for "+text.Tilde(m[1])
+	} else if m := pinPrompt.FindStringSubmatch(prompt); m != nil {
+		q.Kind, q.Subject = asking.KindPIN, m[1]
+		reason, need = fault.PIN, "needs the PIN of "+text.Tilde(m[1])
+	} else if m := passwordPrompt.FindStringSubmatch(prompt); m != nil {
+		q.Kind, q.Subject = asking.KindPassword, m[1]
+		reason, need = fault.Password, "needs a password for "+m[1]
+	}
+	reply, err := b.attempt.Ask(ctx, q)
+	if q.Kind == asking.KindPassphrase && err == nil && b.asked[prompt] >= max(1, b.o.Number("numberofpasswordprompts")) {
+		// ssh does not ask again, and does not say why. Where this one was right nobody reads it.
+		b.want(fault.Passphrase, "was given a wrong passphrase for "+text.Tilde(q.Subject))
+	}
+	if err != nil {
+		b.want(reason, need+login.Unanswered(err))
+		if errors.Is(err, asking.ErrNoAnswer) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.late = true
+		}
+	}
+	return reply, err == nil
+}

@@ -1,0 +1,198 @@
+package openssh
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http/httptrace"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// master is the system's ssh as a ControlMaster: it logs in, and carries channels for who
+// speaks to its control socket (OpenSSH's PROTOCOL.mux).
+type master struct {
+	o      *config.Options
+	socket string
+	cmd    *exec.Cmd // nil: the person's own, which is left running
+	dir    string    // the private folder of socket, empty where it is the person's own
+	ended  chan struct{}
+	stderr *masterLog
+	bridge *askBridge // nil: it asks for itself
+	stop   sync.Once
+}
+
+// masterGrace is how long ssh may take to end before it is killed.
+const masterGrace = time.Second
+
+// RunningMaster is the socket of a ControlMaster that the person runs to the same place,
+// empty where there is none.
+func RunningMaster(ctx context.Context, o *config.Options) string {
+	path := o.Option("controlpath")
+	if path == "" {
+		return ""
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Type() != os.ModeSocket {
+		return ""
+	}
+	if (&master{o: o, socket: path}).control(ctx, io.Discard, "check") != nil {
+		return ""
+	}
+	return path
+}
+
+// startMaster runs ssh until its control socket is there, which is when it has logged in.
+func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*master, error) {
+	if path := RunningMaster(ctx, o); path != "" {
+		ended := make(chan struct{})
+		close(ended)
+		return &master{o: o, socket: path, ended: ended, stderr: &masterLog{}}, nil
+	}
+	dir, remove, err := privateDir()
+	if err != nil {
+		return nil, fault.Wrap(fault.Unreachable, err, "no folder for ssh's control socket")
+	}
+	m := &master{o: o, dir: dir, socket: filepath.Join(dir, "c"), ended: make(chan struct{})}
+	m.stderr = &masterLog{log: o.Log.With("from", "ssh"), trace: httptrace.ContextClientTrace(ctx)}
+	m.cmd = exec.Command("ssh", m.arguments()...)
+	asking, answered := context.WithCancel(ctx)
+	defer answered()
+	if m.bridge, err = startAskBridge(asking, o, dir, a); err != nil {
+		remove()
+		return nil, fault.Wrap(fault.Unreachable, err, "no way to ask for ssh")
+	}
+	m.cmd.Env = m.bridge.environment()
+	m.cmd.Stderr = m.stderr
+	// A session of its own: ssh must not find a terminal to ask on.
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
+	m.cmd.WaitDelay = masterGrace
+	if err := m.cmd.Start(); err != nil {
+		remove()
+		return nil, fault.Wrap(fault.Settings, err, "cannot run ssh")
+	}
+	go func() {
+		m.cmd.Wait()
+		syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL) // its ProxyCommand
+		remove()
+		close(m.ended)
+	}()
+	if err := m.awaitSocket(ctx); err != nil {
+		m.close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// arguments are ssh's. What comes first beats the rest: our own needs, then the file's [SSH]
+// section; our defaults stand in only for what nobody has set.
+func (m *master) arguments() []string {
+	interactive, _, _ := strings.Cut(m.o.Option("ipqos"), " ")
+	own := []tunnelfile.Setting{
+		{Key: "ControlMaster", Value: "yes"},
+		{Key: "ControlPath", Value: m.socket},
+		{Key: "ControlPersist", Value: "no"},
+		{Key: "ClearAllForwardings", Value: "yes"}, // forwards are ours to make
+		// And with a changed host key ssh then gives up, whatever StrictHostKeyChecking says: it
+		// would not forward anything, but carry what is asked of its socket.
+		{Key: "ExitOnForwardFailure", Value: "yes"},
+		{Key: "RemoteCommand", Value: "none"},
+		{Key: "PermitLocalCommand", Value: "no"},
+		{Key: "LogLevel", Value: "DEBUG1"},   // says what was negotiated
+		{Key: "VisualHostKey", Value: "yes"}, // so that its question has the picture
+		{Key: "FingerprintHash", Value: "sha256"},
+		{Key: "ForkAfterAuthentication", Value: "no"}, // it is to end with us
+	}
+	if interactive != "" {
+		// A master with -N would take the second value, and any other ssh -N the first.
+		own = append(own, tunnelfile.Setting{Key: "IPQoS", Value: interactive})
+	}
+	return append([]string{"-N", "-T", "-n"}, m.o.Arguments(own...)...)
+}
+
+// awaitSocket waits until ssh has logged in and listens, or has given up.
+func (m *master) awaitSocket(ctx context.Context) error {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		if _, err := os.Stat(m.socket); err == nil {
+			return nil
+		}
+		select {
+		case <-m.ended:
+			return m.sshError()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// control runs ssh -O, a command for the master. What it prints goes to out; its error is
+// what it says on its standard error.
+func (m *master) control(ctx context.Context, out io.Writer, command string, args ...string) error {
+	argv := append([]string{"-F", "none", "-S", m.socket, "-O", command}, args...)
+	cmd := exec.CommandContext(ctx, "ssh", append(argv, "--", "master")...)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = out, &stderr
+	cmd.WaitDelay = masterGrace
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if said := text.LastLines(stderr.String(), 1); err != nil && said != "" {
+		return errors.New(text.FromPeer(said))
+	}
+	return err
+}
+
+// close ends ssh, unless it is the person's own.
+func (m *master) close() {
+	m.stop.Do(func() {
+		m.signal(syscall.SIGTERM)
+		if m.cmd != nil {
+			time.AfterFunc(masterGrace, func() { m.signal(syscall.SIGKILL) })
+		}
+	})
+}
+
+func (m *master) signal(s syscall.Signal) {
+	select {
+	case <-m.ended:
+	default:
+		m.cmd.Process.Signal(s)
+	}
+}
+
+// masterConn is a connection to the control socket. When it ends it waits for ssh to say why.
+type masterConn struct {
+	net.Conn
+	reader io.Reader
+	master *master
+}
+
+func (c *masterConn) Read(p []byte) (int, error) {
+	n, err := c.reader.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	if c.master.cmd == nil {
+		return n, fault.Because(fault.Unreachable, err, "the ControlMaster of yours at %s has ended; the tunnel goes on without it", text.Tilde(c.master.socket))
+	}
+	select {
+	case <-c.master.ended:
+		err = c.master.sshError()
+	case <-time.After(masterGrace / 2):
+	}
+	return n, err
+}

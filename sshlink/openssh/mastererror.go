@@ -1,0 +1,219 @@
+package openssh
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
+	"github.com/holdfast/holdfast/sshlink/login"
+	"github.com/holdfast/holdfast/sshlink/wire"
+)
+
+// commandTimeout bounds KnownHostsCommand where it is only asked to tell what was wrong.
+const commandTimeout = 2 * time.Second
+
+var (
+	noMatching     = regexp.MustCompile(`no matching (.+) found\. Their offer: (\S+)`)
+	badSetting     = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
+	wrongSecret    = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
+	loadFailed     = regexp.MustCompile(`(?m)^Load key "(.+?)": (.+?)\.?$`)
+	notSigned      = regexp.MustCompile(`signing failed for \S+ "(.+?)" from agent: (.+)`)
+	earlyEnd       = regexp.MustCompile(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)|banner exchange: Connection to \S+ port \d+: (?:Broken pipe|Connection reset by peer)`)
+	deniedWords    = regexp.MustCompile(`Permission denied \((.*)\)`)
+	connectWords   = regexp.MustCompile(`connect to host (\S+) port (\d+): (.+)`)
+	resolveWords   = regexp.MustCompile(`Could not resolve hostname (\S+): (.+)`)
+	sentKey        = regexp.MustCompile(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
+	proxyEnd       = regexp.MustCompile(`(?m)^(?:kex_exchange_identification: .*\nConnection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`) // as ssh reads from one that is gone, or still writes
+	revokedFile    = regexp.MustCompile(`Host key \S+ \S+ revoked by file (.+)`)
+	badCertificate = regexp.MustCompile(`(?m)^Certificate (?:invalid: (.+)|signed with disallowed algorithm)$`)
+	silentServer   = regexp.MustCompile(`Timeout, server \S+ not responding`)
+	goneServer     = regexp.MustCompile(`Connection to \S+ closed by remote host|Connection closed by `)
+)
+
+// lastWords are what ssh said before it ended.
+type lastWords struct {
+	text   string       // the last lines that are not debug ones
+	tried  []string     // ways to log in
+	taken  string       // the last key that was offered, if the server would take it
+	banner string       // what the server said in place of its version
+	shown  string       // the host key, "TYPE SHA256:…"
+	needed string       // what a person was needed for, and did not give
+	reason fault.Reason // that, as a word
+	late   bool         // nobody said anything in time
+	doubt  string       // why a person did not confirm the host key
+	ended  string       // with which exit status, or by which signal
+}
+
+// sshError makes of ssh's last words an error of the same class, and as far as they go in the
+// same words, as the native transport's.
+func (m *master) sshError() error {
+	w := m.stderr.lastWords()
+	if m.bridge != nil {
+		w.needed, w.reason, w.late = m.bridge.needed()
+		w.doubt = m.bridge.unconfirmed()
+	}
+	if m.cmd != nil && m.cmd.ProcessState != nil {
+		w.ended = m.cmd.ProcessState.String()
+	}
+	if !proxyEnd.MatchString(w.text) {
+		return sshError(m.o, w)
+	}
+	w.text = proxyEnd.ReplaceAllString(w.text, "")
+	if hop := hopIn(m.o, w.text); hop != nil {
+		// That ssh's own details are not to be had: it runs at its usual LogLevel.
+		w.tried, w.shown = nil, ""
+		return login.Through(sshError(hop, w))
+	}
+	if said := text.LastLines(w.text, 1); said != "" {
+		return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand; the ProxyCommand said: %s", m.o.HostName, said)
+	}
+	return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand", m.o.HostName)
+}
+
+// hopIn is the host on the way that ssh's words are about, nil where there is none.
+func hopIn(o *config.Options, text string) *config.Options {
+	for hop := o.Jump; hop != nil; hop = hop.Jump {
+		if hop.Jump == nil || strings.Contains(text, hop.HostName) {
+			return hop
+		}
+	}
+	return nil
+}
+
+func sshError(o *config.Options, w lastWords) error {
+	said, last := w.text, text.LastLines(w.text, 1)
+	if err := sshHostKeyError(o, w); err != nil {
+		return err
+	}
+	switch {
+	case strings.Contains(said, "Too many authentication failures"):
+		return login.TooManyTries(o, w.tried)
+	case deniedWords.MatchString(said):
+		return sshDenied(o, w)
+	case noMatching.MatchString(said):
+		m := noMatching.FindStringSubmatch(said)
+		return fault.Because(fault.Settings, login.ErrNoCommon, "%s and ssh have no %s in common; the server offers only %s", o.HostName, login.AlgorithmKeyword(m[1]), text.FromPeer(m[2]))
+	case w.banner != "":
+		return login.NotSSH(o, w.banner, io.EOF)
+	case earlyEnd.MatchString(said):
+		return login.ClosedEarly(o, io.EOF)
+	case connectWords.MatchString(said):
+		m := connectWords.FindStringSubmatch(said)
+		return fault.Wrap(fault.Unreachable, connectError(m[1], m[2], m[3]), "cannot connect to %s", m[1])
+	case resolveWords.MatchString(said):
+		m := resolveWords.FindStringSubmatch(said)
+		if strings.Contains(m[2], "not known") || strings.Contains(m[2], "No address") {
+			return fault.Wrap(fault.Unreachable, &net.DNSError{Err: "no such host", Name: m[1], IsNotFound: true}, "no address for %s", m[1])
+		}
+		return fault.Wrap(fault.Unreachable, &net.DNSError{Err: m[2], Name: m[1], IsTemporary: true}, "cannot look up %s", m[1])
+	case badSetting.MatchString(said):
+		return fault.New(fault.Settings, "ssh cannot make sense of its configuration for %s: %s", o.HostName, last)
+	case silentServer.MatchString(said):
+		return fault.New(fault.Unreachable, "%s does not answer keepalives any more", o.HostName)
+	case goneServer.MatchString(last) && w.late: // ssh went on without an answer, too late for the server
+		return fault.New(w.reason, "%s", w.needed)
+	case goneServer.MatchString(last):
+		return fault.Because(fault.Unreachable, io.EOF, "%s closed the connection", o.HostName)
+	case last == "":
+		return fault.New(fault.Unreachable, "ssh to %s ended without a word: %s", o.HostName, w.ended)
+	}
+	return fault.New(fault.Unreachable, "ssh to %s: %s", o.HostName, strings.TrimPrefix(last, "ssh: "))
+}
+
+// sshHostKeyError is what ssh has against the host key that the server shows; nil where it has
+// nothing.
+func sshHostKeyError(o *config.Options, w lastWords) error {
+	known := func() *hostkeys.Checker {
+		ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+		defer cancel()
+		return hostkeys.For(ctx, o, nil)
+	}
+	shown := w.shown
+	if m := sentKey.FindStringSubmatch(w.text); m != nil && shown == "" {
+		shown = m[1] + " " + m[2]
+	}
+	said := cmp.Or(shown, hostkeys.NotSaid)
+	switch {
+	case strings.Contains(w.text, "REMOTE HOST IDENTIFICATION HAS CHANGED"):
+		return known().Changed(said)
+	case revokedFile.MatchString(w.text):
+		return fault.New(fault.HostKeyRevoked, "the host key of %s is revoked by %s: %s: it is listed there", o.HostName, revokedFile.FindStringSubmatch(w.text)[1], said)
+	case strings.Contains(w.text, "REVOKED HOST KEY"), strings.Contains(w.text, "is revoked"):
+		return known().Revoked(shown)
+	case strings.Contains(w.text, "Host key verification failed"), strings.Contains(w.text, "host key is known for"):
+		why := w.doubt
+		if m := badCertificate.FindStringSubmatch(w.text); m != nil && m[1] != "" {
+			why += " (its certificate is not valid: " + m[1] + ")"
+		} else if m != nil {
+			why += " (its certificate is signed in a way that CASignatureAlgorithms does not allow)"
+		}
+		return hostkeys.Stranger(o, said, why)
+	}
+	return nil
+}
+
+// sshDenied says that no way to log in was left.
+func sshDenied(o *config.Options, w lastWords) error {
+	if w.needed != "" {
+		return fault.New(w.reason, "%s", w.needed)
+	}
+	if m := wrongSecret.FindStringSubmatch(w.text); m != nil {
+		if strings.HasSuffix(m[1], "-SK ") {
+			return fault.New(fault.PIN, "was given a wrong PIN for %s", text.Tilde(m[2]))
+		}
+		return fault.New(fault.Passphrase, "was given a wrong passphrase for %s", text.Tilde(m[2]))
+	}
+	if strings.Contains(w.text, "PIN incorrect") {
+		return fault.New(fault.PIN, "was given a wrong PIN for %s", o.Option("pkcs11provider"))
+	}
+	allowed := config.SplitList(deniedWords.FindStringSubmatch(w.text)[1])
+	tried, notes := notLoaded(w)
+	if w.taken != "" && notes == nil && o.Yes("batchmode") && slices.Contains(allowed, "publickey") {
+		return fault.New(fault.Passphrase, "needs a passphrase for %s", text.Tilde(w.taken)) // and ssh asks nobody
+	}
+	return fault.New(fault.Denied, "%s%s", login.RefusedEveryWay(o, tried, allowed), login.NotTried(notes))
+}
+
+// notLoaded are the ways to log in that were tried, and which keys of those were of no use, and why.
+func notLoaded(w lastWords) (tried, notes []string) {
+	tried = w.tried
+	for _, m := range loadFailed.FindAllStringSubmatch(w.text, -1) {
+		file, why := m[1], m[2]
+		if err := login.CheckPermissions(file); err != nil && why == "bad permissions" {
+			why = err.Error()
+		}
+		tried = slices.DeleteFunc(tried, func(name string) bool { return name == text.Tilde(file) })
+		notes = append(notes, text.Tilde(file)+": "+why)
+	}
+	for _, m := range notSigned.FindAllStringSubmatch(w.text, -1) {
+		notes = append(notes, text.Tilde(m[1])+": the agent did not sign: "+m[2])
+	}
+	return tried, notes
+}
+
+// connectErrors are what connect(2) fails of.
+var connectErrors = []syscall.Errno{
+	syscall.ECONNREFUSED, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ECONNRESET, syscall.EADDRNOTAVAIL,
+}
+
+// connectError is package net's error for what ssh says of a connect.
+func connectError(host, port, words string) error {
+	for _, e := range connectErrors {
+		if strings.EqualFold(e.Error(), words) {
+			return &net.OpError{Op: "dial", Net: "tcp", Addr: wire.Addr{Net: "tcp", Address: net.JoinHostPort(host, port)}, Err: os.NewSyscallError("connect", e)}
+		}
+	}
+	return fmt.Errorf("port %s: %s", port, words)
+}

@@ -1,0 +1,149 @@
+package openssh
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/holdfast/holdfast/sshlink/wire"
+)
+
+// masterListener is a remote listener made by ssh -O forward: the server's connections come
+// to a unix socket of ours in the master's folder.
+type masterListener struct {
+	net.Listener
+	link *Link
+	key  wire.Place
+	spec string // what -R was given
+	addr net.Addr
+	dir  string
+
+	once sync.Once
+}
+
+var allocated = regexp.MustCompile(`^\s*(?:Allocated port )?(\d+)`)
+
+// ListenContext asks the server to listen: network is "tcp" and addr host:port, whose host
+// part goes to the server as it is (empty for all interfaces, "localhost", an address), or
+// network is "unix" and addr a path. Port 0 lets the server choose.
+func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
+	key, err := wire.ParsePlace(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	where, err := specification(key)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := l.master.remoteDir(where)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "r")
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("%w: another tunnel has it, through the same ControlMaster", &wire.RefusedError{Addr: key.String()})
+	}
+	os.Remove(path) // of one that was killed
+	local, err := net.Listen("unix", path)
+	if err != nil {
+		os.Remove(dir)
+		return nil, err
+	}
+	ln := &masterListener{Listener: local, link: l, key: key, dir: dir, addr: key.Addr()}
+	ln.spec = where + ":" + path
+	var out bytes.Buffer
+	if err := l.master.control(ctx, &out, "forward", "-R", ln.spec); err != nil {
+		ln.release()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if !l.Alive() {
+			return nil, l.Lost()
+		}
+		return nil, fmt.Errorf("%w (%w)", &wire.RefusedError{Addr: key.String()}, err)
+	}
+	if m := allocated.FindStringSubmatch(out.String()); m != nil && key.Unix == "" && key.Port == 0 {
+		port, _ := strconv.Atoi(m[1])
+		ln.key.Port = uint32(port)
+		ln.addr = ln.key.Addr()
+	}
+	l.OnEnd(ln.release)
+	return ln, nil
+}
+
+// remoteDir is the folder of the socket to which what comes from a place on the server goes. It is
+// the same for each try: ssh 9.2 keeps an entry for each -R that the server refused, and would lead
+// what comes later, once another try has succeeded, to the socket of the first. And where the
+// person's own master still has a -R of a worker that was killed, the next worker finds it so.
+func (m *master) remoteDir(where string) (string, error) {
+	sum := sha256.Sum256([]byte(m.socket + "\n" + where))
+	dir := filepath.Join(privateParent(), fmt.Sprintf("%s%x", remotePrefix, sum[:8]))
+	if err := os.Mkdir(dir, 0o700); err == nil || !errors.Is(err, fs.ErrExist) {
+		return dir, err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Getuid() || info.Mode() != fs.ModeDir|0o700 {
+		return "", fmt.Errorf("%s is not a folder of ours alone", dir)
+	}
+	return dir, nil
+}
+
+// specification is the listening half of -R.
+func specification(k wire.Place) (string, error) {
+	switch {
+	case k.Unix != "":
+		if strings.ContainsAny(k.Unix, ":\\") {
+			return "", fmt.Errorf("ssh -R cannot name %q: it has a colon or a backslash in it", k.Unix)
+		}
+		return k.Unix, nil
+	case k.Host == "":
+		return "*:" + strconv.Itoa(int(k.Port)), nil
+	}
+	return net.JoinHostPort(k.Host, strconv.Itoa(int(k.Port))), nil
+}
+
+// Accept waits for a connection to the remote listener.
+func (ln *masterListener) Accept() (net.Conn, error) {
+	c, err := ln.Listener.Accept()
+	if err != nil && !ln.link.Alive() {
+		return nil, ln.link.Lost()
+	}
+	return c, err
+}
+
+// Close lets the server stop listening.
+func (ln *masterListener) Close() error {
+	ln.release()
+	if !ln.link.Alive() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), wire.CancelTimeout)
+	defer cancel()
+	return ln.link.master.control(ctx, &bytes.Buffer{}, "cancel", "-R", ln.spec)
+}
+
+// release lets go of everything on this side.
+func (ln *masterListener) release() {
+	ln.once.Do(func() {
+		ln.Listener.Close()
+		os.Remove(ln.dir)
+	})
+}
+
+// Addr is where the server listens, as it was asked to.
+func (ln *masterListener) Addr() net.Addr { return ln.addr }

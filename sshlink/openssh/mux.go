@@ -1,0 +1,267 @@
+package openssh
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/wire"
+)
+
+// Messages of OpenSSH's PROTOCOL.mux, as far as they are used here.
+const (
+	muxHello         = 0x00000001
+	muxNewStdioFwd   = 0x10000008
+	muxDenied        = 0x80000002
+	muxFailure       = 0x80000003
+	muxSessionOpened = 0x80000006
+
+	muxVersion = 4
+	muxLimit   = 256 << 10 // longest message, as in OpenSSH
+)
+
+// masterChannel is a channel that a ControlMaster opened for us: it reads from and writes to
+// descriptors that we passed over, one for each direction so that each can end alone. The
+// control connection holds it open.
+//
+// x/crypto's NewControlClientConn would give channels too. But ssh 9.2 keeps an entry for each
+// of those that the server refuses, 10,000 at most, and ends itself, with every session in it,
+// when a client leaves that had one.
+type masterChannel struct {
+	link    *Link
+	control net.Conn
+	in, out net.Conn
+	remote  net.Addr
+	once    sync.Once
+}
+
+// dialTCP opens a channel to host:port.
+func (l *Link) dialTCP(ctx context.Context, to wire.Place, remote net.Addr) (net.Conn, error) {
+	control, err := (&net.Dialer{}).DialContext(ctx, "unix", l.master.socket)
+	if err != nil {
+		return nil, l.masterError(ctx, err)
+	}
+	stop := context.AfterFunc(ctx, func() { control.Close() })
+	in, out, err := openStdio(control.(*net.UnixConn), to.Host, to.Port)
+	if !stop() && err == nil {
+		in.Close()
+		out.Close()
+		err = ctx.Err()
+	}
+	if err != nil {
+		control.Close()
+		return nil, l.masterError(ctx, err)
+	}
+	return &masterChannel{link: l, control: control, in: in, out: out, remote: remote}, nil
+}
+
+// dialUnix opens a channel to a unix socket on the server, for which the control protocol
+// has no word. A master of ours is asked as x/crypto asks, since nobody minds how it ends; the
+// person's own is made to listen for it here, which cannot tell a refusal from an end.
+func (l *Link) dialUnix(ctx context.Context, path string) (net.Conn, error) {
+	if l.master.cmd != nil {
+		return l.DialUnix(ctx, path)
+	}
+	local, err := l.localForward(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return (&net.Dialer{}).DialContext(ctx, "unix", local)
+}
+
+// localForward makes the master listen, for as long as the link lasts, and returns where.
+func (l *Link) localForward(ctx context.Context, path string) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if local := l.locals[path]; local != "" {
+		return local, nil
+	}
+	if strings.ContainsAny(path, ":\\") {
+		return "", fmt.Errorf("ssh -L cannot name %q: it has a colon or a backslash in it", path)
+	}
+	dir, remove, err := privateDir()
+	if err != nil {
+		return "", err
+	}
+	local := filepath.Join(dir, "l")
+	spec := local + ":" + path
+	if err := l.master.control(ctx, io.Discard, "forward", "-L", spec); err != nil {
+		remove()
+		return "", err
+	}
+	if l.locals == nil {
+		l.locals = make(map[string]string)
+	}
+	l.locals[path] = local
+	l.OnEnd(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), wire.CancelTimeout)
+		defer cancel()
+		l.master.control(ctx, io.Discard, "cancel", "-L", spec)
+		remove()
+	})
+	return local, nil
+}
+
+// masterError keeps a refusal as it is; any other error is ctx's, or means the link is lost.
+func (l *Link) masterError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if _, ok := err.(*ssh.OpenChannelError); ok {
+		return err
+	}
+	// ssh is ending: let it say why.
+	select {
+	case <-l.Ended():
+		return l.Lost()
+	case <-time.After(masterGrace):
+		return fault.Wrap(fault.Unreachable, err, "ssh's control socket")
+	}
+}
+
+// openStdio asks for a channel whose ends are two sockets of ours.
+func openStdio(control *net.UnixConn, host string, port uint32) (in, out net.Conn, err error) {
+	if err := muxWrite(control, binary.BigEndian.AppendUint32(muxMessage(muxHello), muxVersion)); err != nil {
+		return nil, nil, err
+	}
+	if kind, _, err := muxRead(control); err != nil || kind != muxHello {
+		return nil, nil, errors.Join(err, fmt.Errorf("message %#x in place of a greeting", kind))
+	}
+	request := binary.BigEndian.AppendUint32(muxMessage(muxNewStdioFwd), 0) // its number
+	request = appendString(request, "")                                     // reserved
+	request = appendString(request, host)
+	request = binary.BigEndian.AppendUint32(request, port)
+	if err := muxWrite(control, request); err != nil {
+		return nil, nil, err
+	}
+	in, out, err = passStdio(control)
+	if err != nil {
+		return nil, nil, err
+	}
+	kind, body, err := muxRead(control)
+	if err == nil && kind != muxSessionOpened {
+		err = muxRefusal(kind, body)
+	}
+	if err != nil {
+		in.Close()
+		out.Close()
+		return nil, nil, err
+	}
+	return in, out, nil
+}
+
+// passStdio makes two pairs of sockets and passes the far ends as standard input and output.
+func passStdio(control *net.UnixConn) (in, out net.Conn, err error) {
+	out, stdin, err := wire.SocketPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer stdin.Close()
+	in, stdout, err := wire.SocketPair()
+	if err != nil {
+		out.Close()
+		return nil, nil, err
+	}
+	defer stdout.Close()
+	for _, f := range []*os.File{stdin, stdout} {
+		if _, _, err = control.WriteMsgUnix([]byte{0}, unix.UnixRights(int(f.Fd())), nil); err != nil {
+			in.Close()
+			out.Close()
+			return nil, nil, err
+		}
+	}
+	return in, out, nil
+}
+
+// muxRefusal is the error for an answer that is not yes.
+func muxRefusal(kind uint32, body []byte) error {
+	if kind != muxFailure && kind != muxDenied {
+		return fmt.Errorf("message %#x in place of an answer", kind)
+	}
+	var m struct {
+		Number uint32
+		Reason string
+	}
+	ssh.Unmarshal(body, &m)
+	reason := ssh.ConnectionFailed
+	if kind == muxDenied {
+		reason = ssh.Prohibited
+	}
+	return &ssh.OpenChannelError{Reason: reason, Message: text.FromPeer(m.Reason)}
+}
+
+func muxMessage(kind uint32) []byte { return binary.BigEndian.AppendUint32(nil, kind) }
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
+}
+
+func muxWrite(w io.Writer, message []byte) error {
+	_, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(message))), message...))
+	return err
+}
+
+func muxRead(r io.Reader) (kind uint32, body []byte, err error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	length := binary.BigEndian.Uint32(head[:])
+	if length < 4 || length > muxLimit {
+		return 0, nil, fmt.Errorf("message of %d bytes", length)
+	}
+	message := make([]byte, length)
+	if _, err := io.ReadFull(r, message); err != nil {
+		return 0, nil, err
+	}
+	return binary.BigEndian.Uint32(message), message[4:], nil
+}
+
+func (c *masterChannel) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	if n > 0 {
+		c.link.Conn.NoteAnswer()
+	}
+	return n, err
+}
+
+func (c *masterChannel) Write(p []byte) (int, error) {
+	c.link.Conn.NoteQuestion()
+	return c.out.Write(p)
+}
+
+// CloseWrite tells the server that nothing more will come.
+func (c *masterChannel) CloseWrite() error { return c.out.Close() }
+
+// Close closes the channel.
+func (c *masterChannel) Close() error {
+	err := net.ErrClosed
+	c.once.Do(func() {
+		c.out.Close()
+		c.in.Close()
+		err = c.control.Close()
+	})
+	return err
+}
+
+func (c *masterChannel) LocalAddr() net.Addr  { return c.link.LocalAddr() }
+func (c *masterChannel) RemoteAddr() net.Addr { return c.remote }
+
+func (c *masterChannel) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+func (c *masterChannel) SetReadDeadline(t time.Time) error  { return c.in.SetReadDeadline(t) }
+func (c *masterChannel) SetWriteDeadline(t time.Time) error { return c.out.SetWriteDeadline(t) }

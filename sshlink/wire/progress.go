@@ -1,0 +1,27 @@
+package wire
+
+import "golang.org/x/sys/unix"
+
+// Progress says how the kernel gets on with what was written: how many bytes the server's
+// kernel has acknowledged in all, and how many it has not. False: not a TCP connection of
+// this process's.
+//
+// It tells a slow line, on which a keepalive waits behind what was written before it, from
+// one that has died.
+func (b *Base) Progress() (acknowledged, queued uint64, ok bool) {
+	if b.Conn.raw == nil {
+		return 0, 0, false
+	}
+	var info *unix.TCPInfo
+	var waiting int
+	var err error
+	controlErr := b.Conn.raw.Control(func(fd uintptr) {
+		if info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			waiting, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+		}
+	})
+	if controlErr != nil || err != nil {
+		return 0, 0, false
+	}
+	return info.Bytes_acked, uint64(waiting), true
+}
