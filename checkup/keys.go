@@ -1,6 +1,8 @@
 package checkup
 
 import (
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/asking"
@@ -45,15 +47,32 @@ func (x *examination) nameOneKey() string {
 // keys looks at the key files that a login would use, to the hosts on the way too. Whether one
 // of them lets in, the login says.
 func (x *examination) keys() {
-	seen := make(map[string]bool)
+	for _, k := range x.allKeys() {
+		x.key(k)
+	}
+}
+
+// allKeys are the key files that a login would use on the whole way, each once.
+func (x *examination) allKeys() []login.KeyState {
+	var all []login.KeyState
 	for _, server := range append(x.server.Hops(), x.server) {
 		for _, k := range login.Keys(x.ctx, server.Options) {
-			if !seen[k.File] {
-				seen[k.File] = true
-				x.key(k)
+			if !slices.ContainsFunc(all, func(o login.KeyState) bool { return o.File == k.File }) {
+				all = append(all, k)
 			}
 		}
 	}
+	return all
+}
+
+// lockedKey is the first key file that takes a passphrase.
+func (x *examination) lockedKey() string {
+	for _, k := range x.allKeys() {
+		if k.Encrypted && !k.Agent {
+			return k.Path
+		}
+	}
+	return ""
 }
 
 // remembered says whether there is a passphrase for the key without a person.
@@ -74,7 +93,7 @@ func (x *examination) key(k login.KeyState) {
 		x.Hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519 -f "+tunnelfile.ShellWord(k.File), "IdentityFile %s: there is no such file", k.Path)
 	case k.Agent:
 		x.OK(tunnelfile.SubjectKey, "%s is in the agent", k.Path)
-	case k.Err != nil && strings.Contains(k.Err.Error(), "too open"):
+	case errors.Is(k.Err, login.ErrTooOpen):
 		x.Problem(tunnelfile.SubjectKey, "chmod 600 "+tunnelfile.ShellWord(k.File), "%s may be read by others, so ssh does not use it", k.Path)
 	case k.OnlySSH && x.server.Transport == tunnelfile.TransportOpenSSH:
 		x.OK(tunnelfile.SubjectKey, "%s is a key that ssh itself uses, which the openssh transport runs", k.Path)

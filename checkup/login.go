@@ -9,8 +9,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/login"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -45,28 +47,26 @@ func (x *examination) refused(err error) {
 	name := x.tunnel.Name
 	text := withoutAdvice(err.Error())
 	var dns *net.DNSError
-	switch class := fault.ClassOf(err); {
-	case class == fault.ClassDistrusted:
+	switch reason := fault.ReasonOf(err); {
+	case reason.Class() == fault.ClassDistrusted:
 		x.Problem(tunnelfile.SubjectHostKey, "holdfast trust "+name, "%s", text)
-	case class == fault.ClassDenied && strings.Contains(text, "needs a passphrase for "):
-		_, rest, _ := strings.Cut(text, "needs a passphrase for ")
-		file, _, _ := strings.Cut(rest, ";")
-		x.Problem(tunnelfile.SubjectLogin, "ssh-add "+tildeWord(file), "%s, and nobody and nothing here gives it: not at boot either", text)
-	case class == fault.ClassDenied && strings.Contains(text, "needs "):
+	case reason == fault.Passphrase:
+		x.Problem(tunnelfile.SubjectLogin, "ssh-add "+tildeWord(x.lockedKey()), "%s, and nobody and nothing here gives it: not at boot either", text)
+	case reason.WantsAnswer():
 		x.Problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s, which only a person can give: use a key instead", text)
-	case class == fault.ClassDenied && strings.Contains(text, "MaxAuthTries"):
+	case errors.Is(err, login.ErrTooManyTries):
 		x.Problem(tunnelfile.SubjectLogin, x.nameOneKey(), "%s", text)
-	case class == fault.ClassDenied:
+	case reason == fault.Denied:
 		x.Problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s", text)
-	case class == fault.ClassMistaken:
+	case reason == fault.Settings:
 		x.Problem(tunnelfile.SubjectSettings, "holdfast explain "+name, "%s", text)
-	case class == fault.ClassTurnedAway:
+	case reason == fault.TurnedAway:
 		x.Problem(tunnelfile.SubjectPort, "on the server: journalctl -u ssh -n 20; MaxStartups and PerSourcePenalties in sshd_config(5), or fail2ban-client status sshd", "%s", text)
 	case errors.As(err, &dns):
 		x.Problem(tunnelfile.SubjectAddress, "getent ahosts "+tunnelfile.ShellWord(x.server.HostName), "%s", text)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		x.Problem(tunnelfile.SubjectPort, "on the server: systemctl enable --now ssh", "%s: no SSH server listens there, or a firewall says no for it", text)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), strings.Contains(text, "did not answer"), errors.Is(err, syscall.ETIMEDOUT):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, asking.ErrTimeout), errors.Is(err, syscall.ETIMEDOUT):
 		x.Problem(tunnelfile.SubjectPort, "nc -vz "+tunnelfile.ShellWord(x.server.HostName)+" "+itoa(x.server.Port), "%s: the machine is off, or a firewall drops what is sent", text)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		x.Problem(tunnelfile.SubjectAddress, "ip route get "+tunnelfile.ShellWord(x.server.HostName), "%s: there is no way there now, perhaps for want of a VPN", text)

@@ -20,15 +20,6 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// class is what an error says that is to be done.
-func classOf(err error) string {
-	e := fault.As(err)
-	if e == nil {
-		return fmt.Sprintf("no class: %v", err)
-	}
-	return e.Class().String()
-}
-
 // TestSameSentences wants both transports to say the same, in the same words, of a login that
 // fails: the sentence is what the person reads in status and in the notification.
 func TestSameSentences(t *testing.T) {
@@ -58,40 +49,40 @@ func TestSameSentences(t *testing.T) {
 
 	for _, c := range []struct {
 		name, config string
-		class        string
+		reason       fault.Reason
 		says         []string // parts that matter to a person
 		answer       map[string]string
 		about        bool // ssh does not say all that we do
 	}{
-		{name: "wrong key", config: host + alone + " IdentityFile " + stranger.File, class: "denied",
+		{name: "wrong key", config: host + alone + " IdentityFile " + stranger.File, reason: fault.Denied,
 			says: []string{"refused every way to log in as " + s.User + "; tried " + stranger.File + "; it takes publickey"}},
-		{name: "no key", config: host + alone + " IdentityFile none", class: "denied", says: []string{"there was no key to try"}},
-		{name: "too many keys", config: hostBlock(two, "host") + " IdentityAgent " + crowded.Socket + "\n", class: "denied", says: []string{"MaxAuthTries"}},
-		{name: "no passphrase", config: host + alone + " IdentityFile " + locked.File, class: "denied", says: []string{"needs a passphrase for " + locked.File}},
-		{name: "wrong passphrase", config: host + alone + " IdentityFile " + locked.File, class: "denied",
+		{name: "no key", config: host + alone + " IdentityFile none", reason: fault.Denied, says: []string{"there was no key to try"}},
+		{name: "too many keys", config: hostBlock(two, "host") + " IdentityAgent " + crowded.Socket + "\n", reason: fault.Denied, says: []string{"MaxAuthTries"}},
+		{name: "no passphrase", config: host + alone + " IdentityFile " + locked.File, reason: fault.Passphrase, says: []string{"needs a passphrase for " + locked.File}},
+		{name: "wrong passphrase", config: host + alone + " IdentityFile " + locked.File, reason: fault.Passphrase,
 			says: []string{"was given a wrong passphrase for " + locked.File}, answer: map[string]string{locked.File: "wrong"}},
-		{name: "no password", config: hostBlock(password, "host") + alone + " IdentityFile none", class: "denied", says: []string{"needs a password for " + s.User + "@127.0.0.1"}},
-		{name: "unknown host key", config: knownAs(s, ""), class: "distrusted", says: []string{"is not known: " + shown, "holdfast trust web"}},
-		{name: "unknown host key, nobody there", config: ask(knownAs(s, "")), class: "distrusted", says: []string{"nobody is there", shown}},
-		{name: "unknown host key, not accepted", config: ask(knownAs(s, "")), class: "distrusted", says: []string{"was not accepted: " + shown},
+		{name: "no password", config: hostBlock(password, "host") + alone + " IdentityFile none", reason: fault.Password, says: []string{"needs a password for " + s.User + "@127.0.0.1"}},
+		{name: "unknown host key", config: knownAs(s, ""), reason: fault.HostKeyUnknown, says: []string{"is not known: " + shown, "holdfast trust web"}},
+		{name: "unknown host key, nobody there", config: ask(knownAs(s, "")), reason: fault.HostKeyUnknown, says: []string{"nobody is there", shown}},
+		{name: "unknown host key, not accepted", config: ask(knownAs(s, "")), reason: fault.HostKeyUnknown, says: []string{"was not accepted: " + shown},
 			answer: map[string]string{"continue connecting": "no"}},
-		{name: "changed host key", config: knownAs(s, at+stranger.AuthorizedKey()), class: "distrusted",
+		{name: "changed host key", config: knownAs(s, at+stranger.AuthorizedKey()), reason: fault.HostKeyChanged,
 			says: []string{"has changed", "known_hosts:1 has " + hostkeys.Fingerprint(stranger.Public), "shows " + shown, "ssh-keygen -f "}},
-		{name: "changed host keys, several lines", config: knownAs(s, "# mine\n"+at+strangerECDSA.AuthorizedKey()+"\n"+at+stranger.AuthorizedKey()), class: "distrusted",
+		{name: "changed host keys, several lines", config: knownAs(s, "# mine\n"+at+strangerECDSA.AuthorizedKey()+"\n"+at+stranger.AuthorizedKey()), reason: fault.HostKeyChanged,
 			says: []string{"known_hosts:3 has " + hostkeys.Fingerprint(stranger.Public), "known_hosts:2 has " + hostkeys.Fingerprint(strangerECDSA.Public), "shows " + shown}},
-		{name: "revoked host key", config: knownAs(s, "@revoked * "+s.HostKeys[0].AuthorizedKey()), class: "distrusted", says: []string{"marked as revoked at ", "known_hosts:1: " + shown}},
-		{name: "revoked by a file", config: withKey(s, "host") + " RevokedHostKeys " + s.HostKeyFile + ".pub\n", class: "distrusted", says: []string{"is revoked by " + s.HostKeyFile + ".pub: " + shown}},
-		{name: "nobody listens", config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", port), class: "passing", says: []string{"cannot connect to 127.0.0.1: dial tcp", "connection refused"}},
-		{name: "no such host", config: "Host host\n HostName nosuchhost.invalid\n", class: "passing", says: []string{"nosuchhost.invalid", "no such host"}},
-		{name: "too many connections", config: withKey(full, "host"), class: "turned away", says: []string{"turns this address away for now"}},
-		{name: "a jump host refuses", config: withKey(s, "host") + " ProxyJump jump\n" + hostBlock(two, "jump") + alone + " IdentityFile " + stranger.File + "\n", class: "denied", about: true,
+		{name: "revoked host key", config: knownAs(s, "@revoked * "+s.HostKeys[0].AuthorizedKey()), reason: fault.HostKeyRevoked, says: []string{"marked as revoked at ", "known_hosts:1: " + shown}},
+		{name: "revoked by a file", config: withKey(s, "host") + " RevokedHostKeys " + s.HostKeyFile + ".pub\n", reason: fault.HostKeyRevoked, says: []string{"is revoked by " + s.HostKeyFile + ".pub: " + shown}},
+		{name: "nobody listens", config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", port), reason: fault.Unreachable, says: []string{"cannot connect to 127.0.0.1: dial tcp", "connection refused"}},
+		{name: "no such host", config: "Host host\n HostName nosuchhost.invalid\n", reason: fault.Unreachable, says: []string{"nosuchhost.invalid", "no such host"}},
+		{name: "too many connections", config: withKey(full, "host"), reason: fault.TurnedAway, says: []string{"turns this address away for now"}},
+		{name: "a jump host refuses", config: withKey(s, "host") + " ProxyJump jump\n" + hostBlock(two, "jump") + alone + " IdentityFile " + stranger.File + "\n", reason: fault.Denied, about: true,
 			says: []string{"ProxyJump: 127.0.0.1 refused every way to log in as " + s.User, "it takes publickey"}},
-		{name: "a jump host with a changed key", config: withKey(s, "host") + " ProxyJump jump\n" + strings.Replace(knownAs(two, fmt.Sprintf("[127.0.0.1]:%d ", two.Port)+stranger.AuthorizedKey()), "Host host", "Host jump", 1), class: "distrusted", about: true,
+		{name: "a jump host with a changed key", config: withKey(s, "host") + " ProxyJump jump\n" + strings.Replace(knownAs(two, fmt.Sprintf("[127.0.0.1]:%d ", two.Port)+stranger.AuthorizedKey()), "Host host", "Host jump", 1), reason: fault.HostKeyChanged, about: true,
 			says: []string{"ProxyJump: the host key of 127.0.0.1 has changed: ", hostkeys.Fingerprint(stranger.Public), ssh.FingerprintSHA256(two.HostKeys[0].Public)}},
-		{name: "a proxy command that fails", config: withKey(s, "host") + " ProxyCommand echo no luck >&2; exit 3\n", class: "passing", about: true,
+		{name: "a proxy command that fails", config: withKey(s, "host") + " ProxyCommand echo no luck >&2; exit 3\n", reason: fault.Unreachable, about: true,
 			says: []string{"no answer from 127.0.0.1 through its ProxyCommand"}},
-		{name: "no cipher in common", config: withKey(ctr, "host") + " Ciphers aes128-ctr\n", class: "mistaken", says: []string{"no Ciphers in common; the server offers only aes256-ctr"}},
-		{name: "bad setting", config: withKey(s, "host") + " Ciphers rot13\n", class: "mistaken", says: []string{"rot13"}},
+		{name: "no cipher in common", config: withKey(ctr, "host") + " Ciphers aes128-ctr\n", reason: fault.Settings, says: []string{"no Ciphers in common; the server offers only aes256-ctr"}},
+		{name: "bad setting", config: withKey(s, "host") + " Ciphers rot13\n", reason: fault.Settings, says: []string{"rot13"}},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
@@ -102,8 +93,8 @@ func TestSameSentences(t *testing.T) {
 				if o == in {
 					t.Fatalf("%s: logged in", transport)
 				}
-				if got := classOf(err); got != c.class {
-					t.Errorf("%s: %s, want %s: %v", transport, got, c.class, err)
+				if got := fault.ReasonOf(err); got != c.reason {
+					t.Errorf("%s: %s, want %s: %v", transport, got, c.reason, err)
 				}
 				said[transport] = err.Error()
 				for _, part := range c.says {
@@ -193,8 +184,8 @@ func TestServerGone(t *testing.T) {
 		s.KillSessions(syscall.SIGTERM)
 		within(t, 5*time.Second, "Wait", func() {
 			err := l.Wait()
-			if classOf(err) != "passing" || !strings.Contains(err.Error(), s.Host+" closed the connection") {
-				t.Errorf("%s: %v", classOf(err), err)
+			if fault.ReasonOf(err) != fault.Lost || !strings.Contains(err.Error(), s.Host+" closed the connection") {
+				t.Errorf("%s: %v", fault.ReasonOf(err), err)
 			}
 		})
 	})

@@ -49,7 +49,7 @@ var floors = map[string]float64{
 	"internal/report":      2,
 	"internal/metrics":     2,
 	"tunnelfile":           1,
-	"internal/asking":      0,
+	"internal/asking":      1,
 	"internal/bus":         1,
 	"internal/fault":       0,
 	"internal/text":        0,

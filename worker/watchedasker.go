@@ -45,26 +45,9 @@ func (a *watchedAsker) Notify(ctx context.Context, q asking.Question) {
 	<-ctx.Done() // whether or not anybody could be shown it, the key waits
 }
 
-// wanted is the reason of a tunnel that waits for the answer to a question of this kind.
-func wanted(kind asking.Kind) fault.Reason {
-	switch kind {
-	case asking.KindPassphrase:
-		return fault.Passphrase
-	case asking.KindPassword:
-		return fault.Password
-	case asking.KindPIN:
-		return fault.PIN
-	case asking.KindTouch:
-		return fault.Touch
-	case asking.KindHostKey:
-		return fault.HostKeyUnknown
-	}
-	return fault.Code
-}
-
 // begin notes a question, until end is called.
 func (a *watchedAsker) begin(kind asking.Kind) (end func()) {
-	reason := wanted(kind)
+	reason := kind.Reason()
 	timer := time.AfterFunc(askingAfter, func() {
 		a.mu.Lock()
 		a.open = append(a.open, reason)

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // Asker puts questions to a person. An implementation returns when ctx ends, and
@@ -44,6 +46,23 @@ const (
 	KindPIN         Kind = "pin"                  // of the security key's file, or of the token, Subject; a few wrong ones lock it
 	KindTouch       Kind = "touch"                // a notice, see Notifier: a security key waits for a finger
 )
+
+// Reason is why a tunnel is not well that has no answer to a question of this kind.
+func (k Kind) Reason() fault.Reason {
+	switch k {
+	case KindPassphrase:
+		return fault.Passphrase
+	case KindPassword:
+		return fault.Password
+	case KindPIN:
+		return fault.PIN
+	case KindTouch:
+		return fault.Touch
+	case KindHostKey:
+		return fault.HostKeyUnknown
+	}
+	return fault.Code
+}
 
 // Question is one thing a person is asked.
 type Question struct {

@@ -199,7 +199,11 @@ func (a *Authenticator) refused(state *ssh.ClientAuthContext) error {
 	if a.wanted != "" {
 		return fault.New(a.reason, "%s%s", a.wanted, NotTried(a.notes))
 	}
-	return fault.New(fault.Denied, "%s", a.describe(state.AllowedMethods))
+	reason := fault.Denied
+	if slices.ContainsFunc(a.offered, (*identity).untouched) {
+		reason = fault.Touch
+	}
+	return fault.New(reason, "%s", a.describe(state.AllowedMethods))
 }
 
 // describe says what was tried, in one sentence.

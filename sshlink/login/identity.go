@@ -24,6 +24,12 @@ type identity struct {
 	barred   bool          // and nobody was asked for that: it would not sign for us
 }
 
+// untouched says whether it is a security key that the agent would have signed with, had somebody
+// touched it in time.
+func (id *identity) untouched() bool {
+	return id.unsigned && !id.barred && strings.HasPrefix(id.public.Type(), "sk-")
+}
+
 // identities are the keys to offer, in ssh's order (pubkey_prepare in sshconnect2.c): keys
 // that are named and that the agent holds, in the agent's order; the agent's other keys,
 // unless IdentitiesOnly; the named ones that only files hold.

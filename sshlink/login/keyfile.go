@@ -103,6 +103,9 @@ func (k *keyFile) parse(text []byte) {
 	}
 }
 
+// ErrTooOpen says of a private key that others can read it, so that ssh does not use it.
+var ErrTooOpen = errors.New("too open")
+
 // CheckPermissions refuses what ssh refuses: a private key of ours that others can read.
 func CheckPermissions(path string) error {
 	info, err := os.Stat(path)
@@ -110,7 +113,7 @@ func CheckPermissions(path string) error {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == os.Getuid() && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("its permissions %#o are too open: run chmod 600 %s", info.Mode().Perm(), tunnelfile.ShellWord(path))
+		return fmt.Errorf("its permissions %#o are %w: run chmod 600 %s", info.Mode().Perm(), ErrTooOpen, tunnelfile.ShellWord(path))
 	}
 	return nil
 }

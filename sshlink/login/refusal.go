@@ -25,6 +25,9 @@ var ErrNoCommonHostKey = fmt.Errorf("%w: host key", ErrNoCommon)
 // keeps to itself.
 var ErrBarred = errors.New("the agent would not sign")
 
+// ErrTooManyTries is wrapped by the error that says that the server's MaxAuthTries is used up.
+var ErrTooManyTries = errors.New("too many authentication failures")
+
 // ErrServerLeft is the cause of a question's context when the server closed the connection.
 var ErrServerLeft = errors.New("the server closed the connection meanwhile")
 
@@ -55,7 +58,7 @@ func TooManyTries(o *config.Options, tried []string) error {
 	if len(tried) > 0 {
 		what = ": tried " + strings.Join(tried, ", ")
 	}
-	return fault.New(fault.Denied, "%s allows no more tries (MaxAuthTries)%s; name the right key with IdentityFile and set IdentitiesOnly=yes", o.HostName, what)
+	return fault.Because(fault.Denied, ErrTooManyTries, "%s allows no more tries (MaxAuthTries)%s; name the right key with IdentityFile and set IdentitiesOnly=yes", o.HostName, what)
 }
 
 // RefusedEveryWay is that sentence for either transport. Where nothing is known of what was tried,

@@ -206,16 +206,16 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 		yes, err := b.attempt.Confirm(ctx, q)
 		return nil, yes && err == nil
 	}
-	reason, need := fault.Code, fmt.Sprintf("needs an answer for %s: %q", q.Subject, text.FromPeer(prompt))
+	need := fmt.Sprintf("needs an answer for %s: %q", q.Subject, text.FromPeer(prompt))
 	if m := keyPrompt.FindStringSubmatch(prompt); m != nil {
 		q.Kind, q.Subject = asking.KindPassphrase, m[1]
-		reason, need = fault.Passphrase, "needs a passphrase for "+text.Tilde(m[1])
+		need = "needs a passphrase for " + text.Tilde(m[1])
 	} else if m := pinPrompt.FindStringSubmatch(prompt); m != nil {
 		q.Kind, q.Subject = asking.KindPIN, m[1]
-		reason, need = fault.PIN, "needs the PIN of "+text.Tilde(m[1])
+		need = "needs the PIN of " + text.Tilde(m[1])
 	} else if m := passwordPrompt.FindStringSubmatch(prompt); m != nil {
 		q.Kind, q.Subject = asking.KindPassword, m[1]
-		reason, need = fault.Password, "needs a password for "+m[1]
+		need = "needs a password for " + m[1]
 	}
 	reply, err := b.attempt.Ask(ctx, q)
 	if q.Kind == asking.KindPassphrase && err == nil && b.asked[prompt] >= max(1, b.o.Number("numberofpasswordprompts")) {
@@ -223,7 +223,7 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 		b.want(fault.Passphrase, "was given a wrong passphrase for "+text.Tilde(q.Subject))
 	}
 	if err != nil {
-		b.want(reason, need+login.Unanswered(err))
+		b.want(q.Kind.Reason(), need+login.Unanswered(err))
 		if errors.Is(err, asking.ErrNoAnswer) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

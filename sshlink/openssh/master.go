@@ -187,11 +187,13 @@ func (c *masterConn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if c.master.cmd == nil {
-		return n, fault.Because(fault.Unreachable, err, "the ControlMaster of yours at %s has ended; the tunnel goes on without it", text.Tilde(c.master.socket))
+		return n, fault.Because(fault.Lost, err, "the ControlMaster of yours at %s has ended; the tunnel goes on without it", text.Tilde(c.master.socket))
 	}
 	select {
 	case <-c.master.ended:
-		err = c.master.sshError()
+		if err = c.master.sshError(); fault.ReasonOf(err) == fault.Unreachable {
+			err = fault.Because(fault.Lost, err, "%v", err) // it was reached
+		}
 	case <-time.After(masterGrace / 2):
 	}
 	return n, err

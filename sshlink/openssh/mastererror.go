@@ -29,6 +29,7 @@ var (
 	badSetting     = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
 	wrongSecret    = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
 	loadFailed     = regexp.MustCompile(`(?m)^Load key "(.+?)": (.+?)\.?$`)
+	untouched      = regexp.MustCompile(`signing failed for \S+-SK ".+?"(?: from agent)?: invalid format`) // what ssh calls a touch that did not come
 	notSigned      = regexp.MustCompile(`signing failed for \S+ "(.+?)" from agent: (.+)`)
 	earlyEnd       = regexp.MustCompile(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)|banner exchange: Connection to \S+ port \d+: (?:Broken pipe|Connection reset by peer)`)
 	deniedWords    = regexp.MustCompile(`Permission denied \((.*)\)`)
@@ -183,7 +184,11 @@ func sshDenied(o *config.Options, w lastWords) error {
 	if w.taken != "" && notes == nil && o.Yes("batchmode") && slices.Contains(allowed, "publickey") {
 		return fault.New(fault.Passphrase, "needs a passphrase for %s", text.Tilde(w.taken)) // and ssh asks nobody
 	}
-	return fault.New(fault.Denied, "%s%s", login.RefusedEveryWay(o, tried, allowed), login.NotTried(notes))
+	reason := fault.Denied
+	if untouched.MatchString(w.text) {
+		reason = fault.Touch
+	}
+	return fault.New(reason, "%s%s", login.RefusedEveryWay(o, tried, allowed), login.NotTried(notes))
 }
 
 // notLoaded are the ways to log in that were tried, and which keys of those were of no use, and why.

@@ -128,7 +128,7 @@ func (l *Link) masterError(ctx context.Context, err error) error {
 	case <-l.Ended():
 		return l.Lost()
 	case <-time.After(masterGrace):
-		return fault.Wrap(fault.Unreachable, err, "ssh's control socket")
+		return fault.Wrap(fault.Lost, err, "ssh's control socket")
 	}
 }
 
