@@ -26,7 +26,7 @@ func checkRevoked(ctx context.Context, o *config.Options, key ssh.PublicKey) err
 	path := o.Path(value)
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return fault.Wrap(fault.HostKeyRevoked, err, "RevokedHostKeys cannot be read, so that no host key counts")
+		return fault.Wrap(fault.HostKeyUnknown, err, "RevokedHostKeys cannot be read, so that no host key counts")
 	}
 	if bytes.HasPrefix(text, []byte(krlMagic)) {
 		err = askKRL(ctx, path, key)
