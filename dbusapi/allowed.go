@@ -38,6 +38,12 @@ func (s *server) allowed(msg dbus.Message) *dbus.Error {
 	return nil
 }
 
+// isRoot says whether the sender is root.
+func (s *server) isRoot(msg dbus.Message) bool {
+	uid, err := s.conn.UID(senderOf(msg))
+	return err == nil && uid == 0
+}
+
 // mayAsk says whether the sender may put a question of a tunnel's to whoever is there:
 // that is the tunnel's own askpass, which runs as the user that the tunnel runs as.
 func (s *server) mayAsk(msg dbus.Message, tunnel dbus.ObjectPath) *dbus.Error {

@@ -83,6 +83,17 @@ func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]listing.Tunne
 		if !ok {
 			continue
 		}
+		if !complete(properties) {
+			t, err := c.tunnelAt(ctx, path)
+			if errors.Is(err, ErrNoSuchTunnel) {
+				continue // removed meanwhile
+			}
+			if err != nil {
+				return nil, 0, err
+			}
+			byPath[path] = t
+			continue
+		}
 		t, err := tunnelOf(listing.Tunnel{}, properties)
 		if err != nil {
 			return nil, 0, fmt.Errorf("%s: %w", path, err)
@@ -107,8 +118,24 @@ func (c *Client) Tunnel(ctx context.Context, name string) (listing.Tunnel, error
 	if err := c.manager(ctx, "GetTunnel", name).Store(&path); err != nil {
 		return listing.Tunnel{}, err
 	}
+	return c.tunnelAt(ctx, path)
+}
+
+// complete says whether properties that were told to all have everything but the file's text.
+// Those of a system's tunnel whose file not everybody may read do not: they are asked for.
+func complete(properties map[string]dbus.Variant) bool {
+	_, ok := properties["Destination"]
+	return ok
+}
+
+// tunnelAt is the tunnel whose object is at path, as far as this client may know it.
+func (c *Client) tunnelAt(ctx context.Context, path dbus.ObjectPath) (listing.Tunnel, error) {
 	var properties map[string]dbus.Variant
-	if err := c.call(ctx, path, propertiesInterface+".GetAll", TunnelInterface).Store(&properties); err != nil {
+	err := c.call(ctx, path, propertiesInterface+".GetAll", TunnelInterface).Store(&properties)
+	if bus.Is(err, unknownObjectName) {
+		return listing.Tunnel{}, fmt.Errorf("%w: %s", ErrNoSuchTunnel, nameAt(path))
+	}
+	if err != nil {
 		return listing.Tunnel{}, err
 	}
 	return tunnelOf(listing.Tunnel{}, properties)
@@ -132,11 +159,17 @@ func (c *Client) global(ctx context.Context) (listing.Global, dbus.Sequence, err
 
 // AddTunnel makes a tunnel from the text of a tunnel file.
 func (c *Client) AddTunnel(ctx context.Context, name, text string) error {
+	if err := boundText(name, text); err != nil { // the daemon would not even read it
+		return err
+	}
 	return c.once(ctx, EntryPath, ManagerInterface+".AddTunnel", name, text).Err
 }
 
 // UpdateTunnel gives a tunnel that exists another text.
 func (c *Client) UpdateTunnel(ctx context.Context, name, text string) error {
+	if err := boundText(name, text); err != nil {
+		return err
+	}
 	return c.manager(ctx, "UpdateTunnel", name, text).Err
 }
 
@@ -147,6 +180,9 @@ func (c *Client) RemoveTunnel(ctx context.Context, name string) error {
 
 // CheckTunnel says what is wrong with a text; nothing is written.
 func (c *Client) CheckTunnel(ctx context.Context, name, text string) (tunnelfile.Problems, error) {
+	if err := boundText(name, text); err != nil {
+		return nil, err
+	}
 	var rows []checkRow
 	if err := c.manager(ctx, "CheckTunnel", name, text).Store(&rows); err != nil {
 		return nil, err
@@ -185,7 +221,7 @@ func (c *Client) Reload(ctx context.Context) error { return c.manager(ctx, "Relo
 func (c *Client) Statistics(ctx context.Context, name string) (Statistics, error) {
 	var values map[string]dbus.Variant
 	err := c.call(ctx, tunnelPath(name), TunnelInterface+".Statistics").Store(&values)
-	if e, ok := errors.AsType[dbus.Error](err); ok && e.Name == unknownObjectName {
+	if bus.Is(err, unknownObjectName) {
 		return Statistics{}, fmt.Errorf("%w: %s", ErrNoSuchTunnel, name)
 	}
 	if err != nil {

@@ -56,7 +56,7 @@ type problemRow struct {
 func problemRows(ps []tunnelfile.Problem) []problemRow {
 	rows := make([]problemRow, len(ps))
 	for i, p := range ps {
-		rows[i] = problemRow{p.Path, uint32(max(p.Line, 0)), p.Key, p.Message}
+		rows[i] = problemRow{sendable(p.Path), uint32(max(p.Line, 0)), sendable(p.Key), sendable(p.Message)}
 	}
 	return rows
 }
@@ -72,6 +72,11 @@ func problemsOf(rows []problemRow) []tunnelfile.Problem {
 	return ps
 }
 
+// sendable is a text as D-Bus can carry it: an error that cannot be sent leaves its caller waiting.
+func sendable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
 // dbusError is a Go error as the bus says it; nil for nil. Its first value is the
 // sentence. InvalidSettings carries the problems, a(suss), as a second.
 func dbusError(err error) *dbus.Error {
@@ -80,17 +85,17 @@ func dbusError(err error) *dbus.Error {
 	}
 	var problems tunnelfile.Problems
 	if errors.As(err, &problems) {
-		return dbus.NewError(invalidSettings, []any{err.Error(), problemRows(problems)})
+		return dbus.NewError(invalidSettings, []any{sendable(err.Error()), problemRows(problems)})
 	}
 	for _, e := range errorNames {
 		if errors.Is(err, e.err) {
-			return dbus.NewError(e.name, []any{err.Error()})
+			return dbus.NewError(e.name, []any{sendable(err.Error())})
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return dbus.NewError(failed, []any{fmt.Sprintf("not done within %d s", int(callTime.Seconds()))})
 	}
-	return dbus.NewError(failed, []any{err.Error()})
+	return dbus.NewError(failed, []any{sendable(err.Error())})
 }
 
 // remoteError is an error that came over the bus: errors.Is finds the Go error it stands for.

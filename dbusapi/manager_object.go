@@ -2,9 +2,11 @@ package dbusapi
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -19,13 +21,52 @@ func (o managerObject) do(msg dbus.Message, f func(ctx context.Context) error) *
 	return o.server.do(msg, f)
 }
 
+// What a caller may hand over at most. A pattern is held against the name of each tunnel, while
+// the table waits.
+const (
+	maxTunnels = 4096
+	maxNames   = maxTunnels
+	maxName    = 255 // bytes of a name or glob
+)
+
+// boundText is an error for a name or text that no tunnel has.
+func boundText(name, text string) error {
+	switch {
+	case len(name) > maxName:
+		return fmt.Errorf("%w: it has more than %d characters", ErrInvalidName, maxName)
+	case len(text) > tunnelfile.MaxFileSize:
+		return fmt.Errorf("%w: a tunnel file has at most %d KiB, this text has %d", ErrTooMany, tunnelfile.MaxFileSize>>10, len(text)>>10)
+	}
+	return nil
+}
+
 // onNames is do for the methods that take names and globs.
 func (o managerObject) onNames(msg dbus.Message, f func(ctx context.Context, patterns []string) error, names []string) *dbus.Error {
+	if len(names) > maxNames {
+		return bus.LimitsExceeded(fmt.Sprintf("%d names, more than %d", len(names), maxNames))
+	}
+	for _, name := range names {
+		if err := boundText(name, ""); err != nil {
+			return dbusError(err)
+		}
+	}
 	return o.do(msg, func(ctx context.Context) error { return f(ctx, names) })
 }
 
 func (o managerObject) AddTunnel(msg dbus.Message, name, text string) (dbus.ObjectPath, *dbus.Error) {
-	err := o.do(msg, func(ctx context.Context) error { return o.backend.AddTunnel(ctx, name, text) })
+	err := o.do(msg, func(ctx context.Context) error {
+		if err := boundText(name, text); err != nil {
+			return err
+		}
+		tunnels, err := o.backend.Tunnels(ctx)
+		if err != nil {
+			return err
+		}
+		if len(tunnels) >= maxTunnels {
+			return fmt.Errorf("%w: there are %d tunnels already", ErrTooMany, len(tunnels))
+		}
+		return o.backend.AddTunnel(ctx, name, text)
+	})
 	if err != nil {
 		return "/", err
 	}
@@ -33,7 +74,12 @@ func (o managerObject) AddTunnel(msg dbus.Message, name, text string) (dbus.Obje
 }
 
 func (o managerObject) UpdateTunnel(msg dbus.Message, name, text string) *dbus.Error {
-	return o.do(msg, func(ctx context.Context) error { return o.backend.UpdateTunnel(ctx, name, text) })
+	return o.do(msg, func(ctx context.Context) error {
+		if err := boundText(name, text); err != nil {
+			return err
+		}
+		return o.backend.UpdateTunnel(ctx, name, text)
+	})
 }
 
 func (o managerObject) RemoveTunnel(msg dbus.Message, name string) *dbus.Error {
@@ -54,6 +100,9 @@ func (o managerObject) CheckTunnel(msg dbus.Message, name, text string) ([]check
 	// Checking may ask ssh, which runs what a Match exec says.
 	if err := o.allowed(msg); err != nil {
 		return nil, err
+	}
+	if err := boundText(name, text); err != nil {
+		return nil, dbusError(err)
 	}
 	ctx, cancel := o.deadline()
 	defer cancel()

@@ -196,6 +196,17 @@ func differing(old, new map[string]dbus.Variant) map[string]dbus.Variant {
 func variants(values map[string]any) map[string]dbus.Variant {
 	vs := make(map[string]dbus.Variant, len(values))
 	for name, v := range values {
+		// One text that cannot be sent would take all others with it.
+		switch text := v.(type) {
+		case string:
+			v = sendable(text)
+		case []string:
+			clean := make([]string, len(text))
+			for i := range text {
+				clean[i] = sendable(text[i])
+			}
+			v = clean
+		}
 		vs[name] = dbus.MakeVariant(v)
 	}
 	return vs

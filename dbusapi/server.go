@@ -149,20 +149,28 @@ func (s *server) tunnelAt(path dbus.ObjectPath) (listing.Tunnel, *dbus.Error) {
 func (s *server) publish(c listing.Change) {
 	switch c.Kind {
 	case listing.Added:
-		s.emit(EntryPath, objectManagerInterface+".InterfacesAdded", tunnelPath(c.New.Name), tunnelInterfaces(c.New))
+		s.emit(EntryPath, objectManagerInterface+".InterfacesAdded", tunnelPath(c.New.Name), s.tunnelInterfaces(c.New))
 	case listing.Removed:
 		s.emit(EntryPath, objectManagerInterface+".InterfacesRemoved", tunnelPath(c.Old.Name), []string{TunnelInterface})
 	case listing.Changed:
-		s.changed(tunnelPath(c.New.Name), TunnelInterface, differing(properties(c.Old), properties(c.New)))
+		changed := differing(properties(c.Old), properties(c.New))
+		s.changed(tunnelPath(c.New.Name), TunnelInterface, changed, s.withhold(c.New, changed))
 	case listing.GlobalChanged:
-		s.changed(EntryPath, ManagerInterface, differing(globalProperties(c.OldGlobal), globalProperties(c.NewGlobal)))
+		changed := differing(globalProperties(c.OldGlobal), globalProperties(c.NewGlobal))
+		var withheld []string
+		if _, ok := changed["Problems"]; ok && s.system {
+			delete(changed, "Problems")
+			withheld = []string{"Problems"}
+		}
+		s.changed(EntryPath, ManagerInterface, changed, withheld)
 	}
 }
 
-// changed announces changed properties, if there are any.
-func (s *server) changed(path dbus.ObjectPath, iface string, properties map[string]dbus.Variant) {
-	if len(properties) > 0 {
-		s.emit(path, propertiesInterface+".PropertiesChanged", iface, properties, []string{})
+// changed announces changed properties, if there are any: those that everybody may know with
+// their values, the others by their names.
+func (s *server) changed(path dbus.ObjectPath, iface string, properties map[string]dbus.Variant, withheld []string) {
+	if len(properties)+len(withheld) > 0 {
+		s.emit(path, propertiesInterface+".PropertiesChanged", iface, properties, list(withheld))
 	}
 }
 

@@ -3,6 +3,7 @@ package dbusapi
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/godbus/dbus/v5"
 
@@ -10,13 +11,14 @@ import (
 )
 
 // tunnelInterfaces is a tunnel as GetManagedObjects and InterfacesAdded tell it.
-func tunnelInterfaces(t listing.Tunnel) map[string]map[string]dbus.Variant {
-	return map[string]map[string]dbus.Variant{TunnelInterface: properties(t)}
+func (s *server) tunnelInterfaces(t listing.Tunnel) map[string]map[string]dbus.Variant {
+	return map[string]map[string]dbus.Variant{TunnelInterface: s.forAll(t)}
 }
 
-// propertiesOf is the properties of the object at path, by interface.
-func (s *server) propertiesOf(path dbus.ObjectPath) (map[string]map[string]dbus.Variant, *dbus.Error) {
-	switch path {
+// propertiesOf is the properties of the object that the message is for, by interface, as far
+// as the sender may know them.
+func (s *server) propertiesOf(msg dbus.Message) (map[string]map[string]dbus.Variant, *dbus.Error) {
+	switch path := pathOf(msg); path {
 	case EntryPath:
 		ctx, cancel := s.deadline()
 		defer cancel()
@@ -24,15 +26,15 @@ func (s *server) propertiesOf(path dbus.ObjectPath) (map[string]map[string]dbus.
 		if err != nil {
 			return nil, dbusError(err)
 		}
-		return map[string]map[string]dbus.Variant{ManagerInterface: globalProperties(g), AgentInterface: {}, objectManagerInterface: {}}, nil
+		return map[string]map[string]dbus.Variant{ManagerInterface: globalProperties(s.globalFor(g, s.isRoot(msg))), AgentInterface: {}, objectManagerInterface: {}}, nil
 	case tunnelsPath:
 		return nil, nil
 	}
-	t, err := s.tunnelAt(path)
+	t, err := s.tunnelAt(pathOf(msg))
 	if err != nil {
 		return nil, err
 	}
-	return tunnelInterfaces(t), nil
+	return map[string]map[string]dbus.Variant{TunnelInterface: visible(t, s.mayRead(msg, t))}, nil
 }
 
 // propertiesObject is org.freedesktop.DBus.Properties, on every object.
@@ -45,6 +47,9 @@ func (o propertiesObject) Get(msg dbus.Message, iface, name string) (dbus.Varian
 		return none, err
 	}
 	v, ok := all[name]
+	if !ok && iface == TunnelInterface && slices.Contains(fromFile, name) {
+		return none, accessDenied("only who may read the tunnel's file may know " + name)
+	}
 	if !ok {
 		return none, unknownProperty(pathOf(msg), iface, name)
 	}
@@ -53,8 +58,7 @@ func (o propertiesObject) Get(msg dbus.Message, iface, name string) (dbus.Varian
 
 // GetAll answers for the interface, or for all of them when it is empty.
 func (o propertiesObject) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, *dbus.Error) {
-	path := pathOf(msg)
-	byInterface, err := o.propertiesOf(path)
+	byInterface, err := o.propertiesOf(msg)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +74,7 @@ func (o propertiesObject) GetAll(msg dbus.Message, iface string) (map[string]dbu
 	}
 	properties, ok := byInterface[iface]
 	if !ok {
-		return nil, unknownInterface(path, iface)
+		return nil, unknownInterface(pathOf(msg), iface)
 	}
 	return properties, nil
 }
@@ -102,7 +106,7 @@ func (o objectManagerObject) GetManagedObjects(msg dbus.Message) (map[dbus.Objec
 	}
 	objects := make(map[dbus.ObjectPath]map[string]map[string]dbus.Variant, len(tunnels))
 	for _, t := range tunnels {
-		objects[tunnelPath(t.Name)] = tunnelInterfaces(t)
+		objects[tunnelPath(t.Name)] = o.tunnelInterfaces(t)
 	}
 	return objects, nil
 }

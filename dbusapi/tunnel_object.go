@@ -45,5 +45,10 @@ func (o tunnelObject) Statistics(msg dbus.Message) (map[string]dbus.Variant, *db
 		counted = statistics(report, time.Now())
 		return err
 	})
+	if !o.mayReadNamed(msg, name) {
+		for _, secret := range []string{"Forwards", "Peer", "HostKey"} {
+			delete(counted, secret)
+		}
+	}
 	return counted, err
 }

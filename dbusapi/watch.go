@@ -148,7 +148,12 @@ func (w *watcher) take(ctx context.Context, signal *dbus.Signal) bool {
 		if dbus.Store(signal.Body, &path, &interfaces) != nil {
 			return false
 		}
-		return w.ofTunnels(ctx, signal, func() bool { return w.update(path, interfaces[TunnelInterface]) })
+		return w.ofTunnels(ctx, signal, func() bool {
+			if properties, ok := interfaces[TunnelInterface]; ok && !complete(properties) {
+				return w.readTunnel(ctx, path)
+			}
+			return w.update(path, interfaces[TunnelInterface])
+		})
 	case objectManagerInterface + ".InterfacesRemoved":
 		var path dbus.ObjectPath
 		var interfaces []string
@@ -198,7 +203,7 @@ func (w *watcher) propertiesChanged(ctx context.Context, signal *dbus.Signal) bo
 	switch iface {
 	case ManagerInterface:
 		switch news, unsure := w.globalAsOf.news(signal); {
-		case unsure:
+		case unsure, news && len(invalidated) > 0:
 			// The tunnels are never older than what the daemon says of itself.
 			return w.loadGlobal(ctx) == nil && w.loadTunnels(ctx) == nil
 		case !news:
@@ -210,10 +215,22 @@ func (w *watcher) propertiesChanged(ctx context.Context, signal *dbus.Signal) bo
 	case TunnelInterface:
 		return w.ofTunnels(ctx, signal, func() bool {
 			_, known := w.tunnels[signal.Path]
+			if known && len(invalidated) > 0 {
+				return w.readTunnel(ctx, signal.Path)
+			}
 			return known && w.update(signal.Path, changed)
 		})
 	}
 	return false
+}
+
+// readTunnel asks for a tunnel of which a signal did not tell all.
+func (w *watcher) readTunnel(ctx context.Context, path dbus.ObjectPath) bool {
+	t, err := w.client.tunnelAt(ctx, path)
+	if err == nil {
+		w.tunnels[path] = t
+	}
+	return err == nil
 }
 
 // update changes of a tunnel what is given.
