@@ -96,7 +96,7 @@ func (d *design) makeUnits(t tunnelfile.Tunnel, h Host) tunnelfile.Problems {
 		KillMode:                 "control-group",
 		Restart:                  "always",
 		RestartPreventExitStatus: []int32{int32(tunnelfile.ExitOK), int32(tunnelfile.ExitDistrusted), int32(tunnelfile.ExitDenied), int32(tunnelfile.ExitMistaken)},
-		TimeoutStart:             systemdctl.Infinity, // READY=1 comes when the server can be reached, be it tomorrow
+		TimeoutStart:             tunnelfile.Infinity, // READY=1 comes when the server can be reached, be it tomorrow
 		FileDescriptorStoreMax:   64,
 	}
 	if d.socket = d.makeSocket(t, h); d.socket.Name != "" {

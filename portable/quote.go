@@ -3,27 +3,27 @@ package portable
 import (
 	"strings"
 
-	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/internal/words"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// shellLine is words as sh(1) reads them.
-func shellLine(words []string) string { return joined(words, tunnelfile.ShellWord) }
+// shellLine is a command line as sh(1) reads them.
+func shellLine(argv []string) string { return joined(argv, tunnelfile.ShellWord) }
 
-// execLine is words as the ExecStart= of a unit has them: systemd expands neither specifiers nor
+// execLine is a command line as the ExecStart= of a unit has them: systemd expands neither specifiers nor
 // variables in them.
-func execLine(words []string) string {
-	return joined(words, func(word string) string {
-		return systemdctl.QuoteWord(strings.ReplaceAll(escapeSpecifiers(word), "$", "$$"))
+func execLine(argv []string) string {
+	return joined(argv, func(word string) string {
+		return words.Quote(strings.ReplaceAll(escapeSpecifiers(word), "$", "$$"))
 	})
 }
 
 // escapeSpecifiers is text in which systemd expands no specifiers (systemd.unit(5)).
 func escapeSpecifiers(text string) string { return strings.ReplaceAll(text, "%", "%%") }
 
-func joined(words []string, quote func(string) string) string {
-	quoted := make([]string, len(words))
-	for i, word := range words {
+func joined(argv []string, quote func(string) string) string {
+	quoted := make([]string, len(argv))
+	for i, word := range argv {
 		quoted[i] = quote(word)
 	}
 	return strings.Join(quoted, " ")

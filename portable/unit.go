@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/words"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -393,7 +394,7 @@ func (u *unit) carryEnvironment(f *Found, vars map[string]string, execStart stri
 	}
 	for _, name := range slices.Sorted(maps.Keys(own)) {
 		if wanted(name) {
-			u.set(f, tunnelfile.SectionService, "Environment", systemdctl.QuoteWord(escapeSpecifiers(name+"="+own[name])))
+			u.set(f, tunnelfile.SectionService, "Environment", words.Quote(escapeSpecifiers(name+"="+own[name])))
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/internal/words"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -36,7 +36,7 @@ func (u *unit) commands(value string, vars map[string]string) ([]shellCommand, e
 			rest = strings.TrimLeft(after, " \t")
 			continue
 		}
-		word, after, ok, err := systemdctl.CutWord(rest)
+		word, after, ok, err := words.Cut(rest, words.CEscapes)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (u *unit) environment() map[string]string {
 // assign reads the value of Environment=.
 func (u *unit) assign(value string, vars map[string]string) {
 	for {
-		word, after, ok, err := systemdctl.CutWord(value)
+		word, after, ok, err := words.Cut(value, words.CEscapes)
 		if !ok || err != nil {
 			return
 		}

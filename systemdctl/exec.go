@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/holdfast/holdfast/internal/words"
 )
 
 // execCommandEx is a command line whose prefixes are words.
@@ -19,7 +21,7 @@ type execCommandEx struct {
 // every prefix.
 func commands(key, value string) ([]Property, error) {
 	list := []execCommandEx{}
-	for rest := strings.TrimLeft(value, whitespace); rest != ""; {
+	for rest := strings.TrimLeft(value, words.Whitespace); rest != ""; {
 		command, after, err := firstCommand(rest)
 		if err != nil {
 			return nil, err
@@ -31,38 +33,43 @@ func commands(key, value string) ([]Property, error) {
 
 // firstCommand takes the first command line off a value.
 func firstCommand(value string) (c execCommandEx, rest string, err error) {
-	value, c.Flags, err = commandPrefixes(value)
-	if err != nil {
-		return c, "", err
-	}
+	c.Flags = []string{}
 	withName := false // "@": argv[0] is the second word
-	if value, withName = strings.CutPrefix(value, "@"); withName {
-		var more []string
-		if value, more, err = commandPrefixes(value); err != nil {
-			return c, "", err
+prefixes:
+	for ; value != ""; value = value[1:] {
+		switch value[0] {
+		case '-':
+			c.Flags = append(c.Flags, "ignore-failure")
+		case ':':
+			c.Flags = append(c.Flags, "no-env-expand")
+		case '@':
+			withName = true
+		case '+', '!':
+			return c, "", fmt.Errorf("%q before a command is not for a person's own units", value[:1])
+		default:
+			break prefixes
 		}
-		c.Flags = append(c.Flags, more...)
 	}
 	for {
-		value = strings.TrimLeft(value, whitespace)
-		if after, ok := strings.CutPrefix(value, ";"); ok && (after == "" || strings.IndexByte(whitespace, after[0]) >= 0) {
-			value = strings.TrimLeft(after, whitespace)
+		value = strings.TrimLeft(value, words.Whitespace)
+		mark, after, _ := strings.Cut(value+" ", " ")
+		if mark == ";" {
+			value = strings.TrimLeft(after, words.Whitespace)
 			break
 		}
-		if after, ok := strings.CutPrefix(value, `\;`); ok && (after == "" || strings.IndexByte(whitespace, after[0]) >= 0) {
-			c.Argv = append(c.Argv, ";")
-			value = after
+		if mark == `\;` {
+			c.Argv, value = append(c.Argv, ";"), after
 			continue
 		}
-		word, after, ok, err := firstWord(value, cEscapes)
+		word, after, ok, err := words.Cut(value, words.CEscapes)
+		if err == nil {
+			word, err = words.Literal(word)
+		}
 		if err != nil {
 			return c, "", err
 		}
 		if !ok {
 			break
-		}
-		if word, err = plain(word); err != nil {
-			return c, "", err
 		}
 		c.Argv, value = append(c.Argv, word), after
 	}
@@ -71,33 +78,13 @@ func firstCommand(value string) (c execCommandEx, rest string, err error) {
 	}
 	c.Path = c.Argv[0]
 	if withName {
-		if len(c.Argv) < 2 {
-			return c, "", errors.New(`"@" needs a name after the command`)
-		}
 		c.Argv = c.Argv[1:]
 	}
-	if !strings.HasPrefix(c.Path, "/") && strings.Contains(c.Path, "/") {
+	switch {
+	case len(c.Argv) == 0:
+		return c, "", errors.New(`"@" needs a name after the command`)
+	case !strings.HasPrefix(c.Path, "/") && strings.Contains(c.Path, "/"):
 		return c, "", fmt.Errorf("%q is neither an absolute path nor a plain name", c.Path)
 	}
 	return c, value, nil
-}
-
-// commandPrefixes takes the prefixes but "@" off a command line, as the flags that
-// systemd's properties call them.
-func commandPrefixes(value string) (rest string, flags []string, err error) {
-	flags = []string{}
-	for value != "" {
-		switch value[0] {
-		case '-':
-			flags = append(flags, "ignore-failure")
-		case ':':
-			flags = append(flags, "no-env-expand")
-		case '+', '!':
-			return "", nil, fmt.Errorf("%q before a command is not for a person's own units", value[:1])
-		default:
-			return value, flags, nil
-		}
-		value = value[1:]
-	}
-	return value, flags, nil
 }

@@ -15,8 +15,8 @@ func unitPath(name string) dbus.ObjectPath {
 	return dbus.ObjectPath(unitPathPrefix + sddbus.PathBusEscape(name))
 }
 
-// unitName is the inverse of unitPath; false when the path is not a unit's.
-func unitName(path dbus.ObjectPath) (string, bool) {
+// nameOfPath is the inverse of unitPath; false when the path is not a unit's.
+func nameOfPath(path dbus.ObjectPath) (string, bool) {
 	escaped, ok := strings.CutPrefix(string(path), unitPathPrefix)
 	if !ok || escaped == "" || strings.Contains(escaped, "/") {
 		return "", false

@@ -15,14 +15,14 @@ func TestUnitPath(t *testing.T) {
 		if got := string(unitPath(name)); got != path {
 			t.Errorf("unitPath(%q) = %s, want %s", name, got, path)
 		}
-		if got, ok := unitName(unitPath(name)); !ok || got != name {
-			t.Errorf("unitName(%s) = %q, %v", path, got, ok)
+		if got, ok := nameOfPath(unitPath(name)); !ok || got != name {
+			t.Errorf("nameOfPath(%s) = %q, %v", path, got, ok)
 		}
 	}
 	for _, path := range []string{"/org/freedesktop/systemd1", "/org/freedesktop/systemd1/unit/", "/org/freedesktop/systemd1/unit/a/b",
 		"/org/freedesktop/systemd1/unit/a_2", "/org/freedesktop/systemd1/unit/a_zz", "/org/freedesktop/systemd1/job/7"} {
-		if name, ok := unitName(dbus.ObjectPath(path)); ok {
-			t.Errorf("unitName(%s) = %q, want none", path, name)
+		if name, ok := nameOfPath(dbus.ObjectPath(path)); ok {
+			t.Errorf("nameOfPath(%s) = %q, want none", path, name)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package systemdctl
 
 import (
+	"os"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -10,23 +12,23 @@ import (
 type Service struct {
 	Description string
 	Slice       string
-	ExecStart   []string // argv; the first is a path
+	ExecStart   []string `property:"-"` // argv; the first is a path
 	Environment []string // KEY=VALUE
 
-	Type                     string // notify, exec, simple, …
-	NotifyAccess             string // none, main, exec, all
-	KillMode                 string // control-group, mixed, process, none
-	Restart                  string // no, always, on-failure, …
-	RestartDelay             time.Duration
+	Type                     string        // notify, exec, simple, …
+	NotifyAccess             string        // none, main, exec, all
+	KillMode                 string        // control-group, mixed, process, none
+	Restart                  string        // no, always, on-failure, …
+	RestartDelay             time.Duration `property:"RestartUSec"`
 	RestartPreventExitStatus []int32
-	TimeoutStart             time.Duration
-	TimeoutStop              time.Duration
-	Watchdog                 time.Duration
+	TimeoutStart             time.Duration `property:"TimeoutStartUSec"`
+	TimeoutStop              time.Duration `property:"TimeoutStopUSec"`
+	Watchdog                 time.Duration `property:"WatchdogUSec"`
 	FileDescriptorStoreMax   uint32
 
 	// RuntimeDirectory is a folder below /run that the program's user alone may enter. It is
 	// made at the start and stays: other units may have it too.
-	RuntimeDirectory string
+	RuntimeDirectory string `property:"-"`
 
 	Requires, Wants, After []string
 }
@@ -43,50 +45,9 @@ type exitStatuses struct{ Statuses, Signals []int32 }
 
 // Properties is the service as StartTransient takes it.
 func (s Service) Properties() []Property {
-	var props []Property
+	props := propertiesOf(s)
 	if len(s.ExecStart) > 0 {
 		props = append(props, property("ExecStart", []execCommand{{s.ExecStart[0], s.ExecStart, false}}))
-	}
-	for _, p := range []struct{ name, value string }{
-		{"Description", s.Description},
-		{"Slice", s.Slice},
-		{"Type", s.Type},
-		{"NotifyAccess", s.NotifyAccess},
-		{"KillMode", s.KillMode},
-		{"Restart", s.Restart},
-	} {
-		if p.value != "" {
-			props = append(props, property(p.name, p.value))
-		}
-	}
-	for _, p := range []struct {
-		name  string
-		value []string
-	}{
-		{"Environment", s.Environment},
-		{"Requires", s.Requires},
-		{"Wants", s.Wants},
-		{"After", s.After},
-	} {
-		if len(p.value) > 0 {
-			props = append(props, property(p.name, p.value))
-		}
-	}
-	for _, p := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"RestartUSec", s.RestartDelay},
-		{"TimeoutStartUSec", s.TimeoutStart},
-		{"TimeoutStopUSec", s.TimeoutStop},
-		{"WatchdogUSec", s.Watchdog},
-	} {
-		if p.value != 0 {
-			props = append(props, property(p.name, usec(p.value)))
-		}
-	}
-	if len(s.RestartPreventExitStatus) > 0 {
-		props = append(props, property("RestartPreventExitStatus", exitStatuses{s.RestartPreventExitStatus, []int32{}}))
 	}
 	if s.RuntimeDirectory != "" {
 		props = append(props,
@@ -94,8 +55,33 @@ func (s Service) Properties() []Property {
 			property("RuntimeDirectoryMode", uint32(0o700)),
 			property("RuntimeDirectoryPreserve", "yes"))
 	}
-	if s.FileDescriptorStoreMax != 0 {
-		props = append(props, property("FileDescriptorStoreMax", s.FileDescriptorStoreMax))
+	return props
+}
+
+// propertiesOf is the fields of a unit that are not zero, by their own names or those of their
+// tags.
+func propertiesOf(unit any) []Property {
+	var props []Property
+	v := reflect.ValueOf(unit)
+	for i := range v.NumField() {
+		field, value := v.Type().Field(i), v.Field(i)
+		name, tagged := field.Tag.Lookup("property")
+		if !tagged {
+			name = field.Name
+		}
+		if value.IsZero() || name == "-" {
+			continue
+		}
+		p := value.Interface()
+		switch x := p.(type) {
+		case time.Duration:
+			p = usec(x)
+		case os.FileMode:
+			p = uint32(x.Perm())
+		case []int32:
+			p = exitStatuses{x, []int32{}}
+		}
+		props = append(props, property(name, p))
 	}
 	return props
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/holdfast/holdfast/internal/text"
 )
@@ -13,10 +14,9 @@ import (
 type Setting struct{ Key, Value string }
 
 // Properties turns the settings of a section, "Unit" or "Service", into properties
-// of a transient unit of a scope's manager, with the meaning and the syntax that unit files give them
-// (systemd.unit(5), systemd.service(5), systemd.exec(5), systemd.kill(5),
-// systemd.resource-control(5), quoting as in systemd.syntax(7)). As there, a setting
-// that is a list may be given more than once, and an empty value empties it.
+// of a transient unit of a scope's manager, with the meaning and the syntax that unit files
+// give them. As there, a setting that is a list may be given more than once, and an empty
+// value empties it.
 //
 // Two things differ from a unit file, and are errors: systemd expands no specifiers
 // (%h, %i, …) in what comes over D-Bus, so "%%" is the only one taken; and settings
@@ -27,100 +27,77 @@ func Properties(scope Scope, section string, settings []Setting) ([]Property, []
 	var props []Property
 	errs := make([]error, len(settings))
 	for i, s := range settings {
-		p, err := convert(scope, section, s)
-		if err != nil {
-			errs[i] = err
-			continue
+		c, err := conversionOf(scope, section, s.Key)
+		if err == nil {
+			var p []Property
+			if p, err = c(s.Key, s.Value); err == nil {
+				props = append(props, p...)
+			}
 		}
-		props = append(props, p...)
+		errs[i] = err
 	}
 	return props, errs
 }
 
 // Known is the settings of a section that Properties takes, sorted.
-func Known(section string) []string {
-	return slices.Sorted(maps.Keys(tables[section]))
-}
+func Known(section string) []string { return slices.Sorted(maps.Keys(tables[section])) }
 
-// conversion makes properties of a setting's value; its error does not name the key.
-type conversion func(key, value string) ([]Property, error)
-
-// tables is the settings of each section.
-var tables = map[string]map[string]conversion{
-	"Unit":    unitSettings,
-	"Service": serviceSettings,
-}
-
-func convert(scope Scope, section string, s Setting) ([]Property, error) {
+// conversionOf is how a setting becomes properties, or why it does not.
+func conversionOf(scope Scope, section, key string) (conversion, error) {
 	table, ok := tables[section]
 	if !ok {
 		return nil, fmt.Errorf("no such section: [%s]", section)
 	}
-	if c, ok := table[s.Key]; ok {
-		return c(s.Key, s.Value)
+	if c, ok := table[key]; ok {
+		return c, nil
 	}
-	if c, ok := userSettings[s.Key]; ok && scope == System && section == "Service" {
-		return c(s.Key, s.Value)
+	if c, ok := userSettings[key]; ok && scope == System && section == "Service" {
+		return c, nil
 	}
-	if s.Key == "DynamicUser" && scope == System {
+	if key == "DynamicUser" && scope == System {
 		return nil, errors.New("cannot be set here: a user that is made up at each start has no keys and no known_hosts; name one that stays by User=")
 	}
-	if why, ok := reserved[s.Key]; ok {
-		return nil, fmt.Errorf("cannot be set here: %s", why)
+	for why, keys := range refused {
+		if slices.Contains(strings.Fields(keys), key) {
+			return nil, errors.New(why)
+		}
 	}
 	for other, t := range tables {
-		if _, ok := t[s.Key]; ok {
+		if _, ok := t[key]; ok {
 			return nil, fmt.Errorf("belongs in [%s]", other)
 		}
 	}
-	if meant := text.Nearest(s.Key, Known(section)); meant != "" {
+	if meant := text.Nearest(key, Known(section)); meant != "" {
 		return nil, fmt.Errorf("no such setting in [%s]; did you mean %s?", section, meant)
 	}
 	return nil, fmt.Errorf("no such setting in [%s]", section)
 }
 
-// reserved says why a setting that systemd knows is not taken from a file.
-var reserved = map[string]string{
-	"Type":                   "the program reports by sd_notify(3) when it is ready, so the type is notify",
-	"NotifyAccess":           "only the main process reports its state",
-	"ExitType":               "the unit ends with its main process",
-	"ExecStart":              "the unit runs one program, and nothing else in its place",
-	"ExecReload":             "a reload is a SIGHUP to the main process",
-	"ExecStop":               "a stop is a SIGTERM to the main process, which ends what it does in order",
-	"Restart":                "the unit is always started again, but for the exit statuses that say there is no use",
-	"RestartForceExitStatus": "the exit statuses that end the unit for good have fixed meanings",
-	"SuccessExitStatus":      "the exit statuses have fixed meanings",
-	"RemainAfterExit":        "the unit ends with its main process",
-	"PIDFile":                "the main process is the one systemd started",
-	"GuessMainPID":           "the main process is the one systemd started",
-	"BusName":                "the program owns no bus name",
-	"Sockets":                "the unit has the sockets that were made for it, and no others",
-	"FileDescriptorStoreMax": "the program keeps its sockets there and knows how many it needs",
-	"KillMode":               "a stop ends every process of the unit",
-	"KillSignal":             "a stop is a SIGTERM, after which open work is finished",
-	"RestartKillSignal":      "a stop is a SIGTERM, after which open work is finished",
-	"TimeoutStartSec":        "a start may wait for the network as long as it takes",
-	"TimeoutSec":             "a start may wait as long as it takes; for stopping there is TimeoutStopSec",
-	"User":                   "the unit runs as the person whose manager starts it",
-	"Group":                  "the unit runs as the person whose manager starts it",
-	"DynamicUser":            "the unit runs as the person whose manager starts it",
-	"SupplementaryGroups":    "the unit runs as the person whose manager starts it",
-	"RootDirectory":          "the program runs where its files are",
-	"RootImage":              "the program runs where its files are",
-	"StandardInput":          "there is nothing to read there",
-	"PrivateNetwork":         "the program is nothing without the network",
-	"NetworkNamespacePath":   "the sockets are opened outside it",
-	"DefaultDependencies":    "the unit must end when the session does",
-	"RefuseManualStart":      "the unit is started and stopped by hand all the time",
-	"RefuseManualStop":       "the unit is started and stopped by hand all the time",
-	"StopWhenUnneeded":       "nothing need depend on the unit",
-	"AllowIsolate":           "the unit is not a target",
-	"JobTimeoutSec":          "systemd does not take it for a transient unit; there is JobRunningTimeoutSec",
-	"CollectMode":            "a failed unit is kept until someone has seen why",
-	"SourcePath":             "it names the file the unit was made from",
-	"Description":            "it is set elsewhere",
-	"Delegate":               "the program makes no control groups of its own",
-	"SyslogLevelPrefix":      "the program's log lines carry their level in a prefix",
+// refused says why settings that systemd knows are not taken from a file.
+var refused = map[string]string{
+	"cannot be set here: the program reports by sd_notify(3) when it is ready, so the type is notify":                "Type",
+	"cannot be set here: only the main process reports its state":                                                    "NotifyAccess",
+	"cannot be set here: the unit ends with its main process, which is the one systemd started":                      "ExitType RemainAfterExit PIDFile GuessMainPID",
+	"cannot be set here: the unit runs one program, and nothing else in its place":                                   "ExecStart",
+	"cannot be set here: a reload is a SIGHUP to the main process":                                                   "ExecReload",
+	"cannot be set here: a stop is a SIGTERM to the main process, which ends what it does in order":                  "ExecStop KillSignal RestartKillSignal",
+	"cannot be set here: a stop ends every process of the unit":                                                      "KillMode",
+	"cannot be set here: the unit is always started again, but for the exit statuses that say it is no use":          "Restart",
+	"cannot be set here: the exit statuses have fixed meanings":                                                      "RestartForceExitStatus SuccessExitStatus",
+	"cannot be set here: the program owns no bus name":                                                               "BusName",
+	"cannot be set here: the unit has the sockets that were made for it, and keeps them":                             "Sockets FileDescriptorStoreMax",
+	"cannot be set here: a start may wait for the network as long as it takes; for stopping there is TimeoutStopSec": "TimeoutStartSec TimeoutSec",
+	"cannot be set here: the unit runs as the person whose manager starts it":                                        "User Group DynamicUser SupplementaryGroups",
+	"cannot be set here: the program runs where its files are":                                                       "RootDirectory RootImage",
+	"cannot be set here: there is nothing to read there":                                                             "StandardInput",
+	"cannot be set here: the program is nothing without the network":                                                 "PrivateNetwork NetworkNamespacePath",
+	"cannot be set here: the unit must end when the session does":                                                    "DefaultDependencies",
+	"cannot be set here: the unit is started and stopped by hand all the time":                                       "RefuseManualStart RefuseManualStop StopWhenUnneeded AllowIsolate",
+	"cannot be set here: systemd does not take it for a transient unit; there is JobRunningTimeoutSec":               "JobTimeoutSec",
+	"cannot be set here: a failed unit is kept until someone has seen why":                                           "CollectMode",
+	"cannot be set here: Holdfast sets it from the tunnel file":                                                      "SourcePath Description",
+	"cannot be set here: the program makes no control groups of its own":                                             "Delegate",
+	"cannot be set here: the program's log lines carry their level in a prefix":                                      "SyslogLevelPrefix",
+	"is not handed on: no tunnel needs it": `BindPaths BindReadOnlyPaths CoredumpFilter CPUSchedulingPolicy CPUSchedulingPriority CPUSchedulingResetOnFork
+		DeviceAllow DevicePolicy LogExtraFields OnFailureJobMode SyslogFacility SystemCallLog TemporaryFileSystem`,
 }
-
-var errEmpty = errors.New("needs a value")

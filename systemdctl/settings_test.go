@@ -65,6 +65,12 @@ func TestPropertiesRefused(t *testing.T) {
 		{"Unit", "PrivateTmp", "yes", "belongs in [Service]"},
 		{"Service", "Type", "simple", "cannot be set here: the program reports"},
 		{"Service", "KillMode", "none", "cannot be set here"},
+		{"Service", "BindPaths", "/a", "is not handed on: no tunnel needs it"},
+		{"Service", "RuntimeDirectory", "a/../b", "not a plain relative path"},
+		{"Service", "RuntimeDirectory", "/a", "not a plain relative path"},
+		{"Service", "LogLevelMax", "-1", "none of emerg"},
+		{"Service", "IOWeight", "idle", "not a weight"},
+		{"Service", "MemoryMax", "", "not a size"},
 		{"Install", "WantedBy", "x.target", "no such section"},
 		{"Service", "WorkingDirectory", "%h/x", `specifiers such as "%h" are not expanded`},
 		{"Service", "Environment", "A=%", `specifiers such as "%"`},
@@ -107,9 +113,11 @@ func TestPropertiesRefused(t *testing.T) {
 // TestTablesAreDisjoint finds a setting that would be both taken and refused.
 func TestTablesAreDisjoint(t *testing.T) {
 	for section, table := range tables {
-		for key := range table {
-			if reserved[key] != "" {
-				t.Errorf("[%s] %s is taken and reserved", section, key)
+		for why, keys := range refused {
+			for _, key := range strings.Fields(keys) {
+				if table[key] != nil {
+					t.Errorf("[%s] %s is taken and refused: %s", section, key, why)
+				}
 			}
 		}
 	}

@@ -1,21 +1,9 @@
 package systemdctl
 
 import (
-	"math"
 	"os"
 	"time"
 )
-
-// Infinity is a time that never ends, "infinity" in unit files.
-const Infinity = time.Duration(math.MaxInt64)
-
-// usec is a time as systemd's properties carry it.
-func usec(d time.Duration) uint64 {
-	if d == Infinity {
-		return math.MaxUint64
-	}
-	return uint64(d / time.Microsecond)
-}
 
 // Socket is a socket unit: systemd.socket(5) has the meaning of each field.
 //
@@ -40,19 +28,20 @@ func usec(d time.Duration) uint64 {
 type Socket struct {
 	Description        string
 	Slice              string
-	ListenStream       []string // "127.0.0.1:80", "[::1]:80", "80" for all addresses, "/run/x.sock", "@abstract"
-	SocketMode         os.FileMode
-	User, Group        string // who owns unix sockets; system units only
-	FileDescriptorName string // one for all of the unit's sockets
-	RemoveOnStop       bool   // unlink the paths when the socket stops
-	BindIPv6Only       string // default, both, ipv6-only; empty for systemd's default
-	Backlog            uint32 // 0 for systemd's default
-	FlushPending       bool   // drop queued connections when the service ends
+	ListenStream       []string    `property:"-"` // "127.0.0.1:80", "[::1]:80", "80" for all addresses, "/run/x.sock", "@abstract"
+	SocketMode         os.FileMode // of unix sockets
+	User               string      `property:"SocketUser"` // who owns unix sockets; system units only
+	Group              string      `property:"SocketGroup"`
+	FileDescriptorName string      // one for all of the unit's sockets
+	RemoveOnStop       bool        // unlink the paths when the socket stops
+	BindIPv6Only       string      // default, both, ipv6-only; empty for systemd's default
+	Backlog            uint32      // 0 for systemd's default
+	FlushPending       bool        // drop queued connections when the service ends
 
 	// How often connections may start the service before the socket gives up; a zero
 	// interval or burst switches the limit off.
-	TriggerLimitInterval time.Duration
-	TriggerLimitBurst    uint32
+	TriggerLimitInterval time.Duration `property:"-"`
+	TriggerLimitBurst    uint32        `property:"-"`
 }
 
 // listen is one address of a socket unit.
@@ -64,30 +53,6 @@ func (s Socket) Properties() []Property {
 	for i, a := range s.ListenStream {
 		addresses[i] = listen{"Stream", a}
 	}
-	props := []Property{
-		property("Listen", addresses),
-		property("RemoveOnStop", s.RemoveOnStop),
-		property("FlushPending", s.FlushPending),
-		property("TriggerLimitIntervalUSec", usec(s.TriggerLimitInterval)),
-		property("TriggerLimitBurst", s.TriggerLimitBurst),
-	}
-	if s.SocketMode != 0 {
-		props = append(props, property("SocketMode", uint32(s.SocketMode.Perm())))
-	}
-	if s.Backlog != 0 {
-		props = append(props, property("Backlog", s.Backlog))
-	}
-	for _, p := range []struct{ name, value string }{
-		{"Description", s.Description},
-		{"Slice", s.Slice},
-		{"SocketUser", s.User},
-		{"SocketGroup", s.Group},
-		{"FileDescriptorName", s.FileDescriptorName},
-		{"BindIPv6Only", s.BindIPv6Only},
-	} {
-		if p.value != "" {
-			props = append(props, property(p.name, p.value))
-		}
-	}
-	return props
+	return append(propertiesOf(s), property("Listen", addresses),
+		property("TriggerLimitIntervalUSec", usec(s.TriggerLimitInterval)), property("TriggerLimitBurst", s.TriggerLimitBurst))
 }

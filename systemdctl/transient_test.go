@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // The test binary is also the program of the units that need more than a shell.
@@ -116,7 +118,7 @@ func TestPair(t *testing.T) {
 	socket := Transient{"pair@a-b.socket", Socket{Description: "a pair's socket", Slice: "app-pair.slice", ListenStream: []string{path, "127.0.0.1:7777", "[::1]:7777"},
 		SocketMode: 0o600, FileDescriptorName: "mine", RemoveOnStop: true, TriggerLimitInterval: 3 * time.Second, TriggerLimitBurst: 30, Backlog: 77, BindIPv6Only: "ipv6-only"}.Properties()}
 	service := helper(t, "pair@a-b.service", "serve", Service{Description: "a pair's service", Slice: "app-pair.slice", Restart: "always",
-		RestartDelay: 300 * time.Millisecond, RestartPreventExitStatus: []int32{0, 77}, Environment: []string{"MARK=1"}, TimeoutStart: Infinity})
+		RestartDelay: 300 * time.Millisecond, RestartPreventExitStatus: []int32{0, 77}, Environment: []string{"MARK=1"}, TimeoutStart: tunnelfile.Infinity})
 	start(ctx, t, c, socket, service)
 	await(ctx, t, c, "pair@a-b.socket", "listening", subState("listening"))
 	props := all(ctx, t, c, "pair@a-b.socket")

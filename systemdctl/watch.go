@@ -68,7 +68,7 @@ func hintOf(s *dbus.Signal) (unit string, ok bool) {
 	case managerInterface + ".JobRemoved":
 		return text(2)
 	case propsInterface + ".PropertiesChanged":
-		return unitName(s.Path)
+		return nameOfPath(s.Path)
 	}
 	return "", true
 }

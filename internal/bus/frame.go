@@ -13,8 +13,8 @@ const (
 	fixedHeader = 16
 	// maxFields is for the header: names have 255 bytes at most, a path any number.
 	maxFields = 64 << 10
-	// MaxCall is for the body of a call: what nobody here has asked for.
-	MaxCall = 512 << 10
+	// MaxCall is for the body of a call: a text of 1 MiB, and what goes with it.
+	MaxCall = 1<<20 + 64<<10
 	// maxReply is for the body of what was asked for. It is what a system bus lets pass.
 	maxReply = 32 << 20
 )

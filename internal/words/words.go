@@ -1,4 +1,6 @@
-package systemdctl
+// Package words reads and writes the words of unit files: quotes, escapes and specifiers as
+// systemd.syntax(7) and systemd.unit(5) have them.
+package words
 
 import (
 	"fmt"
@@ -7,21 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// escapes is what a backslash means in a word, as in systemd.syntax(7), "Quoting".
-type escapes int
+// Escapes is what a backslash means in a word, as in systemd.syntax(7), "Quoting".
+type Escapes int
 
+// What there is.
 const (
-	dropEscapes   escapes = iota // the character after it, whatever it is
-	retainEscapes                // itself: unit names are full of them
-	cEscapes                     // \n, \x41, \u00e4, …
+	DropEscapes   Escapes = iota // the character after it, whatever it is
+	RetainEscapes                // itself: unit names are full of them
+	CEscapes                     // \n, \x41, \u00e4, …
 )
 
-// words splits a value at white space that is not in quotes, and takes the quotes away.
-func words(value string, e escapes) ([]string, error) {
+// split splits a value at white space that is not in quotes, and takes the quotes away.
+func split(value string, e Escapes) ([]string, error) {
 	var list []string
 	rest := value
 	for {
-		word, after, ok, err := firstWord(rest, e)
+		word, after, ok, err := Cut(rest, e)
 		if err != nil {
 			return nil, err
 		}
@@ -32,11 +35,12 @@ func words(value string, e escapes) ([]string, error) {
 	}
 }
 
-const whitespace = " \t\n\r"
+// Whitespace separates words.
+const Whitespace = " \t\n\r"
 
-// firstWord takes the first word off a value; ok is false when there is none.
-func firstWord(value string, e escapes) (word, rest string, ok bool, err error) {
-	value = strings.TrimLeft(value, whitespace)
+// Cut takes the first word off a value; ok is false when there is none.
+func Cut(value string, e Escapes) (word, rest string, ok bool, err error) {
+	value = strings.TrimLeft(value, Whitespace)
 	if value == "" {
 		return "", "", false, nil
 	}
@@ -45,8 +49,8 @@ func firstWord(value string, e escapes) (word, rest string, ok bool, err error) 
 	for i := 0; i < len(value); {
 		c := value[i]
 		switch {
-		case c == '\\' && e != retainEscapes:
-			s, n, err := unescape(value[i:], e)
+		case c == '\\' && e != RetainEscapes:
+			s, n, err := Unescape(value[i:], e)
 			if err != nil {
 				return "", "", false, err
 			}
@@ -59,7 +63,7 @@ func firstWord(value string, e escapes) (word, rest string, ok bool, err error) 
 			b.WriteByte(c)
 		case c == '"' || c == '\'':
 			quote = c
-		case strings.IndexByte(whitespace, c) >= 0:
+		case strings.IndexByte(Whitespace, c) >= 0:
 			return b.String(), value[i:], true, nil
 		default:
 			b.WriteByte(c)
@@ -72,12 +76,8 @@ func firstWord(value string, e escapes) (word, rest string, ok bool, err error) 
 	return b.String(), "", true, nil
 }
 
-// CutWord takes the first word off a command line of an Exec…= setting (systemd.service(5),
-// "Command lines"), quotes and escapes away; ok is false where there is none.
-func CutWord(value string) (word, rest string, ok bool, err error) { return firstWord(value, cEscapes) }
-
-// QuoteWord is the inverse of CutWord: a word that CutWord, and systemd, read as this one.
-func QuoteWord(word string) string {
+// Quote is the inverse of Cut: a word that Cut, and systemd, read as this one.
+func Quote(word string) string {
 	plain := func(r rune) bool {
 		return r > 127 || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || strings.ContainsRune("@%$_-+=:,./[]*~", r)
 	}
@@ -87,12 +87,12 @@ func QuoteWord(word string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`, "\n", `\n`).Replace(word) + `"`
 }
 
-// unescape reads the escape that a text begins with: what it stands for and how long it is.
-func unescape(text string, e escapes) (s string, n int, err error) {
+// Unescape reads the escape that a text begins with: what it stands for and how long it is.
+func Unescape(text string, e Escapes) (s string, n int, err error) {
 	if len(text) < 2 {
 		return "", 0, fmt.Errorf("a backslash at the end")
 	}
-	if e == dropEscapes {
+	if e == DropEscapes {
 		_, size := utf8.DecodeRuneInString(text[1:])
 		return text[1 : 1+size], 1 + size, nil
 	}
@@ -142,9 +142,9 @@ func unescape(text string, e escapes) (s string, n int, err error) {
 	return "", 0, fmt.Errorf("no such escape: %s", text[:2])
 }
 
-// plain takes "%%" for "%" and refuses every other specifier (systemd.unit(5)):
+// Literal takes "%%" for "%" and refuses every other specifier (systemd.unit(5)):
 // systemd expands none in what it gets over D-Bus.
-func plain(text string) (string, error) {
+func Literal(text string) (string, error) {
 	if !strings.Contains(text, "%") {
 		return text, nil
 	}
@@ -163,14 +163,14 @@ func plain(text string) (string, error) {
 	return b.String(), nil
 }
 
-// plainWords is words without specifiers.
-func plainWords(value string, e escapes) ([]string, error) {
-	list, err := words(value, e)
+// Plain is the words of a value, which has no specifiers.
+func Plain(value string, e Escapes) ([]string, error) {
+	list, err := split(value, e)
 	if err != nil {
 		return nil, err
 	}
 	for i := range list {
-		if list[i], err = plain(list[i]); err != nil {
+		if list[i], err = Literal(list[i]); err != nil {
 			return nil, err
 		}
 	}
