@@ -79,7 +79,8 @@ func designOf(ctx context.Context, t tunnelfile.Tunnel, h Host) (design, tunnelf
 func (d *design) leaveOut(taken []*sockets.Error, t tunnelfile.Tunnel, h Host) {
 	d.leftOut = taken
 	d.listen = slices.DeleteFunc(slices.Clone(d.listen), func(l listener) bool {
-		return slices.ContainsFunc(taken, func(e *sockets.Error) bool { return e.Address == l.Address })
+		// One that would listen in one family alone is left out whole: who comes by the other would meet somebody else.
+		return slices.ContainsFunc(taken, func(e *sockets.Error) bool { return e.Forward.Listen == l.forward.Listen })
 	})
 	d.makeUnits(t, h)
 }

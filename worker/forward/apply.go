@@ -61,7 +61,13 @@ func (s *Set) Apply(c Config) error {
 			continue
 		}
 		var err error
-		if f.ports, err = openPorts(spec, &c); err != nil {
+		f.ports, err = openPorts(spec, &c)
+		if err != nil && !c.ExitOnForwardFailure {
+			f.absent = err.Error()
+			s.log.Warn("cannot listen, the other forwards are served (ExitOnForwardFailure=no)", "forward", f.String(), "error", err)
+			continue
+		}
+		if err != nil {
 			for _, p := range opened {
 				p.close()
 			}
@@ -87,6 +93,7 @@ func (s *Set) Apply(c Config) error {
 		s.running.Go(func() { p.accept(s) })
 	}
 	s.releaseAll() // more channels may be allowed
+	s.awaitAbsent(firstAbsence)
 	s.changed()
 	return nil
 }

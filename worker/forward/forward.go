@@ -34,6 +34,7 @@ type forward struct {
 
 	mu          sync.Mutex
 	spec        tunnelfile.Forward
+	absent      string // why it does not listen here; empty: it does
 	trouble     string // what Check found; makes the forward degraded
 	failure     string // why the last connection did not reach its target
 	failures    uint64 // how many did not since one last did
@@ -139,7 +140,7 @@ func (f *forward) setTrouble(trouble string) {
 // refusing why there will be none.
 func (f *forward) report(linked bool, refusing refusal) tunnelfile.ForwardReport {
 	f.mu.Lock()
-	spec, trouble := f.spec, f.trouble
+	spec, trouble, absent := f.spec, f.trouble, f.absent
 	failure, failures, last := f.failure, f.failures, f.lastFailure
 	f.mu.Unlock()
 	if spec.Listen.Unix == "" && spec.Listen.Port == 0 {
@@ -156,6 +157,8 @@ func (f *forward) report(linked bool, refusing refusal) tunnelfile.ForwardReport
 	switch {
 	case !linked && refusing.text != "":
 		r.State, r.Reason, r.Message = tunnelfile.Blocked, refusing.reason, refusing.text
+	case absent != "":
+		r.State, r.Reason, r.Message = tunnelfile.Degraded, fault.Listen, absent
 	case !linked && f.bind != nil:
 		r.State, r.Reason, r.Message = tunnelfile.Inactive, fault.None, ""
 	case !linked:

@@ -63,6 +63,7 @@ func TestAddressInUse(t *testing.T) {
 			Forwards:              []tunnelfile.Forward{local(tcp(other), tcp(other)), local(listen, tcp(other))},
 			StreamLocalBindMask:   0o177,
 			StreamLocalBindUnlink: true,
+			ExitOnForwardFailure:  true,
 		})
 		want := "LocalForward " + listen.String() + ": address already in use" + who
 		if err == nil || err.Error() != want {
@@ -80,7 +81,7 @@ func TestAddressInUse(t *testing.T) {
 	if six, err := net.Listen("tcp6", "[::1]:0"); err == nil {
 		defer six.Close()
 		port := six.Addr().(*net.TCPAddr).Port
-		if _, err := New(Config{Forwards: []tunnelfile.Forward{local(tunnelfile.Address{Port: port}, tcp(other))}}); !errors.Is(err, syscall.EADDRINUSE) {
+		if _, err := New(Config{ExitOnForwardFailure: true, Forwards: []tunnelfile.Forward{local(tunnelfile.Address{Port: port}, tcp(other))}}); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("[::1] taken: %v", err)
 		}
 		if l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", itoa(port))); err != nil {

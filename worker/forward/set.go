@@ -44,6 +44,8 @@ type Set struct {
 	pending   pendingQueue
 	closed    bool
 	stopCheck context.CancelFunc
+
+	absentTimer *time.Timer // to listen for absent forwards; owned by who holds applying
 }
 
 // New opens the local listeners, or takes those that are inherited, and holds what

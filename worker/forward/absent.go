@@ -1,0 +1,92 @@
+package forward
+
+import "time"
+
+// How long until a local listener that could not be had is tried again. Whoever has the
+// address may give it up without a sign.
+const (
+	firstAbsence = 2 * time.Second
+	lastAbsence  = time.Minute
+)
+
+// absence says why the forward does not listen; "" if it does. It is so with
+// ExitOnForwardFailure=no alone.
+func (f *forward) absence() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.absent
+}
+
+func (f *forward) setAbsence(why string) {
+	f.mu.Lock()
+	f.absent = why
+	f.mu.Unlock()
+}
+
+// awaitAbsent tries absent forwards again, later and later. s.applying is held.
+func (s *Set) awaitAbsent(delay time.Duration) {
+	if s.absentTimer != nil {
+		s.absentTimer.Stop()
+	}
+	for _, f := range s.forwards {
+		if f.absence() != "" {
+			s.absentTimer = time.AfterFunc(delay, func() { s.openAbsent(min(2*delay, lastAbsence)) })
+			return
+		}
+	}
+}
+
+// openAbsent listens for the forwards that are absent, as far as that is possible by now.
+func (s *Set) openAbsent(next time.Duration) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return
+	}
+	c := s.config.Load()
+	changed := false
+	for _, f := range s.forwards {
+		before := f.absence()
+		if before == "" {
+			continue
+		}
+		ports, err := openPorts(f.settings(), c)
+		if err != nil {
+			f.setAbsence(err.Error())
+			changed = changed || err.Error() != before
+			continue
+		}
+		f.setAbsence("")
+		s.adoptPorts(f, ports)
+		s.log.Info("listens now", "forward", f.String())
+		changed = true
+	}
+	s.awaitAbsent(next)
+	if changed {
+		s.changed()
+	}
+}
+
+// adoptPorts puts listeners that were opened late under a forward, unless the Set has been closed.
+func (s *Set) adoptPorts(f *forward, ports []*port) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range ports {
+		if s.closed {
+			p.close()
+			continue
+		}
+		p.owner.Store(f)
+		if s.store != nil {
+			p.stored = p.storeName()
+			s.store(p.stored, p.listener)
+		}
+		s.running.Go(func() { p.accept(s) })
+	}
+	if !s.closed {
+		f.ports = ports
+	}
+}
