@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -172,7 +174,7 @@ func (m *Manager) mark(r *row) {
 func (m *Manager) act(r *row, a Action) {
 	r.acting, r.readAgain, r.readSocket = true, false, false
 	if a.Verb == StopUnits {
-		r.stopping = true
+		r.stopping, r.starting = true, false
 	}
 	file, pid, dir := r.file, r.service.MainPID, m.runtimeDir(r)
 	m.Log.Debug("act", "tunnel", r.name, "action", a.Verb, "signal", int(a.Signal))
@@ -212,6 +214,9 @@ func (m *Manager) performed(r *row, v Verb, err error) {
 	if v != StopUnits {
 		r.begun()
 	}
+	if err == nil && (v == MakeService || v == StartService || v == RestartService) {
+		m.checkStart(r)
+	}
 	if errors.Is(err, errDesignRefused) {
 		r.refusedDesign = r.file.design.mark
 		m.Log.Warn(errDesignRefused.Error(), "tunnel", r.name)
@@ -223,6 +228,20 @@ func (m *Manager) performed(r *row, v Verb, err error) {
 	r.stopping = false
 	m.Log.Warn("cannot", "tunnel", r.name, "action", v, "error", err)
 	m.fail(r, err)
+}
+
+// checkStart notes that systemd refused to start a service although it had taken the job: the
+// service does not fail, it stays as it was. A unit that it requires did not start.
+func (m *Manager) checkStart(r *row) {
+	r.starting = r.service.Job && !r.service.running()
+	if r.starting || !r.service.gone() || r.socket.failed() {
+		return
+	}
+	ours := r.file.design.socket.Name
+	required := slices.DeleteFunc(r.file.design.service.Required(), func(name string) bool { return name == ours })
+	if len(required) > 0 {
+		m.fail(r, fault.New(fault.Dependency, "%s did not start, and the tunnel requires it", strings.Join(required, " or ")))
+	}
 }
 
 // diagnosed notes why a tunnel cannot listen, or that it could now. A port may be free

@@ -46,6 +46,9 @@ func (m *Manager) readUnit(r *row, unit string) {
 			} else {
 				m.readingAgain = pause{}
 				r.take(f)
+				if r.starting {
+					m.checkStart(r)
+				}
 			}
 			m.after(r)
 		}

@@ -100,6 +100,7 @@ type inFlight struct {
 	reading    bool     // the units are being read
 	readAgain  bool     // one of them changed meanwhile,
 	readSocket bool     // not only the service
+	starting   bool     // we asked for the service's start and have not seen it yet
 	stopping   bool     // we asked for the units' end and have not seen it yet
 	lingers    bool     // the units have ended and systemd keeps them, whatever we do
 	waiting    []func() // called when there is nothing to do

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	sddbus "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // Property is one property of a unit, as StartTransientUnit takes it. Names and types
@@ -36,6 +39,9 @@ func (c *Conn) StartTransient(ctx context.Context, unit Transient, aux ...Transi
 		err = c.startTransient(ctx, unit, aux)
 	}
 	if errors.Is(err, ErrNoSuchUnit) {
+		if name := c.missing(ctx, unit, aux); name != "" {
+			return fault.Because(fault.Dependency, err, "it requires %s, and there is no such unit", name)
+		}
 		// It has just made it, and does not find what it wrote.
 		return fmt.Errorf("start %s: %w: systemd could not write it down; is its folder below /run full?", unit.Name, err)
 	}
@@ -50,6 +56,33 @@ func (c *Conn) startTransient(ctx context.Context, unit Transient, aux []Transie
 		aux = []Transient{} // an empty array still has a type
 	}
 	return translate(c.call(ctx, "StartTransientUnit", unit.Name, replace, unit.Properties, aux).Err)
+}
+
+// Required is the units that a unit requires to be there, each once.
+func (t Transient) Required() []string {
+	var names []string
+	for _, p := range t.Properties {
+		switch p.Name {
+		case "Requires", "Requisite", "BindsTo":
+			list, _ := p.Value.Value().([]string)
+			names = append(names, list...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// missing is a unit that the first requires, and that neither is made with it nor exists.
+func (c *Conn) missing(ctx context.Context, unit Transient, aux []Transient) string {
+	for _, name := range unit.Required() {
+		if slices.ContainsFunc(aux, func(t Transient) bool { return t.Name == name }) {
+			continue
+		}
+		if _, err := c.read(ctx, name); translate(err) == ErrNoSuchUnit {
+			return name
+		}
+	}
+	return ""
 }
 
 // resetLeftovers resets the failed ones among units; true when none of them is alive.

@@ -47,7 +47,12 @@ func bare(err error) error {
 }
 
 func (e *Error) Error() string {
-	s := fmt.Sprintf("%s %s: %v", e.Forward.Kind, e.Forward.Listen, e.Err)
+	return fmt.Sprintf("%s %s: %s", e.Forward.Kind, e.Forward.Listen, e.Why())
+}
+
+// Why is the error without the forward's name.
+func (e *Error) Why() string {
+	s := e.Err.Error()
 	if e.Owner != (Owner{}) {
 		s += " (held by " + e.Owner.String() + ")"
 	}

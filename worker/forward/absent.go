@@ -55,8 +55,8 @@ func (s *Set) openAbsent(next time.Duration) {
 		}
 		ports, err := openPorts(f.settings(), c)
 		if err != nil {
-			f.setAbsence(err.Error())
-			changed = changed || err.Error() != before
+			f.setAbsence(err.Why())
+			changed = changed || err.Why() != before
 			continue
 		}
 		f.setAbsence("")

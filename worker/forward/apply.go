@@ -3,6 +3,7 @@ package forward
 import (
 	"slices"
 
+	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -60,10 +61,10 @@ func (s *Set) Apply(c Config) error {
 		if f.ports, spare = takePorts(spec, &c, spare); f.ports != nil {
 			continue
 		}
-		var err error
+		var err *sockets.Error
 		f.ports, err = openPorts(spec, &c)
 		if err != nil && !c.ExitOnForwardFailure {
-			f.absent = err.Error()
+			f.absent = err.Why()
 			s.log.Warn("cannot listen, the other forwards are served (ExitOnForwardFailure=no)", "forward", f.String(), "error", err)
 			continue
 		}

@@ -24,7 +24,7 @@ func takePorts(spec tunnelfile.Forward, c *Config, spare []*port) (taken, left [
 }
 
 // openPorts listens where the forward does.
-func openPorts(spec tunnelfile.Forward, c *Config) ([]*port, error) {
+func openPorts(spec tunnelfile.Forward, c *Config) ([]*port, *sockets.Error) {
 	addresses, _ := sockets.Of(context.Background(), spec.Listen, c.GatewayPorts) // what is wrong with a name, listening says
 	var ports []*port
 	for _, a := range addresses {
