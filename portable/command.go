@@ -20,6 +20,8 @@ type invocation struct {
 	args    []string
 	env     map[string]string // given to it alone
 	line    int               // in the text that it was found in; 0: the whole of it
+	spelled string            // its line, of a string that a command runs
+	stdin   bool              // it was found in what a command reads
 	notes   []string
 	unknown string // as in shellCommand
 	problem string // why what stands there cannot be read; there is no run then
@@ -92,6 +94,10 @@ func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) 
 		return []invocation{{autossh: program == "autossh", args: c.words[1:], env: c.env, line: c.line, unknown: c.unknown}}
 	case slices.Contains(shells, program):
 		return m.inShell(c, vars, depth)
+	case slices.Contains([]string{"at", "batch", "crontab"}, program):
+		return m.inText(program, withoutSchedules(c.stdin), c, vars, nil, depth)
+	case interpreters.MatchString(program):
+		return m.inCode(c, vars, depth)
 	case does != "" && slices.ContainsFunc(c.words[1:], mentions):
 		return []invocation{{line: c.line, none: program + " " + does}}
 	case does != "":
@@ -111,6 +117,32 @@ func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) 
 	return found
 }
 
+// interpreters are programs that take code of their own language.
+var interpreters = regexp.MustCompile(`^(python|perl|ruby|node|php|lua|tclsh|expect)[\d.]*$`)
+
+// inCode are those in the code behind -c or -e, or in a file of such a language's.
+func (m Machine) inCode(c shellCommand, vars map[string]string, depth int) (found []invocation) {
+	for _, word := range c.words[1:] {
+		if !strings.Contains(word, " ") || !mentions(word) {
+			continue
+		}
+		for _, inner := range m.foreignCommands(word) {
+			inner.line, inner.env = c.line, c.env
+			found = append(found, m.invocations(inner, vars, depth+1)...)
+		}
+	}
+	return found
+}
+
+// withoutSchedules is the text of a crontab(5) without what its lines begin with.
+func withoutSchedules(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(line[len(schedulePattern.FindString(line)):])
+	}
+	return b.String()
+}
+
 // optionPattern is an option, or a name, that has its value in the same word.
 var optionPattern = regexp.MustCompile(`^[-\w.]+=`)
 
@@ -123,6 +155,9 @@ func (m Machine) behind(program string, c shellCommand, vars map[string]string, 
 	for i, word := range c.words[1:] {
 		inner := c
 		inner.words = c.words[i+1:]
+		if end := slices.Index(inner.words, ";"); end > 0 { // of find -exec, of a command of tmux
+			inner.words = inner.words[:end]
+		}
 		base := filepath.Base(optionPattern.ReplaceAllString(word, ""))
 		_, again := wrappers[base]
 		isProgram := base == "ssh" || base == "autossh" || again || slices.Contains(shells, base)
@@ -170,7 +205,8 @@ func merged(all ...map[string]string) map[string]string {
 func (m Machine) inShell(c shellCommand, vars map[string]string, depth int) []invocation {
 	rest := c.words[1:]
 	if filepath.Base(c.words[0]) == "busybox" && len(rest) > 0 {
-		rest = rest[1:]
+		c.words = rest
+		return m.invocations(c, vars, depth+1)
 	}
 	for len(rest) > 0 && strings.HasPrefix(rest[0], "-") {
 		option := rest[0]
@@ -180,7 +216,7 @@ func (m Machine) inShell(c shellCommand, vars map[string]string, depth int) []in
 		}
 	}
 	if len(rest) == 0 {
-		return nil
+		return m.inText(filepath.Base(c.words[0]), c.stdin, c, vars, nil, depth)
 	}
 	c.words = rest
 	return m.inScript(c, vars, depth)
@@ -212,31 +248,41 @@ func (m Machine) inText(place, text string, c shellCommand, vars map[string]stri
 		inner[strconv.Itoa(i)] = word
 	}
 	var found []invocation
+	lines := strings.Split(text, "\n")
+	add := func(line int, these ...invocation) {
+		for _, inv := range these {
+			if inv.spelled == "" && line <= len(lines) {
+				inv.spelled = strings.TrimSpace(lines[line-1])
+			}
+			inv.stdin = inv.stdin || text == c.stdin
+			found = append(found, inv)
+		}
+	}
 	read := readShell(text, inner)
 	told := make(map[int]bool)
 	for _, command := range read.commands {
-		lines := command.lines
+		number := command.line
 		command.line = c.line
 		command.env = merged(c.env, command.env)
 		if command.unknown == "" {
 			command.unknown = c.unknown
 		}
 		these := m.invocations(command, read.vars, depth+1)
-		for _, line := range lines {
+		for _, line := range command.lines {
 			told[line] = told[line] || len(these) > 0
 		}
-		found = append(found, these...)
+		add(number, these...)
 	}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
 		if !told[number] && mentions(withoutComment(line)) && (read.refused == nil || read.refused.Line != number) {
-			found = append(found, invocation{line: c.line, problem: fmt.Sprintf("%s:%d: mentions ssh, and what runs there cannot be told; %s", place, number, addInstead)})
+			add(number, invocation{line: c.line, problem: fmt.Sprintf("%s:%d: mentions ssh, and what runs there cannot be told; %s", place, number, addInstead)})
 		}
 	}
 	if read.refused != nil && strings.Contains(text, "ssh") {
 		read.refused.Path = place
-		found = append(found, invocation{line: c.line, problem: read.refused.Error()})
+		add(read.refused.Line, invocation{line: c.line, problem: read.refused.Error()})
 	}
 	return found
 }

@@ -49,7 +49,7 @@ func (s *search) fromForeign() {
 			}
 			line = strings.TrimSuffix(line, `\`) + " " + next
 		}
-		for _, c := range s.foreignCommands(strings.TrimPrefix(line, "- ")) {
+		for _, c := range s.machine.foreignCommands(strings.TrimPrefix(line, "- ")) {
 			c.line, c.lines = covered[0], covered
 			s.command(c, s.machine.variables(nil), by)
 		}
@@ -70,10 +70,10 @@ func goesOn(first, line, next string) bool {
 func isItem(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "- ") }
 
 // foreignCommands are the commands that may stand in a line.
-func (s *search) foreignCommands(line string) []shellCommand {
+func (m Machine) foreignCommands(line string) []shellCommand {
 	var values []string
-	for _, m := range stringPattern.FindAllStringSubmatch(line, -1) {
-		values = append(values, strings.NewReplacer(`\"`, `"`, `\'`, `'`, `\\`, `\`).Replace(m[1]+m[2]))
+	for _, found := range stringPattern.FindAllStringSubmatch(line, -1) {
+		values = append(values, strings.NewReplacer(`\"`, `"`, `\'`, `'`, `\\`, `\`).Replace(found[1]+found[2]))
 	}
 	isProgram := func(word string) bool {
 		base := filepath.Base(word)
@@ -95,7 +95,7 @@ func (s *search) foreignCommands(line string) []shellCommand {
 		text = line[len(key):]
 	}
 	var all []shellCommand
-	read := readShell(text, s.machine.variables(nil))
+	read := readShell(text, m.variables(nil))
 	for _, c := range read.commands {
 		if c.unknown == "" {
 			c.unknown = placeholder.FindString(strings.Join(c.words, " "))

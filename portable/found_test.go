@@ -72,7 +72,8 @@ func TestScript(t *testing.T) {
 			"x:2: $H: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel",
 			"x:3: $x: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel",
 		}},
-		{"O=(-N -L 1:a:1)\nssh \"${O[@]}\" -N h", nil, []string{"x:2: ${O[@]}: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel"}},
+		{"O=(-N -L 1:a:1)\nO+=(-p 2)\nssh \"${O[@]}\" h\nO[1]=x\nO=($1); ssh ${O[@]} -N h", []string{"h h manual 1 a:1 Port=2"},
+			[]string{"x:5: ${O[@]}: what it stands for is not known here; holdfast add NAME and what follows ssh makes the tunnel"}},
 		{"ssh -F /nowhere/c -N -L 1:a:1 h\nssh -L 1 h\nssh -W a:1 h\n", nil, []string{
 			"x:1: -F /nowhere/c: no such file or directory",
 			"x:2: -L 1: does not say where 1 goes: add host:port or the path of a socket",

@@ -85,8 +85,26 @@ func (s *search) command(c shellCommand, vars map[string]string, by starter) {
 	src := source{path: s.path, dir: dir, home: s.machine.Home, name: by.name, data: by.data}
 	for _, inv := range s.machine.invocations(c, vars, 0) {
 		s.tell(s.path, c.lines...)
+		lines := c.lines
+		if inv.stdin {
+			s.tell(s.path, c.read...)
+			lines = slices.Concat(lines, c.read)
+		}
+		inv.line = s.lineOf(inv, lines)
 		s.take(inv, src, func(f *Found) { s.complete(f, by, c.inside) })
 	}
+}
+
+// lineOf is where an invocation stands: of a string of several lines, or of what a command reads,
+// the line itself.
+func (s *search) lineOf(inv invocation, lines []int) int {
+	all := strings.Split(s.text, "\n")
+	for _, line := range lines {
+		if line >= inv.line && line <= len(all) && inv.spelled != "" && strings.Contains(all[line-1], inv.spelled) {
+			return line
+		}
+	}
+	return inv.line
 }
 
 // complete adds to a tunnel what is known of who starts it.

@@ -19,6 +19,8 @@ type shellCommand struct {
 	env     map[string]string // VAR=value before it
 	line    int
 	lines   []int  // all that it stands on, and those that its variables got their values on
+	stdin   string // what it reads, where that stands in the text
+	read    []int  // the lines that it stands on
 	inside  bool   // a function: nobody says here that it runs
 	unknown string // the first thing in it whose value the text does not tell: "$1", "$(date)"
 }
@@ -28,7 +30,7 @@ type shellCommand struct {
 // has the value that was last assigned to it above, or else the one in vars, which it changes.
 // Where the text is no shell's, it says why, in which line, and has what stands above.
 func readShell(text string, vars map[string]string) *shellReader {
-	r := &shellReader{text: text, vars: vars, assigned: make(map[string][]int)}
+	r := &shellReader{text: text, vars: vars, assigned: make(map[string][]int), arrays: make(map[string][]string)}
 	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
 		if err != nil { // it may come twice; a loop left here would have the parser panic
 			r.refused = refusal(err)
@@ -70,6 +72,7 @@ type shellReader struct {
 	vars     shellVariables
 	commands []shellCommand
 	refused  *tunnelfile.Problem
+	arrays   map[string][]string
 	assigned map[string][]int // the lines that variables got their values on
 	inside   int              // functions
 	sourced  int              // how deep it is in files that others read with "."
@@ -97,6 +100,14 @@ func (v shellVariables) Set(name string, value expand.Variable) error {
 // read reads a node of a text; true: what stands in it is to be read too.
 func (r *shellReader) read(node syntax.Node) bool {
 	switch node := node.(type) {
+	case *syntax.Stmt:
+		r.statement(node)
+		return false
+	case *syntax.BinaryCmd:
+		if node.Op == syntax.Pipe || node.Op == syntax.PipeAll {
+			r.pipe(node)
+			return false
+		}
 	case *syntax.CallExpr:
 		for _, a := range node.Assigns { // the commands that its words are made with
 			syntax.Walk(a, r.read)
@@ -125,6 +136,53 @@ func (r *shellReader) read(node syntax.Node) bool {
 		return false
 	}
 	return true
+}
+
+// statement reads a command with what is redirected to it.
+func (r *shellReader) statement(node *syntax.Stmt) {
+	before := len(r.commands)
+	if node.Cmd != nil {
+		syntax.Walk(node.Cmd, r.read)
+	}
+	after := len(r.commands)
+	for _, redirect := range node.Redirs {
+		input := redirect.Hdoc
+		if redirect.Op == syntax.WordHdoc {
+			input = redirect.Word
+		}
+		if redirect.Word != nil {
+			syntax.Walk(redirect.Word, r.read)
+		}
+		if redirect.Hdoc != nil {
+			syntax.Walk(redirect.Hdoc, r.read)
+		}
+		if _, simple := node.Cmd.(*syntax.CallExpr); input == nil || !simple || after == before {
+			continue
+		}
+		last := &r.commands[after-1]
+		last.read = r.linesOf(input)
+		r.unknown = ""
+		r.removeUnknown(input)
+		if text, err := expand.Document(&expand.Config{Env: r.vars}, input); err == nil && r.unknown == "" {
+			last.stdin = text
+		}
+	}
+}
+
+// pipe reads commands of which one reads what the other prints.
+func (r *shellReader) pipe(node *syntax.BinaryCmd) {
+	syntax.Walk(node.X, r.read)
+	printed := ""
+	if n := len(r.commands); n > 0 {
+		if c := r.commands[n-1]; c.unknown == "" && (c.words[0] == "echo" || c.words[0] == "printf") {
+			printed = strings.ReplaceAll(strings.Join(c.words[1:], " "), `\n`, "\n")
+		}
+	}
+	before := len(r.commands)
+	syntax.Walk(node.Y, r.read)
+	if len(r.commands) == before+1 && printed != "" && r.commands[before].stdin == "" {
+		r.commands[before].stdin = printed
+	}
 }
 
 // call reads a simple command.
@@ -161,7 +219,14 @@ func (r *shellReader) call(node *syntax.CallExpr) {
 	}
 	c.unknown = r.unknown
 	for len(c.words) > 0 && slices.Contains([]string{"exec", "command", "time"}, c.words[0]) {
+		isExec := c.words[0] == "exec"
 		c.words = c.words[1:]
+		for isExec && len(c.words) > 0 && strings.HasPrefix(c.words[0], "-") { // -a NAME, -c, -l
+			if strings.HasSuffix(c.words[0], "a") && len(c.words) > 1 {
+				c.words = c.words[1:]
+			}
+			c.words = c.words[1:]
+		}
 	}
 	if len(c.words) == 0 {
 		return
@@ -188,7 +253,58 @@ func (r *shellReader) call(node *syntax.CallExpr) {
 func (r *shellReader) assign(a *syntax.Assign) {
 	r.unknown = ""
 	lines := r.linesOf(a) // before its words are expanded, which takes them apart
+	if a.Array != nil {
+		r.setArray(a)
+		r.assigned[a.Name.Value] = lines
+		return
+	}
 	r.set(a.Name.Value, r.value(a), lines)
+}
+
+// setArray reads NAME=(word …), or NAME+=(word …).
+func (r *shellReader) setArray(a *syntax.Assign) {
+	name := a.Name.Value
+	before, known := r.arrays[name]
+	delete(r.arrays, name)
+	delete(r.vars, name)
+	var words []string
+	if a.Append {
+		if !known {
+			return
+		}
+		words = slices.Clone(before)
+	}
+	for _, e := range a.Array.Elems {
+		if e.Value == nil || e.Index != nil {
+			return
+		}
+		words = append(words, r.fields(e.Value)...)
+	}
+	if r.unknown == "" && len(words) < longest {
+		r.arrays[name] = words
+	}
+}
+
+// array is what a word stands for that is a whole array: "${NAME[@]}".
+func (r *shellReader) array(word *syntax.Word) (words []string, ok bool) {
+	parts := word.Parts
+	if len(parts) == 1 {
+		if quoted, is := parts[0].(*syntax.DblQuoted); is {
+			parts = quoted.Parts
+		}
+	}
+	if len(parts) != 1 {
+		return nil, false
+	}
+	p, is := parts[0].(*syntax.ParamExp)
+	if !is || p.Param == nil || p.Index == nil || p.Exp != nil || p.Length || p.Excl || p.Slice != nil {
+		return nil, false
+	}
+	if index := r.spelled(p.Index); index != "@" && index != "*" {
+		return nil, false
+	}
+	words, ok = r.arrays[p.Param.Value]
+	return words, ok
 }
 
 // linesOf are the lines of a node, and of the assignments that it gets its values from.
@@ -214,7 +330,7 @@ func (r *shellReader) source(path string, at shellCommand) {
 	if !ok || r.sourced >= deepest || !filepath.IsAbs(path) {
 		return
 	}
-	inner := &shellReader{text: text, vars: r.vars, assigned: make(map[string][]int), inside: r.inside, sourced: r.sourced + 1}
+	inner := &shellReader{text: text, vars: r.vars, assigned: make(map[string][]int), arrays: r.arrays, inside: r.inside, sourced: r.sourced + 1}
 	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
 		if err == nil {
 			syntax.Walk(statement, inner.read)
@@ -269,6 +385,9 @@ func (r *shellReader) value(a *syntax.Assign) string {
 
 // fields are what a shell makes of a word.
 func (r *shellReader) fields(word *syntax.Word) []string {
+	if words, ok := r.array(word); ok {
+		return words
+	}
 	r.removeUnknown(word)
 	fields, err := expand.Fields(&expand.Config{Env: r.vars}, word)
 	if err != nil {

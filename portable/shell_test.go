@@ -51,7 +51,7 @@ func TestShell(t *testing.T) {
 		{"#!/usr/bin/env bash\nA=(1); ssh -ND 1 h", []string{"h h manual 1"}, nil},
 		{"#!/bin/zsh\nssh -ND ${(f)A} h; ssh -ND ${${A}} h; ssh -ND 1 ${} h", nil, []string{"x:2: ${(f)A}: ???", "x:2: ${${A}}: ???", "x:2: ${}: ???"}},
 		{"echo caf\xe9", nil, []string{"x:1: syntax error: invalid UTF-8 encoding"}},
-		{"bash -c 'ssh -ND 1 h\n)'; bash -c ')'", []string{"h h manual 1"}, []string{"x:1: bash -c:2: syntax error: `)` can only be used to close a subshell"}},
+		{"bash -c 'ssh -ND 1 h\n)'; bash -c ')'", []string{"h h manual 1"}, []string{"x:2: bash -c:2: syntax error: `)` can only be used to close a subshell"}},
 		{"@daily true\n@daily (ssh -ND 1 h\n@daily ssh -ND 2 h\n", []string{"h h auto 2"}, []string{"x:2: syntax error: reached EOF without matching `(` with `)`"}},
 	} {
 		found, problems := both(machine(t).FromText("/dir/x", test.text))
