@@ -2,7 +2,6 @@ package portable
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -10,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/holdfast/holdfast/internal/words"
-	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -314,172 +311,4 @@ func (u *unit) directory() string {
 		return u.machine.Home
 	}
 	return "/"
-}
-
-// complete adds to a tunnel what the unit says besides its command.
-func (u *unit) complete(f *Found, m Machine, vars map[string]string, execStart string) {
-	manager := "systemctl --user"
-	if u.system {
-		manager = "sudo systemctl"
-		if m.System {
-			manager = "systemctl"
-		}
-	}
-	if u.path == StandardInput {
-		f.Todo = append(f.Todo, "stop and disable the unit that this is")
-	} else {
-		f.Todo = append(f.Todo, fmt.Sprintf("%s disable --now %s", manager, u.name))
-	}
-	start := tunnelfile.StartManual
-	f.Start = u.name + " is not enabled"
-	if (u.last("Install", "WantedBy") != "" || u.last("Install", "RequiredBy") != "") && len(m.wantedBy(u.path, u.name)) > 0 {
-		start = tunnelfile.StartAuto
-		f.Start = u.name + " is enabled"
-	}
-	u.set(f, tunnelfile.SectionTunnel, "Start", string(start))
-	if d, err := u.expand(u.last("Unit", "Description")); err == nil && d != "" {
-		u.set(f, tunnelfile.SectionTunnel, "Description", d)
-	}
-	if user := u.last("Service", "User"); u.system && !m.System {
-		if user == "" {
-			user = "root"
-		}
-		if user != m.User {
-			f.Notes = append(f.Notes, fmt.Sprintf("User=%s: the tunnel runs as you, with your keys and your ~/.ssh", user))
-		}
-	}
-	u.carryEnvironment(f, vars, execStart)
-	var confining []string
-	for _, s := range u.settings {
-		if s.Section == "Service" && confines(s.Key) {
-			confining = append(confining, s.Key+"=")
-			continue
-		}
-		u.carry(f, s, m)
-	}
-	if len(confining) > 0 {
-		f.Notes = append(f.Notes, strings.Join(confining, ", ")+": a tunnel's unit is confined in its own way; what ssh could do without, it may need")
-	}
-}
-
-// carryEnvironment takes over the environment as the unit has it, a file as a file: what stands
-// in it may be for few eyes.
-func (u *unit) carryEnvironment(f *Found, vars map[string]string, execStart string) {
-	wanted := func(name string) bool { // what stands in the command line has done its work
-		return name != "SSHPASS" && !strings.HasPrefix(name, "AUTOSSH_") && !strings.Contains(execStart, "$"+name) && !strings.Contains(execStart, "${"+name)
-	}
-	if _, has := vars["SSHPASS"]; has {
-		f.Notes = append(f.Notes, "SSHPASS: the password; holdfast up asks for it and offers to remember it")
-	}
-	own := make(map[string]string)
-	for _, s := range u.settings {
-		switch {
-		case s.Section != "Service":
-		case s.Key == "Environment":
-			u.assign(s.Value, own)
-		case s.Key == "EnvironmentFile":
-			path, err := u.expand(strings.TrimPrefix(s.Value, "-"))
-			inFile := make(map[string]string)
-			if err == nil {
-				err = readEnvironment(path, inFile)
-			}
-			switch missing := errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(s.Value, "-"); {
-			case err != nil && !missing:
-				f.Notes = append(f.Notes, fmt.Sprintf("EnvironmentFile=%s: %s", s.Value, withoutPath(err)))
-			case missing || slices.ContainsFunc(slices.Collect(maps.Keys(inFile)), wanted):
-				optional := s.Value[:len(s.Value)-len(strings.TrimPrefix(s.Value, "-"))]
-				u.set(f, tunnelfile.SectionService, "EnvironmentFile", optional+escapeSpecifiers(path))
-			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(own)) {
-		if wanted(name) {
-			u.set(f, tunnelfile.SectionService, "Environment", words.Quote(escapeSpecifiers(name+"="+own[name])))
-		}
-	}
-}
-
-// confines says whether a setting of [Service] keeps the process from something.
-func confines(key string) bool {
-	for _, prefix := range []string{"Protect", "Private", "Restrict", "SystemCall", "Capability", "Ambient"} {
-		if strings.HasPrefix(key, prefix) {
-			return true
-		}
-	}
-	return slices.Contains([]string{
-		"NoNewPrivileges", "ProcSubset", "MountAPIVFS", "ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "ExecPaths", "NoExecPaths",
-		"BindPaths", "BindReadOnlyPaths", "TemporaryFileSystem", "RootDirectory", "RootImage", "RemoveIPC", "LockPersonality",
-		"MemoryDenyWriteExecute", "SecureBits", "KeyringMode", "UMask", "DynamicUser", "IPAddressAllow", "IPAddressDeny",
-	}, key)
-}
-
-// ofProcesses are settings about how systemd handles a process that is no tunnel of its own.
-var ofProcesses = []string{
-	"Type", "Restart", "KillMode", "KillSignal", "NotifyAccess", "RemainAfterExit", "PIDFile", "GuessMainPID", "TimeoutStartSec", "TimeoutSec",
-	"TimeoutStopSec", "TimeoutAbortSec", "StartLimitIntervalSec", "StartLimitInterval", "StartLimitBurst", "SuccessExitStatus",
-	"RestartPreventExitStatus", "ExecStop", "ExecReload", "WatchdogSec",
-	"SendSIGKILL", "ExitType", "RestartSteps", "RestartMaxDelaySec", "Description", "Documentation", "DefaultDependencies",
-	"ExecStart", "Environment", "EnvironmentFile", "WorkingDirectory", "User", "Group",
-}
-
-// ofNetwork are units that wait for a network, which the daemon watches itself, or that only say when a session has begun.
-var ofNetwork = []string{
-	"network.target", "network-online.target", "network-pre.target", "nss-lookup.target", "NetworkManager.service", "NetworkManager-wait-online.service",
-	"systemd-networkd.service", "systemd-networkd-wait-online.service", "systemd-resolved.service", "default.target", "basic.target", "multi-user.target",
-	"graphical-session.target", "graphical.target", "sshd.service", "ssh.service", "dbus.service", "dbus.socket", "time-sync.target",
-}
-
-// carry takes over a setting of [Unit] or [Service], or says why not.
-func (u *unit) carry(f *Found, s unitSetting, m Machine) {
-	leave := func(why string) { f.Notes = append(f.Notes, fmt.Sprintf("%s=%s: %s", s.Key, s.Value, why)) }
-	switch {
-	case s.Section == "Service" && u.system && m.System && (s.Key == "User" || s.Key == "Group"): // as whom the tunnel runs, too
-	case s.Section != "Unit" && s.Section != "Service", slices.Contains(ofProcesses, s.Key):
-		return
-	case s.Key == "RestartSec":
-		if span, err := tunnelfile.ParseSpan(s.Value); err != nil || tunnelfile.FormatSpan(span) != "5s" {
-			leave("a tunnel tries again at once, and then after growing delays up to RetryMax=")
-		}
-		return
-	case strings.HasPrefix(s.Key, "Exec"):
-		leave("[Service] of a tunnel file takes it, if it is still needed; ExecUp= and ExecDown= run with each connection")
-		return
-	}
-	value := s.Value
-	if slices.Contains([]string{"After", "Before", "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Upholds"}, s.Key) {
-		units := slices.DeleteFunc(strings.Fields(value), func(name string) bool { return slices.Contains(ofNetwork, name) })
-		if len(units) == 0 {
-			return
-		}
-		if u.system && !m.System {
-			leave("is for the system's units")
-			return
-		}
-		value = strings.Join(units, " ")
-	}
-	value, err := u.expand(value)
-	value = escapeSpecifiers(value)
-	if err == nil {
-		scope := systemdctl.User
-		if m.System {
-			scope = systemdctl.System
-		}
-		_, errs := systemdctl.Properties(scope, s.Section, []systemdctl.Setting{{Key: s.Key, Value: value}})
-		err = errs[0]
-	}
-	if err != nil {
-		leave(err.Error())
-		return
-	}
-	u.set(f, s.Section, s.Key, value)
-}
-
-// set writes a value into the tunnel's file, or notes that it cannot be written.
-func (u *unit) set(f *Found, section, key, value string) {
-	text, err := tunnelfile.Add(f.Text, section, key, value)
-	if err != nil {
-		f.Notes = append(f.Notes, err.Error())
-		return
-	}
-	f.Text = text
 }

@@ -1,0 +1,114 @@
+package portable
+
+import (
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// fields are what a shell makes of a word.
+func (r *shellReader) fields(word *syntax.Word) []string {
+	if words, ok := r.array(word); ok {
+		return words
+	}
+	r.removeUnknown(word)
+	fields, err := expand.Fields(&expand.Config{Env: r.vars}, word)
+	if err != nil {
+		r.meet(word)
+	}
+	return fields
+}
+
+// removeUnknown takes out of a word what the text does not tell the value of.
+func (r *shellReader) removeUnknown(word *syntax.Word) {
+	remove := func(parts []syntax.WordPart) []syntax.WordPart {
+		for i, part := range parts {
+			if program := lookedUp(part); program != "" {
+				parts[i] = &syntax.Lit{ValuePos: part.Pos(), ValueEnd: part.End(), Value: program}
+			}
+		}
+		return slices.DeleteFunc(parts, func(part syntax.WordPart) bool {
+			if p, ok := part.(*syntax.ParamExp); ok && p.Param != nil && r.vars[p.Param.Value] != "" && hasDefault(p) {
+				p.Exp = nil // what it says is of no matter
+			}
+			known := r.knows(part)
+			if !known {
+				r.meet(part)
+			}
+			return !known
+		})
+	}
+	syntax.Walk(word, func(node syntax.Node) bool {
+		switch node := node.(type) {
+		case *syntax.Word:
+			node.Parts = remove(node.Parts)
+		case *syntax.DblQuoted:
+			node.Parts = remove(node.Parts)
+		}
+		return true
+	})
+}
+
+// knows says whether the value of a word's part can be told, but for the words in it.
+func (r *shellReader) knows(part syntax.WordPart) bool {
+	switch part := part.(type) {
+	case *syntax.Lit, *syntax.SglQuoted, *syntax.DblQuoted:
+		return true
+	case *syntax.ParamExp:
+		if part.Param == nil || part.NestedParam != nil || part.Index != nil || part.Slice != nil || part.Excl || part.Width || part.IsSet {
+			return false
+		}
+		if part.Exp != nil && part.Exp.Word != nil && slices.ContainsFunc(part.Exp.Word.Parts, r.isQuotedBlank) {
+			return false // expand would split it
+		}
+		_, set := r.vars[part.Param.Value]
+		return hasDefault(part) || set && (part.Exp == nil || part.Exp.Op != syntax.OtherParamOps)
+	}
+	return false
+}
+
+// lookedUp is the program that $(which PROGRAM) or $(command -v PROGRAM) looks for, or "".
+func lookedUp(part syntax.WordPart) string {
+	subst, ok := part.(*syntax.CmdSubst)
+	if !ok || len(subst.Stmts) != 1 {
+		return ""
+	}
+	call, ok := subst.Stmts[0].Cmd.(*syntax.CallExpr)
+	if !ok || len(call.Args) < 2 {
+		return ""
+	}
+	if first := call.Args[0].Lit(); first != "which" && first != "command" && first != "type" {
+		return ""
+	}
+	return call.Args[len(call.Args)-1].Lit()
+}
+
+// isQuotedBlank says whether something is quoted and has a blank in it.
+func (r *shellReader) isQuotedBlank(part syntax.WordPart) bool {
+	_, unquoted := part.(*syntax.Lit)
+	return !unquoted && strings.ContainsAny(r.spelled(part), " \t\n")
+}
+
+// hasDefault says whether it is ${NAME:-default}, or likewise.
+func hasDefault(p *syntax.ParamExp) bool {
+	defaults := []syntax.ParExpOperator{syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnset, syntax.AssignUnsetOrNull}
+	return p.Exp != nil && slices.Contains(defaults, p.Exp.Op)
+}
+
+// meet notes something whose value the text does not tell.
+func (r *shellReader) meet(node syntax.Node) {
+	if r.unknown == "" {
+		first, _, more := strings.Cut(r.spelled(node), "\n")
+		if more {
+			first += "…"
+		}
+		r.unknown = first
+	}
+}
+
+// spelled is how the text spells something.
+func (r *shellReader) spelled(node syntax.Node) string {
+	return r.text[node.Pos().Offset():node.End().Offset()]
+}
