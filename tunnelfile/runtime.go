@@ -3,7 +3,10 @@ package tunnelfile
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // RuntimeDirName is our folder's name in $XDG_RUNTIME_DIR, and in /run in system mode.
@@ -14,8 +17,10 @@ const RuntimeDirName = "holdfast"
 const maxSocketPath = 107
 
 // RuntimeDir is where sockets, locks and marks of running tunnels are: "holdfast" in
-// $XDG_RUNTIME_DIR, or /run/holdfast where there is none (system mode). A tunnel of the
-// system has the folder of the user that it runs as, which systemd made for it.
+// $XDG_RUNTIME_DIR. Where that is not set, it is /run/holdfast for root (system mode), and for
+// others a folder in /run/user or, as in a container, in the one for temporary files; see
+// [MakeRuntimeDir]. A tunnel of the system has the folder of the user that it runs as, which
+// systemd made for it.
 func RuntimeDir(getenv func(string) string) string {
 	if dir, ok := systemRuntimeDir(getenv); ok {
 		return dir
@@ -23,7 +28,40 @@ func RuntimeDir(getenv func(string) string) string {
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, RuntimeDirName)
 	}
-	return filepath.Join("/run", RuntimeDirName)
+	uid := os.Getuid()
+	if uid == 0 {
+		return filepath.Join("/run", RuntimeDirName)
+	}
+	if dir := fmt.Sprintf("/run/user/%d", uid); isOwn(dir) {
+		return filepath.Join(dir, RuntimeDirName)
+	}
+	temporary := "/tmp"
+	if dir := getenv("TMPDIR"); filepath.IsAbs(dir) {
+		temporary = dir
+	}
+	return filepath.Join(temporary, fmt.Sprintf("%s-%d", RuntimeDirName, uid))
+}
+
+// MakeRuntimeDir makes a RuntimeDir for this user alone. It fails where somebody else could
+// put something into it, as in a folder for everybody's temporary files.
+func MakeRuntimeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if !isOwn(dir) {
+		return fmt.Errorf("%s is not a folder of this user alone", dir)
+	}
+	return nil
+}
+
+// isOwn says whether path is a folder, and no link to one, that this user alone may change.
+func isOwn(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Getuid()
 }
 
 // usersDir has a folder for each user that tunnels of the system run as.

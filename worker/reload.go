@@ -4,8 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/filewatch"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/login"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -82,7 +84,46 @@ func (w *worker) remember(t tunnelfile.Tunnel) {
 	w.lastStamp.Store(&stamp)
 }
 
-func serversDir(runtimeDir string) string { return filepath.Join(runtimeDir, "servers") }
+// lookAtFile has the tunnel file read again if it, or a drop-in, is not what was read.
+func (w *worker) lookAtFile() {
+	if fileStamp(w.inForce.Load().tunnel) != *w.lastStamp.Load() {
+		select {
+		case w.fileChanged <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// watchFile looks at the tunnel file whenever it, a drop-in, or a link on the way there may
+// have changed, until the context ends. Where there is a daemon, that does it for all.
+func (w *worker) watchFile(ctx context.Context) {
+	path, err := filepath.Abs(w.o.Path)
+	if err != nil {
+		w.log.Warn("a changed file is read at SIGHUP only", "error", err)
+		return
+	}
+	changed := make(chan struct{})
+	go filewatch.Watch(ctx, w.log, func(set *filewatch.Set) {
+		set.File(path)
+		set.Folder(path+".d", func(name string) bool { return strings.HasSuffix(name, tunnelfile.DropInSuffix) })
+	}, changed)
+	for {
+		select {
+		case <-changed:
+			w.lookAtFile()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// serversDir is where tunnels keep what they owe a server together; "" where there is nowhere.
+func serversDir(runtimeDir string) string {
+	if runtimeDir == "" {
+		return ""
+	}
+	return filepath.Join(runtimeDir, "servers")
+}
 
 // lookTimeout bounds one look at the agent's keys.
 const lookTimeout = 10 * time.Second
@@ -91,12 +132,7 @@ const lookTimeout = 10 * time.Second
 // changed tunnel file is read again besides, in case that nobody sends SIGHUP.
 func (w *worker) fingerprint() string {
 	s := w.inForce.Load()
-	if stamp := fileStamp(s.tunnel); stamp != *w.lastStamp.Load() {
-		select {
-		case w.fileChanged <- struct{}{}:
-		default:
-		}
-	}
+	w.lookAtFile()
 	if s.resolved == nil {
 		return sshConfigStamp()
 	}

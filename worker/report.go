@@ -9,9 +9,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
+	"sync"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/program"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -45,32 +46,71 @@ func (w *worker) report() tunnelfile.Report {
 	return r
 }
 
-// serveReports answers on the tunnel's socket in the runtime directory. A folder that
-// is missing, full or not ours costs the statistics and nothing else.
-func (w *worker) serveReports(dir, name string) (stop func()) {
-	path := tunnelfile.ReportSocket(dir, name)
-	l, err := listenReports(path)
-	if err != nil {
-		w.log.Warn("no statistics", "error", err)
-		return func() {}
-	}
+// serveReports answers on the tunnel's socket in the runtime directory, and where Options
+// say. A folder that is missing, full or not ours costs the statistics and nothing else.
+func (w *worker) serveReports(dir, name string) (stop func(), err error) {
 	server := &http.Server{
 		Handler:           w.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       30 * time.Second,
-		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelError),
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelDebug), // of clients
 	}
-	go server.Serve(l)
-	return func() { server.Close() }
+	if w.o.Listen != "" {
+		l, err := net.Listen("tcp", w.o.Listen)
+		if err != nil {
+			return nil, fault.Wrap(fault.Listen, err, "--listen %s", w.o.Listen)
+		}
+		w.log.Info("the report is served", "address", l.Addr().String())
+		go server.Serve(limited{l, make(chan struct{}, maxReportClients)})
+	}
+	if dir != "" {
+		l, err := listenReports(tunnelfile.ReportSocket(dir, name))
+		if err != nil {
+			w.log.Warn("no report socket", "error", err)
+		} else {
+			go server.Serve(l)
+		}
+	}
+	return func() { server.Close() }, nil
+}
+
+// maxReportClients is how many clients may ask at once by --listen: the network must not take
+// the descriptors that the tunnel needs.
+const maxReportClients = 32
+
+// limited is a listener that has as many connections open as free has room.
+type limited struct {
+	net.Listener
+	free chan struct{}
+}
+
+// Accept waits until there is room.
+func (l limited) Accept() (net.Conn, error) {
+	l.free <- struct{}{}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+		return nil, err
+	}
+	return &limitedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.free })}, nil
+}
+
+type limitedConn struct {
+	net.Conn
+	leave func()
+}
+
+// Close makes room.
+func (c *limitedConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
 }
 
 // listenReports listens on path, for this user only, in place of a socket that nobody
 // answers on any more.
 func listenReports(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		conn.Close()
 		return nil, fmt.Errorf("%s: another process answers there", path)

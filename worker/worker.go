@@ -24,11 +24,12 @@ import (
 
 // Options is how a worker is run.
 type Options struct {
-	Path  string       // of the tunnel file
-	Once  bool         // end with the first attempt that fails or link that is lost
-	Ask   asking.Asker // nil: there is nobody to ask
-	Log   *slog.Logger
-	Fatal func(reason string) // ends the process at once; called at the second request to stop
+	Path   string       // of the tunnel file
+	Listen string       // serve the report here too, host:port; empty: nowhere
+	Once   bool         // end with the first attempt that fails or link that is lost
+	Ask    asking.Asker // nil: there is nobody to ask
+	Log    *slog.Logger
+	Fatal  func(reason string) // ends the process at once; called at the second request to stop
 }
 
 // SignalReconnect asks for a new SSH connection, made before the old one is let go:
@@ -140,12 +141,22 @@ func (w *worker) run(ctx context.Context) error {
 	w.sayLimits(s)
 	w.hooks = startHooks(w.log)
 	dir := tunnelfile.RuntimeDir(os.Getenv)
+	if err := tunnelfile.MakeRuntimeDir(dir); err != nil {
+		w.log.Warn("no report socket, and no courtesy to a server that other tunnels use too", "error", err)
+		dir = ""
+	}
 	keeping, stopKeepers := context.WithCancel(context.Background())
 	defer stopKeepers()
 	w.pool = newPool(keeping, func(l *line) keeper.Config { return w.keeperConfig(l, dir) }, w.keepersSay)
 	w.connections(s.tunnel.Connections)
-	stopReports := w.serveReports(dir, s.tunnel.Name)
+	stopReports, err := w.serveReports(dir, s.tunnel.Name)
+	if err != nil {
+		return err
+	}
 	defer stopReports()
+	if !w.managed { // a daemon tells us else
+		go w.watchFile(keeping)
+	}
 
 	err = w.loop(ctx, signals, watchdog)
 	w.shutDown(signals, err, func() { stopKeepers(); w.pool.running.Wait() })

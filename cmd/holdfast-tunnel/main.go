@@ -28,6 +28,7 @@ Runs one tunnel until it is asked to stop.
                    staying up, here and on the server; with --json for scripts
   --print-config   print the settings in force, and where they come from; with --all
                    also those that mean nothing to a tunnel, with --json for scripts
+  --listen ADDR    serve /livez, /readyz, /metrics and /status at ADDR, host:port or :port
   --verbose        log more
   --version        print the version
   --help           print this
@@ -51,6 +52,7 @@ func run(args []string) int {
 	all := flags.Bool("all", false, "")
 	login := flags.Bool("login", false, "")
 	asJSON := flags.Bool("json", false, "")
+	listen := flags.String("listen", "", "")
 	verbose := flags.Bool("verbose", false, "")
 	version := flags.Bool("version", false, "")
 	if status, ended := program.Parse(flags, usage, args); ended {
@@ -77,7 +79,7 @@ func run(args []string) int {
 		err = printConfig(ctx, path, *all, *asJSON)
 	default:
 		worker.Tune()
-		err = worker.Run(ctx, worker.Options{Path: path, Once: *once, Ask: worker.NewAskpass(log), Log: log, Fatal: func(reason string) {
+		err = worker.Run(ctx, worker.Options{Path: path, Listen: *listen, Once: *once, Ask: worker.NewAskpass(log), Log: log, Fatal: func(reason string) {
 			log.Warn(reason)
 			os.Exit(1)
 		}})

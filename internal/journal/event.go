@@ -57,10 +57,10 @@ func (e Event) MessageID() string {
 // message is the entry's text.
 func (e Event) message() string {
 	text := e.State
-	if e.Kind == Lost {
+	switch {
+	case e.Kind == Lost:
 		text = "connection lost"
-	}
-	if e.Reason != "" {
+	case e.Reason != "":
 		text += " [" + e.Reason + "]"
 	}
 	if e.Status != "" {

@@ -56,6 +56,7 @@ func TestHistory(t *testing.T) {
 	up := func() { d.awaitState("past", tunnelfile.Up, 20*time.Second) }
 
 	first := during(func() { d.holdfast("up", "past") })
+	d.awaitStatus("past", tunnelfile.Up, 20*time.Second, "rtt") // a server that owes an answer resets the connection
 	wentAway := during(func() {
 		s.Stop()
 		d.awaitState("past", tunnelfile.Retrying, 20*time.Second)
