@@ -283,12 +283,13 @@ func (s *session) showImport(tunnels []imported, problems, passed tunnelfile.Pro
 		}
 		s.out.line("")
 	}
-	for _, p := range problems {
-		p.Path = text.Tilde(p.Path)
-		s.out.warning("left out: " + p.Error())
-	}
-	for _, p := range passed {
-		p.Path = text.Tilde(p.Path)
-		s.out.warning("no tunnel: " + p.Error())
+	for _, list := range []struct {
+		what     string
+		problems tunnelfile.Problems
+	}{{"left out", problems}, {"no tunnel", passed}} {
+		for _, p := range list.problems {
+			p.Path = text.Tilde(p.Path)
+			s.out.note("%s: %s", list.what, text.Printable(p.Error()))
+		}
 	}
 }

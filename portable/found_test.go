@@ -413,3 +413,20 @@ func TestHostStar(t *testing.T) {
 	_, problems = both(m.FromText(StandardInput, "LocalForward 1 a:1\n"))
 	compare(t, "no host", messages(problems), []string{"standard input:1: LocalForward 1 a:1 stands under no Host line: which host the tunnel goes to cannot be told"})
 }
+
+// TestStarts holds that what a person calls by name does not start by itself.
+func TestStarts(t *testing.T) {
+	for path, want := range map[string][]string{
+		"/home/me/.bashrc":    {"manual", "manual", "auto"},
+		"/home/me/.profile":   {"manual", "manual", "auto"},
+		"/home/me/bin/up":     {"manual", "manual", "manual"},
+		"/etc/cron.hourly/up": {"auto", "auto", "auto"},
+	} {
+		r := machine(t).FromText(path, "alias a='ssh -ND 1 h'\nf() { ssh -ND 2 h; }\nssh -fND 3 h\n")
+		var got []string
+		for _, f := range r.Found {
+			got = append(got, string(parsed(t, f.Text).Start))
+		}
+		compare(t, path, got, want)
+	}
+}

@@ -83,6 +83,7 @@ func (s *search) command(c shellCommand, vars map[string]string, by starter) {
 		dir = s.machine.Home
 	}
 	src := source{path: s.path, dir: dir, home: s.machine.Home, name: by.name, data: by.data}
+	inside := c.inside || len(c.words) > 0 && c.words[0] == "alias"
 	for _, inv := range s.machine.invocations(c, vars, 0) {
 		s.tell(s.path, c.lines...)
 		lines := c.lines
@@ -91,7 +92,7 @@ func (s *search) command(c shellCommand, vars map[string]string, by starter) {
 			lines = slices.Concat(lines, c.read)
 		}
 		inv.line = s.lineOf(inv, lines)
-		s.take(inv, src, func(f *Found) { s.complete(f, by, c.inside) })
+		s.take(inv, src, func(f *Found) { s.complete(f, by, inside) })
 	}
 }
 
@@ -113,7 +114,7 @@ func (s *search) complete(f *Found, by starter, inside bool) {
 	f.Start = by.how
 	switch {
 	case by.auto && inside && strings.HasPrefix(by.how, "your"):
-		f.Start = "a function starts it, when somebody calls it"
+		f.Start = "a function or an alias starts it, when somebody calls it"
 	case by.auto:
 		start = tunnelfile.StartAuto
 	}
