@@ -40,8 +40,8 @@ func (r *Resolved) note(keyword string, e config.Explained) string {
 	yes := e.Value == "yes" || e.Value == "true"
 	_, rekeysByTime := r.RekeyLimit()
 	switch {
-	case e.Standing == config.Irrelevant, keyword == "remotecommand" && r.RemoteCommand == "":
-		return string(config.Irrelevant)
+	case e.Standing == tunnelfile.Irrelevant, keyword == "remotecommand" && r.RemoteCommand == "":
+		return string(tunnelfile.Irrelevant)
 	case r.Transport != tunnelfile.TransportNative:
 		return ""
 	case keyword == "hostkeyalgorithms" && r.Unset(keyword):
@@ -50,8 +50,8 @@ func (r *Resolved) note(keyword string, e config.Explained) string {
 		return "not used: there is no Kerberos ticket"
 	case e.Written && missingHere(keyword, e.Value) != "":
 		return "the native transport does not have " + missingHere(keyword, e.Value)
-	case e.Standing == config.OnlyOpenSSH && yes:
-		return string(config.OnlyOpenSSH)
+	case e.Standing == tunnelfile.OnlyOpenSSH && yes:
+		return string(tunnelfile.OnlyOpenSSH)
 	case keyword == "updatehostkeys" && yes:
 		return "further keys are learned, old ones are not removed"
 	case keyword == "rekeylimit" && rekeysByTime:

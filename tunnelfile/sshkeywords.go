@@ -7,35 +7,128 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
+// Standing is what a keyword of ssh_config(5) means to a tunnel, over Holdfast's own SSH client.
+type Standing string
+
+// The standings of a keyword.
+const (
+	Honoured    Standing = "honoured"                    // does what ssh_config(5) says
+	Resolved    Standing = "resolved by ssh"             // has done its work when ssh -G has printed its answer
+	Irrelevant  Standing = "not about tunnels"           // about terminals, X11, agents over there: nothing a tunnel has
+	OnlyOpenSSH Standing = "needs the openssh transport" // when it is switched on
+)
+
 // sshKeywords are the keywords of ssh_config(5) that a tunnel may set, OpenSSH 10's and
-// the GSSAPI ones that Debian and Fedora add. Which of them matter to a tunnel, and which
-// the installed ssh knows, is not decided here.
-var sshKeywords = []string{
-	"AddKeysToAgent", "AddressFamily", "BatchMode", "BindAddress", "BindInterface",
-	"CASignatureAlgorithms", "CanonicalDomains", "CanonicalizeFallbackLocal", "CanonicalizeHostname",
-	"CanonicalizeMaxDots", "CanonicalizePermittedCNAMEs", "CertificateFile", "ChannelTimeout",
-	"CheckHostIP", "Ciphers", "ClearAllForwardings", "Compression", "ConnectTimeout",
-	"ConnectionAttempts", "ControlMaster", "ControlPath", "ControlPersist",
-	"EnableEscapeCommandline", "EnableSSHKeysign", "EscapeChar", "ExitOnForwardFailure",
-	"FingerprintHash", "ForkAfterAuthentication", "ForwardAgent", "ForwardX11",
-	"ForwardX11Timeout", "ForwardX11Trusted", "GSSAPIAuthentication", "GSSAPIClientIdentity",
-	"GSSAPIDelegateCredentials", "GSSAPIKexAlgorithms", "GSSAPIKeyExchange",
-	"GSSAPIRenewalForcesRekey", "GSSAPIServerIdentity", "GSSAPITrustDns", "GatewayPorts",
-	"GlobalKnownHostsFile", "HashKnownHosts", "HostKeyAlgorithms", "HostKeyAlias",
-	"HostbasedAcceptedAlgorithms", "HostbasedAuthentication", "Hostname", "IPQoS",
-	"IdentitiesOnly", "IdentityAgent", "IdentityFile", "IgnoreUnknown",
-	"KbdInteractiveAuthentication", "KbdInteractiveDevices", "KexAlgorithms",
-	"KnownHostsCommand", "LocalCommand", "LogLevel", "LogVerbose", "MACs",
-	"NoHostAuthenticationForLocalhost", "NumberOfPasswordPrompts", "ObscureKeystrokeTiming",
-	"PKCS11Provider", "PasswordAuthentication", "PermitLocalCommand", "PermitRemoteOpen", "Port",
-	"PreferredAuthentications", "ProxyCommand", "ProxyJump", "ProxyUseFdpass",
-	"PubkeyAcceptedAlgorithms", "PubkeyAuthentication", "RefuseConnection", "RekeyLimit",
-	"RemoteCommand", "RequestTTY", "RequiredRSASize", "RevokedHostKeys", "SecurityKeyProvider",
-	"SendEnv", "ServerAliveCountMax", "ServerAliveInterval", "SessionType", "SetEnv", "StdinNull",
-	"StreamLocalBindMask", "StreamLocalBindUnlink", "StrictHostKeyChecking", "SyslogFacility",
-	"TCPKeepAlive", "Tag", "Tunnel", "TunnelDevice", "UpdateHostKeys", "User",
-	"UserKnownHostsFile", "VerifyHostKeyDNS", "VersionAddendum", "VisualHostKey",
-	"WarnWeakCrypto", "XAuthLocation",
+// the GSSAPI ones that Debian and Fedora add, and what becomes of each. Which of them the
+// installed ssh knows is not decided here.
+var sshKeywords = []struct {
+	name     string
+	standing Standing
+}{
+	{"AddKeysToAgent", Irrelevant}, // keys that are decrypted here stay here
+	{"AddressFamily", Honoured},
+	{"BatchMode", Honoured},
+	{"BindAddress", Honoured},
+	{"BindInterface", Honoured},
+	{"CASignatureAlgorithms", Honoured},
+	{"CanonicalDomains", Resolved},
+	{"CanonicalizeFallbackLocal", Resolved},
+	{"CanonicalizeHostname", Resolved},
+	{"CanonicalizeMaxDots", Resolved},
+	{"CanonicalizePermittedCNAMEs", Resolved},
+	{"CertificateFile", Honoured},
+	{"ChannelTimeout", Irrelevant}, // sessions' and forwards' idleness; a tunnel's channels may be idle
+	{"CheckHostIP", Irrelevant},    // a warning for people who watch
+	{"Ciphers", Honoured},
+	{"ClearAllForwardings", Honoured},
+	{"Compression", OnlyOpenSSH},
+	{"ConnectTimeout", Honoured},
+	{"ConnectionAttempts", Honoured},
+	{"ControlMaster", Irrelevant}, // a tunnel has a connection of its own
+	{"ControlPath", Honoured},     // where a master already runs, auto may use it
+	{"ControlPersist", Irrelevant},
+	{"EnableEscapeCommandline", Irrelevant},
+	{"EnableSSHKeysign", OnlyOpenSSH},
+	{"EscapeChar", Irrelevant},
+	{"ExitOnForwardFailure", Honoured},
+	{"FingerprintHash", Irrelevant}, // fingerprints are shown as SHA-256
+	{"ForkAfterAuthentication", Irrelevant},
+	{"ForwardAgent", Irrelevant},
+	{"ForwardX11", Irrelevant},
+	{"ForwardX11Timeout", Irrelevant},
+	{"ForwardX11Trusted", Irrelevant},
+	{"GSSAPIAuthentication", OnlyOpenSSH}, // and a ticket: Debian switches it on for everybody
+	{"GSSAPIClientIdentity", OnlyOpenSSH},
+	{"GSSAPIDelegateCredentials", Irrelevant},
+	{"GSSAPIKexAlgorithms", Irrelevant},
+	{"GSSAPIKeyExchange", OnlyOpenSSH},
+	{"GSSAPIRenewalForcesRekey", Irrelevant},
+	{"GSSAPIServerIdentity", Irrelevant},
+	{"GSSAPITrustDns", Irrelevant},
+	{"GatewayPorts", Honoured},
+	{"GlobalKnownHostsFile", Honoured},
+	{"HashKnownHosts", Honoured},
+	{"HostKeyAlgorithms", Honoured},
+	{"HostKeyAlias", Honoured},
+	{"HostbasedAcceptedAlgorithms", Irrelevant},
+	{"HostbasedAuthentication", OnlyOpenSSH},
+	{"Hostname", Honoured},
+	{"IPQoS", Honoured},
+	{"IdentitiesOnly", Honoured},
+	{"IdentityAgent", Honoured},
+	{"IdentityFile", Honoured},
+	{"IgnoreUnknown", Resolved},
+	{"KbdInteractiveAuthentication", Honoured},
+	{"KbdInteractiveDevices", Irrelevant}, // the server chooses
+	{"KexAlgorithms", Honoured},
+	{"KnownHostsCommand", Honoured},
+	{"LocalCommand", Irrelevant}, // ExecUp is the tunnel's own word for it
+	{"LogLevel", Honoured},
+	{"LogVerbose", Irrelevant},
+	{"MACs", Honoured},
+	{"NoHostAuthenticationForLocalhost", Honoured},
+	{"NumberOfPasswordPrompts", Honoured},
+	{"ObscureKeystrokeTiming", Irrelevant},
+	{"PKCS11Provider", OnlyOpenSSH},
+	{"PasswordAuthentication", Honoured},
+	{"PermitLocalCommand", Irrelevant},
+	{"PermitRemoteOpen", Honoured},
+	{"Port", Honoured},
+	{"PreferredAuthentications", Honoured},
+	{"ProxyCommand", Honoured},
+	{"ProxyJump", Honoured},
+	{"ProxyUseFdpass", Honoured},
+	{"PubkeyAcceptedAlgorithms", Honoured},
+	{"PubkeyAuthentication", Honoured},
+	{"RefuseConnection", Honoured},
+	{"RekeyLimit", Honoured}, // its amount; with a time, auto takes openssh
+	{"RemoteCommand", Honoured},
+	{"RequestTTY", Irrelevant},
+	{"RequiredRSASize", Honoured},
+	{"RevokedHostKeys", Honoured},
+	{"SecurityKeyProvider", OnlyOpenSSH}, // an agent signs for security keys, or else ssh does
+	{"SendEnv", Irrelevant},
+	{"ServerAliveCountMax", Honoured},
+	{"ServerAliveInterval", Honoured},
+	{"SessionType", Irrelevant},
+	{"SetEnv", Irrelevant},
+	{"StdinNull", Irrelevant},
+	{"StreamLocalBindMask", Honoured},
+	{"StreamLocalBindUnlink", Honoured},
+	{"StrictHostKeyChecking", Honoured},
+	{"SyslogFacility", Irrelevant},
+	{"TCPKeepAlive", Honoured},
+	{"Tag", Resolved},
+	{"Tunnel", Irrelevant},
+	{"TunnelDevice", Irrelevant},
+	{"UpdateHostKeys", Honoured},
+	{"User", Honoured},
+	{"UserKnownHostsFile", Honoured},
+	{"VerifyHostKeyDNS", OnlyOpenSSH}, // wants a resolver that checks DNSSEC
+	{"VersionAddendum", Irrelevant},
+	{"VisualHostKey", Irrelevant},
+	{"WarnWeakCrypto", Irrelevant},
+	{"XAuthLocation", Irrelevant},
 }
 
 // sshAliases are older spellings that ssh still takes.
@@ -82,7 +175,35 @@ func keyword(written string) (spelled string, ok bool) {
 	if spelled, ok := sshAliases[strings.ToLower(written)]; ok {
 		return spelled, true
 	}
-	return sameButCase(written, sshKeywords)
+	return sameButCase(written, sshKeywordNames())
+}
+
+func sshKeywordNames() []string {
+	names := make([]string, len(sshKeywords))
+	for i, k := range sshKeywords {
+		names[i] = k.name
+	}
+	return names
+}
+
+// SSHStanding is what a keyword means to a tunnel, given by its name of today in any letter
+// case, and its spelling; false: ssh_config(5) has none of that name.
+func SSHStanding(written string) (spelled string, s Standing, ok bool) {
+	for _, k := range sshKeywords {
+		if strings.EqualFold(k.name, written) {
+			return k.name, k.standing, true
+		}
+	}
+	for word := range sshElsewhere {
+		if !strings.EqualFold(word, written) {
+			continue
+		}
+		if strings.HasSuffix(word, "Forward") {
+			return word, Honoured, true
+		}
+		return word, Resolved, true
+	}
+	return "", "", false
 }
 
 func sameButCase(written string, words []string) (word string, ok bool) {
@@ -123,5 +244,5 @@ func checkKeyword(written string) string {
 	if name, ok := sameButCase(written, tunnelKeyNames()); ok {
 		return "is a key of [Tunnel], spelled " + name + " there"
 	}
-	return "is not a keyword of ssh_config(5)" + text.DidYouMean(written, sshKeywords)
+	return "is not a keyword of ssh_config(5)" + text.DidYouMean(written, sshKeywordNames())
 }

@@ -44,7 +44,7 @@ type Explained struct {
 	Value    string `json:"value"`
 	Source   string `json:"source"`             // "file:line", "the destination", "ssh's default", "Holdfast's default", …
 	Written  bool   `json:"written"`            // somebody wrote it
-	Standing string `json:"standing,omitempty"` // of a keyword of ssh_config(5), see config.Standing
+	Standing string `json:"standing,omitempty"` // of a keyword of ssh_config(5), see tunnelfile.Standing
 	Note     string `json:"note,omitempty"`     // what becomes of it, where that is not what one would think
 }
 

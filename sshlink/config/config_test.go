@@ -230,7 +230,7 @@ func TestKeywordsAreComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	for keyword := range o {
-		if _, ok := keywords[keyword]; !ok {
+		if _, ok := tunnelfile.SSHKeyword(keyword); !ok && !slices.Contains([]string{"host", "localforward", "remoteforward", "dynamicforward"}, keyword) {
 			t.Errorf("ssh -G prints %s, which is not in the table", keyword)
 		}
 	}

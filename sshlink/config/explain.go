@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // Explained is one setting in force.
@@ -19,7 +21,7 @@ type Explained struct {
 	Written bool   // somebody wrote it: into a file, or into the destination
 	Note    string // what becomes of it in the transport in use, where that is not what ssh does
 
-	Standing Standing
+	Standing tunnelfile.Standing
 }
 
 // Sources of settings that no file has.
@@ -38,12 +40,15 @@ func (o *Options) Explain(ctx context.Context) []Explained {
 		if keyword == "host" {
 			continue
 		}
-		name := spelling[keyword]
-		if name == "" {
+		name, standing, known := tunnelfile.SSHStanding(keyword)
+		if !known {
+			if _, older := tunnelfile.SSHKeyword(keyword); older { // it is printed by its name of today, too
+				continue
+			}
 			name = keyword
 		}
 		for i, value := range values {
-			e := Explained{Keyword: name, Value: value, Source: o.origin(keyword, i, origins), Standing: keywords[keyword]}
+			e := Explained{Keyword: name, Value: value, Source: o.origin(keyword, i, origins), Standing: standing}
 			e.Written = e.Source != fromSSH && e.Source != FromHoldfast
 			if e.Source == fromDestination && o.JumpOf != "" {
 				e.Source = "ProxyJump of " + o.JumpOf

@@ -57,7 +57,8 @@ func (o *Options) read() error {
 	for _, keyword := range []string{"identityfile", "certificatefile"} { // of others ssh -G says it itself
 		for _, value := range values[keyword] {
 			if name := unsetVariable(value); name != "" {
-				return fault.New(fault.Settings, "%s %s: the environment here has no %s", spelling[keyword], value, name)
+				spelled, _ := tunnelfile.SSHKeyword(keyword)
+				return fault.New(fault.Settings, "%s %s: the environment here has no %s", spelled, value, name)
 			}
 		}
 	}

@@ -50,7 +50,7 @@ func withoutSSH(source Source, d destination) (resolution, error) {
 	values := make(answers)
 	for _, s := range source.Settings {
 		keyword := strings.ToLower(s.Key)
-		_, known := keywords[keyword]
+		_, _, known := tunnelfile.SSHStanding(keyword)
 		if !known {
 			return resolution{}, fault.Wrap(fault.Settings, tunnelfile.Problem{
 				Path: s.Path, Line: s.Line, Key: s.Key, Message: "not a keyword of ssh_config(5)"}, "[SSH]")
