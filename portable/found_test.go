@@ -242,7 +242,7 @@ func TestSSHConfig(t *testing.T) {
 
 	// One that ssh does not read by itself is taken over whole.
 	found, problems = both(m.FromFile(write("other", "Host work\n HostName 192.0.2.1\n Port 2\n Port 3\n IdentityFile ~/a\n IdentityFile ~/b\n LocalForward 1 a:1\n LocalForward 2 a:2\n")))
-	compare(t, "other", lines(t, found), []string{"work work manual 1 a:1 2 a:2 Hostname=192.0.2.1 Port=2 IdentityFile=~/a IdentityFile=~/b"})
+	compare(t, "other", lines(t, found), []string{"work work manual 1 a:1 2 a:2 HostName=192.0.2.1 Port=2 IdentityFile=~/a IdentityFile=~/b"})
 	compare(t, "other", messages(problems), nil)
 	_, problems = both(m.FromFile(write("wrong", "Host work\n LocalForward 1 nowhere\n")))
 	compare(t, "wrong", messages(problems), []string{`wrong:2: LocalForward the target "nowhere" is neither host:port nor the path of a socket`})
@@ -257,7 +257,7 @@ func TestConfigOfF(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, problems := both(m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -F %h/tunnels -N -o User=you db\n")))
-	compare(t, "-F", lines(t, found), []string{"web db manual 1 a:1 User=you ServerAliveInterval=5 Hostname=192.0.2.1 Port=2 | " +
+	compare(t, "-F", lines(t, found), []string{"web db manual 1 a:1 User=you ServerAliveInterval=5 HostName=192.0.2.1 Port=2 | " +
 		"Match user me (" + config + ":8): whether it counts cannot be told here | -F " + config + ": the tunnel file says what that says of db, and ~/.ssh/config counts behind it"})
 	compare(t, "-F", messages(problems), nil)
 	found, _ = both(m.FromUnit(m.write(t, "web.service", "[Service]\nExecStart=ssh -F %h/tunnels -N ssh://he@other:9\n")))

@@ -7,11 +7,11 @@ import (
 	"unicode"
 )
 
-// checkDestination says what is wrong with what ssh(1) is to take as its destination:
+// CheckDestination says what is wrong with what ssh(1) is to take as its destination:
 // an alias, [user@]host, or ssh://[user@]host[:port]; empty: nothing. The text ends up
 // on a command line of ssh, so whatever could be read as an option or, in ProxyCommand's
 // %h and %r, as something for a shell is refused, as ssh itself does.
-func checkDestination(text string) string {
+func CheckDestination(text string) string {
 	switch {
 	case text == "":
 		return "is empty"
@@ -47,13 +47,16 @@ func DestinationParts(destination string) (user, host, port string) {
 	rest, isURI := cutSSHScheme(destination)
 	if !isURI {
 		user, host = splitUser(destination)
-		return user, host, ""
+		return user, strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ""
 	}
 	user, host = splitUser(strings.TrimSuffix(rest, "/"))
 	if plain, err := url.PathUnescape(user); err == nil {
 		user = plain
 	}
 	if inner, after, ok := strings.Cut(strings.TrimPrefix(host, "["), "]"); ok && strings.HasPrefix(host, "[") {
+		if plain, err := url.PathUnescape(inner); err == nil { // the zone of an address may be written %25eth0
+			inner = plain
+		}
 		return user, inner, strings.TrimPrefix(after, ":")
 	}
 	host, port, _ = strings.Cut(host, ":")
@@ -114,6 +117,14 @@ func checkURI(rest string) string {
 		}
 	}
 	return ""
+}
+
+// CheckHostName says what is wrong with a host's name or address; empty: nothing.
+func CheckHostName(host string) string {
+	if strings.ContainsFunc(host, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
+		return "has a host with a blank or a control character in it"
+	}
+	return checkUserHost("", host, false)
 }
 
 // checkUserHost follows valid_ruser and valid_hostname of OpenSSH's ssh.c.

@@ -21,7 +21,7 @@ func TestCheckDestination(t *testing.T) {
 		"my-alias_1":                  {"", "my-alias_1", ""},
 		`DOMAIN\me@host`:              {`DOMAIN\me`, "host", ""},
 	} {
-		if why := checkDestination(text); why != "" {
+		if why := CheckDestination(text); why != "" {
 			t.Errorf("%q %s", text, why)
 		}
 		if user, host, port := DestinationParts(text); [3]string{user, host, port} != parts {
@@ -61,7 +61,7 @@ func TestCheckDestination(t *testing.T) {
 		"`id`@host":            "shell",
 		"me@a,b":               "shell",
 	} {
-		if why := checkDestination(text); !strings.Contains(why, want) {
+		if why := CheckDestination(text); !strings.Contains(why, want) {
 			t.Errorf("%q: %q, want something about %q", text, why, want)
 		}
 	}
@@ -72,7 +72,7 @@ func FuzzDestination(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if checkDestination(text) != "" {
+		if CheckDestination(text) != "" {
 			return
 		}
 		user, host, _ := DestinationParts(text)

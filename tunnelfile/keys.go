@@ -59,7 +59,7 @@ func init() {
 			name: "Destination",
 			set: func(t *Tunnel, value string, _ Setting) string {
 				t.Destination = value
-				return checkDestination(value)
+				return CheckDestination(value)
 			},
 			reset:  func(t *Tunnel) { t.Destination = "" },
 			format: func(t Tunnel) []string { return unless(t.Destination == "", t.Destination) },

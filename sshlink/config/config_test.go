@@ -200,8 +200,8 @@ func TestDestinations(t *testing.T) {
 		"::1":                     {host: "::1"},
 		"me@[::1]":                {user: "me", host: "::1"},
 		"ssh://host":              {host: "host"},
-		"ssh://me@host:22":        {user: "me", host: "host", port: 22},
-		"ssh://[fe80::1%25lo]:22": {host: "fe80::1%lo", port: 22},
+		"ssh://me@host:22":        {user: "me", host: "host", port: "22"},
+		"ssh://[fe80::1%25lo]:22": {host: "fe80::1%lo", port: "22"},
 	} {
 		if got, err := parseDestination(text); err != nil || got != want {
 			t.Errorf("%q: %+v, %v", text, got, err)

@@ -70,7 +70,7 @@ func (o *Options) origin(keyword string, i int, origins map[string][]string) str
 	}
 	dest, _ := parseDestination(o.Source.Destination)
 	switch {
-	case keyword == "user" && dest.user != "", keyword == "port" && dest.port != 0, keyword == "hostname":
+	case keyword == "user" && dest.user != "", keyword == "port" && dest.port != "", keyword == "hostname":
 		return fromDestination
 	case o.Unset(keyword):
 		for _, s := range holdfastDefaults {
@@ -106,7 +106,7 @@ func (o *Options) origins(ctx context.Context) map[string][]string {
 	if dest.user != "" {
 		origins["user"] = append(origins["user"], fromDestination)
 	}
-	if dest.port != 0 {
+	if dest.port != "" {
 		origins["port"] = append(origins["port"], fromDestination)
 	}
 	ctx, cancel := context.WithTimeout(ctx, sshTimeout)

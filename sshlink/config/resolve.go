@@ -85,8 +85,8 @@ func (o *Options) read() error {
 	if p.err != nil {
 		return p.err
 	}
-	if !safeWord(o.HostName) {
-		return fault.New(fault.Settings, "HostName %q has characters that a host name cannot have", o.HostName)
+	if why := tunnelfile.CheckHostName(o.HostName); why != "" {
+		return fault.New(fault.Settings, "HostName %q %s", o.HostName, why)
 	}
 	if o.Own("remotecommand") {
 		o.RemoteCommand = o.Expand(o.Option("remotecommand"))

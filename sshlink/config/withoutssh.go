@@ -62,8 +62,8 @@ func withoutSSH(source Source, d destination) (resolution, error) {
 	if d.user != "" {
 		values["user"] = []string{d.user}
 	}
-	if d.port != 0 {
-		values["port"] = []string{strconv.Itoa(d.port)}
+	if d.port != "" {
+		values["port"] = []string{d.port}
 	}
 	r := resolution{values: values, unset: make(map[string]bool)}
 	for _, s := range sentinels {
