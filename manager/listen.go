@@ -67,7 +67,7 @@ func (l listener) free(ctx context.Context, unlink bool) *sockets.Error {
 func socketMode(t tunnelfile.Tunnel) (os.FileMode, error) {
 	text := sshSetting(t, "StreamLocalBindMask")
 	if text == "" {
-		return 0o600, nil
+		return 0o777 &^ tunnelfile.StreamLocalBindMask, nil
 	}
 	mask, err := strconv.ParseUint(text, 8, 16)
 	if err != nil || mask > 0o777 {

@@ -1,11 +1,15 @@
 package tunnelfile
 
 import (
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/text"
 )
+
+// StreamLocalBindMask is the umask of ssh_config(5) for unix sockets where nobody sets another.
+const StreamLocalBindMask os.FileMode = 0o177
 
 // Standing is what a keyword of ssh_config(5) means to a tunnel, over Holdfast's own SSH client.
 type Standing string

@@ -176,7 +176,7 @@ func (p *valueParser) seconds(keyword string) time.Duration {
 func (p *valueParser) mask(keyword string) os.FileMode {
 	v := p.options.Written(keyword)
 	if v == "" {
-		return 0o177
+		return tunnelfile.StreamLocalBindMask
 	}
 	n, err := strconv.ParseUint(v, 8, 32)
 	if err != nil {

@@ -31,7 +31,6 @@ var plainDefaults = map[string]string{
 	"requiredrsasize":              "1024",
 	"serveralivecountmax":          "3",
 	"serveraliveinterval":          "0",
-	"streamlocalbindmask":          "0177",
 	"streamlocalbindunlink":        "no",
 	"stricthostkeychecking":        "ask",
 	"tcpkeepalive":                 "yes",

@@ -112,7 +112,7 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 }
 
 // race dials the addresses one after the other, the next as soon as one fails or has
-// taken attemptDelay, and returns the first connection that stands. Later ones are closed.
+// taken attemptDelay, and returns the first connection that is established. Later ones are closed.
 func race(ctx context.Context, addrs []netip.Addr, dial func(context.Context, netip.Addr) (net.Conn, error)) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

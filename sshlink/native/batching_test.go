@@ -15,7 +15,7 @@ import (
 )
 
 // TestBatching sends packets of every length around x/crypto's buffer over each cipher that
-// batching is for, one at a time: a chunk that was held for nothing would never come back.
+// batching is for, one at a time: a chunk that was kept back for nothing would never come back.
 func TestBatching(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	target, err := net.Listen("tcp", "127.0.0.1:0")

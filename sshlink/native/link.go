@@ -146,19 +146,19 @@ func (l *Link) Info() wire.Info { return l.info }
 // host:port, or network is "unix" and addr a path. A refusal of the server's is an error that
 // wraps *ssh.OpenChannelError.
 func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	place, err := wire.ParsePlace(network, addr)
+	to, err := wire.ParseEndpoint(network, addr)
 	if err != nil {
 		return nil, err
 	}
-	if place.Unix != "" {
-		return l.DialUnix(ctx, place.Unix)
+	if to.Unix != "" {
+		return l.DialUnix(ctx, to.Unix)
 	}
 	ch, reqs, err := l.OpenChannel(ctx, "direct-tcpip", ssh.Marshal(struct {
 		Host       string
 		Port       uint32
 		OriginHost string
 		OriginPort uint32
-	}{place.Host, place.Port, "127.0.0.1", 0}))
+	}{to.Host, to.Port, "127.0.0.1", 0}))
 	if err != nil {
 		return nil, err
 	}

@@ -22,24 +22,24 @@ const backlog = 128
 // forwardTable is what the server listens on for us.
 type forwardTable struct {
 	mu        sync.Mutex
-	listeners map[wire.Place]*listener
+	listeners map[wire.Endpoint]*listener
 	closed    bool
 }
 
-func (t *forwardTable) add(key wire.Place, l *listener) bool {
+func (t *forwardTable) add(key wire.Endpoint, l *listener) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return false
 	}
 	if t.listeners == nil {
-		t.listeners = make(map[wire.Place]*listener)
+		t.listeners = make(map[wire.Endpoint]*listener)
 	}
 	t.listeners[key] = l
 	return true
 }
 
-func (t *forwardTable) remove(key wire.Place, l *listener) {
+func (t *forwardTable) remove(key wire.Endpoint, l *listener) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.listeners[key] == l {
@@ -49,7 +49,7 @@ func (t *forwardTable) remove(key wire.Place, l *listener) {
 
 // find returns the listener for a key. Servers that are not OpenSSH may name the address they
 // bound and not the one they were asked for: a port that is there once only will do.
-func (t *forwardTable) find(key wire.Place) *listener {
+func (t *forwardTable) find(key wire.Endpoint) *listener {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if l, ok := t.listeners[key]; ok || key.Unix != "" {
@@ -80,7 +80,7 @@ func (t *forwardTable) closeAll() {
 // listener is a remote listening socket.
 type listener struct {
 	link *Link
-	key  wire.Place
+	key  wire.Endpoint
 	addr net.Addr
 	in   chan ssh.NewChannel
 
@@ -95,7 +95,7 @@ type listener struct {
 // part goes to the server as it is (empty for all interfaces, "localhost", an address), or
 // network is "unix" and addr a path. Port 0 lets the server choose.
 func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
-	key, err := wire.ParsePlace(network, addr)
+	key, err := wire.ParseEndpoint(network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -134,14 +134,14 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 }
 
 // requestName is the name of the global request, see RFC 4254, 7.1, and OpenSSH's PROTOCOL, 2.4.
-func requestName(prefix string, k wire.Place) string {
+func requestName(prefix string, k wire.Endpoint) string {
 	if k.Unix != "" {
 		return prefix + "streamlocal-forward@openssh.com"
 	}
 	return prefix + "tcpip-forward"
 }
 
-func payload(k wire.Place) []byte {
+func payload(k wire.Endpoint) []byte {
 	if k.Unix != "" {
 		return ssh.Marshal(struct{ Path string }{k.Unix})
 	}
@@ -187,7 +187,7 @@ func (l *Link) refuseChannels() {
 	}
 }
 
-func channelKey(ch ssh.NewChannel) (wire.Place, bool) {
+func channelKey(ch ssh.NewChannel) (wire.Endpoint, bool) {
 	switch ch.ChannelType() {
 	case "forwarded-tcpip":
 		var m struct {
@@ -197,17 +197,17 @@ func channelKey(ch ssh.NewChannel) (wire.Place, bool) {
 			OriginPort uint32
 		}
 		if ssh.Unmarshal(ch.ExtraData(), &m) != nil {
-			return wire.Place{}, false
+			return wire.Endpoint{}, false
 		}
-		return wire.Place{Host: m.Host, Port: m.Port}, true
+		return wire.Endpoint{Host: m.Host, Port: m.Port}, true
 	case "forwarded-streamlocal@openssh.com":
 		var m struct{ Path, Reserved string }
 		if ssh.Unmarshal(ch.ExtraData(), &m) != nil {
-			return wire.Place{}, false
+			return wire.Endpoint{}, false
 		}
-		return wire.Place{Unix: m.Path}, true
+		return wire.Endpoint{Unix: m.Path}, true
 	}
-	return wire.Place{}, false
+	return wire.Endpoint{}, false
 }
 
 // origin is who connected to the remote listener, as the server says.

@@ -100,14 +100,14 @@ func (l *Link) RemoteAddr() net.Addr {
 // host:port, or network is "unix" and addr a path. A refusal of the server's is an error that
 // wraps *ssh.OpenChannelError.
 func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	place, err := wire.ParsePlace(network, addr)
+	to, err := wire.ParseEndpoint(network, addr)
 	if err != nil {
 		return nil, err
 	}
-	if place.Unix != "" {
-		return l.dialUnix(ctx, place.Unix)
+	if to.Unix != "" {
+		return l.dialUnix(ctx, to.Unix)
 	}
-	return l.dialTCP(ctx, place, wire.Addr{Net: network, Address: addr})
+	return l.dialTCP(ctx, to, wire.Addr{Net: network, Address: addr})
 }
 
 // RemoveStale is [wire.RemoveStale].

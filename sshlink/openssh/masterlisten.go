@@ -24,7 +24,7 @@ import (
 type masterListener struct {
 	net.Listener
 	link *Link
-	key  wire.Place
+	key  wire.Endpoint
 	spec string // what -R was given
 	addr net.Addr
 	dir  string
@@ -38,7 +38,7 @@ var allocated = regexp.MustCompile(`^\s*(?:Allocated port )?(\d+)`)
 // part goes to the server as it is (empty for all interfaces, "localhost", an address), or
 // network is "unix" and addr a path. Port 0 lets the server choose.
 func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
-	key, err := wire.ParsePlace(network, addr)
+	key, err := wire.ParseEndpoint(network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (m *master) remoteDir(where string) (string, error) {
 }
 
 // specification is the listening half of -R.
-func specification(k wire.Place) (string, error) {
+func specification(k wire.Endpoint) (string, error) {
 	switch {
 	case k.Unix != "":
 		if strings.ContainsAny(k.Unix, ":\\") {

@@ -50,17 +50,17 @@ func (l *masterLog) Write(p []byte) (int, error) {
 }
 
 var (
-	debugKex      = regexp.MustCompile(`^kex: algorithm: (\S+)`)
-	debugCipher   = regexp.MustCompile(`^kex: client->server cipher: (\S+) MAC: (\S+)`)
-	debugHostKey  = regexp.MustCompile(`^Server host key: (\S+ SHA256:\S+)`)
-	debugHostCert = regexp.MustCompile(`^Server host certificate: (\S+)-cert-v01@openssh\.com (SHA256:[^\s,]+)`)
-	debugVersion  = regexp.MustCompile(`^Remote protocol version 2.0, remote software version (.+)`)
-	debugConnect  = regexp.MustCompile(`^Connecting to \S+ \[(\S+)\] port (\d+)\.`)
-	debugStands   = regexp.MustCompile(`^Connection established\.`)
-	debugOffers   = regexp.MustCompile(`^Offering public key: (.+) \S+ SHA256:\S+(?: (.*))?$`)
-	debugTakes    = regexp.MustCompile(`^Server accepts key: (.+) \S+ SHA256:\S+`)
-	debugBanner   = regexp.MustCompile(`^kex_exchange_identification: banner line \d+: (.+)`)
-	debugMethod   = regexp.MustCompile(`^Next authentication method: (keyboard-interactive|password|gssapi-with-mic|hostbased)`)
+	debugKex         = regexp.MustCompile(`^kex: algorithm: (\S+)`)
+	debugCipher      = regexp.MustCompile(`^kex: client->server cipher: (\S+) MAC: (\S+)`)
+	debugHostKey     = regexp.MustCompile(`^Server host key: (\S+ SHA256:\S+)`)
+	debugHostCert    = regexp.MustCompile(`^Server host certificate: (\S+)-cert-v01@openssh\.com (SHA256:[^\s,]+)`)
+	debugVersion     = regexp.MustCompile(`^Remote protocol version 2.0, remote software version (.+)`)
+	debugConnect     = regexp.MustCompile(`^Connecting to \S+ \[(\S+)\] port (\d+)\.`)
+	debugEstablished = regexp.MustCompile(`^Connection established\.`)
+	debugOffers      = regexp.MustCompile(`^Offering public key: (.+) \S+ SHA256:\S+(?: (.*))?$`)
+	debugTakes       = regexp.MustCompile(`^Server accepts key: (.+) \S+ SHA256:\S+`)
+	debugBanner      = regexp.MustCompile(`^kex_exchange_identification: banner line \d+: (.+)`)
+	debugMethod      = regexp.MustCompile(`^Next authentication method: (keyboard-interactive|password|gssapi-with-mic|hostbased)`)
 )
 
 func (l *masterLog) line(line string) {
@@ -91,7 +91,7 @@ func (l *masterLog) line(line string) {
 		if l.trace != nil && l.trace.ConnectStart != nil {
 			l.trace.ConnectStart("tcp", net.JoinHostPort(m[1], m[2]))
 		}
-	} else if debugStands.MatchString(debug) {
+	} else if debugEstablished.MatchString(debug) {
 		if l.trace != nil && l.trace.ConnectDone != nil {
 			l.trace.ConnectDone("tcp", "", nil)
 		}

@@ -49,7 +49,7 @@ type masterChannel struct {
 }
 
 // dialTCP opens a channel to host:port.
-func (l *Link) dialTCP(ctx context.Context, to wire.Place, remote net.Addr) (net.Conn, error) {
+func (l *Link) dialTCP(ctx context.Context, to wire.Endpoint, remote net.Addr) (net.Conn, error) {
 	control, err := (&net.Dialer{}).DialContext(ctx, "unix", l.master.socket)
 	if err != nil {
 		return nil, l.masterError(ctx, err)

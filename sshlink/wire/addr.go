@@ -14,43 +14,43 @@ func (a Addr) Network() string { return a.Net }
 
 func (a Addr) String() string { return a.Address }
 
-// Place is an address on the server: host and port, or the path of a unix socket.
-type Place struct {
+// Endpoint is an address on the server: host and port, or the path of a unix socket.
+type Endpoint struct {
 	Unix string // path; else
 	Host string
 	Port uint32
 }
 
-// ParsePlace reads what package net takes: network is "tcp" and addr host:port, or network is
+// ParseEndpoint reads what package net takes: network is "tcp" and addr host:port, or network is
 // "unix" and addr a path.
-func ParsePlace(network, addr string) (Place, error) {
+func ParseEndpoint(network, addr string) (Endpoint, error) {
 	switch network {
 	case "unix":
-		return Place{Unix: addr}, nil
+		return Endpoint{Unix: addr}, nil
 	case "tcp", "tcp4", "tcp6":
 	default:
-		return Place{}, net.UnknownNetworkError(network)
+		return Endpoint{}, net.UnknownNetworkError(network)
 	}
 	host, portText, err := net.SplitHostPort(addr)
 	if err != nil {
-		return Place{}, err
+		return Endpoint{}, err
 	}
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
-		return Place{}, &net.AddrError{Err: "port is not a number from 0 to 65535", Addr: addr}
+		return Endpoint{}, &net.AddrError{Err: "port is not a number from 0 to 65535", Addr: addr}
 	}
-	return Place{Host: host, Port: uint32(port)}, nil
+	return Endpoint{Host: host, Port: uint32(port)}, nil
 }
 
-func (p Place) String() string {
+func (p Endpoint) String() string {
 	if p.Unix != "" {
 		return p.Unix
 	}
 	return net.JoinHostPort(p.Host, strconv.FormatUint(uint64(p.Port), 10))
 }
 
-// Addr is the place as a net.Addr.
-func (p Place) Addr() Addr {
+// Addr is the endpoint as a net.Addr.
+func (p Endpoint) Addr() Addr {
 	if p.Unix != "" {
 		return Addr{"unix", p.Unix}
 	}

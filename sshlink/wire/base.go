@@ -38,7 +38,7 @@ func (b *Base) Watch() {
 		b.end()
 	}()
 	go func() {
-		// The protocol can fail while the connection stands.
+		// The protocol can fail while the connection is up.
 		if err := b.SSH.Wait(); err != nil {
 			b.Conn.Fail(err)
 		}

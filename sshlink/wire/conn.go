@@ -34,10 +34,10 @@ type Conn struct {
 	quickAck func(fd uintptr)
 
 	// Batching. All but the switch belong to the writer.
-	batch atomic.Bool
-	held  []byte      // a chunk that the rest of its packet is about to follow
-	vec   [2][]byte   // backs bufs
-	bufs  net.Buffers // a field, so that WriteTo does not make it escape each time
+	batch   atomic.Bool
+	pending []byte      // a chunk that the rest of its packet is about to follow
+	vec     [2][]byte   // backs bufs
+	bufs    net.Buffers // a field, so that WriteTo does not make it escape each time
 
 	// The first bytes heard, for messages: sshd says there why it closes at once.
 	greetingDone atomic.Bool
@@ -54,7 +54,7 @@ func NewConn(c net.Conn) *Conn {
 	w.lastReceived.Store(time.Now().UnixNano())
 	if tcp, ok := c.(*net.TCPConn); ok {
 		w.tcp = tcp
-		w.held = make([]byte, 0, fullBuffer)
+		w.pending = make([]byte, 0, fullBuffer)
 		if raw, err := tcp.SyscallConn(); err == nil {
 			w.raw = raw
 			w.quickAck = func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) }
@@ -99,24 +99,24 @@ func (c *Conn) Greeting() string {
 
 func (c *Conn) Write(p []byte) (int, error) {
 	c.NoteQuestion()
-	if len(p) == fullBuffer && c.batch.Load() && len(c.held) == 0 {
+	if len(p) == fullBuffer && c.batch.Load() && len(c.pending) == 0 {
 		// With an AEAD cipher no packet is 4096 bytes long on the wire (its length is 4
 		// more than a multiple of 8), so this is the first part of a longer one.
-		c.held = append(c.held[:0], p...)
+		c.pending = append(c.pending[:0], p...)
 		return len(p), nil
 	}
-	if len(c.held) == 0 {
+	if len(c.pending) == 0 {
 		n, err := c.Conn.Write(p)
 		if err != nil {
 			c.Fail(err)
 		}
 		return n, err
 	}
-	c.vec[0], c.vec[1] = c.held, p
+	c.vec[0], c.vec[1] = c.pending, p
 	c.bufs = c.vec[:]
 	n, err := c.bufs.WriteTo(c.tcp)
-	written := max(0, int(n)-len(c.held))
-	c.held = c.held[:0]
+	written := max(0, int(n)-len(c.pending))
+	c.pending = c.pending[:0]
 	c.vec[1] = nil
 	if err != nil {
 		c.Fail(err)
