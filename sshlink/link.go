@@ -19,7 +19,8 @@ type Link interface {
 	// wraps *ssh.OpenChannelError.
 	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
 	// ListenContext asks the server to listen, on the same kinds of address; the host part goes to
-	// the server as it is, and port 0 lets it choose. Its no is a *wire.RefusedError.
+	// the server as it is (empty for all interfaces, "localhost", an address), and port 0 lets it
+	// choose. Its no is a *wire.RefusedError.
 	ListenContext(ctx context.Context, network, addr string) (net.Listener, error)
 	// Run runs a command in a session and waits for its end: nil for exit status 0, else a
 	// *wire.ExitError, or why there is no session or no status. Its standard input is empty.

@@ -11,13 +11,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Run runs a command in a session, as RemoteCommand does, and waits for its end: nil for exit
-// status 0, else an *wire.ExitError, or why there is no session or no status. Its standard input is
-// empty. When ctx ends the command is sent SIGTERM and its session closed; stdout and stderr
-// may still be written to until the server has closed it too.
-//
-// Where the server or the key forces a command (ForceCommand, command= in authorized_keys)
-// that one runs instead: call Run only where the person asked for a command.
+// Run runs a command in a session. When ctx ends the command is sent SIGTERM and its session
+// closed; stdout and stderr may still be written to until the server has closed it too.
 func (l *Link) Run(ctx context.Context, command string, stdout, stderr io.Writer) error {
 	ch, reqs, err := l.OpenChannel(ctx, "session", nil)
 	if err != nil {

@@ -96,9 +96,7 @@ func (l *Link) RemoteAddr() net.Addr {
 	return nil
 }
 
-// DialContext opens a channel to an address as the server sees it: network is "tcp" and addr
-// host:port, or network is "unix" and addr a path. A refusal of the server's is an error that
-// wraps *ssh.OpenChannelError.
+// DialContext opens a channel to an address as the server sees it.
 func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	to, err := wire.ParseEndpoint(network, addr)
 	if err != nil {

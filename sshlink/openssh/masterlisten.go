@@ -34,9 +34,7 @@ type masterListener struct {
 
 var allocated = regexp.MustCompile(`^\s*(?:Allocated port )?(\d+)`)
 
-// ListenContext asks the server to listen: network is "tcp" and addr host:port, whose host
-// part goes to the server as it is (empty for all interfaces, "localhost", an address), or
-// network is "unix" and addr a path. Port 0 lets the server choose.
+// ListenContext asks the server to listen.
 func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
 	key, err := wire.ParseEndpoint(network, addr)
 	if err != nil {
