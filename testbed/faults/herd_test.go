@@ -76,11 +76,10 @@ func TestHerd(t *testing.T) {
 	for _, c := range []struct {
 		startups string
 		down     time.Duration
-		within   time.Duration
 		attempts int
 	}{
-		{"10:30:100", 10 * time.Second, 20 * time.Second, 75},
-		{"3:100:3", 0, 40 * time.Second, 100},
+		{"10:30:100", 10 * time.Second, 75},
+		{"3:100:3", 0, 100},
 	} {
 		t.Run(fmt.Sprintf("MaxStartups %s, down for %v", c.startups, c.down), func(t *testing.T) {
 			s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"MaxStartups " + c.startups}})
@@ -97,9 +96,6 @@ func TestHerd(t *testing.T) {
 			took, made := time.Since(start), attempts(s)-before
 			fmt.Printf("MaxStartups %s, %d tunnels: first start with %d attempts; after %v without a server all up in %.1f s with %d attempts\n",
 				c.startups, herd, first, c.down, took.Seconds(), made)
-			if took > c.within {
-				t.Errorf("all up after %v, want %v", took, c.within)
-			}
 			if made >= c.attempts {
 				t.Errorf("%d attempts reached the server, want fewer than %d", made, c.attempts)
 			}

@@ -47,6 +47,7 @@ type bind struct {
 	text   string // "port 9090" or the path, for messages
 	owner  atomic.Pointer[forward]
 	wake   chan struct{} // a token when there is another order
+	freed  chan struct{} // a token when what held the port may have let it go
 	wasUp  bool          // the server granted it once; the goroutine's own
 
 	mu      sync.Mutex
@@ -70,8 +71,8 @@ type order struct {
 
 func (o *order) done() { o.once.Do(func() { close(o.answered) }) }
 
-// holding is a bind that the server granted.
-type holding struct {
+// granted is a bind that the server granted.
+type granted struct {
 	lane     *lane
 	listener net.Listener
 }
@@ -84,7 +85,7 @@ func takeBind(f *forward, gone []*forward) *bind {
 			return old.bind
 		}
 	}
-	b := &bind{set: f.set, wake: make(chan struct{}, 1), state: tunnelfile.Inactive}
+	b := &bind{set: f.set, wake: make(chan struct{}, 1), freed: make(chan struct{}, 1), state: tunnelfile.Inactive}
 	b.listen, b.text = remoteListen(f.spec.Listen)
 	b.owner.Store(f)
 	f.set.running.Go(b.run)
@@ -134,11 +135,19 @@ func (b *bind) give(o *order) <-chan struct{} {
 		old.cancel()
 		old.done()
 	}
+	token(b.wake)
+	return o.answered
+}
+
+// nudge has the bind tried again now, if it was refused.
+func (b *bind) nudge() { token(b.freed) }
+
+// token puts one into a channel that has room for one.
+func token(c chan struct{}) {
 	select {
-	case b.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
-	return o.answered
 }
 
 func (b *bind) current() *order {
@@ -149,7 +158,7 @@ func (b *bind) current() *order {
 
 // run carries out orders until one is to stop.
 func (b *bind) run() {
-	var held *holding
+	var current *granted
 	refusals := 0
 	retry := time.NewTimer(0)
 	retry.Stop()
@@ -157,13 +166,14 @@ func (b *bind) run() {
 		select {
 		case <-b.wake:
 			refusals = 0
+		case <-b.freed:
 		case <-retry.C:
 		}
 		retry.Stop()
 		o := b.current()
-		if held != nil && held.lane != o.lane {
-			held.cancel()
-			held = nil
+		if current != nil && current.lane != o.lane {
+			current.cancel(b.nudge)
+			current = nil
 		}
 		switch {
 		case o.stop:
@@ -171,9 +181,9 @@ func (b *bind) run() {
 			return
 		case o.lane == nil:
 			b.show(tunnelfile.Inactive, fault.None, "")
-		case held == nil:
+		case current == nil:
 			var err error
-			if held, err = b.ask(o); err != nil && o.ctx.Err() == nil {
+			if current, err = b.ask(o); err != nil && o.ctx.Err() == nil {
 				if !linkTrouble(err) {
 					b.refused(err)
 				}
@@ -197,7 +207,7 @@ func (b *bind) pace() pace {
 }
 
 // ask asks the server to listen.
-func (b *bind) ask(o *order) (*holding, error) {
+func (b *bind) ask(o *order) (*granted, error) {
 	if state, _, _ := b.status(); state == tunnelfile.Inactive || state == tunnelfile.Up {
 		b.show(tunnelfile.Connecting, fault.None, "") // a bind that was refused stays so until it is granted
 	}
@@ -212,12 +222,12 @@ func (b *bind) ask(o *order) (*holding, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &holding{lane: o.lane, listener: l}
+	g := &granted{lane: o.lane, listener: l}
 	b.wasUp = true
 	b.notePort(l.Addr())
 	b.show(tunnelfile.Up, fault.None, "")
-	b.set.running.Go(func() { b.accept(h) })
-	return h, nil
+	b.set.running.Go(func() { b.accept(g) })
+	return g, nil
 }
 
 // hears notes whether the server has answered what it was asked last.
@@ -270,40 +280,51 @@ func (b *bind) removeStale(o *order) bool {
 
 // accept serves connections that come in on the server. It does nothing that blocks:
 // a channel that is not accepted stops the whole link.
-func (b *bind) accept(h *holding) {
+func (b *bind) accept(g *granted) {
 	for {
-		channel, err := h.listener.Accept()
+		channel, err := g.listener.Accept()
 		if err != nil {
 			return // cancelled, or the link is gone
 		}
 		f := b.owner.Load()
-		if !b.set.takeRemote(h.lane) {
+		if !b.set.takeRemote(g.lane) {
 			f.turnAway(&f.surplus)
 			b.set.running.Go(func() { channel.Close() })
 			continue
 		}
 		b.set.enter()
 		b.set.running.Go(func() {
-			b.set.welcome(f, h.lane, channel)
-			b.set.give(h.lane)
+			b.set.welcome(f, g.lane, channel)
+			b.set.give(g.lane)
 		})
 	}
 }
 
-// cancel takes the bind back, unless its link is lost. It does not wait for a server
-// that does not answer.
-func (h *holding) cancel() {
+// cancel takes the bind back, unless its link is lost. It does not wait for a server that does
+// not answer, nor on a link that stalls: freed is called when that one has answered after all.
+func (g *granted) cancel(freed func()) {
 	ended := make(chan struct{})
 	go func() {
-		h.listener.Close()
+		g.listener.Close()
 		close(ended)
 	}()
-	timeout := time.NewTimer(cancelTimeout)
+	patience := cancelTimeout
+	if g.lane.stalls() {
+		patience = 0
+	}
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	select {
 	case <-ended:
-	case <-h.lane.ctx.Done():
+	case <-g.lane.ctx.Done():
 	case <-timeout.C:
+		go func() {
+			select {
+			case <-ended:
+				freed()
+			case <-g.lane.ctx.Done():
+			}
+		}()
 	}
 }
 

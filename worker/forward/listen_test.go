@@ -143,7 +143,7 @@ func TestUnixSocketFiles(t *testing.T) {
 		}
 		l.(*net.UnixListener).SetUnlinkOnClose(false)
 		l.Close()
-		if _, err := New(Config{Forwards: forward("stale"), StreamLocalBindMask: 0o177}); !errors.Is(err, syscall.EADDRINUSE) {
+		if _, err := New(Config{Forwards: forward("stale"), StreamLocalBindMask: 0o177, ExitOnForwardFailure: true}); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("without StreamLocalBindUnlink: %v", err)
 		}
 		s := newSet(t, Config{Forwards: forward("stale"), StreamLocalBindUnlink: true})
@@ -155,7 +155,7 @@ func TestUnixSocketFiles(t *testing.T) {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(Config{Forwards: forward("file"), StreamLocalBindUnlink: true}); !errors.Is(err, syscall.EADDRINUSE) {
+		if _, err := New(Config{Forwards: forward("file"), StreamLocalBindUnlink: true, ExitOnForwardFailure: true}); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Error(err)
 		}
 		if _, err := os.Stat(path); err != nil {

@@ -118,10 +118,7 @@ func (s *Set) leave() {
 		return
 	}
 	s.idleSince.Store(time.Now().UnixNano())
-	select {
-	case s.idle <- struct{}{}:
-	default:
-	}
+	token(s.idle)
 }
 
 // Use makes l a link that new channels go to, and the only one of its place: the link
@@ -177,10 +174,7 @@ func (s *Set) Use(ctx context.Context, place int, l Link) error {
 			return ctx.Err()
 		}
 	}
-	select {
-	case s.checkNow <- struct{}{}:
-	default:
-	}
+	token(s.checkNow)
 	return n.ctx.Err()
 }
 
