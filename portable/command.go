@@ -174,7 +174,8 @@ func (m Machine) behind(program string, c shellCommand, vars map[string]string, 
 			}
 		case isProgram && !strings.Contains(word, " "):
 			inner.words = append([]string{base}, inner.words[1:]...)
-			if these := m.invocations(inner, vars, depth+1); len(these) > 0 {
+			these := m.invocations(inner, vars, depth+1)
+			if len(these) > 0 || again { // what follows a program that runs others is its own
 				return append(found, these...)
 			}
 		case strings.ContainsAny(word, " \t\n") && mentions(word) && (program == "alias" || !assigns || !syntax.ValidName(name)):

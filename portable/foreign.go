@@ -11,13 +11,16 @@ import (
 // follows a key, may be a command.
 
 var (
-	foreignNames  = regexp.MustCompile(`^(Dockerfile.*|.*\.(json|jsonc|ya?ml|ini|toml|conf|cfg|cf|py|rb|pl|php|js|cjs|mjs|ts|lua|tcl|exp|desktop|plist|xml|xinetd)|inittab|monitrc|Procfile|Vagrantfile)$`)
-	foreignShells = regexp.MustCompile(`^#!.*\b(python|perl|ruby|node|php|lua|tclsh|wish|expect|make)`)
+	foreignNames  = regexp.MustCompile(`^(Dockerfile.*|.*\.(json|jsonc|ya?ml|ini|toml|conf|cfg|cf|py|rb|pl|php|js|cjs|mjs|ts|lua|tcl|exp|desktop|container|fish|csh|mk|nix)|[Mm]akefile|[Jj]ustfile|inittab|monitrc|Procfile|Vagrantfile)$`)
+	foreignShells = regexp.MustCompile(`^#!.*\b(python|perl|ruby|node|php|lua|tclsh|wish|expect|make|fish|t?csh)`)
 	stringPattern = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'`)
 	keyPattern    = regexp.MustCompile(`^\s*(?:-\s+)?(?:[\w.-]+\s*[:=]\s+|[\w.-]+=|(?:CMD|ENTRYPOINT|RUN|exec|env|spawn)\s+|\w*:\d*:\w+:)`)
 	sectionName   = regexp.MustCompile(`^\s*(?:\[program:([^\]]+)\]|check process (\S+)|"?name"?\s*:\s*["']([^"']+))`)
 	placeholder   = regexp.MustCompile(`\{[\w.]*\}|%[sd]|%\(\w+\)s?|#\{`)
 )
+
+// mostLines is how many lines a value may have.
+const mostLines = 100
 
 // isForeign says whether the text is not a shell's.
 func isForeign(path, text string) bool {
@@ -40,7 +43,7 @@ func (s *search) fromForeign() {
 			continue
 		}
 		covered := []int{i + 1}
-		for i+1 < len(lines) && goesOn(lines[covered[0]-1], line, lines[i+1]) {
+		for i+1 < len(lines) && len(covered) < mostLines && goesOn(lines[covered[0]-1], line, lines[i+1]) {
 			i++
 			covered = append(covered, i+1)
 			next := strings.TrimSpace(lines[i])

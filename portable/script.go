@@ -99,9 +99,8 @@ func (s *search) command(c shellCommand, vars map[string]string, by starter) {
 // lineOf is where an invocation stands: of a string of several lines, or of what a command reads,
 // the line itself.
 func (s *search) lineOf(inv invocation, lines []int) int {
-	all := strings.Split(s.text, "\n")
 	for _, line := range lines {
-		if line >= inv.line && line <= len(all) && inv.spelled != "" && strings.Contains(all[line-1], inv.spelled) {
+		if line >= inv.line && line <= len(s.lines) && inv.spelled != "" && strings.Contains(s.lines[line-1], inv.spelled) {
 			return line
 		}
 	}

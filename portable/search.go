@@ -22,7 +22,8 @@ type search struct {
 	machine Machine
 	path    string
 	text    string
-	only    string // the one file whose lines count, of several that are read; empty: all do
+	lines   []string // of text
+	only    string   // the one file whose lines count, of several that are read; empty: all do
 	result  Result
 	told    map[place]bool
 	mention []tunnelfile.Problem // the lines that mention ssh, with their text
@@ -34,7 +35,7 @@ type place struct {
 }
 
 func (m Machine) search(path, text string) *search {
-	return &search{machine: m, path: path, text: text, told: make(map[place]bool)}
+	return &search{machine: m, path: path, text: text, lines: strings.Split(text, "\n"), told: make(map[place]bool)}
 }
 
 // mentionPattern is ssh or autossh as a word that a shell could run.
@@ -68,10 +69,17 @@ func withoutComment(line string) string {
 	if strings.HasPrefix(line, ";") || strings.HasPrefix(line, "//") {
 		return ""
 	}
-	for i := range line {
-		before := line[:i]
-		if line[i] == '#' && (i == 0 || strings.ContainsAny(line[i-1:i], " \t")) && strings.Count(before, `"`)%2 == 0 && strings.Count(before, "'")%2 == 0 {
-			return before
+	double, single := false, false // a quotation mark is open
+	for i := range len(line) {
+		switch line[i] {
+		case '"':
+			double = !double
+		case '\'':
+			single = !single
+		case '#':
+			if !double && !single && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+				return line[:i]
+			}
 		}
 	}
 	return line

@@ -320,7 +320,8 @@ func (r *shellReader) linesOf(node syntax.Node) []int {
 		return true
 	})
 	slices.Sort(lines)
-	return slices.Compact(lines)
+	lines = slices.Compact(lines)
+	return lines[:min(len(lines), mostLines)]
 }
 
 // source reads a file that a script reads with ".", mostly for variables: what it runs stands

@@ -66,7 +66,8 @@ func (s *search) fromConfigText() {
 // hosts makes a tunnel of each host that forwards are written for, as fill has it. Forwards
 // that no such host has are told.
 func (s *search) hosts(lines iter.Seq[config.Line], fill func(*Found, string, []config.Line) *tunnelfile.Problem) {
-	inForce := make(map[string][]config.Line) // by host
+	lines = slices.Values(slices.Collect(lines)) // read once
+	inForce := make(map[string][]config.Line)    // by host
 	for line := range lines {
 		if s.only != "" && line.Path != s.only {
 			continue
