@@ -137,13 +137,8 @@ func (s *session) showDaemon(snapshot dbusapi.Snapshot) {
 		return
 	}
 	g := snapshot.Global
-	up := 0
-	for _, t := range snapshot.Tunnels {
-		if tunnel.Running(t.State) {
-			up++
-		}
-	}
-	s.out.line("%s, network %s (%s): %d of %s up", "holdfastd "+g.Version, g.Network, g.NetworkSource, up, text.Count(len(snapshot.Tunnels), "tunnel"))
+	tally := dbusapi.Count(snapshot.Tunnels)
+	s.out.line("%s, network %s (%s): %d of %s up", "holdfastd "+g.Version, g.Network, g.NetworkSource, tally.Well, text.Count(tally.Wanted, "tunnel"))
 	s.problems(g.Problems)
 }
 

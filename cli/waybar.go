@@ -39,25 +39,19 @@ func waybarOf(s dbusapi.Snapshot) waybar {
 	if !s.Running {
 		return waybar{Text: "–", Alt: "absent", Class: "absent", Tooltip: "Holdfast is not running"}
 	}
-	up, wanted, class := 0, 0, "none"
+	tally, class := dbusapi.Count(s.Tunnels), "none"
 	var lines []string
 	rank := map[string]int{"none": 0, "up": 1, "working": 2, "offline": 3, "attention": 4} // as the tray's icon
 	for _, t := range s.Tunnels {
 		of := waybarClass(t)
-		if of != "none" {
-			wanted++
-		}
-		if tunnel.Running(t.State) {
-			up++
-		}
 		if rank[of] > rank[class] {
 			class = of
 		}
 		lines = append(lines, t.Name+"  "+tunnel.Line(t))
 	}
-	w := waybar{Text: fmt.Sprintf("%d/%d", up, wanted), Alt: class, Class: class, Tooltip: escape(strings.Join(lines, "\n"))}
-	if wanted > 0 {
-		w.Percentage = 100 * up / wanted
+	w := waybar{Text: fmt.Sprintf("%d/%d", tally.Well, tally.Wanted), Alt: class, Class: class, Tooltip: escape(strings.Join(lines, "\n"))}
+	if tally.Wanted > 0 {
+		w.Percentage = 100 * tally.Well / tally.Wanted
 	}
 	if len(s.Tunnels) == 0 {
 		w.Tooltip = "No tunnels yet"

@@ -7,7 +7,11 @@ import "github.com/holdfast/holdfast/manager/listing"
 type (
 	Tunnel = listing.Tunnel
 	Global = listing.Global
+	Tally  = listing.Tally
 )
+
+// Count is how many tunnels are well, of those that are wanted, of all.
+func Count(tunnels []Tunnel) Tally { return listing.Count(tunnels) }
 
 // Errors of the manager that reach a client; errors.Is finds them. A text that does not
 // parse is tunnelfile.Problems.

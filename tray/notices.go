@@ -83,7 +83,7 @@ func phaseOf(s tunnelfile.State) phase {
 	case tunnelfile.Blocked, tunnelfile.Failed:
 		return phaseNeedy
 	}
-	if good(s) {
+	if (dbusapi.Tunnel{State: s}).Well() {
 		return phaseGood
 	}
 	return phaseDown
@@ -173,7 +173,7 @@ func (n *Notices) over(before episode, t dbusapi.Tunnel, now time.Time) []Notice
 	switch {
 	case before.told == nothing || before.grouped || before.unstable:
 		return nil
-	case !good(t.State):
+	case !t.Well():
 		return []Notice{{Key: t.Name}}
 	case before.told == needy:
 		return []Notice{{Key: t.Name, Title: t.Name + " is up", Actions: log}}

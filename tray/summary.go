@@ -13,9 +13,6 @@ import (
 // needsYou says whether a tunnel waits for a person.
 func needsYou(s tunnelfile.State) bool { return s == tunnelfile.Blocked || s == tunnelfile.Failed }
 
-// good says whether a tunnel does what it should.
-func good(s tunnelfile.State) bool { return s == tunnelfile.Up || s == tunnelfile.Listening }
-
 // Headline is the state of everything in one line: "4 of 5 up · needs you: db".
 func Headline(s dbusapi.Snapshot) string {
 	if !s.Running {
@@ -24,35 +21,26 @@ func Headline(s dbusapi.Snapshot) string {
 	if len(s.Tunnels) == 0 {
 		return "No tunnels yet"
 	}
-	var wanted, up int
 	var needy []string
 	rest := map[tunnelfile.State]int{}
 	for _, t := range s.Tunnels {
-		if t.State == tunnelfile.Inactive {
-			continue
-		}
-		if t.Reason == fault.Rule { // it is not wanted here
-			rest[t.State]++
-			continue
-		}
-		wanted++
 		switch {
-		case good(t.State):
-			up++
-		case needsYou(t.State):
+		case t.State == tunnelfile.Inactive, t.Well():
+		case needsYou(t.State) && t.Wanted():
 			needy = append(needy, t.Name)
 		default:
 			rest[t.State]++
 		}
 	}
-	line := fmt.Sprintf("%d of %d up", up, wanted)
+	tally := dbusapi.Count(s.Tunnels)
+	line := fmt.Sprintf("%d of %d up", tally.Well, tally.Wanted)
 	switch {
-	case wanted == 0:
-		line = text.Count(len(s.Tunnels), "tunnel") + ", none running"
-	case up == wanted && up == 1:
+	case tally.Wanted == 0:
+		line = text.Count(tally.All, "tunnel") + ", none running"
+	case tally.Well == tally.Wanted && tally.Well == 1:
 		line = "1 tunnel up"
-	case up == wanted:
-		line = fmt.Sprintf("All %d up", up)
+	case tally.Well == tally.Wanted:
+		line = fmt.Sprintf("All %d up", tally.Well)
 	}
 	switch {
 	case len(needy) > 3:
@@ -78,7 +66,7 @@ func IconOf(s dbusapi.Snapshot) Icon {
 			return IconAttention
 		case t.State == tunnelfile.Offline:
 			offline = offline || t.Reason != fault.Rule
-		case good(t.State):
+		case t.Well():
 			up = true
 		case t.State != tunnelfile.Inactive:
 			working = true

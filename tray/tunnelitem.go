@@ -14,7 +14,7 @@ import (
 // tunnelItem is a tunnel's submenu.
 func tunnelItem(m Model, t dbusapi.Tunnel, label string) Item {
 	items := []Item{line(key("about", t.Name), about(t, m.Now))}
-	if t.Status != "" && !good(t.State) {
+	if t.Status != "" && !t.Well() {
 		items = append(items, line(key("status", t.Name), t.Status))
 	}
 	if t.State == tunnelfile.Up || t.State == tunnelfile.Degraded {

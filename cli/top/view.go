@@ -185,16 +185,13 @@ func (v *view) title() layout.Line {
 	if v.trouble != "" {
 		return layout.Line{layout.Painted(text.Printable(v.trouble), layout.Yellow)}
 	}
-	up := 0
+	tally := dbusapi.Count(v.tunnels)
 	var sent, received float64
 	for _, t := range v.tunnels {
-		if tunnel.Running(t.State) {
-			up++
-		}
 		s, r, _ := v.flow(t.Name).rates()
 		sent, received = sent+s, received+r
 	}
-	content := fmt.Sprintf("%d of %s up, network %s, %s received, %s sent", up, text.Count(len(v.tunnels), "tunnel"), v.network, rate(received), rate(sent))
+	content := fmt.Sprintf("%d of %s up, network %s, %s received, %s sent", tally.Well, text.Count(tally.Wanted, "tunnel"), v.network, rate(received), rate(sent))
 	line := layout.Line{layout.Plain(content)}
 	if v.keys {
 		sort := "throughput"
