@@ -161,7 +161,8 @@ func (d *design) makeSocket(t tunnelfile.Tunnel, h Host) systemdctl.Transient {
 	return systemdctl.Transient{Name: tunnelfile.SocketName(t.Name), Properties: socket.Properties()}
 }
 
-// missing is the settings of base that own does not have.
+// missing is the settings of base that own does not have. What a tunnel writes to is added to
+// what own says: without it nothing works.
 func missing(base []systemdctl.Setting, own []tunnelfile.Setting) []systemdctl.Setting {
 	has := make(map[string]bool)
 	for _, s := range own {
@@ -169,7 +170,7 @@ func missing(base []systemdctl.Setting, own []tunnelfile.Setting) []systemdctl.S
 	}
 	var rest []systemdctl.Setting
 	for _, s := range base {
-		if !has[s.Key] {
+		if !has[s.Key] || s.Key == "ReadWritePaths" {
 			rest = append(rest, s)
 		}
 	}

@@ -3,6 +3,8 @@ package manager
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -253,5 +255,51 @@ func TestSystemUnits(t *testing.T) {
 	}
 	if _, problems := designOf(t.Context(), parse(t, text+"User=deploy"), testHost); len(problems) != 1 {
 		t.Errorf("User= in a user's own tunnel: %v", problems)
+	}
+}
+
+// TestSystemSandbox: what is hidden from a tunnel of the system depends on what it uses, and a
+// line of its own wins.
+func TestSystemSandbox(t *testing.T) {
+	h := testHost
+	h.Scope = systemdctl.System
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key+".pub", []byte("sk-ssh-ed25519@openssh.com AAAA"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	base := "LocalForward=5432:localhost:5432\n"
+	for _, c := range []struct {
+		text, tmp, devices string
+	}{
+		{base, "true", "true"},
+		{base + "[SSH]\nIdentityAgent=/tmp/agent/s", "", "true"},
+		{base + "[Service]\nEnvironment=SSH_AUTH_SOCK=/tmp/ssh-x/agent.1", "", "true"},
+		{"LocalForward=/var/tmp/s:localhost:1", "", "true"},
+		{base + "[SSH]\nIdentityFile=" + key, "", ""}, // the test's folder lies in /tmp
+		{base + "[SSH]\nPKCS11Provider=/usr/lib/opensc-pkcs11.so", "true", ""},
+		{base + "[SSH]\nSecurityKeyProvider=internal", "true", "true"},
+		{base + "[SSH]\nProxyCommand=socat - /dev/ttyUSB0", "true", ""},
+		{base + "[Service]\nPrivateTmp=no\nPrivateDevices=no", "false", "false"},
+	} {
+		d, problems := designOf(t.Context(), parse(t, c.text), h)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		got := values(d.service)
+		if got["PrivateTmp"] != c.tmp || got["PrivateDevices"] != c.devices {
+			t.Errorf("%q: PrivateTmp %q, PrivateDevices %q", c.text, got["PrivateTmp"], got["PrivateDevices"])
+		}
+		if got["ProtectSystem"] != `"strict"` || got["CapabilityBoundingSet"] == "" {
+			t.Errorf("%q: ProtectSystem %s, CapabilityBoundingSet %s", c.text, got["ProtectSystem"], got["CapabilityBoundingSet"])
+		}
+	}
+	d, _ := designOf(t.Context(), parse(t, base+"[Service]\nReadWritePaths=/srv/x\nProtectSystem=full"), h)
+	got := values(d.service)
+	if paths := got["ReadWritePaths"]; !strings.Contains(paths, "/srv/x") || !strings.Contains(paths, "-/root/.ssh") || got["ProtectSystem"] != `"full"` {
+		t.Errorf("ReadWritePaths %s, ProtectSystem %s", paths, got["ProtectSystem"])
+	}
+	user, _ := designOf(t.Context(), parse(t, base), testHost)
+	if got := values(user.service); got["ProtectSystem"] != "" || got["PrivateTmp"] != "" || got["MemoryDenyWriteExecute"] != "true" || got["UMask"] == "" {
+		t.Errorf("a user's own: %v", got)
 	}
 }

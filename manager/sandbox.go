@@ -1,7 +1,9 @@
 package manager
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -93,7 +95,12 @@ var systemSandbox = []systemdctl.Setting{
 // lie in ~/.ssh, or where [SSH] says, and unix sockets are made where a forward listens.
 // Those that do not exist are passed over.
 func (d *design) writes(t tunnelfile.Tunnel) []string {
-	paths := []string{"/run/holdfast", homeOf(t.User()) + "/.ssh"}
+	home := homeOf(t.User())
+	ssh := filepath.Join(home, ".ssh")
+	if _, err := os.Stat(ssh); errors.Is(err, fs.ErrNotExist) {
+		ssh = home // where it is made
+	}
+	paths := []string{"/run/holdfast", ssh}
 	for _, key := range []string{"UserKnownHostsFile", "ControlPath"} {
 		for _, path := range strings.Fields(sshSetting(t, key)) {
 			if filepath.IsAbs(path) {

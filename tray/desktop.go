@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Desktop is what the tray has others do: programs of the person's own choice.
@@ -43,6 +45,9 @@ func NewPrograms(e Environment) Programs { return Programs{e, exec.LookPath} }
 
 // start starts a program that goes on by itself, and gives it its input.
 func (p Programs) start(stdin string, argv ...string) error {
+	if stdin == "" {
+		argv = p.outside(argv)
+	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = p.Environment
 	if stdin != "" {
@@ -53,6 +58,22 @@ func (p Programs) start(stdin string, argv ...string) error {
 	}
 	go func() { _ = cmd.Wait() }()
 	return nil
+}
+
+// outside is how a program is started as a unit of its own, where what the tray starts itself
+// may not gain privileges, as sudo(8) in a terminal does.
+func (p Programs) outside(argv []string) []string {
+	bound, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	run, missing := p.LookPath("systemd-run")
+	if err != nil || bound == 0 || missing != nil {
+		return argv
+	}
+	unit := []string{run, "--user", "--quiet", "--collect", "--slice=app.slice"}
+	for _, entry := range p.Environment {
+		name, _, _ := strings.Cut(entry, "=")
+		unit = append(unit, "--setenv="+name)
+	}
+	return append(append(unit, "--"), argv...)
 }
 
 // terminals is how each terminal is told what to run, in the order tried.
