@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -126,6 +127,33 @@ func TestStatusAndJournal(t *testing.T) {
 	if n := strings.Count(journal, "\n"); n > 40 {
 		t.Errorf("%d lines for one outage", n)
 	}
+}
+
+// TestTargetIsNotReached: a forward whose target refuses says so where people look, and the
+// tunnel is up all the same.
+func TestTargetIsNotReached(t *testing.T) {
+	d := newDesk(t)
+	listen := testbed.FreePort(t)
+	d.echoTunnel(t, "aim", fmt.Sprintf("LocalForward=127.0.0.1:%d 127.0.0.1:%d\n", listen, testbed.FreePort(t)))
+	d.awaitState("aim", tunnelfile.Up, 20*time.Second)
+	for range 3 {
+		conn := dial(t, fmt.Sprintf("127.0.0.1:%d", listen))
+		conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if n, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Errorf("%d bytes", n)
+		}
+		conn.Close()
+	}
+	testbed.WaitFor(t, 20*time.Second, func() error {
+		if text := d.holdfast("status", "aim"); !strings.Contains(text, "refuses connections, 3 times, last ") || !strings.Contains(text, "State:  up") {
+			return errors.New(text)
+		}
+		return nil
+	})
+	if text := d.holdfast("list"); !strings.Contains(text, "refuses connections, 3") {
+		t.Logf("list says\n%s", text)
+	}
+	t.Log(d.holdfast("status", "aim"))
 }
 
 // TestDemo: the demo succeeds and leaves nothing, with the daemon installed.
