@@ -11,50 +11,50 @@ import (
 )
 
 // pool is the SSH connections of a tunnel, a keeper for each. Their attempts are made one at
-// a time, and each waits until all keepers before it have settled. So a server that has lost
+// a time, and each waits until all keepers before it are complete. So a server that has lost
 // all of them at once, or allows few logins at a time, meets one; and what it refuses the
 // first it is not asked for again by the others.
 type pool struct {
-	config  func(*line) keeper.Config // of a line's keeper, but for Turn and State
-	changed func(together)            // called with what all say together, one call at a time; must not block
-	ctx     context.Context           // ends the keepers
+	config  func(*connection) keeper.Config // of its keeper, but for Turn and State
+	changed func(poolStatus)                // called with each change, one call at a time; must not block
+	ctx     context.Context                 // ends the keepers
 	running sync.WaitGroup
 	ended   chan error // cap 1: what the first keeper ended with that did not end well
 
-	mu      sync.Mutex
-	lines   []*line       // by place; the goroutine of the worker's Run changes it
-	trying  *line         // whose turn it is; nil: nobody's
-	waiting chan struct{} // closed when the next may look whether it is theirs; nil: nobody waits
+	mu          sync.Mutex
+	connections []*connection // by slot; the goroutine of the worker's Run changes it
+	trying      *connection   // whose turn it is; nil: nobody's
+	waiting     chan struct{} // closed when the next may look whether it is theirs; nil: nobody waits
 }
 
-// line is one connection of a pool.
-type line struct {
-	place  int
+// connection is one SSH connection of a pool.
+type connection struct {
+	slot   int
 	keeper *keeper.Keeper
-	said   keeper.Status // last; guarded by pool.mu
+	last   keeper.Status // guarded by pool.mu
 }
 
-func newPool(ctx context.Context, config func(*line) keeper.Config, changed func(together)) *pool {
+func newPool(ctx context.Context, config func(*connection) keeper.Config, changed func(poolStatus)) *pool {
 	return &pool{ctx: ctx, config: config, changed: changed, ended: make(chan error, 1)}
 }
 
 // resize makes it n connections. Those that are too many drain.
 func (p *pool) resize(n int) {
 	p.mu.Lock()
-	var retired []*line
-	if n < len(p.lines) {
-		retired = p.lines[n:]
-		p.lines = p.lines[:n:n]
+	var retired []*connection
+	if n < len(p.connections) {
+		retired = p.connections[n:]
+		p.connections = p.connections[:n:n]
 	}
-	for place := len(p.lines); place < n; place++ {
-		l := &line{place: place}
-		c := p.config(l)
-		c.Turn = func(ctx context.Context) (func(), error) { return p.turn(ctx, l) }
-		c.State = func(s keeper.Status) { p.hear(l, s) }
-		l.keeper = keeper.New(c)
-		p.lines = append(p.lines, l)
+	for slot := len(p.connections); slot < n; slot++ {
+		c := &connection{slot: slot}
+		config := p.config(c)
+		config.Turn = func(ctx context.Context) (func(), error) { return p.turn(ctx, c) }
+		config.State = func(s keeper.Status) { p.update(c, s) }
+		c.keeper = keeper.New(config)
+		p.connections = append(p.connections, c)
 		p.running.Go(func() {
-			if err := l.keeper.Run(p.ctx); err != nil {
+			if err := c.keeper.Run(p.ctx); err != nil {
 				select {
 				case p.ended <- err:
 				default: // there was another before
@@ -63,17 +63,17 @@ func (p *pool) resize(n int) {
 		})
 	}
 	p.mu.Unlock()
-	for _, l := range retired {
-		l.keeper.Retire()
+	for _, c := range retired {
+		c.keeper.Retire()
 	}
 }
 
-// turn is [keeper.Config.Turn] of l's keeper.
-func (p *pool) turn(ctx context.Context, l *line) (done func(), err error) {
+// turn is [keeper.Config.Turn] of c's keeper.
+func (p *pool) turn(ctx context.Context, c *connection) (done func(), err error) {
 	for {
 		p.mu.Lock()
-		if p.isNext(l) {
-			p.trying = l
+		if p.isNext(c) {
+			p.trying = c
 			p.mu.Unlock()
 			return sync.OnceFunc(func() {
 				p.mu.Lock()
@@ -95,10 +95,10 @@ func (p *pool) turn(ctx context.Context, l *line) (done func(), err error) {
 	}
 }
 
-// isNext says whether it is l's turn. p.mu is held.
-func (p *pool) isNext(l *line) bool {
-	before := p.lines[:min(l.place, len(p.lines))]
-	return p.trying == nil && !slices.ContainsFunc(before, func(l *line) bool { return !l.said.Settled })
+// isNext says whether it is c's turn. p.mu is held.
+func (p *pool) isNext(c *connection) bool {
+	before := p.connections[:min(c.slot, len(p.connections))]
+	return p.trying == nil && !slices.ContainsFunc(before, func(c *connection) bool { return !c.last.Complete })
 }
 
 // lookAgain wakes those that wait for their turn. p.mu is held.
@@ -109,20 +109,20 @@ func (p *pool) lookAgain() {
 	}
 }
 
-// hear is called by a keeper, in its goroutine, with each change. A line that is no longer
-// wanted is not heard.
-func (p *pool) hear(l *line, s keeper.Status) {
+// update is called by a keeper, in its goroutine, with each change. Ignore a connection
+// that was removed from the pool.
+func (p *pool) update(c *connection, s keeper.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l.said = s
-	if l.place < len(p.lines) && p.lines[l.place] == l {
+	c.last = s
+	if c.slot < len(p.connections) && p.connections[c.slot] == c {
 		p.lookAgain()
 		p.changed(join(p.statuses()))
 	}
 }
 
-// together is what the keepers say together.
-func (p *pool) together() together {
+// status is what the keepers say together.
+func (p *pool) status() poolStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return join(p.statuses())
@@ -132,26 +132,26 @@ func (p *pool) together() together {
 func (p *pool) first() keeper.Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.lines[0].said
+	return p.connections[0].last
 }
 
 // statuses are the keepers' own. p.mu is held.
 func (p *pool) statuses() []keeper.Status {
-	all := make([]keeper.Status, len(p.lines))
-	for i, l := range p.lines {
-		all[i] = l.said
+	all := make([]keeper.Status, len(p.connections))
+	for i, c := range p.connections {
+		all[i] = c.last
 	}
 	return all
 }
 
 // each calls f with every keeper, the first one first. Methods of a keeper wait for its
-// goroutine, which may be in hear.
+// goroutine, which may be in update.
 func (p *pool) each(f func(*keeper.Keeper)) {
 	p.mu.Lock()
-	lines := p.lines
+	all := p.connections
 	p.mu.Unlock()
-	for _, l := range lines {
-		f(l.keeper)
+	for _, c := range all {
+		f(c.keeper)
 	}
 }
 
@@ -165,21 +165,21 @@ func (p *pool) answers(ctx context.Context) (err error) {
 	return err
 }
 
-// together is what there is to say of a tunnel's connections: the status of one of them,
+// poolStatus is what there is to say of a tunnel's connections: the status of one of them,
 // which speaks for all, and how many there are.
-type together struct {
+type poolStatus struct {
 	keeper.Status
-	wanted int
-	well   int    // of them
-	amiss  string // why not all are; empty: the others are on their way
+	wanted  int
+	up      int    // of them
+	problem string // why not all are; empty: the others are on their way
 }
 
 // join is what keepers say together. The tunnel is up while one of them is: the first such
 // speaks for all, and of those that are not the first, which is the one that is being tried.
 // While none is up, the first that has a link at all speaks, or the first.
-func join(all []keeper.Status) together {
-	j := together{wanted: len(all)}
-	speaks, amiss := -1, -1
+func join(all []keeper.Status) poolStatus {
+	j := poolStatus{wanted: len(all)}
+	speaker, down := -1, -1
 	var since time.Time
 	var reconnects uint64
 	for i, s := range all {
@@ -189,23 +189,23 @@ func join(all []keeper.Status) together {
 		}
 		isUp := s.State == tunnelfile.Up
 		if isUp {
-			j.well++
-		} else if amiss < 0 {
-			amiss = i
+			j.up++
+		} else if down < 0 {
+			down = i
 		}
-		if speaks < 0 && s.Link != nil || isUp && j.well == 1 {
-			speaks = i
+		if speaker < 0 && s.Link != nil || isUp && j.up == 1 {
+			speaker = i
 		}
 	}
-	j.Status = all[max(speaks, 0)]
+	j.Status = all[max(speaker, 0)]
 	j.UpSince, j.Reconnects = since, reconnects
-	if j.well > 0 && amiss >= 0 {
-		s := all[amiss]
-		j.Err, j.NextTry, j.amiss = s.Err, s.NextTry, s.Text
+	if j.up > 0 && down >= 0 {
+		s := all[down]
+		j.Err, j.NextTry, j.problem = s.Err, s.NextTry, s.Text
 		if s.State == tunnelfile.Connecting || s.State == "" {
-			j.amiss = ""
+			j.problem = ""
 			if s.Err != nil {
-				j.amiss = s.Err.Error()
+				j.problem = s.Err.Error()
 			}
 		}
 	}

@@ -52,8 +52,8 @@ func TestJoin(t *testing.T) {
 	} {
 		j := join(c.all)
 		got := describe(j, []tunnelfile.ForwardReport{{State: tunnelfile.Up}}, 0).String()
-		if got != c.want || j.well != c.well || j.wanted != len(c.all) || j.Link != c.link {
-			t.Errorf("%s: %q, %d of %d well", c.what, got, j.well, j.wanted)
+		if got != c.want || j.up != c.well || j.wanted != len(c.all) || j.Link != c.link {
+			t.Errorf("%s: %q, %d of %d well", c.what, got, j.up, j.wanted)
 		}
 	}
 	j := join(all{up, waits, older})

@@ -23,7 +23,7 @@ type reload struct {
 // reload reads the file again, beside the loop: ssh may take its time with a Match exec.
 func (w *worker) reload(ctx context.Context) {
 	if w.reloading {
-		w.again = true
+		w.reloadAgain = true
 		return
 	}
 	w.reloading = true
@@ -64,17 +64,17 @@ func (w *worker) apply(ctx context.Context, r reload) {
 	if w.ready {
 		w.notify.ready(w.statusText())
 	}
-	w.tell()
-	if w.again {
-		w.again = false
+	w.publish()
+	if w.reloadAgain {
+		w.reloadAgain = false
 		w.reload(ctx)
 	}
 }
 
 // statusText is what was told last.
 func (w *worker) statusText() string {
-	w.toldMu.Lock()
-	defer w.toldMu.Unlock()
+	w.publishedMu.Lock()
+	defer w.publishedMu.Unlock()
 	return w.published.String()
 }
 

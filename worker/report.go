@@ -20,20 +20,20 @@ import (
 
 // report is what the tunnel says of itself when somebody asks.
 func (w *worker) report() tunnelfile.Report {
-	s, said := w.inForce.Load(), w.pool.together()
-	w.toldMu.Lock()
+	s, links := w.inForce.Load(), w.pool.status()
+	w.publishedMu.Lock()
 	status, since := w.published, w.since
-	w.toldMu.Unlock()
+	w.publishedMu.Unlock()
 	r := tunnelfile.Report{
 		Name: s.tunnel.Name, Version: program.Version(), State: status.State, Reason: status.Reason, Status: status.Text, StateSince: since,
-		UpSince: said.UpSince, NextTry: said.NextTry, RTT: said.RTT, Reconnects: said.Reconnects,
-		Connections: said.well, ConnectionsWanted: said.wanted,
+		UpSince: links.UpSince, NextTry: links.NextTry, RTT: links.RTT, Reconnects: links.Reconnects,
+		Connections: links.up, ConnectionsWanted: links.wanted,
 		Settings: tunnelfile.SettingsHash(s.tunnel), Forwards: w.set.Report(),
 	}
 	if s.resolved != nil {
 		r.Transport = s.resolved.Transport
 	}
-	if link, ok := said.Link.(sshlink.Link); ok {
+	if link, ok := links.Link.(sshlink.Link); ok {
 		info := link.Info()
 		if a := link.RemoteAddr(); a != nil {
 			r.Peer = a.String()

@@ -15,7 +15,7 @@ import (
 // describe is what there is to say of the tunnel, from what the
 // keepers say of the links and the forwards of themselves. rtt is the round trip to
 // show, 0 for none.
-func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration) tunnelfile.Status {
+func describe(s poolStatus, forwards []tunnelfile.ForwardReport, rtt time.Duration) tunnelfile.Status {
 	slow := slices.ContainsFunc(forwards, func(f tunnelfile.ForwardReport) bool { return f.Reason == fault.SlowAnswer })
 	if s.State != tunnelfile.Up && !(s.State == tunnelfile.Connecting && s.Link != nil && slow) {
 		return tunnelfile.Status{State: s.State, Reason: s.Reason, Text: s.Text}
@@ -33,10 +33,10 @@ func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration
 		}
 		return tunnelfile.Status{State: tunnelfile.Degraded, Reason: bad[0].Reason, Text: line}
 	}
-	if s.amiss != "" {
+	if s.problem != "" {
 		return tunnelfile.Status{
 			State: tunnelfile.Degraded, Reason: fault.Connections,
-			Text: fmt.Sprintf("%d of %d connections, %s", s.well, s.wanted, s.amiss),
+			Text: fmt.Sprintf("%d of %d connections, %s", s.up, s.wanted, s.problem),
 		}
 	}
 	line := text.Count(len(forwards), "forward")
@@ -44,8 +44,8 @@ func describe(s together, forwards []tunnelfile.ForwardReport, rtt time.Duration
 		line += fmt.Sprintf(", %d of them not there yet", waiting)
 	}
 	switch {
-	case s.well < s.wanted:
-		line += fmt.Sprintf(", %d of %d connections so far", s.well, s.wanted)
+	case s.up < s.wanted:
+		line += fmt.Sprintf(", %d of %d connections so far", s.up, s.wanted)
 	case s.wanted > 1:
 		line += fmt.Sprintf(", %d connections", s.wanted)
 	}

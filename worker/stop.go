@@ -59,7 +59,7 @@ func (w *worker) shutDown(signals <-chan os.Signal, cause error, endKeepers func
 	w.stopping = true
 	limit := drainTime(w.inForce.Load().tunnel)
 	if cause == nil {
-		w.tell()
+		w.publish()
 		w.notify.stopping(string(tunnelfile.Stopping))
 	} else {
 		limit = 0 // there is no link, nothing can drain
@@ -85,7 +85,7 @@ func (w *worker) shutDown(signals <-chan os.Signal, cause error, endKeepers func
 		w.log.Info("connections were cut that did not end in time", "limit", limit.String())
 	}
 	endKeepers()
-	last := w.pool.together().Status
+	last := w.pool.status().Status
 	last.State = tunnelfile.Stopping
 	w.isDown(last)
 	hooksCtx, stop := context.WithTimeout(context.Background(), hookGrace)

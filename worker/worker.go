@@ -54,13 +54,13 @@ type worker struct {
 
 	fileChanged chan struct{} // a token: the file is not the one that was read
 
-	changed   chan struct{} // a token: look again at what keepers and forwards say
-	toldMu    sync.Mutex
-	published tunnelfile.Status // guarded by toldMu
-	since     time.Time         // of its State; guarded by toldMu
-	wasUp     bool              // ExecUp ran, ExecDown is due; keepersSay has it, while keepers run
-	lastStamp atomic.Pointer[string]
-	resolving sync.Mutex // one sender to resolved
+	changed     chan struct{} // a token: look again at what keepers and forwards say
+	publishedMu sync.Mutex
+	published   tunnelfile.Status // guarded by publishedMu
+	since       time.Time         // of its State; guarded by publishedMu
+	wasUp       bool              // ExecUp ran, ExecDown is due; keepersSay has it, while keepers run
+	lastStamp   atomic.Pointer[string]
+	resolving   sync.Mutex // one sender to resolved
 
 	asking *watchedAsker  // nil: nobody is asked
 	shared *sharedAnswers // likewise
@@ -79,7 +79,7 @@ type worker struct {
 	refusing    bool
 	stopping    bool
 	reloading   bool
-	again       bool // another SIGHUP came during a reload
+	reloadAgain bool // another SIGHUP came during a reload
 	inherited   int
 }
 
@@ -147,7 +147,7 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	keeping, stopKeepers := context.WithCancel(context.Background())
 	defer stopKeepers()
-	w.pool = newPool(keeping, func(l *line) keeper.Config { return w.keeperConfig(l, dir) }, w.keepersSay)
+	w.pool = newPool(keeping, func(l *connection) keeper.Config { return w.keeperConfig(l, dir) }, w.keepersSay)
 	w.connections(s.tunnel.Connections)
 	stopReports, err := w.serveReports(dir, s.tunnel.Name)
 	if err != nil {
@@ -164,16 +164,16 @@ func (w *worker) run(ctx context.Context) error {
 }
 
 // keeperConfig is what the keeper of one connection works with.
-func (w *worker) keeperConfig(l *line, dir string) keeper.Config {
+func (w *worker) keeperConfig(l *connection, dir string) keeper.Config {
 	log := w.log
-	if l.place > 0 {
-		log = log.With("connection", l.place+1)
+	if l.slot > 0 {
+		log = log.With("connection", l.slot+1)
 	}
 	return keeper.Config{
 		Policy: w.inForce.Load().policy(), Courtesy: keeper.Courtesy{Dir: serversDir(dir)},
 		Dial: w.dial,
 		Use: func(ctx context.Context, link keeper.Link) error {
-			return w.set.Use(ctx, l.place, link.(sshlink.Link))
+			return w.set.Use(ctx, l.slot, link.(sshlink.Link))
 		},
 		Lost: w.lost, Draining: w.draining, Fingerprint: w.fingerprint,
 		Once: w.o.Once, Log: log,
@@ -201,7 +201,7 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, watchdog ti
 	defer tidy.Stop()
 	ctx, stopCommand := context.WithCancel(ctx)
 	defer stopCommand()
-	w.tell()
+	w.publish()
 	for {
 		if wait, over := w.idleFor(); over {
 			w.log.Info("idle, ending until the next connection")
@@ -227,10 +227,10 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, watchdog ti
 		case <-w.fileChanged:
 			w.reload(ctx)
 		case <-w.changed:
-			if all := w.pool.together(); all.State == tunnelfile.Blocked && all.NextTry.IsZero() && !w.managed {
+			if all := w.pool.status(); all.State == tunnelfile.Blocked && all.NextTry.IsZero() && !w.managed {
 				return all.Err
 			}
-			w.tell()
+			w.publish()
 			if s := w.pool.first(); s.State == tunnelfile.Up {
 				w.runCommand(ctx, s.Link.(sshlink.Link))
 			}
@@ -363,7 +363,7 @@ func (w *worker) wake() {
 }
 
 // keepersSay is called with each change of what the keepers say together.
-func (w *worker) keepersSay(all together) {
+func (w *worker) keepersSay(all poolStatus) {
 	switch {
 	case all.State == tunnelfile.Up && !w.wasUp:
 		w.wasUp = true
@@ -371,7 +371,7 @@ func (w *worker) keepersSay(all together) {
 	case all.Link == nil:
 		w.isDown(all.Status)
 	}
-	w.shared.keep(all.well < all.wanted && all.wanted > 1)
+	w.shared.keep(all.up < all.wanted && all.wanted > 1)
 	w.wake()
 }
 
@@ -402,19 +402,19 @@ func (w *worker) runHooks(event string, s keeper.Status) {
 	w.hooks.add(run)
 }
 
-// tell computes the state and tells it, if it is another.
-func (w *worker) tell() {
-	said, forwards := w.pool.together(), w.set.Report()
-	if said.State == "" {
+// publish computes the state and publishes it, if it is another.
+func (w *worker) publish() {
+	links, forwards := w.pool.status(), w.set.Report()
+	if links.State == "" {
 		return // the keeper has not begun
 	}
-	w.rtt = steady(w.rtt, said.RTT)
-	now := describe(said, forwards, w.rtt)
+	w.rtt = steady(w.rtt, links.RTT)
+	now := describe(links, forwards, w.rtt)
 	waitsFor, waiting := w.asking.waitsFor()
 	if now.State == tunnelfile.Connecting {
 		now.Reason = waitsFor
 	}
-	for _, note := range []string{transportNote(said.Status), waiting, w.note, w.commandNote} {
+	for _, note := range []string{transportNote(links.Status), waiting, w.note, w.commandNote} {
 		if note != "" {
 			now.Text += " (" + note + ")"
 		}
@@ -431,16 +431,16 @@ func (w *worker) tell() {
 	if w.stopping {
 		now = tunnelfile.Status{State: tunnelfile.Stopping}
 	}
-	w.toldMu.Lock()
+	w.publishedMu.Lock()
 	same, sameState := now == w.published, now.State == w.published.State
 	if !sameState {
 		w.since = time.Now()
 	}
 	w.published = now
-	w.toldMu.Unlock()
+	w.publishedMu.Unlock()
 
 	switch {
-	case !w.ready && allUp(said.Status, forwards):
+	case !w.ready && allUp(links.Status, forwards):
 		w.ready = true
 		w.notify.ready(now.String())
 	case !same:

@@ -89,7 +89,7 @@ func (s *Set) Apply(c Config) error {
 			s.store(p.stored, p.listener)
 		}
 	}
-	s.settle(c, now, added, gone, spare)
+	s.commit(c, now, added, gone, spare)
 	for _, p := range opened {
 		s.running.Go(func() { p.accept(s) })
 	}
@@ -99,8 +99,8 @@ func (s *Set) Apply(c Config) error {
 	return nil
 }
 
-// settle puts an Apply that worked into force.
-func (s *Set) settle(c Config, now, added, gone []*forward, spare []*port) {
+// commit puts an Apply that worked into force.
+func (s *Set) commit(c Config, now, added, gone []*forward, spare []*port) {
 	s.mu.Lock()
 	s.config.Store(&c)
 	for _, f := range added {
@@ -134,11 +134,11 @@ func (s *Set) settle(c Config, now, added, gone []*forward, spare []*port) {
 	orphans := s.pending.remove(func(v *visitor) bool { return slices.Contains(gone, v.forward) })
 	for _, f := range added {
 		if f.bind != nil {
-			f.bind.place(s.first())
+			f.bind.moveTo(s.first())
 		}
 	}
 	s.withdraw(func(n *lane) bool {
-		if n.place < c.places() {
+		if n.slot < c.slots() {
 			return false
 		}
 		n.superseded()

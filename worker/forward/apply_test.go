@@ -161,12 +161,12 @@ func TestApplyResetsHeldOfForwardThatIsGone(t *testing.T) {
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{gone, kept}})
 	c := connect(t, s.addr(0))
 	connect(t, s.addr(1))
-	awaitHeld(t, s, 2)
+	awaitPending(t, s, 2)
 	config := *s.config.Load()
 	config.Forwards = []tunnelfile.Forward{kept}
 	if err := s.Apply(config); err != nil {
 		t.Fatal(err)
 	}
 	wasReset(t, c)
-	awaitHeld(t, s, 1)
+	awaitPending(t, s, 1)
 }

@@ -39,7 +39,7 @@ const slowAnswer = 3 * time.Second
 const cancelTimeout = 2 * time.Second
 
 // bind is the listener on the server of a remote forward. It moves from link to link
-// and tries again what was refused. A goroutine owns it; place and stop tell it what
+// and tries again what was refused. A goroutine owns it; moveTo and stop tell it what
 // to do.
 type bind struct {
 	set    *Set
@@ -108,9 +108,9 @@ func remoteListen(a tunnelfile.Address) (target, string) {
 	return target{"tcp", net.JoinHostPort(host, port)}, "port " + port
 }
 
-// place says where the bind belongs from now on. The result is closed when it is
+// moveTo says where the bind belongs from now on. The result is closed when it is
 // there, or was refused, or another order came.
-func (b *bind) place(n *lane) <-chan struct{} {
+func (b *bind) moveTo(n *lane) <-chan struct{} {
 	o := &order{lane: n, answered: make(chan struct{})}
 	if n != nil {
 		o.ctx, o.cancel = context.WithCancel(n.ctx)
@@ -294,7 +294,7 @@ func (b *bind) accept(g *granted) {
 		}
 		b.set.enter()
 		b.set.running.Go(func() {
-			b.set.welcome(f, g.lane, channel)
+			b.set.serveRemote(f, g.lane, channel)
 			b.set.give(g.lane)
 		})
 	}

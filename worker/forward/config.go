@@ -43,8 +43,8 @@ type Config struct {
 	Log     *slog.Logger // may be nil
 }
 
-// places is how many links may be in use at once.
-func (c *Config) places() int { return max(c.Connections, 1) }
+// slots is how many links may be in use at once.
+func (c *Config) slots() int { return max(c.Connections, 1) }
 
 // Totals are a Set's sums over all its forwards, past ones included.
 type Totals struct {

@@ -16,8 +16,8 @@ const openGrace = 2 * time.Second
 
 // lane is a link in use, or one that was and drains, with what runs over it.
 type lane struct {
-	link  Link
-	place int // among the links in use at once; guarded by Set.mu
+	link Link
+	slot int // among the links in use at once; guarded by Set.mu
 
 	ctx  context.Context // ends when the link is lost: whatever waits for it is abandoned
 	lose context.CancelFunc

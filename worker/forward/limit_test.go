@@ -53,7 +53,7 @@ func TestMaxChannels(t *testing.T) {
 		t.Errorf("a remote connection too many: %d, %v", n, err)
 	}
 	waiting := connect(t, s.addr(0))
-	awaitHeld(t, s, 1)
+	awaitPending(t, s, 1)
 	isReset(t, s.addr(0)) // not even waiting is allowed
 	if n := s.Report()[0].Refused + s.Report()[1].Refused; n != 2 {
 		t.Errorf("%d refused, want 2", n)
@@ -66,7 +66,7 @@ func TestMaxChannels(t *testing.T) {
 	a, b := connect(t, s.addr(0)), connect(t, s.addr(0))
 	awaitOpen(t, s, 2)
 	waiting = connect(t, s.addr(0))
-	awaitHeld(t, s, 1)
+	awaitPending(t, s, 1)
 	more.MaxChannels = 3
 	if err := s.Apply(more); err != nil {
 		t.Fatal(err)

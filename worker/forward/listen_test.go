@@ -38,7 +38,7 @@ func TestLoopbackInBothFamilies(t *testing.T) {
 			continue
 		}
 		defer c.Close()
-		awaitHeld(t, s, int64(i+1))
+		awaitPending(t, s, int64(i+1))
 	}
 }
 
@@ -148,7 +148,7 @@ func TestUnixSocketFiles(t *testing.T) {
 		}
 		s := newSet(t, Config{Forwards: forward("stale"), StreamLocalBindUnlink: true})
 		connect(t, s.addr(0))
-		awaitHeld(t, s, 1)
+		awaitPending(t, s, 1)
 	})
 	t.Run("no socket is never removed", func(t *testing.T) {
 		path := filepath.Join(dir, "file")

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sweepInterval is how often held connections are looked at, while there are any, for
+// sweepInterval is how often pending connections are looked at, while there are any, for
 // clients that gave up.
 const sweepInterval = time.Second
 
@@ -85,7 +85,7 @@ func (q *pendingQueue) remove(match func(*visitor) bool) []*visitor {
 	return gone
 }
 
-// armPending sets the timer for the next look at the held. s.mu is held.
+// armPending sets the timer for the next look at those that wait. s.mu is held.
 func (s *Set) armPending() {
 	if len(s.pending.waiting) == 0 {
 		return
@@ -107,7 +107,7 @@ func (s *Set) lookAtPending() {
 	s.mu.Lock()
 	gone := s.pending.remove(func(v *visitor) bool { return !now.Before(v.until) })
 	if n := len(gone); n > 0 {
-		s.log.Info("held connections reset: no SSH connection in time", "connections", n)
+		s.log.Info("pending connections reset: no SSH connection in time", "connections", n)
 	}
 	gone = append(gone, s.pending.sweep()...)
 	s.armPending()
@@ -138,7 +138,7 @@ func (q *pendingQueue) makeRoom() []*visitor {
 	})
 }
 
-// events are what poll(2) says of the held connections.
+// events are what poll(2) says of the pending connections.
 func (q *pendingQueue) events() map[*visitor]int16 {
 	fds := make([]unix.PollFd, len(q.waiting))
 	for i, v := range q.waiting {
@@ -172,7 +172,7 @@ func (s *Set) releaseAll() {
 	s.release(waiting)
 }
 
-// release serves those that were held, in order: each is about to open its channel
+// release serves those that waited, in order: each is about to open its channel
 // before the next one starts, and none waits for another's answer.
 func (s *Set) release(visitors []*visitor) {
 	for _, v := range visitors {

@@ -43,7 +43,7 @@ func isReset(t *testing.T, a net.Addr) {
 	wasReset(t, c)
 }
 
-func awaitHeld(t *testing.T, s *Set, n int64) {
+func awaitPending(t *testing.T, s *Set, n int64) {
 	t.Helper()
 	testbed.WaitFor(t, patience, func() error {
 		if held := s.Totals().Held; held != n {
@@ -65,7 +65,7 @@ func TestHeldConnectionsAreServedInOrder(t *testing.T) {
 		c := connect(t, s.addr(0))
 		fmt.Fprintf(c, "%02d", i)
 		clients = append(clients, c)
-		awaitHeld(t, s, int64(i+1))
+		awaitPending(t, s, int64(i+1))
 	}
 	if !s.IdleSince().IsZero() {
 		t.Error("idle with connections held")
@@ -108,7 +108,7 @@ func TestHeldConnectionsAreServedInOrder(t *testing.T) {
 	if overtaken > 1000 {
 		t.Errorf("served in the order %v", places)
 	}
-	awaitHeld(t, s, 0)
+	awaitPending(t, s, 0)
 }
 
 func TestHoldLimits(t *testing.T) {
@@ -117,9 +117,9 @@ func TestHoldLimits(t *testing.T) {
 		s := newSet(t, Config{Forwards: forwards, MaxHeld: 2})
 		connect(t, s.addr(0))
 		connect(t, s.addr(0))
-		awaitHeld(t, s, 2)
+		awaitPending(t, s, 2)
 		isReset(t, s.addr(0))
-		awaitHeld(t, s, 2)
+		awaitPending(t, s, 2)
 	})
 	t.Run("HoldTimeout", func(t *testing.T) {
 		s := newSet(t, Config{Forwards: forwards, HoldTimeout: 100 * time.Millisecond})
@@ -128,7 +128,7 @@ func TestHoldLimits(t *testing.T) {
 		if waited := time.Since(begin); waited < 100*time.Millisecond {
 			t.Errorf("reset after %v", waited)
 		}
-		awaitHeld(t, s, 0)
+		awaitPending(t, s, 0)
 	})
 	t.Run("HoldTimeout 0", func(t *testing.T) {
 		s := newSet(t, Config{Forwards: forwards, HoldTimeout: -1}) // newSet takes 0 for not given
@@ -137,23 +137,23 @@ func TestHoldLimits(t *testing.T) {
 	t.Run("a client that gave up frees its place", func(t *testing.T) {
 		s := newSet(t, Config{Forwards: forwards, MaxHeld: 1})
 		c := connect(t, s.addr(0))
-		awaitHeld(t, s, 1)
+		awaitPending(t, s, 1)
 		reset(c)
-		awaitHeld(t, s, 0)
+		awaitPending(t, s, 0)
 		connect(t, s.addr(0))
-		awaitHeld(t, s, 1)
+		awaitPending(t, s, 1)
 	})
 	t.Run("a client that half-closed keeps its place until another needs it", func(t *testing.T) {
 		s := newSet(t, Config{Forwards: forwards, MaxHeld: 2})
 		open, half := connect(t, s.addr(0)), connect(t, s.addr(0))
-		awaitHeld(t, s, 2)
+		awaitPending(t, s, 2)
 		closeWrite(half)
 		s.lookAtPending()
-		awaitHeld(t, s, 2)
+		awaitPending(t, s, 2)
 		connect(t, s.addr(0))
 		wasReset(t, half)
 		isReset(t, s.addr(0))
-		awaitHeld(t, s, 2)
+		awaitPending(t, s, 2)
 		open.SetReadDeadline(time.Now())
 		if _, err := open.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("the first one: %v", err)
@@ -162,7 +162,7 @@ func TestHoldLimits(t *testing.T) {
 	t.Run("Refuse and Accept", func(t *testing.T) {
 		s := newSet(t, Config{Forwards: forwards})
 		held := connect(t, s.addr(0))
-		awaitHeld(t, s, 1)
+		awaitPending(t, s, 1)
 		s.Refuse(fault.HostKeyChanged, "host key changed")
 		wasReset(t, held)
 		isReset(t, s.addr(0))
@@ -171,7 +171,7 @@ func TestHoldLimits(t *testing.T) {
 		}
 		s.Accept()
 		connect(t, s.addr(0))
-		awaitHeld(t, s, 1)
+		awaitPending(t, s, 1)
 	})
 }
 
@@ -196,9 +196,9 @@ func TestDyingLinkPutsConnectionsBack(t *testing.T) {
 	})
 	s.Lost(dying)
 	second := connect(t, s.addr(0))
-	awaitHeld(t, s, 1)
+	awaitPending(t, s, 1)
 	close(late)
-	awaitHeld(t, s, 2)
+	awaitPending(t, s, 2)
 	s.mu.Lock()
 	a, b := s.pending.waiting[0].conn.RemoteAddr().String(), s.pending.waiting[1].conn.RemoteAddr().String()
 	s.mu.Unlock()
@@ -268,7 +268,7 @@ func TestOddErrorOfLinkWaits(t *testing.T) {
 	use(t, s, odd)
 	defer s.Lost(odd)
 	c := connect(t, s.addr(0))
-	awaitHeld(t, s, 1)
+	awaitPending(t, s, 1)
 	if n := len(opens); n != 1 {
 		t.Errorf("%d opens", n)
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// useAt puts a link to use at a place.
-func useAt(t testing.TB, s *Set, place int, l Link) {
+// useAt puts a link to use at a slot.
+func useAt(t testing.TB, s *Set, slot int, l Link) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := s.Use(ctx, place, l); err != nil {
+	if err := s.Use(ctx, slot, l); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -168,7 +168,7 @@ func TestVisitorTriesEachLink(t *testing.T) {
 		defer s.Lost(odd)
 	}
 	c := connect(t, s.addr(0))
-	awaitHeld(t, s, 1)
+	awaitPending(t, s, 1)
 	if n := len(opens); n != 2 {
 		t.Errorf("%d opens, want one on each of two links", n)
 	}

@@ -22,7 +22,7 @@ type Set struct {
 	onChange func()
 	pace     pace // of refused binds; nil: by who holds the port
 
-	busy      atomic.Int64  // connections open, held or on their way
+	busy      atomic.Int64  // connections open, pending or on their way
 	idleSince atomic.Int64  // Unix nanoseconds; when busy was last zero
 	idle      chan struct{} // a token each time busy gets to zero
 	arrivals  atomic.Uint64
@@ -36,7 +36,7 @@ type Set struct {
 	forwards  []*forward
 	retired   []*forward // gone from the file; their counters still count
 	spare     []*port    // the service manager's, wanted by no forward: they reset
-	inUse     []*lane    // where new channels go, one for each place, the oldest first; empty while there is no link
+	inUse     []*lane    // where new channels go, one for each slot, the oldest first; empty while there is no link
 	turn      uint64     // counts what came into use
 	lanes     map[Link]*lane
 	channels  int     // in use, of all lanes
@@ -48,8 +48,8 @@ type Set struct {
 	absentTimer *time.Timer // to listen for absent forwards; owned by who holds applying
 }
 
-// New opens the local listeners, or takes those that are inherited, and holds what
-// connects until Use brings a link. Its error names the forward:
+// New opens the local listeners, or takes those that are inherited, and keeps what
+// connects waiting until Use brings a link. Its error names the forward:
 // "LocalForward 5432: address already in use (held by postgres, pid 812)".
 func New(c Config) (*Set, error) {
 	s := &Set{
@@ -110,7 +110,7 @@ func (s *Set) first() *lane {
 	return s.inUse[0]
 }
 
-// enter and leave count connections, held ones too.
+// enter and leave count connections, pending ones too.
 func (s *Set) enter() { s.busy.Add(1) }
 
 func (s *Set) leave() {
@@ -121,24 +121,24 @@ func (s *Set) leave() {
 	token(s.idle)
 }
 
-// Use makes l a link that new channels go to, and the only one of its place: the link
-// that had the place before drains. The places are those below [Config.Connections]; new
+// Use makes l a link that new channels go to, and the only one of its slot: the link
+// that had the slot before drains. The slots are those below [Config.Connections]; new
 // channels go to the least loaded of their links.
 //
-// Connections that were held are served in order of arrival. Remote forwards live on the
-// oldest link: where l takes its place they move, cancelled there, bound on l, and Use
+// Connections that waited are served in order of arrival. Remote forwards live on the
+// oldest link: where l takes its slot they move, cancelled there, bound on l, and Use
 // returns when the server has answered each bind; a refused one is no error but the state
 // of that forward. Using that link again tries refused binds at once.
 //
 // The error is ctx's, or that another call to Use or Lost made this one pointless.
 // Whatever is given to Use is given to Lost in the end.
-func (s *Set) Use(ctx context.Context, place int, l Link) error {
+func (s *Set) Use(ctx context.Context, slot int, l Link) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return net.ErrClosed
 	}
-	if place >= s.config.Load().places() {
+	if slot >= s.config.Load().slots() {
 		s.mu.Unlock()
 		return nil // fewer are wanted by now, and whoever made it is about to hear so
 	}
@@ -147,8 +147,8 @@ func (s *Set) Use(ctx context.Context, place int, l Link) error {
 		n = newLane(l)
 		s.lanes[l] = n
 	}
-	n.place = place
-	if i := slices.IndexFunc(s.inUse, func(o *lane) bool { return o.place == place }); i < 0 {
+	n.slot = slot
+	if i := slices.IndexFunc(s.inUse, func(o *lane) bool { return o.slot == slot }); i < 0 {
 		s.inUse = append(s.inUse, n)
 		s.turn++
 	} else if o := s.inUse[i]; o != n {
@@ -159,7 +159,7 @@ func (s *Set) Use(ctx context.Context, place int, l Link) error {
 	waiting := s.pending.take()
 	var answers []<-chan struct{}
 	if s.first() == n {
-		answers = s.placeBinds()
+		answers = s.moveBinds()
 	}
 	s.running.Add(1)
 	defer s.running.Done()
@@ -178,13 +178,13 @@ func (s *Set) Use(ctx context.Context, place int, l Link) error {
 	return n.ctx.Err()
 }
 
-// placeBinds puts each remote forward on the lane where they live, and returns what is
-// closed when it has settled there. s.mu is held.
-func (s *Set) placeBinds() []<-chan struct{} {
+// moveBinds puts each remote forward on the lane where they live, and returns what is
+// closed when the server has answered there. s.mu is held.
+func (s *Set) moveBinds() []<-chan struct{} {
 	var answers []<-chan struct{}
 	for _, f := range s.forwards {
 		if f.bind != nil {
-			answers = append(answers, f.bind.place(s.first()))
+			answers = append(answers, f.bind.moveTo(s.first()))
 		}
 	}
 	return answers
@@ -195,13 +195,13 @@ func (s *Set) withdraw(which func(*lane) bool) {
 	first := s.first()
 	s.inUse = slices.DeleteFunc(s.inUse, which)
 	if s.first() != first {
-		s.placeBinds()
+		s.moveBinds()
 	}
 }
 
 // Lost says that l is dead: its connections are reset. If it was in use, remote forwards
 // that lived on it move to the next oldest; with the last one in use, new local
-// connections are held until the next Use. The caller closes l.
+// connections wait until the next Use. The caller closes l.
 func (s *Set) Lost(l Link) {
 	s.mu.Lock()
 	n := s.lanes[l]
@@ -236,7 +236,7 @@ func (s *Set) Refuse(reason fault.Reason, text string) {
 	s.changed()
 }
 
-// Accept ends Refuse: new local connections are held again.
+// Accept ends Refuse: new local connections may wait again.
 func (s *Set) Accept() {
 	s.mu.Lock()
 	s.refusing = refusal{}
@@ -285,11 +285,11 @@ func (s *Set) Load(l Link) int {
 	return n.load()
 }
 
-// Idle receives a token each time the last open or held connection ended.
+// Idle receives a token each time the last open or pending connection ended.
 func (s *Set) Idle() <-chan struct{} { return s.idle }
 
 // IdleSince is when the last connection ended, or when the Set was made if there
-// was none; zero while any is open or held.
+// was none; zero while any is open or pending.
 func (s *Set) IdleSince() time.Time {
 	if s.busy.Load() > 0 {
 		return time.Time{}
@@ -301,7 +301,7 @@ func (s *Set) IdleSince() time.Time {
 // answers no more. Closing the link ends what is left.
 const cutPatience = time.Second
 
-// Close stops listening, resets what is held, waits for open connections until ctx
+// Close stops listening, resets what is pending, waits for open connections until ctx
 // ends, and then cuts those that are left. Its error is ctx's if it cut any. Listeners
 // in the service manager's store stay there.
 func (s *Set) Close(ctx context.Context) error {
@@ -311,7 +311,7 @@ func (s *Set) Close(ctx context.Context) error {
 		return net.ErrClosed
 	}
 	s.closed = true
-	forwards, spare, held := s.forwards, s.spare, s.pending.take()
+	forwards, spare, pending := s.forwards, s.spare, s.pending.take()
 	if s.pending.timer != nil {
 		s.pending.timer.Stop()
 	}
@@ -331,7 +331,7 @@ func (s *Set) Close(ctx context.Context) error {
 			f.bind.stop()
 		}
 	}
-	s.dismissAll(held)
+	s.dismissAll(pending)
 
 	ended := make(chan struct{})
 	go func() {

@@ -15,7 +15,7 @@ type visitor struct {
 	socks   *socksRequest // nil unless the forward is SOCKS and its client has asked
 	head    []byte        // what came right behind a SOCKS request
 	number  uint64        // order of arrival
-	until   time.Time     // when a held visitor is reset; zero until first held
+	until   time.Time     // when a pending visitor is reset; zero until it first waits
 	failed  []*lane       // the lanes that failed it; it waits for another …
 	turn    uint64        // … as of this turn of the Set
 }
@@ -120,8 +120,8 @@ func (s *Set) dismiss(v *visitor) {
 	s.leave()
 }
 
-// welcome serves a connection that came in on the server.
-func (s *Set) welcome(f *forward, n *lane, channel net.Conn) {
+// serveRemote serves a connection that came in on the server.
+func (s *Set) serveRemote(f *forward, n *lane, channel net.Conn) {
 	defer s.leave()
 	spec := f.settings()
 	local, head, err := s.reach(f, spec, n, channel)

@@ -53,7 +53,7 @@ func (t *trace) context(ctx context.Context) context.Context {
 	})
 }
 
-// slotTime is how long an attempt that has not reached the server keeps its place
+// slotTime is how long an attempt that has not reached the server keeps its slot
 // among the handshakes, and slotMax how long any does: somebody may be typing.
 const (
 	slotTime = 2 * time.Second
@@ -105,10 +105,10 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience ti
 		for {
 			select {
 			case <-watched:
-				slot.Stop() // an attempt that stood keeps its slot until the first answer
+				slot.Stop() // one that was established keeps its slot until the first answer
 				return
 			case <-t.reached:
-				return // from here on the time is Dial's own affair; the slot's limit stands
+				return // from here on the time is Dial's own affair; the slot's limit remains
 			case <-unreached.C:
 				release()
 			case <-impatient:

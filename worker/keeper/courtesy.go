@@ -22,7 +22,7 @@ import (
 //
 // It lives in one small file for each server address, in Dir. Handshakes hold a lock
 // on a byte of it (open file description locks, see fcntl(2)), so that death releases
-// them. A folder that is missing, full or not ours makes every tunnel polite alone;
+// them. A folder that is missing, full or not ours makes every tunnel polite by itself;
 // it never stops one.
 type Courtesy struct {
 	Dir string // empty: no courtesy across processes
@@ -55,7 +55,7 @@ func (c Courtesy) At(address string) *Server {
 	return &Server{path: filepath.Join(c.Dir, name+".server")}
 }
 
-// Enter waits for a place among the handshakes with this server. leave gives it back,
+// Enter waits for a slot among the handshakes with this server. leave gives it back,
 // and may be called more than once. The only error is ctx's.
 func (s *Server) Enter(ctx context.Context) (leave func(), err error) {
 	if s.path == "" {
@@ -123,9 +123,9 @@ func (s *Server) TurnedAway(p Policy, now time.Time) {
 	s.write(c)
 }
 
-// Stood tells the other tunnels that the server is there: the penalty is over, and
+// Established tells the other tunnels that the server is there: the penalty is over, and
 // those that wait try again.
-func (s *Server) Stood() { s.write(clock{}) }
+func (s *Server) Established() { s.write(clock{}) }
 
 // Penalty is until when no attempt should be made; a time in the past means: now.
 func (s *Server) Penalty() time.Time { return s.clock().until }
@@ -158,7 +158,7 @@ func (s *Server) clock() clock {
 	return c
 }
 
-// Back receives a token when another tunnel's link to this server stood, until ctx
+// Back receives a token when another tunnel's link to this server was established, until ctx
 // ends. Where that cannot be watched, none comes.
 func (s *Server) Back(ctx context.Context) <-chan struct{} {
 	back := make(chan struct{}, 1)

@@ -72,7 +72,7 @@ func TestPenaltyIsShared(t *testing.T) {
 		t.Errorf("second penalty %v, want 6 s", d)
 	}
 	back := c.At(someServer).Back(t.Context())
-	c.At(someServer).Stood()
+	c.At(someServer).Established()
 	select {
 	case <-back:
 	case <-time.After(5 * time.Second):
@@ -104,7 +104,7 @@ func TestCourtesyNeverStopsATunnel(t *testing.T) {
 				leave()
 			}
 		}
-		s.Stood()
+		s.Established()
 		s.Back(t.Context())
 		if time.Until(s.Penalty()) > 0 {
 			t.Errorf("%q: a penalty", dir)

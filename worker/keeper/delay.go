@@ -45,7 +45,7 @@ type Failure struct {
 }
 
 // failure describes err, which an attempt that took so long ended with. connecting
-// says whether a TCP connect was begun, connected whether one stood.
+// says whether a TCP connect was begun, connected whether one was answered.
 func failure(err error, connecting, connected bool, took time.Duration) Failure {
 	var name *net.DNSError
 	f := Failure{Class: fault.ClassOf(err), Took: took}

@@ -49,9 +49,9 @@ type Keeper struct {
 	policy Policy
 	server *Server
 
-	link    *held   // in use; nil: none
-	old     []*held // replaced, their channels still open
-	using   *use    // Use under way; nil: none
+	link    *managedLink   // in use; nil: none
+	old     []*managedLink // replaced, their channels still open
+	using   *use           // Use under way; nil: none
 	attempt *attempt
 
 	wanted    bool // the link in use is well, but another is asked for
@@ -69,9 +69,9 @@ type Keeper struct {
 	nextTry    time.Time
 	planned    time.Duration // how far off nextTry was when it was set
 	rtt        time.Duration
-	stood      bool // some link has stood before
+	hadLink    bool // there was a link before
 	reconnects uint64
-	said       Status
+	published  Status
 	stop       error // why Run is to end
 	back       <-chan struct{}
 	stopBack   context.CancelFunc
@@ -108,8 +108,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 		if k.retired && len(k.old) == 0 {
 			return nil
 		}
-		if s := k.status(); s.differs(k.said) {
-			k.said = s
+		if s := k.status(); s.differs(k.published) {
+			k.published = s
 			k.c.State(s)
 		}
 		timer.Stop()

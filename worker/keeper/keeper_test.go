@@ -405,13 +405,13 @@ func TestRetireDrainsAndEnds(t *testing.T) {
 	}
 }
 
-func TestNotSettledWhileAnotherIsWanted(t *testing.T) {
+func TestNotCompleteWhileAnotherIsWanted(t *testing.T) {
 	t.Parallel()
 	h := start(t, nil)
 	h.up()
-	h.until("settled", func() bool { return h.last.Settled })
+	h.until("settled", func() bool { return h.last.Complete })
 	h.k.Reconnect()
-	h.until("not settled", func() bool { return !h.last.Settled && h.last.State == tunnelfile.Up })
+	h.until("not settled", func() bool { return !h.last.Complete && h.last.State == tunnelfile.Up })
 	h.up()
-	h.until("settled", func() bool { return h.last.Settled })
+	h.until("settled", func() bool { return h.last.Complete })
 }

@@ -29,11 +29,11 @@ type Progressing interface {
 	Progress() (acknowledged, queued uint64, ok bool)
 }
 
-// held is a link that the keeper holds: the one in use, or an old one that drains.
+// managedLink is a link in the keeper's care: the one in use, or an old one that drains.
 // Its fields belong to the goroutine of Run, but for those that never change.
-type held struct {
+type managedLink struct {
 	link    Link
-	since   time.Time          // when it stood
+	since   time.Time          // when it was established
 	context context.Context    // ends with the link: whatever waits for it is abandoned
 	cancel  context.CancelFunc //
 	poke    chan struct{}      // cap 1: ask now
@@ -48,11 +48,11 @@ type held struct {
 
 // proven says whether a link has shown that it is good for something: the server answered
 // what it was asked, and whether it listens for the remote forwards.
-func (h *held) proven() bool { return h.answers && h.used }
+func (h *managedLink) proven() bool { return h.answers && h.used }
 
 // watch is a goroutine that asks when there is reason to, and reports what it finds.
 // It sleeps while the link is idle: nothing in it ticks.
-func (k *Keeper) watch(h *held) {
+func (k *Keeper) watch(h *managedLink) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var (

@@ -18,10 +18,10 @@ type Status struct {
 	Err        error            // the last failure; nil when up and well
 	NextTry    time.Time        // zero: none planned
 	Link       Link             // in use; nil: none
-	UpSince    time.Time        // when the link in use stood
+	UpSince    time.Time        // when the link in use was established
 	RTT        time.Duration    // last measured; 0: not known
-	Reconnects uint64           // links that stood after the first
-	Settled    bool             // the link in use has the forwards, and no other is wanted
+	Reconnects uint64           // links after the first
+	Complete   bool             // the link in use has the forwards, and no other is wanted
 }
 
 // status computes what there is to say.
@@ -45,9 +45,9 @@ func (k *Keeper) describe() Status {
 	s := Status{Err: k.lastErr, Reconnects: k.reconnects}
 	if h := k.link; h != nil {
 		s.Link, s.UpSince, s.RTT, s.State = h.link, h.since, k.rtt, tunnelfile.Up
-		s.Settled = h.used && !k.needs()
+		s.Complete = h.used && !k.needs()
 		switch {
-		case !h.used && !slices.ContainsFunc(k.old, func(o *held) bool { return o.used }):
+		case !h.used && !slices.ContainsFunc(k.old, func(o *managedLink) bool { return o.used }):
 			s.State, s.Text = tunnelfile.Connecting, "logged in, the forwards follow"
 		case k.suspended:
 			s.State, s.Text = tunnelfile.Offline, "no network, the connection is kept in case it comes back soon"
@@ -57,7 +57,7 @@ func (k *Keeper) describe() Status {
 				s.Text += ": " + k.lastErr.Error()
 			}
 		case k.wanted && k.lastErr != nil:
-			s.State, s.Text = tunnelfile.Degraded, "a new connection does not stand, the old one is kept: "+k.lastErr.Error()
+			s.State, s.Text = tunnelfile.Degraded, "a new connection cannot be made, the old one is kept: "+k.lastErr.Error()
 		default:
 			s.Err = nil
 		}
@@ -88,6 +88,6 @@ func seconds(d time.Duration) time.Duration { return max(d.Round(time.Second), t
 
 // differs says whether there is something new to tell.
 func (s Status) differs(t Status) bool {
-	return s.State != t.State || s.Reason != t.Reason || s.Text != t.Text || s.Link != t.Link || s.RTT != t.RTT || s.Settled != t.Settled ||
+	return s.State != t.State || s.Reason != t.Reason || s.Text != t.Text || s.Link != t.Link || s.RTT != t.RTT || s.Complete != t.Complete ||
 		s.Reconnects != t.Reconnects || !s.NextTry.Equal(t.NextTry)
 }

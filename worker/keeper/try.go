@@ -128,7 +128,7 @@ func (k *Keeper) start(now time.Time) {
 				k.failed(f, err, seen)
 			default:
 				k.attempt = nil
-				k.stands(link, release)
+				k.established(link, release)
 			}
 		})
 		if !ours {
@@ -159,8 +159,8 @@ func (k *Keeper) failed(f Failure, err error, seen string) {
 	}
 	switch {
 	case f.Class.Blocks():
-		// A link that still works is kept while a new one, which a person or a changed
-		// file asked for, does not stand.
+		// A link that still works is kept while a new one, that a person or a changed
+		// file asked for cannot be made.
 		// An attempt that asks nobody may fail for want of an answer: it is as good as refused.
 		again := k.policy.retriesDenied(fault.ReasonOf(err)) || k.blocked && f.Class == fault.ClassDenied
 		k.blocked, k.nextTry = true, time.Time{}

@@ -19,7 +19,7 @@ func TestLinkThatAnswersNothing(t *testing.T) {
 		c.Use = func(ctx context.Context, l Link) error { <-ctx.Done(); return ctx.Err() }
 		state := c.State
 		c.State = func(s Status) {
-			if s.State == tunnelfile.Up || s.Settled {
+			if s.State == tunnelfile.Up || s.Complete {
 				t.Errorf("says %s", s.State)
 			}
 			state(s)

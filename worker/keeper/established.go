@@ -12,15 +12,15 @@ import (
 	"github.com/holdfast/holdfast/internal/journal"
 )
 
-// stands puts a new link to use.
-func (k *Keeper) stands(link Link, release func()) {
+// established puts a new link to use.
+func (k *Keeper) established(link Link, release func()) {
 	now := time.Now()
-	h := &held{link: link, since: now, poke: make(chan struct{}, 1), release: release}
+	h := &managedLink{link: link, since: now, poke: make(chan struct{}, 1), release: release}
 	h.context, h.cancel = context.WithCancel(k.ctx)
-	if k.stood {
+	if k.hadLink {
 		k.reconnects++
 	}
-	k.stood = true
+	k.hadLink = true
 	k.c.Log.Info("connected", "server", address(link))
 	if k.link != nil {
 		k.link.replaced = now
@@ -48,7 +48,7 @@ func address(l Link) string {
 type use struct{ cancel context.CancelFunc }
 
 // startUse puts the forwards on h. One call runs at a time: two would race for the same ports.
-func (k *Keeper) startUse(h *held) {
+func (k *Keeper) startUse(h *managedLink) {
 	if k.using != nil {
 		return
 	}
@@ -77,11 +77,11 @@ func (k *Keeper) stopUse() {
 }
 
 // answered notes a round trip: a link that answers has done with its handshake.
-func (k *Keeper) answered(h *held, rtt time.Duration) {
+func (k *Keeper) answered(h *managedLink, rtt time.Duration) {
 	h.release()
 	if !h.answers {
 		h.answers = true
-		k.server.Stood()
+		k.server.Established()
 	}
 	if h == k.link {
 		k.rtt = rtt
@@ -89,7 +89,7 @@ func (k *Keeper) answered(h *held, rtt time.Duration) {
 }
 
 // suspect notes that h does not answer, or does so again.
-func (k *Keeper) suspect(h *held, is bool) {
+func (k *Keeper) suspect(h *managedLink, is bool) {
 	h.suspect = is
 	if h != k.link {
 		return
@@ -111,13 +111,13 @@ func (k *Keeper) suspect(h *held, is bool) {
 }
 
 // giveUp closes a link for a reason of ours.
-func (k *Keeper) giveUp(h *held, why error) {
+func (k *Keeper) giveUp(h *managedLink, why error) {
 	k.lose(h, why)
 	h.link.Close()
 }
 
 // lose lets go of a link that is dead.
-func (k *Keeper) lose(h *held, why error) {
+func (k *Keeper) lose(h *managedLink, why error) {
 	if h != k.link && !slices.Contains(k.old, h) {
 		return // known already
 	}
@@ -126,7 +126,7 @@ func (k *Keeper) lose(h *held, why error) {
 	h.release()
 	k.c.Lost(h.link, why)
 	if h != k.link {
-		k.old = slices.DeleteFunc(k.old, func(o *held) bool { return o == h })
+		k.old = slices.DeleteFunc(k.old, func(o *managedLink) bool { return o == h })
 		k.c.Log.Info("replaced connection ended", "error", why)
 		return
 	}
@@ -137,7 +137,7 @@ func (k *Keeper) lose(h *held, why error) {
 	case k.c.Once:
 		k.stop = why
 		return
-	case k.blocked: // a new one does not stand, and lastErr says why
+	case k.blocked: // a new one cannot be made, and lastErr says why
 		return
 	}
 	// Whatever the class of the loss, the link was established: one attempt will tell.
@@ -152,7 +152,7 @@ func (k *Keeper) lose(h *held, why error) {
 		k.calm = now
 		k.wait(k.last, now)
 	}
-	// An older link that is still well serves until a new one stands.
+	// An older link that is still well serves until a new one is established.
 	for i, o := range slices.Backward(k.old) {
 		if !o.suspect && !o.stale {
 			k.old = slices.Delete(k.old, i, i+1)
@@ -190,7 +190,7 @@ var errDrained = errors.New("replaced by a new connection")
 // errRetired is why one is closed that nothing replaces.
 var errRetired = errors.New("fewer connections are wanted")
 
-func (k *Keeper) all() []*held {
+func (k *Keeper) all() []*managedLink {
 	all := slices.Clone(k.old)
 	if k.link != nil {
 		all = append(all, k.link)
