@@ -18,7 +18,7 @@ func (s *session) flagSet(v verb) *flag.FlagSet {
 	f.SetOutput(io.Discard) // print.go prints
 	f.BoolVar(&s.json, "json", s.json, "print for scripts")
 	f.BoolVar(&s.system, "system", s.system, "the system's tunnels instead of one's own")
-	f.Func("color", "`WHEN` to use colour: auto, always or never", s.out.setColor)
+	f.Func("color", "colour `WHEN`: auto (on a terminal), always or never", s.out.setColor)
 	return f
 }
 

@@ -34,8 +34,8 @@ with "remote", and +2 says that there are two more.`,
 		},
 		setup: func(f *flag.FlagSet) command {
 			var o listOptions
-			o.output = oneOf(f, "o", "", listOutputs, "`WHAT`: wide has everything in one line, name has names only")
-			o.sort = oneOf(f, "sort", "name", listOrders, "by `COLUMN`: "+text.Or(listOrders))
+			o.output = oneOf(f, "o", "", listOutputs, "print `WHAT`: wide for everything in one line, name for names only")
+			o.sort = oneOf(f, "sort", "name", listOrders, "sort by `COLUMN`: "+text.Or(listOrders))
 			f.Func("state", "only tunnels in these `STATES`, with commas between them", o.setStates)
 			return func(s *session, patterns []string) error { return s.list(o, patterns) }
 		},
@@ -160,7 +160,7 @@ func whoNeedsYou(all []dbusapi.Tunnel) string {
 func listing(all []dbusapi.Tunnel, now time.Time, wide bool) *layout.Table {
 	table := &layout.Table{Columns: []layout.Column{
 		{Name: "NAME", Shorten: true}, {Name: "STATE"}, {Name: "SINCE", GiveWay: 3},
-		{Name: "LISTENS", Wrap: true, Min: 18, GiveWay: 1}, {Name: "DESTINATION", Shorten: true, GiveWay: 2},
+		{Name: "LISTENS", Shorten: true, Soft: true, Min: 20, GiveWay: 1}, {Name: "DESTINATION", Shorten: true, GiveWay: 2},
 	}}
 	why := false
 	for _, t := range all {

@@ -115,6 +115,7 @@ func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, 
 			if len(tunnels) > 0 {
 				s.out.line("")
 				s.out.rows(listing(tunnels, time.Now(), false))
+				s.out.hint(whoNeedsYou(tunnels))
 			}
 		} else {
 			for _, t := range tunnels {

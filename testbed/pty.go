@@ -18,6 +18,7 @@ type Terminal struct {
 
 	mu    sync.Mutex
 	shown strings.Builder
+	ended chan struct{} // closed when nobody has the terminal any more
 }
 
 // NewTerminal makes a terminal of so many columns and rows.
@@ -40,9 +41,10 @@ func NewTerminal(t testing.TB, columns, rows int) *Terminal {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { slave.Close() })
-	p := &Terminal{master: master, slave: slave}
+	p := &Terminal{master: master, slave: slave, ended: make(chan struct{})}
 	p.Resize(t, columns, rows)
 	go func() {
+		defer close(p.ended)
 		buffer := make([]byte, 1<<16)
 		for {
 			n, err := master.Read(buffer)
@@ -66,6 +68,18 @@ func (p *Terminal) Start(t testing.TB, cmd *exec.Cmd) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
+}
+
+// Output runs a program that has the terminal as its own, once, and returns all that it showed.
+func (p *Terminal) Output(t testing.TB, cmd *exec.Cmd) (shown string, err error) {
+	t.Helper()
+	p.Start(t, cmd)
+	p.slave.Close()
+	err = cmd.Wait()
+	<-p.ended
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shown.String(), err
 }
 
 // Type types keys.

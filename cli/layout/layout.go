@@ -69,8 +69,9 @@ type Column struct {
 	Min   int    // as wide at least, also where the text wraps
 	Right bool   // aligned
 	Wrap  bool   // long text goes on under its column; else it stays in one line
-	// Shorten has it lose its middle, last of all: names and paths. No other text is cut.
-	Shorten bool
+	// Shorten has it lose its middle, last of all: names and paths. No other text is cut. Soft
+	// has it do so down to Min before any column gives way.
+	Shorten, Soft bool
 	// GiveWay is the order in which columns leave a table that is too wide: the highest first,
 	// and 0 never. Below has it go below its row instead of away.
 	GiveWay int
@@ -150,7 +151,7 @@ func (t *Table) fit(width int) fitted {
 	for i, c := range t.Columns {
 		f.inline = append(f.inline, i)
 		whole[i] = max(c.Min, Width(c.Name))
-		if c.Wrap {
+		if c.Wrap || c.Soft {
 			whole[i] = Width(c.Name)
 		}
 		for _, row := range t.Rows {
@@ -160,7 +161,7 @@ func (t *Table) fit(width int) fitted {
 		}
 	}
 	least := func(i int) int {
-		if c := t.Columns[i]; c.Wrap {
+		if c := t.Columns[i]; c.Wrap || c.Soft {
 			return min(whole[i], max(c.Min, Width(c.Name)))
 		}
 		return whole[i]
