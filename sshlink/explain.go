@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/sshlink/native"
+	"github.com/holdfast/holdfast/sshlink/openssh"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"golang.org/x/crypto/ssh"
 )
@@ -40,6 +41,8 @@ func (r *Resolved) note(keyword string, e config.Explained) string {
 	yes := e.Value == "yes" || e.Value == "true"
 	_, rekeysByTime := r.RekeyLimit()
 	switch {
+	case r.Transport == tunnelfile.TransportOpenSSH && e.Written && e.Value != "no" && e.Value != "false" && slices.Contains(openssh.SwitchedOff, e.Keyword):
+		return "off here: ssh would do it for the server without being asked to; a ControlMaster of your own does as it was started"
 	case e.Standing == tunnelfile.Irrelevant, keyword == "remotecommand" && r.RemoteCommand == "":
 		return string(tunnelfile.Irrelevant)
 	case r.Transport != tunnelfile.TransportNative:

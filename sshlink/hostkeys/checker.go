@@ -174,16 +174,18 @@ func (h *Checker) prompt(key ssh.PublicKey) string {
 
 // record writes the key to the person's first known_hosts file. Failing that is no reason
 // not to connect, as in ssh.
-func (h *Checker) record(key ssh.PublicKey) error {
+func (h *Checker) record(keys ...ssh.PublicKey) error {
 	files := h.o.Files("userknownhostsfile")
 	if len(files) == 0 {
 		return nil
 	}
-	if err := recordHostKey(files[0], h.Name, key, h.o.Yes("hashknownhosts")); err != nil {
+	if err := recordHostKeys(files[0], h.Name, h.o.Yes("hashknownhosts"), keys...); err != nil {
 		h.o.Log.Warn("host key not recorded", "host", h.Name, "err", err)
 		return nil
 	}
-	h.o.Log.Info("host key recorded", "host", h.Name, "key", Fingerprint(key), "file", files[0])
+	for _, key := range keys {
+		h.o.Log.Info("host key recorded", "host", h.Name, "key", Fingerprint(key), "file", files[0])
+	}
 	return nil
 }
 

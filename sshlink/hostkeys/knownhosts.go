@@ -61,30 +61,27 @@ func readKnownHosts(files []string, name string, log *slog.Logger) Lines {
 	return found
 }
 
-// knownLineLimit bounds a line; a key of 16384 bits is 3 KB.
-const knownLineLimit = 64 << 10
-
+// readKnownLines reads lines of any length: one that nobody understands spoils itself alone.
 func readKnownLines(in io.Reader, file, name string, log *slog.Logger) Lines {
 	var found Lines
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, knownLineLimit)
-	number := 0
-	for lines.Scan() {
-		number++
-		k, about, err := parseKnownLine(lines.Text(), name)
-		if err != nil {
-			log.Warn("known_hosts line skipped", "file", file, "line", number, "err", err)
-			continue
+	lines := bufio.NewReader(in)
+	for number := 1; ; number++ {
+		line, err := lines.ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			log.Warn("known_hosts file read in part only", "file", file, "line", number, "err", err)
+			return found
 		}
-		if about {
+		k, about, bad := parseKnownLine(strings.TrimSuffix(line, "\n"), name)
+		if bad != nil {
+			log.Warn("known_hosts line skipped", "file", file, "line", number, "err", bad)
+		} else if about {
 			k.File, k.Number = file, number
 			found = append(found, k)
 		}
+		if err != nil {
+			return found
+		}
 	}
-	if err := lines.Err(); err != nil {
-		log.Warn("known_hosts file read in part only", "file", file, "line", number+1, "err", err)
-	}
-	return found
 }
 
 // parseKnownLine reads one line: [marker] hosts keytype key [comment]. Its second result

@@ -2,6 +2,7 @@ package hostkeys
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ func TestRecordsTogether(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			if err := recordHostKey(file, fmt.Sprintf("host%d", i%5), key, i%2 == 0); err != nil {
+			if err := recordHostKeys(file, fmt.Sprintf("host%d", i%5), i%2 == 0, key); err != nil {
 				t.Error(err)
 			}
 		})
@@ -63,7 +64,20 @@ func TestRecordsTogether(t *testing.T) {
 	if n := strings.Count(string(text), "\n"); n != 6 {
 		t.Errorf("%d lines, want the comment and 5 hosts:\n%s", n, text)
 	}
-	if err := recordHostKey("/dev/null", "host", key, false); err != nil {
+	if err := recordHostKeys("/dev/null", "host", false, key); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLongLine: a line that nobody understands, whatever its length, spoils itself alone.
+func TestLongLine(t *testing.T) {
+	key := testbed.NewKey(t, filepath.Join(t.TempDir(), "key"), "ed25519", "")
+	text := "web ssh-ed25519 " + strings.Repeat("A", 200<<10) + "\n@revoked web " + key.AuthorizedKey() + "\nweb " + key.AuthorizedKey()
+	lines := readKnownLines(strings.NewReader(text), "known_hosts", "web", slog.New(slog.DiscardHandler))
+	if len(lines) != 2 || lines[0].Number != 2 || lines[1].Number != 3 {
+		t.Fatalf("%d lines of 2 were read", len(lines))
+	}
+	if _, revoked := lines.revokes(key.Public); !revoked {
+		t.Error("a revocation behind a long line is lost")
 	}
 }

@@ -50,16 +50,25 @@ func (n *Learner) Learn(request Request, announced []byte) {
 		n.keys.o.Log.Debug("host keys not learned", "host", n.keys.Name, "err", err)
 		return
 	}
-	for _, key := range fresh {
-		n.keys.record(key)
+	if len(fresh) > 0 {
+		n.keys.record(fresh...)
 	}
 }
 
-// fresh are the announced keys that may be used and are not known.
+// A server may hold as many keys as it likes; these are learned. Each line that is written makes
+// every login of every tunnel slower, and stays until a person removes it.
+const (
+	maxLearned      = 16       // keys on one link
+	maxLearnedBytes = 16 << 10 // of those together
+	maxKnown        = 32       // lines of the host's, after which nothing more is learned
+)
+
+// fresh are the announced keys that may be used and are not known, as many as are learned.
 func (n *Learner) fresh(announced []byte) ([]ssh.PublicKey, error) {
 	known := n.keys.read(n.keys.Name)
+	room, bytes := min(maxLearned, maxKnown-len(known)), maxLearnedBytes
 	var fresh []ssh.PublicKey
-	for len(announced) > 0 {
+	for len(announced) > 0 && len(fresh) < room {
 		var m struct {
 			Blob []byte
 			Rest []byte `ssh:"rest"`
@@ -72,11 +81,16 @@ func (n *Learner) fresh(announced []byte) ([]ssh.PublicKey, error) {
 		if err != nil {
 			continue // of a kind that is not known here
 		}
+		_, isCertificate := key.(*ssh.Certificate) // it would be a key that no certificate is compared with
 		_, isRevoked := known.revokes(key)
 		isKnown := slices.ContainsFunc(known.plain(), func(k Line) bool { return Same(k.Key, key) })
-		if isKnown || isRevoked || !usable(key, n.allowed) || checkRSASize(n.keys.o, key) != nil {
+		if isKnown || isCertificate || isRevoked || len(m.Blob) > bytes || slices.ContainsFunc(fresh, func(k ssh.PublicKey) bool { return Same(k, key) }) {
 			continue
 		}
+		if !usable(key, n.allowed) || checkRSASize(n.keys.o, key) != nil {
+			continue
+		}
+		bytes -= len(m.Blob)
 		fresh = append(fresh, key)
 	}
 	return fresh, nil

@@ -6,18 +6,21 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 )
 
-// recordHostKey appends a line to a known_hosts file, in one write and under a lock, so that
-// neither another tunnel nor ssh can come between. The file is made with mode 0600 and its
-// folder with 0700. A line that stands there already is not written again.
-func recordHostKey(file, name string, key ssh.PublicKey, hashed bool) error {
+// recordHostKeys appends a line for each key to a known_hosts file, in one write and under a lock, so
+// that neither another tunnel nor ssh can come between. The file is made with mode 0600 and its
+// folder with 0700. A line that stands there already is not written again, and what could not be
+// written whole is taken back.
+func recordHostKeys(file, name string, hashed bool, keys ...ssh.PublicKey) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
@@ -34,17 +37,23 @@ func recordHostKey(file, name string, key ssh.PublicKey, hashed bool) error {
 	if err != nil {
 		return err
 	}
-	for line := range bytes.Lines(text) {
-		if k, about, err := parseKnownLine(strings.TrimRight(string(line), "\n"), name); err == nil && about && k.marker == noMarker && Same(k.Key, key) {
-			return nil
+	known := readKnownLines(bytes.NewReader(text), file, name, slog.New(slog.DiscardHandler)).plain()
+	var lines strings.Builder
+	for _, key := range keys {
+		if !slices.ContainsFunc(known, func(k Line) bool { return Same(k.Key, key) }) {
+			lines.WriteString(knownLine(name, key, hashed))
+			known = append(known, Line{Key: key})
 		}
 	}
-	line := knownLine(name, key, hashed)
-	if len(text) > 0 && text[len(text)-1] != '\n' {
-		line = "\n" + line
+	if lines.Len() == 0 {
+		return nil
 	}
-	if _, err := f.WriteString(line); err != nil {
-		return err
+	added := lines.String()
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		added = "\n" + added
+	}
+	if _, err := f.WriteString(added); err != nil {
+		return errors.Join(err, f.Truncate(int64(len(text))))
 	}
 	if err := f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: /dev/null
 		return err

@@ -182,7 +182,7 @@ func (k HostKey) Record() error {
 	if len(files) == 0 {
 		return fault.New(fault.Settings, "UserKnownHostsFile=none: there is no file to record host keys in")
 	}
-	if err := recordHostKey(files[0], k.Host, k.Key, k.o.Yes("hashknownhosts")); err != nil {
+	if err := recordHostKeys(files[0], k.Host, k.o.Yes("hashknownhosts"), k.Key); err != nil {
 		return fmt.Errorf("the host key of %s is not recorded: %w", k.Host, err)
 	}
 	return nil

@@ -23,7 +23,8 @@ type Authenticator struct {
 	ctx         context.Context // of the attempt; ends also when the server goes away
 	mayFallBack bool            // see New
 	attempt     *asking.Attempt
-	agent       *agentConn // nil: none
+	lost        func() error // why the connection is of no more use; nil: it stands
+	agent       *agentConn   // nil: none
 
 	looked  bool // for keys, into the agent and files
 	all     []*identity
@@ -32,6 +33,8 @@ type Authenticator struct {
 	partial int // partial successes seen
 
 	passwords, interactive int // tries of either
+	questions              int // that the server has asked, of all kinds
+	begun                  bool
 
 	wanted string       // what a person was needed for, empty: nothing
 	reason fault.Reason // that, as a word
@@ -40,10 +43,17 @@ type Authenticator struct {
 }
 
 // New logs in to one server. With mayFallBack an agent that would not sign for us ends the login,
-// with ErrBarred, since ssh itself may do better.
-func New(ctx context.Context, o *config.Options, a *asking.Attempt, mayFallBack bool) *Authenticator {
-	return &Authenticator{ctx: ctx, o: o, attempt: a, mayFallBack: mayFallBack}
+// with ErrBarred, since ssh itself may do better. Lost says why the connection is of no more use,
+// and is nil while it stands.
+func New(ctx context.Context, o *config.Options, a *asking.Attempt, mayFallBack bool, lost func() error) *Authenticator {
+	return &Authenticator{ctx: ctx, o: o, attempt: a, mayFallBack: mayFallBack, lost: lost}
 }
+
+// Begun says whether the server, whose host key was accepted, has answered a first request.
+func (a *Authenticator) Begun() bool { return a.begun }
+
+// MaxQuestions is how many questions of a server a person is asked in one login.
+const MaxQuestions = 32
 
 // defaultMethods is ssh's order of PreferredAuthentications, without what needs Kerberos or
 // the host's own key.
@@ -74,6 +84,10 @@ func (a *Authenticator) prompts() int { return a.o.Number("numberofpasswordpromp
 
 // Next is the ssh.ClientAuthCallback.
 func (a *Authenticator) Next(state *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if err := a.lost(); err != nil {
+		return nil, err // x/crypto takes it for a no of the server's
+	}
+	a.begun = true
 	if n := len(state.PartialSuccessMethods); n > a.partial {
 		// The server wants more. Keys that it turned down before may do now.
 		a.partial = n
@@ -151,15 +165,18 @@ func (a *Authenticator) answer(name, instruction string, questions []string, ech
 	account := a.o.Account()
 	answers := make([]string, len(questions))
 	for i, q := range questions {
-		var b strings.Builder
-		for _, head := range []string{name, instruction} {
-			if head = strings.TrimSpace(PrintableLines(head)); head != "" && i == 0 {
-				b.WriteString(head + "\n")
-			}
+		if a.questions++; a.questions > MaxQuestions {
+			a.interactive = a.prompts()
+			err := TooManyQuestions(a.o)
+			a.wanted, a.reason = err.Error(), err.Reason()
+			return nil, err
 		}
-		fmt.Fprintf(&b, "(%s) %s", account, PrintableLines(q))
+		heads := []string{name, instruction}
+		if i > 0 {
+			heads = nil
+		}
 		answer, err := a.ask(asking.Question{
-			Kind: asking.KindInteractive, Subject: account, Prompt: b.String(), Echo: echos[i], Again: a.interactive > 1,
+			Kind: asking.KindInteractive, Subject: account, Prompt: serverQuestion(account, q, heads...), Echo: echos[i], Again: a.interactive > 1,
 		})
 		if err != nil {
 			a.interactive = a.prompts()
@@ -170,6 +187,27 @@ func (a *Authenticator) answer(name, instruction string, questions []string, ech
 		clear(answer)
 	}
 	return answers, nil
+}
+
+// serverQuestion is a question of the server's as a person reads it. Whose it is stands in front of
+// every word of the server's, so that it cannot pass for one of ssh's or of ours. One that has no
+// name and no instruction is as ssh has it, so that an answer that is remembered serves both.
+func serverQuestion(account, question string, heads ...string) string {
+	said := ""
+	for _, head := range heads {
+		if head = strings.TrimSpace(PrintableLines(head)); head != "" {
+			said += head + "\n"
+		}
+	}
+	if said != "" {
+		said = "asks:\n" + said
+	}
+	return fmt.Sprintf("(%s) %s%s", account, said, PrintableLines(question))
+}
+
+// TooManyQuestions ends a login.
+func TooManyQuestions(o *config.Options) *fault.Error {
+	return fault.New(fault.Denied, "%s asks more than %d questions", o.HostName, MaxQuestions)
 }
 
 // needs notes what a person was needed for; the first such thing is what is said. A question

@@ -15,7 +15,7 @@ func TestMissingKeyIsToldOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := New(t.Context(), o, nil, false)
+	a := New(t.Context(), o, nil, false, func() error { return nil })
 	for range 3 {
 		if a.nextKey() != nil {
 			t.Error("a key that is not there")

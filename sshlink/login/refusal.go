@@ -113,9 +113,18 @@ func AlgorithmKeyword(what string) string {
 	return "algorithm"
 }
 
-// PrintableLines is printable for a text of several lines.
+// A question has at most so many lines and bytes.
+const (
+	maxLines     = 24
+	maxLineBytes = 2000
+)
+
+// PrintableLines is [text.FromPeer] for a text of several lines.
 func PrintableLines(s string) string {
-	lines := strings.Split(s, "\n")
+	lines := strings.Split(text.BoundBytes(s, maxLineBytes), "\n")
+	if len(lines) > maxLines {
+		lines = append(lines[:maxLines], "…")
+	}
 	for i, line := range lines {
 		end := ""
 		if strings.HasSuffix(line, " ") {

@@ -120,7 +120,7 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 		s.tune(tcp)
 	}
 	c := wire.NewConn(under)
-	stop := context.AfterFunc(ctx, func() { c.Close() })
+	stop := context.AfterFunc(ctx, func() { c.End() })
 	defer stop()
 
 	// Questions to a person end when the server goes away.
@@ -141,7 +141,7 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 		return nil, err
 	}
 	rekey, _ := s.RekeyLimit()
-	auth := login.New(asking, s.Options, a, s.mayFallBack)
+	auth := login.New(asking, s.Options, a, s.mayFallBack, c.Err)
 	defer auth.Close()
 	var failure error // of ours, which x/crypto may wrap or replace
 	config := &ssh.ClientConfig{
@@ -161,11 +161,8 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 			}
 			return err
 		},
-		BannerCallback: func(banner string) error {
-			s.Log.Info("the server says", "banner", text.FromPeer(banner))
-			return nil
-		},
-		AuthCallback: auth.Next,
+		BannerCallback: s.banner(),
+		AuthCallback:   auth.Next,
 	}
 	sc, chans, reqs, err := ssh.NewClientConn(c, s.HostPort(), config)
 	if err != nil {
@@ -189,6 +186,18 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 	l.learner = keys.Learner(sc.SessionID(), algorithms.HostKeys)
 	l.serve(chans, reqs)
 	return l, nil
+}
+
+// banner logs what the server says while logging in: the beginning, once.
+func (s server) banner() ssh.BannerCallback {
+	said := false
+	return func(banner string) error {
+		if words := text.FromPeer(banner); words != "" && !said {
+			said = true
+			s.Log.Info("the server says", "banner", words)
+		}
+		return nil
+	}
 }
 
 // explain makes of a failed handshake's error one that says what is the matter.
@@ -218,7 +227,7 @@ func (s server) explain(ctx context.Context, c *wire.Conn, auth *login.Authentic
 		}
 		return fault.Wrap(fault.Unreachable, cause(err), "no SSH greeting from %s", s.HostName)
 	}
-	if said := err.Error(); strings.Contains(said, "Too many authentication failures") {
+	if said := err.Error(); auth.Begun() && strings.Contains(said, "Too many authentication failures") {
 		return login.TooManyTries(s.Options, auth.Tried())
 	} else if i := strings.Index(said, "ssh: disconnect, reason"); i >= 0 {
 		return fault.New(fault.Unreachable, "%s ended the connection: %s", s.HostName, text.FromPeer(strings.TrimPrefix(said[i:], "ssh: ")))
@@ -226,7 +235,7 @@ func (s server) explain(ctx context.Context, c *wire.Conn, auth *login.Authentic
 	if closedByPeer(err) {
 		return fault.Because(fault.Unreachable, cause(err), "%s closed the connection while logging in", s.HostName)
 	}
-	return fault.Wrap(fault.Unreachable, cause(err), "cannot log in to %s", s.HostName)
+	return fault.Because(fault.Unreachable, cause(err), "cannot log in to %s: %s", s.HostName, text.FromPeer(strings.TrimPrefix(cause(err).Error(), "ssh: ")))
 }
 
 // cause takes x/crypto's own words off an error.
@@ -246,14 +255,10 @@ func closedByPeer(err error) bool {
 
 // noCommon names what the two sides would have to agree on.
 func (s server) noCommon(n *ssh.AlgorithmNegotiationError) error {
-	offered := make([]string, len(n.RequestedAlgorithms))
-	for i, a := range n.RequestedAlgorithms {
-		offered[i] = text.FromPeer(a)
-	}
 	keyword, cause := login.AlgorithmKeyword(n.What), login.ErrNoCommon
 	if keyword == "HostKeyAlgorithms" {
 		cause = login.ErrNoCommonHostKey
 	}
 	return fault.Because(fault.Settings, cause, "%s and the native transport have no %s in common; the server offers only %s",
-		s.HostName, keyword, strings.Join(offered, ","))
+		s.HostName, keyword, text.FromPeer(strings.Join(n.RequestedAlgorithms, ",")))
 }

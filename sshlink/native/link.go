@@ -46,7 +46,7 @@ func newLink(c *wire.Conn, sc ssh.Conn, host string) *Link {
 	return &Link{
 		Base:     wire.NewBase(c, sc, host),
 		requests: make(chan request),
-		refusals: make(chan ssh.NewChannel, backlog),
+		refusals: make(chan ssh.NewChannel, maxRefusals),
 	}
 }
 
@@ -160,7 +160,7 @@ func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	return wire.NewChannel(ch, reqs, l.LocalAddr(), wire.Addr{Net: network, Address: addr}), nil
+	return l.NewChannel(ch, reqs, l.LocalAddr(), wire.Addr{Net: network, Address: addr}), nil
 }
 
 // RemoveStale is [wire.RemoveStale].

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
@@ -165,12 +167,28 @@ func (l *Link) acceptChannels(chans <-chan ssh.NewChannel) {
 	}
 }
 
+// maxRefusals is how many channels may wait for their refusal to be written.
+const maxRefusals = 512
+
+// refusalTime is how long the server may read none of them.
+const refusalTime = 10 * time.Second
+
 // refuse says no to a channel, by a goroutine of its own: that writes, and a write may block. A
-// server that opens more than it lets us refuse gets no answer.
+// server that opens channels and does not read the answers loses the link: x/crypto keeps each
+// channel until it is answered.
 func (l *Link) refuse(ch ssh.NewChannel) {
 	select {
 	case l.refusals <- ch:
+		return
 	default:
+	}
+	patience := time.NewTimer(refusalTime)
+	defer patience.Stop()
+	select {
+	case l.refusals <- ch:
+	case <-l.Ended():
+	case <-patience.C:
+		l.Quit(fault.New(fault.Lost, "%s opens channels that nobody asked for, and does not read that they are refused", l.Host))
 	}
 }
 
@@ -246,7 +264,7 @@ func (ln *listener) Accept() (net.Conn, error) {
 			if err != nil {
 				continue // the link is ending, which closed tells
 			}
-			return wire.NewChannel(c, reqs, ln.addr, origin(ch)), nil
+			return ln.link.NewChannel(c, reqs, ln.addr, origin(ch)), nil
 		case <-ln.closed:
 			if err := ln.link.Conn.Err(); err != nil {
 				return nil, ln.link.Lost()

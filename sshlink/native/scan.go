@@ -86,5 +86,5 @@ func (s *Scanner) Scan(ctx context.Context, algorithms []string) (ssh.PublicKey,
 	if key != nil {
 		return key, nil
 	}
-	return nil, to.tooLate(ctx, to.explain(ctx, c, login.New(ctx, to.Options, a, false), err))
+	return nil, to.tooLate(ctx, to.explain(ctx, c, login.New(ctx, to.Options, a, false, c.Err), err))
 }

@@ -32,13 +32,16 @@ type askBridge struct {
 	o       *config.Options
 	dir     string
 	attempt *asking.Attempt
+	quit    func()         // ends ssh
 	asked   map[string]int // prompts, and how often
+	count   int            // of the server's questions
 
-	mu     sync.Mutex
-	wanted string       // what a person was needed for, and did not give; empty: nothing
-	reason fault.Reason // that, as a word
-	late   bool         // nobody said anything in time
-	doubt  string       // why a host key was not confirmed
+	mu      sync.Mutex
+	wanted  string       // what a person was needed for, and did not give; empty: nothing
+	reason  fault.Reason // that, as a word
+	tooMany bool         // the server asked more than a person is asked
+	late    bool         // nobody said anything in time
+	doubt   string       // why a host key was not confirmed
 }
 
 // askScript writes where it waits for the answer, what kind of prompt it is, and the prompt, and
@@ -64,8 +67,8 @@ printf '%%s\n' "$reply"
 `
 
 // startAskBridge makes the program and answers until ctx ends.
-func startAskBridge(ctx context.Context, o *config.Options, dir string, a *asking.Attempt) (*askBridge, error) {
-	b := &askBridge{o: o, dir: dir, attempt: a, asked: make(map[string]int)}
+func startAskBridge(ctx context.Context, o *config.Options, dir string, a *asking.Attempt, quit func()) (*askBridge, error) {
+	b := &askBridge{o: o, dir: dir, attempt: a, asked: make(map[string]int), quit: quit}
 	program, question := filepath.Join(dir, "askpass"), filepath.Join(dir, "question")
 	if err := os.WriteFile(program, fmt.Appendf(nil, askScript, dir), 0o700); err != nil {
 		return nil, err
@@ -108,6 +111,13 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 	path, kind, prompt := parts[0], parts[1], parts[2]
 	if kind == "none" {
 		go b.show(ctx, path, prompt)
+		return
+	}
+	if b.count++; b.count > login.MaxQuestions {
+		b.mu.Lock()
+		b.tooMany = true
+		b.mu.Unlock()
+		b.quit()
 		return
 	}
 	again := b.asked[prompt] > 0
@@ -181,6 +191,16 @@ func (b *askBridge) unconfirmed() string {
 	return b.doubt
 }
 
+// exceeded says whether the server asked more than a person is asked.
+func (b *askBridge) exceeded() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tooMany
+}
+
+// serverPrompt is how ssh begins what the server asks: its words can be those of any other question.
+var serverPrompt = regexp.MustCompile(`^\(\S+@[^\s)]+\) `)
+
 var (
 	keyPrompt      = regexp.MustCompile(`^Enter passphrase for (?:key )?'?(.+?)'?: ?$`)
 	pinPrompt      = regexp.MustCompile(`^Enter PIN for (?:\S+ key )?'?(.+?)'?: ?$`)
@@ -190,7 +210,7 @@ var (
 // ask puts ssh's prompt to the Asker as the native transport would.
 func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([]byte, bool) {
 	q := asking.Question{Kind: asking.KindInteractive, Subject: b.o.Account(), Prompt: login.PrintableLines(prompt), Again: again}
-	if before, _, found := strings.Cut(q.Prompt, " (yes/no"); found {
+	if before, _, found := strings.Cut(q.Prompt, " (yes/no"); found && !serverPrompt.MatchString(prompt) {
 		q.Kind, q.Echo, q.Prompt = asking.KindHostKey, true, before+"?"
 		q.Subject, _ = hostkeys.NameOf(b.o)
 		yes, err := b.attempt.Confirm(ctx, q)

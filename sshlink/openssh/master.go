@@ -70,22 +70,29 @@ func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*ma
 	m.cmd = exec.Command("ssh", m.arguments()...)
 	asking, answered := context.WithCancel(ctx)
 	defer answered()
-	if m.bridge, err = startAskBridge(asking, o, dir, a); err != nil {
+	if m.bridge, err = startAskBridge(asking, o, dir, a, m.close); err != nil {
 		remove()
 		return nil, fault.Wrap(fault.Unreachable, err, "no way to ask for ssh")
 	}
 	m.cmd.Env = m.bridge.environment()
-	m.cmd.Stderr = m.stderr
+	stderr, read, err := m.stderr.start()
+	if err != nil {
+		remove()
+		return nil, fault.Wrap(fault.Unreachable, err, "no way to hear ssh")
+	}
+	m.cmd.Stderr = stderr
 	// A session of its own: ssh must not find a terminal to ask on.
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
-	m.cmd.WaitDelay = masterGrace
-	if err := m.cmd.Start(); err != nil {
+	err = m.cmd.Start()
+	stderr.Close() // ssh has it now
+	if err != nil {
 		remove()
 		return nil, fault.Wrap(fault.Settings, err, "cannot run ssh")
 	}
 	go func() {
 		m.cmd.Wait()
 		syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL) // its ProxyCommand
+		m.stderr.finish(read)
 		remove()
 		close(m.ended)
 	}()
@@ -93,8 +100,15 @@ func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*ma
 		m.close()
 		return nil, err
 	}
+	m.stderr.up()
 	return m, nil
 }
+
+// SwitchedOff are the keywords of ssh_config(5) that are always "no" here. ssh takes the channels
+// that the first three let a server open, although nobody has asked for them: it would sign with
+// the agent, for whoever has the server. And it records as many further host keys as a server
+// announces, for which it takes seconds where there are some hundred.
+var SwitchedOff = []string{"ForwardAgent", "ForwardX11", "Tunnel", "UpdateHostKeys"}
 
 // arguments are ssh's. What comes first beats the rest: our own needs, then the file's [SSH]
 // section; our defaults stand in only for what nobody has set.
@@ -114,6 +128,9 @@ func (m *master) arguments() []string {
 		{Key: "VisualHostKey", Value: "yes"}, // so that its question has the picture
 		{Key: "FingerprintHash", Value: "sha256"},
 		{Key: "ForkAfterAuthentication", Value: "no"}, // it is to end with us
+	}
+	for _, keyword := range SwitchedOff {
+		own = append(own, tunnelfile.Setting{Key: keyword, Value: "no"})
 	}
 	if interactive != "" {
 		// A master with -N would take the second value, and any other ssh -N the first.

@@ -25,14 +25,14 @@ import (
 const commandTimeout = 2 * time.Second
 
 var (
-	noMatching     = regexp.MustCompile(`no matching (.+) found\. Their offer: (\S+)`)
+	noMatching     = regexp.MustCompile(`^Unable to negotiate with \S+ port \d+: no matching (.+) found\. Their offer: (\S+)`)
 	badSetting     = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
 	wrongSecret    = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
 	loadFailed     = regexp.MustCompile(`(?m)^Load key "(.+?)": (.+?)\.?$`)
 	untouched      = regexp.MustCompile(`signing failed for \S+-SK ".+?"(?: from agent)?: invalid format`) // what ssh calls a touch that did not come
 	notSigned      = regexp.MustCompile(`signing failed for \S+ "(.+?)" from agent: (.+)`)
 	earlyEnd       = regexp.MustCompile(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)|banner exchange: Connection to \S+ port \d+: (?:Broken pipe|Connection reset by peer)`)
-	deniedWords    = regexp.MustCompile(`Permission denied \((.*)\)`)
+	deniedWords    = regexp.MustCompile(`^\S+: Permission denied \(([^)]*)`)
 	connectWords   = regexp.MustCompile(`connect to host (\S+) port (\d+): (.+)`)
 	resolveWords   = regexp.MustCompile(`Could not resolve hostname (\S+): (.+)`)
 	sentKey        = regexp.MustCompile(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
@@ -41,11 +41,22 @@ var (
 	badCertificate = regexp.MustCompile(`(?m)^Certificate (?:invalid: (.+)|signed with disallowed algorithm)$`)
 	silentServer   = regexp.MustCompile(`Timeout, server \S+ not responding`)
 	goneServer     = regexp.MustCompile(`Connection to \S+ closed by remote host|Connection closed by `)
+	serverLeft     = regexp.MustCompile(`^Received disconnect from \S+ port \d+:(\d+): ((?s:.*))`)
+	tooMany        = regexp.MustCompile(`^Received disconnect from \S+ port \d+:2: Too many authentication failures`)
+	proxyGone      = regexp.MustCompile(`^(?:kex_exchange_identification: .*|Connection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`)
+)
+
+// ssh ends with a message of its own about why. What it ends with is believed, and nothing that
+// was said before it; the server may have said that.
+var (
+	verified   = regexp.MustCompile(`^Host key verification failed\.|^No \S+ host key is known for|^Error: forwarding disabled due to host key check failure`)
+	connection = regexp.MustCompile(`^(?:Disconnected from |Disconnecting |Connection (?:closed|reset|corrupted)|Connection to \S+ closed|ssh_dispatch_run_fatal: |ssh_packet_|Received disconnect from |Bad packet length|Timeout, server )`)
 )
 
 // lastWords are what ssh said before it ended.
 type lastWords struct {
-	text   string       // the last lines that are not debug ones
+	said   []string     // the last messages that are not debug ones
+	phase  phase        // how far it came
 	tried  []string     // ways to log in
 	taken  string       // the last key that was offered, if the server would take it
 	banner string       // what the server said in place of its version
@@ -68,16 +79,19 @@ func (m *master) sshError() error {
 	if m.cmd != nil && m.cmd.ProcessState != nil {
 		w.ended = m.cmd.ProcessState.String()
 	}
-	if !proxyEnd.MatchString(w.text) {
+	if m.bridge != nil && m.bridge.exceeded() {
+		return login.TooManyQuestions(m.o)
+	}
+	if !proxyEnd.MatchString(w.text()) {
 		return sshError(m.o, w)
 	}
-	w.text = proxyEnd.ReplaceAllString(w.text, "")
-	if hop := hopIn(m.o, w.text); hop != nil {
+	w.said = slices.DeleteFunc(w.said, proxyGone.MatchString)
+	if hop := hopIn(m.o, w.text()); hop != nil {
 		// That ssh's own details are not to be had: it runs at its usual LogLevel.
 		w.tried, w.shown = nil, ""
 		return login.Through(sshError(hop, w))
 	}
-	if said := text.LastLines(w.text, 1); said != "" {
+	if said := text.LastLines(w.text(), 1); said != "" {
 		return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand; the ProxyCommand said: %s", m.o.HostName, said)
 	}
 	return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand", m.o.HostName)
@@ -93,19 +107,32 @@ func hopIn(o *config.Options, text string) *config.Options {
 	return nil
 }
 
-func sshError(o *config.Options, w lastWords) error {
-	said, last := w.text, text.LastLines(w.text, 1)
-	if err := sshHostKeyError(o, w); err != nil {
-		return err
+// text is all that ssh said, a message after the other.
+func (w lastWords) text() string { return strings.Join(w.said, "\n") }
+
+// final is the message that ssh ended with; "" where it said none.
+func (w lastWords) final() string {
+	if len(w.said) == 0 {
+		return ""
 	}
+	return w.said[len(w.said)-1]
+}
+
+func sshError(o *config.Options, w lastWords) error {
+	said, final := w.text(), w.final()
+	last := text.FromPeer(text.LastLines(final, 1))
 	switch {
-	case strings.Contains(said, "Too many authentication failures"):
+	case verified.MatchString(final):
+		return sshHostKeyError(o, w)
+	case w.phase == loggingIn && slices.ContainsFunc(w.said, tooMany.MatchString):
 		return login.TooManyTries(o, w.tried)
-	case deniedWords.MatchString(said):
+	case deniedWords.MatchString(final):
 		return sshDenied(o, w)
-	case noMatching.MatchString(said):
-		m := noMatching.FindStringSubmatch(said)
+	case noMatching.MatchString(final):
+		m := noMatching.FindStringSubmatch(final)
 		return fault.Because(fault.Settings, login.ErrNoCommon, "%s and ssh have no %s in common; the server offers only %s", o.HostName, login.AlgorithmKeyword(m[1]), text.FromPeer(m[2]))
+	case w.left() != "":
+		return fault.New(fault.Unreachable, "%s ended the connection: %s", o.HostName, w.left())
 	case w.banner != "":
 		return login.NotSSH(o, w.banner, io.EOF)
 	case earlyEnd.MatchString(said):
@@ -119,7 +146,7 @@ func sshError(o *config.Options, w lastWords) error {
 			return fault.Wrap(fault.Unreachable, &net.DNSError{Err: "no such host", Name: m[1], IsNotFound: true}, "no address for %s", m[1])
 		}
 		return fault.Wrap(fault.Unreachable, &net.DNSError{Err: m[2], Name: m[1], IsTemporary: true}, "cannot look up %s", m[1])
-	case badSetting.MatchString(said):
+	case w.phase == negotiating && !connection.MatchString(final) && badSetting.MatchString(final):
 		return fault.New(fault.Settings, "ssh cannot make sense of its configuration for %s: %s", o.HostName, last)
 	case silentServer.MatchString(said):
 		return fault.New(fault.Unreachable, "%s does not answer keepalives any more", o.HostName)
@@ -133,59 +160,68 @@ func sshError(o *config.Options, w lastWords) error {
 	return fault.New(fault.Unreachable, "ssh to %s: %s", o.HostName, strings.TrimPrefix(last, "ssh: "))
 }
 
-// sshHostKeyError is what ssh has against the host key that the server shows; nil where it has
-// nothing.
+// left is what the server said when it ended the connection; "" where it said nothing.
+func (w lastWords) left() string {
+	for _, message := range w.said[max(0, len(w.said)-2):] {
+		if m := serverLeft.FindStringSubmatch(message); m != nil {
+			return text.FromPeer("disconnect, reason " + m[1] + ": " + m[2])
+		}
+	}
+	return ""
+}
+
+// sshHostKeyError is what ssh has against the host key that the server shows.
 func sshHostKeyError(o *config.Options, w lastWords) error {
+	all := w.text()
 	known := func() *hostkeys.Checker {
 		ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 		defer cancel()
 		return hostkeys.For(ctx, o, nil)
 	}
 	shown := w.shown
-	if m := sentKey.FindStringSubmatch(w.text); m != nil && shown == "" {
+	if m := sentKey.FindStringSubmatch(all); m != nil && shown == "" {
 		shown = m[1] + " " + m[2]
 	}
 	said := cmp.Or(shown, hostkeys.NotSaid)
 	switch {
-	case strings.Contains(w.text, "REMOTE HOST IDENTIFICATION HAS CHANGED"):
+	case strings.Contains(all, "REMOTE HOST IDENTIFICATION HAS CHANGED"):
 		return known().Changed(said)
-	case revokedFile.MatchString(w.text):
-		return fault.New(fault.HostKeyRevoked, "the host key of %s is revoked by %s: %s: it is listed there", o.HostName, revokedFile.FindStringSubmatch(w.text)[1], said)
-	case strings.Contains(w.text, "REVOKED HOST KEY"), strings.Contains(w.text, "is revoked"):
+	case revokedFile.MatchString(all):
+		return fault.New(fault.HostKeyRevoked, "the host key of %s is revoked by %s: %s: it is listed there", o.HostName, revokedFile.FindStringSubmatch(all)[1], said)
+	case strings.Contains(all, "REVOKED HOST KEY"), strings.Contains(all, "is revoked"):
 		return known().Revoked(shown)
-	case strings.Contains(w.text, "Host key verification failed"), strings.Contains(w.text, "host key is known for"):
-		why := w.doubt
-		if m := badCertificate.FindStringSubmatch(w.text); m != nil && m[1] != "" {
-			why += " (its certificate is not valid: " + m[1] + ")"
-		} else if m != nil {
-			why += " (its certificate is signed in a way that CASignatureAlgorithms does not allow)"
-		}
-		return hostkeys.Stranger(o, said, why)
 	}
-	return nil
+	why := w.doubt
+	if m := badCertificate.FindStringSubmatch(all); m != nil && m[1] != "" {
+		why += " (its certificate is not valid: " + m[1] + ")"
+	} else if m != nil {
+		why += " (its certificate is signed in a way that CASignatureAlgorithms does not allow)"
+	}
+	return hostkeys.Stranger(o, said, why)
 }
 
 // sshDenied says that no way to log in was left.
 func sshDenied(o *config.Options, w lastWords) error {
+	all := w.text()
 	if w.needed != "" {
 		return fault.New(w.reason, "%s", w.needed)
 	}
-	if m := wrongSecret.FindStringSubmatch(w.text); m != nil {
+	if m := wrongSecret.FindStringSubmatch(all); m != nil {
 		if strings.HasSuffix(m[1], "-SK ") {
 			return fault.New(fault.PIN, "was given a wrong PIN for %s", text.Tilde(m[2]))
 		}
 		return fault.New(fault.Passphrase, "was given a wrong passphrase for %s", text.Tilde(m[2]))
 	}
-	if strings.Contains(w.text, "PIN incorrect") {
+	if strings.Contains(all, "PIN incorrect") {
 		return fault.New(fault.PIN, "was given a wrong PIN for %s", o.Option("pkcs11provider"))
 	}
-	allowed := config.SplitList(deniedWords.FindStringSubmatch(w.text)[1])
+	allowed := config.SplitList(deniedWords.FindStringSubmatch(w.final())[1])
 	tried, notes := notLoaded(w)
 	if w.taken != "" && notes == nil && o.Yes("batchmode") && slices.Contains(allowed, "publickey") {
 		return fault.New(fault.Passphrase, "needs a passphrase for %s", text.Tilde(w.taken)) // and ssh asks nobody
 	}
 	reason := fault.Denied
-	if untouched.MatchString(w.text) {
+	if untouched.MatchString(all) {
 		reason = fault.Touch
 	}
 	return fault.New(reason, "%s%s", login.RefusedEveryWay(o, tried, allowed), login.NotTried(notes))
@@ -193,8 +229,9 @@ func sshDenied(o *config.Options, w lastWords) error {
 
 // notLoaded are the ways to log in that were tried, and which keys of those were of no use, and why.
 func notLoaded(w lastWords) (tried, notes []string) {
+	all := w.text()
 	tried = w.tried
-	for _, m := range loadFailed.FindAllStringSubmatch(w.text, -1) {
+	for _, m := range loadFailed.FindAllStringSubmatch(all, -1) {
 		file, why := m[1], m[2]
 		if err := login.CheckPermissions(file); err != nil && why == "bad permissions" {
 			why = err.Error()
@@ -202,7 +239,7 @@ func notLoaded(w lastWords) (tried, notes []string) {
 		tried = slices.DeleteFunc(tried, func(name string) bool { return name == text.Tilde(file) })
 		notes = append(notes, text.Tilde(file)+": "+why)
 	}
-	for _, m := range notSigned.FindAllStringSubmatch(w.text, -1) {
+	for _, m := range notSigned.FindAllStringSubmatch(all, -1) {
 		notes = append(notes, text.Tilde(m[1])+": the agent did not sign: "+m[2])
 	}
 	return tried, notes

@@ -1,13 +1,19 @@
 package openssh
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http/httptrace"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/wire"
@@ -15,99 +21,226 @@ import (
 
 // masterLog reads what ssh says on its standard error at LogLevel DEBUG1: what was negotiated,
 // and, when it ends, why.
+//
+// A server's words stand in many of ssh's messages, newlines and all; and its banner, and what it
+// says before its questions, are messages of their own. So a line proves nothing. But ssh writes
+// each message by one write(2), and a pipe with O_DIRECT gives each write to one read: a message
+// begins where a read does. A message that is the server's alone comes only while ssh logs in,
+// after what was negotiated and before ssh's own last words; the rest is known by its beginning.
 type masterLog struct {
 	log   *slog.Logger
 	trace *httptrace.ClientTrace // is told of connects; may be nil
 
 	mu      sync.Mutex
-	partial []byte
-	said    []string // the last lines that are not debug ones
+	phase   phase
+	said    []string // the last messages that are not debug ones
 	tried   []string // keys that were offered, and other ways to log in
 	taken   string   // the last key that was offered, if the server would take it
 	banner  string   // what the server said in place of its version
 	info    wire.Info
+	doubted bool // two host keys were named
+	budget  budget
+	reader  *os.File
 }
 
-// lineLimit bounds a line of ssh's.
-const lineLimit = 1024
+// phase is how far ssh has come.
+type phase int
 
-// saidLimit is how many lines are kept: a changed host key takes a dozen.
-const saidLimit = 20
-
-func (l *masterLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range p {
-		switch {
-		case c == '\n':
-			l.line(strings.TrimRight(string(l.partial), "\r"))
-			l.partial = l.partial[:0]
-		case len(l.partial) < lineLimit:
-			l.partial = append(l.partial, c)
-		}
-	}
-	return len(p), nil
-}
-
-var (
-	debugKex         = regexp.MustCompile(`^kex: algorithm: (\S+)`)
-	debugCipher      = regexp.MustCompile(`^kex: client->server cipher: (\S+) MAC: (\S+)`)
-	debugHostKey     = regexp.MustCompile(`^Server host key: (\S+ SHA256:\S+)`)
-	debugHostCert    = regexp.MustCompile(`^Server host certificate: (\S+)-cert-v01@openssh\.com (SHA256:[^\s,]+)`)
-	debugVersion     = regexp.MustCompile(`^Remote protocol version 2.0, remote software version (.+)`)
-	debugConnect     = regexp.MustCompile(`^Connecting to \S+ \[(\S+)\] port (\d+)\.`)
-	debugEstablished = regexp.MustCompile(`^Connection established\.`)
-	debugOffers      = regexp.MustCompile(`^Offering public key: (.+) \S+ SHA256:\S+(?: (.*))?$`)
-	debugTakes       = regexp.MustCompile(`^Server accepts key: (.+) \S+ SHA256:\S+`)
-	debugBanner      = regexp.MustCompile(`^kex_exchange_identification: banner line \d+: (.+)`)
-	debugMethod      = regexp.MustCompile(`^Next authentication method: (keyboard-interactive|password|gssapi-with-mic|hostbased)`)
+const (
+	negotiating phase = iota
+	loggingIn         // the host key was accepted
+	loggedIn
 )
 
-func (l *masterLog) line(line string) {
-	debug, isDebug := strings.CutPrefix(line, "debug1: ")
-	if !isDebug {
-		if m := authenticated.FindStringSubmatch(line); m != nil {
-			l.info.Peer = net.JoinHostPort(m[1], m[2])
-		}
-		if line = strings.TrimSpace(text.Printable(line)); line != "" && !chatter.MatchString(line) {
-			l.said = append(l.said, line)
-			l.said = l.said[max(0, len(l.said)-saidLimit):]
-			l.log.Info(line)
-		}
-		return
+// messageLimit bounds a message of ssh's.
+const messageLimit = 4096 // PIPE_BUF: a longer one comes in several
+
+// saidLimit is how many messages are kept: a changed host key takes a dozen.
+const saidLimit = 20
+
+// start makes the pipe that ssh writes to. What comes is read until every writer is gone; done is
+// closed then.
+func (l *masterLog) start() (stderr *os.File, done <-chan struct{}, err error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_DIRECT|unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
 	}
-	l.log.Debug(text.FromPeer(debug))
-	if m := debugKex.FindStringSubmatch(debug); m != nil {
-		l.info.Kex, l.info.PostQuantum = m[1], wire.PostQuantum(m[1])
-	} else if m := debugCipher.FindStringSubmatch(debug); m != nil {
-		l.info.Cipher, l.info.MAC = m[1], strings.TrimPrefix(m[2], "<implicit>")
-	} else if m := debugHostKey.FindStringSubmatch(debug); m != nil {
-		l.info.HostKey = m[1]
-	} else if m := debugHostCert.FindStringSubmatch(debug); m != nil {
-		l.info.HostKey = m[1] + " " + m[2]
-	} else if m := debugVersion.FindStringSubmatch(debug); m != nil {
-		l.info.ServerVersion = "SSH-2.0-" + text.FromPeer(m[1])
-	} else if m := debugConnect.FindStringSubmatch(debug); m != nil {
+	if err := unix.SetNonblock(ends[0], true); err != nil { // so that it can be given up
+		return nil, nil, errors.Join(err, unix.Close(ends[0]), unix.Close(ends[1]))
+	}
+	in, ended := os.NewFile(uintptr(ends[0]), "ssh's log"), make(chan struct{})
+	l.reader = in
+	go func() {
+		defer close(ended)
+		defer in.Close()
+		message := make([]byte, messageLimit)
+		for {
+			n, err := in.Read(message)
+			if err != nil {
+				return
+			}
+			l.message(string(message[:n]))
+		}
+	}()
+	return os.NewFile(uintptr(ends[1]), "ssh's log"), ended, nil
+}
+
+// finish waits until all is read that ssh said, which a process that it left may keep from ending.
+func (l *masterLog) finish(read <-chan struct{}) {
+	select {
+	case <-read:
+	case <-time.After(masterGrace):
+		l.reader.SetReadDeadline(time.Now())
+		<-read
+	}
+}
+
+// debugMessages are those that are read, by how they begin, and in which phase they are ssh's own.
+var debugMessages = []struct {
+	phase   phase // the last in which it is read
+	pattern *regexp.Regexp
+	read    func(l *masterLog, m []string)
+}{
+	{negotiating, regexp.MustCompile(`^Connecting to \S+ \[(\S+)\] port (\d+)\.`), func(l *masterLog, m []string) {
 		if l.trace != nil && l.trace.ConnectStart != nil {
 			l.trace.ConnectStart("tcp", net.JoinHostPort(m[1], m[2]))
 		}
-	} else if debugEstablished.MatchString(debug) {
+	}},
+	{negotiating, regexp.MustCompile(`^Connection established\.`), func(l *masterLog, m []string) {
 		if l.trace != nil && l.trace.ConnectDone != nil {
 			l.trace.ConnectDone("tcp", "", nil)
 		}
-	} else if m := debugOffers.FindStringSubmatch(debug); m != nil {
+	}},
+	{negotiating, regexp.MustCompile(`^kex_exchange_identification: banner line \d+: (.+)`), func(l *masterLog, m []string) {
+		if l.banner == "" {
+			l.banner = text.FromPeer(m[1])
+		}
+	}},
+	{negotiating, regexp.MustCompile(`^Remote protocol version 2.0, remote software version (.+)`), func(l *masterLog, m []string) {
+		l.info.ServerVersion = "SSH-2.0-" + text.FromPeer(m[1])
+	}},
+	{negotiating, regexp.MustCompile(`^kex: algorithm: (\S+)`), func(l *masterLog, m []string) {
+		l.info.Kex, l.info.PostQuantum = m[1], wire.PostQuantum(m[1])
+	}},
+	{negotiating, regexp.MustCompile(`^kex: client->server cipher: (\S+) MAC: (\S+)`), func(l *masterLog, m []string) {
+		l.info.Cipher, l.info.MAC = m[1], strings.TrimPrefix(m[2], "<implicit>")
+	}},
+	{negotiating, regexp.MustCompile(`^Server host key: (\S+ SHA256:\S+)`), func(l *masterLog, m []string) { l.hostKey(m[1]) }},
+	{negotiating, regexp.MustCompile(`^Server host certificate: (\S+)-cert-v01@openssh\.com (SHA256:[^\s,]+)`), func(l *masterLog, m []string) {
+		l.hostKey(m[1] + " " + m[2])
+	}},
+	{negotiating, regexp.MustCompile(`^SSH2_MSG_SERVICE_ACCEPT received`), func(l *masterLog, m []string) { l.phase = loggingIn }},
+	{loggingIn, regexp.MustCompile(`^Offering public key: (.+) \S+ SHA256:\S+(?: (.*))?`), func(l *masterLog, m []string) {
 		name := text.FromPeer(text.Tilde(m[1]))
-		if m[2] == "agent" { // and not "explicit agent", which a file names
+		if strings.TrimSpace(m[2]) == "agent" { // and not "explicit agent", which a file names
 			name += " (agent)"
 		}
 		l.tried, l.taken = append(l.tried, name), ""
-	} else if m := debugTakes.FindStringSubmatch(debug); m != nil {
-		l.taken = m[1]
-	} else if m := debugBanner.FindStringSubmatch(debug); m != nil && l.banner == "" {
-		l.banner = text.FromPeer(m[1])
-	} else if m := debugMethod.FindStringSubmatch(debug); m != nil && !slices.Contains(l.tried, m[1]) {
-		l.tried = append(l.tried, m[1])
+	}},
+	{loggingIn, regexp.MustCompile(`^Server accepts key: (.+) \S+ SHA256:\S+`), func(l *masterLog, m []string) { l.taken = m[1] }},
+	{loggingIn, regexp.MustCompile(`^Next authentication method: (keyboard-interactive|password|gssapi-with-mic|hostbased)`), func(l *masterLog, m []string) {
+		if !slices.Contains(l.tried, m[1]) {
+			l.tried = append(l.tried, m[1])
+		}
+	}},
+}
+
+// hostKey notes the host key. A host on the way may say something on the same standard error: of
+// two keys that are named neither is believed.
+func (l *masterLog) hostKey(key string) {
+	l.doubted = l.doubted || l.info.HostKey != "" && l.info.HostKey != key
+	l.info.HostKey = key
+	if l.doubted {
+		l.info.HostKey = ""
 	}
+}
+
+// message reads one message.
+func (l *masterLog) message(message string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if debug, ok := strings.CutPrefix(message, "debug1: "); ok {
+		l.debug(debug)
+		return
+	}
+	if m := authenticated.FindStringSubmatch(message); m != nil {
+		l.info.Peer = net.JoinHostPort(m[1], m[2]) // the last one is ssh's
+	}
+	if message = strings.TrimSpace(message); message == "" || chatter.MatchString(message) {
+		return
+	}
+	l.said = append(l.said, printable(message))
+	l.said = l.said[max(0, len(l.said)-saidLimit):]
+	l.tell(message)
+}
+
+func (l *masterLog) debug(message string) {
+	if l.phase == loggedIn {
+		return // a server can make any number of these
+	}
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug(text.FromPeer(message))
+	}
+	for _, d := range debugMessages {
+		if m := d.pattern.FindStringSubmatch(message); m != nil && l.phase <= d.phase {
+			d.read(l, m)
+			return
+		}
+	}
+}
+
+// tell hands a message on to the log, as long as there are not too many.
+func (l *masterLog) tell(message string) {
+	words := text.FromPeer(message)
+	switch left, ok := l.budget.spend(time.Now()); {
+	case !ok:
+	case left > 0:
+		l.log.Info(words, "left_out", left)
+	default:
+		l.log.Info(words)
+	}
+}
+
+// up says that ssh has logged in: what it says now is not read any more, but for why it ends.
+func (l *masterLog) up() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.phase = loggedIn
+}
+
+// budget is how many messages are told: some at once, and then one every few seconds.
+type budget struct {
+	spent   int
+	last    time.Time // a message was told
+	leftOut int
+}
+
+const (
+	budgetBurst = 30
+	budgetPause = 10 * time.Second
+)
+
+// spend says whether one more may be told, and how many were left out since the last one.
+func (b *budget) spend(now time.Time) (leftOut int, ok bool) {
+	if back := int(now.Sub(b.last) / budgetPause); back > 0 {
+		b.spent = max(0, b.spent-back)
+	}
+	if b.spent >= budgetBurst {
+		b.leftOut++
+		return 0, false
+	}
+	b.spent++
+	leftOut, b.leftOut, b.last = b.leftOut, 0, now
+	return leftOut, true
+}
+
+// printable is a message whose lines can be shown; it is as long as ssh makes one.
+func printable(message string) string {
+	lines := strings.Split(message, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(text.Printable(line))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // authenticated is how ssh says at this level that it has logged in. Through a proxy it names
@@ -128,7 +261,7 @@ func (l *masterLog) negotiated() wire.Info {
 func (l *masterLog) lastWords() lastWords {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := lastWords{text: strings.Join(l.said, "\n"), tried: append([]string{}, l.tried...), taken: l.taken, shown: l.info.HostKey}
+	w := lastWords{said: slices.Clone(l.said), tried: append([]string{}, l.tried...), taken: l.taken, shown: l.info.HostKey, phase: l.phase}
 	if l.info.ServerVersion == "" {
 		w.banner = l.banner
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // CancelTimeout bounds how long a remote listener's Close waits for the server to let go of a listener.
@@ -38,11 +40,11 @@ func (b *Base) Watch() {
 		b.end()
 	}()
 	go func() {
-		// The protocol can fail while the connection is up.
+		// What the server said last, or what was wrong with what it sent, is known here alone.
 		if err := b.SSH.Wait(); err != nil {
 			b.Conn.Fail(err)
 		}
-		b.Conn.Close()
+		b.Conn.End()
 	}()
 }
 
@@ -54,7 +56,7 @@ func (b *Base) end() {
 	b.after = nil
 	b.mu.Unlock()
 	close(b.ended)
-	b.Conn.Close()
+	b.Conn.End()
 	for _, f := range after {
 		f()
 	}
@@ -111,8 +113,14 @@ func (b *Base) Lost() error {
 
 // Close ends the link at once.
 func (b *Base) Close() error {
-	b.Conn.Close()
+	b.Conn.End()
 	return nil
+}
+
+// Quit ends the link for a reason of ours.
+func (b *Base) Quit(reason error) {
+	b.Conn.Fail(reason)
+	b.Conn.End()
 }
 
 // LocalAddr is this side's address of the connection.
@@ -128,7 +136,7 @@ func (b *Base) DialUnix(ctx context.Context, path string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewChannel(ch, reqs, b.LocalAddr(), Addr{"unix", path}), nil
+	return b.NewChannel(ch, reqs, b.LocalAddr(), Addr{"unix", path}), nil
 }
 
 // OpenChannel opens a channel. When ctx or the link ends first, a channel that the server
@@ -179,10 +187,11 @@ func (b *Base) OpenChannel(ctx context.Context, kind string, payload []byte) (ss
 	return nil, nil, err
 }
 
-// ChannelError keeps the server's refusal as it is; any other error means that the link is lost.
+// ChannelError keeps the server's refusal, in words that can be shown; any other error means that
+// the link is lost.
 func (b *Base) ChannelError(err error) error {
-	if _, ok := err.(*ssh.OpenChannelError); ok {
-		return err
+	if refusal, ok := err.(*ssh.OpenChannelError); ok {
+		return &ssh.OpenChannelError{Reason: refusal.Reason, Message: text.FromPeer(refusal.Message)}
 	}
 	select {
 	case <-b.ended:

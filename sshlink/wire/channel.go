@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // Channel is a net.Conn over one SSH channel. It has CloseWrite; it has no deadlines, but
@@ -26,11 +28,29 @@ func (c *Channel) SetWriteDeadline(time.Time) error { return errNoDeadline }
 
 var errNoDeadline = fmt.Errorf("deadline on an SSH channel: %w", errors.ErrUnsupported)
 
-// NewChannel wraps a channel that is open. Requests on it are refused, and what the server
-// sends as standard error is dropped: forwarded connections have neither.
-func NewChannel(ch ssh.Channel, reqs <-chan *ssh.Request, local, remote net.Addr) *Channel {
+// NewChannel wraps a channel that is open. Requests on it are refused, and what the server sends
+// as standard error is dropped: forwarded connections have neither.
+func (b *Base) NewChannel(ch ssh.Channel, reqs <-chan *ssh.Request, local, remote net.Addr) *Channel {
 	go ssh.DiscardRequests(reqs)
+	go b.discard(ch.Stderr())
 	return &Channel{Channel: ch, local: local, remote: remote}
+}
+
+// maxStderr is how many bytes of standard error a server may send on one channel.
+const maxStderr = 64 << 10
+
+// discard reads to the end. What nobody reads x/crypto keeps, up to the window of each channel. A
+// server that floods one may not read either, which makes whoever reads wait: it loses the link.
+func (b *Base) discard(r io.Reader) {
+	buffer := make([]byte, 256)
+	for total := 0; total <= maxStderr; {
+		n, err := r.Read(buffer)
+		if err != nil {
+			return
+		}
+		total += n
+	}
+	b.Quit(fault.New(fault.Lost, "%s floods a forwarded connection with standard error, which none has", b.Host))
 }
 
 var _ interface {

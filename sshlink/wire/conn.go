@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -160,17 +162,28 @@ func (c *Conn) StartBatching() {
 // Batching says whether the two writes of a long packet are put into one.
 func (c *Conn) Batching() bool { return c.batch.Load() }
 
-// Fail notes the first reason why the connection is of no more use.
+// Fail notes the first reason why the connection is of no more use. That somebody here has closed
+// it is none: who did knows why, and says so.
 func (c *Conn) Fail(err error) {
+	if errors.Is(err, net.ErrClosed) && err != errEnded {
+		return
+	}
 	c.closing.Do(func() {
 		c.failure.Store(&err)
 		close(c.closed)
 	})
 }
 
-// Close closes the connection at once.
-func (c *Conn) Close() error {
-	c.Fail(net.ErrClosed)
+// Close closes the connection at once. x/crypto calls it before it says why the protocol failed,
+// so that it tells no reason; see End.
+func (c *Conn) Close() error { return c.Conn.Close() }
+
+// errEnded is the reason of a connection that is not wanted any more.
+var errEnded = fmt.Errorf("not wanted any more: %w", net.ErrClosed)
+
+// End closes a connection that is not wanted any more.
+func (c *Conn) End() error {
+	c.Fail(errEnded)
 	return c.Conn.Close()
 }
 
