@@ -18,7 +18,7 @@ FLAGS = -buildvcs=$(VCS) -trimpath -ldflags '$(LDFLAGS) $(if $(VERSION),-X githu
 # The tray is the one program that needs C: gcc and the headers of GTK and AppIndicator.
 TRAY := $(shell pkg-config --exists ayatana-appindicator3-0.1 gtk+-3.0 2>/dev/null && command -v gcc >/dev/null && echo tray)
 
-.PHONY: all run test check build tray install uninstall packages test-packages release-check bench compare soak screenshots clean
+.PHONY: all run test check build tray install uninstall packages test-packages release-check bench compare soak hostile screenshots clean
 
 all: build
 
@@ -47,6 +47,12 @@ SOAK ?= 30m
 soak: build
 	testbed/install
 	HOLDFAST_SOAK=$(SOAK) HOLDFAST_SEED=$(SEED) $(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 ./testbed/faults
+
+# Every attack of a malicious server, on both transports: what crashed, was lost, was let in.
+hostile: build
+	testbed/install
+	HOLDFAST_HOSTILE='$(CURDIR)/bin/hostile.txt' $(GO) test -count=1 -run '^TestHostile$$' -timeout 20m ./testbed/hostile; \
+		status=$$?; cat bin/hostile.txt; exit $$status
 
 screenshots: tray
 	testbed/install testbed/packages-screenshots

@@ -68,3 +68,12 @@ func descendants(root int) []process {
 	}
 	return found
 }
+
+// Family is a process and its live descendants.
+func Family(pid int) []int {
+	pids := []int{pid}
+	for _, p := range descendants(pid) {
+		pids = append(pids, p.pid)
+	}
+	return pids
+}
