@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -55,17 +54,18 @@ func TestKilledWhileWriting(t *testing.T) {
 				d.write("one", whole(19001))
 			}
 			d.holdfast("list") // the daemon runs, and knows the file
+			daemon := mainPID(t, "holdfastd.service")
 			argv := person.Argv(append([]string{"env", "EDITOR=" + editor, "holdfast"}, c.argv...)...)
 			cmd := exec.Command(argv[0], argv[1:]...)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) // at any moment
+			time.Sleep(time.Duration(rand.IntN(80)) * time.Millisecond) // at any moment
 			if i%3 == 2 {
 				syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			} else if pid, err := strconv.Atoi(property("holdfastd.service", "MainPID")); err == nil && pid > 0 {
-				syscall.Kill(pid, syscall.SIGKILL)
+			} else {
+				syscall.Kill(daemon, syscall.SIGKILL)
 			}
 			ended := make(chan struct{})
 			go func() { cmd.Wait(); close(ended) }()

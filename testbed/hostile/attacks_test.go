@@ -26,7 +26,7 @@ type attack struct {
 	tries   int                  // sessions that must have been played; 0: one
 	long    bool                 // takes more than a few seconds: left to make hostile
 
-	up      bool   // the same link still carries data afterwards
+	up      bool   // the tunnel carries data afterwards
 	says    string // regular expression: status or log says this
 	blocked string // regular expression for the status, where the tunnel must be blocked; else it must not
 	granted bool   // the client may open channels: they were asked for
@@ -350,7 +350,7 @@ var attacks = []attack{
 		}
 		return errors.Join(floods(200_000, Request("keepalive@openssh.com", true, nil))(s), s.Linger())
 	}, tunnel: []string{"SSH:ServerAliveInterval=1", "SSH:ServerAliveCountMax=2"}},
-	{name: "global requests without end", up: true, play: linked(floods(100_000, Request("no-more-sessions@openssh.com", true, nil)))},
+	{name: "global requests without end", up: true, play: linked(floods(20_000, Request("no-more-sessions@openssh.com", true, nil)))},
 	{name: "global requests of 200 KB", up: true, play: linked(floods(100, Request(many(100<<10, bidi), true, make([]byte, 100<<10))))},
 	{name: "channel requests without end", dials: 1, up: true, play: opened(func(s *Session, channel uint32) error {
 		return floods(20_000, ChannelRequest(channel, "none-such@example.com", true, nil))(s)

@@ -174,7 +174,7 @@ func (x *trial) echo() error {
 	if err != nil {
 		return err
 	}
-	return testbed.EchoThrough(conn, 10_000, 20*time.Second)
+	return testbed.EchoThrough(conn, 10_000, trialTime)
 }
 
 // dial makes connections to the local forward, which send a little and stay.
