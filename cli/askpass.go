@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/keyring"
 )
 
@@ -22,9 +23,13 @@ type question struct {
 
 // questionOf tells from the prompt, and from SSH_ASKPASS_PROMPT, what is asked; see
 // ssh(1) and ssh-add(1). The sentences are OpenSSH's own; ours about a host key begins as ssh's does.
-func questionOf(prompt, askpassPrompt string) question {
+// Of a question that HOLDFAST_KIND says to be a server's the words say whether it is for a password
+// or a code, and nothing else: a server can write what ssh would.
+func questionOf(prompt, askpassPrompt, kind string) question {
 	p := strings.ToLower(prompt)
 	switch {
+	case kind == string(asking.KindInteractive):
+		return question{kind: serverAsks(p)}
 	case askpassPrompt == "none":
 		return question{kind: "touch", tell: true}
 	case askpassPrompt == "confirm":
@@ -37,18 +42,25 @@ func questionOf(prompt, askpassPrompt string) question {
 		return question{kind: "passphrase"}
 	case strings.Contains(p, "pin for") || strings.HasPrefix(p, "enter pin"):
 		return question{kind: "pin"}
-	case strings.Contains(p, "code") || strings.Contains(p, "one-time") || strings.Contains(p, "otp"):
-		return question{kind: "code"}
-	case strings.Contains(p, "password"):
-		return question{kind: "password"}
 	}
-	return question{kind: "other"}
+	return question{kind: serverAsks(p)}
+}
+
+// serverAsks is what a server wants to know, from its words in lower case.
+func serverAsks(words string) string {
+	switch {
+	case strings.Contains(words, "code") || strings.Contains(words, "one-time") || strings.Contains(words, "otp"):
+		return "code"
+	case strings.Contains(words, "password"):
+		return "password"
+	}
+	return "other"
 }
 
 // askpass is the SSH_ASKPASS program of tunnels: it looks into the keyring, and asks the
 // daemon, which asks whoever is there. HOLDFAST_NAME says for which tunnel, HOLDFAST_AGAIN
-// that the last answer was wrong, HOLDFAST_ECHO that what is typed may be seen, and
-// HOLDFAST_UNATTENDED that no person is to be asked.
+// that the last answer was wrong, HOLDFAST_ECHO that what is typed may be seen, HOLDFAST_KIND what
+// kind of question it is, and HOLDFAST_UNATTENDED that no person is to be asked.
 //
 // Its exit status tells a no, 1, which is a person's last word, from nobody being there, 4.
 func (s *session) askpass(args []string) error {
@@ -56,7 +68,7 @@ func (s *session) askpass(args []string) error {
 		return advice.Misuse{Message: "askpass is for ssh to call, with one prompt", Usage: "SSH_ASKPASS_REQUIRE=force SSH_ASKPASS=…"}
 	}
 	prompt, tunnel := args[0], os.Getenv("HOLDFAST_NAME")
-	q := questionOf(prompt, os.Getenv("SSH_ASKPASS_PROMPT"))
+	q := questionOf(prompt, os.Getenv("SSH_ASKPASS_PROMPT"), os.Getenv("HOLDFAST_KIND"))
 	q.echo = os.Getenv("HOLDFAST_ECHO") != ""
 	if secret, ok := s.remembered(keyring.AccountOf(q.kind, prompt)); ok {
 		s.out.line("%s", secret)

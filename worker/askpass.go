@@ -151,7 +151,7 @@ func (a *Askpass) Notify(ctx context.Context, q asking.Question) {
 func (a *Askpass) run(parent context.Context, q asking.Question, prompt string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(parent, a.limit)
 	defer cancel()
-	var environment []string
+	environment := []string{"HOLDFAST_KIND=" + string(q.Kind)}
 	if q.Again {
 		environment = append(environment, "HOLDFAST_AGAIN=1")
 	}
