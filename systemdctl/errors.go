@@ -4,6 +4,9 @@ import (
 	"errors"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // What a caller can tell apart with errors.Is.
@@ -24,14 +27,29 @@ var kinds = map[string]error{
 	"org.freedesktop.DBus.Error.Spawn.ServiceNotFound": ErrNoManager,
 }
 
-// translate replaces a D-Bus error that has a name here by it. Others stay: their
-// text is systemd's own sentence.
+// reasons is why a unit cannot be as it is wanted, for errors that say so by their name.
+var reasons = map[string]fault.Reason{
+	"org.freedesktop.DBus.Error.InvalidArgs":              fault.Settings,
+	"org.freedesktop.DBus.Error.PropertyReadOnly":         fault.Settings,
+	"org.freedesktop.systemd1.BadUnitSetting":             fault.Settings,
+	"org.freedesktop.systemd1.LoadFailed":                 fault.Dependency,
+	"org.freedesktop.systemd1.UnitMasked":                 fault.Dependency,
+	"org.freedesktop.systemd1.TransactionJobsConflicting": fault.Dependency,
+	"org.freedesktop.systemd1.TransactionOrderIsCyclic":   fault.Dependency,
+}
+
+// translate replaces a D-Bus error that has a name here by it. Others stay, with the reason
+// where it is known: their text is systemd's own sentence.
 func translate(err error) error {
-	var e dbus.Error
-	if errors.As(err, &e) {
-		if kind, ok := kinds[e.Name]; ok {
-			return kind
-		}
+	e, ok := errors.AsType[dbus.Error](err)
+	if !ok {
+		return err
+	}
+	if kind, ok := kinds[e.Name]; ok {
+		return kind
+	}
+	if why, ok := reasons[e.Name]; ok {
+		return fault.Because(why, err, "%s", text.FromPeer(e.Error()))
 	}
 	return err
 }

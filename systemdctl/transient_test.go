@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -314,5 +315,31 @@ func TestErrors(t *testing.T) {
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
 	if _, err := Connect(ctx, User); !errors.Is(err, ErrNoManager) {
 		t.Errorf("no bus: %v", err)
+	}
+}
+
+// TestRequiredUnitIsNotThere holds that a unit that is required and not there is named.
+func TestRequiredUnitIsNotThere(t *testing.T) {
+	ctx, c := connect(t)
+	for _, key := range []string{"Requires", "BindsTo", "Requisite"} {
+		props, errs := Properties(User, "Unit", []Setting{{key, "nowhere.service"}, {"After", "nowhere.service"}})
+		if errs[0] != nil || errs[1] != nil {
+			t.Fatal(errs)
+		}
+		service := Service{ExecStart: []string{"/bin/sleep", "1000"}}
+		unit := Transient{"lonely.service", append(service.Properties(), props...)}
+		socket := Transient{"lonely.socket", Socket{ListenStream: []string{"@lonely"}}.Properties()}
+		err := c.StartTransient(ctx, unit, socket)
+		if err == nil && key == "Requisite" {
+			continue // the job fails, which is told by the unit
+		}
+		if err == nil || !strings.Contains(err.Error(), "it requires nowhere.service, and there is no such unit") || fault.ReasonOf(err) != fault.Dependency || !errors.Is(err, ErrNoSuchUnit) {
+			t.Errorf("%s: %v, reason %q", key, err, fault.ReasonOf(err))
+		}
+		clean(t, c, socket, unit)
+	}
+	unit := Transient{"odd.service", append(Service{ExecStart: []string{"/bin/true"}}.Properties(), property("Slice", "not a slice"))}
+	if err := c.StartTransient(ctx, unit); fault.ReasonOf(err) != fault.Settings {
+		t.Errorf("a setting that systemd does not take: %v, reason %q", err, fault.ReasonOf(err))
 	}
 }

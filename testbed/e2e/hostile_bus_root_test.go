@@ -243,11 +243,11 @@ var busAttacks = []busAttack{
 		return tries, nil
 	}},
 	{"huge signals", func(p *busPeer) (tries int, letIn []string) {
-		values := make([]dbus.Variant, 1<<17) // half a MiB, and 6 once decoded
+		values := make([]dbus.Variant, 1<<14)
 		for i := range values {
 			values[i] = dbus.MakeVariant(byte(1))
 		}
-		for range 3 {
+		for range 2 {
 			tries += p.forge(logind+".Manager.PrepareForSleep", "/org/freedesktop/login1", values)
 			tries += p.forge(std+".Properties.PropertiesChanged", "/org/freedesktop/NetworkManager", manager, strings.Repeat("x", 8<<20), []string{})
 		}
@@ -285,7 +285,7 @@ var busAttacks = []busAttack{
 		return tries, letIn
 	}},
 	{"huge arguments", func(p *busPeer) (tries int, letIn []string) {
-		names, values := make([]string, 1<<17), make([]dbus.Variant, 1<<17)
+		names, values := make([]string, 1<<17), make([]dbus.Variant, 1<<14)
 		for i := range values {
 			values[i] = dbus.MakeVariant(byte(1))
 		}
@@ -306,7 +306,7 @@ var busAttacks = []busAttack{
 		return tries, letIn
 	}},
 	{"calls from 60 connections", func(p *busPeer) (tries int, letIn []string) {
-		replies := make(chan *dbus.Call, 60*400)
+		replies := make(chan *dbus.Call, 60*40)
 		for range 60 {
 			conn, err := dbus.ConnectSystemBus()
 			if err != nil {
@@ -314,7 +314,7 @@ var busAttacks = []busAttack{
 			}
 			defer conn.Close()
 			object := conn.Object(busName, entryPath)
-			for range 100 {
+			for range 20 {
 				object.Go(busName+".Agent.Ask", 0, replies, dbus.ObjectPath(entryPath), "password", strings.Repeat("x", 4<<10), false)
 				object.Go(busName+".Manager.RegisterAgent", 0, replies, dbus.ObjectPath("/agent"))
 				tries += 2
