@@ -30,7 +30,7 @@ func (s *session) editable(ctx context.Context, client *dbusapi.Client, patterns
 		}
 		found, err := tunnel.Match(s.withBroken(all, global.Problems), nil, patterns)
 		if again || !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
-			return found, err
+			return found, errors.Join(err, readTexts(ctx, client, found))
 		}
 		for _, p := range patterns {
 			if !tunnelfile.ValidName(p) {
@@ -41,6 +41,21 @@ func (s *session) editable(ctx context.Context, client *dbusapi.Client, patterns
 			}
 		}
 	}
+}
+
+// readTexts reads the files' texts that were not told to all, as those of the system's are not.
+func readTexts(ctx context.Context, client *dbusapi.Client, tunnels []dbusapi.Tunnel) error {
+	for i, t := range tunnels {
+		if t.Text != "" || t.Unit == "" {
+			continue // it has a text, or is known from its problems alone
+		}
+		whole, err := client.Tunnel(ctx, t.Name)
+		if err != nil {
+			return err
+		}
+		tunnels[i] = whole
+	}
+	return nil
 }
 
 // editableOne is likewise the one tunnel of this name.

@@ -99,7 +99,7 @@ func (m *Manager) locate(r *row) {
 		way := m.Host.Way(ctx, server, state)
 		return func() {
 			r.acting = false
-			if r.file == file && r.wayKnown { // else it is asked again
+			if r.file != nil && r.file.hash == file.hash && r.wayKnown { // else it is asked again
 				r.server, r.located, r.way = server, true, way
 			}
 			m.after(r)
@@ -113,7 +113,7 @@ func (m *Manager) show(r *row, o obstacle) {
 		return // left-overs of a tunnel that is gone
 	}
 	if r.file == nil && r.broken && !r.isShown && !r.service.running() && !r.socket.running() {
-		return // never was a tunnel: it stands among the problems
+		return // never was a tunnel: it is among the problems
 	}
 	t := r.view(o, time.Now())
 	switch {
@@ -293,8 +293,8 @@ func (m *Manager) listenerOf(a sockets.Address, but *row) string {
 	return ""
 }
 
-// signalled notes what the worker was told. One that could not be told has ended or
-// soon will have: it is not told twice.
+// signalled notes which signal the worker got. One that could not get it has ended or
+// soon will have: it is not sent twice.
 func (m *Manager) signalled(r *row, signal syscall.Signal, pid uint32, err error) {
 	if r.lastSignal.pid != pid {
 		r.lastSignal = lastSignal{pid: pid}

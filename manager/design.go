@@ -28,7 +28,7 @@ type Host struct {
 
 	// SSHConfig completes a tunnel with what ssh_config(5) says of how it listens here:
 	// settings, behind those of its own [SSH], and forwards, where it names none. It may run
-	// ssh. Its error says that this is not known now. Nil: it has nothing to add.
+	// ssh. An error says that it cannot be known now. It is nil if ssh_config has nothing to add.
 	SSHConfig func(context.Context, tunnelfile.Tunnel) (tunnelfile.Tunnel, error)
 }
 
@@ -46,6 +46,8 @@ type design struct {
 	leftOut []*sockets.Error // addresses that somebody else has; only where not all are needed
 	whole   mark             // what mark is with these
 	unknown error            // why ssh_config(5) is not known; nil: it is
+
+	unresolved error // why a bind address is not known; nil: all are
 }
 
 // partial says whether the tunnel has to do without some of its addresses.
@@ -62,7 +64,7 @@ func designOf(ctx context.Context, t tunnelfile.Tunnel, h Host) (design, tunnelf
 	d.forwards = t.Forwards
 	d.unlink, d.needsAll = yesUnless(t, "StreamLocalBindUnlink"), yesUnless(t, "ExitOnForwardFailure")
 	var problems tunnelfile.Problems
-	d.listen, problems = listenersOf(ctx, t)
+	d.listen, problems, d.unresolved = listenersOf(ctx, t)
 	if !own { // else the file's reader has looked
 		problems = append(problems, t.CheckOnDemand()...)
 	}

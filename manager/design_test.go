@@ -44,7 +44,7 @@ func TestListeners(t *testing.T) {
 		{"LocalForward=5432:db:5432\n[SSH]\nGatewayPorts=yes", "5432"},
 		{"LocalForward=localhost:5432:db:5432\n[SSH]\nGatewayPorts=yes", "127.0.0.1:5432 [::1]:5432"},
 	} {
-		ls, problems := listenersOf(t.Context(), parse(t, c.text))
+		ls, problems, _ := listenersOf(t.Context(), parse(t, c.text))
 		var got []string
 		for _, l := range ls {
 			got = append(got, l.stream())
@@ -53,7 +53,7 @@ func TestListeners(t *testing.T) {
 			t.Errorf("%q: %q %v, want %q", c.text, got, problems, c.want)
 		}
 	}
-	_, problems := listenersOf(t.Context(), parse(t, "LocalForward=nowhere.invalid:1:db:1"))
+	_, problems, _ := listenersOf(t.Context(), parse(t, "LocalForward=nowhere.invalid:1:db:1"))
 	if len(problems) != 1 || problems[0].Line != 3 || problems[0].Key != "LocalForward" {
 		t.Errorf("a bind address that does not resolve: %v", problems)
 	}
@@ -279,6 +279,7 @@ func TestSystemSandbox(t *testing.T) {
 		{base + "[SSH]\nPKCS11Provider=/usr/lib/opensc-pkcs11.so", "true", ""},
 		{base + "[SSH]\nSecurityKeyProvider=internal", "true", "true"},
 		{base + "[SSH]\nProxyCommand=socat - /dev/ttyUSB0", "true", ""},
+		{base + "[SSH]\nProxyCommand=bash -c 'cat </dev/tcp/%h/%p 2>/dev/null'", "true", "true"},
 		{base + "[Service]\nPrivateTmp=no\nPrivateDevices=no", "false", "false"},
 	} {
 		d, problems := designOf(t.Context(), parse(t, c.text), h)

@@ -34,6 +34,9 @@ func (f *file) redesign(ctx context.Context, h Host) (*file, error) {
 	if len(problems) > 0 {
 		return nil, fault.Wrap(fault.Settings, problems, "the tunnel file")
 	}
+	if d.unresolved != nil {
+		return nil, d.unresolved
+	}
 	if d.unknown != nil {
 		return f, nil
 	}

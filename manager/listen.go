@@ -2,7 +2,9 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -26,16 +28,19 @@ func listensHere(t tunnelfile.Tunnel) bool {
 	return slices.ContainsFunc(t.Forwards, func(f tunnelfile.Forward) bool { return f.Kind != tunnelfile.RemoteForward })
 }
 
-// listenersOf is every local address of a tunnel, each once, in the order of the file.
-func listenersOf(ctx context.Context, t tunnelfile.Tunnel) ([]listener, tunnelfile.Problems) {
-	var all []listener
-	var problems tunnelfile.Problems
+// listenersOf is every local address of a tunnel, each once, in the order of the file. A bind
+// address whose name does not exist is a problem; one that cannot be looked up now is an error.
+func listenersOf(ctx context.Context, t tunnelfile.Tunnel) (all []listener, problems tunnelfile.Problems, later error) {
 	seen := make(map[sockets.Address]bool)
 	for _, f := range t.Forwards {
 		if f.Kind == tunnelfile.RemoteForward {
 			continue
 		}
 		addresses, err := sockets.Of(ctx, f.Listen, yes(sshSetting(t, "GatewayPorts")))
+		if dns, ok := errors.AsType[*net.DNSError](err); ok && !dns.IsNotFound {
+			later = sockets.Explain(f, addresses[0], err)
+			continue
+		}
 		if err != nil {
 			p := tunnelfile.Problem{Path: f.Path, Line: f.Line, Key: string(f.Kind), Message: err.Error()}
 			if f.Line == 0 {
@@ -51,7 +56,7 @@ func listenersOf(ctx context.Context, t tunnelfile.Tunnel) ([]listener, tunnelfi
 			}
 		}
 	}
-	return all, problems
+	return all, problems, later
 }
 
 // free says why the address cannot be listened on, nil if it can. systemd says no more over

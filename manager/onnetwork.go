@@ -14,6 +14,11 @@ import (
 func (m *Manager) onNetwork(n netwatch.Network) {
 	first := !m.heard
 	old := m.network
+	for _, r := range m.rows {
+		if m.obstacle(r).ofWay() {
+			r.retry = retryTimer{}
+		}
+	}
 	m.network, m.heard = n, true
 	m.Log.Info("network "+string(n.State), "source", n.Source, "connection", n.Primary.ID)
 	m.showGlobal()

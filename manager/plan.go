@@ -104,7 +104,7 @@ func planEnd(r *row) Action {
 	return Action{}
 }
 
-// signal is what a running worker is to be told.
+// signal is what to tell a running worker.
 func signal(r *row, o obstacle) Action {
 	if r.service.waits() {
 		if r.probe && !o.here() {

@@ -64,7 +64,7 @@ func (m *Manager) tryAgain() {
 			r.wayKnown = false
 		case r.failure.reason == fault.Listen:
 			r.diagnose = true // without troubling systemd
-		default:
+		case r.failure != (failure{}) || r.socket.failed():
 			r.occasion()
 		}
 		m.step(r)

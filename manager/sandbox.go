@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,13 +49,18 @@ func (d *design) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []syst
 		}
 	}
 	base = append(base, sandbox...)
+	families := "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
+	if scope != systemdctl.System || vsock.MatchString(textOf(t)) {
+		families += " AF_VSOCK"
+	}
+	base = append(base, systemdctl.Setting{Key: "RestrictAddressFamilies", Value: families})
 	if scope == systemdctl.System {
 		base = append(base, systemSandbox...)
 		base = append(base, systemdctl.Setting{Key: "ReadWritePaths", Value: strings.Join(d.writes(t), " ")})
-		if !mentions(t, "/tmp/") {
+		if !strings.Contains(textOf(t), "/tmp/") {
 			base = append(base, systemdctl.Setting{Key: "PrivateTmp", Value: "yes"})
 		}
-		if !mentions(t, "/dev/") && !usesSecurityKey(t) {
+		if !usesDevice(t) && !usesSecurityKey(t) {
 			base = append(base, systemdctl.Setting{Key: "PrivateDevices", Value: "yes"})
 		}
 	}
@@ -72,7 +78,6 @@ var sandbox = []systemdctl.Setting{
 	{Key: "RestrictNamespaces", Value: "yes"},
 	{Key: "RestrictRealtime", Value: "yes"},
 	{Key: "RestrictSUIDSGID", Value: "yes"},
-	{Key: "RestrictAddressFamilies", Value: "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_VSOCK"},
 	{Key: "SystemCallArchitectures", Value: "native"},
 	{Key: "SystemCallFilter", Value: "@system-service"},
 	{Key: "SystemCallErrorNumber", Value: "EPERM"},
@@ -133,9 +138,23 @@ func homeOf(name string) string {
 	return u.HomeDir
 }
 
-// mentions says whether anything in the tunnel's file names a path with this in it.
-func mentions(t tunnelfile.Tunnel, part string) bool {
-	return strings.Contains(t.Text, part) || strings.Contains(fmt.Sprint(t.SSH, t.Service), part)
+// textOf is all that the tunnel's file says, and what is known of ssh_config(5).
+func textOf(t tunnelfile.Tunnel) string { return t.Text + fmt.Sprint(t.SSH, t.Service) }
+
+var (
+	vsock   = regexp.MustCompile(`(?i)vsock|ssh-proxy`) // systemd-ssh-proxy(1) reaches virtual machines
+	devices = regexp.MustCompile(`/dev/[a-zA-Z0-9]+`)
+)
+
+// usesDevice says whether a device is named that PrivateDevices=yes hides.
+func usesDevice(t tunnelfile.Tunnel) bool {
+	return slices.ContainsFunc(devices.FindAllString(textOf(t), -1), func(path string) bool {
+		switch strings.TrimPrefix(path, "/dev/") {
+		case "null", "zero", "full", "random", "urandom", "tty", "stdin", "stdout", "stderr", "fd", "shm", "pts", "log", "tcp", "udp": // tcp and udp are bash's own
+			return false
+		}
+		return true
+	})
 }
 
 // usesSecurityKey says whether the worker may have to reach for a security key or a token: one

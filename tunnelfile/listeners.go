@@ -16,7 +16,7 @@ func checkListeners(forwards []Forward) Problems {
 			}
 			problems = append(problems, Problem{
 				Path: f.Path, Line: f.Line, Key: string(f.Kind),
-				Message: fmt.Sprintf("%s is taken already by %s on %s", f.ListenText(), earlier.Kind, placeFrom(f.Path, earlier.Path, earlier.Line)),
+				Message: fmt.Sprintf("%s is taken already by %s on %s", f.ListenText(), earlier.Kind, lineOf(f.Path, earlier.Path, earlier.Line)),
 			})
 			break
 		}
@@ -24,8 +24,8 @@ func checkListeners(forwards []Forward) Problems {
 	return problems
 }
 
-// placeFrom is "line 7", with the path where that is another file.
-func placeFrom(here, path string, line int) string {
+// lineOf is "line 7", with the path where that is another file.
+func lineOf(here, path string, line int) string {
 	if path == here {
 		return fmt.Sprintf("line %d", line)
 	}

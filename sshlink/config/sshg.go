@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -206,6 +207,7 @@ func runSSH(ctx context.Context, program, config string, args []string, dest des
 	}
 	defer stderr.Close()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	abandonWhole(cmd)
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -216,6 +218,17 @@ func runSSH(ctx context.Context, program, config string, args []string, dest des
 		return nil, err
 	}
 	return parseAnswers(contents(stdout)), nil
+}
+
+// abandonWhole has a command that is abandoned take along what it started, such as a Match exec
+// that hangs. At a terminal it stays in the foreground, where that may ask something.
+func abandonWhole(cmd *exec.Cmd) {
+	if tty, err := os.Open("/dev/tty"); err == nil {
+		tty.Close()
+		return
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
 // contents is all that has been written to a memory file.

@@ -32,8 +32,8 @@ func TestWayOfItsOwn(t *testing.T) {
 	a.alias("here", here)
 	for name, extra := range map[string]string{
 		"near":    "Destination=near\n",
-		"named":   "Destination=near\n[SSH]\nHostName=neighbour.test\nHostKeyAlias=" + a.card.Gateway + "\n",
-		"command": "Destination=here\n[SSH]\nHostName=far.invalid\nHostKeyAlias=" + here.Host + "\nProxyCommand=bash -c 'exec 3<>/dev/tcp/" + here.Host + "/%p; cat <&3 & cat >&3'\n",
+		"named":   "Destination=near\n[SSH]\nHostName=neighbour.test\nStrictHostKeyChecking=no\n",
+		"command": "Destination=here\n[SSH]\nHostName=far.invalid\nStrictHostKeyChecking=no\nProxyCommand=bash -c 'exec 3<>/dev/tcp/" + here.Host + "/%p; cat <&3 & cat >&3'\n",
 	} {
 		a.write(name, "[Tunnel]\nRemoteForward=0 127.0.0.1:1\n"+extra)
 	}

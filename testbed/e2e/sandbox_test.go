@@ -36,7 +36,8 @@ func exposure(t *testing.T, most float64, unit string, scope ...string) {
 // TestExposure: a user's tunnel and the tray may do little, and the tunnel works.
 func TestExposure(t *testing.T) {
 	d := newDesk(t)
-	_, local := d.echoTunnel(t, "exposed", "")
+	_, local := d.echoTunnel(t, "exposed", "Start=manual\n")
+	d.holdfast("up", "exposed")
 	testbed.CheckEcho(t, dial(t, local), 1<<10, 10*time.Second)
 	exposure(t, 6.6, tunnelfile.ServiceName("exposed"), "--user")
 
