@@ -74,7 +74,7 @@ func (l *lineLog) Write(p []byte) (int, error) {
 		if i < 0 {
 			i = maxLine - 1
 		}
-		l.log.Info(string(bytes.TrimRight(l.buf[:i+1], "\r\n")))
+		l.log.Info(text.Printable(string(bytes.TrimRight(l.buf[:i+1], "\r\n"))))
 		l.buf = l.buf[i+1:]
 	}
 }
@@ -84,7 +84,7 @@ func (l *lineLog) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.buf) > 0 {
-		l.log.Info(string(l.buf))
+		l.log.Info(text.Printable(string(l.buf)))
 		l.buf = nil
 	}
 }

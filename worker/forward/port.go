@@ -22,6 +22,10 @@ type port struct {
 
 // accept hands connections to the owner until the port is closed.
 func (p *port) accept(s *Set) {
+	var failure atomic.Pointer[error]
+	failing := paced{every: acceptComplaint, tell: func(n int) {
+		s.log.Warn("cannot accept", "listener", p.listener.Addr(), "error", *failure.Load(), "tries", n)
+	}}
 	for {
 		conn, err := p.listener.Accept()
 		switch {
@@ -35,7 +39,8 @@ func (p *port) accept(s *Set) {
 			return
 		default:
 			// Out of descriptors or memory. The connection waits in the kernel meanwhile.
-			s.log.Warn("cannot accept", "listener", p.listener.Addr(), "error", err)
+			failure.Store(&err)
+			failing.add()
 			time.Sleep(acceptPause)
 		}
 	}
@@ -43,6 +48,9 @@ func (p *port) accept(s *Set) {
 
 // acceptPause is the wait after an accept that failed for want of something.
 const acceptPause = 100 * time.Millisecond
+
+// acceptComplaint is how often the log says that nothing can be accepted.
+const acceptComplaint = time.Minute
 
 // close closes the socket, and removes it from the file system if it was made here,
 // is still the same, and lives nowhere else.
