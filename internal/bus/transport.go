@@ -208,7 +208,7 @@ func (r *fileReader) Read(b []byte) (int, error) {
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
-	return n, err
+	return max(n, 0), err // an error is told with -1, which no reader of ours expects
 }
 
 // sort keeps the descriptors of the message that is being read, or closes them.
