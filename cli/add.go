@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -102,7 +102,7 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 		return err
 	}
 	if s.json {
-		return s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
+		return s.out.json(tunnelsAsJSON([]listing.Tunnel{t}), false)
 	}
 	s.out.line("Wrote %s", text.Tilde(t.FilePath))
 	s.sayStart(name, start)

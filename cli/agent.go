@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 )
 
@@ -100,7 +101,7 @@ func (a terminalAgent) Ask(ctx context.Context, tunnel, kind, prompt string, ech
 	case l := <-read:
 		a.out.answered(!echo)
 		if l.err != nil {
-			return "", fmt.Errorf("%w: %w", dbusapi.ErrRefused, l.err)
+			return "", fmt.Errorf("%w: %w", listing.ErrRefused, l.err)
 		}
 		a.typed.add(tunnel, kind, prompt, l.text)
 		return l.text, nil

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
-	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/keyring"
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 // question is what an SSH_ASKPASS program is asked.
@@ -126,7 +126,7 @@ func (e nobodyThere) Unwrap() error { return e.error }
 
 // unanswered tells an error of the question's from a person's no.
 func unanswered(err error) error {
-	if errors.Is(err, dbusapi.ErrRefused) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, listing.ErrRefused) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nobodyThere{err}

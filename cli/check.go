@@ -11,8 +11,8 @@ import (
 
 	"github.com/holdfast/holdfast/checkup/machine"
 	"github.com/holdfast/holdfast/cli/tunnel"
-	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -117,7 +117,7 @@ func (s *session) concludeCheck(ofMachine checkup, tunnels []checkup) error {
 
 // told is what the daemon knows.
 type told struct {
-	tunnels  map[string]dbusapi.Tunnel
+	tunnels  map[string]listing.Tunnel
 	problems []tunnelfile.Problem // of files; those of [Unit] and [Service] only it sees
 }
 
@@ -145,7 +145,7 @@ func (s *session) checkDaemon() (told, []tunnelfile.Finding) {
 	if err != nil {
 		return silent(err)
 	}
-	now := told{make(map[string]dbusapi.Tunnel), global.Problems}
+	now := told{make(map[string]listing.Tunnel), global.Problems}
 	for _, t := range tunnels {
 		now.tunnels[t.Name] = t
 	}
@@ -258,7 +258,7 @@ func ownAgent(getenv func(string) string) string {
 
 // stateFinding is what the tunnel does now. What keeps it from being up is a problem where
 // nobody wants it so.
-func stateFinding(t dbusapi.Tunnel, nextStart string) tunnelfile.Finding {
+func stateFinding(t listing.Tunnel, nextStart string) tunnelfile.Finding {
 	f := tunnelfile.Finding{Subject: tunnelfile.SubjectState, Severity: tunnelfile.FindingOK, Message: "it is " + tunnel.Line(t)}
 	switch t.State {
 	case tunnelfile.Inactive:

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -34,7 +34,7 @@ func TestStateFinding(t *testing.T) {
 		if rest, ok := strings.CutPrefix(c.status, "[rule]: "); ok {
 			said.Reason, said.Text = fault.Rule, rest
 		}
-		f := stateFinding(dbusapi.Tunnel{Name: "web", State: c.state, StartMode: c.start, Reason: said.Reason, Status: said.Text}, "login")
+		f := stateFinding(listing.Tunnel{Name: "web", State: c.state, StartMode: c.start, Reason: said.Reason, Status: said.Text}, "login")
 		if f.Severity != c.severity || f.Subject != c.subject || !strings.HasPrefix(f.Mend, c.mend) || c.mend == "" && f.Mend != "" || f.Message == "" {
 			t.Errorf("%s, %s: %+v", c.state, c.start, f)
 		}

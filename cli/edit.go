@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -68,7 +69,7 @@ func (s *session) edit(args []string) error {
 		ctx, cancel := s.call()
 		defer cancel()
 		if t, err = client.Tunnel(ctx, name); err == nil {
-			err = s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
+			err = s.out.json(tunnelsAsJSON([]listing.Tunnel{t}), false)
 		}
 	case err == nil:
 		s.out.line("Wrote %s", text.Tilde(t.FilePath))
@@ -83,7 +84,7 @@ func (s *session) edit(args []string) error {
 
 // editUntilWell runs the editor until the text is well and stored, or the same as before,
 // or the person gives up.
-func (s *session) editUntilWell(client *dbusapi.Client, t dbusapi.Tunnel, copied string) (stored bool, err error) {
+func (s *session) editUntilWell(client *dbusapi.Client, t listing.Tunnel, copied string) (stored bool, err error) {
 	for {
 		if err := s.runEditor(copied); err != nil {
 			return false, err
@@ -121,7 +122,7 @@ func (s *session) editUntilWell(client *dbusapi.Client, t dbusapi.Tunnel, copied
 }
 
 // store stores the text, unless somebody else changed the file meanwhile.
-func (s *session) store(client *dbusapi.Client, before dbusapi.Tunnel, content string) error {
+func (s *session) store(client *dbusapi.Client, before listing.Tunnel, content string) error {
 	ctx, cancel := s.call()
 	defer cancel()
 	now, err := s.editableOne(ctx, client, before.Name)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -47,9 +48,9 @@ func (s *session) exit(err error) int {
 		return exitNotRunning
 	}
 	switch {
-	case errors.Is(err, dbusapi.ErrNoSuchTunnel):
+	case errors.Is(err, listing.ErrNoSuchTunnel):
 		return exitNoSuch
-	case errors.Is(err, dbusapi.ErrInvalidName):
+	case errors.Is(err, listing.ErrInvalidName):
 		return exitMisused
 	}
 	return exitFailed
@@ -69,11 +70,11 @@ func (s *session) explain(err error) (message, hint string) {
 	switch {
 	case errors.As(err, &problems):
 		return err.Error(), ""
-	case errors.Is(err, dbusapi.ErrNoSuchTunnel):
+	case errors.Is(err, listing.ErrNoSuchTunnel):
 		return err.Error(), "holdfast list shows those there are"
-	case errors.Is(err, dbusapi.ErrTunnelExists):
+	case errors.Is(err, listing.ErrTunnelExists):
 		return err.Error(), "holdfast edit changes it, holdfast remove removes it"
-	case errors.Is(err, dbusapi.ErrInvalidName):
+	case errors.Is(err, listing.ErrInvalidName):
 		return err.Error(), "a name starts with a letter or digit and goes on with those, dots, dashes and underscores; 64 at most"
 	case errors.Is(err, dbusapi.ErrDenied):
 		return err.Error(), "the same as root: sudo " + s.ours("holdfast "+s.verb) + " …"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -18,7 +19,7 @@ import (
 // there because its file is not well is its file alone: that can be changed, mended and removed.
 // The daemon may not have heard of a file that was written just now: it reads the folders when
 // it is asked for a tunnel that it does not know.
-func (s *session) editable(ctx context.Context, client *dbusapi.Client, patterns []string) ([]dbusapi.Tunnel, error) {
+func (s *session) editable(ctx context.Context, client *dbusapi.Client, patterns []string) ([]listing.Tunnel, error) {
 	for again := false; ; again = true {
 		all, err := client.Tunnels(ctx)
 		if err != nil {
@@ -29,14 +30,14 @@ func (s *session) editable(ctx context.Context, client *dbusapi.Client, patterns
 			return nil, err
 		}
 		found, err := tunnel.Match(s.withBroken(all, global.Problems), nil, patterns)
-		if again || !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+		if again || !errors.Is(err, listing.ErrNoSuchTunnel) {
 			return found, errors.Join(err, readTexts(ctx, client, found))
 		}
 		for _, p := range patterns {
 			if !tunnelfile.ValidName(p) {
 				continue
 			}
-			if _, err := client.Tunnel(ctx, p); err != nil && !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+			if _, err := client.Tunnel(ctx, p); err != nil && !errors.Is(err, listing.ErrNoSuchTunnel) {
 				return nil, err
 			}
 		}
@@ -44,7 +45,7 @@ func (s *session) editable(ctx context.Context, client *dbusapi.Client, patterns
 }
 
 // readTexts reads the files' texts that were not told to all, as those of the system's are not.
-func readTexts(ctx context.Context, client *dbusapi.Client, tunnels []dbusapi.Tunnel) error {
+func readTexts(ctx context.Context, client *dbusapi.Client, tunnels []listing.Tunnel) error {
 	for i, t := range tunnels {
 		if t.Text != "" || t.Unit == "" {
 			continue // it has a text, or is known from its problems alone
@@ -59,25 +60,25 @@ func readTexts(ctx context.Context, client *dbusapi.Client, tunnels []dbusapi.Tu
 }
 
 // editableOne is likewise the one tunnel of this name.
-func (s *session) editableOne(ctx context.Context, client *dbusapi.Client, name string) (dbusapi.Tunnel, error) {
+func (s *session) editableOne(ctx context.Context, client *dbusapi.Client, name string) (listing.Tunnel, error) {
 	if !tunnelfile.ValidName(name) {
-		return dbusapi.Tunnel{}, fmt.Errorf("%w: %s", dbusapi.ErrInvalidName, name)
+		return listing.Tunnel{}, fmt.Errorf("%w: %s", listing.ErrInvalidName, name)
 	}
 	found, err := s.editable(ctx, client, []string{name})
 	if err != nil {
-		return dbusapi.Tunnel{}, err
+		return listing.Tunnel{}, err
 	}
 	return found[0], nil
 }
 
 // withBroken is all tunnels, and those that are none for what is wrong with their files.
-func (s *session) withBroken(all []dbusapi.Tunnel, problems []tunnelfile.Problem) []dbusapi.Tunnel {
+func (s *session) withBroken(all []listing.Tunnel, problems []tunnelfile.Problem) []listing.Tunnel {
 	for _, p := range problems {
 		name, ok := tunnelfile.NameOfFile(p.Path)
-		if !ok || slices.ContainsFunc(all, func(t dbusapi.Tunnel) bool { return t.Name == name }) {
+		if !ok || slices.ContainsFunc(all, func(t listing.Tunnel) bool { return t.Name == name }) {
 			continue
 		}
-		t := dbusapi.Tunnel{Name: name}
+		t := listing.Tunnel{Name: name}
 		if paths, err := s.files(name); err == nil {
 			t.FilePath = paths[0]
 			content, _ := os.ReadFile(t.FilePath) // one that cannot be read can be removed
@@ -90,14 +91,14 @@ func (s *session) withBroken(all []dbusapi.Tunnel, problems []tunnelfile.Problem
 
 // onDisk is the tunnels that the patterns name, from the folders alone; those whose files are
 // not well have no more than their names.
-func (s *session) onDisk(patterns []string) ([]dbusapi.Tunnel, error) {
+func (s *session) onDisk(patterns []string) ([]listing.Tunnel, error) {
 	files, problems := s.dirs().LoadAll()
-	var all []dbusapi.Tunnel
+	var all []listing.Tunnel
 	for _, f := range files {
-		all = append(all, dbusapi.Tunnel{Name: f.Name, FilePath: f.Path, Text: f.Text, Tags: f.Tags, Destination: f.Destination})
+		all = append(all, listing.Tunnel{Name: f.Name, FilePath: f.Path, Text: f.Text, Tags: f.Tags, Destination: f.Destination})
 	}
 	all = s.withBroken(all, problems)
-	slices.SortFunc(all, func(a, b dbusapi.Tunnel) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b listing.Tunnel) int { return strings.Compare(a.Name, b.Name) })
 	return tunnel.Match(all, nil, patterns)
 }
 
@@ -105,7 +106,7 @@ func (s *session) onDisk(patterns []string) ([]dbusapi.Tunnel, error) {
 func (s *session) files(name string) ([]string, error) {
 	paths, err := s.dirs().Files(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s", dbusapi.ErrNoSuchTunnel, name)
+		return nil, fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
 	}
 	return paths, err
 }

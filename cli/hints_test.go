@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -15,23 +15,23 @@ func TestHints(t *testing.T) {
 	s := &session{}
 	for _, reason := range fault.Reasons() {
 		for _, status := range []string{"", "host key has changed", "portal", "needs a password"} {
-			tunnel := dbusapi.Tunnel{Name: "web", Destination: "me@host", State: tunnelfile.Blocked, Reason: reason, Status: status}
+			tunnel := listing.Tunnel{Name: "web", Destination: "me@host", State: tunnelfile.Blocked, Reason: reason, Status: status}
 			hint := s.hintFor(tunnel)
 			if hint == "" || strings.Contains(hint, "NAME") || hints[reason] == nil {
 				t.Errorf("%s: %q", reason, hint)
 			}
-			if plain := (dbusapi.Tunnel{Name: "web", Destination: "me@host", State: tunnelfile.Blocked, Reason: reason}); s.hintFor(plain) != hint {
+			if plain := (listing.Tunnel{Name: "web", Destination: "me@host", State: tunnelfile.Blocked, Reason: reason}); s.hintFor(plain) != hint {
 				t.Errorf("%s: the hint goes by the sentence %q", reason, status)
 			}
 		}
 	}
 	for _, state := range []tunnelfile.State{tunnelfile.Up, tunnelfile.Listening, tunnelfile.Inactive} {
-		if hint := s.hintFor(dbusapi.Tunnel{Name: "web", State: state}); hint != "" {
+		if hint := s.hintFor(listing.Tunnel{Name: "web", State: state}); hint != "" {
 			t.Errorf("%s: %q", state, hint)
 		}
 	}
 	for _, reason := range []fault.Reason{fault.Passphrase, fault.PIN, fault.Password, fault.Code} {
-		hint := s.hintFor(dbusapi.Tunnel{Name: "web", State: tunnelfile.Blocked, Reason: reason})
+		hint := s.hintFor(listing.Tunnel{Name: "web", State: tunnelfile.Blocked, Reason: reason})
 		if !strings.HasPrefix(hint, "holdfast up web in a terminal asks") {
 			t.Errorf("%s: %s", reason, hint)
 		}

@@ -4,7 +4,7 @@ import (
 	"flag"
 
 	"github.com/holdfast/holdfast/cli/history"
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 func historyVerb() verb {
@@ -53,7 +53,7 @@ func (s *session) history(patterns []string, since string) error {
 
 // knownTunnels are those of the daemon; none where it does not answer, which is no reason to show
 // nothing.
-func (s *session) knownTunnels() []dbusapi.Tunnel {
+func (s *session) knownTunnels() []listing.Tunnel {
 	client, err := s.daemon()
 	if err != nil {
 		return nil

@@ -11,7 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/layout"
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/sshlink/config"
@@ -233,7 +233,7 @@ func (s *session) addAll(tunnels []imported) error {
 		}
 		ctx, cancel := s.call()
 		err := client.AddTunnel(ctx, t.Name, t.Text)
-		var written dbusapi.Tunnel
+		var written listing.Tunnel
 		if err == nil {
 			written, err = client.Tunnel(ctx, t.Name)
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -187,7 +188,7 @@ func daemonAsJSON(s dbusapi.Snapshot) daemonJSON {
 	return d
 }
 
-func tunnelsAsJSON(tunnels []dbusapi.Tunnel) []tunnelJSON {
+func tunnelsAsJSON(tunnels []listing.Tunnel) []tunnelJSON {
 	list := make([]tunnelJSON, len(tunnels))
 	for i, t := range tunnels {
 		list[i] = tunnelAsJSON(t)
@@ -195,7 +196,7 @@ func tunnelsAsJSON(tunnels []dbusapi.Tunnel) []tunnelJSON {
 	return list
 }
 
-func tunnelAsJSON(t dbusapi.Tunnel) tunnelJSON {
+func tunnelAsJSON(t listing.Tunnel) tunnelJSON {
 	j := tunnelJSON{
 		Name: t.Name, Description: t.Description, Destination: t.Destination, Start: string(t.StartMode), Tags: append([]string{}, t.Tags...),
 		State: string(t.State), Reason: string(t.Reason), Status: t.Status,

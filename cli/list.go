@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/tunnel"
-	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -108,7 +108,7 @@ func (s *session) list(o listOptions, patterns []string) error {
 		s.out.line("No tunnels yet. This makes one:")
 		s.out.command(s.ours("  holdfast add web -L 9090:localhost:9090 me@host"))
 	default:
-		s.out.rows(listing(found, time.Now(), *o.output == "wide"))
+		s.out.rows(tunnelTable(found, time.Now(), *o.output == "wide"))
 	}
 	s.problems(global.Problems)
 	s.out.hint(whoNeedsYou(found))
@@ -116,12 +116,12 @@ func (s *session) list(o listOptions, patterns []string) error {
 }
 
 // pick is the tunnels that are to be listed, in their order.
-func (o *listOptions) pick(all []dbusapi.Tunnel) []dbusapi.Tunnel {
-	picked := slices.DeleteFunc(slices.Clone(all), func(t dbusapi.Tunnel) bool {
+func (o *listOptions) pick(all []listing.Tunnel) []listing.Tunnel {
+	picked := slices.DeleteFunc(slices.Clone(all), func(t listing.Tunnel) bool {
 		return len(o.states) > 0 && !slices.Contains(o.states, t.State)
 	})
 	states := tunnelfile.States()
-	slices.SortStableFunc(picked, func(a, b dbusapi.Tunnel) int { // by name already
+	slices.SortStableFunc(picked, func(a, b listing.Tunnel) int { // by name already
 		switch *o.sort {
 		case "state":
 			return cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State))
@@ -136,7 +136,7 @@ func (o *listOptions) pick(all []dbusapi.Tunnel) []dbusapi.Tunnel {
 }
 
 // whoNeedsYou names the tunnels that stay as they are until a person does something.
-func whoNeedsYou(all []dbusapi.Tunnel) string {
+func whoNeedsYou(all []listing.Tunnel) string {
 	var names []string
 	for _, t := range all {
 		if tunnel.Stuck(t.State) {
@@ -156,8 +156,8 @@ func whoNeedsYou(all []dbusapi.Tunnel) string {
 	return fmt.Sprintf("%s %s you; holdfast status %s says what to do", strings.Join(names, ", "), verb, names[0])
 }
 
-// listing is a table of tunnels, one a line.
-func listing(all []dbusapi.Tunnel, now time.Time, wide bool) *layout.Table {
+// tunnelTable is a table of tunnels, one a line.
+func tunnelTable(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
 	table := &layout.Table{Columns: []layout.Column{
 		{Name: "NAME", Shorten: true}, {Name: "STATE"}, {Name: "SINCE", GiveWay: 3},
 		{Name: "LISTENS", Shorten: true, Soft: true, Min: 20, GiveWay: 1}, {Name: "DESTINATION", Shorten: true, GiveWay: 2},
@@ -194,7 +194,7 @@ func listing(all []dbusapi.Tunnel, now time.Time, wide bool) *layout.Table {
 }
 
 // stateWithReason is "blocked (denied)".
-func stateWithReason(t dbusapi.Tunnel) string {
+func stateWithReason(t listing.Tunnel) string {
 	if t.Reason == fault.None {
 		return string(t.State)
 	}
@@ -202,7 +202,7 @@ func stateWithReason(t dbusapi.Tunnel) string {
 }
 
 // trouble is why a tunnel is not well, in a sentence; "" where all is well.
-func trouble(t dbusapi.Tunnel) string {
+func trouble(t listing.Tunnel) string {
 	if t.Status != "" && (t.Reason != fault.None || t.State != tunnelfile.Up && t.State != tunnelfile.Listening) {
 		return t.Status
 	}
@@ -215,7 +215,7 @@ func trouble(t dbusapi.Tunnel) string {
 }
 
 // listens is where a tunnel's forwards go in and come out: the first, and how many more; or all.
-func listens(t dbusapi.Tunnel, all bool) string {
+func listens(t listing.Tunnel, all bool) string {
 	var forwards []string
 	for _, f := range t.Forwards {
 		forwards = append(forwards, forwardText(f))

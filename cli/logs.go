@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"github.com/holdfast/holdfast/cli/advice"
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -61,7 +61,7 @@ func (s *session) logs(o logOptions, patterns []string) error {
 		ctx, cancel := s.call()
 		defer cancel()
 		found, err := s.editable(ctx, client, patterns)
-		if errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+		if errors.Is(err, listing.ErrNoSuchTunnel) {
 			return err
 		}
 		if err == nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/metrics"
 	"github.com/holdfast/holdfast/internal/openmetrics"
 )
@@ -64,7 +65,7 @@ func (s *session) metrics(args []string) error {
 
 // writeMetrics writes all tunnels as OpenMetrics text. What is not known of a tunnel, such as
 // the counters of one that does not run, has no sample.
-func writeMetrics(out io.Writer, global dbusapi.Global, tunnels []dbusapi.Tunnel, counted map[string]dbusapi.Statistics) {
+func writeMetrics(out io.Writer, global listing.Global, tunnels []listing.Tunnel, counted map[string]dbusapi.Statistics) {
 	w := openmetrics.NewWriter(out)
 	w.Family("holdfast_info", "gauge", "", "The daemon, and who tells it of the network.")
 	w.Sample("", 1, openmetrics.Label("version", global.Version), openmetrics.Label("network_source", global.NetworkSource))
@@ -84,7 +85,7 @@ func writeMetrics(out io.Writer, global dbusapi.Global, tunnels []dbusapi.Tunnel
 }
 
 // measured is a tunnel as package metrics has it, without its counters.
-func measured(t dbusapi.Tunnel) metrics.Tunnel {
+func measured(t listing.Tunnel) metrics.Tunnel {
 	m := metrics.Tunnel{
 		Name: t.Name, State: t.State, UpSince: t.UpSince,
 		Info: &metrics.Info{Destination: t.Destination, Description: t.Description, Start: t.StartMode},

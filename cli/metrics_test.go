@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -15,7 +16,7 @@ import (
 func TestWriteMetrics(t *testing.T) {
 	odd := "a \"quoted\" \\ and\nbroken {label=\"x\"} 1 ü"
 	since := time.Unix(1767323045, 5e8)
-	tunnels := []dbusapi.Tunnel{
+	tunnels := []listing.Tunnel{
 		{Name: "db", Destination: odd, Description: odd, State: tunnelfile.Inactive, StartMode: tunnelfile.StartManual},
 		{Name: "web", Destination: "me@host", State: tunnelfile.Degraded, StartMode: tunnelfile.StartAuto, UpSince: since, Forwards: []tunnelfile.ForwardReport{
 			{Kind: tunnelfile.LocalForward, Listen: odd, Target: "t:1", State: tunnelfile.Up},
@@ -31,7 +32,7 @@ func TestWriteMetrics(t *testing.T) {
 		},
 	}}
 	var text strings.Builder
-	writeMetrics(&text, dbusapi.Global{Version: "1.0", Network: "online", Problems: make(tunnelfile.Problems, 2)}, tunnels, counted)
+	writeMetrics(&text, listing.Global{Version: "1.0", Network: "online", Problems: make(tunnelfile.Problems, 2)}, tunnels, counted)
 	got := testbed.ParseOpenMetrics(t, text.String())
 	for _, want := range []struct {
 		family string

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 )
 
@@ -42,7 +43,7 @@ func (s *session) remove(patterns []string) error {
 		return err
 	}
 	failed := s.removeAll(ctx, client, found)
-	var removed []dbusapi.Tunnel
+	var removed []listing.Tunnel
 	for i, t := range found {
 		if failed[i] != nil {
 			message, hint := s.explain(failed[i])
@@ -64,7 +65,7 @@ func (s *session) remove(patterns []string) error {
 }
 
 // removeAll removes tunnels side by side, and says of each why it could not.
-func (s *session) removeAll(ctx context.Context, client *dbusapi.Client, all []dbusapi.Tunnel) []error {
+func (s *session) removeAll(ctx context.Context, client *dbusapi.Client, all []listing.Tunnel) []error {
 	failed := make([]error, len(all))
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, atOnce)

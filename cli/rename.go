@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -69,7 +70,7 @@ func (s *session) rename(args []string) error {
 	}
 	ran := t.State != tunnelfile.Inactive && t.State != ""
 	if ran { // both would listen on the same addresses
-		if err := client.Stop(ctx, old); err != nil && !errors.Is(err, dbusapi.ErrUnderWay) {
+		if err := client.Stop(ctx, old); err != nil && !errors.Is(err, listing.ErrUnderWay) {
 			return err
 		}
 	}
@@ -84,14 +85,14 @@ func (s *session) rename(args []string) error {
 	if ran {
 		now = client.Start
 	}
-	if err := now(ctx, name); err != nil && !errors.Is(err, dbusapi.ErrUnderWay) {
+	if err := now(ctx, name); err != nil && !errors.Is(err, listing.ErrUnderWay) {
 		return err
 	}
 	return s.wrote(ctx, client, name)
 }
 
 // moveTunnel stores a tunnel under another name and removes the old one, or leaves it all as it was.
-func (s *session) moveTunnel(ctx context.Context, client *dbusapi.Client, t dbusapi.Tunnel, name string) error {
+func (s *session) moveTunnel(ctx context.Context, client *dbusapi.Client, t listing.Tunnel, name string) error {
 	dropIns := t.FilePath + ".d"
 	moved := filepath.Join(filepath.Dir(t.FilePath), name+tunnelfile.Suffix+".d")
 	if err := os.Rename(dropIns, moved); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -179,13 +180,13 @@ func (s *session) merged(name string) (string, error) {
 // mustBeFree fails where there is a tunnel of this name already.
 func (s *session) mustBeFree(ctx context.Context, client *dbusapi.Client, name string) error {
 	if !tunnelfile.ValidName(name) {
-		return fmt.Errorf("%w: %s", dbusapi.ErrInvalidName, name)
+		return fmt.Errorf("%w: %s", listing.ErrInvalidName, name)
 	}
 	_, err := client.Tunnel(ctx, name)
 	switch {
 	case err == nil:
-		return fmt.Errorf("%w: %s", dbusapi.ErrTunnelExists, name)
-	case errors.Is(err, dbusapi.ErrNoSuchTunnel):
+		return fmt.Errorf("%w: %s", listing.ErrTunnelExists, name)
+	case errors.Is(err, listing.ErrNoSuchTunnel):
 		return nil
 	}
 	return err
@@ -198,7 +199,7 @@ func (s *session) wrote(ctx context.Context, client *dbusapi.Client, name string
 		return err
 	}
 	if s.json {
-		return s.out.json(tunnelsAsJSON([]dbusapi.Tunnel{t}), false)
+		return s.out.json(tunnelsAsJSON([]listing.Tunnel{t}), false)
 	}
 	s.out.line("Wrote %s", text.Tilde(t.FilePath))
 	return nil

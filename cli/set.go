@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -98,12 +99,12 @@ func (s *session) setStart(names []string, start tunnelfile.StartMode) error {
 
 // changed is a tunnel and the text that its file shall have.
 type changed struct {
-	dbusapi.Tunnel
+	listing.Tunnel
 	text string
 }
 
 // setAll changes keys in the files of all tunnels that are named, or in none.
-func (s *session) setAll(patterns, changes []string) ([]dbusapi.Tunnel, error) {
+func (s *session) setAll(patterns, changes []string) ([]listing.Tunnel, error) {
 	if len(patterns) == 0 {
 		return nil, advice.Misuse{Message: "which tunnels?"}
 	}

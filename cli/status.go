@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -114,7 +115,7 @@ func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, 
 		if len(names) == 0 {
 			if len(tunnels) > 0 {
 				s.out.line("")
-				s.out.rows(listing(tunnels, time.Now(), false))
+				s.out.rows(tunnelTable(tunnels, time.Now(), false))
 				s.out.hint(whoNeedsYou(tunnels))
 			}
 		} else {
@@ -125,7 +126,7 @@ func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, 
 			}
 		}
 	}
-	if len(names) > 0 && slices.ContainsFunc(tunnels, func(t dbusapi.Tunnel) bool { return !tunnel.Running(t.State) }) && !watch {
+	if len(names) > 0 && slices.ContainsFunc(tunnels, func(t listing.Tunnel) bool { return !tunnel.Running(t.State) }) && !watch {
 		return errNotRunning
 	}
 	return nil
@@ -138,13 +139,13 @@ func (s *session) showDaemon(snapshot dbusapi.Snapshot) {
 		return
 	}
 	g := snapshot.Global
-	tally := dbusapi.Count(snapshot.Tunnels)
+	tally := listing.Count(snapshot.Tunnels)
 	s.out.line("%s, network %s (%s): %d of %s up", "holdfastd "+g.Version, g.Network, g.NetworkSource, tally.Well, text.Count(tally.Wanted, "tunnel"))
 	s.problems(g.Problems)
 }
 
 // detail is all there is about one tunnel.
-func detail(t dbusapi.Tunnel, s dbusapi.Statistics, now time.Time) *layout.Table {
+func detail(t listing.Tunnel, s dbusapi.Statistics, now time.Time) *layout.Table {
 	page := layout.Page()
 	row := func(name, content string, color layout.Color) {
 		page.Row(name, layout.Painted(text.Printable(content), color))

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/sshlink/config"
@@ -208,7 +209,7 @@ func (s *session) recordKeys(keys hostkeys.ServerKeys) error {
 		return err
 	}
 	if len(accepted) == 0 {
-		return fmt.Errorf("%w: the host key of %s is not recorded", dbusapi.ErrRefused, keys.Host)
+		return fmt.Errorf("%w: the host key of %s is not recorded", listing.ErrRefused, keys.Host)
 	}
 	for _, k := range accepted {
 		if err := k.Record(); err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -27,7 +27,7 @@ func TestVerdict(t *testing.T) {
 			t.Errorf("%q: %q, %v", c.said, sentence, err)
 		}
 	}
-	if _, err := verdict("me@h", "Host key verification failed."); !errors.Is(err, dbusapi.ErrRefused) {
+	if _, err := verdict("me@h", "Host key verification failed."); !errors.Is(err, listing.ErrRefused) {
 		t.Errorf("a no is %v", err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -62,7 +62,7 @@ func verdict(destination, said string) (sentence string, err error) {
 	case strings.Contains(said, "REVOKED HOST KEY"):
 		return "", fmt.Errorf("the host key of %s is marked as revoked", destination)
 	case strings.Contains(said, "Host key verification failed"):
-		return "", fmt.Errorf("%w: the host key of %s is not recorded", dbusapi.ErrRefused, destination)
+		return "", fmt.Errorf("%w: the host key of %s is not recorded", listing.ErrRefused, destination)
 	case strings.Contains(said, "Permanently added"):
 		return "The host key is recorded.", nil
 	case strings.Contains(said, "Permission denied"), said == "":

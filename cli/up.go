@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -18,7 +19,7 @@ import (
 type action struct {
 	call func(*dbusapi.Client) func(ctx context.Context, patterns ...string) error
 	// done says whether a tunnel is so now. News of what was before asked may be under way still.
-	done func(now dbusapi.Tunnel, asked time.Time) bool
+	done func(now listing.Tunnel, asked time.Time) bool
 	goal string // for people: "is up"
 	not  string // likewise: "is not up"
 	stop bool   // a tunnel that is stuck is where it should be
@@ -36,7 +37,7 @@ Ctrl-C ends the wait and leaves the tunnel as it is.`
 func upVerb() verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
-		done: func(now dbusapi.Tunnel, _ time.Time) bool { return stands(now) },
+		done: func(now listing.Tunnel, _ time.Time) bool { return stands(now) },
 		goal: "is up", not: "is not up",
 		well: true,
 	}
@@ -57,7 +58,7 @@ that were named and for no other.`,
 func downVerb() verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Stop },
-		done: func(now dbusapi.Tunnel, _ time.Time) bool { return now.State == tunnelfile.Inactive },
+		done: func(now listing.Tunnel, _ time.Time) bool { return now.State == tunnelfile.Inactive },
 		goal: "is down", not: "is not down",
 		stop: true,
 	}
@@ -79,7 +80,7 @@ with the daemon. To keep a tunnel down for good: holdfast disable.`,
 func restartVerb() verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
-		done: func(now dbusapi.Tunnel, asked time.Time) bool {
+		done: func(now listing.Tunnel, asked time.Time) bool {
 			// A socket that listens again may have done so all the time, as far as can be seen.
 			return stands(now) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
 		},
@@ -100,7 +101,7 @@ func restartVerb() verb {
 func reconnectVerb() verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
-		done: func(now dbusapi.Tunnel, asked time.Time) bool {
+		done: func(now listing.Tunnel, asked time.Time) bool {
 			// One that waits for its first connection has none to make anew.
 			return now.State == tunnelfile.Listening || stands(now) && now.UpSince.After(asked)
 		},
@@ -123,7 +124,7 @@ Connections through the tunnel are not cut: they drain on the old SSH connection
 
 // stands says whether a tunnel is up, or listens as it should until somebody connects. One
 // that is not on demand listens for a moment while its program is started anew.
-func stands(t dbusapi.Tunnel) bool {
+func stands(t listing.Tunnel) bool {
 	return tunnel.Running(t.State) && (t.State != tunnelfile.Listening || t.StartMode == tunnelfile.StartOnDemand)
 }
 
@@ -187,7 +188,7 @@ func (s *session) act(o actOptions, patterns []string, a action) error {
 		names = nil // also those that came meanwhile
 	}
 	// What is under way still is waited for below.
-	if err := a.call(client)(ctx, names...); err != nil && !errors.Is(err, dbusapi.ErrUnderWay) {
+	if err := a.call(client)(ctx, names...); err != nil && !errors.Is(err, listing.ErrUnderWay) {
 		return err
 	}
 	if o.noWait {

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -21,10 +22,10 @@ type wait struct {
 	client  *dbusapi.Client
 	start   time.Time
 	timeout time.Duration
-	pending []dbusapi.Tunnel  // as they were before
+	pending []listing.Tunnel  // as they were before
 	shown   map[string]string // what was shown last of each
 	moved   map[string]bool   // it has been on its way
-	ended   []dbusapi.Tunnel
+	ended   []listing.Tunnel
 	failed  bool
 
 	unwell map[string]time.Time // since when it was seen to be degraded
@@ -37,7 +38,7 @@ const stale = 2 * time.Second
 // come a moment after the others.
 const settleTime = 5 * time.Second
 
-func newWait(s *session, a action, client *dbusapi.Client, before []dbusapi.Tunnel, start time.Time, timeout time.Duration) *wait {
+func newWait(s *session, a action, client *dbusapi.Client, before []listing.Tunnel, start time.Time, timeout time.Duration) *wait {
 	w := &wait{
 		session: s, action: a, client: client, start: start, timeout: timeout, pending: slices.Clone(before),
 		shown: make(map[string]string), moved: make(map[string]bool), unwell: make(map[string]time.Time),
@@ -95,7 +96,7 @@ func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) erro
 func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 	now.Tunnels = slices.Clone(now.Tunnels)
 	for i, t := range now.Tunnels {
-		if !slices.ContainsFunc(w.pending, func(p dbusapi.Tunnel) bool { return p.Name == t.Name }) {
+		if !slices.ContainsFunc(w.pending, func(p listing.Tunnel) bool { return p.Name == t.Name }) {
 			continue
 		}
 		s, err := w.client.Statistics(w.ctx, t.Name)
@@ -108,7 +109,7 @@ func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 
 // take sorts out the tunnels that need not be waited for any more, and says how they ended.
 func (w *wait) take(now dbusapi.Snapshot) {
-	w.pending = slices.DeleteFunc(w.pending, func(before dbusapi.Tunnel) bool {
+	w.pending = slices.DeleteFunc(w.pending, func(before listing.Tunnel) bool {
 		t, there := now.Tunnel(before.Name)
 		fresh := !t.StateSince.Equal(before.StateSince) || time.Since(w.start) >= stale
 		switch {
@@ -137,7 +138,7 @@ func (w *wait) take(now dbusapi.Snapshot) {
 
 // note remembers that a tunnel is on its way. From offline and from failed the way to connecting
 // leads through inactive.
-func (w *wait) note(t dbusapi.Tunnel) {
+func (w *wait) note(t listing.Tunnel) {
 	switch t.State {
 	case tunnelfile.Inactive, tunnelfile.Stopping, tunnelfile.Offline, tunnelfile.Failed:
 	default:
@@ -146,7 +147,7 @@ func (w *wait) note(t dbusapi.Tunnel) {
 }
 
 // unsettled says whether a tunnel is degraded and may be well by itself, or in a moment.
-func (w *wait) unsettled(t dbusapi.Tunnel) bool {
+func (w *wait) unsettled(t listing.Tunnel) bool {
 	if !w.well || t.State != tunnelfile.Degraded {
 		delete(w.unwell, t.Name)
 		return false
@@ -169,7 +170,7 @@ func (w *wait) unsettled(t dbusapi.Tunnel) bool {
 
 // needsSomebody says whether a tunnel stays as it is until a person, a file or a rule changes;
 // it may be only a moment from up where it has just been started.
-func needsSomebody(t dbusapi.Tunnel) bool {
+func needsSomebody(t listing.Tunnel) bool {
 	if tunnel.Stuck(t.State) {
 		return true
 	}
@@ -181,14 +182,14 @@ func needsSomebody(t dbusapi.Tunnel) bool {
 }
 
 // fail says that a tunnel does not come where it should be.
-func (w *wait) fail(t dbusapi.Tunnel, message, hint string) {
+func (w *wait) fail(t listing.Tunnel, message, hint string) {
 	w.failed = true
 	w.ended = append(w.ended, t)
 	w.out.failure(message, hint)
 }
 
 // finish says that a tunnel is where it should be.
-func (w *wait) finish(t dbusapi.Tunnel, goal string) {
+func (w *wait) finish(t listing.Tunnel, goal string) {
 	w.ended = append(w.ended, t)
 	if w.json {
 		return
@@ -278,14 +279,14 @@ func (w *wait) them() string {
 }
 
 // happening is what goes on with a tunnel: "web: retrying: in 8s, connection refused".
-func happening(t dbusapi.Tunnel) string { return t.Name + ": " + tunnel.Line(t) }
+func happening(t listing.Tunnel) string { return t.Name + ": " + tunnel.Line(t) }
 
 // isLine is how a tunnel is, as a sentence.
-func isLine(t dbusapi.Tunnel) string { return fmt.Sprintf("%s is %s", t.Name, tunnel.Line(t)) }
+func isLine(t listing.Tunnel) string { return fmt.Sprintf("%s is %s", t.Name, tunnel.Line(t)) }
 
 func (w *wait) result() error {
 	if w.json {
-		slices.SortFunc(w.ended, func(a, b dbusapi.Tunnel) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(w.ended, func(a, b listing.Tunnel) int { return strings.Compare(a.Name, b.Name) })
 		if err := w.out.json(tunnelsAsJSON(w.ended), false); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -29,12 +30,12 @@ func testPrinter(t *testing.T) (*printer, func() string) {
 // A tunnel that is degraded has some seconds to come up; each time anew.
 func TestDegradedForAWhile(t *testing.T) {
 	out, said := testPrinter(t)
-	tunnel := dbusapi.Tunnel{Name: "web"}
-	a := action{done: func(now dbusapi.Tunnel, _ time.Time) bool { return stands(now) }, goal: "is up", well: true}
-	w := newWait(&session{out: out}, a, nil, []dbusapi.Tunnel{tunnel}, time.Now(), patience)
+	tunnel := listing.Tunnel{Name: "web"}
+	a := action{done: func(now listing.Tunnel, _ time.Time) bool { return stands(now) }, goal: "is up", well: true}
+	w := newWait(&session{out: out}, a, nil, []listing.Tunnel{tunnel}, time.Now(), patience)
 	see := func(s tunnelfile.State) {
 		tunnel.State = s
-		w.take(dbusapi.Snapshot{Running: true, Tunnels: []dbusapi.Tunnel{tunnel}})
+		w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{tunnel}})
 	}
 	see(tunnelfile.Degraded)
 	if len(w.pending) != 1 {
@@ -51,7 +52,7 @@ func TestDegradedForAWhile(t *testing.T) {
 		t.Errorf("degraded for %v: %d pending, said %q", settleTime, len(w.pending), said())
 	}
 
-	w.pending, w.failed = []dbusapi.Tunnel{{Name: "web"}}, false
+	w.pending, w.failed = []listing.Tunnel{{Name: "web"}}, false
 	see(tunnelfile.Degraded)
 	see(tunnelfile.Up)
 	if len(w.pending) != 0 || w.failed || !strings.HasSuffix(said(), "web is up\n") {
@@ -66,10 +67,10 @@ func TestStoppedMeanwhile(t *testing.T) {
 	} {
 		out, said := testPrinter(t)
 		since := time.Now()
-		a := action{done: func(now dbusapi.Tunnel, _ time.Time) bool { return stands(now) }, goal: "is up", well: true}
-		w := newWait(&session{out: out}, a, nil, []dbusapi.Tunnel{{Name: "web", State: before, StateSince: since}}, since, patience)
+		a := action{done: func(now listing.Tunnel, _ time.Time) bool { return stands(now) }, goal: "is up", well: true}
+		w := newWait(&session{out: out}, a, nil, []listing.Tunnel{{Name: "web", State: before, StateSince: since}}, since, patience)
 		for _, s := range []tunnelfile.State{before, tunnelfile.Inactive} {
-			w.take(dbusapi.Snapshot{Running: true, Tunnels: []dbusapi.Tunnel{{Name: "web", State: s, StateSince: since}}})
+			w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: s, StateSince: since}}})
 		}
 		if got := strings.Contains(said(), "stopped meanwhile"); got != stopped {
 			t.Errorf("%s, then inactive: said %q", before, said())
@@ -81,11 +82,11 @@ func TestStoppedMeanwhile(t *testing.T) {
 func TestRestartLeadsThroughInactive(t *testing.T) {
 	start := time.Now()
 	out, said := testPrinter(t)
-	a := action{done: func(now dbusapi.Tunnel, asked time.Time) bool { return stands(now) && now.StateSince.After(asked) }, goal: "is up again", anew: true}
-	before := []dbusapi.Tunnel{{Name: "web", State: tunnelfile.Up, StateSince: start.Add(-time.Hour)}}
+	a := action{done: func(now listing.Tunnel, asked time.Time) bool { return stands(now) && now.StateSince.After(asked) }, goal: "is up again", anew: true}
+	before := []listing.Tunnel{{Name: "web", State: tunnelfile.Up, StateSince: start.Add(-time.Hour)}}
 	w := newWait(&session{out: out}, a, nil, before, start, patience)
 	see := func(s tunnelfile.State, since time.Time) {
-		w.take(dbusapi.Snapshot{Running: true, Tunnels: []dbusapi.Tunnel{{Name: "web", State: s, StateSince: since}}})
+		w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: s, StateSince: since}}})
 	}
 	see(tunnelfile.Up, start.Add(-time.Hour))
 	see(tunnelfile.Stopping, start.Add(time.Millisecond))

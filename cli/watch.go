@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 // watched is what the daemon says, from the beginning.
@@ -10,7 +11,7 @@ type watched struct {
 	client    *dbusapi.Client
 	first     dbusapi.Snapshot
 	snapshots <-chan dbusapi.Snapshot // what comes after
-	named     []dbusapi.Tunnel        // that were asked for
+	named     []listing.Tunnel        // that were asked for
 }
 
 // watch begins to watch the daemon, which must run, for the tunnels that patterns name.

@@ -7,6 +7,7 @@ import (
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -39,7 +40,7 @@ func waybarOf(s dbusapi.Snapshot) waybar {
 	if !s.Running {
 		return waybar{Text: "–", Alt: "absent", Class: "absent", Tooltip: "Holdfast is not running"}
 	}
-	tally, class := dbusapi.Count(s.Tunnels), "none"
+	tally, class := listing.Count(s.Tunnels), "none"
 	var lines []string
 	rank := map[string]int{"none": 0, "up": 1, "working": 2, "offline": 3, "attention": 4} // as the tray's icon
 	for _, t := range s.Tunnels {
@@ -59,7 +60,7 @@ func waybarOf(s dbusapi.Snapshot) waybar {
 	return w
 }
 
-func waybarClass(t dbusapi.Tunnel) string {
+func waybarClass(t listing.Tunnel) string {
 	if t.Reason == fault.Rule {
 		return "none" // it is not wanted here
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -75,8 +76,8 @@ func TestAgents(t *testing.T) {
 	if answer, err := ask(); err != nil || answer != "tray" {
 		t.Errorf("one that cannot is passed over: %q, %v", answer, err)
 	}
-	terminal.err.Store(fmt.Errorf("%w", dbusapi.ErrRefused))
-	if answer, err := ask(); !errors.Is(err, dbusapi.ErrRefused) {
+	terminal.err.Store(fmt.Errorf("%w", listing.ErrRefused))
+	if answer, err := ask(); !errors.Is(err, listing.ErrRefused) {
 		t.Errorf("a no is a no: %q, %v", answer, err)
 	}
 	// One that leaves without a word is forgotten.

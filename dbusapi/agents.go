@@ -9,7 +9,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/holdfast/holdfast/internal/bus"
-	"github.com/holdfast/holdfast/manager/listing"
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 // What agents and those who ask them may have at most.

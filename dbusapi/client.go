@@ -10,7 +10,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/holdfast/holdfast/internal/bus"
-	"github.com/holdfast/holdfast/manager/listing"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -85,7 +85,7 @@ func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]listing.Tunne
 		}
 		if !complete(properties) {
 			t, err := c.tunnelAt(ctx, path)
-			if errors.Is(err, ErrNoSuchTunnel) {
+			if errors.Is(err, listing.ErrNoSuchTunnel) {
 				continue // removed meanwhile
 			}
 			if err != nil {
@@ -133,7 +133,7 @@ func (c *Client) tunnelAt(ctx context.Context, path dbus.ObjectPath) (listing.Tu
 	var properties map[string]dbus.Variant
 	err := c.call(ctx, path, propertiesInterface+".GetAll", TunnelInterface).Store(&properties)
 	if bus.Is(err, unknownObjectName) {
-		return listing.Tunnel{}, fmt.Errorf("%w: %s", ErrNoSuchTunnel, nameAt(path))
+		return listing.Tunnel{}, fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, nameAt(path))
 	}
 	if err != nil {
 		return listing.Tunnel{}, err
@@ -222,7 +222,7 @@ func (c *Client) Statistics(ctx context.Context, name string) (Statistics, error
 	var values map[string]dbus.Variant
 	err := c.call(ctx, tunnelPath(name), TunnelInterface+".Statistics").Store(&values)
 	if bus.Is(err, unknownObjectName) {
-		return Statistics{}, fmt.Errorf("%w: %s", ErrNoSuchTunnel, name)
+		return Statistics{}, fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
 	}
 	if err != nil {
 		return Statistics{}, err

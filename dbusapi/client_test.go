@@ -13,7 +13,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -67,7 +67,7 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, snapshots, "a to retry", inState("a", tunnelfile.Retrying))
-	backend.SetGlobal(manager.Global{Network: "offline"})
+	backend.SetGlobal(listing.Global{Network: "offline"})
 	until(t, snapshots, "the network to go", func(s dbusapi.Snapshot) bool { return s.Global.Network == "offline" })
 	if err := backend.RemoveTunnel(ctx, "a"); err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestWatchAgrees(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		backend.SetGlobal(manager.Global{Version: string(rune('a' + round))})
+		backend.SetGlobal(listing.Global{Version: string(rune('a' + round))})
 		want, err := c.Tunnels(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +148,7 @@ type dying struct {
 	die func()
 }
 
-func (d dying) Tunnels(ctx context.Context) ([]manager.Tunnel, error) {
+func (d dying) Tunnels(ctx context.Context) ([]listing.Tunnel, error) {
 	d.die()
 	return nil, ctx.Err()
 }

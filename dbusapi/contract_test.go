@@ -13,7 +13,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
 
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -122,10 +122,10 @@ func TestContract(t *testing.T) {
 		TunnelInterface:  methodsOf(t, tunnelObject{}),
 		AgentInterface:   methodsOf(t, agentObject{}),
 	}
-	for name, v := range globalProperties(manager.Global{}) {
+	for name, v := range globalProperties(listing.Global{}) {
 		inGo[ManagerInterface][name] = v.Signature().String()
 	}
-	for name, v := range properties(manager.Tunnel{}) {
+	for name, v := range properties(listing.Tunnel{}) {
 		inGo[TunnelInterface][name] = v.Signature().String()
 	}
 	for iface, members := range inXML {
@@ -219,22 +219,22 @@ func filled(v reflect.Value, n *int) {
 
 // TestThereAndBack holds each mapping against its inverse, with every field set and with none.
 func TestThereAndBack(t *testing.T) {
-	full, fullGlobal, n := manager.Tunnel{}, manager.Global{}, 0
+	full, fullGlobal, n := listing.Tunnel{}, listing.Global{}, 0
 	filled(reflect.ValueOf(&full).Elem(), &n)
 	filled(reflect.ValueOf(&fullGlobal).Elem(), &n)
 	full.StateSince = full.StateSince.Local()
 	for i, f := range full.Forwards { // what the bus does not carry
 		full.Forwards[i] = tunnelfile.ForwardReport{Kind: f.Kind, Listen: f.Listen, Target: f.Target, State: f.State, Message: f.Message}
 	}
-	empty := manager.Tunnel{Tags: []string{}, LocalForward: []string{}, RemoteForward: []string{}, DynamicForward: []string{}}
-	for _, want := range []manager.Tunnel{full, empty} {
-		got, err := tunnelOf(manager.Tunnel{}, properties(want))
+	empty := listing.Tunnel{Tags: []string{}, LocalForward: []string{}, RemoteForward: []string{}, DynamicForward: []string{}}
+	for _, want := range []listing.Tunnel{full, empty} {
+		got, err := tunnelOf(listing.Tunnel{}, properties(want))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("there and back: %v\n got %+v\nwant %+v", err, got, want)
 		}
 	}
-	for _, want := range []manager.Global{fullGlobal, {}} {
-		got, err := globalOf(manager.Global{}, globalProperties(want))
+	for _, want := range []listing.Global{fullGlobal, {}} {
+		got, err := globalOf(listing.Global{}, globalProperties(want))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("there and back: %v\n got %+v\nwant %+v", err, got, want)
 		}
@@ -259,7 +259,7 @@ func TestThereAndBack(t *testing.T) {
 
 // TestSomeProperties: a change of some leaves the rest, and what the old value's holders have.
 func TestSomeProperties(t *testing.T) {
-	old := manager.Tunnel{Name: "a", State: tunnelfile.Up, LocalForward: []string{"1", "2"}}
+	old := listing.Tunnel{Name: "a", State: tunnelfile.Up, LocalForward: []string{"1", "2"}}
 	new, err := tunnelOf(old, variants(map[string]any{"State": "retrying", "LocalForward": []string{"3"}}))
 	if err != nil {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestSomeProperties(t *testing.T) {
 }
 
 func TestDiffering(t *testing.T) {
-	old := manager.Tunnel{Name: "a", State: tunnelfile.Connecting}
+	old := listing.Tunnel{Name: "a", State: tunnelfile.Connecting}
 	new := old
 	if d := differing(properties(old), properties(new)); len(d) != 0 {
 		t.Errorf("nothing differs, and yet: %v", d)

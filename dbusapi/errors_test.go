@@ -9,7 +9,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -20,13 +20,13 @@ func TestErrorsThereAndBack(t *testing.T) {
 		name string
 		is   error
 	}{
-		{manager.ErrNoSuchTunnel, ours + "NoSuchTunnel", manager.ErrNoSuchTunnel},
-		{fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, "web"), ours + "NoSuchTunnel", manager.ErrNoSuchTunnel},
-		{manager.ErrTunnelExists, ours + "TunnelExists", manager.ErrTunnelExists},
-		{manager.ErrInvalidName, ours + "InvalidName", manager.ErrInvalidName},
-		{fmt.Errorf("%w: %w", manager.ErrNotStored, io.ErrShortWrite), ours + "NotStored", manager.ErrNotStored},
-		{manager.ErrRefused, ours + "Refused", manager.ErrRefused},
-		{manager.ErrUnderWay, "org.freedesktop.DBus.Error.Timeout", ErrUnderWay},
+		{listing.ErrNoSuchTunnel, ours + "NoSuchTunnel", listing.ErrNoSuchTunnel},
+		{fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, "web"), ours + "NoSuchTunnel", listing.ErrNoSuchTunnel},
+		{listing.ErrTunnelExists, ours + "TunnelExists", listing.ErrTunnelExists},
+		{listing.ErrInvalidName, ours + "InvalidName", listing.ErrInvalidName},
+		{fmt.Errorf("%w: %w", listing.ErrNotStored, io.ErrShortWrite), ours + "NotStored", listing.ErrNotStored},
+		{listing.ErrRefused, ours + "Refused", listing.ErrRefused},
+		{listing.ErrUnderWay, "org.freedesktop.DBus.Error.Timeout", listing.ErrUnderWay},
 		{ErrNoAgent, ours + "NoAgent", ErrNoAgent},
 		{errors.ErrUnsupported, "org.freedesktop.DBus.Error.NotSupported", errors.ErrUnsupported},
 		{io.ErrUnexpectedEOF, "org.freedesktop.DBus.Error.Failed", nil},

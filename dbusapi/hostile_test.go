@@ -10,7 +10,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
-	"github.com/holdfast/holdfast/manager/listing"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )

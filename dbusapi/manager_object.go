@@ -7,6 +7,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/holdfast/holdfast/internal/bus"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -33,7 +34,7 @@ const (
 func boundText(name, text string) error {
 	switch {
 	case len(name) > maxName:
-		return fmt.Errorf("%w: it has more than %d characters", ErrInvalidName, maxName)
+		return fmt.Errorf("%w: it has more than %d characters", listing.ErrInvalidName, maxName)
 	case len(text) > tunnelfile.MaxFileSize:
 		return fmt.Errorf("%w: a tunnel file has at most %d KiB, this text has %d", ErrTooMany, tunnelfile.MaxFileSize>>10, len(text)>>10)
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -56,10 +56,10 @@ func TestVerbs(t *testing.T) {
 	if err := c.AddTunnel(ctx, "web", text("server")); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.AddTunnel(ctx, "web", text("server")); !errors.Is(err, dbusapi.ErrTunnelExists) {
+	if err := c.AddTunnel(ctx, "web", text("server")); !errors.Is(err, listing.ErrTunnelExists) {
 		t.Errorf("adding it twice: %v", err)
 	}
-	if err := c.AddTunnel(ctx, "a/b", text("server")); !errors.Is(err, dbusapi.ErrInvalidName) {
+	if err := c.AddTunnel(ctx, "a/b", text("server")); !errors.Is(err, listing.ErrInvalidName) {
 		t.Errorf("adding a/b: %v", err)
 	}
 	var problems tunnelfile.Problems
@@ -75,20 +75,20 @@ func TestVerbs(t *testing.T) {
 	if err := c.Start(ctx, "we*"); err != nil {
 		t.Error(err)
 	}
-	if err := c.Start(ctx, "nothing*"); !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+	if err := c.Start(ctx, "nothing*"); !errors.Is(err, listing.ErrNoSuchTunnel) {
 		t.Errorf("starting none: %v", err)
 	}
 	web, err := c.Tunnel(ctx, "web")
 	if err != nil || web.State != tunnelfile.Up || web.Forwards[0].State != tunnelfile.Up {
 		t.Errorf("web: %v, %+v", err, web)
 	}
-	if _, err := c.Tunnel(ctx, "bew"); !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+	if _, err := c.Tunnel(ctx, "bew"); !errors.Is(err, listing.ErrNoSuchTunnel) {
 		t.Errorf("asking for one that is not there: %v", err)
 	}
 	if s, err := c.Statistics(ctx, "web"); err != nil || s.RoundTripTime != 12*time.Millisecond || s.UpTime < time.Hour {
 		t.Errorf("statistics: %v, %+v", err, s)
 	}
-	if _, err := c.Statistics(ctx, "bew"); !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+	if _, err := c.Statistics(ctx, "bew"); !errors.Is(err, listing.ErrNoSuchTunnel) {
 		t.Errorf("statistics of one that is not there: %v", err)
 	}
 	if err := c.Reconnect(ctx); err != nil {
@@ -280,14 +280,14 @@ func TestAnnounced(t *testing.T) {
 	if err := conn.AddMatchSignal(dbus.WithMatchSender(dbusapi.BusName)); err != nil {
 		t.Fatal(err)
 	}
-	a := manager.Tunnel{Name: "a", State: tunnelfile.Inactive}
+	a := listing.Tunnel{Name: "a", State: tunnelfile.Inactive}
 	backend.Put(a)
 	backend.Put(a) // nothing differs
 	a.State, a.StateSince = tunnelfile.Connecting, apitest.Since
 	backend.Put(a)
 	a.State = tunnelfile.Up
 	backend.Put(a)
-	backend.SetGlobal(manager.Global{Version: "0.0.0-test", Network: "offline", NetworkSource: "NetworkManager"})
+	backend.SetGlobal(listing.Global{Version: "0.0.0-test", Network: "offline", NetworkSource: "NetworkManager"})
 	if err := backend.RemoveTunnel(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}

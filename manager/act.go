@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/journal"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -121,20 +122,20 @@ func (m *Manager) show(r *row, o obstacle) {
 		if t.State == tunnelfile.Offline { // nobody else has it in the journal
 			m.logState(t)
 		}
-		m.subscribers.tell(Change{Kind: Added, New: t})
+		m.subscribers.tell(listing.Change{Kind: listing.Added, New: t})
 	case same(r.shown, t):
 		return
 	default:
 		if r.shown.State != t.State {
 			m.logState(t)
 		}
-		m.subscribers.tell(Change{Kind: Changed, Old: r.shown, New: t})
+		m.subscribers.tell(listing.Change{Kind: listing.Changed, Old: r.shown, New: t})
 	}
 	r.shown, r.isShown = t, true
 }
 
 // logState is read by holdfast history too.
-func (m *Manager) logState(t Tunnel) {
+func (m *Manager) logState(t listing.Tunnel) {
 	level := slog.LevelInfo
 	if t.State == tunnelfile.Failed {
 		level = slog.LevelWarn // nobody else says it
@@ -150,7 +151,7 @@ func (m *Manager) forget(r *row) {
 	}
 	delete(m.rows, r.name)
 	if r.isShown {
-		m.subscribers.tell(Change{Kind: Removed, Old: r.shown})
+		m.subscribers.tell(listing.Change{Kind: listing.Removed, Old: r.shown})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -53,7 +54,7 @@ func TestBrokenFiles(t *testing.T) {
 	if err := b.m.Start(t.Context(), []string{"bad3"}); !errors.As(err, &problems) {
 		t.Errorf("starting a broken one: %v", err)
 	}
-	if err := b.m.AddTunnel(t.Context(), "bad3", text(s)); !errors.Is(err, ErrTunnelExists) {
+	if err := b.m.AddTunnel(t.Context(), "bad3", text(s)); !errors.Is(err, listing.ErrTunnelExists) {
 		t.Errorf("adding over a broken one: %v", err)
 	}
 	if err := b.m.UpdateTunnel(t.Context(), "bad3", text(s, "DynamicForward="+b.port())); err != nil {
@@ -78,7 +79,7 @@ func TestFileChanges(t *testing.T) {
 
 	// A forward more: applied by the same process; open channels stay.
 	b.write(b.dir, "change.tunnel", text(s, "LocalForward="+first+" "+echo, "LocalForward="+second+" "+echo))
-	b.await("change", "with two forwards", func(t Tunnel) bool { return len(t.Forwards) == 2 && t.State == tunnelfile.Up })
+	b.await("change", "with two forwards", func(t listing.Tunnel) bool { return len(t.Forwards) == 2 && t.State == tunnelfile.Up })
 	b.echoes("127.0.0.1:" + second)
 	testbed.CheckEcho(t, conn, 1<<16, 10*time.Second)
 	if now := b.service("change").MainPID; now != pid {
@@ -88,7 +89,7 @@ func TestFileChanges(t *testing.T) {
 	// A forward less: nobody is served there any more. The socket unit holds the port
 	// until it is made anew; the worker refuses what comes.
 	b.write(b.dir, "change.tunnel", text(s, "LocalForward="+second+" "+echo))
-	b.await("change", "with one forward", func(t Tunnel) bool { return len(t.Forwards) == 1 && t.State == tunnelfile.Up })
+	b.await("change", "with one forward", func(t listing.Tunnel) bool { return len(t.Forwards) == 1 && t.State == tunnelfile.Up })
 	testbed.WaitFor(t, 5*time.Second, func() error {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+first)
 		if err != nil {
@@ -104,7 +105,7 @@ func TestFileChanges(t *testing.T) {
 		t.Errorf("worker %d became %d", pid, now)
 	}
 	b.write(b.dir, "change.tunnel", text(s, "LocalForward="+first+" "+echo, "LocalForward="+second+" "+echo))
-	b.await("change", "with two forwards again", func(t Tunnel) bool { return len(t.Forwards) == 2 && t.State == tunnelfile.Up })
+	b.await("change", "with two forwards again", func(t listing.Tunnel) bool { return len(t.Forwards) == 2 && t.State == tunnelfile.Up })
 	b.echoes("127.0.0.1:" + first)
 
 	// A broken file changes nothing.
@@ -141,10 +142,10 @@ func TestFileChanges(t *testing.T) {
 	if err := b.m.RemoveTunnel(t.Context(), "change"); err != nil {
 		t.Fatal(err)
 	}
-	b.await("change", "the administrator's, up", func(t Tunnel) bool {
+	b.await("change", "the administrator's, up", func(t listing.Tunnel) bool {
 		return filepath.Dir(t.FilePath) == b.etc && t.State == tunnelfile.Up && len(t.Forwards) == 1
 	})
-	if err := b.m.RemoveTunnel(t.Context(), "change"); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), b.etc) {
+	if err := b.m.RemoveTunnel(t.Context(), "change"); !errors.Is(err, listing.ErrRefused) || !strings.Contains(err.Error(), b.etc) {
 		t.Errorf("removing the administrator's: %v", err)
 	}
 	b.echoes("127.0.0.1:" + first)
@@ -153,7 +154,7 @@ func TestFileChanges(t *testing.T) {
 	}
 	b.awaitGone("change")
 	testbed.WaitFor(t, 5*time.Second, func() error {
-		if _, err := b.m.Tunnel(t.Context(), "change"); !errors.Is(err, ErrNoSuchTunnel) {
+		if _, err := b.m.Tunnel(t.Context(), "change"); !errors.Is(err, listing.ErrNoSuchTunnel) {
 			return fmt.Errorf("still there: %v", err)
 		}
 		return nil

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -140,7 +141,7 @@ func TestOnDemandWithoutNetwork(t *testing.T) {
 	})
 	b.networks <- online
 	testbed.CheckEcho(t, conn, 1<<16, 20*time.Second)
-	b.await("demand", "listening, without a process", func(t Tunnel) bool {
+	b.await("demand", "listening, without a process", func(t listing.Tunnel) bool {
 		return t.State == tunnelfile.Listening && b.service("demand").MainPID == 0
 	})
 	b.echoes("127.0.0.1:" + port)
@@ -297,7 +298,7 @@ func TestStatistics(t *testing.T) {
 	if r, err := b.m.Statistics(t.Context(), "stat"); err != nil || r.State != tunnelfile.Inactive {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if err := b.m.Reconnect(t.Context(), []string{"stat"}); !errors.Is(err, ErrRefused) {
+	if err := b.m.Reconnect(t.Context(), []string{"stat"}); !errors.Is(err, listing.ErrRefused) {
 		t.Errorf("reconnecting what does not run: %v", err)
 	}
 	if err := b.m.Reconnect(t.Context(), nil); err != nil {

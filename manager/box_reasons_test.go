@@ -13,14 +13,15 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // awaitReason waits until a tunnel is so for that reason.
-func (b *bench) awaitReason(name string, s tunnelfile.State, why fault.Reason) Tunnel {
+func (b *bench) awaitReason(name string, s tunnelfile.State, why fault.Reason) listing.Tunnel {
 	b.Helper()
-	return b.await(name, fmt.Sprintf("%s [%s]", s, why), func(t Tunnel) bool { return t.State == s && t.Reason == why })
+	return b.await(name, fmt.Sprintf("%s [%s]", s, why), func(t listing.Tunnel) bool { return t.State == s && t.Reason == why })
 }
 
 // unit writes a unit of the user's, and removes it in the end.
@@ -95,7 +96,7 @@ func TestOnePortOfTwo(t *testing.T) {
 		t.Errorf("the worker %d became %d", pid, now)
 	}
 	l.Close()
-	b.await("two", "up", func(t Tunnel) bool { return t.State == tunnelfile.Up && t.Reason == fault.None })
+	b.await("two", "up", func(t listing.Tunnel) bool { return t.State == tunnelfile.Up && t.Reason == fault.None })
 	b.echoes("127.0.0.1:" + taken)
 }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/testbed"
@@ -140,9 +141,9 @@ func (b *bench) write(dir, name, text string) {
 	}
 }
 
-func (b *bench) await(name string, what string, ok func(Tunnel) bool) Tunnel {
+func (b *bench) await(name string, what string, ok func(listing.Tunnel) bool) listing.Tunnel {
 	b.Helper()
-	var last Tunnel
+	var last listing.Tunnel
 	testbed.WaitFor(b, 20*time.Second, func() error {
 		t, err := b.m.Tunnel(b.Context(), name)
 		last = t
@@ -154,9 +155,9 @@ func (b *bench) await(name string, what string, ok func(Tunnel) bool) Tunnel {
 	return last
 }
 
-func (b *bench) awaitState(name string, s tunnelfile.State) Tunnel {
+func (b *bench) awaitState(name string, s tunnelfile.State) listing.Tunnel {
 	b.Helper()
-	return b.await(name, string(s), func(t Tunnel) bool { return t.State == s })
+	return b.await(name, string(s), func(t listing.Tunnel) bool { return t.State == s })
 }
 
 func (b *bench) service(name string) systemdctl.Unit {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -25,7 +26,7 @@ func (m *Manager) CheckTunnel(ctx context.Context, name, text string) (tunnelfil
 func (m *Manager) AddTunnel(ctx context.Context, name, text string) error {
 	return m.edit(ctx, name, func() error {
 		if path := m.find(name); path != "" {
-			return fmt.Errorf("%w: %s (%s)", ErrTunnelExists, name, path)
+			return fmt.Errorf("%w: %s (%s)", listing.ErrTunnelExists, name, path)
 		}
 		return m.store(ctx, name, text)
 	})
@@ -52,13 +53,13 @@ func (m *Manager) RemoveTunnel(ctx context.Context, name string) error {
 			return noSuchTunnel(name)
 		case filepath.Dir(path) != filepath.Clean(m.Dirs[0]):
 			return fmt.Errorf("%w: %s is not yours to remove, it is the administrator's: %s (stop it, or override it with a file of that name in %s)",
-				ErrRefused, name, path, m.Dirs[0])
+				listing.ErrRefused, name, path, m.Dirs[0])
 		}
 		if err := os.Remove(path); err != nil {
-			return fmt.Errorf("%w: %w", ErrNotStored, err)
+			return fmt.Errorf("%w: %w", listing.ErrNotStored, err)
 		}
 		if err := os.RemoveAll(path + ".d"); err != nil {
-			return fmt.Errorf("%w: %w", ErrNotStored, err)
+			return fmt.Errorf("%w: %w", listing.ErrNotStored, err)
 		}
 		return nil
 	})
@@ -92,7 +93,7 @@ func (m *Manager) store(ctx context.Context, name, text string) error {
 		return problems
 	}
 	if err := tunnelfile.Write(filepath.Join(m.Dirs[0], name+tunnelfile.Suffix), text); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotStored, err)
+		return fmt.Errorf("%w: %w", listing.ErrNotStored, err)
 	}
 	return nil
 }
@@ -109,4 +110,4 @@ func (m *Manager) find(name string) string {
 	return ""
 }
 
-func invalidName(name string) error { return fmt.Errorf("%w: %q", ErrInvalidName, name) }
+func invalidName(name string) error { return fmt.Errorf("%w: %q", listing.ErrInvalidName, name) }

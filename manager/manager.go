@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/filewatch"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -72,7 +73,7 @@ type Manager struct {
 	down         map[string]bool // by the markers, as the daemon found them
 	network      netwatch.Network
 	asleep       bool
-	shown        Global
+	shown        listing.Global
 	jobs         jobs
 	loads        loads
 	readingAgain pause       // when a reading of the units failed
@@ -254,9 +255,9 @@ func (m *Manager) row(name string) *row {
 func (m *Manager) names() []string { return slices.Sorted(maps.Keys(m.rows)) }
 
 // Tunnels is every tunnel, sorted by name.
-func (m *Manager) Tunnels(ctx context.Context) ([]Tunnel, error) {
-	return ask(ctx, m, func() []Tunnel {
-		var list []Tunnel
+func (m *Manager) Tunnels(ctx context.Context) ([]listing.Tunnel, error) {
+	return ask(ctx, m, func() []listing.Tunnel {
+		var list []listing.Tunnel
 		for _, name := range m.names() {
 			if r := m.rows[name]; r.isShown {
 				list = append(list, r.shown)
@@ -268,20 +269,20 @@ func (m *Manager) Tunnels(ctx context.Context) ([]Tunnel, error) {
 
 // Tunnel is the tunnel of that name, or ErrNoSuchTunnel. A file written just now counts: the
 // directories are read before it is said that there is none.
-func (m *Manager) Tunnel(ctx context.Context, name string) (Tunnel, error) {
+func (m *Manager) Tunnel(ctx context.Context, name string) (listing.Tunnel, error) {
 	t, err := m.known(ctx, name)
-	if !errors.Is(err, ErrNoSuchTunnel) || !tunnelfile.ValidName(name) {
+	if !errors.Is(err, listing.ErrNoSuchTunnel) || !tunnelfile.ValidName(name) {
 		return t, err
 	}
 	if err := m.loadAndWait(ctx); err != nil {
-		return Tunnel{}, err
+		return listing.Tunnel{}, err
 	}
 	return m.known(ctx, name)
 }
 
 // known is the tunnel of that name among those that were read.
-func (m *Manager) known(ctx context.Context, name string) (Tunnel, error) {
-	t, err := ask(ctx, m, func() *Tunnel {
+func (m *Manager) known(ctx context.Context, name string) (listing.Tunnel, error) {
+	t, err := ask(ctx, m, func() *listing.Tunnel {
 		if r := m.rows[name]; r != nil && r.isShown {
 			t := r.shown // the row goes on changing
 			return &t
@@ -290,25 +291,25 @@ func (m *Manager) known(ctx context.Context, name string) (Tunnel, error) {
 	})
 	switch {
 	case err != nil:
-		return Tunnel{}, err
+		return listing.Tunnel{}, err
 	case t == nil:
-		return Tunnel{}, noSuchTunnel(name)
+		return listing.Tunnel{}, noSuchTunnel(name)
 	}
 	return *t, nil
 }
 
 // Global is what there is to say of the manager itself.
-func (m *Manager) Global(ctx context.Context) (Global, error) {
-	return ask(ctx, m, func() Global { return m.shown })
+func (m *Manager) Global(ctx context.Context) (listing.Global, error) {
+	return ask(ctx, m, func() listing.Global { return m.shown })
 }
 
 // Subscribe calls f with every later change, in order, from a goroutine of its own,
 // until cancel is called. Changes of one tunnel that f is too slow for become one.
-func (m *Manager) Subscribe(f func(Change)) (cancel func()) { return m.subscribers.add(f) }
+func (m *Manager) Subscribe(f func(listing.Change)) (cancel func()) { return m.subscribers.add(f) }
 
 // showGlobal publishes what changed of the manager itself.
 func (m *Manager) showGlobal() {
-	now := Global{
+	now := listing.Global{
 		Version:       m.Version,
 		Network:       string(m.network.State),
 		NetworkSource: m.network.Source,
@@ -317,11 +318,11 @@ func (m *Manager) showGlobal() {
 	old := m.shown
 	m.shown = now
 	if m.isReady && !sameGlobal(old, now) {
-		m.subscribers.tell(Change{Kind: GlobalChanged, OldGlobal: old, NewGlobal: now})
+		m.subscribers.tell(listing.Change{Kind: listing.GlobalChanged, OldGlobal: old, NewGlobal: now})
 	}
 }
 
-func sameGlobal(a, b Global) bool {
+func sameGlobal(a, b listing.Global) bool {
 	return a.Version == b.Version && a.Network == b.Network && a.NetworkSource == b.NetworkSource &&
 		slices.Equal(a.Problems, b.Problems)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/testbed"
@@ -66,9 +67,9 @@ func (b *table) add(name, text string) {
 	}
 }
 
-func (b *table) awaitState(name string, s tunnelfile.State) Tunnel {
+func (b *table) awaitState(name string, s tunnelfile.State) listing.Tunnel {
 	b.Helper()
-	var t Tunnel
+	var t listing.Tunnel
 	testbed.WaitFor(b, 10*time.Second, func() error {
 		var err error
 		if t, err = b.m.Tunnel(b.Context(), name); err == nil && t.State != s {
@@ -108,10 +109,10 @@ func TestVerbs(t *testing.T) {
 		{b.m.Start, []string{"db-2", "db-[2-9]"}, nil, "db-1 inactive, db-2 up, web up"},
 		{b.m.Stop, nil, nil, "db-1 inactive, db-2 inactive, web inactive"},
 		{b.m.Restart, []string{"web"}, nil, "db-1 inactive, db-2 inactive, web up"},
-		{b.m.Start, []string{"web", "nosuch"}, ErrNoSuchTunnel, "db-1 inactive, db-2 inactive, web up"},
-		{b.m.Start, []string{"db-1", "x*"}, ErrNoSuchTunnel, "db-1 inactive, db-2 inactive, web up"},
-		{b.m.Start, []string{"["}, ErrInvalidName, "db-1 inactive, db-2 inactive, web up"},
-		{b.m.Reconnect, []string{"db-1"}, ErrRefused, "db-1 inactive, db-2 inactive, web up"},
+		{b.m.Start, []string{"web", "nosuch"}, listing.ErrNoSuchTunnel, "db-1 inactive, db-2 inactive, web up"},
+		{b.m.Start, []string{"db-1", "x*"}, listing.ErrNoSuchTunnel, "db-1 inactive, db-2 inactive, web up"},
+		{b.m.Start, []string{"["}, listing.ErrInvalidName, "db-1 inactive, db-2 inactive, web up"},
+		{b.m.Reconnect, []string{"db-1"}, listing.ErrRefused, "db-1 inactive, db-2 inactive, web up"},
 		{b.m.Reconnect, []string{"*"}, nil, "db-1 inactive, db-2 inactive, web up"},
 		{b.m.Start, nil, nil, "db-1 up, db-2 up, web up"},
 	} {
@@ -119,7 +120,7 @@ func TestVerbs(t *testing.T) {
 		if !errors.Is(err, c.err) {
 			t.Errorf("%v: %v, want %v", c.patterns, err, c.err)
 		}
-		if c.err == ErrNoSuchTunnel && !strings.Contains(err.Error(), c.patterns[1]) {
+		if c.err == listing.ErrNoSuchTunnel && !strings.Contains(err.Error(), c.patterns[1]) {
 			t.Errorf("%v does not name %s", err, c.patterns[1])
 		}
 		testbed.WaitFor(t, 5*time.Second, func() error {
@@ -143,7 +144,7 @@ func TestUnderWay(t *testing.T) {
 	b.add("web", remote+"Start=manual\n")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := b.m.Start(ctx, []string{"web"}); !errors.Is(err, ErrUnderWay) {
+	if err := b.m.Start(ctx, []string{"web"}); !errors.Is(err, listing.ErrUnderWay) {
 		t.Errorf("a call that had 100 ms: %v", err)
 	}
 	close(b.units.stall)
@@ -199,13 +200,13 @@ func TestEdits(t *testing.T) {
 		err  error
 		want error // nil: Problems
 	}{
-		{"a name", b.m.AddTunnel(ctx, "a/b", remote), ErrInvalidName},
-		{"twice", b.m.AddTunnel(ctx, "web", remote), ErrTunnelExists},
+		{"a name", b.m.AddTunnel(ctx, "a/b", remote), listing.ErrInvalidName},
+		{"twice", b.m.AddTunnel(ctx, "web", remote), listing.ErrTunnelExists},
 		{"nonsense", b.m.AddTunnel(ctx, "x", "[Tunnel]\nFrob=1\n"), nil},
 		{"a setting that systemd does not have", b.m.AddTunnel(ctx, "x", remote+"[Service]\nFrob=1\n"), nil},
 		{"nonsense instead", b.m.UpdateTunnel(ctx, "web", "x"), nil},
-		{"an update of nothing", b.m.UpdateTunnel(ctx, "x", remote), ErrNoSuchTunnel},
-		{"a removal of nothing", b.m.RemoveTunnel(ctx, "x"), ErrNoSuchTunnel},
+		{"an update of nothing", b.m.UpdateTunnel(ctx, "x", remote), listing.ErrNoSuchTunnel},
+		{"a removal of nothing", b.m.RemoveTunnel(ctx, "x"), listing.ErrNoSuchTunnel},
 	} {
 		if c.want != nil && !errors.Is(c.err, c.want) || c.want == nil && !errors.As(c.err, &problems) {
 			t.Errorf("%s: %v", c.what, c.err)
@@ -234,7 +235,7 @@ func TestEdits(t *testing.T) {
 		t.Fatal(err)
 	}
 	testbed.WaitFor(t, 5*time.Second, func() error {
-		if _, err := b.m.Tunnel(ctx, "web"); !errors.Is(err, ErrNoSuchTunnel) {
+		if _, err := b.m.Tunnel(ctx, "web"); !errors.Is(err, listing.ErrNoSuchTunnel) {
 			return fmt.Errorf("still there: %v", err)
 		}
 		return nil
@@ -250,7 +251,7 @@ func TestEdits(t *testing.T) {
 	if err := os.WriteFile(b.dir, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.m.AddTunnel(ctx, "web", remote); !errors.Is(err, ErrNotStored) {
+	if err := b.m.AddTunnel(ctx, "web", remote); !errors.Is(err, listing.ErrNotStored) {
 		t.Errorf("%v", err)
 	}
 }

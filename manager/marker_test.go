@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -66,7 +67,7 @@ func TestStopCannotBeRemembered(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := b.m.Stop(t.Context(), []string{"web"})
-		if !errors.Is(err, ErrNotStored) || !strings.Contains(err.Error(), "web is stopped, but this cannot be remembered: ") {
+		if !errors.Is(err, listing.ErrNotStored) || !strings.Contains(err.Error(), "web is stopped, but this cannot be remembered: ") {
 			t.Errorf("Stop: %v", err)
 		}
 		b.awaitState("web", tunnelfile.Inactive)

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -20,7 +21,7 @@ type row struct {
 	failure failure    // of the last action; zero: it did not fail
 	retry   retryTimer // when to try again unasked
 
-	shown   Tunnel
+	shown   listing.Tunnel
 	isShown bool
 }
 

@@ -1,6 +1,10 @@
 package manager
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/holdfast/holdfast/internal/listing"
+)
 
 // subscribers hand changes on, in order, each from a goroutine of its own, so that a
 // slow one holds up neither the table nor the others.
@@ -9,7 +13,7 @@ type subscribers struct {
 	list map[*subscriber]bool
 }
 
-func (s *subscribers) add(f func(Change)) (cancel func()) {
+func (s *subscribers) add(f func(listing.Change)) (cancel func()) {
 	sub := &subscriber{f: f}
 	sub.more = sync.NewCond(&sub.mu)
 	s.mu.Lock()
@@ -27,7 +31,7 @@ func (s *subscribers) add(f func(Change)) (cancel func()) {
 	}
 }
 
-func (s *subscribers) tell(c Change) {
+func (s *subscribers) tell(c listing.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for sub := range s.list {
@@ -39,26 +43,26 @@ func (s *subscribers) tell(c Change) {
 // change of the same tunnel joins it: the queue is no longer than there are tunnels,
 // however slow the reader.
 type subscriber struct {
-	f    func(Change)
+	f    func(listing.Change)
 	mu   sync.Mutex
 	more *sync.Cond
-	wait []Change
+	wait []listing.Change
 	done bool
 }
 
-func (s *subscriber) put(c Change) {
+func (s *subscriber) put(c listing.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := len(s.wait) - 1; i >= 0; i-- {
 		w := &s.wait[i]
-		if c.Kind == GlobalChanged && w.Kind == GlobalChanged {
+		if c.Kind == listing.GlobalChanged && w.Kind == listing.GlobalChanged {
 			w.NewGlobal = c.NewGlobal
 			return
 		}
-		if c.Kind == GlobalChanged || w.Kind == GlobalChanged || nameOf(*w) != nameOf(c) {
+		if c.Kind == listing.GlobalChanged || w.Kind == listing.GlobalChanged || nameOf(*w) != nameOf(c) {
 			continue
 		}
-		if c.Kind == Changed && (w.Kind == Changed || w.Kind == Added) {
+		if c.Kind == listing.Changed && (w.Kind == listing.Changed || w.Kind == listing.Added) {
 			w.New = c.New
 			return
 		}
@@ -93,8 +97,8 @@ func (s *subscriber) deliver() {
 }
 
 // nameOf is the name of the tunnel that a change is about.
-func nameOf(c Change) string {
-	if c.Kind == Removed {
+func nameOf(c listing.Change) string {
+	if c.Kind == listing.Removed {
 		return c.Old.Name
 	}
 	return c.New.Name

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"fmt"
+	"github.com/holdfast/holdfast/internal/listing"
 	"slices"
 	"sync"
 	"testing"
@@ -12,41 +13,41 @@ import (
 func TestSubscribe(t *testing.T) {
 	var s subscribers
 	stuck, release := make(chan struct{}), make(chan struct{})
-	var slow []Change
+	var slow []listing.Change
 	var slowDone sync.WaitGroup
 	slowDone.Add(1)
-	cancelSlow := s.add(func(c Change) {
+	cancelSlow := s.add(func(c listing.Change) {
 		if len(slow) == 0 {
 			close(stuck)
 			<-release
 		}
 		slow = append(slow, c)
-		if c.Kind == Removed && c.Old.Name == "b" {
+		if c.Kind == listing.Removed && c.Old.Name == "b" {
 			slowDone.Done()
 		}
 	})
 	defer cancelSlow()
-	seen := make(chan Change, 4)
-	cancel := s.add(func(c Change) { seen <- c })
+	seen := make(chan listing.Change, 4)
+	cancel := s.add(func(c listing.Change) { seen <- c })
 
-	at := func(name string, n int) Tunnel { return Tunnel{Name: name, Status: fmt.Sprint(n)} }
-	s.tell(Change{Kind: Added, New: at("a", 0)})
+	at := func(name string, n int) listing.Tunnel { return listing.Tunnel{Name: name, Status: fmt.Sprint(n)} }
+	s.tell(listing.Change{Kind: listing.Added, New: at("a", 0)})
 	<-stuck
 	<-seen
 	for i := range 1000 {
-		s.tell(Change{Kind: Changed, Old: at("a", i), New: at("a", i+1)})
+		s.tell(listing.Change{Kind: listing.Changed, Old: at("a", i), New: at("a", i+1)})
 		if c := <-seen; c.New.Status != fmt.Sprint(i+1) {
 			t.Fatalf("change %d: %+v", i, c)
 		}
 	}
-	for _, c := range []Change{
-		{Kind: GlobalChanged, NewGlobal: Global{Network: "offline"}},
-		{Kind: Added, New: at("b", 0)},
-		{Kind: Changed, Old: at("b", 0), New: at("b", 1)},
-		{Kind: GlobalChanged, NewGlobal: Global{Network: "online"}},
-		{Kind: Removed, Old: at("a", 1000)},
-		{Kind: Added, New: at("a", 2000)},
-		{Kind: Removed, Old: at("b", 1)},
+	for _, c := range []listing.Change{
+		{Kind: listing.GlobalChanged, NewGlobal: listing.Global{Network: "offline"}},
+		{Kind: listing.Added, New: at("b", 0)},
+		{Kind: listing.Changed, Old: at("b", 0), New: at("b", 1)},
+		{Kind: listing.GlobalChanged, NewGlobal: listing.Global{Network: "online"}},
+		{Kind: listing.Removed, Old: at("a", 1000)},
+		{Kind: listing.Added, New: at("a", 2000)},
+		{Kind: listing.Removed, Old: at("b", 1)},
 	} {
 		s.tell(c)
 		<-seen
@@ -63,7 +64,7 @@ func TestSubscribe(t *testing.T) {
 	}
 
 	cancel()
-	s.tell(Change{Kind: Added, New: at("late", 0)})
+	s.tell(listing.Change{Kind: listing.Added, New: at("late", 0)})
 	select {
 	case c := <-seen:
 		t.Errorf("told after cancel: %+v", c)

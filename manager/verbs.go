@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -44,7 +45,7 @@ func (m *Manager) Stop(ctx context.Context, patterns []string) error {
 		for _, r := range stopped {
 			if r.down && r.markerErr != nil {
 				errs = append(errs, fmt.Errorf("%w: %s is stopped, but this cannot be remembered: %w; it starts again with the daemon",
-					ErrNotStored, r.name, r.markerErr))
+					listing.ErrNotStored, r.name, r.markerErr))
 			}
 		}
 		return errors.Join(errs...)
@@ -70,7 +71,7 @@ func (m *Manager) Reconnect(ctx context.Context, patterns []string) error {
 			r.reconnect = true
 			r.probe = r.probe || r.service.waits()
 		case named:
-			return fmt.Errorf("%w: %s has no connection to renew: it is %s", ErrRefused, r.name, r.shown.State)
+			return fmt.Errorf("%w: %s has no connection to renew: it is %s", listing.ErrRefused, r.name, r.shown.State)
 		}
 		return nil
 	})
@@ -148,7 +149,7 @@ func (m *Manager) User(ctx context.Context, name string) (string, error) {
 // tunnels that are known.
 func (m *Manager) each(ctx context.Context, patterns []string, do func(r *row, named bool) error) error {
 	if len(patterns) > 0 && !slices.ContainsFunc(patterns, isGlob) {
-		if err := m.eachKnown(ctx, patterns, do); !errors.Is(err, ErrNoSuchTunnel) {
+		if err := m.eachKnown(ctx, patterns, do); !errors.Is(err, listing.ErrNoSuchTunnel) {
 			return err
 		}
 	}
@@ -184,7 +185,7 @@ func (m *Manager) eachKnown(ctx context.Context, patterns []string, do func(r *r
 	}
 	err = m.await(ctx, o.done, o.waits)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.Join(o.err, ErrUnderWay)
+		return errors.Join(o.err, listing.ErrUnderWay)
 	}
 	return cmp.Or(err, o.err)
 }
@@ -226,7 +227,7 @@ func (m *Manager) match(patterns []string) ([]match, error) {
 		for _, name := range m.names() {
 			ok, err := path.Match(pattern, name)
 			if err != nil {
-				return nil, fmt.Errorf("%w: %s: %w", ErrInvalidName, pattern, err)
+				return nil, fmt.Errorf("%w: %s: %w", listing.ErrInvalidName, pattern, err)
 			}
 			r := m.rows[name]
 			if !ok || !r.isShown {
@@ -248,4 +249,4 @@ func (m *Manager) match(patterns []string) ([]match, error) {
 	return found, nil
 }
 
-func noSuchTunnel(name string) error { return fmt.Errorf("%w: %s", ErrNoSuchTunnel, name) }
+func noSuchTunnel(name string) error { return fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name) }

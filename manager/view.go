@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // view is what a row shows, computed from its facts and stored nowhere.
-func (r *row) view(o obstacle, now time.Time) Tunnel {
-	t := Tunnel{Name: r.name, Unit: tunnelfile.ServiceName(r.name)}
+func (r *row) view(o obstacle, now time.Time) listing.Tunnel {
+	t := listing.Tunnel{Name: r.name, Unit: tunnelfile.ServiceName(r.name)}
 	if f := r.file; f != nil {
 		t.Description, t.Destination = f.Description, f.Destination
 		t.FilePath, t.Text, t.StartMode, t.Tags = f.Path, f.Text, f.Start, f.Tags
@@ -211,4 +212,4 @@ func stamp(t time.Time) time.Time {
 	return time.UnixMicro(t.UnixMicro())
 }
 
-func same(a, b Tunnel) bool { return reflect.DeepEqual(a, b) }
+func same(a, b listing.Tunnel) bool { return reflect.DeepEqual(a, b) }

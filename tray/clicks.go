@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -52,7 +53,7 @@ func (a *App) clicked(ctx context.Context, c Click) {
 }
 
 // tunnelClicked does what a click on an item of a tunnel means.
-func (a *App) tunnelClicked(verb string, t dbusapi.Tunnel, rest string) {
+func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 	switch verb {
 	case "start":
 		a.do("start "+t.Name, func(ctx context.Context) error { return a.Client.Start(ctx, t.Name) })
@@ -97,7 +98,7 @@ func (a *App) forwardClicked(verb string, f tunnelfile.ForwardReport) {
 }
 
 // edit prefers the command line, which checks what was written.
-func (a *App) edit(t dbusapi.Tunnel) error {
+func (a *App) edit(t listing.Tunnel) error {
 	err := a.terminal(onFailure, "edit", t.Name)
 	if err != nil {
 		return a.Desktop.Open(t.FilePath)
@@ -127,7 +128,7 @@ func (a *App) terminal(wait, verb string, args ...string) error {
 }
 
 // otherStart is what Start= becomes when Start at login is switched on or off.
-func (a *App) otherStart(t dbusapi.Tunnel) tunnelfile.StartMode {
+func (a *App) otherStart(t listing.Tunnel) tunnelfile.StartMode {
 	if t.StartMode != tunnelfile.StartManual {
 		a.onDemand[t.Name] = t.StartMode == tunnelfile.StartOnDemand
 		return tunnelfile.StartManual
@@ -139,7 +140,7 @@ func (a *App) otherStart(t dbusapi.Tunnel) tunnelfile.StartMode {
 }
 
 // setStart changes Start= in a tunnel's file.
-func setStart(ctx context.Context, c *dbusapi.Client, t dbusapi.Tunnel, mode tunnelfile.StartMode) error {
+func setStart(ctx context.Context, c *dbusapi.Client, t listing.Tunnel, mode tunnelfile.StartMode) error {
 	text, err := tunnelfile.Set(t.Text, "Tunnel", "Start", []string{string(mode)})
 	if err != nil {
 		return fmt.Errorf("change Start=: %w", err)

@@ -4,14 +4,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // help is what helps a tunnel that needs a person most, and how that is called. What is
 // wrong only its status line tells. To "answer" is to try again: a new try asks whatever
 // there is to ask, and we are there to answer.
-func help(t dbusapi.Tunnel) (verb, label string) {
+func help(t listing.Tunnel) (verb, label string) {
 	says := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(t.Status, w) })
 	}

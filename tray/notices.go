@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -83,7 +84,7 @@ func phaseOf(s tunnelfile.State) phase {
 	case tunnelfile.Blocked, tunnelfile.Failed:
 		return phaseNeedy
 	}
-	if (dbusapi.Tunnel{State: s}).Well() {
+	if (listing.Tunnel{State: s}).Well() {
 		return phaseGood
 	}
 	return phaseDown
@@ -168,7 +169,7 @@ func (e *episode) see(s tunnelfile.State, now time.Time) {
 }
 
 // over is what is told of a tunnel whose episode came to an end.
-func (n *Notices) over(before episode, t dbusapi.Tunnel, now time.Time) []Notice {
+func (n *Notices) over(before episode, t listing.Tunnel, now time.Time) []Notice {
 	log := actions(t.Name, "log", "Show log")
 	switch {
 	case before.told == nothing || before.grouped || before.unstable:
@@ -184,7 +185,7 @@ func (n *Notices) over(before episode, t dbusapi.Tunnel, now time.Time) []Notice
 // candidate is a tunnel that something may have to be told of.
 type candidate struct {
 	*episode
-	tunnel dbusapi.Tunnel
+	tunnel listing.Tunnel
 	due    time.Time
 }
 
@@ -194,7 +195,7 @@ type news struct {
 	restless [subjects]bool // other tunnels may be about to follow
 }
 
-func (n *news) add(e *episode, t dbusapi.Tunnel) {
+func (n *news) add(e *episode, t listing.Tunnel) {
 	if t.State == tunnelfile.Connecting {
 		n.restless[needy] = true
 	}
@@ -309,7 +310,7 @@ func noticeOf(about subject, c candidate) Notice {
 	return n
 }
 
-func needsYouNotice(t dbusapi.Tunnel) Notice {
+func needsYouNotice(t listing.Tunnel) Notice {
 	verb, label := help(t)
 	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: sentence(t.Status), Stands: true, Actions: actions(t.Name, verb, label)}
 	if t.State == tunnelfile.Failed {

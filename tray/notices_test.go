@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -81,7 +81,7 @@ func TestNoticesMany(t *testing.T) {
 	now := noon
 	states := make([]tunnelfile.State, 7)
 	update := func() (string, time.Time) {
-		var all []dbusapi.Tunnel
+		var all []listing.Tunnel
 		for i, state := range states {
 			all = append(all, tunnel(fmt.Sprint("t", i), state, "a status"))
 		}
@@ -146,7 +146,7 @@ func TestNoticesMany(t *testing.T) {
 // TestNoticesUrgent has a changed host key among many that wait for a person.
 func TestNoticesUrgent(t *testing.T) {
 	var n Notices
-	var all []dbusapi.Tunnel
+	var all []listing.Tunnel
 	for i := range 5 {
 		all = append(all, tunnel(fmt.Sprint("t", i), tunnelfile.Blocked, "needs a passphrase"))
 	}

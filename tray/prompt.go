@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/keyring"
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 // Question is what a dialog asks.
@@ -109,7 +110,7 @@ func (p *Prompter) refusal(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, errDeclined):
-		return fmt.Errorf("%w: the dialog was %w", dbusapi.ErrRefused, err)
+		return fmt.Errorf("%w: the dialog was %w", listing.ErrRefused, err)
 	}
 	return err
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/keyring"
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 // scripted is a Dialog that answers as it was told.
@@ -97,10 +97,10 @@ func TestAssuan(t *testing.T) {
 }
 
 func TestPrompterErrors(t *testing.T) {
-	if _, err := prompter(&scripted{err: errDeclined}, nil).Ask(t.Context(), "db", "password", "x", false); !errors.Is(err, dbusapi.ErrRefused) {
+	if _, err := prompter(&scripted{err: errDeclined}, nil).Ask(t.Context(), "db", "password", "x", false); !errors.Is(err, listing.ErrRefused) {
 		t.Errorf("cancel: %v, want ErrRefused", err)
 	}
-	if _, err := prompter(&scripted{err: errors.New("no display")}, nil).Ask(t.Context(), "db", "password", "x", false); errors.Is(err, dbusapi.ErrRefused) || err == nil {
+	if _, err := prompter(&scripted{err: errors.New("no display")}, nil).Ask(t.Context(), "db", "password", "x", false); errors.Is(err, listing.ErrRefused) || err == nil {
 		t.Errorf("a dialog that does not work: %v, want another agent to be asked", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())

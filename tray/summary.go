@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -32,7 +33,7 @@ func Headline(s dbusapi.Snapshot) string {
 			rest[t.State]++
 		}
 	}
-	tally := dbusapi.Count(s.Tunnels)
+	tally := listing.Count(s.Tunnels)
 	line := fmt.Sprintf("%d of %d up", tally.Well, tally.Wanted)
 	switch {
 	case tally.Wanted == 0:

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // tunnelItem is a tunnel's submenu.
-func tunnelItem(m Model, t dbusapi.Tunnel, label string) Item {
+func tunnelItem(m Model, t listing.Tunnel, label string) Item {
 	items := []Item{line(key("about", t.Name), about(t, m.Now))}
 	if t.Status != "" && !t.Well() {
 		items = append(items, line(key("status", t.Name), t.Status))
@@ -55,7 +55,7 @@ func connects(s tunnelfile.State) bool {
 }
 
 // about is where a tunnel goes and since when it is how it is.
-func about(t dbusapi.Tunnel, now time.Time) string {
+func about(t listing.Tunnel, now time.Time) string {
 	text := t.Destination
 	if text == "" {
 		text = t.Description
@@ -82,7 +82,7 @@ func clock(t, now time.Time) string {
 }
 
 // forwardItem is one forward: a click copies where it listens, or opens it.
-func forwardItem(t dbusapi.Tunnel, i int, f tunnelfile.ForwardReport) Item {
+func forwardItem(t listing.Tunnel, i int, f tunnelfile.ForwardReport) Item {
 	item := Item{Key: key("copy", t.Name, strconv.Itoa(i)), Label: "Copy " + copied(f)}
 	switch {
 	case f.Kind == tunnelfile.RemoteForward:

@@ -9,14 +9,15 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 // tunnel is one in a state, with a forward of each kind.
-func tunnel(name string, state tunnelfile.State, status string) dbusapi.Tunnel {
-	return dbusapi.Tunnel{
+func tunnel(name string, state tunnelfile.State, status string) listing.Tunnel {
+	return listing.Tunnel{
 		Name: name, Description: name + "'s", Destination: "me@" + name, FilePath: "/h/" + name + ".tunnel", StartMode: tunnelfile.StartAuto,
 		State: state, Status: status, StateSince: noon.Add(-time.Hour), UpSince: noon.Add(-time.Hour),
 		Forwards: []tunnelfile.ForwardReport{
@@ -29,14 +30,14 @@ func tunnel(name string, state tunnelfile.State, status string) dbusapi.Tunnel {
 }
 
 // forbidden is a tunnel that its own rule keeps down.
-func forbidden(name, status string) dbusapi.Tunnel {
+func forbidden(name, status string) listing.Tunnel {
 	t := tunnel(name, tunnelfile.Offline, status)
 	t.Reason = fault.Rule
 	return t
 }
 
-func snapshot(tunnels ...dbusapi.Tunnel) dbusapi.Snapshot {
-	return dbusapi.Snapshot{Running: true, Global: dbusapi.Global{Network: "online"}, Tunnels: tunnels}
+func snapshot(tunnels ...listing.Tunnel) dbusapi.Snapshot {
+	return dbusapi.Snapshot{Running: true, Global: listing.Global{Network: "online"}, Tunnels: tunnels}
 }
 
 func TestHeadlineAndIcon(t *testing.T) {

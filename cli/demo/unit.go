@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -64,7 +65,7 @@ func (d *demo) raiseUnit(ctx context.Context, text string) error {
 		d.say(good, "daemon", "holdfastd %s, started for the demo, answers on the session bus", global.Version)
 	}
 	err = client.AddTunnel(ctx, u.name, text)
-	if errors.Is(err, dbusapi.ErrTunnelExists) {
+	if errors.Is(err, listing.ErrTunnelExists) {
 		u.name = "demo-" + strconv.Itoa(os.Getpid()) // somebody has one called demo: leave it alone
 		err = client.AddTunnel(ctx, u.name, text)
 	}
@@ -108,7 +109,7 @@ func (u *unit) startDaemon(programs, dir string) error {
 var ownGroup = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 
 // awaitDaemon returns once the daemon answers.
-func (u *unit) awaitDaemon(ctx context.Context) (dbusapi.Global, error) {
+func (u *unit) awaitDaemon(ctx context.Context) (listing.Global, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -128,7 +129,7 @@ func (u *unit) awaitDaemon(ctx context.Context) (dbusapi.Global, error) {
 }
 
 func (u *unit) await(ctx context.Context, states ...tunnelfile.State) (string, error) {
-	var last dbusapi.Tunnel
+	var last listing.Tunnel
 	_, err := u.client.Wait(ctx, func(s dbusapi.Snapshot) bool {
 		last, _ = s.Tunnel(u.name)
 		return slices.Contains(states, last.State) || last.State == tunnelfile.Blocked || last.State == tunnelfile.Failed

@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/tunnel"
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -32,7 +32,7 @@ type period struct {
 type Query struct {
 	Since    string // as systemd.time(7) has it
 	System   bool
-	Tunnels  []dbusapi.Tunnel // those the daemon knows; none where it does not answer
+	Tunnels  []listing.Tunnel // those the daemon knows; none where it does not answer
 	Patterns []string         // of names; none are all
 }
 
@@ -84,7 +84,7 @@ func Read(ctx context.Context, q Query) (Report, error) {
 	r := Report{period: p, each: len(q.Patterns) > 0}
 	for _, name := range names {
 		of, onDemand := events, false
-		if i := slices.IndexFunc(q.Tunnels, func(t dbusapi.Tunnel) bool { return t.Name == name }); i >= 0 {
+		if i := slices.IndexFunc(q.Tunnels, func(t listing.Tunnel) bool { return t.Name == name }); i >= 0 {
 			of, onDemand = orSince(events, q.Tunnels[i], now), q.Tunnels[i].StartMode == tunnelfile.StartOnDemand
 		}
 		r.pasts = append(r.pasts, pastOf(name, onDemand, of, p.since, now))
@@ -94,11 +94,11 @@ func Read(ctx context.Context, q Query) (Report, error) {
 
 // pastNames are the tunnels to show: those there are, or where nobody knows, those of the journal;
 // with patterns those of either.
-func pastNames(tunnels []dbusapi.Tunnel, events []event, patterns []string) ([]string, error) {
+func pastNames(tunnels []listing.Tunnel, events []event, patterns []string) ([]string, error) {
 	heard := slices.Clone(tunnels)
 	for _, e := range events {
-		if e.tunnel != "" && !slices.ContainsFunc(heard, func(t dbusapi.Tunnel) bool { return t.Name == e.tunnel }) {
-			heard = append(heard, dbusapi.Tunnel{Name: e.tunnel})
+		if e.tunnel != "" && !slices.ContainsFunc(heard, func(t listing.Tunnel) bool { return t.Name == e.tunnel }) {
+			heard = append(heard, listing.Tunnel{Name: e.tunnel})
 		}
 	}
 	shown, err := tunnel.Match(heard, nil, patterns)
@@ -115,7 +115,7 @@ func pastNames(tunnels []dbusapi.Tunnel, events []event, patterns []string) ([]s
 
 // orSince is events, or where the journal has nothing of a tunnel any more, what the daemon says of
 // it and since when.
-func orSince(events []event, t dbusapi.Tunnel, now moment) []event {
+func orSince(events []event, t listing.Tunnel, now moment) []event {
 	if slices.ContainsFunc(events, func(e event) bool { return e.tunnel == t.Name }) || t.StateSince.IsZero() {
 		return events
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 // Options is what top is about.
@@ -73,7 +74,7 @@ type sample struct {
 }
 
 // ask asks all tunnels that are shown.
-func (t *top) ask(tunnels []dbusapi.Tunnel, answer chan<- sample) {
+func (t *top) ask(tunnels []listing.Tunnel, answer chan<- sample) {
 	ctx, cancel := context.WithTimeout(t.ctx, callTime)
 	defer cancel()
 	at := time.Now()

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -117,7 +118,7 @@ func (f *flow) sparkline(cells int, now time.Time) string {
 type view struct {
 	running      bool // the daemon
 	network      string
-	tunnels      []dbusapi.Tunnel // the last that was heard of
+	tunnels      []listing.Tunnel // the last that was heard of
 	flows        map[string]*flow
 	at           time.Time // of the last point
 	byThroughput bool      // how they are sorted; else by name
@@ -131,12 +132,12 @@ func (v *view) hear(s dbusapi.Snapshot, patterns []string) {
 	if v.running = s.Running; !s.Running {
 		return
 	}
-	tunnels := slices.DeleteFunc(slices.Clone(s.Tunnels), func(t dbusapi.Tunnel) bool {
+	tunnels := slices.DeleteFunc(slices.Clone(s.Tunnels), func(t listing.Tunnel) bool {
 		return !tunnel.Matches(t, patterns)
 	})
 	v.network, v.tunnels = s.Global.Network, tunnels
 	for name := range v.flows {
-		if !slices.ContainsFunc(tunnels, func(t dbusapi.Tunnel) bool { return t.Name == name }) {
+		if !slices.ContainsFunc(tunnels, func(t listing.Tunnel) bool { return t.Name == name }) {
 			delete(v.flows, name)
 		}
 	}
@@ -165,14 +166,14 @@ func (v *view) flow(name string) *flow {
 }
 
 // sorted are the tunnels in the order in which they are shown.
-func (v *view) sorted() []dbusapi.Tunnel {
+func (v *view) sorted() []listing.Tunnel {
 	tunnels := slices.Clone(v.tunnels) // by name
 	if v.byThroughput {
-		throughput := func(t dbusapi.Tunnel) float64 {
+		throughput := func(t listing.Tunnel) float64 {
 			sent, received, _ := v.flow(t.Name).rates()
 			return sent + received
 		}
-		slices.SortStableFunc(tunnels, func(a, b dbusapi.Tunnel) int { return cmp.Compare(throughput(b), throughput(a)) })
+		slices.SortStableFunc(tunnels, func(a, b listing.Tunnel) int { return cmp.Compare(throughput(b), throughput(a)) })
 	}
 	return tunnels
 }
@@ -185,7 +186,7 @@ func (v *view) title() layout.Line {
 	if v.trouble != "" {
 		return layout.Line{layout.Painted(text.Printable(v.trouble), layout.Yellow)}
 	}
-	tally := dbusapi.Count(v.tunnels)
+	tally := listing.Count(v.tunnels)
 	var sent, received float64
 	for _, t := range v.tunnels {
 		s, r, _ := v.flow(t.Name).rates()
@@ -243,7 +244,7 @@ func (v *view) frame(width, height int) []layout.Line {
 const statusRoom = 16
 
 // table is the table of tunnels, of columns that fit into width; 0 is no end.
-func (v *view) table(tunnels []dbusapi.Tunnel, width int) *layout.Table {
+func (v *view) table(tunnels []listing.Tunnel, width int) *layout.Table {
 	name := layout.Column{Name: "NAME", Shorten: true}
 	columns := []layout.Column{
 		name, {Name: "STATE", Min: len(tunnelfile.Connecting)},
@@ -258,20 +259,20 @@ func (v *view) table(tunnels []dbusapi.Tunnel, width int) *layout.Table {
 	if width == 0 {
 		room = noEnd
 	}
-	add := func(c layout.Column, cell func(dbusapi.Tunnel) layout.Cell) {
+	add := func(c layout.Column, cell func(listing.Tunnel) layout.Cell) {
 		t.Columns = append(t.Columns, c)
 		for i, tunnel := range tunnels {
 			t.Rows[i] = append(t.Rows[i], cell(tunnel))
 		}
 	}
 	if cells := sparkCells(room - layout.Gap); v.sparks && cells > 0 {
-		add(layout.Column{Name: "LAST MINUTE"[:min(cells, len("LAST MINUTE"))], Min: cells}, func(t dbusapi.Tunnel) layout.Cell {
+		add(layout.Column{Name: "LAST MINUTE"[:min(cells, len("LAST MINUTE"))], Min: cells}, func(t listing.Tunnel) layout.Cell {
 			return layout.Painted(v.flow(t.Name).sparkline(cells, v.at), layout.Green)
 		})
 		room -= layout.Gap + cells
 	}
 	if room >= layout.Gap+statusRoom && v.running {
-		add(layout.Column{Name: "STATUS"}, func(t dbusapi.Tunnel) layout.Cell {
+		add(layout.Column{Name: "STATUS"}, func(t listing.Tunnel) layout.Cell {
 			return layout.Plain(layout.Cut(text.Printable(t.Status), room-layout.Gap))
 		})
 	}
@@ -279,7 +280,7 @@ func (v *view) table(tunnels []dbusapi.Tunnel, width int) *layout.Table {
 }
 
 // row is what is known of one tunnel.
-func (v *view) row(t dbusapi.Tunnel, width int) []layout.Cell {
+func (v *view) row(t listing.Tunnel, width int) []layout.Cell {
 	f := v.flow(t.Name)
 	state := layout.Painted(string(t.State), tunnel.Color(t.State))
 	if !v.running {

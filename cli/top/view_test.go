@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -79,7 +80,7 @@ func TestSparkline(t *testing.T) {
 func TestFrame(t *testing.T) {
 	view := view{
 		running: true, network: "online", sparks: true, keys: true, flows: make(map[string]*flow),
-		tunnels: []dbusapi.Tunnel{
+		tunnels: []listing.Tunnel{
 			{Name: "db", State: tunnelfile.Blocked, Status: "needs a passphrase for ~/.ssh/id_ed25519 and more words than fit"},
 			{Name: "web", State: tunnelfile.Up, Status: "1 forward"},
 			{Name: "work-with-a-long-name", State: tunnelfile.Up},

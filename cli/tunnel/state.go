@@ -2,7 +2,7 @@ package tunnel
 
 import (
 	"github.com/holdfast/holdfast/cli/layout"
-	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -31,6 +31,6 @@ func Running(s tunnelfile.State) bool {
 func Stuck(s tunnelfile.State) bool { return s == tunnelfile.Blocked || s == tunnelfile.Failed }
 
 // Line is a tunnel's state for people: "retrying: in 8s, connection refused".
-func Line(t dbusapi.Tunnel) string {
+func Line(t listing.Tunnel) string {
 	return text.Printable(t.Line().String())
 }

@@ -6,12 +6,13 @@ import (
 	"sync"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 // Statistics asks all tunnels at once what they counted, since one that hangs takes the daemon
 // a second. Those that do not run, or went away in between, are left out. It fails where the
 // daemon does not answer.
-func Statistics(ctx context.Context, client *dbusapi.Client, tunnels []dbusapi.Tunnel) (map[string]dbusapi.Statistics, error) {
+func Statistics(ctx context.Context, client *dbusapi.Client, tunnels []listing.Tunnel) (map[string]dbusapi.Statistics, error) {
 	var (
 		mu      sync.Mutex
 		asked   sync.WaitGroup
@@ -24,7 +25,7 @@ func Statistics(ctx context.Context, client *dbusapi.Client, tunnels []dbusapi.T
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case errors.Is(err, dbusapi.ErrNoSuchTunnel):
+			case errors.Is(err, listing.ErrNoSuchTunnel):
 			case err != nil:
 				failed = err
 			case !s.Empty():

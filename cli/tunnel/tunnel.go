@@ -13,17 +13,18 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // Matches says whether one of the patterns, names, globs or @tags, is of this tunnel; no patterns
 // are of all.
-func Matches(t dbusapi.Tunnel, patterns []string) bool {
+func Matches(t listing.Tunnel, patterns []string) bool {
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return matches(t, p) })
 }
 
-func matches(t dbusapi.Tunnel, pattern string) bool {
+func matches(t listing.Tunnel, pattern string) bool {
 	if tag, ok := strings.CutPrefix(pattern, "@"); ok {
 		return slices.Contains(t.Tags, tag)
 	}
@@ -33,28 +34,28 @@ func matches(t dbusapi.Tunnel, pattern string) bool {
 
 // Match is the tunnels that the patterns name, in the order of the tunnels; no patterns are
 // all. A pattern that names none is an error, which the problems of tunnel files may explain.
-func Match(all []dbusapi.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]dbusapi.Tunnel, error) {
+func Match(all []listing.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]listing.Tunnel, error) {
 	for _, p := range patterns {
-		if !slices.ContainsFunc(all, func(t dbusapi.Tunnel) bool { return matches(t, p) }) {
+		if !slices.ContainsFunc(all, func(t listing.Tunnel) bool { return matches(t, p) }) {
 			return nil, NoSuch(p, all, problems)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(t dbusapi.Tunnel) bool { return !Matches(t, patterns) }), nil
+	return slices.DeleteFunc(slices.Clone(all), func(t listing.Tunnel) bool { return !Matches(t, patterns) }), nil
 }
 
 // Named is Match, for whom a file counts that was written or mended just now, of which the
 // daemon may not have heard: it reads the directories when it is asked for a tunnel that it does
 // not know.
-func Named(ctx context.Context, client *dbusapi.Client, all []dbusapi.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]dbusapi.Tunnel, error) {
+func Named(ctx context.Context, client *dbusapi.Client, all []listing.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]listing.Tunnel, error) {
 	found, err := Match(all, problems, patterns)
 	unknown := func(pattern string) bool {
-		return tunnelfile.ValidName(pattern) && !slices.ContainsFunc(all, func(t dbusapi.Tunnel) bool { return t.Name == pattern })
+		return tunnelfile.ValidName(pattern) && !slices.ContainsFunc(all, func(t listing.Tunnel) bool { return t.Name == pattern })
 	}
 	i := slices.IndexFunc(patterns, unknown)
 	if err == nil || i < 0 {
 		return found, err
 	}
-	if _, err := client.Tunnel(ctx, patterns[i]); err != nil && !errors.Is(err, dbusapi.ErrNoSuchTunnel) {
+	if _, err := client.Tunnel(ctx, patterns[i]); err != nil && !errors.Is(err, listing.ErrNoSuchTunnel) {
 		return nil, err
 	}
 	now, listErr := client.Tunnels(ctx)
@@ -67,11 +68,11 @@ func Named(ctx context.Context, client *dbusapi.Client, all []dbusapi.Tunnel, pr
 
 // NoSuch says that no tunnel has this name or matches this glob: because its file is not
 // well, or which was meant perhaps.
-func NoSuch(pattern string, tunnels []dbusapi.Tunnel, problems []tunnelfile.Problem) error {
+func NoSuch(pattern string, tunnels []listing.Tunnel, problems []tunnelfile.Problem) error {
 	if own := ProblemsOf(pattern, problems); len(own) > 0 {
 		return advice.Error{Err: fmt.Errorf("%s cannot be read as written:\n%w", pattern, own), Hint: "holdfast edit " + pattern + " mends it"}
 	}
-	err := fmt.Errorf("%w: %s", dbusapi.ErrNoSuchTunnel, pattern)
+	err := fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, pattern)
 	if len(tunnels) == 0 {
 		return advice.Error{Err: err, Hint: "there are none yet; holdfast add NAME SSH-ARGUMENTS… makes one"}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tray"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -88,8 +89,8 @@ func session(t testing.TB) *backend {
 }
 
 // tunnel is one in a state, as its daemon shows it.
-func tunnel(name string, state tunnelfile.State, status string) dbusapi.Tunnel {
-	t := dbusapi.Tunnel{
+func tunnel(name string, state tunnelfile.State, status string) listing.Tunnel {
+	t := listing.Tunnel{
 		Name: name, Description: "me@" + name, Destination: "me@" + name, FilePath: "/h/" + name + ".tunnel", Text: "[Tunnel]\nDestination=me@" + name + "\n",
 		StartMode: tunnelfile.StartAuto, State: state, Status: status, StateSince: apitest.Since,
 		Forwards: []tunnelfile.ForwardReport{{Kind: tunnelfile.LocalForward, Listen: "127.0.0.1:5432", Target: "db:5432", State: state}},

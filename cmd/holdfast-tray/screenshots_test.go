@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -92,7 +92,7 @@ func picture(t *testing.T, out string, dark bool) {
 	backup := tunnel("backup", tunnelfile.Retrying, "in 8s, dial tcp 198.51.100.2:22: connection refused")
 	work := tunnel("work", tunnelfile.Blocked, "needs a passphrase for ~/.ssh/id_ed25519")
 	work.Destination = "me@work.example.com"
-	for _, tunnel := range []dbusapi.Tunnel{db, signal} {
+	for _, tunnel := range []listing.Tunnel{db, signal} {
 		b.Put(tunnel)
 	}
 	launch(t)
@@ -132,7 +132,7 @@ func picture(t *testing.T, out string, dark bool) {
 		return
 	}
 
-	for _, tunnel := range []dbusapi.Tunnel{db, signal, backup} {
+	for _, tunnel := range []listing.Tunnel{db, signal, backup} {
 		b.Put(tunnel)
 	}
 	b.Put(work)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
-	"github.com/holdfast/holdfast/manager"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -20,10 +20,10 @@ import (
 // destination's host, see outcomes.
 type Backend struct {
 	mu          sync.Mutex
-	rows        map[string]manager.Tunnel
-	global      manager.Global
+	rows        map[string]listing.Tunnel
+	global      listing.Global
 	starts      map[string]int // of each tunnel; the first is at Since, others are now
-	subscribers map[int]func(manager.Change)
+	subscribers map[int]func(listing.Change)
 	next        int
 }
 
@@ -50,10 +50,10 @@ type outcome struct {
 // NewBackend has no tunnels and is online.
 func NewBackend() *Backend {
 	return &Backend{
-		rows:        make(map[string]manager.Tunnel),
+		rows:        make(map[string]listing.Tunnel),
 		starts:      make(map[string]int),
-		global:      manager.Global{Version: "0.0.0-test", Network: "online", NetworkSource: "NetworkManager"},
-		subscribers: make(map[int]func(manager.Change)),
+		global:      listing.Global{Version: "0.0.0-test", Network: "online", NetworkSource: "NetworkManager"},
+		subscribers: make(map[int]func(listing.Change)),
 	}
 }
 
@@ -61,45 +61,45 @@ func NewBackend() *Backend {
 var Since = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // publish tells every subscriber. The lock is held, so changes keep their order.
-func (b *Backend) publish(c manager.Change) {
+func (b *Backend) publish(c listing.Change) {
 	for _, f := range b.subscribers {
 		f(c)
 	}
 }
 
 // Put adds the tunnel or changes it.
-func (b *Backend) Put(t manager.Tunnel) {
+func (b *Backend) Put(t listing.Tunnel) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.put(t)
 }
 
-func (b *Backend) put(t manager.Tunnel) {
+func (b *Backend) put(t listing.Tunnel) {
 	old, known := b.rows[t.Name]
 	b.rows[t.Name] = t
 	if known {
-		b.publish(manager.Change{Kind: manager.Changed, Old: old, New: t})
+		b.publish(listing.Change{Kind: listing.Changed, Old: old, New: t})
 	} else {
-		b.publish(manager.Change{Kind: manager.Added, New: t})
+		b.publish(listing.Change{Kind: listing.Added, New: t})
 	}
 }
 
 // SetGlobal changes what the manager says of itself.
-func (b *Backend) SetGlobal(g manager.Global) {
+func (b *Backend) SetGlobal(g listing.Global) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old := b.global
 	b.global = g
-	b.publish(manager.Change{Kind: manager.GlobalChanged, OldGlobal: old, NewGlobal: g})
+	b.publish(listing.Change{Kind: listing.GlobalChanged, OldGlobal: old, NewGlobal: g})
 }
 
 // row is a tunnel as its file says.
-func row(name, text string) (manager.Tunnel, error) {
+func row(name, text string) (listing.Tunnel, error) {
 	file, problems := tunnelfile.Parse(name, "", text)
 	if len(problems) > 0 {
-		return manager.Tunnel{}, problems
+		return listing.Tunnel{}, problems
 	}
-	t := manager.Tunnel{
+	t := listing.Tunnel{
 		Name: name, Description: cmp.Or(file.Description, file.Destination), Destination: file.Destination,
 		FilePath: "/home/me/.config/holdfast/" + name + tunnelfile.Suffix, Text: text,
 		Unit: tunnelfile.ServiceName(name), StartMode: file.Start, Tags: file.Tags,
@@ -122,7 +122,7 @@ func row(name, text string) (manager.Tunnel, error) {
 // AddTunnel adds one, and starts it unless Start=manual.
 func (b *Backend) AddTunnel(ctx context.Context, name, text string) error {
 	if !tunnelfile.ValidName(name) {
-		return fmt.Errorf("%w: %q", manager.ErrInvalidName, name)
+		return fmt.Errorf("%w: %q", listing.ErrInvalidName, name)
 	}
 	t, err := row(name, text)
 	if err != nil {
@@ -131,7 +131,7 @@ func (b *Backend) AddTunnel(ctx context.Context, name, text string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, known := b.rows[name]; known {
-		return fmt.Errorf("%w: %s", manager.ErrTunnelExists, name)
+		return fmt.Errorf("%w: %s", listing.ErrTunnelExists, name)
 	}
 	b.put(t)
 	if t.StartMode != tunnelfile.StartManual {
@@ -150,7 +150,7 @@ func (b *Backend) UpdateTunnel(ctx context.Context, name, text string) error {
 	defer b.mu.Unlock()
 	old, known := b.rows[name]
 	if !known {
-		return fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, name)
+		return fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
 	}
 	b.put(at(t, outcome{old.State, old.Reason, old.Status}))
 	return nil
@@ -162,10 +162,10 @@ func (b *Backend) RemoveTunnel(ctx context.Context, name string) error {
 	defer b.mu.Unlock()
 	old, known := b.rows[name]
 	if !known {
-		return fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, name)
+		return fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
 	}
 	delete(b.rows, name)
-	b.publish(manager.Change{Kind: manager.Removed, Old: old})
+	b.publish(listing.Change{Kind: listing.Removed, Old: old})
 	return nil
 }
 
@@ -176,40 +176,40 @@ func (b *Backend) CheckTunnel(ctx context.Context, name, text string) (tunnelfil
 }
 
 // Tunnel is one row.
-func (b *Backend) Tunnel(ctx context.Context, name string) (manager.Tunnel, error) {
+func (b *Backend) Tunnel(ctx context.Context, name string) (listing.Tunnel, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t, known := b.rows[name]
 	if !known {
-		return t, fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, name)
+		return t, fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
 	}
 	return t, nil
 }
 
 // Tunnels is all rows, sorted by name.
-func (b *Backend) Tunnels(ctx context.Context) ([]manager.Tunnel, error) {
+func (b *Backend) Tunnels(ctx context.Context) ([]listing.Tunnel, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.matching(nil)
 }
 
-func (b *Backend) matching(patterns []string) ([]manager.Tunnel, error) {
-	var found []manager.Tunnel
+func (b *Backend) matching(patterns []string) ([]listing.Tunnel, error) {
+	var found []listing.Tunnel
 	for _, name := range slices.Sorted(maps.Keys(b.rows)) {
 		if len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { ok, _ := path.Match(p, name); return ok }) {
 			found = append(found, b.rows[name])
 		}
 	}
 	for _, p := range patterns {
-		if !slices.ContainsFunc(found, func(t manager.Tunnel) bool { ok, _ := path.Match(p, t.Name); return ok }) {
-			return nil, fmt.Errorf("%w: %s", manager.ErrNoSuchTunnel, p)
+		if !slices.ContainsFunc(found, func(t listing.Tunnel) bool { ok, _ := path.Match(p, t.Name); return ok }) {
+			return nil, fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, p)
 		}
 	}
 	return found, nil
 }
 
 // each calls f for each tunnel that matches.
-func (b *Backend) each(patterns []string, f func(manager.Tunnel)) error {
+func (b *Backend) each(patterns []string, f func(listing.Tunnel)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	tunnels, err := b.matching(patterns)
@@ -219,7 +219,7 @@ func (b *Backend) each(patterns []string, f func(manager.Tunnel)) error {
 	return err
 }
 
-func (b *Backend) start(t manager.Tunnel) {
+func (b *Backend) start(t listing.Tunnel) {
 	host := t.Destination[strings.LastIndex(t.Destination, "@")+1:]
 	steps, known := outcomes[host]
 	if !known {
@@ -249,7 +249,7 @@ func forwards(n int) string {
 }
 
 // at is the tunnel in this state.
-func at(t manager.Tunnel, o outcome) manager.Tunnel {
+func at(t listing.Tunnel, o outcome) listing.Tunnel {
 	t.State, t.Reason, t.Status, t.StateSince, t.UpSince = o.state, o.reason, o.status, Since, time.Time{}
 	if o.state == tunnelfile.Up || o.state == tunnelfile.Degraded {
 		t.UpSince = Since
@@ -264,19 +264,19 @@ func at(t manager.Tunnel, o outcome) manager.Tunnel {
 // Start starts tunnels, which for one to "crowd" takes longer than a call may.
 func (b *Backend) Start(ctx context.Context, patterns []string) error {
 	late := false
-	err := b.each(patterns, func(t manager.Tunnel) {
+	err := b.each(patterns, func(t listing.Tunnel) {
 		b.start(t)
 		late = late || strings.HasSuffix(t.Destination, "@crowd")
 	})
 	if late {
-		return manager.ErrUnderWay
+		return listing.ErrUnderWay
 	}
 	return err
 }
 
 // Stop stops tunnels.
 func (b *Backend) Stop(ctx context.Context, patterns []string) error {
-	return b.each(patterns, func(t manager.Tunnel) {
+	return b.each(patterns, func(t listing.Tunnel) {
 		b.put(at(t, outcome{state: tunnelfile.Stopping}))
 		b.put(at(t, outcome{state: tunnelfile.Inactive}))
 	})
@@ -292,7 +292,7 @@ func (b *Backend) Restart(ctx context.Context, patterns []string) error {
 
 // Reconnect makes tunnels that are up come up now.
 func (b *Backend) Reconnect(ctx context.Context, patterns []string) error {
-	return b.each(patterns, func(t manager.Tunnel) {
+	return b.each(patterns, func(t listing.Tunnel) {
 		if !t.UpSince.IsZero() {
 			t.UpSince = time.Now()
 			b.put(t)
@@ -326,14 +326,14 @@ func (b *Backend) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 }
 
 // Global is what the manager says of itself.
-func (b *Backend) Global(ctx context.Context) (manager.Global, error) {
+func (b *Backend) Global(ctx context.Context) (listing.Global, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.global, nil
 }
 
 // Subscribe calls f with every change, under the lock.
-func (b *Backend) Subscribe(f func(manager.Change)) (cancel func()) {
+func (b *Backend) Subscribe(f func(listing.Change)) (cancel func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	id := b.next

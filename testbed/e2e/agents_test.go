@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -170,10 +171,10 @@ func TestAgents(t *testing.T) {
 
 			t.Run("no", func(t *testing.T) {
 				agent := register(t, func(context.Context) (string, error) {
-					return "", fmt.Errorf("%w: not now", dbusapi.ErrRefused)
+					return "", fmt.Errorf("%w: not now", listing.ErrRefused)
 				})
 				other := register(t, func(context.Context) (string, error) {
-					return "", fmt.Errorf("%w: not now", dbusapi.ErrRefused)
+					return "", fmt.Errorf("%w: not now", listing.ErrRefused)
 				})
 				s := begin(t, "no")
 				blocked(t, "no", "needs a passphrase for "+s.Dir+"/locked; the question was declined", s)
