@@ -54,7 +54,7 @@ func describe(s poolStatus, forwards []tunnelfile.ForwardReport, rtt time.Durati
 	}
 	if i := slices.IndexFunc(forwards, func(f tunnelfile.ForwardReport) bool { return f.Failures > 0 }); i >= 0 {
 		f := forwards[i]
-		line += fmt.Sprintf("; %s %s: %s", f.Kind, f.Text, f.Message)
+		line += fmt.Sprintf("; %s %s: %s", f.Kind, f.Listen, f.Message) // the message names the target
 	}
 	return tunnelfile.Status{State: tunnelfile.Up, Text: line}
 }

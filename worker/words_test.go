@@ -18,7 +18,7 @@ func TestStatusText(t *testing.T) {
 	up := keeper.Status{State: tunnelfile.Up}
 	connected := keeper.Status{State: tunnelfile.Connecting, Text: "logged in, the forwards follow", Link: linkOf{}}
 	forward := func(s tunnelfile.State, r fault.Reason, message string, failures uint64) tunnelfile.ForwardReport {
-		return tunnelfile.ForwardReport{Kind: tunnelfile.LocalForward, Text: "1 h:1", State: s, Reason: r, Message: message, Failures: failures}
+		return tunnelfile.ForwardReport{Kind: tunnelfile.LocalForward, Text: "1 h:1", Listen: "localhost:1", State: s, Reason: r, Message: message, Failures: failures}
 	}
 	retrying := says(tunnelfile.Retrying, fault.Unreachable, "in 8s, refused")
 	retrying.Err, retrying.NextTry = errors.New("refused"), time.Now()
@@ -38,7 +38,7 @@ func TestStatusText(t *testing.T) {
 		{[]keeper.Status{up}, []tunnelfile.ForwardReport{forward(tunnelfile.Degraded, fault.RemoteListen, "held", 0)}, "degraded [remote-listen]: LocalForward 1 h:1: held"},
 		{[]keeper.Status{up}, []tunnelfile.ForwardReport{forward(tunnelfile.Degraded, fault.Listen, "in use", 0)}, "degraded [listen]: LocalForward 1 h:1: in use"},
 		{[]keeper.Status{up}, []tunnelfile.ForwardReport{forward(tunnelfile.Degraded, fault.Target, "h:1 refuses connections", 0)}, "degraded [target]: LocalForward 1 h:1: h:1 refuses connections"},
-		{[]keeper.Status{up}, []tunnelfile.ForwardReport{forward(tunnelfile.Up, fault.Target, "h:1 refuses connections, 3 times", 3)}, "up: 1 forward; LocalForward 1 h:1: h:1 refuses connections, 3 times"},
+		{[]keeper.Status{up}, []tunnelfile.ForwardReport{forward(tunnelfile.Up, fault.Target, "h:1 refuses connections, 3 times", 3)}, "up: 1 forward; LocalForward localhost:1: h:1 refuses connections, 3 times"},
 		{[]keeper.Status{connected}, []tunnelfile.ForwardReport{forward(tunnelfile.Degraded, fault.SlowAnswer, "no answer yet", 0)}, "degraded [slow-answer]: LocalForward 1 h:1: no answer yet"},
 		{[]keeper.Status{connected}, []tunnelfile.ForwardReport{forward(tunnelfile.Connecting, "", "", 0)}, "connecting: logged in, the forwards follow"},
 	} {

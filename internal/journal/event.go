@@ -56,11 +56,11 @@ func (e Event) MessageID() string {
 
 // message is the entry's text.
 func (e Event) message() string {
+	if e.Kind == Lost {
+		return e.Status // which says that it was lost
+	}
 	text := e.State
-	switch {
-	case e.Kind == Lost:
-		text = "connection lost"
-	case e.Reason != "":
+	if e.Reason != "" {
 		text += " [" + e.Reason + "]"
 	}
 	if e.Status != "" {
