@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http/httptrace"
@@ -67,7 +68,12 @@ func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*ma
 	}
 	m := &master{o: o, dir: dir, socket: filepath.Join(dir, "c"), ended: make(chan struct{})}
 	m.stderr = &masterLog{log: o.Log.With("from", "ssh"), trace: httptrace.ContextClientTrace(ctx)}
-	m.cmd = exec.Command("ssh", m.arguments()...)
+	arguments, err := m.arguments()
+	if err != nil {
+		remove()
+		return nil, fault.Wrap(fault.Unreachable, err, "no file for what ssh is told")
+	}
+	m.cmd = exec.Command("ssh", arguments...)
 	asking, answered := context.WithCancel(ctx)
 	defer answered()
 	if m.bridge, err = startAskBridge(asking, o, dir, a, m.close); err != nil {
@@ -112,7 +118,7 @@ var SwitchedOff = []string{"ForwardAgent", "ForwardX11", "Tunnel", "UpdateHostKe
 
 // arguments are ssh's. What comes first beats the rest: our own needs, then the file's [SSH]
 // section; our defaults stand in only for what nobody has set.
-func (m *master) arguments() []string {
+func (m *master) arguments() ([]string, error) {
 	interactive, _, _ := strings.Cut(m.o.Option("ipqos"), " ")
 	own := []tunnelfile.Setting{
 		{Key: "ControlMaster", Value: "yes"},
@@ -136,7 +142,37 @@ func (m *master) arguments() []string {
 		// A master with -N would take the second value, and any other ssh -N the first.
 		own = append(own, tunnelfile.Setting{Key: "IPQoS", Value: interactive})
 	}
-	return append([]string{"-N", "-T", "-n"}, m.o.Arguments(own...)...)
+	arguments := m.o.Arguments(own...)
+	if m.o.Jump != nil && m.o.Source.ConfigFile != "none" {
+		if m.o.Source.ConfigFile != "" {
+			arguments = arguments[2:] // -F FILE
+		}
+		file, err := m.configFile()
+		if err != nil {
+			return nil, err
+		}
+		arguments = append([]string{"-F", file}, arguments...)
+	}
+	return append([]string{"-N", "-T", "-n"}, arguments...), nil
+}
+
+// configFile is an ssh_config that switches off what must be off, and includes the person's. ssh
+// hands -F on to each ssh that it runs for ProxyJump, and none of its other arguments.
+func (m *master) configFile() (string, error) {
+	files := []string{"~/.ssh/config", "/etc/ssh/ssh_config"}
+	if file := m.o.Source.ConfigFile; file != "" {
+		files = []string{file}
+	}
+	var b strings.Builder
+	b.WriteString("Host *\n")
+	for _, keyword := range SwitchedOff {
+		fmt.Fprintf(&b, "%s no\n", keyword)
+	}
+	for _, file := range files {
+		fmt.Fprintf(&b, "Include \"%s\"\n", file)
+	}
+	path := filepath.Join(m.dir, "config")
+	return path, os.WriteFile(path, []byte(b.String()), 0o600)
 }
 
 // awaitSocket waits until ssh has logged in and listens, or has given up.

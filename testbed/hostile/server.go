@@ -157,6 +157,9 @@ func (s *Server) note(format string, args ...any) {
 	}
 }
 
+// Refusals are how often a client said no.
+func (s *Server) Refusals() int { return int(s.refusals.Load()) }
+
 // Notes are the first things that happened.
 func (s *Server) Notes() []string {
 	s.mu.Lock()

@@ -355,7 +355,7 @@ func (x *trial) unsigned() {
 // refused checks that so many channels were answered with no.
 func (x *trial) refused(n int) {
 	x.within(10*time.Second, func() error {
-		if got := x.server.refusals.Load(); int(got) < n {
+		if got := x.server.Refusals(); got < n {
 			return fmt.Errorf("%d refusals, want %d", got, n)
 		}
 		return nil
