@@ -62,18 +62,20 @@ func underDomain(host, domain string) bool {
 	return strings.HasSuffix(strings.TrimSuffix(strings.ToLower(host), "."), "."+domain)
 }
 
-// addressesOf is what is known of a host's addresses. Behind a captive portal no name server
-// is asked: it answers with the portal's own address.
+// addressesOf is what is known of a host's addresses. A name server is asked where the Internet
+// may be missing and the neighbours be there; one behind a captive portal answers with the
+// portal's own address.
 func addressesOf(ctx context.Context, host string, state netwatch.State) []netip.Addr {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}
 	}
-	if addrs := fromHostsFile(hostsFile, host); len(addrs) > 0 || state == netwatch.Portal {
+	addrs := fromHostsFile(hostsFile, host)
+	if len(addrs) > 0 || state != netwatch.Limited && state != netwatch.Offline {
 		return addrs
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	addrs, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	addrs, _ = net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	return addrs
 }
 
