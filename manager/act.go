@@ -177,7 +177,11 @@ func (m *Manager) act(r *row, a Action) {
 	if a.Verb == StopUnits {
 		r.stopping, r.starting = true, false
 	}
-	file, pid, dir := r.file, r.service.MainPID, m.runtimeDir(r)
+	file, dir := r.file, m.runtimeDir(r)
+	sent := lastSignal{pid: r.service.MainPID}
+	if file != nil {
+		sent.file = file.hash
+	}
 	m.Log.Debug("act", "tunnel", r.name, "action", a.Verb, "signal", int(a.Signal))
 	m.do(func(ctx context.Context) func() {
 		file, err := m.perform(ctx, r.name, a, file)
@@ -193,7 +197,7 @@ func (m *Manager) act(r *row, a Action) {
 				r.take(f)
 			}
 			if a.Verb == SendSignal {
-				m.signalled(r, a.Signal, pid, err)
+				m.signalled(r, a.Signal, sent, err)
 			} else {
 				m.performed(r, a.Verb, err)
 			}
@@ -219,7 +223,9 @@ func (m *Manager) performed(r *row, v Verb, err error) {
 		m.checkStart(r)
 	}
 	if errors.Is(err, errDesignRefused) {
-		r.refusedDesign = r.file.design.mark
+		if r.file != nil {
+			r.refusedDesign = r.file.design.mark
+		}
 		m.Log.Warn(errDesignRefused.Error(), "tunnel", r.name)
 		return
 	}
@@ -235,7 +241,7 @@ func (m *Manager) performed(r *row, v Verb, err error) {
 // service does not fail, it stays as it was. A unit that it requires did not start.
 func (m *Manager) checkStart(r *row) {
 	r.starting = r.service.Job && !r.service.running()
-	if r.starting || !r.service.gone() || r.socket.failed() {
+	if r.starting || r.file == nil || !r.service.gone() || r.socket.failed() {
 		return
 	}
 	ours := r.file.design.socket.Name
@@ -250,6 +256,7 @@ func (m *Manager) checkStart(r *row) {
 func (m *Manager) diagnosed(r *row, err error) {
 	r.diagnose = false
 	switch {
+	case r.file == nil: // it went meanwhile
 	case err != nil:
 		m.fail(r, err)
 	case r.file.design.partial() || r.failure != (failure{}) || !r.retry.recent():
@@ -296,13 +303,13 @@ func (m *Manager) listenerOf(a sockets.Address, but *row) string {
 
 // signalled notes which signal the worker got. One that could not get it has ended or
 // soon will have: it is not sent twice.
-func (m *Manager) signalled(r *row, signal syscall.Signal, pid uint32, err error) {
-	if r.lastSignal.pid != pid {
-		r.lastSignal = lastSignal{pid: pid}
+func (m *Manager) signalled(r *row, signal syscall.Signal, sent lastSignal, err error) {
+	if r.lastSignal.pid != sent.pid {
+		r.lastSignal = lastSignal{pid: sent.pid}
 	}
 	switch signal {
 	case signalReload:
-		r.lastSignal.file = r.file.hash
+		r.lastSignal.file = sent.file
 	case signalSuspend:
 		r.lastSignal.suspend = true
 	case signalProbe:

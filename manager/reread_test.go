@@ -140,3 +140,25 @@ func TestConfigThatHangs(t *testing.T) {
 		t.Errorf("listens on %v, which was %v", r.file.design.listen, listens)
 	}
 }
+
+// TestFileGoesDuringAction shows that nothing depends on a file that went while something was
+// done for it.
+func TestFileGoesDuringAction(t *testing.T) {
+	b := newTable(t)
+	b.add("web", remote)
+	b.awaitState("web", tunnelfile.Up)
+	_, err := ask(t.Context(), b.m, func() struct{} {
+		for _, err := range []error{nil, errDesignRefused, errors.New("no")} {
+			for v := MakeService; v <= Diagnose; v++ {
+				r := &row{name: "gone"}
+				b.m.performed(r, v, err)
+				b.m.signalled(r, signalReload, lastSignal{pid: 1}, err)
+			}
+		}
+		return struct{}{}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.awaitState("web", tunnelfile.Up)
+}
