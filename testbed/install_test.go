@@ -93,6 +93,21 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 }
 
+// TestInstallForPackagers: with PARTS set, all of it is below the prefix, and nothing is noted.
+func TestInstallForPackagers(t *testing.T) {
+	source, prefix := packageTree(t), filepath.Join(t.TempDir(), "store")
+	t.Setenv("PARTS", "base system tray")
+	runScript(t, source, "packaging/install", prefix)
+	for _, file := range []string{"bin/holdfastd", "share/dbus-1/system.d/io.github.holdfast.Holdfast1.conf", "etc/xdg/autostart/holdfast-tray.desktop", "lib/sysusers.d/holdfast.conf"} {
+		if _, err := os.Stat(filepath.Join(prefix, file)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(prefix, "share/holdfast/installed")); err == nil {
+		t.Error("a packager's tree has a note for uninstall in it")
+	}
+}
+
 // TestUnitsVerify has systemd read the installed units.
 func TestUnitsVerify(t *testing.T) {
 	Need(t, "systemd-analyze")
