@@ -76,7 +76,8 @@ packages:
 	packaging/build dist
 
 # Packages, images and manifests, installed and run as people do; 10 minutes.
-test-packages:
+test-packages: build
+	testbed/install testbed/packages
 	testbed/install testbed/packages-packages
 	$(GO) test -tags packages -count=1 -v -timeout 20m ./testbed/release
 
