@@ -70,7 +70,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, dir, file, text string) {
+func write(t testing.TB, dir, file, text string) {
 	t.Helper()
 	path := filepath.Join(dir, file)
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
