@@ -104,7 +104,7 @@ func (s *session) list(o listOptions, patterns []string) error {
 			s.out.command(t.Name)
 		}
 		return nil
-	case len(all) == 0:
+	case len(all) == 0 && len(found) == 0:
 		s.out.line("No tunnels yet. This makes one:")
 		s.out.command(s.ours("  holdfast add web -L 9090:localhost:9090 me@host"))
 	default:
@@ -166,11 +166,11 @@ func tunnelTable(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
 	for _, t := range all {
 		why = why || trouble(t) != ""
 	}
-	if why || wide {
-		table.Columns = append(table.Columns, layout.Column{Name: "STATUS", Wrap: true, Min: 30, GiveWay: 4, Below: true})
-	}
 	if wide {
 		table.Columns = append(table.Columns, layout.Column{Name: "START", GiveWay: 5}, layout.Column{Name: "TAGS", GiveWay: 6}, layout.Column{Name: "FILE", GiveWay: 7})
+	}
+	if why || wide {
+		table.Columns = append(table.Columns, layout.Column{Name: "STATUS", Wrap: true, Min: 30, GiveWay: 4, Below: true})
 	}
 	for _, t := range all {
 		since := ""
@@ -181,12 +181,14 @@ func tunnelTable(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
 			layout.Plain(t.Name), layout.Painted(stateWithReason(t), tunnel.Color(t.State)), layout.Plain(since),
 			layout.Plain(text.Printable(listens(t, wide))), layout.Plain(text.Printable(t.Destination)),
 		}
-		switch {
-		case wide:
-			row = append(row, layout.Plain(text.Printable(cmp.Or(trouble(t), t.Status))), layout.Plain(string(t.StartMode)),
-				layout.Plain(strings.Join(t.Tags, " ")), layout.Cell{Text: text.Tilde(t.FilePath), Link: layout.FileLink(t.FilePath)})
-		case why:
-			row = append(row, layout.Plain(text.Printable(trouble(t))))
+		status := trouble(t)
+		if wide {
+			status = cmp.Or(status, t.Status)
+			row = append(row, layout.Plain(string(t.StartMode)), layout.Plain(strings.Join(t.Tags, " ")),
+				layout.Cell{Text: text.Tilde(t.FilePath), Link: layout.FileLink(t.FilePath)})
+		}
+		if why || wide {
+			row = append(row, layout.Plain(text.Printable(status)))
 		}
 		table.Add(row...)
 	}
