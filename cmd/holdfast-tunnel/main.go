@@ -64,6 +64,16 @@ func run(args []string) int {
 		return 0
 	case flags.NArg() != 1:
 		return program.Misused(flags, usage, "one tunnel file is wanted")
+	case *check && *print:
+		return program.Misused(flags, usage, "--check or --print-config, not both")
+	case (*check || *print) && (*once || *listen != ""):
+		return program.Misused(flags, usage, "--once and --listen are for a tunnel that runs")
+	case *login && !*check:
+		return program.Misused(flags, usage, "--login goes with --check")
+	case *all && !*print:
+		return program.Misused(flags, usage, "--all goes with --print-config")
+	case *asJSON && !*print && !(*check && *login):
+		return program.Misused(flags, usage, "--json goes with --print-config, or with --check --login")
 	}
 
 	path := flags.Arg(0)
