@@ -42,7 +42,7 @@ func (r *Resolved) note(keyword string, e config.Explained) string {
 	_, rekeysByTime := r.RekeyLimit()
 	switch {
 	case r.Transport == tunnelfile.TransportOpenSSH && e.Written && e.Value != "no" && e.Value != "false" && slices.Contains(openssh.SwitchedOff, e.Keyword):
-		return "off here: ssh would do it for the server without being asked to; a ControlMaster of your own does as it was started"
+		return offNote(keyword)
 	case e.Standing == tunnelfile.Irrelevant, keyword == "remotecommand" && r.RemoteCommand == "":
 		return string(tunnelfile.Irrelevant)
 	case r.Transport != tunnelfile.TransportNative:
@@ -61,6 +61,14 @@ func (r *Resolved) note(keyword string, e config.Explained) string {
 		return "the amount is kept, the time needs the openssh transport"
 	}
 	return ""
+}
+
+// offNote says why a keyword is off in the openssh transport, whatever the files say.
+func offNote(keyword string) string {
+	if keyword == "updatehostkeys" {
+		return "off here: ssh would record as many keys as the server announces"
+	}
+	return "off here: the server could use it unasked; a ControlMaster of your own goes on as you started it"
 }
 
 // algorithmList is a keyword's list of algorithms, empty for other keywords.

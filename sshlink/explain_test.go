@@ -115,3 +115,21 @@ Match final host host
 		t.Errorf("PubkeyAcceptedAlgorithms: %s", all)
 	}
 }
+
+// TestExplainSaysWhatIsOff: what the openssh transport leaves out, although it is written.
+func TestExplainSaysWhatIsOff(t *testing.T) {
+	testbed.Need(t, "ssh")
+	r, err := Resolve(t.Context(), source{
+		Destination: "host", ConfigFile: "none", Transport: tunnelfile.TransportOpenSSH,
+		Settings: settings("ForwardAgent=yes", "UpdateHostKeys=yes", "ForwardX11=no"),
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range r.Explain(t.Context()) {
+		off := e.Keyword == "ForwardAgent" || e.Keyword == "UpdateHostKeys"
+		if said := strings.HasPrefix(e.Note, "off here: "); said != off {
+			t.Errorf("%s %s: %q", e.Keyword, e.Value, e.Note)
+		}
+	}
+}

@@ -104,7 +104,7 @@ func matters(x Explained) bool {
 	case x.Section != tunnelfile.SectionSSH:
 		return true
 	case x.Standing == notForTunnels:
-		return false
+		return x.Written && x.Note != notForTunnels // something is done about it all the same
 	}
 	long := x.Source == sshDefault && strings.Count(x.Value, ",") > 2 // a list of algorithms
 	return x.Written || x.Standing == "honoured" && x.Value != "none" && !long

@@ -85,7 +85,7 @@ func table(results map[string]result) string {
 	for _, a := range attacks {
 		for _, transport := range []tunnelfile.Transport{tunnelfile.TransportNative, tunnelfile.TransportOpenSSH} {
 			r, ok := results[a.name+"/"+string(transport)]
-			if !ok {
+			if !ok || a.only != "" && a.only != transport {
 				continue
 			}
 			line(a.name, transport, r.tries, r.crashed, r.lost, r.letIn, fmt.Sprintf("%.0f MiB", float64(r.memory)/1024))
