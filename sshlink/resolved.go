@@ -37,6 +37,22 @@ func Resolve(ctx context.Context, s config.Source, ask asking.Asker) (*Resolved,
 	return r, nil
 }
 
+// Renewed is what ssh makes of the destination now: r itself where nothing that it depends on
+// has changed.
+func (r *Resolved) Renewed(ctx context.Context) (*Resolved, error) {
+	if !r.Outdated() {
+		return r, nil
+	}
+	fresh, err := Resolve(ctx, r.Source, r.ask)
+	if err != nil {
+		return nil, err
+	}
+	if fresh.Options.Equal(r.Options) {
+		fresh.fellBack.Store(r.fellBack.Load())
+	}
+	return fresh, nil
+}
+
 // Hops are the hosts of ProxyJump on the way to the destination, the nearest first, each
 // with its own configuration.
 func (r *Resolved) Hops() []*Resolved {

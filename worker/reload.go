@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -134,16 +133,9 @@ func (w *worker) fingerprint() string {
 	s := w.inForce.Load()
 	w.lookAtFile()
 	if s.resolved == nil {
-		return sshConfigStamp()
+		return s.source(w.log).Stamp()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
 	return login.AuthState(ctx, s.resolved.Options)
-}
-
-// sshConfigStamp tells whether ssh's configuration has changed, where it does not make
-// sense and therefore cannot be asked.
-func sshConfigStamp() string {
-	home, _ := os.UserHomeDir()
-	return stampOf(filepath.Join(home, ".ssh", "config"), "/etc/ssh/ssh_config")
 }

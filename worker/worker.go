@@ -48,7 +48,6 @@ type worker struct {
 	hooks *hooks
 
 	inForce  atomic.Pointer[settings]
-	stale    atomic.Bool // ssh_config may say something else by now
 	resolved chan settings
 	reloaded chan reload
 
@@ -257,12 +256,10 @@ func (w *worker) handle(ctx context.Context, s os.Signal) {
 	case syscall.SIGHUP:
 		w.reload(ctx)
 	case syscall.SIGUSR1:
-		w.stale.Store(true) // a Match exec may depend on the network
 		w.pool.each((*keeper.Keeper).Probe)
 	case syscall.SIGUSR2:
 		w.pool.each((*keeper.Keeper).Suspend)
 	case SignalReconnect:
-		w.stale.Store(true)
 		w.pool.each((*keeper.Keeper).Reconnect)
 	}
 }
@@ -294,37 +291,53 @@ func (w *worker) idleFor() (wait time.Duration, over bool) {
 	return max(wait, time.Millisecond), wait <= 0
 }
 
-// dial makes one attempt, asking ssh again what its configuration means where that may
-// have changed.
+// dial makes one attempt by what ssh's configuration says now.
 func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
+	for {
+		r, err := w.renew(ctx)
+		if err != nil {
+			return nil, err
+		}
+		link, err := r.Dial(ctx)
+		if err == nil {
+			return link, nil
+		}
+		class := fault.ClassOf(err)
+		if class == fault.ClassDenied {
+			w.shared.wrong()
+		}
+		if ctx.Err() != nil || !class.Blocks() || !r.Changed() {
+			return nil, err
+		}
+		// It was mended during the attempt: nobody would look again for that change.
+		w.log.Info("ssh's configuration has changed during the attempt: trying again", "error", err)
+	}
+}
+
+// renew asks ssh again what its configuration means, where that may have changed.
+func (w *worker) renew(ctx context.Context) (*sshlink.Resolved, error) {
 	s := *w.inForce.Load()
-	if w.stale.Swap(false) || s.resolved == nil {
-		fresh := s
-		fresh.resolved, fresh.err = sshlink.Resolve(ctx, s.source(w.log), w.o.Ask)
-		if ctx.Err() != nil {
-			w.stale.Store(true)
-			return nil, ctx.Err()
-		}
-		if fresh.err != nil {
-			return nil, fresh.err
-		}
-		s = fresh
+	before := s.resolved
+	if before == nil {
+		s.resolved, s.err = sshlink.Resolve(ctx, s.source(w.log), w.o.Ask)
+	} else {
+		s.resolved, s.err = before.Renewed(ctx)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case s.err != nil:
+		return nil, s.err
+	case s.resolved != before:
 		w.resolving.Lock()
+		defer w.resolving.Unlock()
 		select {
 		case <-w.resolved: // the one before was not looked at
 		default:
 		}
 		w.resolved <- s
-		w.resolving.Unlock()
 	}
-	link, err := s.resolved.Dial(ctx)
-	if err != nil {
-		if fault.ClassOf(err) == fault.ClassDenied {
-			w.shared.wrong()
-		}
-		return nil, err
-	}
-	return link, nil
+	return s.resolved, nil
 }
 
 // adopt takes over what ssh_config means now.

@@ -327,7 +327,7 @@ func TestMentions(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{"sub.conf": "Host y\n  GatewayPorts no\n", "other": "Port 1\n", "loop": "Include loop\n", "config": text})
-		if got := mentions(filepath.Join(dir, "config"), dir, []string{"gatewayports"}); got != want {
+		if got := (configFile{filepath.Join(dir, "config"), dir}).mentions([]string{"gatewayports"}); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
 	}

@@ -26,9 +26,12 @@ type Line struct {
 // Lines are the lines of a file, and behind an Include line those of the files that it names.
 // Relative Include paths begin in dir, which is ~/.ssh for the person's own files and for one
 // of ssh -F, and /etc/ssh for the system's. A file that cannot be read has no lines.
-func Lines(path, dir string) iter.Seq[Line] {
+func Lines(path, dir string) iter.Seq[Line] { return linesOf(path, dir, func(string, []byte) {}) }
+
+// linesOf is Lines, and calls seen with each file before its lines; one that cannot be read is empty.
+func linesOf(path, dir string, seen func(path string, text []byte)) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
-		r := reader{dir: dir, yield: yield}
+		r := reader{dir: dir, yield: yield, seen: seen}
 		r.file(path, 0, nil)
 	}
 }
@@ -44,6 +47,7 @@ func Text(path, text string) iter.Seq[Line] {
 type reader struct {
 	dir   string // empty: Includes are not followed
 	yield func(Line) bool
+	seen  func(path string, text []byte)
 }
 
 // file reads a file that stands under these Host and Match lines; false: nobody wants more.
@@ -52,6 +56,7 @@ func (r reader) file(path string, depth int, under []Line) bool {
 		return true
 	}
 	text, err := os.ReadFile(path)
+	r.seen(path, text)
 	return err != nil || r.text(path, string(text), depth, under)
 }
 
@@ -89,7 +94,7 @@ func (r reader) text(path, text string, depth int, outer []Line) bool {
 func (r reader) included(patterns []string) []string {
 	var all []string
 	for _, pattern := range patterns {
-		pattern = ExpandTilde(pattern)
+		pattern = ExpandEnvironment(ExpandTilde(pattern))
 		if !filepath.IsAbs(pattern) {
 			pattern = filepath.Join(r.dir, pattern)
 		}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -13,13 +12,11 @@ func Mentions(keywords ...string) bool {
 	for i, k := range keywords {
 		keywords[i] = strings.ToLower(k)
 	}
-	home := filepath.Join(HomeDir(), ".ssh")
-	return mentions(filepath.Join(home, "config"), home, keywords) ||
-		mentions("/etc/ssh/ssh_config", "/etc/ssh", keywords)
+	return slices.ContainsFunc(Source{}.configFiles(), func(f configFile) bool { return f.mentions(keywords) })
 }
 
-func mentions(path, below string, keywords []string) bool {
-	for line := range Lines(path, below) {
+func (f configFile) mentions(keywords []string) bool {
+	for line := range Lines(f.path, f.includes) {
 		switch {
 		case slices.Contains(keywords, line.Keyword):
 			return true

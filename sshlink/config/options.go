@@ -42,6 +42,7 @@ type Options struct {
 	Log    *slog.Logger // says as much as LogLevel asks for; never nil
 
 	resolution resolution
+	stamp      string // of the configuration, from before ssh read it
 }
 
 // Option is the value of a keyword, given in lower case, as ssh -G prints it; empty: none.
@@ -131,17 +132,6 @@ func (o *Options) Address() string {
 		return o.ProxyCommand
 	}
 	return o.HostPort()
-}
-
-// ConfigFiles are the files that ssh reads first; what they include is not followed.
-func (o *Options) ConfigFiles() []string {
-	switch o.Source.ConfigFile {
-	case "":
-		return []string{strings.TrimSuffix(HomeDir(), "/") + "/.ssh/config", "/etc/ssh/ssh_config"}
-	case "none":
-		return nil
-	}
-	return []string{o.Source.ConfigFile}
 }
 
 // RekeyLimit is the amount of data after which keys are renewed, 0 for the cipher's own limit,

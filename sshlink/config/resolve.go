@@ -28,6 +28,7 @@ func resolve(ctx context.Context, s Source, hops int) (*Options, error) {
 	if err != nil {
 		return nil, err
 	}
+	stamp := s.Stamp()
 	res, err := askSSH(ctx, s, dest)
 	noSSH := errors.Is(err, errNoSSH)
 	if noSSH {
@@ -37,7 +38,7 @@ func resolve(ctx context.Context, s Source, hops int) (*Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Options{Source: s, resolution: res, NoSSH: noSSH}
+	o := &Options{Source: s, resolution: res, stamp: stamp, NoSSH: noSSH}
 	if err := o.read(); err != nil {
 		return nil, err
 	}

@@ -6,21 +6,20 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // AuthState is a fingerprint of everything on this machine that a login would use: the
-// agent's keys, the key and certificate files, the known_hosts files and ssh's
-// configuration. A tunnel that needs a person looks at it now and then: while it stays the
+// agent's keys, the files that [config.Options.LoginFiles] lists and ssh's configuration. A tunnel that needs a person looks at it now and then: while it stays the
 // same, trying again would fail the same way, and the server need not hear of it.
 //
-// It reads no file, asks no person, and takes a few milliseconds, or at most the 5 s that an
+// It reads no file but those of ssh_config(5), asks no person, and takes a few milliseconds, or at most the 5 s that an
 // agent is given to answer.
 func AuthState(ctx context.Context, o *config.Options) string {
 	sum := sha256.New()
+	fmt.Fprintln(sum, o.Source.Stamp())
 	for hop := o; hop != nil; hop = hop.Jump {
 		addAuthState(ctx, hop, sum)
 	}
@@ -40,20 +39,7 @@ func addAuthState(ctx context.Context, o *config.Options, sum io.Writer) {
 	if MayUseTicket(o) {
 		fmt.Fprintln(sum, "ticket", HasTicket(ctx))
 	}
-	var files []string
-	for _, value := range o.Values("identityfile") {
-		path := o.Path(value)
-		files = append(files, path, path+".pub", path+"-cert.pub")
-	}
-	for _, value := range o.Values("certificatefile") {
-		files = append(files, o.Path(value))
-	}
-	files = append(files, o.Files("userknownhostsfile")...)
-	files = append(files, o.Files("globalknownhostsfile")...)
-	files = append(files, o.ConfigFiles()...)
-	for _, file := range files {
-		if info, err := os.Stat(file); err == nil {
-			fmt.Fprintf(sum, "%q %d %d %o\n", file, info.ModTime().UnixNano(), info.Size(), info.Mode())
-		}
+	for _, file := range o.LoginFiles() {
+		config.WriteState(sum, file)
 	}
 }

@@ -1,0 +1,186 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// configFile is a file that ssh reads by itself, and the folder where its relative Includes begin.
+type configFile struct{ path, includes string }
+
+// configFiles are the files that ssh reads first.
+func (s Source) configFiles() []configFile {
+	home := filepath.Join(HomeDir(), ".ssh")
+	switch s.ConfigFile {
+	case "":
+		return []configFile{{filepath.Join(home, "config"), home}, {"/etc/ssh/ssh_config", "/etc/ssh"}}
+	case "none":
+		return nil
+	}
+	return []configFile{{s.ConfigFile, home}}
+}
+
+// Stamp tells one state of ssh's configuration from another: the files of ssh_config(5) with
+// all that they include for whatever host, their modes and owners, which ssh minds, and the ssh
+// program. It runs nothing.
+func (s Source) Stamp() string {
+	stamp, _ := s.stamp()
+	return stamp
+}
+
+// stamp is Stamp, and whether ssh could answer otherwise while it stays the same.
+func (s Source) stamp() (stamp string, mayDiffer bool) {
+	sum := sha256.New()
+	if program, err := exec.LookPath("ssh"); err == nil {
+		WriteState(sum, program)
+	}
+	host, _ := os.Hostname()
+	fmt.Fprintf(sum, "%q\n", host)
+	for _, first := range s.configFiles() {
+		seen := func(path string, text []byte) {
+			WriteOwner(sum, path)
+			fmt.Fprintf(sum, "%x\n", sha256.Sum256(text))
+		}
+		for line := range linesOf(first.path, first.includes, seen) {
+			switch line.Keyword {
+			case "match":
+				mayDiffer = mayDiffer || asksOutside(line.Value)
+			case "include": // of names that only ssh can make out
+				mayDiffer = mayDiffer || strings.Contains(line.Value, "%")
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16]), mayDiffer
+}
+
+// asksOutside says whether a Match line's criteria depend on more than files: on a command, or
+// on the network.
+func asksOutside(criteria string) bool {
+	for _, word := range strings.FieldsFunc(strings.ToLower(criteria), func(r rune) bool { return strings.ContainsRune(" \t=\"", r) }) {
+		if word = strings.TrimPrefix(word, "!"); word == "exec" || word == "localnetwork" {
+			return true
+		}
+	}
+	return false
+}
+
+// Changed says whether ssh's configuration is another than when this was resolved.
+func (o *Options) Changed() bool { return o.Source.Stamp() != o.stamp }
+
+// Outdated says whether ssh might make something else of the destination by now: its
+// configuration has changed, or it depends on more than files.
+func (o *Options) Outdated() bool {
+	stamp, mayDiffer := o.Source.stamp()
+	if mayDiffer || stamp != o.stamp {
+		return true
+	}
+	for hop := o; hop != nil; hop = hop.Jump {
+		if v := hop.Option("canonicalizehostname"); v != "" && v != "no" && v != "false" {
+			return true // a name server decides
+		}
+	}
+	return false
+}
+
+// Equal says whether two resolutions come to the same.
+func (o *Options) Equal(other *Options) bool {
+	if o == nil || other == nil {
+		return o == other
+	}
+	return o.Source.Destination == other.Source.Destination && o.Source.Transport == other.Source.Transport &&
+		maps.EqualFunc(o.resolution.values, other.resolution.values, slices.Equal) && o.Jump.Equal(other.Jump)
+}
+
+// loginKeywords are the keywords of ssh_config(5) that name a file which a login reads, and how the
+// file is found.
+var loginKeywords = map[string]func(o *Options, keyword string) []string{
+	"certificatefile":      (*Options).keyFiles,
+	"controlpath":          (*Options).paths,
+	"globalknownhostsfile": (*Options).Files,
+	"identityagent":        (*Options).agent,
+	"identityfile":         (*Options).keyFiles,
+	"knownhostscommand":    (*Options).program,
+	"pkcs11provider":       (*Options).paths,
+	"proxycommand":         (*Options).program,
+	"revokedhostkeys":      (*Options).paths,
+	"securitykeyprovider":  (*Options).paths,
+	"userknownhostsfile":   (*Options).Files,
+}
+
+// LoginFiles are all files that a login to this host depends on, besides those of ssh_config(5).
+func (o *Options) LoginFiles() []string {
+	var files []string
+	for _, keyword := range slices.Sorted(maps.Keys(loginKeywords)) {
+		files = append(files, loginKeywords[keyword](o, keyword)...)
+	}
+	return files
+}
+
+func (o *Options) paths(keyword string) []string {
+	var paths []string
+	for _, value := range o.Values(keyword) {
+		paths = append(paths, o.Path(value))
+	}
+	return paths
+}
+
+// keyFiles are those of paths with what ssh looks for beside each.
+func (o *Options) keyFiles(keyword string) []string {
+	var files []string
+	for _, path := range o.paths(keyword) {
+		files = append(files, path, path+".pub", path+"-cert", path+"-cert.pub")
+	}
+	return files
+}
+
+// agent is the socket of the agent that somebody chose.
+func (o *Options) agent(keyword string) []string {
+	switch v := o.Written(keyword); {
+	case v == "none":
+		return nil
+	case v == "" || v == "SSH_AUTH_SOCK":
+		return []string{os.Getenv("SSH_AUTH_SOCK")}
+	case strings.HasPrefix(v, "$") && !strings.HasPrefix(v, "${"):
+		return []string{os.Getenv(v[1:])}
+	default:
+		return []string{o.Path(v)}
+	}
+}
+
+// program is the first word of a command line.
+func (o *Options) program(keyword string) []string {
+	words := strings.Fields(strings.TrimPrefix(o.Option(keyword), "exec "))
+	if len(words) == 0 {
+		return nil
+	}
+	if path, err := exec.LookPath(o.Path(words[0])); err == nil {
+		return []string{path}
+	}
+	return []string{o.Path(words[0])}
+}
+
+// WriteState writes what tells one state of a file, or of that behind a link, from another,
+// without reading it: nothing where there is none.
+func WriteState(w io.Writer, path string) {
+	if info, err := os.Stat(path); err == nil {
+		fmt.Fprintf(w, "%d %d ", info.ModTime().UnixNano(), info.Size())
+		WriteOwner(w, path)
+	}
+}
+
+// WriteOwner writes who may do what with a file.
+func WriteOwner(w io.Writer, path string) {
+	if info, err := os.Stat(path); err == nil {
+		st := info.Sys().(*syscall.Stat_t)
+		fmt.Fprintf(w, "%q %d %o %d %d\n", path, st.Ino, info.Mode(), st.Uid, st.Gid)
+	}
+}
