@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // TestProxyCommandEndsWithLink wants a ProxyCommand that will not listen to reason, and what it
@@ -64,4 +65,27 @@ func TestProxyCommandEndsWithLink(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestProxyCommandIsNamed: behind a ProxyCommand a link names the destination and the command, and
+// no address of a socket pair; nor does what it says of its end.
+func TestProxyCommandIsNamed(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
+		command := relay(t, "relay")
+		l := dialBy(t, transport, s, "ProxyCommand="+command+" %h %p --password=hunter2")
+		defer l.Close()
+		if got, want := l.RemoteAddr().String(), s.Addr+" through relay"; got != want {
+			t.Errorf("RemoteAddr: %q, want %q", got, want)
+		}
+		if got := l.LocalAddr().String(); strings.Contains(got, "@") {
+			t.Errorf("LocalAddr: %q", got)
+		}
+		s.KillSessions(syscall.SIGKILL)
+		if err := l.Wait(); strings.Contains(err.Error(), "@") || strings.Contains(err.Error(), "read ") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the end: %v", err)
+		} else {
+			t.Log(err)
+		}
+	})
 }

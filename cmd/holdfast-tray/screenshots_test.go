@@ -89,7 +89,7 @@ func picture(t *testing.T, out string, dark bool) {
 	db.Forwards = append(db.Forwards, tunnelfile.ForwardReport{Kind: tunnelfile.LocalForward, Listen: "localhost:8080", Target: "wiki.internal:80", State: tunnelfile.Up})
 	db.Forwards[0].Target = "db.internal:5432"
 	signal := tunnel("signald", tunnelfile.Listening, "")
-	backup := tunnel("backup", tunnelfile.Retrying, "in 8s, dial tcp 198.51.100.2:22: connection refused")
+	backup := tunnel("backup", tunnelfile.Retrying, "in 8 s; cannot connect to 198.51.100.2 port 22: connection refused")
 	work := tunnel("work", tunnelfile.Blocked, "needs a passphrase for ~/.ssh/id_ed25519")
 	work.Destination = "me@work.example.com"
 	for _, tunnel := range []listing.Tunnel{db, signal} {

@@ -19,7 +19,7 @@ func New(r Reason, format string, args ...any) *Error {
 	return &Error{reason: r, message: fmt.Sprintf(format, args...)}
 }
 
-// Wrap is New with a cause, whose text follows the message after a colon.
+// Wrap is New with a cause, whose Words follow the message after a colon.
 func Wrap(r Reason, err error, format string, args ...any) *Error {
 	return &Error{reason: r, message: fmt.Sprintf(format, args...), err: err}
 }
@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 	if e.err == nil || e.silent {
 		return e.message
 	}
-	return e.message + ": " + e.err.Error()
+	return e.message + ": " + Words(e.err)
 }
 
 // Unwrap is the cause, such as a *net.OpError.

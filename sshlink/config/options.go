@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,6 +119,24 @@ func (o *Options) Host() string {
 
 // HostPort is "host:port" of the server.
 func (o *Options) HostPort() string { return net.JoinHostPort(o.HostName, strconv.Itoa(o.Port)) }
+
+// Way is HostPort, and how one comes there where no address is known, for people.
+func (o *Options) Way() string {
+	if o.ProxyCommand == "" {
+		return o.HostPort()
+	}
+	return o.HostPort() + " through " + o.ProxyName()
+}
+
+// ProxyName is the ProxyCommand's program, for people: its arguments may have secrets among them.
+func (o *Options) ProxyName() string {
+	for word := range strings.FieldsSeq(o.ProxyCommand) {
+		if word != "exec" {
+			return filepath.Base(strings.Trim(word, `"'`))
+		}
+	}
+	return ""
+}
 
 // Account is "user@host", for people.
 func (o *Options) Account() string { return o.User + "@" + o.HostName }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -80,7 +81,7 @@ func (s server) dialAddresses(ctx context.Context) (net.Conn, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fault.Wrap(fault.Unreachable, err, "cannot connect to %s", s.HostName)
+		return nil, fault.Wrap(fault.Unreachable, err, "cannot connect to %s port %d", s.HostName, s.Port)
 	}
 	return c, nil
 }
@@ -160,15 +161,25 @@ func race(ctx context.Context, addrs []netip.Addr, dial func(context.Context, ne
 	}
 }
 
-// joined is several errors on one line.
+// joined is why each of several addresses was not reached, on one line: a cause that is the same
+// for all is said once.
 type joined []error
 
 func (j joined) Error() string {
-	texts := make([]string, len(j))
-	for i, err := range j {
-		texts[i] = err.Error()
+	var causes, each []string
+	for _, err := range j {
+		words := fault.Words(err)
+		causes = append(causes, words)
+		if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+			host, _, _ := net.SplitHostPort(op.Addr.String())
+			words = host + ": " + words
+		}
+		each = append(each, words)
 	}
-	return strings.Join(texts, "; ")
+	if causes = slices.Compact(causes); len(causes) == 1 {
+		return causes[0]
+	}
+	return strings.Join(each, "; ")
 }
 
 func (j joined) Unwrap() []error { return j }

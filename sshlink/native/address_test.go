@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -57,7 +60,7 @@ func TestRace(t *testing.T) {
 		{[]netip.Addr{fails, answers}, 0, 200 * time.Millisecond, ""},
 		{[]netip.Addr{hangs, answers}, attemptDelay, attemptDelay + 2*time.Second, ""},
 		{[]netip.Addr{hangs, hangs, answers}, 2 * attemptDelay, 2*attemptDelay + 2*time.Second, ""},
-		{[]netip.Addr{fails, fails}, 0, 200 * time.Millisecond, "192.0.2.1 refused; 192.0.2.1 refused"},
+		{[]netip.Addr{fails, fails}, 0, 200 * time.Millisecond, "192.0.2.1 refused"},
 	} {
 		start := time.Now()
 		conn, err := race(t.Context(), c.addrs, dial)
@@ -83,4 +86,18 @@ func TestRace(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestCausesOfSeveralAddresses(t *testing.T) {
+	failed := func(host string, errno syscall.Errno) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.ParseIP(host), Port: 22}, Err: os.NewSyscallError("connect", errno)}
+	}
+	for want, j := range map[string]joined{
+		"connection refused": {failed("198.51.100.2", syscall.ECONNREFUSED), failed("2001:db8::2", syscall.ECONNREFUSED)},
+		"2001:db8::2: network is unreachable; 198.51.100.2: connection refused": {failed("2001:db8::2", syscall.ENETUNREACH), failed("198.51.100.2", syscall.ECONNREFUSED)},
+	} {
+		if got := fault.Wrap(fault.Unreachable, j, "cannot").Error(); got != "cannot: "+want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }

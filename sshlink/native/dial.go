@@ -220,7 +220,7 @@ func (s server) explain(ctx context.Context, c *wire.Conn, auth *login.Authentic
 			return login.NotSSH(s.Options, said, cause(err))
 		}
 		if p, ok := c.Conn.(*proxyConn); ok {
-			return fault.Wrap(fault.Unreachable, p.explain(cause(err)), "no answer from %s through its ProxyCommand", s.HostName)
+			return fault.Wrap(fault.Unreachable, p.explain(cause(err)), "no answer from %s through its ProxyCommand %s", s.HostName, s.ProxyName())
 		}
 		if closedByPeer(err) {
 			return login.ClosedEarly(s.Options, cause(err))
@@ -235,7 +235,7 @@ func (s server) explain(ctx context.Context, c *wire.Conn, auth *login.Authentic
 	if closedByPeer(err) {
 		return fault.Because(fault.Unreachable, cause(err), "%s closed the connection while logging in", s.HostName)
 	}
-	return fault.Because(fault.Unreachable, cause(err), "cannot log in to %s: %s", s.HostName, text.FromPeer(strings.TrimPrefix(cause(err).Error(), "ssh: ")))
+	return fault.Because(fault.Unreachable, cause(err), "cannot log in to %s: %s", s.HostName, text.FromPeer(strings.TrimPrefix(fault.Words(cause(err)), "ssh: ")))
 }
 
 // cause takes x/crypto's own words off an error.

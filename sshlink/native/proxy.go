@@ -31,6 +31,7 @@ type proxyConn struct {
 	ended  chan struct{} // closed when the process is gone
 	stderr *tail
 	close  sync.Once
+	addr   wire.Addr
 }
 
 // errNothingPassed says that a ProxyCommand with ProxyUseFdpass ended and passed no socket.
@@ -42,7 +43,7 @@ var errNothingPassed = errors.New("it passed no connection")
 func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 	ours, theirs, err := wire.SocketPair()
 	if err != nil {
-		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", s.ProxyCommand)
+		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", s.ProxyName())
 	}
 	shell := os.Getenv("SHELL")
 	if shell == "" {
@@ -58,9 +59,9 @@ func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 	theirs.Close()
 	if err != nil {
 		ours.Close()
-		return nil, fault.Wrap(fault.Settings, err, "ProxyCommand %s", s.ProxyCommand)
+		return nil, fault.Wrap(fault.Settings, err, "ProxyCommand %s", s.ProxyName())
 	}
-	p := &proxyConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), stderr: stderr}
+	p := &proxyConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), stderr: stderr, addr: wire.Addr{Net: "proxy", Address: s.Way()}}
 	go func() {
 		cmd.Wait()
 		// What it left behind goes with it, at once: later the number may be another's.
@@ -81,10 +82,14 @@ func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 		if errors.Is(err, io.EOF) {
 			err = p.explain(errNothingPassed)
 		}
-		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", s.ProxyCommand)
+		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", s.ProxyName())
 	}
 	return passed, nil
 }
+
+// LocalAddr and RemoteAddr name the way: the addresses of a socket pair say nothing.
+func (p *proxyConn) LocalAddr() net.Addr  { return p.addr }
+func (p *proxyConn) RemoteAddr() net.Addr { return p.addr }
 
 // Close closes the connection and ends the command, with everything it started.
 func (p *proxyConn) Close() error {

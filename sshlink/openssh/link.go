@@ -88,13 +88,20 @@ func (l *Link) Info() wire.Info {
 	return info
 }
 
-// RemoteAddr is the server's address; nil where ssh has not said it.
+// RemoteAddr is the server's address, or where ssh has not said it the way there; nil over the
+// person's own master, which may go elsewhere.
 func (l *Link) RemoteAddr() net.Addr {
-	if peer := l.Info().Peer; peer != "" {
+	switch peer := l.Info().Peer; {
+	case peer != "":
 		return wire.Addr{Net: "tcp", Address: peer}
+	case l.master.cmd == nil:
+		return nil
 	}
-	return nil
+	return wire.Addr{Net: "proxy", Address: l.master.o.Way()}
 }
+
+// LocalAddr names the way: that of a control socket says nothing.
+func (l *Link) LocalAddr() net.Addr { return wire.Addr{Net: "proxy", Address: "ssh"} }
 
 // DialContext opens a channel to an address as the server sees it.
 func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {

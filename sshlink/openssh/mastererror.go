@@ -3,10 +3,9 @@ package openssh
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"net"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/sshlink/hostkeys"
 	"github.com/holdfast/holdfast/sshlink/login"
-	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
 // commandTimeout bounds KnownHostsCommand where it is only asked to tell what was wrong.
@@ -92,9 +90,9 @@ func (m *master) sshError() error {
 		return login.Through(sshError(hop, w))
 	}
 	if said := text.LastLines(w.text(), 1); said != "" {
-		return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand; the ProxyCommand said: %s", m.o.HostName, said)
+		return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand %s; the ProxyCommand said: %s", m.o.HostName, m.o.ProxyName(), said)
 	}
-	return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand", m.o.HostName)
+	return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand %s", m.o.HostName, m.o.ProxyName())
 }
 
 // hopIn is the host on the way that ssh's words are about, nil where there is none.
@@ -139,7 +137,7 @@ func sshError(o *config.Options, w lastWords) error {
 		return login.ClosedEarly(o, io.EOF)
 	case connectWords.MatchString(said):
 		m := connectWords.FindStringSubmatch(said)
-		return fault.Wrap(fault.Unreachable, connectError(m[1], m[2], m[3]), "cannot connect to %s", m[1])
+		return fault.Wrap(fault.Unreachable, connectError(m[3]), "cannot connect to %s port %s", m[1], m[2])
 	case resolveWords.MatchString(said):
 		m := resolveWords.FindStringSubmatch(said)
 		if strings.Contains(m[2], "not known") || strings.Contains(m[2], "No address") {
@@ -250,12 +248,12 @@ var connectErrors = []syscall.Errno{
 	syscall.ECONNREFUSED, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ECONNRESET, syscall.EADDRNOTAVAIL,
 }
 
-// connectError is package net's error for what ssh says of a connect.
-func connectError(host, port, words string) error {
+// connectError is the kernel's error for what ssh says of a connect.
+func connectError(words string) error {
 	for _, e := range connectErrors {
 		if strings.EqualFold(e.Error(), words) {
-			return &net.OpError{Op: "dial", Net: "tcp", Addr: wire.Addr{Net: "tcp", Address: net.JoinHostPort(host, port)}, Err: os.NewSyscallError("connect", e)}
+			return e
 		}
 	}
-	return fmt.Errorf("port %s: %s", port, words)
+	return errors.New(words)
 }

@@ -23,5 +23,5 @@ func LostError(host string, err error) error {
 	case strings.Contains(said, "ssh: disconnect, reason"):
 		return fault.New(fault.Lost, "%s ended the connection: %s", host, text.FromPeer(strings.TrimPrefix(said, "ssh: ")))
 	}
-	return fault.Because(fault.Lost, err, "connection to %s lost: %s", host, text.FromPeer(strings.TrimPrefix(err.Error(), "ssh: ")))
+	return fault.Because(fault.Lost, err, "connection to %s lost: %s", host, text.FromPeer(strings.TrimPrefix(fault.Words(err), "ssh: ")))
 }

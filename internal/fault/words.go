@@ -1,0 +1,37 @@
+package fault
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strings"
+)
+
+// Words is what an error says, without the prefixes that packages net and os put before a cause:
+// of "read tcp 192.0.2.1:40112->198.51.100.2:22: read: connection reset by peer" it is the last
+// part. Whom it is about the message around it says; addresses of a socket pair say nothing.
+func Words(err error) string {
+	said := err.Error()
+	shorten(&said, err)
+	return said
+}
+
+func shorten(said *string, err error) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		switch e := err.(type) {
+		case *net.OpError:
+			if e.Err != nil {
+				*said = strings.Replace(*said, e.Error(), e.Err.Error(), 1)
+			}
+		case *os.SyscallError:
+			*said = strings.Replace(*said, e.Error(), e.Err.Error(), 1)
+		case *net.DNSError:
+			*said = strings.Replace(*said, e.Error(), e.Err, 1)
+		case interface{ Unwrap() []error }:
+			for _, branch := range e.Unwrap() {
+				shorten(said, branch)
+			}
+			return
+		}
+	}
+}
