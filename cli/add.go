@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/flags"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/config"
@@ -44,7 +45,7 @@ func (s *session) add(args []string) error {
 		switch arg := args[0]; {
 		case strings.HasPrefix(arg, "--"), name == "" && arg == "-h":
 			var err error
-			if args, err = takeFlag(own, args); err != nil {
+			if args, err = flags.Take(own, args); err != nil {
 				return err
 			}
 			continue

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/flags"
 	"github.com/holdfast/holdfast/dbusapi"
 )
 
@@ -67,8 +68,8 @@ type session struct {
 // run runs the verb that the arguments name.
 func (s *session) run(args []string) error {
 	before := s.flagSet(verb{})
-	args, err := leading(before, args)
-	if errors.Is(err, errHelp) {
+	args, err := flags.Leading(before, args)
+	if errors.Is(err, flags.ErrHelp) {
 		return s.help(nil)
 	}
 	if err != nil {
@@ -102,14 +103,14 @@ func (s *session) run(args []string) error {
 // runVerb parses a verb's flags and runs it.
 func (s *session) runVerb(v verb, args []string) error {
 	s.verb = v.name
-	flags := s.flagSet(v)
-	do := v.setup(flags)
+	own := s.flagSet(v)
+	do := v.setup(own)
 	rest, err := args, error(nil)
 	if v.ownFlags == nil {
-		rest, err = parse(flags, args)
+		rest, err = flags.Parse(own, args)
 	}
 	switch {
-	case errors.Is(err, errHelp):
+	case errors.Is(err, flags.ErrHelp):
 		return s.help([]string{v.name})
 	case err != nil:
 		return err
@@ -119,7 +120,7 @@ func (s *session) runVerb(v verb, args []string) error {
 		return advice.Misuse{Message: v.name + " has no --system: it is the same for all tunnels"}
 	}
 	err = do(s, rest)
-	if errors.Is(err, errHelp) {
+	if errors.Is(err, flags.ErrHelp) {
 		return s.help([]string{v.name})
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/flags"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -95,11 +96,11 @@ func (s *session) candidates(words []string) []candidate {
 // candidatesFor are what the last word can become behind a verb and what follows it.
 func (s *session) candidatesFor(v verb, before []string, last string) (all []candidate) {
 	if len(before) > 0 { // -o WHAT
-		if values := v.values[strings.TrimLeft(before[len(before)-1], "-")]; values != nil && isFlag(before[len(before)-1]) {
+		if values := v.values[strings.TrimLeft(before[len(before)-1], "-")]; values != nil && flags.Is(before[len(before)-1]) {
 			return asCandidates("", values)
 		}
 	}
-	if flag, _, given := strings.Cut(last, "="); given && isFlag(last) { // --sort=NAME
+	if flag, _, given := strings.Cut(last, "="); given && flags.Is(last) { // --sort=NAME
 		return asCandidates(flag+"=", v.values[strings.TrimLeft(flag, "-")])
 	}
 	if strings.HasPrefix(last, "-") {
@@ -110,7 +111,7 @@ func (s *session) candidatesFor(v verb, before []string, last string) (all []can
 	}
 	names := slices.DeleteFunc(slices.Clone(before), func(w string) bool {
 		s.system = s.system || w == "--system"
-		return isFlag(w)
+		return flags.Is(w)
 	})
 	all = v.words(s, names)
 	if strings.HasPrefix(last, "@") {

@@ -14,7 +14,6 @@ import (
 // Errors whose sentence has been printed already, or that need none.
 var (
 	errMisused    = errors.New("misused")
-	errHelp       = errors.New("asked for help")
 	errNotRunning = errors.New("not running")
 	errSaid       = errors.New("failed, and said so")
 )

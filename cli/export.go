@@ -3,6 +3,7 @@ package cli
 import (
 	"flag"
 
+	"github.com/holdfast/holdfast/cli/flags"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/sshlink/config"
@@ -21,7 +22,7 @@ Forwards that ssh_config has are left there, for ssh(1) reads it too. It needs n
 			{"holdfast export --format=systemd web >~/.config/systemd/user/web.service", "a unit that does"},
 		},
 		setup: func(f *flag.FlagSet) command {
-			as := oneOf(f, "format", string(portable.Tunnel), formats(), "write `FORMAT`: "+text.Or(formats()))
+			as := flags.OneOf(f, "format", string(portable.Tunnel), formats(), "write `FORMAT`: "+text.Or(formats()))
 			return func(s *session, args []string) error { return s.export(args, portable.Format(*as)) }
 		},
 		values: map[string][]string{"format": formats()},

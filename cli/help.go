@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/flags"
 	"github.com/holdfast/holdfast/cli/layout"
 )
 
@@ -135,24 +136,24 @@ func (s *session) flagsOf(v verb) (list []candidate) {
 	var general []candidate
 	shorter := make(map[string]string)
 	f.VisitAll(func(one *flag.Flag) {
-		if long, ok := strings.CutPrefix(one.Usage, shortOf); ok {
-			shorter[long] = spelled(one.Name) + ", "
+		if long, ok := strings.CutPrefix(one.Usage, flags.ShortOf); ok {
+			shorter[long] = flags.Spelled(one.Name) + ", "
 		}
 	})
 	f.VisitAll(func(one *flag.Flag) {
-		if strings.HasPrefix(one.Usage, shortOf) {
+		if strings.HasPrefix(one.Usage, flags.ShortOf) {
 			return
 		}
 		arg, usage := flag.UnquoteUsage(one)
-		word := shorter[one.Name] + spelled(one.Name)
+		word := shorter[one.Name] + flags.Spelled(one.Name)
 		switch {
-		case isSwitch(one):
+		case flags.IsSwitch(one):
 		case len(one.Name) == 1:
 			word += " " + arg
 		default:
 			word += "=" + arg
 		}
-		if !isSwitch(one) && one.DefValue != "" && one.DefValue != "0" {
+		if !flags.IsSwitch(one) && one.DefValue != "" && one.DefValue != "0" {
 			usage += "; " + one.DefValue + " by default"
 		}
 		switch {

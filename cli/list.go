@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
-	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/flags"
 	"github.com/holdfast/holdfast/cli/tunnel"
-	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -34,8 +33,8 @@ with "remote", and +2 says that there are two more.`,
 		},
 		setup: func(f *flag.FlagSet) command {
 			var o listOptions
-			o.output = oneOf(f, "o", "", listOutputs, "print `WHAT`: wide for everything in one line, name for names only")
-			o.sort = oneOf(f, "sort", "name", listOrders, "sort by `COLUMN`: "+text.Or(listOrders))
+			o.output = flags.OneOf(f, "o", "", listOutputs, "print `WHAT`: wide for everything in one line, name for names only")
+			o.sort = flags.OneOf(f, "sort", "name", listOrders, "sort by `COLUMN`: "+text.Or(listOrders))
 			f.Func("state", "only tunnels in these `STATES`, with commas between them", o.setStates)
 			return func(s *session, patterns []string) error { return s.list(o, patterns) }
 		},
@@ -108,7 +107,7 @@ func (s *session) list(o listOptions, patterns []string) error {
 		s.out.line("No tunnels yet. This makes one:")
 		s.out.command(s.ours("  holdfast add web -L 9090:localhost:9090 me@host"))
 	default:
-		s.out.rows(tunnelTable(found, time.Now(), *o.output == "wide"))
+		s.out.rows(tunnel.Table(found, time.Now(), *o.output == "wide"))
 	}
 	s.problems(global.Problems)
 	s.out.hint(whoNeedsYou(found))
@@ -154,106 +153,6 @@ func whoNeedsYou(all []listing.Tunnel) string {
 		verb = "needs"
 	}
 	return fmt.Sprintf("%s %s you; holdfast status %s says what to do", strings.Join(names, ", "), verb, names[0])
-}
-
-// tunnelTable is a table of tunnels, one a line.
-func tunnelTable(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
-	table := &layout.Table{Columns: []layout.Column{
-		{Name: "NAME", Shorten: true}, {Name: "STATE"}, {Name: "SINCE", GiveWay: 3},
-		{Name: "LISTENS", Shorten: true, Soft: true, Min: 20, GiveWay: 1}, {Name: "DESTINATION", Shorten: true, GiveWay: 2},
-	}}
-	why := false
-	for _, t := range all {
-		why = why || trouble(t) != ""
-	}
-	if wide {
-		table.Columns = append(table.Columns, layout.Column{Name: "START", GiveWay: 5}, layout.Column{Name: "TAGS", GiveWay: 6}, layout.Column{Name: "FILE", GiveWay: 7})
-	}
-	if why || wide {
-		table.Columns = append(table.Columns, layout.Column{Name: "STATUS", Wrap: true, Min: 30, GiveWay: 4, Below: true})
-	}
-	for _, t := range all {
-		since := ""
-		if !t.StateSince.IsZero() {
-			since = text.Ago(now.Sub(t.StateSince))
-		}
-		row := []layout.Cell{
-			layout.Plain(t.Name), layout.Painted(stateWithReason(t), tunnel.Color(t.State)), layout.Plain(since),
-			layout.Plain(text.Printable(listens(t, wide))), layout.Plain(text.Printable(t.Destination)),
-		}
-		status := trouble(t)
-		if wide {
-			status = cmp.Or(status, t.Status)
-			row = append(row, layout.Plain(string(t.StartMode)), layout.Plain(strings.Join(t.Tags, " ")),
-				layout.Cell{Text: text.Tilde(t.FilePath), Link: layout.FileLink(t.FilePath)})
-		}
-		if why || wide {
-			row = append(row, layout.Plain(text.Printable(status)))
-		}
-		table.Add(row...)
-	}
-	return table
-}
-
-// stateWithReason is "blocked (denied)".
-func stateWithReason(t listing.Tunnel) string {
-	if t.Reason == fault.None {
-		return string(t.State)
-	}
-	return fmt.Sprintf("%s (%s)", t.State, t.Reason)
-}
-
-// trouble is why a tunnel is not well, in a sentence; "" where all is well.
-func trouble(t listing.Tunnel) string {
-	if t.Status != "" && (t.Reason != fault.None || t.State != tunnelfile.Up && t.State != tunnelfile.Listening) {
-		return t.Status
-	}
-	for _, f := range t.Forwards {
-		if f.Message != "" {
-			return fmt.Sprintf("%s %s: %s", f.Kind, f.Listen, f.Message)
-		}
-	}
-	return ""
-}
-
-// listens is where a tunnel's forwards go in and come out: the first, and how many more; or all.
-func listens(t listing.Tunnel, all bool) string {
-	var forwards []string
-	for _, f := range t.Forwards {
-		forwards = append(forwards, forwardText(f))
-	}
-	switch {
-	case len(forwards) == 0:
-		return ""
-	case all:
-		return strings.Join(forwards, ", ")
-	case len(forwards) > 1:
-		return fmt.Sprintf("%s +%d", forwards[0], len(forwards)-1)
-	}
-	return forwards[0]
-}
-
-// forwardText is a forward in short: ":5432 → db.internal:5432", ":1080 (SOCKS)",
-// "remote :9090 → localhost:9090".
-func forwardText(f tunnelfile.ForwardReport) string {
-	listen, target := withoutLoopback(text.Tilde(f.Listen)), text.Tilde(f.Target)
-	if f.Kind == tunnelfile.RemoteForward {
-		listen = "remote " + listen
-	}
-	if f.Kind == tunnelfile.DynamicForward || target == "" {
-		return listen + " (SOCKS)"
-	}
-	return listen + " → " + target
-}
-
-// withoutLoopback is an address with the host left out that everybody expects.
-func withoutLoopback(address string) string {
-	for _, host := range []string{"localhost", "127.0.0.1", "[::1]"} {
-		if port, ok := strings.CutPrefix(address, host+":"); ok {
-			return ":" + port
-		}
-	}
-	return address
 }
 
 // problems tells of tunnel files that could not be read.

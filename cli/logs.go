@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/flags"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -28,8 +29,8 @@ func logsVerb() verb {
 			f.BoolVar(&o.follow, "follow", false, "go on with what comes")
 			f.IntVar(&o.lines, "lines", 0, "only the last `N` lines")
 			f.StringVar(&o.since, "since", "", "from `WHEN` on, as in systemd.time(7): yesterday, -2h")
-			alias(f, "f", "follow")
-			alias(f, "n", "lines")
+			flags.Alias(f, "f", "follow")
+			flags.Alias(f, "n", "lines")
 			return func(s *session, patterns []string) error {
 				o.json, o.system = s.json, s.system
 				return s.logs(o, patterns)

@@ -121,11 +121,11 @@ func (w *wait) take(now dbusapi.Snapshot) {
 			w.moved[t.Name] = true
 			return false
 		case w.well && t.State == tunnelfile.Degraded:
-			w.fail(t, isLine(t), w.hintFor(t))
+			w.fail(t, isLine(t), tunnel.Hint(t))
 		case w.done(t, w.start):
 			w.finish(t, w.goal)
 		case !w.stop && fresh && needsSomebody(t):
-			w.fail(t, isLine(t), w.hintFor(t))
+			w.fail(t, isLine(t), tunnel.Hint(t))
 		case !w.stop && t.State == tunnelfile.Inactive && w.moved[t.Name]:
 			w.fail(t, t.Name+" was stopped meanwhile", "")
 		default:
@@ -210,7 +210,7 @@ func (w *wait) finish(t listing.Tunnel, goal string) {
 func (w *wait) giveUp(now dbusapi.Snapshot) {
 	for _, before := range w.pending {
 		t, _ := now.Tunnel(before.Name)
-		w.fail(t, fmt.Sprintf("%s %s after %s: %s", t.Name, w.not, span(w.timeout), tunnel.Line(t)), w.hintFor(t))
+		w.fail(t, fmt.Sprintf("%s %s after %s: %s", t.Name, w.not, span(w.timeout), tunnel.Line(t)), tunnel.Hint(t))
 	}
 	w.pending = nil
 }
@@ -221,7 +221,7 @@ func (w *wait) leave(now dbusapi.Snapshot) error {
 		if t, ok := now.Tunnel(before.Name); ok {
 			w.out.note("%s is left as it is, %s", t.Name, tunnel.Line(t))
 			if !w.stop {
-				w.out.hint(w.hintFor(t))
+				w.out.hint(tunnel.Hint(t))
 			}
 		}
 	}

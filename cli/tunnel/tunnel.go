@@ -1,5 +1,6 @@
-// Package tunnel is what all verbs share of tunnels: which of them a person names, and how
-// one is said in a word.
+// Package tunnel is what all faces of the terminal share of tunnels: which of them a person
+// names, and how one is told, as a word, a line, a page, and with its next step. It prints
+// nothing.
 package tunnel
 
 import (

@@ -1,4 +1,4 @@
-package cli
+package tunnel
 
 import (
 	"fmt"
@@ -9,12 +9,12 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// hintFor is the next step about a tunnel that is not well: what a person can do, or what it
+// Hint is the next step about a tunnel that is not well: what a person can do, or what it
 // waits for and what would end that. It goes by the state and its Reason, never by a sentence;
 // "" where nothing need be done.
-func (s *session) hintFor(t listing.Tunnel) string {
+func Hint(t listing.Tunnel) string {
 	if hint, ok := hints[t.Reason]; ok {
-		return hint(s, t)
+		return hint(t)
 	}
 	switch t.State {
 	case tunnelfile.Blocked:
@@ -30,13 +30,13 @@ func (s *session) hintFor(t listing.Tunnel) string {
 }
 
 // hints are the next steps, by reason.
-var hints = map[fault.Reason]func(*session, listing.Tunnel) string{
+var hints = map[fault.Reason]func(listing.Tunnel) string{
 	fault.Network: says("it waits for a network, and goes on by itself; holdfast check NAME shows what the machine has"),
 	fault.Portal:  says("log in to this network with a browser; the tunnel follows by itself"),
 	fault.Rule:    says("its file forbids this network: on another one it starts by itself; holdfast edit NAME changes OnlyOn=, NeverOn= or Metered="),
 	fault.Sleep:   says("it goes on when the machine wakes"),
 
-	fault.Unreachable: func(s *session, t listing.Tunnel) string {
+	fault.Unreachable: func(t listing.Tunnel) string {
 		return fmt.Sprintf("it goes on trying; is %s right? holdfast set %s Destination=… changes it, holdfast down %s stops it", t.Destination, t.Name, t.Name)
 	},
 	fault.Lost:       says("it goes on trying; holdfast logs NAME shows why the connection ended"),
@@ -51,7 +51,7 @@ var hints = map[fault.Reason]func(*session, listing.Tunnel) string{
 	fault.Password:   says("holdfast up NAME in a terminal asks for it there; a key needs none: ssh-copy-id puts one on the server"),
 	fault.Code:       says("holdfast up NAME in a terminal asks for it there"),
 	fault.Touch:      says("touch the security key when it blinks; holdfast up NAME tries again"),
-	fault.Denied: func(s *session, t listing.Tunnel) string {
+	fault.Denied: func(t listing.Tunnel) string {
 		return fmt.Sprintf("does %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", sshCommand(t), t.Name)
 	},
 
@@ -66,8 +66,8 @@ var hints = map[fault.Reason]func(*session, listing.Tunnel) string{
 }
 
 // says is a hint with the tunnel's name in it.
-func says(hint string) func(*session, listing.Tunnel) string {
-	return func(_ *session, t listing.Tunnel) string { return strings.ReplaceAll(hint, "NAME", t.Name) }
+func says(hint string) func(listing.Tunnel) string {
+	return func(t listing.Tunnel) string { return strings.ReplaceAll(hint, "NAME", t.Name) }
 }
 
 // sshCommand is the ssh that logs in where the tunnel does.
