@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -149,8 +150,13 @@ func TestRefusalsAreLoggedTogether(t *testing.T) {
 // What comes once a period and more is told once a period, with its number.
 func TestPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var told []int
-		p := paced{every: time.Minute, tell: func(n int) { told = append(told, n) }}
+		p := paced{every: time.Minute, tell: func(n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, n)
+		}}
 		for range 10 {
 			p.add()
 		}
@@ -160,6 +166,8 @@ func TestPaced(t *testing.T) {
 		p.add()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if want := []int{1, 9, 1, 1}; !slices.Equal(told, want) {
 			t.Errorf("told %v, want %v", told, want)
 		}
