@@ -337,7 +337,13 @@ var attacks = []attack{
 	}},
 	{name: "ignore without end", up: true, play: linked(floods(300_000, append([]byte{MsgIgnore}, appendString(nil, many(100, "x"))...)))},
 	{name: "debug messages without end", up: true, play: linked(floods(20_000, Debug(bidi+many(900, forging))))},
-	{name: "messages that nobody knows, without end", play: linked(floods(50_000, []byte{192, 0, 0, 0, 1}))},
+	{name: "messages that nobody knows, without end", play: linked(floods(50_000, []byte{250, 0, 0, 0, 1}))},
+	{name: "pings, and nobody reads the answers", play: func(s *Session) error {
+		if err := s.Login(); err != nil {
+			return err
+		}
+		return errors.Join(floods(200_000, append([]byte{192}, appendString(nil, many(100, "ping"))...))(s), s.Linger())
+	}, tunnel: []string{"SSH:ServerAliveInterval=1", "SSH:ServerAliveCountMax=2"}},
 	{name: "keepalives, and nobody reads the answers", play: func(s *Session) error {
 		if err := s.Login(); err != nil {
 			return err
