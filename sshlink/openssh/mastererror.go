@@ -74,11 +74,14 @@ func (m *master) sshError() error {
 		w.needed, w.reason, w.late = m.bridge.needed()
 		w.doubt = m.bridge.unconfirmed()
 	}
-	if m.cmd != nil && m.cmd.ProcessState != nil {
-		w.ended = m.cmd.ProcessState.String()
-	}
 	if m.bridge != nil && m.bridge.exceeded() {
 		return login.TooManyQuestions(m.o)
+	}
+	if m.cmd != nil && m.cmd.ProcessState != nil {
+		w.ended = m.cmd.ProcessState.String()
+		if m.cmd.ProcessState.ExitCode() < 0 { // killed: what it said last need not be its own words
+			return fault.New(fault.Unreachable, "ssh to %s did not end by itself: %s", m.o.HostName, w.ended)
+		}
 	}
 	if !proxyEnd.MatchString(w.text()) {
 		return sshError(m.o, w)

@@ -40,7 +40,7 @@ type masterLog struct {
 	info    wire.Info
 	doubted bool // two host keys were named
 	budget  budget
-	reader  *os.File
+	reader  *os.File // this end of the pipe; nil: there is none
 }
 
 // phase is how far ssh has come.
