@@ -155,6 +155,10 @@ func TestHostileBusClicks(t *testing.T) {
 		testbed.Forge(t, stranger, to, notifyInterface+".ActionInvoked", notifyPath, uint32(1), "default")
 		testbed.Forge(t, stranger, to, notifyInterface+".NotificationClosed", notifyPath, uint32(1), uint32(1))
 	}
+	// The answer comes after all that the stranger sent has gone out.
+	if err := stranger.BusObject().Call("org.freedesktop.DBus.GetId", 0).Err; err != nil {
+		t.Fatal(err)
+	}
 	if err := s.conn.Emit(notifyPath, notifyInterface+".ActionInvoked", uint32(1), "mute db"); err != nil {
 		t.Fatal(err)
 	}
