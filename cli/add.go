@@ -67,9 +67,9 @@ func (s *session) add(args []string) error {
 		args = args[1:]
 	}
 	if name == "" {
-		return advice.Misuse{Message: "which NAME shall the tunnel have?"}
+		return advice.Misuse{Message: "no NAME: give the tunnel a name, then what would follow ssh"}
 	}
-	return advice.Misuse{Message: "what would follow ssh? For example: -L 9090:localhost:9090 me@host"}
+	return advice.Misuse{Message: "no destination: after the name comes what would follow ssh, as in -L 9090:localhost:9090 me@host"}
 }
 
 func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments []string) error {

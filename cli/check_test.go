@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -51,5 +52,31 @@ func TestUnitEnvironment(t *testing.T) {
 	got = serviceEnvironment([]tunnelfile.Setting{{Key: "MemoryMax", Value: "1G"}, {Key: "Environment", Value: "A=1 B=2"}, {Key: "Environment", Value: `C="x y" 'D=z'`}, {Key: "Environment", Value: "E=%t/x"}})
 	if want := []string{"A=1", "B=2", "C=x y", "D=z"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestCheckGolden holds what check prints on terminals of several widths. A mend is never broken.
+func TestCheckGolden(t *testing.T) {
+	findings := []tunnelfile.Finding{
+		{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.FindingOK, Message: "~/.config/holdfast/web.tunnel is well"},
+		{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Hint, Message: "holdfastd runs, and does not start by itself", Mend: "systemctl --user enable --now holdfastd"},
+		{Subject: "port", Severity: tunnelfile.Trouble, Message: "gateway.example.internal closed the connection before saying anything: too many connections at once, or this address is banned there",
+			Mend: "on the server: journalctl -u ssh -n 20; MaxStartups and PerSourcePenalties in sshd_config(5), or fail2ban-client status sshd"},
+	}
+	out, said := testPrinter(t)
+	for _, width := range []int{40, 80, 120, 200} {
+		out.width = 0
+		out.line("$ holdfast check web   (%d columns)", width)
+		out.width = width
+		out.checkup("web", findings)
+	}
+	const file = "testdata/golden/check.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(said()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := read(t, file); said() != want {
+		t.Errorf("%s differs; go test ./cli -run Golden -update writes it anew. Now:\n%s", file, said())
 	}
 }

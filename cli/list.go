@@ -167,7 +167,7 @@ func (s *session) problems(problems []tunnelfile.Problem) {
 		}
 	}
 	s.out.note("")
-	s.out.note("%s cannot be read as written; what ran before runs on:", text.Count(len(files), "file"))
+	s.out.note("%s with mistakes, not in force; what ran before goes on:", text.Count(len(files), "tunnel file"))
 	for _, p := range problems {
 		p.Path = text.Tilde(p.Path)
 		s.out.note("  %s", text.Printable(p.Error()))

@@ -76,11 +76,11 @@ func (s *session) set(args []string) error {
 	isChange := func(arg string) bool { return strings.Contains(arg, "=") }
 	first := slices.IndexFunc(args, isChange)
 	if first < 0 {
-		return advice.Misuse{Message: "what shall be set? KEY=VALUE is wanted behind the names (KEY= removes the key)"}
+		return advice.Misuse{Message: "nothing to set: give KEY=VALUE after the names (KEY= removes a key)"}
 	}
 	names, changes := args[:first], args[first:]
 	if i := slices.IndexFunc(changes, func(arg string) bool { return !isChange(arg) }); i >= 0 {
-		return advice.Misuse{Message: changes[i] + ": KEY=VALUE is wanted (KEY= removes the key)"}
+		return advice.Misuse{Message: changes[i] + " is not KEY=VALUE (KEY= removes a key)"}
 	}
 	_, err := s.setAll(names, changes)
 	return err
@@ -156,7 +156,7 @@ func (s *session) setAll(patterns, changes []string) ([]listing.Tunnel, error) {
 func (s *session) setOne(ctx context.Context, client *dbusapi.Client, c changed) error {
 	if c.text == c.Text {
 		if !s.json {
-			s.out.line("%s says so already", text.Tilde(c.FilePath))
+			s.out.line("Nothing changed: %s has these values already", text.Tilde(c.FilePath))
 		}
 		return nil
 	}
@@ -181,7 +181,7 @@ func change(text string, changes []string) (string, error) {
 	for _, c := range changes {
 		name, value, ok := strings.Cut(c, "=")
 		if !ok {
-			return "", advice.Misuse{Message: fmt.Sprintf("%s: KEY=VALUE is wanted (KEY= removes the key)", c)}
+			return "", advice.Misuse{Message: fmt.Sprintf("%s is not KEY=VALUE (KEY= removes a key)", c)}
 		}
 		k := key{tunnelfile.SectionTunnel, name}
 		if section, inSection, ok := strings.Cut(name, "."); ok {

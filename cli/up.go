@@ -37,7 +37,7 @@ Ctrl-C ends the wait and leaves the tunnel as it is.`
 func upVerb() verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
-		done: func(now listing.Tunnel, _ time.Time) bool { return stands(now) },
+		done: func(now listing.Tunnel, _ time.Time) bool { return established(now) },
 		goal: "is up", not: "is not up",
 		well: true,
 	}
@@ -82,7 +82,7 @@ func restartVerb() verb {
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
 		done: func(now listing.Tunnel, asked time.Time) bool {
 			// A socket that listens again may have done so all the time, as far as can be seen.
-			return stands(now) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
+			return established(now) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
 		},
 		goal: "is up again", not: "is not up again",
 		anew: true,
@@ -103,7 +103,7 @@ func reconnectVerb() verb {
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
 		done: func(now listing.Tunnel, asked time.Time) bool {
 			// One that waits for its first connection has none to make anew.
-			return now.State == tunnelfile.Listening || stands(now) && now.UpSince.After(asked)
+			return now.State == tunnelfile.Listening || established(now) && now.UpSince.After(asked)
 		},
 		goal: "has a new connection", not: "has no new connection",
 		poll: true,
@@ -122,9 +122,9 @@ Connections through the tunnel are not cut: they drain on the old SSH connection
 	})
 }
 
-// stands says whether a tunnel is up, or listens as it should until somebody connects. One
+// established says whether a tunnel is up, or listens as it should until somebody connects. One
 // that is not on demand listens for a moment while its program is started anew.
-func stands(t listing.Tunnel) bool {
+func established(t listing.Tunnel) bool {
 	return tunnel.Running(t.State) && (t.State != tunnelfile.Listening || t.StartMode == tunnelfile.StartOnDemand)
 }
 

@@ -31,7 +31,7 @@ func testPrinter(t *testing.T) (*printer, func() string) {
 func TestDegradedForAWhile(t *testing.T) {
 	out, said := testPrinter(t)
 	tunnel := listing.Tunnel{Name: "web"}
-	a := action{done: func(now listing.Tunnel, _ time.Time) bool { return stands(now) }, goal: "is up", well: true}
+	a := action{done: func(now listing.Tunnel, _ time.Time) bool { return established(now) }, goal: "is up", well: true}
 	w := newWait(&session{out: out}, a, nil, []listing.Tunnel{tunnel}, time.Now(), patience)
 	see := func(s tunnelfile.State) {
 		tunnel.State = s
@@ -67,7 +67,7 @@ func TestStoppedMeanwhile(t *testing.T) {
 	} {
 		out, said := testPrinter(t)
 		since := time.Now()
-		a := action{done: func(now listing.Tunnel, _ time.Time) bool { return stands(now) }, goal: "is up", well: true}
+		a := action{done: func(now listing.Tunnel, _ time.Time) bool { return established(now) }, goal: "is up", well: true}
 		w := newWait(&session{out: out}, a, nil, []listing.Tunnel{{Name: "web", State: before, StateSince: since}}, since, patience)
 		for _, s := range []tunnelfile.State{before, tunnelfile.Inactive} {
 			w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: s, StateSince: since}}})
@@ -82,7 +82,7 @@ func TestStoppedMeanwhile(t *testing.T) {
 func TestRestartLeadsThroughInactive(t *testing.T) {
 	start := time.Now()
 	out, said := testPrinter(t)
-	a := action{done: func(now listing.Tunnel, asked time.Time) bool { return stands(now) && now.StateSince.After(asked) }, goal: "is up again", anew: true}
+	a := action{done: func(now listing.Tunnel, asked time.Time) bool { return established(now) && now.StateSince.After(asked) }, goal: "is up again", anew: true}
 	before := []listing.Tunnel{{Name: "web", State: tunnelfile.Up, StateSince: start.Add(-time.Hour)}}
 	w := newWait(&session{out: out}, a, nil, before, start, patience)
 	see := func(s tunnelfile.State, since time.Time) {

@@ -71,7 +71,7 @@ func Named(ctx context.Context, client *dbusapi.Client, all []listing.Tunnel, pr
 // well, or which was meant perhaps.
 func NoSuch(pattern string, tunnels []listing.Tunnel, problems []tunnelfile.Problem) error {
 	if own := ProblemsOf(pattern, problems); len(own) > 0 {
-		return advice.Error{Err: fmt.Errorf("%s cannot be read as written:\n%w", pattern, own), Hint: "holdfast edit " + pattern + " mends it"}
+		return advice.Error{Err: fmt.Errorf("the file of %s has mistakes:\n%w", pattern, own), Hint: "holdfast edit " + pattern + " mends it"}
 	}
 	err := fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, pattern)
 	if len(tunnels) == 0 {
