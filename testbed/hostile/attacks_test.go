@@ -361,7 +361,7 @@ var attacks = []attack{
 		})
 	}), tunnel: []string{"SSH:ServerAliveInterval=1", "SSH:ServerAliveCountMax=2"}},
 	{name: "key exchanges without end", up: true, play: linked(func(s *Session) error {
-		for range 500 {
+		for range 100 {
 			if err := s.Rekey(); err != nil {
 				return err
 			}

@@ -49,7 +49,7 @@ type result struct {
 }
 
 const (
-	trialTime   = 40 * time.Second
+	trialTime   = 90 * time.Second
 	memoryLimit = 64 << 10 // KiB
 	lineLimit   = 2 << 10
 	logLimit    = 64 << 10 // for each session
