@@ -172,7 +172,10 @@ func (w *worker) measure() {
 	for !w.ended() {
 		sum := 0
 		for _, pid := range testbed.Family(w.cmd.Process.Pid) {
-			sum += highWater(pid)
+			// A child that is about to run another program has its parent's memory, not one of its own.
+			if exe, _ := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe"); pid == w.cmd.Process.Pid || exe != program.path {
+				sum += highWater(pid)
+			}
 		}
 		w.mu.Lock()
 		w.peak = max(w.peak, sum)
