@@ -81,6 +81,9 @@ func TestSameSentences(t *testing.T) {
 			says: []string{"ProxyJump: the host key of 127.0.0.1 has changed: ", hostkeys.Fingerprint(stranger.Public), ssh.FingerprintSHA256(two.HostKeys[0].Public)}},
 		{name: "a proxy command that fails", config: withKey(s, "host") + " ProxyCommand echo no luck >&2; exit 3\n", reason: fault.Unreachable, about: true,
 			says: []string{"no answer from 127.0.0.1 through its ProxyCommand"}},
+		{name: "a KnownHostsCommand that fails", config: withKey(s, "host") + " KnownHostsCommand /bin/false\n", reason: fault.Unreachable, about: true, says: []string{"KnownHostsCommand /bin/false"}},
+		{name: "a name that cannot be made canonical", config: "Host host\n CanonicalizeHostname yes\n CanonicalizeFallbackLocal no\n CanonicalDomains nosuchdomain.invalid\n", reason: fault.Unreachable, says: []string{"Could not resolve host"}},
+		{name: "a Match exec that is killed", config: withKey(s, "host") + "Match exec \"kill -9 $$\"\n Port 1\n", reason: fault.Unreachable, about: true, says: []string{"exited abnormally"}},
 		{name: "no cipher in common", config: withKey(ctr, "host") + " Ciphers aes128-ctr\n", reason: fault.Settings, says: []string{"no Ciphers in common; the server offers only aes256-ctr"}},
 		{name: "bad setting", config: withKey(s, "host") + " Ciphers rot13\n", reason: fault.Settings, says: []string{"rot13"}},
 	} {

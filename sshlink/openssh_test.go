@@ -307,3 +307,39 @@ cAACa47Xy2nFfBgRqVUZj4/tI68Wbit3aVWH9xZnnTa3yP8mKV4GovHaebI0GDhxExckIh
 d2PdSvTDwd0mEAAAAAAAAAB2NvbW1lbnQBAg==
 -----END OPENSSH PRIVATE KEY-----
 `
+
+// TestNothingIsLeftInOwnMaster: when a link ends, be it in the middle of a request, the person's own
+// ControlMaster has none of its forwards any more.
+func TestNothingIsLeftInOwnMaster(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	dir := testbed.SocketDir(t)
+	socket, config := filepath.Join(dir, "m"), filepath.Join(dir, "config")
+	write(t, config, withKey(s, "host")+" ControlPath "+socket+"\n")
+	theirs := exec.Command("ssh", "-F", config, "-M", "-N", "host")
+	if err := theirs.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { theirs.Process.Kill(); theirs.Wait() }()
+	testbed.WaitFor(t, 10*time.Second, func() error { _, err := os.Stat(socket); return err })
+	r, err := Resolve(t.Context(), source{Destination: "host", ConfigFile: config}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := r.Dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	if _, err := l.ListenContext(t.Context(), "tcp", there); err != nil {
+		t.Fatal(err)
+	}
+	l.Close() // and nobody closes the listener
+	testbed.WaitFor(t, 5*time.Second, func() error {
+		c, err := net.Dial("tcp", there)
+		if err == nil {
+			c.Close()
+			return errors.New("the server still listens for the link that has ended")
+		}
+		return nil
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -213,7 +214,7 @@ func runSSH(ctx context.Context, program, config string, args []string, dest des
 			return nil, context.Cause(ctx)
 		}
 		if said := text.LastLines(contents(stderr), 3); said != "" {
-			return nil, errors.New(said)
+			return nil, saidError(said)
 		}
 		return nil, err
 	}
@@ -267,6 +268,9 @@ func blame(ctx context.Context, program string, s Source, failure error) error {
 	if ctx.Err() != nil {
 		return fault.Wrap(fault.Unreachable, failure, "ssh -G for %s took too long", s.Destination)
 	}
+	if passes(failure) {
+		return fault.Wrap(fault.Unreachable, failure, "ssh cannot tell yet where %s is", s.Destination)
+	}
 	for _, one := range s.Settings {
 		_, err := runSSH(ctx, program, "", append([]string{"-F", "none"}, settingArgs([]tunnelfile.Setting{one})...), destination{host: "localhost"})
 		if err != nil && ctx.Err() == nil {
@@ -277,6 +281,28 @@ func blame(ctx context.Context, program string, s Source, failure error) error {
 	}
 	return fault.Wrap(fault.Settings, failure, "ssh cannot make sense of its configuration for %s", s.Destination)
 }
+
+// passing is what ssh -G says where not its configuration is at fault but what the
+// configuration asks: a name server, a command that a signal ended, the kernel.
+var passing = regexp.MustCompile(`(?i)could not resolve host|name resolution|exited abnormally|` +
+	`resource temporarily unavailable|cannot allocate memory|out of memory|too many open files|text file busy|input/output error|stale file handle`)
+
+// passes says whether a run of ssh failed for a reason that may go away by itself.
+func passes(err error) bool {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode() < 0 // by a signal
+	}
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrPermission) {
+		return false
+	}
+	_, started := errors.AsType[saidError](err)
+	return !started || passing.MatchString(err.Error())
+}
+
+// saidError is what ssh said when it failed.
+type saidError string
+
+func (e saidError) Error() string { return string(e) }
 
 // withoutPlace takes the place off a message of ssh's about a -o argument: to ssh it is
 // a line 0 that the person never sees.

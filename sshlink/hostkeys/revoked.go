@@ -3,6 +3,7 @@ package hostkeys
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 
@@ -32,6 +33,9 @@ func checkRevoked(ctx context.Context, o *config.Options, key ssh.PublicKey) err
 		err = askKRL(ctx, path, key)
 	} else {
 		err = searchKeys(text, key)
+	}
+	if fault.As(err) != nil {
+		return err
 	}
 	if err != nil {
 		return fault.Wrap(fault.HostKeyRevoked, err, "the host key of %s is revoked by %s: %s", o.HostName, path, Fingerprint(Plain(key)))
@@ -65,11 +69,17 @@ func searchKeys(text []byte, key ssh.PublicKey) error {
 func askKRL(ctx context.Context, path string, key ssh.PublicKey) error {
 	cmd := exec.CommandContext(ctx, "ssh-keygen", "-Q", "-f", path, "/dev/stdin")
 	cmd.Stdin = bytes.NewReader(ssh.MarshalAuthorizedKey(key))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		if said := text.LastLines(string(out), 1); said != "" {
-			return revokedError(text.FromPeer(said))
-		}
+	out, err := cmd.CombinedOutput()
+	said := text.FromPeer(text.LastLines(string(out), 1))
+	switch exit, ran := errors.AsType[*exec.ExitError](err); {
+	case err == nil:
+		return nil
+	case errors.Is(err, exec.ErrNotFound):
+		return fault.Wrap(fault.HostKeyUnknown, err, "RevokedHostKeys cannot be read, so that no host key counts")
+	case !ran || exit.ExitCode() < 0: // it could not be run, or did not come to its end
+		return fault.Wrap(fault.Unreachable, err, "ssh-keygen cannot look into RevokedHostKeys now")
+	case said == "":
 		return err
 	}
-	return nil
+	return revokedError(said)
 }

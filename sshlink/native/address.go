@@ -231,7 +231,7 @@ func (s server) source(ctx context.Context) (func(netip.Addr) netip.Addr, error)
 
 // control sets the socket options that count from the first packet on: IPQoS.
 func (s server) control(network, _ string, raw syscall.RawConn) error {
-	tos, ok := parseQoS(s.Option("ipqos"))
+	tos, ok := parseQoS(s.IPQoS())
 	if !ok {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -59,7 +60,11 @@ func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 	theirs.Close()
 	if err != nil {
 		ours.Close()
-		return nil, fault.Wrap(fault.Settings, err, "ProxyCommand %s", s.ProxyName())
+		reason := fault.Unreachable // the kernel has no process to give, or no memory
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			reason = fault.Settings
+		}
+		return nil, fault.Wrap(reason, err, "ProxyCommand %s", s.ProxyName())
 	}
 	p := &proxyConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), stderr: stderr, addr: wire.Addr{Net: "proxy", Address: s.Way()}}
 	go func() {

@@ -1,9 +1,6 @@
 package native
 
-import (
-	"strconv"
-	"strings"
-)
+import "strconv"
 
 // qosNames are the words of IPQoS in ssh_config(5), as values of the TOS byte.
 var qosNames = map[string]int{
@@ -16,16 +13,11 @@ var qosNames = map[string]int{
 	"lowdelay": 0x10, "throughput": 0x08, "reliability": 0x04,
 }
 
-// parseQoS reads IPQoS; of its two values ssh -N uses the first, that of interactive
-// connections. It returns false for none.
+// parseQoS reads one value of IPQoS.
 func parseQoS(value string) (int, bool) {
-	words := strings.Fields(value)
-	if len(words) == 0 || words[0] == "none" {
-		return 0, false
-	}
-	if tos, ok := qosNames[words[0]]; ok {
+	if tos, ok := qosNames[value]; ok {
 		return tos, true
 	}
-	tos, err := strconv.ParseInt(words[0], 0, 16)
+	tos, err := strconv.ParseInt(value, 0, 16)
 	return int(tos), err == nil && tos >= 0 && tos <= 255
 }

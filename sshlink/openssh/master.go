@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http/httptrace"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -93,7 +95,11 @@ func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*ma
 	stderr.Close() // ssh has it now
 	if err != nil {
 		remove()
-		return nil, fault.Wrap(fault.Settings, err, "cannot run ssh")
+		reason := fault.Unreachable // the kernel has no process to give, or no memory
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrPermission) {
+			reason = fault.Settings
+		}
+		return nil, fault.Wrap(reason, err, "cannot run ssh")
 	}
 	go func() {
 		m.cmd.Wait()
@@ -119,7 +125,6 @@ var SwitchedOff = []string{"ForwardAgent", "ForwardX11", "Tunnel", "UpdateHostKe
 // arguments are ssh's. What comes first beats the rest: our own needs, then the file's [SSH]
 // section; our defaults stand in only for what nobody has set.
 func (m *master) arguments() ([]string, error) {
-	interactive, _, _ := strings.Cut(m.o.Option("ipqos"), " ")
 	own := []tunnelfile.Setting{
 		{Key: "ControlMaster", Value: "yes"},
 		{Key: "ControlPath", Value: m.socket},
@@ -138,9 +143,9 @@ func (m *master) arguments() ([]string, error) {
 	for _, keyword := range SwitchedOff {
 		own = append(own, tunnelfile.Setting{Key: keyword, Value: "no"})
 	}
-	if interactive != "" {
-		// A master with -N would take the second value, and any other ssh -N the first.
-		own = append(own, tunnelfile.Setting{Key: "IPQoS", Value: interactive})
+	if mark := m.o.IPQoS(); mark != "" {
+		// A master with -N would choose otherwise than any other ssh -N.
+		own = append(own, tunnelfile.Setting{Key: "IPQoS", Value: mark})
 	}
 	arguments := m.o.Arguments(own...)
 	if m.o.Jump != nil && m.o.Source.ConfigFile != "none" {
@@ -207,6 +212,13 @@ func (m *master) control(ctx context.Context, out io.Writer, command string, arg
 		return errors.New(text.FromPeer(said))
 	}
 	return err
+}
+
+// withdraw takes a forward back, be it "-L" or "-R".
+func (m *master) withdraw(direction, spec string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), wire.CancelTimeout)
+	defer cancel()
+	return m.control(ctx, io.Discard, "cancel", direction, spec)
 }
 
 // close ends ssh, unless it is the person's own.

@@ -129,6 +129,9 @@ func sshError(o *config.Options, w lastWords) error {
 		return login.TooManyTries(o, w.tried)
 	case deniedWords.MatchString(final):
 		return sshDenied(o, w)
+	case final == "KnownHostsCommand failed":
+		command, _, _ := strings.Cut(o.Option("knownhostscommand"), " ")
+		return fault.New(fault.Unreachable, "KnownHostsCommand %s: it failed", command)
 	case noMatching.MatchString(final):
 		m := noMatching.FindStringSubmatch(final)
 		return fault.Because(fault.Settings, login.ErrNoCommon, "%s and ssh have no %s in common; the server offers only %s", o.HostName, login.AlgorithmKeyword(m[1]), text.FromPeer(m[2]))

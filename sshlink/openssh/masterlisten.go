@@ -29,7 +29,8 @@ type masterListener struct {
 	addr net.Addr
 	dir  string
 
-	once sync.Once
+	asked bool // ssh may have the forward
+	once  sync.Once
 }
 
 var allocated = regexp.MustCompile(`^\s*(?:Allocated port )?(\d+)`)
@@ -62,7 +63,9 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 	ln := &masterListener{Listener: local, link: l, key: key, dir: dir, addr: key.Addr()}
 	ln.spec = where + ":" + path
 	var out bytes.Buffer
-	if err := l.master.control(ctx, &out, "forward", "-R", ln.spec); err != nil {
+	err = l.master.control(ctx, &out, "forward", "-R", ln.spec)
+	ln.asked = err == nil || ctx.Err() != nil // where ctx ended, ssh may have been told before that
+	if err != nil {
 		ln.release()
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -77,7 +80,7 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 		ln.key.Port = uint32(port)
 		ln.addr = ln.key.Addr()
 	}
-	l.OnEnd(ln.release)
+	l.OnEnd(func() { ln.release() })
 	return ln, nil
 }
 
@@ -125,22 +128,19 @@ func (ln *masterListener) Accept() (net.Conn, error) {
 }
 
 // Close lets the server stop listening.
-func (ln *masterListener) Close() error {
-	ln.release()
-	if !ln.link.Alive() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), wire.CancelTimeout)
-	defer cancel()
-	return ln.link.master.control(ctx, &bytes.Buffer{}, "cancel", "-R", ln.spec)
-}
+func (ln *masterListener) Close() error { return ln.release() }
 
-// release lets go of everything on this side.
-func (ln *masterListener) release() {
+// release lets go of everything on this side, and has the server stop listening as long as the
+// master can say so: the person's own outlives the link.
+func (ln *masterListener) release() (err error) {
 	ln.once.Do(func() {
 		ln.Listener.Close()
 		os.Remove(ln.dir)
+		if ln.asked && (ln.link.Alive() || ln.link.master.cmd == nil) {
+			err = ln.link.master.withdraw("-R", ln.spec)
+		}
 	})
+	return err
 }
 
 // Addr is where the server listens, as it was asked to.

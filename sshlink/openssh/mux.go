@@ -99,6 +99,9 @@ func (l *Link) localForward(ctx context.Context, path string) (string, error) {
 	local := filepath.Join(dir, "l")
 	spec := local + ":" + path
 	if err := l.master.control(ctx, io.Discard, "forward", "-L", spec); err != nil {
+		if ctx.Err() != nil { // ssh may have been told before that
+			l.master.withdraw("-L", spec)
+		}
 		remove()
 		return "", err
 	}
@@ -107,9 +110,7 @@ func (l *Link) localForward(ctx context.Context, path string) (string, error) {
 	}
 	l.locals[path] = local
 	l.OnEnd(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), wire.CancelTimeout)
-		defer cancel()
-		l.master.control(ctx, io.Discard, "cancel", "-L", spec)
+		l.master.withdraw("-L", spec)
 		remove()
 	})
 	return local, nil

@@ -25,7 +25,7 @@ func TestMendedSSHConfig(t *testing.T) {
 			state       tunnelfile.State
 		}{
 			{"port", fmt.Sprintf("Port %d\n", testbed.FreePort(t)), tunnelfile.Retrying},
-			{"hostname", "HostName nosuchhost.invalid\n", tunnelfile.Retrying},
+			{"hostname", "HostName 127.0.0.9\n", tunnelfile.Retrying},
 			{"user", "User nobody\n", tunnelfile.Blocked},
 			{"method", "PubkeyAuthentication no\n", tunnelfile.Blocked},
 			{"host-key", fmt.Sprintf("UserKnownHostsFile %s\n", other.KnownHosts), tunnelfile.Blocked},
