@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/tunnel"
 )
 
@@ -64,6 +68,10 @@ func (s *session) explainTunnel(args []string, all bool) error {
 	}
 	cmd := exec.CommandContext(s.ctx, program, append(arguments, paths[0])...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	var columns bytes.Buffer
+	if s.out.width > 0 && !s.json {
+		cmd.Args, cmd.Stdout = slices.Insert(cmd.Args, 1, "--tabs"), &columns
+	}
 	t, err := s.dirs().Load(name)
 	if s.system {
 		if err := s.asUnit(cmd, t); err != nil {
@@ -78,7 +86,32 @@ func (s *session) explainTunnel(args []string, all bool) error {
 		}
 		return err
 	}
+	s.out.blocks(tables(columns.String()))
 	return nil
+}
+
+// tables is text whose columns have tabs between them: what stands together is a table.
+func tables(content string) (blocks []layout.Block) {
+	var table *layout.Table
+	for line := range strings.Lines(content) {
+		fields := strings.Split(strings.TrimRight(line, "\n"), "\t")
+		if len(fields) == 1 {
+			blocks, table = append(blocks, layout.Block{Text: fields[0]}), nil
+			continue
+		}
+		if table == nil {
+			table = &layout.Table{Columns: []layout.Column{
+				{}, {Wrap: true, Min: 16}, {Wrap: true, Min: 18, GiveWay: 1, Below: true}, {Wrap: true, Min: 24, GiveWay: 2, Below: true},
+			}}
+			blocks = append(blocks, layout.Block{Table: table})
+		}
+		var row []layout.Cell
+		for _, field := range fields {
+			row = append(row, layout.Plain(field))
+		}
+		table.Add(row...)
+	}
+	return blocks
 }
 
 // beside is the path of another of our programs: beside this one, or in PATH.

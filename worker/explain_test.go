@@ -72,10 +72,10 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	var short, long strings.Builder
-	if err := e.Print(&short, false); err != nil {
+	if err := e.Print(&short, false, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Print(&long, true); err != nil {
+	if err := e.Print(&long, true, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, hidden := range []string{"VisualHostKey", "CASignatureAlgorithms"} {
@@ -99,7 +99,7 @@ func TestExplainWithoutSSH(t *testing.T) {
 		t.Errorf("%v %q", e.NoSSH, all)
 	}
 	var text strings.Builder
-	if err := e.Print(&text, false); err != nil || !strings.Contains(text.String(), "There is no ssh program here") {
+	if err := e.Print(&text, false, false); err != nil || !strings.Contains(text.String(), "There is no ssh program here") {
 		t.Errorf("%v\n%s", err, text.String())
 	}
 }

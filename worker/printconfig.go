@@ -13,10 +13,15 @@ import (
 
 // Print writes an explanation for people: first where the tunnel goes and how, then section
 // by section what somebody wrote, then what nobody did. What means nothing to a tunnel, or
-// is off by default, is left out, and how much that is is said, unless all is set.
-func (e Explanation) Print(out io.Writer, all bool) error {
+// is off by default, is left out, and how much that is is said, unless all is set. With tabs
+// set the columns have tabs between them, for who lays them out.
+func (e Explanation) Print(out io.Writer, all, tabs bool) error {
 	var aligned bytes.Buffer
-	p := configPrinter{table: tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0), all: all}
+	table := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
+	p := configPrinter{table: table, all: all}
+	if tabs {
+		p.table, p.tabs = &aligned, true
+	}
 	p.title("%s goes to %s, which is %s", e.Name, e.Destination, address(e.User, e.HostName, e.Port))
 	for _, hop := range e.Hops {
 		p.title("  by way of %s, which is %s", hop.Host, address(hop.User, hop.HostName, hop.Port))
@@ -39,7 +44,7 @@ func (e Explanation) Print(out io.Writer, all bool) error {
 		p.title("")
 		p.title("Left out: %d settings of ssh that nobody wrote or that mean nothing to a tunnel. --all shows them.", p.hidden)
 	}
-	if err := p.table.Flush(); err != nil {
+	if err := table.Flush(); err != nil {
 		return err
 	}
 	for line := range strings.Lines(aligned.String()) {
@@ -51,8 +56,9 @@ func (e Explanation) Print(out io.Writer, all bool) error {
 }
 
 type configPrinter struct {
-	table  *tabwriter.Writer
+	table  io.Writer
 	all    bool
+	tabs   bool // values are not broken
 	hidden int
 }
 
@@ -124,7 +130,11 @@ func (p *configPrinter) row(x Explained) {
 	if x.Note != "" {
 		note = "\t" + x.Note
 	}
-	for i, part := range broken(text.Printable(x.Value)) {
+	parts := []string{text.Printable(x.Value)}
+	if !p.tabs {
+		parts = broken(parts[0])
+	}
+	for i, part := range parts {
 		if i == 0 {
 			fmt.Fprintf(p.table, "  %s\t%s\t%s%s\n", x.Keyword, part, text.Printable(text.Tilde(x.Source)), note)
 		} else {

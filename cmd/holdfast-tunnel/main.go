@@ -27,7 +27,8 @@ Runs one tunnel until it is asked to stop.
                    with --login also log in once, and say what would keep the tunnel from
                    staying up, here and on the server; with --json for scripts
   --print-config   print the settings in force, and where they come from; with --all
-                   also those that mean nothing to a tunnel, with --json for scripts
+                   also those that mean nothing to a tunnel, with --json for scripts, with --tabs
+                   with tabs between the columns
   --listen ADDR    serve /livez, /readyz, /metrics and /status at ADDR, host:port or :port
   --verbose        log more
   --version        print the version
@@ -52,6 +53,7 @@ func run(args []string) int {
 	all := flags.Bool("all", false, "")
 	login := flags.Bool("login", false, "")
 	asJSON := flags.Bool("json", false, "")
+	tabs := flags.Bool("tabs", false, "")
 	listen := flags.String("listen", "", "")
 	verbose := flags.Bool("verbose", false, "")
 	version := flags.Bool("version", false, "")
@@ -70,8 +72,8 @@ func run(args []string) int {
 		return program.Misused(flags, usage, "--once and --listen are for a tunnel that runs")
 	case *login && !*check:
 		return program.Misused(flags, usage, "--login goes with --check")
-	case *all && !*print:
-		return program.Misused(flags, usage, "--all goes with --print-config")
+	case (*all || *tabs) && !*print:
+		return program.Misused(flags, usage, "--all and --tabs go with --print-config")
 	case *asJSON && !*print && !(*check && *login):
 		return program.Misused(flags, usage, "--json goes with --print-config, or with --check --login")
 	}
@@ -86,7 +88,7 @@ func run(args []string) int {
 	case *check:
 		err = worker.Check(ctx, path, log)
 	case *print:
-		err = printConfig(ctx, path, *all, *asJSON)
+		err = printConfig(ctx, path, *all, *asJSON, *tabs)
 	default:
 		worker.Tune()
 		err = worker.Run(ctx, worker.Options{Path: path, Listen: *listen, Once: *once, Ask: worker.NewAskpass(log), Log: log, Fatal: func(reason string) {
@@ -134,7 +136,7 @@ func checkLogin(ctx context.Context, path string, asJSON bool) int {
 }
 
 // printConfig prints the settings in force. What the log would say it says itself.
-func printConfig(ctx context.Context, path string, all, asJSON bool) error {
+func printConfig(ctx context.Context, path string, all, asJSON, tabs bool) error {
 	e, err := worker.Explain(ctx, path, slog.New(slog.DiscardHandler))
 	switch {
 	case err != nil:
@@ -142,7 +144,7 @@ func printConfig(ctx context.Context, path string, all, asJSON bool) error {
 	case asJSON:
 		return printJSON(e)
 	}
-	return e.Print(os.Stdout, all)
+	return e.Print(os.Stdout, all, tabs)
 }
 
 func printJSON(v any) error {

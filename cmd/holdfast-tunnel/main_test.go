@@ -29,7 +29,7 @@ func TestCommandLine(t *testing.T) {
 		{"json of nothing", good, []string{"--once", "--json", "FILE"}, 2, nil, []string{"--json goes with"}},
 		{"json of a check that does not log in", good, []string{"--check", "--json", "FILE"}, 2, nil, []string{"--json goes with"}},
 		{"login without a check", good, []string{"--login", "FILE"}, 2, nil, []string{"--login goes with --check"}},
-		{"all without print-config", good, []string{"--all", "FILE"}, 2, nil, []string{"--all goes with"}},
+		{"all without print-config", good, []string{"--all", "FILE"}, 2, nil, []string{"--all and --tabs go with"}},
 		{"once and check", good, []string{"--once", "--check", "FILE"}, 2, nil, []string{"--once and --listen"}},
 		{"check and print-config", good, []string{"--check", "--print-config", "FILE"}, 2, nil, []string{"not both"}},
 		{"check", good, []string{"--check", "FILE"}, 0, nil, nil},
