@@ -135,10 +135,9 @@ func highWater(t *testing.T, pid string) (bytes int) {
 
 // busPeer is another user on the system bus.
 type busPeer struct {
-	conn    *dbus.Conn
-	daemon  []string // unique names of the daemon's connections
-	entry   dbus.BusObject
-	tunnels string
+	conn   *dbus.Conn
+	daemon []string // unique names of the daemon's connections
+	entry  dbus.BusObject
 }
 
 func init() {

@@ -14,8 +14,7 @@ import (
 // logins at the ordinary delays, and the tunnel is never up.
 func TestLinkThatAnswersNothing(t *testing.T) {
 	t.Parallel()
-	var h *harness
-	h = start(t, func(c *Config) {
+	h := start(t, func(c *Config) {
 		c.Use = func(ctx context.Context, l Link) error { <-ctx.Done(); return ctx.Err() }
 		state := c.State
 		c.State = func(s Status) {
