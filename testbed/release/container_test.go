@@ -44,6 +44,15 @@ func podmanCommand(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// needPodman leaves the test out where podman cannot do what a cluster does, such as files of root's for a group.
+func needPodman(t testing.TB) {
+	t.Helper()
+	testbed.Need(t, "podman", "runc")
+	if os.Getuid() != 0 {
+		testbed.NotHere(t, "containers as a cluster runs them need root")
+	}
+}
+
 // abs is a path of the checkout, from this folder.
 func abs(path string) string {
 	path, err := filepath.Abs(path)
@@ -212,7 +221,7 @@ func dial(t testing.TB, port int) net.Conn {
 
 // TestContainer is a day of a container: it carries, says how it is, takes a changed file, and drains.
 func TestContainer(t *testing.T) {
-	testbed.Need(t, "podman", "runc")
+	needPodman(t)
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	v := newVolumes(t, server)
 	port, other, echo := testbed.FreePort(t), testbed.FreePort(t), echoPort(t)
@@ -285,7 +294,7 @@ func TestContainer(t *testing.T) {
 
 // TestContainerExitStatus: what only a person can mend ends the container, with the status that says what.
 func TestContainerExitStatus(t *testing.T) {
-	testbed.Need(t, "podman", "runc")
+	needPodman(t)
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	forward := fmt.Sprintf("LocalForward=127.0.0.1:%d 127.0.0.1:1", testbed.FreePort(t))
 	for name, test := range map[string]struct {
@@ -417,7 +426,7 @@ func (s *service) load() (stop func() (served int)) {
 // TestContainerReplicas: two behind one address. The link of one is lost; both are replaced, as a rolling
 // update does; one is evicted. Nobody is refused, and no stream is cut that ends in time.
 func TestContainerReplicas(t *testing.T) {
-	testbed.Need(t, "podman", "runc")
+	needPodman(t)
 	s := &service{TB: t, echo: echoPort(t)}
 	first, second := s.add(), s.add()
 
@@ -443,7 +452,7 @@ func TestContainerReplicas(t *testing.T) {
 
 // TestImage looks at the image itself.
 func TestImage(t *testing.T) {
-	testbed.Need(t, "podman", "runc")
+	needPodman(t)
 	output := t.TempDir()
 	var ids []string
 	for range 2 {

@@ -103,7 +103,7 @@ func appendTo(file, text string) error {
 // no kubelet, so the Pod has this machine's network and no probe (podman would run curl in it). podman
 // 4.3 does not decode a Secret and knows no fsGroup: a folder stands for the Secret's volume.
 func TestKubePlay(t *testing.T) {
-	testbed.Need(t, "podman", "runc")
+	needPodman(t)
 	kustomize := tool(t, "kustomize")
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	dir := overlay(t, server)
