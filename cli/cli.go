@@ -76,7 +76,7 @@ func (s *session) run(args []string) error {
 		return err
 	}
 	if len(args) == 0 {
-		s.out.blocks(overview())
+		s.printPages(overview())
 		return errMisused
 	}
 	word, args := args[0], args[1:]

@@ -27,17 +27,27 @@ func helpVerb() verb {
 func (s *session) help(args []string) error {
 	switch len(args) {
 	case 0:
-		s.out.blocks(overview())
+		s.printPages(overview())
 		return nil
 	case 1:
 		v, err := findVerb(args[0])
 		if err != nil {
 			return err
 		}
-		s.out.blocks(s.page(v))
+		s.printPages(s.page(v))
 		return nil
 	}
 	return advice.Misuse{Message: "one verb at a time"}
+}
+
+// printPages prints prose, in lines that can be read: also where there is no terminal, or a wide one.
+func (s *session) printPages(blocks []layout.Block) {
+	const usual, most = 80, 100
+	if s.out.width == 0 {
+		s.out.width = usual
+	}
+	s.out.width = min(s.out.width, most)
+	s.out.blocks(blocks)
 }
 
 // overview is all verbs, by what one wants.
