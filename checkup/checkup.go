@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/report"
@@ -51,9 +52,11 @@ func Tunnel(ctx context.Context, o Options) []tunnelfile.Finding {
 	x.listeners()
 	if link := x.login(); link != nil {
 		defer link.Close()
+		since := time.Now()
 		x.negotiated(link)
 		x.targets(link)
 		x.remotes(link)
+		x.keepalives(link, since)
 	}
 	return x.Findings
 }

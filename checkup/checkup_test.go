@@ -161,3 +161,23 @@ func TestKeyForSSH(t *testing.T) {
 	lines = look(t, strings.Replace(text, "[SSH]", "Transport=native\n[SSH]", 1))
 	wants(t, lines, tunnelfile.Hint, tunnelfile.SubjectKey, "in a format that only ssh-agent or Transport=openssh can use", "")
 }
+
+// TestKeepalives: whether the server would notice a client that is gone, by what it asks, over both
+// transports.
+func TestKeepalives(t *testing.T) {
+	testbed.Need(t, "ssh", "sshd")
+	asks := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"ClientAliveInterval 1"}})
+	silent := testbed.StartServer(t, testbed.ServerOptions{})
+	idle := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"UnusedConnectionTimeout 1"}})
+	for _, transport := range []string{"native", "openssh"} {
+		t.Run(transport, func(t *testing.T) {
+			forward := "RemoteForward=0 localhost:1\nTransport=" + transport + "\n"
+			lines := look(t, fileFor(asks, forward))
+			wants(t, lines, tunnelfile.FindingOK, tunnelfile.SubjectKeepalive, "the server asks whether this side is there", "")
+			lines = look(t, fileFor(silent, forward))
+			wants(t, lines, tunnelfile.Hint, tunnelfile.SubjectKeepalive, "ClientAliveInterval is unknown", "ClientAliveInterval 15")
+			lines = look(t, fileFor(idle, forward))
+			wants(t, lines, tunnelfile.Trouble, tunnelfile.SubjectKeepalive, "while nothing ran through it", "UnusedConnectionTimeout")
+		})
+	}
+}

@@ -13,6 +13,14 @@ import (
 // Dial makes one attempt to connect and to authenticate. ConnectTimeout bounds the whole of
 // it but for the time that a person takes to answer; the end of ctx ends it at once.
 func (r *Resolved) Dial(ctx context.Context) (Link, error) {
+	l, err := r.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return withTimeouts(l, r.ChannelTimeout), nil
+}
+
+func (r *Resolved) dial(ctx context.Context) (Link, error) {
 	transport, why, err := r.chooseTransport(ctx)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,7 @@ const (
 	SubjectHostKey     = "host-key"     // whether the server is the one that is known
 	SubjectLogin       = "login"        // authentication
 	SubjectKeyExchange = "key-exchange" // what was negotiated
+	SubjectKeepalive   = "keepalive"    // whether the server notices a client that is gone
 	SubjectAlgorithms  = "algorithms"   // ciphers, MACs, signatures
 	SubjectListen      = "listen"       // a listening socket here
 	SubjectTarget      = "target"       // where a LocalForward leads

@@ -41,8 +41,8 @@ var sshKeywords = []struct {
 	{"CanonicalizeMaxDots", Resolved},
 	{"CanonicalizePermittedCNAMEs", Resolved},
 	{"CertificateFile", Honoured},
-	{"ChannelTimeout", Irrelevant}, // sessions' and forwards' idleness; a tunnel's channels may be idle
-	{"CheckHostIP", Irrelevant},    // a warning for people who watch
+	{"ChannelTimeout", Honoured}, // of forwarded connections
+	{"CheckHostIP", Irrelevant},  // a warning for people who watch
 	{"Ciphers", Honoured},
 	{"ClearAllForwardings", Honoured},
 	{"Compression", OnlyOpenSSH},

@@ -29,7 +29,8 @@ type Options struct {
 	GatewayPorts          bool
 	StreamLocalBindUnlink bool
 	StreamLocalBindMask   os.FileMode
-	PermitRemoteOpen      []string             // empty: any
+	PermitRemoteOpen      []string // empty: any
+	ChannelTimeout        ChannelTimeouts
 	Forwards              []tunnelfile.Forward // of ssh_config(5), none where ClearAllForwardings=yes
 	RemoteCommand         string               // of the [SSH] section, tokens expanded; ssh_config's is for who logs in, as with ssh -N
 	LogLevel              string               // as ssh spells it; empty where nobody set it
@@ -125,17 +126,18 @@ func (o *Options) Way() string {
 	if o.ProxyCommand == "" {
 		return o.HostPort()
 	}
-	return o.HostPort() + " through " + o.ProxyName()
+	return o.HostPort() + " through " + strings.TrimPrefix(o.Proxy(), "ProxyCommand ")
 }
 
-// ProxyName is the ProxyCommand's program, for people: its arguments may have secrets among them.
-func (o *Options) ProxyName() string {
+// Proxy is ProxyCommand with the name of its program, for people: its arguments may have secrets
+// among them.
+func (o *Options) Proxy() string {
 	for word := range strings.FieldsSeq(o.ProxyCommand) {
 		if word != "exec" {
-			return filepath.Base(strings.Trim(word, `"'`))
+			return "ProxyCommand " + filepath.Base(strings.Trim(word, `"'`))
 		}
 	}
-	return ""
+	return "ProxyCommand"
 }
 
 // Account is "user@host", for people.

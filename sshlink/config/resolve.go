@@ -77,6 +77,10 @@ func (o *Options) read() error {
 	if v := o.Written("permitremoteopen"); v != "any" {
 		o.PermitRemoteOpen = strings.Fields(v)
 	}
+	var err error
+	if o.ChannelTimeout, err = parseChannelTimeouts(o.Option("channeltimeout")); err != nil {
+		return err
+	}
 	if !o.Yes("clearallforwardings") {
 		o.Forwards = parseForwards(values)
 	}

@@ -220,7 +220,7 @@ func (s server) explain(ctx context.Context, c *wire.Conn, auth *login.Authentic
 			return login.NotSSH(s.Options, said, cause(err))
 		}
 		if p, ok := c.Conn.(*proxyConn); ok {
-			return fault.Wrap(fault.Unreachable, p.explain(cause(err)), "no answer from %s through its ProxyCommand %s", s.HostName, s.ProxyName())
+			return fault.Wrap(fault.Unreachable, p.explain(cause(err)), "no answer from %s through its %s", s.HostName, s.Proxy())
 		}
 		if closedByPeer(err) {
 			return login.ClosedEarly(s.Options, cause(err))

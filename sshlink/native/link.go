@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -17,7 +18,8 @@ import (
 // abandoned by ctx, and ends when the link is closed.
 type Link struct {
 	*wire.Base
-	info wire.Info
+	info  wire.Info
+	asked atomic.Int32 // the server's keepalives
 
 	// Global requests have no numbers: answers come in the order of the questions, and
 	// ssh.Conn lets the next one wait in line. One goroutine asks them, so that whoever
@@ -122,6 +124,9 @@ func (l *Link) answerRequests(reqs <-chan *ssh.Request) {
 			go learner.Learn(l.request, r.Payload)
 			learner = nil
 		}
+		if r.Type == "keepalive@openssh.com" {
+			l.asked.Add(1)
+		}
 		r.Reply(false, nil)
 	}
 }
@@ -140,7 +145,11 @@ func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 func (l *Link) RemoteAddr() net.Addr { return l.Conn.RemoteAddr() }
 
 // Info says what the link is made of.
-func (l *Link) Info() wire.Info { return l.info }
+func (l *Link) Info() wire.Info {
+	info := l.info
+	info.Asked = int(l.asked.Load())
+	return info
+}
 
 // DialContext opens a channel to an address as the server sees it.
 func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -44,7 +44,7 @@ var errNothingPassed = errors.New("it passed no connection")
 func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 	ours, theirs, err := wire.SocketPair()
 	if err != nil {
-		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", s.ProxyName())
+		return nil, fault.Wrap(fault.Unreachable, err, "%s", s.Proxy())
 	}
 	shell := os.Getenv("SHELL")
 	if shell == "" {
@@ -64,7 +64,7 @@ func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			reason = fault.Settings
 		}
-		return nil, fault.Wrap(reason, err, "ProxyCommand %s", s.ProxyName())
+		return nil, fault.Wrap(reason, err, "%s", s.Proxy())
 	}
 	p := &proxyConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), stderr: stderr, addr: wire.Addr{Net: "proxy", Address: s.Way()}}
 	go func() {
@@ -87,7 +87,7 @@ func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 		if errors.Is(err, io.EOF) {
 			err = p.explain(errNothingPassed)
 		}
-		return nil, fault.Wrap(fault.Unreachable, err, "ProxyCommand %s", s.ProxyName())
+		return nil, fault.Wrap(fault.Unreachable, err, "%s", s.Proxy())
 	}
 	return passed, nil
 }

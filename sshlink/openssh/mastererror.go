@@ -93,9 +93,9 @@ func (m *master) sshError() error {
 		return login.Through(sshError(hop, w))
 	}
 	if said := text.LastLines(w.text(), 1); said != "" {
-		return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand %s; the ProxyCommand said: %s", m.o.HostName, m.o.ProxyName(), said)
+		return fault.New(fault.Unreachable, "no answer from %s through its %s; the ProxyCommand said: %s", m.o.HostName, m.o.Proxy(), said)
 	}
-	return fault.New(fault.Unreachable, "no answer from %s through its ProxyCommand %s", m.o.HostName, m.o.ProxyName())
+	return fault.New(fault.Unreachable, "no answer from %s through its %s", m.o.HostName, m.o.Proxy())
 }
 
 // hopIn is the host on the way that ssh's words are about, nil where there is none.

@@ -95,6 +95,9 @@ func (l *masterLog) finish(read <-chan struct{}) {
 	}
 }
 
+// asksUs is what ssh says of a keepalive of the server's.
+var asksUs = regexp.MustCompile(`^client_input_(?:global_request|channel_req): .*\brtype keepalive@openssh\.com `)
+
 // debugMessages are those that are read, by how they begin, and in which phase they are ssh's own.
 var debugMessages = []struct {
 	phase   phase // the last in which it is read
@@ -175,6 +178,9 @@ func (l *masterLog) message(message string) {
 }
 
 func (l *masterLog) debug(message string) {
+	if asksUs.MatchString(message) {
+		l.info.Asked++
+	}
 	if l.phase == loggedIn {
 		return // a server can make any number of these
 	}

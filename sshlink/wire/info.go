@@ -16,6 +16,7 @@ type Info struct {
 	HostKey       string // type and SHA-256 fingerprint
 	PostQuantum   bool   // the key exchange withstands a quantum computer
 	Peer          string // host:port of the server, where it is known
+	Asked         int    // how often the server has asked whether this side is there
 }
 
 // PostQuantum says whether a key exchange also rests on a problem that quantum computers

@@ -95,8 +95,8 @@ func TestCheckAllWell(t *testing.T) {
 	worker, attempts, logins := mainPID(t, tunnelfile.ServiceName("well")), s.Attempts(), s.Logins()
 	out, err := holdfast("check")
 	t.Logf("check:\n%s", out)
-	// There is no network in the box, which is all there is to say.
-	if err != nil || !strings.Contains(out, "No problem, 1 hint.") {
+	// There is no network in the box, and the server does not ask after its clients.
+	if err != nil || !strings.Contains(out, "No problem, 2 hints.") {
 		t.Errorf("%v", err)
 	}
 	if s.Attempts() != attempts+1 || s.Logins() != logins+1 {
@@ -112,6 +112,7 @@ func TestCheckAllWell(t *testing.T) {
 	d.wants(c, "", tunnelfile.SubjectSSH, tunnelfile.FindingOK, "OpenSSH_", "")
 	d.wants(c, "", tunnelfile.SubjectNetwork, tunnelfile.Hint, "the network is offline", "nmcli device status")
 	d.wants(c, "well", tunnelfile.SubjectKeyExchange, tunnelfile.FindingOK, "post-quantum", "")
+	d.wants(c, "well", tunnelfile.SubjectKeepalive, tunnelfile.Hint, "did not ask within 3", "ClientAliveInterval 15")
 	d.wants(c, "well", tunnelfile.SubjectListen, tunnelfile.FindingOK, "the tunnel listens", "")
 	d.wants(c, "well", tunnelfile.SubjectTarget, tunnelfile.FindingOK, "takes connections", "")
 	d.wants(c, "well", tunnelfile.SubjectRemote, tunnelfile.FindingOK, "the server listens for the tunnel", "")

@@ -1,0 +1,44 @@
+package checkup
+
+import (
+	"time"
+
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// silence is how long the server gets to ask whether we are there, counted from the login: the
+// rest of the examination runs meanwhile, though what it sends starts the server's clock anew.
+const silence = 3 * time.Second
+
+// keepalives says whether the server notices a client that is gone (ClientAliveInterval): else it
+// holds the port of a RemoteForward for hours. It waits only where there is one.
+func (x *examination) keepalives(link sshlink.Link, since time.Time) {
+	remote := false
+	for _, f := range x.forwards.Forwards {
+		remote = remote || f.Kind == tunnelfile.RemoteForward
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- link.Wait() }()
+	if remote {
+		select {
+		case err := <-ended:
+			x.Problem(tunnelfile.SubjectKeepalive, "on the server, in sshd_config: UnusedConnectionTimeout none; then systemctl reload ssh",
+				"the server ended the connection while nothing ran through it: %v", err)
+			return
+		case <-time.After(time.Until(since.Add(silence))):
+		case <-x.ctx.Done():
+			return
+		}
+	}
+	watched := text.Span(time.Since(since).Round(100 * time.Millisecond))
+	const mend = "on the server, in sshd_config: ClientAliveInterval 15; then systemctl reload ssh"
+	switch asked := link.Info().Asked; {
+	case asked > 0:
+		x.OK(tunnelfile.SubjectKeepalive, "the server asks whether this side is there: %s within %s (ClientAliveInterval)", text.Count(asked, "time"), watched)
+	case remote && link.Info().ServerVersion != "":
+		x.Hint(tunnelfile.SubjectKeepalive, mend, "the server did not ask within %s whether this side is there: its ClientAliveInterval is unknown, "+
+			"and where it is 0, which is the default, the server holds the port of a lost link until TCP gives up", watched)
+	}
+}

@@ -1,0 +1,53 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// ChannelTimeouts is ChannelTimeout of ssh_config(5): after how long without traffic channels are closed.
+type ChannelTimeouts []channelTimeout
+
+type channelTimeout struct {
+	kind  string // of channels, a pattern
+	after time.Duration
+}
+
+// allChannels stands for all channels together. No pattern matches it.
+const allChannels = "global"
+
+func parseChannelTimeouts(value string) (ChannelTimeouts, error) {
+	var all ChannelTimeouts
+	for word := range strings.FieldsSeq(value) {
+		kind, time, found := strings.Cut(word, "=")
+		after, err := tunnelfile.ParseSpan(time)
+		if !found || err != nil {
+			return nil, fault.New(fault.Settings, "ChannelTimeout: cannot read %q: want TYPE=TIME, such as direct-tcpip=5m", word)
+		}
+		all = append(all, channelTimeout{strings.Trim(kind, `"`), after})
+	}
+	return all, nil
+}
+
+// Of is the time of one kind of channel, 0 for none: of the first pattern that matches.
+func (t ChannelTimeouts) Of(kind string) time.Duration {
+	for _, one := range t {
+		if one.kind != allChannels && matches(one.kind, kind) {
+			return one.after
+		}
+	}
+	return 0
+}
+
+// All is the time of all channels together, 0 for none.
+func (t ChannelTimeouts) All() time.Duration {
+	for _, one := range t {
+		if one.kind == allChannels {
+			return one.after
+		}
+	}
+	return 0
+}
