@@ -38,8 +38,6 @@ const (
 type Conn struct {
 	bus     *bus.Conn
 	manager dbus.BusObject
-	watches watches
-	joined  chan struct{} // gets a token when a systemd joins the bus
 }
 
 // joinTime is how long systemd may take to join its bus. The bus of a user starts with
@@ -54,10 +52,7 @@ func Connect(ctx context.Context, scope Scope) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = translate(c.subscribe(ctx))
-	if errors.Is(err, ErrNoManager) {
-		err = c.awaitManager(ctx)
-	}
+	err = c.subscribe(ctx)
 	if err != nil {
 		_ = c.Close()
 		return nil, fmt.Errorf("subscribe to systemd: %w", err)
@@ -81,19 +76,33 @@ func open(ctx context.Context, scope Scope) (*Conn, error) {
 		}
 		return nil, fmt.Errorf("connect to the bus: %w", err)
 	}
-	return &Conn{bus: b, manager: b.Object(busName, managerPath), joined: make(chan struct{}, 1)}, nil
+	return &Conn{bus: b, manager: b.Object(busName, managerPath)}, nil
 }
 
-// awaitManager gives systemd joinTime to join the bus; dispatch subscribes when it does.
-func (c *Conn) awaitManager(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, joinTime)
-	defer cancel()
-	select {
-	case <-c.joined:
-		return nil
-	case <-ctx.Done():
-		return ErrNoManager
+// subscribe asks systemd for its signals, and gives it joinTime to join the bus.
+func (c *Conn) subscribe(ctx context.Context) error {
+	joined := make(chan struct{}, 1)
+	stop, err := c.bus.Listen(ctx, func(*dbus.Signal) {
+		select {
+		case joined <- struct{}{}:
+		default:
+		}
+	}, bus.OwnerChanges(busName))
+	if err != nil {
+		return err
 	}
+	defer stop()
+	err = translate(c.call(ctx, "Subscribe").Err)
+	if !errors.Is(err, ErrNoManager) {
+		return err
+	}
+	select {
+	case <-joined:
+		return translate(c.call(ctx, "Subscribe").Err)
+	case <-time.After(joinTime):
+	case <-ctx.Done():
+	}
+	return ErrNoManager
 }
 
 // Done is closed when the connection is lost or closed.

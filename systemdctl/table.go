@@ -1,9 +1,15 @@
 package systemdctl
 
-import "github.com/holdfast/holdfast/internal/words"
+import (
+	"slices"
+	"strings"
 
-// tables is the settings that a tunnel may need, one line each. What systemd has beyond them
-// is for other kinds of units, for booting, or would take the unit out of its maker's hands.
+	"github.com/holdfast/holdfast/internal/words"
+)
+
+// tables is the settings that a tunnel takes, one line each; holdfast.tunnel(5) lists them.
+// What systemd has beyond them is for other kinds of units, for booting, or would take the unit
+// out of its maker's hands.
 var tables = map[string]map[string]conversion{"Unit": unitSettings, "Service": serviceSettings}
 
 // unitSettings is what [Unit] takes: systemd.unit(5).
@@ -20,36 +26,25 @@ var unitSettings = withConditions(map[string]conversion{
 	"Conflicts":             one(unitNames),
 	"OnFailure":             one(unitNames),
 	"OnSuccess":             one(unitNames),
-	"PropagatesStopTo":      one(unitNames),
-	"StopPropagatedFrom":    one(unitNames),
-	"JoinsNamespaceOf":      one(unitNames),
 	"RequiresMountsFor":     one(paths),
 	"StartLimitIntervalSec": seconds,
 	"StartLimitBurst":       one(unsigned),
-	"JobRunningTimeoutSec":  seconds,
 })
 
 // serviceSettings is what [Service] takes: systemd.service(5), systemd.exec(5),
 // systemd.kill(5) and systemd.resource-control(5).
 var serviceSettings = map[string]conversion{
 	// How it starts, stops and is watched.
-	"RestartSec":                seconds,
-	"TimeoutStopSec":            secondsOrNone,
-	"TimeoutAbortSec":           seconds,
-	"TimeoutStopFailureMode":    oneOf("terminate", "abort", "kill"),
-	"RuntimeMaxSec":             seconds,
-	"RuntimeRandomizedExtraSec": seconds,
-	"WatchdogSec":               seconds,
-	"WatchdogSignal":            one(signal),
-	"FinalKillSignal":           one(signal),
-	"SendSIGKILL":               one(boolean),
-	"SendSIGHUP":                one(boolean),
-	"OOMPolicy":                 oneOf("continue", "stop", "kill"),
-	"RestartPreventExitStatus":  one(statusesAndSignals),
-	"ExecCondition":             commands,
-	"ExecStartPre":              commands,
-	"ExecStartPost":             commands,
-	"ExecStopPost":              commands,
+	"RestartSec":     seconds,
+	"TimeoutStopSec": secondsOrNone,
+	"RuntimeMaxSec":  seconds,
+	"WatchdogSec":    seconds,
+	"WatchdogSignal": one(signal),
+	"OOMPolicy":      oneOf("continue", "stop", "kill"),
+	"ExecCondition":  command,
+	"ExecStartPre":   command,
+	"ExecStartPost":  command,
+	"ExecStopPost":   command,
 
 	// What it gets.
 	"Environment":             one(assignments),
@@ -65,64 +60,34 @@ var serviceSettings = map[string]conversion{
 	"RuntimeDirectoryMode":    one(fileMode),
 	"StateDirectory":          one(directories),
 	"StateDirectoryMode":      one(fileMode),
-	"CacheDirectory":          one(directories),
-	"CacheDirectoryMode":      one(fileMode),
-	"LogsDirectory":           one(directories),
-	"LogsDirectoryMode":       one(fileMode),
-	"ConfigurationDirectory":  one(directories),
 	"UMask":                   one(fileMode),
-	"IgnoreSIGPIPE":           one(boolean),
 
 	// Where it writes.
 	"StandardOutput":          output,
 	"StandardError":           output,
 	"SyslogIdentifier":        one(words.Literal),
-	"SyslogLevel":             indexOf("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"),
-	"LogLevelMax":             indexOf("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"),
+	"LogLevelMax":             one(logLevel),
 	"LogRateLimitIntervalSec": seconds,
 	"LogRateLimitBurst":       one(unsigned),
 	"LogNamespace":            one(words.Literal),
 
 	// What it may use.
-	"Slice":                one(sliceName),
-	"CPUAccounting":        one(boolean),
-	"CPUWeight":            weight,
-	"StartupCPUWeight":     weight,
-	"CPUQuota":             named("CPUQuotaPerSecUSec", cpuQuota),
-	"CPUQuotaPeriodSec":    seconds,
-	"MemoryAccounting":     one(boolean),
-	"MemoryMin":            limit(size),
-	"MemoryLow":            limit(size),
-	"MemoryHigh":           limit(size),
-	"MemoryMax":            limit(size),
-	"MemorySwapMax":        limit(size),
-	"TasksAccounting":      one(boolean),
-	"TasksMax":             limit(count),
-	"IOAccounting":         one(boolean),
-	"IOWeight":             weight,
-	"StartupIOWeight":      weight,
-	"IPAccounting":         one(boolean),
-	"IPAddressAllow":       one(networks),
-	"IPAddressDeny":        one(networks),
-	"LimitCPU":             resourceLimit(wholeSeconds),
-	"LimitFSIZE":           resourceLimit(size),
-	"LimitDATA":            resourceLimit(size),
-	"LimitSTACK":           resourceLimit(size),
-	"LimitCORE":            resourceLimit(size),
-	"LimitRSS":             resourceLimit(size),
-	"LimitNOFILE":          resourceLimit(count),
-	"LimitAS":              resourceLimit(size),
-	"LimitNPROC":           resourceLimit(count),
-	"LimitMEMLOCK":         resourceLimit(size),
-	"LimitLOCKS":           resourceLimit(count),
-	"LimitSIGPENDING":      resourceLimit(count),
-	"LimitMSGQUEUE":        resourceLimit(size),
-	"LimitRTPRIO":          resourceLimit(count),
-	"LimitRTTIME":          resourceLimit(timeSpan),
-	"Nice":                 integer(-20, 19),
-	"OOMScoreAdjust":       integer(-1000, 1000),
-	"IOSchedulingClass":    indexOf("none", "realtime", "best-effort", "idle"),
-	"IOSchedulingPriority": integer(0, 7),
+	"Slice":          one(sliceName),
+	"CPUWeight":      one(weight),
+	"CPUQuota":       named("CPUQuotaPerSecUSec", cpuQuota),
+	"MemoryMin":      limit(size),
+	"MemoryLow":      limit(size),
+	"MemoryHigh":     limit(size),
+	"MemoryMax":      limit(size),
+	"MemorySwapMax":  limit(size),
+	"TasksMax":       limit(count),
+	"IOWeight":       one(weight),
+	"LimitCORE":      resourceLimit(size),
+	"LimitMEMLOCK":   resourceLimit(size),
+	"LimitNOFILE":    resourceLimit(count),
+	"LimitNPROC":     resourceLimit(count),
+	"Nice":           integer(-20, 19),
+	"OOMScoreAdjust": integer(-1000, 1000),
 
 	// What it is kept from.
 	"NoNewPrivileges":         one(boolean),
@@ -141,14 +106,11 @@ var serviceSettings = map[string]conversion{
 	"PrivateUsers":            one(boolean),
 	"PrivateMounts":           one(boolean),
 	"PrivateIPC":              one(boolean),
-	"MountAPIVFS":             one(boolean),
 	"ReadWritePaths":          one(paths),
 	"ReadOnlyPaths":           one(paths),
 	"InaccessiblePaths":       one(paths),
-	"ExecPaths":               one(paths),
-	"NoExecPaths":             one(paths),
 	"RestrictAddressFamilies": one(addressFamilies),
-	"RestrictNamespaces":      one(namespaceTypes),
+	"RestrictNamespaces":      one(restrictNamespaces),
 	"RestrictRealtime":        one(boolean),
 	"RestrictSUIDSGID":        one(boolean),
 	"RemoveIPC":               one(boolean),
@@ -162,9 +124,39 @@ var serviceSettings = map[string]conversion{
 	"KeyringMode":             oneOf("inherit", "private", "shared"),
 }
 
-// userSettings is what a unit of the system may say besides of whom its program runs as.
-var userSettings = map[string]conversion{
+// systemSettings is what [Service] of a unit of the system takes besides: as whom it runs.
+var systemSettings = map[string]conversion{
 	"User":                one(account),
 	"Group":               one(account),
 	"SupplementaryGroups": one(anyWords),
+}
+
+// Of the conditions, those on paths want an absolute one.
+var (
+	pathConditions  = strings.Fields("DirectoryNotEmpty FileIsExecutable FileNotEmpty PathExists PathExistsGlob PathIsDirectory PathIsMountPoint PathIsReadWrite PathIsSymbolicLink")
+	otherConditions = strings.Fields("ACPower Architecture Capability Environment Group Host KernelCommandLine KernelVersion User Virtualization")
+)
+
+// withConditions adds the Condition…= settings to a table.
+func withConditions(table map[string]conversion) map[string]conversion {
+	for _, name := range slices.Concat(pathConditions, otherConditions) {
+		table["Condition"+name] = conditionOf(slices.Contains(pathConditions, name))
+	}
+	return table
+}
+
+// refused says why a tunnel file may not set what systemd knows.
+var refused = map[string]string{
+	"the program reports by sd_notify(3) when it is ready, so the type is notify":                "Type NotifyAccess",
+	"the unit ends with its main process, which is the one systemd started":                      "ExitType RemainAfterExit PIDFile GuessMainPID",
+	"the unit runs one program, and nothing else in its place":                                   "ExecStart RootDirectory RootImage",
+	"a reload is a SIGHUP to the main process":                                                   "ExecReload",
+	"a stop is a SIGTERM to the main process, and ends every process of the unit":                "ExecStop KillMode KillSignal RestartKillSignal",
+	"the unit is always started again, but for the exit statuses that say it is no use":          "Restart RestartForceExitStatus RestartPreventExitStatus SuccessExitStatus",
+	"the unit has the sockets that were made for it, and keeps them":                             "Sockets FileDescriptorStoreMax",
+	"a start may wait for the network as long as it takes; for stopping there is TimeoutStopSec": "TimeoutStartSec TimeoutSec",
+	"the unit runs as the person whose manager starts it":                                        "User Group DynamicUser SupplementaryGroups",
+	"the program is nothing without the network":                                                 "PrivateNetwork NetworkNamespacePath",
+	"the unit is started and stopped by hand all the time, and ends when the session does":       "DefaultDependencies RefuseManualStart RefuseManualStop StopWhenUnneeded AllowIsolate",
+	"Holdfast sets it from the tunnel file":                                                      "SourcePath Description",
 }

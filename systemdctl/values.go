@@ -4,8 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -52,18 +52,17 @@ func oneOf(allowed ...string) conversion {
 	})
 }
 
-// indexOf is a word's place in a list, or that place as a number.
-func indexOf(list ...string) conversion {
-	return one(func(value string) (int32, error) {
-		n := slices.Index(list, value)
-		if number, err := strconv.Atoi(value); err == nil {
-			n = number
-		}
-		if n < 0 || n >= len(list) {
-			return 0, fmt.Errorf("%q is none of %s", value, strings.Join(list, ", "))
-		}
-		return int32(n), nil
-	})
+// logLevel is a level of syslog(3) by its word or its number.
+func logLevel(value string) (int32, error) {
+	levels := []string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
+	n := slices.Index(levels, value)
+	if number, err := strconv.Atoi(value); err == nil {
+		n = number
+	}
+	if n < 0 || n >= len(levels) {
+		return 0, fmt.Errorf("%q is none of %s", value, strings.Join(levels, ", "))
+	}
+	return int32(n), nil
 }
 
 // wordsOf is a list of words, each of which must match.
@@ -89,9 +88,18 @@ var (
 	uris        = wordsOf(`^(https?|file|info|man):`, "a URI of http, https, file, info or man", words.DropEscapes)
 	assignments = wordsOf(`^[A-Za-z_][A-Za-z0-9_]*=`, "VARIABLE=VALUE (quote a value with spaces)", words.CEscapes)
 	variables   = wordsOf(`^[A-Za-z_][A-Za-z0-9_]*(=|$)`, "a variable's name", words.CEscapes)
-	// No part of a path may be "..".
-	directories = wordsOf(`^([^/:.][^/:]*|\.[^/:.][^/:]*|\.\.[^/:]+)(/+([^/:.][^/:]*|\.[^/:.][^/:]*|\.\.[^/:]+|\.))*/*$`, "a plain relative path", words.DropEscapes)
 )
+
+// directories is a list of folders below the one of their kind.
+func directories(value string) ([]string, error) {
+	list, err := words.Plain(value, words.DropEscapes)
+	for _, dir := range list {
+		if err == nil && (!fs.ValidPath(dir) || dir == "." || strings.Contains(dir, ":")) {
+			err = fmt.Errorf("%q is not a plain relative path", dir)
+		}
+	}
+	return list, err
+}
 
 // unitNames is a list of units, as for After=. There is no emptying it.
 func unitNames(value string) ([]string, error) {
@@ -210,32 +218,22 @@ func count(value string) (uint64, error) {
 	return n, nil
 }
 
-var sizes = regexp.MustCompile(`^([0-9]*\.[0-9]+|[0-9]+)\s*([KMGTPE]?)B?\s*`)
+var sizes = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*([KMGTPE]?)B?$`)
 
-// size is a number of bytes, in powers of 1024: "64M", "1.5G", "1G 512M".
+// size is a number of bytes, in powers of 1024: "64M", "1.5G".
 func size(value string) (uint64, error) {
-	var sum uint64
-	for rest := strings.TrimSpace(value); rest != "" || value == ""; {
-		m := sizes.FindStringSubmatch(rest)
-		if m == nil {
-			return 0, fmt.Errorf("%q is not a size such as 64M or 1.5G", value)
-		}
-		unit := uint64(1)
-		if m[2] != "" {
-			unit <<= 10 * (1 + strings.Index("KMGTPE", m[2]))
-		}
-		n, _ := strconv.ParseFloat(m[1], 64)
-		if n*float64(unit) >= math.MaxInt64 {
-			return 0, fmt.Errorf("%q is more than there is", value)
-		}
-		if whole, err := strconv.ParseUint(m[1], 10, 63); err == nil {
-			sum += whole * unit // exact beyond 2^53
-		} else {
-			sum += uint64(n * float64(unit))
-		}
-		rest = rest[len(m[0]):]
+	m := sizes.FindStringSubmatch(value)
+	if m == nil {
+		return 0, fmt.Errorf("%q is not a size such as 64M or 1.5G", value)
 	}
-	return sum, nil
+	n, _ := strconv.ParseFloat(m[1], 64)
+	if m[2] != "" {
+		n = math.Ldexp(n, 10*(1+strings.Index("KMGTPE", m[2])))
+	}
+	if n >= math.MaxInt64 {
+		return 0, fmt.Errorf("%q is more than there is", value)
+	}
+	return uint64(n), nil
 }
 
 // timeSpan is a time span of systemd.time(7) in µs.
@@ -265,29 +263,13 @@ func secondsOrNone(key, value string) ([]Property, error) {
 	return seconds(key, value)
 }
 
-// wholeSeconds is a time span in seconds, rounded up: LimitCPU=.
-func wholeSeconds(value string) (uint64, error) {
-	usec, err := timeSpan(value)
-	if err != nil || usec == math.MaxUint64 {
-		return usec, err
+// weight is a share from 1 to 10000.
+func weight(value string) (uint64, error) {
+	n, err := strconv.ParseUint(value, 10, 64)
+	if err != nil || n < 1 || n > 10000 {
+		return 0, fmt.Errorf("%q is not a weight from 1 to 10000", value)
 	}
-	return (usec + 999999) / 1000000, nil
-}
-
-// weight is a share from 1 to 10000; that of a CPU may be "idle".
-func weight(key, value string) ([]Property, error) {
-	return one(func(value string) (uint64, error) {
-		n, err := strconv.ParseUint(value, 10, 64)
-		switch {
-		case value == "":
-			return math.MaxUint64, nil // systemd's default
-		case value == "idle" && strings.HasSuffix(key, "CPUWeight"):
-			return 0, nil
-		case err != nil || n < 1 || n > 10000:
-			return 0, fmt.Errorf("%q is not a weight from 1 to 10000", value)
-		}
-		return n, nil
-	})(key, value)
+	return n, nil
 }
 
 // basisPoints is a percentage, with up to two decimals, in hundredths of a percent.
@@ -318,13 +300,10 @@ func limit(amount func(string) (uint64, error)) conversion {
 	}
 }
 
-// cpuQuota is a share of one CPU's time: "20%", "150%"; nothing is no limit.
+// cpuQuota is a share of one CPU's time: "20%", "150%".
 func cpuQuota(value string) (uint64, error) {
 	n, ok := basisPoints(value)
-	switch {
-	case value == "":
-		return math.MaxUint64, nil
-	case !ok || n == 0:
+	if !ok || n == 0 {
 		return 0, fmt.Errorf("%q is not a percentage above zero", value)
 	}
 	return n * 100, nil // of 10000 hundredths of a percent in µs a second
@@ -367,33 +346,11 @@ func signal(value string) (int32, error) {
 	return int32(n), nil
 }
 
-// statusesAndSignals is a list of exit statuses and signals that is added to.
-func statusesAndSignals(value string) (exitStatuses, error) {
-	set := exitStatuses{[]int32{}, []int32{}}
-	list, err := anyWords(value)
-	if err == nil && len(list) == 0 {
-		err = errors.New("needs an exit status or a signal; the list can only be added to")
-	}
-	for _, word := range list {
-		if n, err := strconv.ParseUint(word, 10, 8); err == nil {
-			set.Statuses = append(set.Statuses, int32(n))
-		} else if n, err := signal(word); err == nil {
-			set.Signals = append(set.Signals, n)
-		} else {
-			return set, fmt.Errorf("%q is neither an exit status nor a signal", word)
-		}
-	}
-	return set, err
-}
-
-// errorNumber is an errno by name or number; "kill" ends the process instead.
+// errorNumber is an errno by name.
 func errorNumber(value string) (int32, error) {
-	if value == "kill" {
-		return math.MaxInt32 - 1, nil // SECCOMP_ERROR_NUMBER_KILL of systemd
-	}
-	for n := int32(1); n < 4096; n++ {
-		if value == strconv.Itoa(int(n)) || value != "" && unix.ErrnoName(unix.Errno(n)) == value {
-			return n, nil
+	for n := unix.Errno(1); n < 4096; n++ {
+		if name := unix.ErrnoName(n); name != "" && name == value {
+			return int32(n), nil
 		}
 	}
 	return 0, fmt.Errorf("%q is not an error number such as EPERM", value)
@@ -485,31 +442,15 @@ type condition struct {
 	Parameter string
 }
 
-// Conditions on paths, and others; each is an Assert… too.
-const (
-	pathConditions = "DirectoryNotEmpty FileIsExecutable FileNotEmpty PathExists PathExistsGlob PathIsDirectory PathIsMountPoint PathIsReadWrite PathIsSymbolicLink"
-	conditions     = "ACPower Architecture Capability Environment Group Host KernelCommandLine KernelVersion User Virtualization"
-)
-
-// withConditions adds Condition…= and Assert…= to a table.
-func withConditions(table map[string]conversion) map[string]conversion {
-	for _, name := range strings.Fields(pathConditions + " " + conditions) {
-		table["Condition"+name] = conditionOf("Conditions")
-		table["Assert"+name] = conditionOf("Asserts")
-	}
-	return table
-}
-
-// conditionOf makes an entry of the Conditions or Asserts property.
-func conditionOf(name string) conversion {
+// conditionOf makes an entry of the Conditions property.
+func conditionOf(ofPath bool) conversion {
 	return func(key, value string) ([]Property, error) {
 		if value == "" {
-			return []Property{property(name, []condition{})}, nil
+			return []Property{property("Conditions", []condition{})}, nil
 		}
 		rest, triggers := strings.CutPrefix(value, "|")
 		rest, negated := strings.CutPrefix(strings.TrimSpace(rest), "!")
 		parameter, err := words.Literal(strings.TrimSpace(rest))
-		ofPath := slices.Contains(strings.Fields(pathConditions), strings.TrimPrefix(strings.TrimPrefix(key, "Condition"), "Assert"))
 		switch {
 		case err != nil:
 			return nil, err
@@ -518,7 +459,7 @@ func conditionOf(name string) conversion {
 		case ofPath && !strings.HasPrefix(parameter, "/"):
 			return nil, fmt.Errorf("%q is not an absolute path", parameter)
 		}
-		return []Property{property(name, []condition{{key, triggers, negated, parameter}})}, nil
+		return []Property{property("Conditions", []condition{{key, triggers, negated, parameter}})}, nil
 	}
 }
 
@@ -550,35 +491,14 @@ func addressFamilies(value string) (filter, error) {
 	return f, err
 }
 
-// namespaces are the flags of clone(2).
-var namespaces = map[string]uint64{
-	"cgroup": unix.CLONE_NEWCGROUP, "ipc": unix.CLONE_NEWIPC, "net": unix.CLONE_NEWNET, "mnt": unix.CLONE_NEWNS,
-	"pid": unix.CLONE_NEWPID, "user": unix.CLONE_NEWUSER, "uts": unix.CLONE_NEWUTS,
-}
-
-// namespaceTypes is which kinds of namespaces stay allowed: RestrictNamespaces=yes
-// allows none, no allows all, a list allows those, ~ and a list all others.
-func namespaceTypes(value string) (uint64, error) {
-	list, inverted := strings.CutPrefix(value, "~")
-	if restricted, err := boolean(value); err == nil {
-		list, inverted = "", !restricted
-	} else if list == "" {
-		return 0, errors.New("needs a value")
+// restrictNamespaces is which kinds of namespaces the unit may still make: none, or all.
+func restrictNamespaces(value string) (uint64, error) {
+	restricted, err := boolean(value)
+	if err != nil || restricted {
+		return 0, err
 	}
-	var all, named uint64
-	for _, flag := range namespaces {
-		all |= flag
-	}
-	for _, name := range strings.Fields(list) {
-		if namespaces[name] == 0 {
-			return 0, fmt.Errorf("%q is not a kind of namespace (cgroup, ipc, net, mnt, pid, user, uts)", name)
-		}
-		named |= namespaces[name]
-	}
-	if inverted {
-		return all &^ named, nil
-	}
-	return named, nil
+	return unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWNS |
+		unix.CLONE_NEWPID | unix.CLONE_NEWUSER | unix.CLONE_NEWUTS, nil
 }
 
 // capabilityNames is in the order of their numbers, see capabilities(7).
@@ -605,35 +525,4 @@ func capabilities(value string) (uint64, error) {
 		return ^set, nil
 	}
 	return set, nil
-}
-
-// prefix is a network of IPAddressAllow= and IPAddressDeny=.
-type prefix struct {
-	Family  int32
-	Address []byte
-	Bits    uint32
-}
-
-// networkNames are the words that stand for networks.
-var networkNames = strings.NewReplacer("any", "0.0.0.0/0 ::/0", "localhost", "127.0.0.0/8 ::1/128",
-	"link-local", "169.254.0.0/16 fe80::/64", "multicast", "224.0.0.0/4 ff00::/8")
-
-// networks is a list of addresses, networks and the words for some.
-func networks(value string) ([]prefix, error) {
-	list := []prefix{}
-	for _, word := range strings.Fields(networkNames.Replace(value)) {
-		p, err := netip.ParsePrefix(word)
-		if a, notOne := netip.ParseAddr(word); notOne == nil {
-			p, err = netip.PrefixFrom(a, a.BitLen()), nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%q is not an address, a network, or one of any, localhost, link-local, multicast", word)
-		}
-		family := int32(unix.AF_INET)
-		if p.Addr().Is6() {
-			family = unix.AF_INET6
-		}
-		list = append(list, prefix{family, p.Addr().AsSlice(), uint32(p.Bits())})
-	}
-	return list, nil
 }

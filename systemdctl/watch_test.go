@@ -23,24 +23,24 @@ func TestWatchCoalesces(t *testing.T) {
 	}
 	w := &watch{match: func(unit string) bool { return strings.HasPrefix(unit, "mine") }, wake: make(chan struct{}, 1)}
 	for _, unit := range []string{"mine-b", "other", "mine-a", "mine-b", "mine-b"} {
-		w.tell(unit)
+		w.add(unit)
 	}
 	if got, want := told(w), "mine-b mine-a"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	w.tell("mine-b")
+	w.add("mine-b")
 	if got, want := told(w), "mine-b"; got != want {
 		t.Errorf("a hint after it was taken: got %q, want %q", got, want)
 	}
 	for i := range maxPending + 1 {
-		w.tell(fmt.Sprint("mine-", i))
+		w.add(fmt.Sprint("mine-", i))
 	}
-	w.tell("mine-a")
+	w.add("mine-a")
 	if got, want := told(w), "ALL"; got != want {
 		t.Errorf("after too many: got %q, want %q", got, want)
 	}
-	w.tell("mine-a")
-	w.tell("")
+	w.add("mine-a")
+	w.add("")
 	if got, want := told(w), "ALL"; got != want {
 		t.Errorf("after a hint about all: got %q, want %q", got, want)
 	}
