@@ -277,8 +277,18 @@ func (p *printer) rows(t *layout.Table) {
 	p.writeRows(t)
 }
 
-func (p *printer) writeRows(t *layout.Table) {
-	for _, line := range t.Lines(p.width) {
+func (p *printer) writeRows(t *layout.Table) { p.writeLines(t.Lines(p.width)) }
+
+// lines prints what is laid out already.
+func (p *printer) lines(lines []layout.Line) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	p.writeLines(lines)
+}
+
+func (p *printer) writeLines(lines []layout.Line) {
+	for _, line := range lines {
 		fmt.Fprintln(p.out, p.look.Render(line))
 	}
 }

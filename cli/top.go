@@ -1,11 +1,17 @@
 package cli
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"os"
+	"os/exec"
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/history"
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/logs"
 	"github.com/holdfast/holdfast/cli/top"
 )
 
@@ -15,15 +21,24 @@ const leastDelay = 100 * time.Millisecond
 func topVerb() verb {
 	return verb{
 		name: "top", args: "[NAME…]", group: looking,
-		summary: "what goes through tunnels, live",
+		summary: "tunnels and what goes through them, live, with keys to do something about them",
 		about: `
 State, bytes per second received and sent, the last measured round trip, open channels, the
 throughput of the last minute as a sparkline of its own scale, and the status where there is room. A
-narrow terminal shows fewer columns. When the daemon goes away it says so, and goes on when it is
-back.
+narrow terminal shows fewer columns. Below it stands why the selected tunnel is not well, and the
+next step. When the daemon goes away it says so, and goes on when it is back.
 
-  s  Sorts by throughput, or by name again.
+  Enter, Esc  Opens all there is about the selected tunnel, and goes back.
+  u, d, r, R  Bring it up, take it down, reconnect it, restart its unit.
+  l, h  Its log, which goes on; its history of a day, a week or a month (1, 2, 3).
+  e, a, c  Edit its file, add a tunnel, check what would keep it from staying up.
+  p, t  Answer what it asks, a passphrase or a code; look at the host keys of its server.
+  /, s  Filter the list; sort it by throughput, or by name again.
+  ?  All keys.
   q, Ctrl-C  End it.
+
+The mouse selects and opens tunnels, and presses the keys of the last line. Only tunnels that are
+shown are asked for their counters.
 
 Where the output is no terminal, or with --json, there is one table, or one line, after SECONDS;
 with -n there are N. On a dumb terminal one follows the other.`,
@@ -58,9 +73,60 @@ func (s *session) top(names []string, seconds float64, times int) error {
 		Terminal: s.out.terminal, Screen: s.out.screen, Width: s.out.width, Look: s.out.look,
 		Print: s.out.rows, Written: s.out.unwritten,
 		Explain: func(err error) string { message, _ := s.explain(err); return message },
+		Call:    s.callByVerb, Verb: s.ownVerb, Log: s.followLog, History: s.pastOf,
 	}
 	if s.json {
 		o.JSON = func(v any) error { return s.out.json(v, true) }
 	}
 	return top.Run(s.ctx, o)
+}
+
+// callByVerb asks the daemon for what a verb does to a tunnel, and waits for no state.
+func (s *session) callByVerb(ctx context.Context, verb, name string) error {
+	switch verb {
+	case "up":
+		return s.client.Start(ctx, name)
+	case "down":
+		return s.client.Stop(ctx, name)
+	case "reconnect":
+		return s.client.Reconnect(ctx, name)
+	}
+	return s.client.Restart(ctx, name)
+}
+
+// ownVerb is a run of this program with a verb.
+func (s *session) ownVerb(verb, name string) *exec.Cmd {
+	args := []string{verb}
+	if s.system {
+		args = []string{"--system", verb}
+	}
+	if name != "" {
+		args = append(args, name)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
+	return exec.Command(program, args...)
+}
+
+// recentLines is how much of a log is shown before what comes.
+const recentLines = 200
+
+// followLog tells what a tunnel said lately, and what it says from now on.
+func (s *session) followLog(ctx context.Context, name string, line func(func(width int) []layout.Line)) error {
+	q := logs.Query{Names: []string{name}, System: s.system, Follow: true, Lines: recentLines}
+	return logs.Read(ctx, q, func(l logs.Line) error {
+		line(func(width int) []layout.Line { return l.Tell(0, width) })
+		return nil
+	})
+}
+
+// pastOf is the history of one tunnel.
+func (s *session) pastOf(ctx context.Context, name, since string) ([]layout.Block, error) {
+	report, err := history.Read(ctx, history.Query{Since: since, System: s.system, Tunnels: s.knownTunnels(), Patterns: []string{name}})
+	if err != nil {
+		return nil, err
+	}
+	return report.Blocks(), nil
 }

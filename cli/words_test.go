@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -50,19 +49,5 @@ func TestChange(t *testing.T) {
 	}
 	if _, err := change(text, []string{"Start"}); err == nil {
 		t.Error("a word without = was taken")
-	}
-}
-
-func TestJournalctl(t *testing.T) {
-	for _, c := range []struct {
-		got  []string
-		want string
-	}{
-		{journalctl([]string{"web"}, logOptions{}), "journalctl --user -u holdfast-tunnel@web.service"},
-		{journalctl([]string{"web", "db"}, logOptions{system: true, follow: true, lines: 20, since: "-2h", json: true}), "journalctl -u holdfast-tunnel@web.service -u holdfast-tunnel@db.service -f -n 20 --since -2h -o json"},
-	} {
-		if got := strings.Join(c.got, " "); got != c.want {
-			t.Errorf("got %q, want %q", got, c.want)
-		}
 	}
 }

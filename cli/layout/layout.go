@@ -53,12 +53,15 @@ func (l Line) Cut(width int) Line {
 	}
 	var fits Line
 	for _, c := range l {
-		if w := Width(c.Text); w > width {
-			c.Text = Cut(c.Text, width)
-			return append(fits, c)
-		} else if width -= w; true {
-			fits = append(fits, c)
+		w := Width(c.Text)
+		if w > width {
+			if width > 0 {
+				c.Text = Cut(c.Text, width)
+				fits = append(fits, c)
+			}
+			break
 		}
+		fits, width = append(fits, c), width-w
 	}
 	return fits
 }
@@ -292,4 +295,26 @@ type Block struct {
 	Command string // to be pasted: it stays one line
 	Table   *Table
 	Hint    string // what to do
+}
+
+// Lines are blocks one below the other, where a line may have so many columns; 0 is no end.
+func Lines(blocks []Block, width int) (lines []Line) {
+	plain := func(color Color, parts []string) {
+		for _, part := range parts {
+			lines = append(lines, Line{Painted(part, color)})
+		}
+	}
+	for _, b := range blocks {
+		switch {
+		case b.Table != nil:
+			lines = append(lines, b.Table.Lines(width)...)
+		case b.Hint != "":
+			plain("", Hang("hint: ", b.Hint, width))
+		case b.Command != "":
+			plain("", []string{b.Command})
+		default:
+			plain(b.Color, Wrap(b.Text, width))
+		}
+	}
+	return lines
 }

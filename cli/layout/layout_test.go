@@ -31,6 +31,15 @@ func TestShortened(t *testing.T) {
 	}
 }
 
+func TestCutLine(t *testing.T) {
+	line := Line{Plain("db"), Plain("  "), Painted("blocked", Red)}
+	for width, want := range map[int]string{0: "db  blocked", 11: "db  blocked", 6: "db  b…", 4: "db  ", 1: "…"} {
+		if got := (Look{}).Render(line.Cut(width)); got != want {
+			t.Errorf("%d: %q, want %q", width, got, want)
+		}
+	}
+}
+
 func TestWrap(t *testing.T) {
 	for _, c := range []struct {
 		text  string

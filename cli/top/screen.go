@@ -10,11 +10,13 @@ import (
 	"github.com/holdfast/holdfast/cli/layout"
 )
 
-// screen is a terminal of which all is written again and again.
+// screen is a terminal that shows one picture after the other.
 type screen struct {
 	file          *os.File
 	look          layout.Look
-	width, height int // 0: no end
+	width, height int
+	shown         []string // the picture, a line each; nil: nobody knows what is there
+	isOpen        bool
 }
 
 func newScreen(look layout.Look) *screen {
@@ -25,31 +27,49 @@ func newScreen(look layout.Look) *screen {
 
 // resize looks again how large the terminal is.
 func (s *screen) resize() {
-	s.width, s.height = 0, 0
-	if width, height, err := term.GetSize(int(s.file.Fd())); err == nil {
+	s.width, s.height, s.shown = 80, 24, nil
+	if width, height, err := term.GetSize(int(s.file.Fd())); err == nil && width > 0 && height > 0 {
 		s.width, s.height = width, height
 	}
 }
 
-// open begins a picture. What the terminal showed before comes back with close.
+// open begins a picture: another screen, without a cursor and without wrapping, that tells of the
+// mouse. What the terminal showed before comes back with close.
 func (s *screen) open() {
-	fmt.Fprint(s.file, "\x1b[?1049h\x1b[?25l\x1b[?7l") // another screen, no cursor, no wrapping
+	fmt.Fprint(s.file, "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?1000h\x1b[?1006h")
+	s.shown, s.isOpen = nil, true
 }
 
 func (s *screen) close() {
-	fmt.Fprint(s.file, "\x1b[?7h\x1b[?25h\x1b[?1049l")
+	if s.isOpen {
+		fmt.Fprint(s.file, "\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?25h\x1b[?1049l")
+	}
+	s.isOpen = false
 }
 
-// draw draws the picture over the one before.
-func (s *screen) draw(frame func(width, height int) []layout.Line) {
+// draw shows a picture. Only lines that differ from what is there are written, all at once, and
+// terminals that know mode 2026 show them at once: nothing flickers, and nothing is written where
+// nothing changed.
+func (s *screen) draw(picture []layout.Line) {
 	var b strings.Builder
-	b.WriteString("\x1b[H")
-	for i, line := range frame(s.width, s.height) {
-		if i > 0 {
-			b.WriteString("\n")
-		}
-		b.WriteString(s.look.Render(line) + "\x1b[K")
+	if s.shown == nil {
+		b.WriteString("\x1b[2J")
+		s.shown = make([]string, s.height) // which differs from any line
 	}
-	b.WriteString("\x1b[J")
-	fmt.Fprint(s.file, b.String()) // at once: nothing flickers
+	for i := range s.shown {
+		line := ""
+		if i < len(picture) {
+			cells := picture[i].Cut(s.width)
+			if line = s.look.Render(cells); cells.Width() < s.width { // else the last cell would go
+				line += "\x1b[K"
+			}
+		}
+		if line != s.shown[i] {
+			fmt.Fprintf(&b, "\x1b[%d;1H%s", i+1, line)
+			s.shown[i] = line
+		}
+	}
+	if b.Len() > 0 {
+		fmt.Fprintf(s.file, "\x1b[?2026h%s\x1b[?2026l", b.String())
+	}
 }

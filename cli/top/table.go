@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/holdfast/holdfast/cli/layout"
@@ -15,105 +14,6 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// minute is how much of the past the sparklines show.
-const minute = time.Minute
-
-// flow is what went through a tunnel lately.
-type flow struct {
-	points  []point // in time, at least one older than a minute where there is one
-	last    dbusapi.Statistics
-	counted bool // last is of now
-}
-
-// point is how many bytes had gone through at some time, since we look.
-type point struct {
-	at             time.Time
-	sent, received uint64
-}
-
-// count takes in what a tunnel has counted; ok is false for one that does not run.
-func (f *flow) count(s dbusapi.Statistics, ok bool, at time.Time) {
-	p := point{at: at}
-	if n := len(f.points); n > 0 {
-		p.sent, p.received = f.points[n-1].sent, f.points[n-1].received
-		if ok {
-			p.sent += grown(f.last.BytesSent, s.BytesSent)
-			p.received += grown(f.last.BytesReceived, s.BytesReceived)
-		}
-	}
-	f.points = append(f.points, p)
-	for len(f.points) > 2 && at.Sub(f.points[1].at) >= minute {
-		f.points = f.points[1:]
-	}
-	f.last, f.counted = s, ok
-}
-
-// grown is by how much a counter has, which begins anew with the tunnel's program.
-func grown(before, now uint64) uint64 {
-	if now < before {
-		return now
-	}
-	return now - before
-}
-
-// rates are bytes per second between the last two points; false: there are none yet.
-func (f *flow) rates() (sent, received float64, ok bool) {
-	n := len(f.points)
-	if n < 2 || !f.counted {
-		return 0, 0, false
-	}
-	a, b := f.points[n-2], f.points[n-1]
-	seconds := b.at.Sub(a.at).Seconds()
-	if seconds <= 0 {
-		return 0, 0, false
-	}
-	return float64(b.sent-a.sent) / seconds, float64(b.received-a.received) / seconds, true
-}
-
-// total is how many bytes had gone through at a time, in a straight line between points.
-func (f *flow) total(at time.Time) float64 {
-	i := slices.IndexFunc(f.points, func(p point) bool { return p.at.After(at) })
-	bytes := func(p point) float64 { return float64(p.sent) + float64(p.received) }
-	switch {
-	case len(f.points) == 0:
-		return 0
-	case i < 0:
-		return bytes(f.points[len(f.points)-1])
-	case i == 0:
-		return bytes(f.points[0])
-	}
-	a, b := f.points[i-1], f.points[i]
-	return bytes(a) + (bytes(b)-bytes(a))*at.Sub(a.at).Seconds()/b.at.Sub(a.at).Seconds()
-}
-
-// blocks are the heights of a sparkline.
-var blocks = []rune(" ▁▂▃▄▅▆▇█")
-
-// leastPeak is the throughput per second that fills a sparkline's height where none was higher.
-const leastPeak = 1024
-
-// sparkline is the throughput of the last minute in so many cells, the last one now. What flows
-// at all is seen.
-func (f *flow) sparkline(cells int, now time.Time) string {
-	step := minute / time.Duration(cells)
-	rates := make([]float64, cells)
-	peak := float64(leastPeak)
-	for i := range rates {
-		end := now.Add(-step * time.Duration(cells-1-i))
-		rates[i] = (f.total(end) - f.total(end.Add(-step))) / step.Seconds()
-		peak = max(peak, rates[i])
-	}
-	var line strings.Builder
-	for _, r := range rates {
-		height := int(r/peak*float64(len(blocks)-1) + 0.5)
-		if r > 0 {
-			height = max(height, 1)
-		}
-		line.WriteRune(blocks[height])
-	}
-	return line.String()
-}
-
 // view is what top shows.
 type view struct {
 	running      bool // the daemon
@@ -122,7 +22,6 @@ type view struct {
 	flows        map[string]*flow
 	at           time.Time // of the last point
 	byThroughput bool      // how they are sorted; else by name
-	keys         bool      // there is somebody who can press them
 	sparks       bool      // with sparklines
 	trouble      string    // why nothing new was counted
 }
@@ -143,10 +42,10 @@ func (v *view) hear(s dbusapi.Snapshot, patterns []string) {
 	}
 }
 
-// count takes in what was counted.
-func (v *view) count(counted map[string]dbusapi.Statistics, at time.Time) {
+// count takes in what these tunnels had counted.
+func (v *view) count(asked []listing.Tunnel, counted map[string]dbusapi.Statistics, at time.Time) {
 	v.at = at
-	for _, t := range v.tunnels {
+	for _, t := range asked {
 		f := v.flows[t.Name]
 		if f == nil {
 			f = &flow{}
@@ -178,67 +77,8 @@ func (v *view) sorted() []listing.Tunnel {
 	return tunnels
 }
 
-// title is the line above the table.
-func (v *view) title() layout.Line {
-	if !v.running {
-		return layout.Line{layout.Painted("holdfastd is not running; tunnels that are up stay up", layout.Yellow)}
-	}
-	if v.trouble != "" {
-		return layout.Line{layout.Painted(text.Printable(v.trouble), layout.Yellow)}
-	}
-	tally := listing.Count(v.tunnels)
-	var sent, received float64
-	for _, t := range v.tunnels {
-		s, r, _ := v.flow(t.Name).rates()
-		sent, received = sent+s, received+r
-	}
-	content := fmt.Sprintf("%d of %s up, network %s, %s received, %s sent", tally.Well, text.Count(tally.Wanted, "tunnel"), v.network, rate(received), rate(sent))
-	line := layout.Line{layout.Plain(content)}
-	if v.keys {
-		sort := "throughput"
-		if v.byThroughput {
-			sort = "name"
-		}
-		line = append(line, layout.Painted(fmt.Sprintf("   s: sort by %s, q: quit", sort), layout.Dim))
-	}
-	return line
-}
-
 // rate is bytes per second for people: "1.5 KiB/s".
 func rate(perSecond float64) string { return text.Bytes(uint64(perSecond+0.5)) + "/s" }
-
-// frame is the whole picture (pure): the title and the table, as wide and high as the
-// terminal, 0 for no end. Where it is too narrow the columns go that matter least.
-func (v *view) frame(width, height int) []layout.Line {
-	title := v.title()
-	if width > 0 && title.Width() > width {
-		title = title[:1].Cut(width)
-	}
-	lines := []layout.Line{title}
-	if height == 0 || height > 6 {
-		lines = append(lines, nil)
-	}
-	tunnels := v.sorted()
-	if len(tunnels) == 0 {
-		return append(lines, layout.Line{layout.Plain("No tunnels yet.")})
-	}
-	var left []layout.Line
-	if room := height - len(lines) - 1; height > 0 && len(tunnels) > room {
-		if room > 1 {
-			room--
-			left = []layout.Line{{layout.Painted(fmt.Sprintf("… and %d more", len(tunnels)-room), layout.Dim)}}
-		}
-		tunnels = tunnels[:max(room, 0)]
-	}
-	for _, line := range v.table(tunnels, width).Lines(width) {
-		lines = append(lines, line.Cut(width))
-	}
-	lines = append(lines, left...)
-	if height > 0 {
-		lines = lines[:min(height, len(lines))]
-	}
-	return lines
-}
 
 // statusRoom is what is worth having of a status.
 const statusRoom = 16

@@ -1,0 +1,201 @@
+// Package logs is what the journal has of tunnels, in words: what their programs wrote, what the
+// daemon did about them, and what systemd did with their units. It asks journalctl(1) and prints
+// nothing.
+package logs
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/journal"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Query says what to read.
+type Query struct {
+	Names  []string // of tunnels
+	System bool
+	Follow bool   // go on with what comes
+	Lines  int    // only the last ones; 0: all
+	Since  string // as systemd.time(7) has it
+	JSON   bool   // journalctl's own, for scripts
+}
+
+// Line is an entry.
+type Line struct {
+	At       time.Time
+	Tunnel   string
+	Priority int // of syslog(3)
+	Event    journal.Event
+	Systemd  bool // it is systemd's word about the unit
+	Text     string
+}
+
+// Command is journalctl(1) with the arguments that select what was asked for. Only fields that
+// journald itself has set say whose an entry is: the others may be anybody's.
+func (q Query) Command(ctx context.Context) *exec.Cmd {
+	args := []string{"--no-pager", "--quiet"}
+	if q.Follow {
+		args = append(args, "--follow")
+	}
+	switch {
+	case q.Lines > 0:
+		args = append(args, "--lines="+strconv.Itoa(q.Lines))
+	case q.Follow && q.Since == "":
+		args = append(args, "--lines=10")
+	case q.Follow:
+		args = append(args, "--no-tail")
+	}
+	if q.Since != "" {
+		args = append(args, "--since="+q.Since)
+	}
+	args = append(args, "--output=json")
+	if !q.JSON {
+		args = append(args, "--output-fields=MESSAGE,PRIORITY,_PID,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,UNIT,USER_UNIT,"+journal.Fields)
+	}
+	return exec.CommandContext(ctx, "journalctl", append(args, q.matches()...)...)
+}
+
+// matches are the terms of journalctl(1): of each tunnel its program's entries, those of systemd
+// about its unit, and those of the daemon about it.
+func (q Query) matches() (terms []string) {
+	either := func(term ...string) {
+		if len(terms) > 0 {
+			terms = append(terms, "+")
+		}
+		terms = append(terms, term...)
+	}
+	const daemon = "holdfastd.service"
+	own := "_UID=" + strconv.Itoa(os.Getuid())
+	for _, name := range q.Names {
+		unit := tunnelfile.ServiceName(name)
+		if q.System {
+			either("_SYSTEMD_UNIT=" + unit)
+			either("_PID=1", "UNIT="+unit)
+			either("_SYSTEMD_UNIT="+daemon, "HOLDFAST_TUNNEL="+name)
+			continue
+		}
+		either(own, "_SYSTEMD_USER_UNIT="+unit)
+		either(own, "USER_UNIT="+unit)
+		either(own, "_SYSTEMD_USER_UNIT="+daemon, "HOLDFAST_TUNNEL="+name)
+	}
+	return terms
+}
+
+// entry is what is read of an entry, see systemd.journal-fields(7).
+type entry struct {
+	Realtime   string          `json:"__REALTIME_TIMESTAMP"`
+	Message    json.RawMessage `json:"MESSAGE"` // text, or numbers where it is not UTF-8
+	Priority   string          `json:"PRIORITY"`
+	SystemUnit string          `json:"_SYSTEMD_UNIT"`
+	UserUnit   string          `json:"_SYSTEMD_USER_UNIT"`
+	OfUnit     string          `json:"UNIT"`
+	OfUserUnit string          `json:"USER_UNIT"`
+	journal.Event
+}
+
+func (e entry) line() Line {
+	micros, _ := strconv.ParseInt(e.Realtime, 10, 64) // of journald, never anything else
+	l := Line{At: time.UnixMicro(micros), Event: e.Event, Tunnel: e.Tunnel, Priority: 6}
+	if priority, err := strconv.Atoi(e.Priority); err == nil {
+		l.Priority = priority
+	}
+	if json.Unmarshal(e.Message, &l.Text) != nil {
+		var numbers []byte
+		_ = json.Unmarshal(e.Message, &numbers)
+		l.Text = string(numbers)
+	}
+	if name, ok := tunnelfile.NameOfUnit(cmp.Or(e.UserUnit, e.SystemUnit)); ok {
+		l.Tunnel = name
+	} else if name, ok := tunnelfile.NameOfUnit(cmp.Or(e.OfUserUnit, e.OfUnit)); ok {
+		l.Tunnel, l.Systemd = name, true
+	}
+	return l
+}
+
+// Read calls f with each line, until there are no more or the context ends.
+func Read(ctx context.Context, q Query, f func(Line) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	cmd := q.Command(ctx)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return err
+	}
+	err = each(out, f)
+	if err != nil {
+		stop()
+	}
+	ended := cmd.Wait()
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case ended != nil:
+		return fmt.Errorf("journalctl: %w: %s", ended, bytes.TrimSpace(said.Bytes()))
+	}
+	return nil
+}
+
+func each(in io.Reader, f func(Line) error) error {
+	entries := json.NewDecoder(bufio.NewReader(in))
+	for {
+		var e entry
+		err := entries.Decode(&e)
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = nil // a field that is there twice: what could be read is told
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("journalctl: %w", err)
+		}
+		if err := f(e.line()); err != nil {
+			return err
+		}
+	}
+}
+
+// words is what a line says, without the fields' spelling: "retrying (unreachable): …".
+func (l Line) words() string {
+	e := l.Event
+	if e.Kind != journal.State {
+		return l.Text
+	}
+	words := e.State
+	if e.Reason != "" {
+		words += " (" + e.Reason + ")"
+	}
+	if e.Status != "" {
+		words += ": " + e.Status
+	}
+	return words
+}
+
+// systemdWords is systemd's word about a unit with the tunnel told by its name.
+func (l Line) systemdWords() string {
+	unit := tunnelfile.ServiceName(l.Tunnel)
+	words := strings.TrimPrefix(l.Text, unit+": ")
+	if i := strings.Index(words, unit); i >= 0 { // "Started holdfast-tunnel@web.service - its description."
+		words = strings.TrimSpace(words[:i])
+	}
+	return "systemd: " + words
+}

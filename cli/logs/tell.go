@@ -1,0 +1,45 @@
+package logs
+
+import (
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/internal/journal"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Tell is a line for people: when, whose where several are read (name is as wide as the longest
+// name, 0 for none), and what. Text that is too long for the width wraps beside it.
+func (l Line) Tell(name, width int) []layout.Line {
+	t := &layout.Table{Columns: []layout.Column{{}}}
+	cells := []layout.Cell{layout.Painted(l.At.Local().Format("Jan 02 15:04:05"), layout.Dim)}
+	if name > 0 {
+		t.Columns = append(t.Columns, layout.Column{Min: name, Shorten: true})
+		cells = append(cells, layout.Painted(l.Tunnel, layout.Bold))
+	}
+	t.Columns = append(t.Columns, layout.Column{Wrap: true, Min: 20, GiveWay: 1, Below: true})
+	t.Add(append(cells, layout.Painted(l.what(), l.color()))...)
+	return t.Lines(width)
+}
+
+func (l Line) what() string {
+	if l.Systemd {
+		return text.Printable(l.systemdWords())
+	}
+	return text.Printable(l.words())
+}
+
+// color is by level; a state has its own.
+func (l Line) color() layout.Color {
+	switch {
+	case l.Event.Kind == journal.State:
+		return tunnel.Color(tunnelfile.State(l.Event.State))
+	case l.Priority <= 3:
+		return layout.Red
+	case l.Priority == 4:
+		return layout.Yellow
+	case l.Systemd, l.Priority >= 7:
+		return layout.Dim
+	}
+	return ""
+}

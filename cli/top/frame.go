@@ -1,0 +1,252 @@
+package top
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/internal/text"
+)
+
+// marker stands before the selected tunnel.
+const marker = "> "
+
+// reverse is the look of the selected row.
+const reverse layout.Color = "7"
+
+// frame is the whole picture: a title, what the page shows, what there is to say of the selected
+// tunnel or of the last key, and the keys.
+func (w *window) frame() []layout.Line {
+	var body []layout.Line
+	switch w.page {
+	case listPage:
+		body = w.list()
+	default:
+		body = w.scrolled(w.pageText())
+	}
+	lines := append([]layout.Line{w.title()}, body...)
+	for len(lines) < w.above()+w.room() {
+		lines = append(lines, nil)
+	}
+	lines = append(lines[:max(min(len(lines), w.height-1-w.belowRows()), 0)], w.below()...)
+	return append(lines, w.keysLine())
+}
+
+// above is how many lines are above the rows.
+func (w *window) above() int {
+	if w.page == listPage {
+		return 2
+	}
+	return 1
+}
+
+// belowRows is how many lines are between the rows and the keys.
+func (w *window) belowRows() int {
+	switch {
+	case w.height < 8:
+		return 0
+	case w.page == listPage && w.height >= 16:
+		return 5
+	}
+	return 1
+}
+
+// room is how many rows of the list there can be, or lines of a page.
+func (w *window) room() int { return w.height - w.above() - w.belowRows() - 1 }
+
+// title is the first line.
+func (w *window) title() layout.Line {
+	switch {
+	case !w.running:
+		return layout.Line{layout.Painted("holdfastd is not running; tunnels that are up stay up", layout.Yellow)}
+	case w.trouble != "":
+		return layout.Line{layout.Painted(text.Printable(w.trouble), layout.Yellow)}
+	case w.page == keysPage:
+		return layout.Line{layout.Painted("Keys", layout.Bold)}
+	case w.page != listPage:
+		t, ok := w.current()
+		if !ok {
+			return layout.Line{layout.Painted(w.selected, layout.Bold), layout.Plain(" is no tunnel any more")}
+		}
+		of := map[page]string{tunnelPage: "", logPage: "log of ", historyPage: "history of "}[w.page]
+		return layout.Line{layout.Painted(of+t.Name, layout.Bold), layout.Plain("  "), layout.Painted(tunnel.Line(t), tunnel.Color(t.State))}
+	}
+	tally := listing.Count(w.tunnels)
+	content := fmt.Sprintf("%d of %s up, network %s", tally.Well, text.Count(tally.Wanted, "tunnel"), w.network)
+	if asked := w.counted(); len(asked) > 0 {
+		var sent, received float64
+		for _, t := range asked {
+			s, r, _ := w.flow(t.Name).rates()
+			sent, received = sent+s, received+r
+		}
+		content += fmt.Sprintf(", %s received, %s sent", rate(received), rate(sent))
+	}
+	if w.byThroughput {
+		content += ", sorted by throughput"
+	}
+	return layout.Line{layout.Plain(content)}
+}
+
+// list is the table, with the selected tunnel marked.
+func (w *window) list() []layout.Line {
+	rows := w.rows()
+	w.sees(rows)
+	switch {
+	case len(w.tunnels) == 0:
+		return []layout.Line{nil, {layout.Plain("No tunnels yet. a asks for one.")}}
+	case len(rows) == 0:
+		return []layout.Line{nil, {layout.Plain(fmt.Sprintf("No tunnel has %q in its name, tags, state or destination.", w.filter))}}
+	}
+	shown := rows[w.first:min(w.first+max(w.room(), 1), len(rows))]
+	width := max(w.width-len(marker), 1)
+	lines := w.table(shown, width).Lines(width)
+	for i, line := range lines {
+		line = line.Cut(width)
+		if i > 0 && shown[min(i, len(shown))-1].Name == w.selected {
+			content := ""
+			for _, c := range line {
+				content += c.Text
+			}
+			content += strings.Repeat(" ", max(width-layout.Width(content), 0))
+			lines[i] = layout.Line{layout.Painted(marker+content, reverse)}
+			continue
+		}
+		lines[i] = append(layout.Line{layout.Plain(strings.Repeat(" ", len(marker)))}, line...)
+	}
+	return lines
+}
+
+// pageText is what a page shows, from its first line on.
+func (w *window) pageText() []layout.Line {
+	switch w.page {
+	case tunnelPage:
+		t, ok := w.current()
+		if !ok {
+			return nil
+		}
+		var s dbusapi.Statistics
+		if f := w.flow(t.Name); f.counted {
+			s = f.last
+		}
+		lines := tunnel.Page(t, s, clock()).Lines(w.width)
+		if sent, received, ok := w.flow(t.Name).rates(); ok {
+			now := layout.Page()
+			now.Row("Now", layout.Plain(fmt.Sprintf("%s received, %s sent", rate(received), rate(sent))))
+			now.Row("Minute", layout.Painted(w.flow(t.Name).sparkline(30, w.at), layout.Green))
+			lines = append(append(lines, nil), now.Lines(w.width)...)
+		}
+		if hint := w.hint(t); len(hint) > 0 {
+			lines = append(append(lines, nil), hint...)
+		}
+		return lines
+	case keysPage:
+		return keysText(w.width)
+	case historyPage:
+		return layout.Lines(w.history, w.width)
+	}
+	var lines []layout.Line
+	for _, line := range w.log {
+		lines = append(lines, line(w.width)...)
+	}
+	return lines
+}
+
+// scrolled is the part of a page that fits, from the first line that is to be seen on.
+func (w *window) scrolled(lines []layout.Line) []layout.Line {
+	last := max(len(lines)-w.room(), 0)
+	if w.atEnd || w.first > last {
+		w.first = last
+	}
+	w.atEnd = w.atEnd || w.page == logPage && w.first == last
+	return lines[w.first:min(w.first+max(w.room(), 0), len(lines))]
+}
+
+// below is what became of the last key, or what there is to say of the selected tunnel: why it is
+// not well, and the next step.
+func (w *window) below() []layout.Line {
+	lines := make([]layout.Line, w.belowRows())
+	if len(lines) == 0 {
+		return nil
+	}
+	at := len(lines) - 1
+	switch t, ok := w.current(); {
+	case w.typing || w.filter != "" && w.page == listPage:
+		cursor := ""
+		if w.typing {
+			cursor = "█  (Enter keeps it, Esc takes it away)"
+		}
+		lines[at] = layout.Line{layout.Painted("filter: ", layout.Bold), layout.Plain(text.Printable(w.filter) + cursor)}
+	case w.said != nil:
+		lines[at] = w.said
+	case w.page == listPage && ok:
+		hint := w.hint(t)
+		if n := copy(lines[min(1, at):], hint); n < len(hint) {
+			lines[at] = layout.Line{layout.Painted("… Enter shows the rest", layout.Dim)}
+		}
+	}
+	return lines
+}
+
+// hint is why a tunnel is not well, and the next step, in words for the window.
+func (w *window) hint(t listing.Tunnel) (lines []layout.Line) {
+	hint := tunnel.Hint(t)
+	if hint == "" {
+		return nil
+	}
+	if asks(t) {
+		hint = "p: answers it here. " + hint
+	}
+	if w.page == listPage {
+		for _, part := range layout.Wrap(t.Name+": "+tunnel.Line(t), w.width) {
+			lines = append(lines, layout.Line{layout.Painted(part, tunnel.Color(t.State))})
+		}
+	}
+	for _, part := range layout.Hang("hint: ", hint, w.width) {
+		lines = append(lines, layout.Line{layout.Plain(part)})
+	}
+	return lines
+}
+
+// keysLine is the last line: the keys of this page, as many as fit, and where the mouse finds them.
+func (w *window) keysLine() (line layout.Line) {
+	w.buttons = nil
+	at := 0
+	for _, b := range bindings() {
+		if b.label == "" || !b.on(w.page) || w.page == listPage && b.key == keyEscape && w.filter == "" {
+			continue
+		}
+		width := layout.Width(b.key) + 1 + layout.Width(b.label)
+		if at > 0 {
+			width += 2
+		}
+		if at+width > w.width {
+			continue
+		}
+		if at > 0 {
+			line = append(line, layout.Plain("  "))
+		}
+		w.buttons = append(w.buttons, button{at, at + width, b.key})
+		line = append(line, layout.Painted(b.key, layout.Bold), layout.Plain(" "+b.label))
+		at += width
+	}
+	return line
+}
+
+// keysText says what each key does.
+func keysText(width int) []layout.Line {
+	t := &layout.Table{Columns: []layout.Column{{Min: len("PgDn, Space")}, {Wrap: true, Min: 20}}}
+	for _, b := range bindings() {
+		if b.does == "" {
+			continue
+		}
+		keys := b.key
+		if b.also != "" {
+			keys += ", " + strings.ReplaceAll(b.also, " ", "Space")
+		}
+		t.Add(layout.Painted(keys, layout.Bold), layout.Plain(b.does))
+	}
+	return t.Lines(width)
+}

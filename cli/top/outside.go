@@ -1,0 +1,56 @@
+package top
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// runOutside gives the terminal to another program until it ends, as a shell does with a job of its
+// own: Ctrl-C and Ctrl-Z are that program's. Where it is put aside, so are we.
+func runOutside(cmd *exec.Cmd) error {
+	tty := int(os.Stdin.Fd())
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Foreground: true, Ctty: tty}
+	signal.Ignore(syscall.SIGTTOU) // we take the terminal back from the background
+	defer signal.Reset(syscall.SIGTTOU)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	defer func() { _ = cmd.Process.Release() }()
+	own, job := unix.Getpgrp(), cmd.Process.Pid
+	for {
+		var status unix.WaitStatus
+		_, err := unix.Wait4(job, &status, unix.WUNTRACED, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		_ = unix.IoctlSetPointerInt(tty, unix.TIOCSPGRP, own)
+		if err != nil || !status.Stopped() {
+			return err // what went wrong it has said itself
+		}
+		stopHere()
+		_ = unix.IoctlSetPointerInt(tty, unix.TIOCSPGRP, job)
+		_ = unix.Kill(-job, unix.SIGCONT)
+	}
+}
+
+// stopHere puts this program aside, until it is continued.
+func stopHere() {
+	resumed := make(chan os.Signal, 1)
+	signal.Notify(resumed, syscall.SIGCONT)
+	defer signal.Stop(resumed)
+	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	<-resumed // this thread may run on for a moment before all have stopped
+}
+
+// awaitEnter lets a person read what a program printed.
+func awaitEnter() {
+	fmt.Fprint(os.Stderr, "\nEnter goes back to top. ")
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+}
