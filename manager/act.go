@@ -314,7 +314,7 @@ func (m *Manager) signalled(r *row, signal syscall.Signal, sent lastSignal, err 
 		r.lastSignal.suspend = true
 	case signalProbe:
 		r.lastSignal.suspend, r.probe = false, false
-	case signalReconnect:
+	case tunnelfile.SignalReconnect:
 		r.reconnect = false
 	}
 	switch {

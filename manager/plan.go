@@ -34,10 +34,9 @@ const (
 
 // Signals to a worker; see the contract.
 const (
-	signalReload    = syscall.SIGHUP
-	signalProbe     = syscall.SIGUSR1
-	signalSuspend   = syscall.SIGUSR2
-	signalReconnect = syscall.Signal(35) // SIGRTMIN+1
+	signalReload  = syscall.SIGHUP
+	signalProbe   = syscall.SIGUSR1
+	signalSuspend = syscall.SIGUSR2
 )
 
 // plan compares what a tunnel is to be with what it is (pure). The next action is
@@ -129,7 +128,7 @@ func signal(r *row, o obstacle) Action {
 	case suspended || r.probe:
 		return Action{Verb: SendSignal, Signal: signalProbe}
 	case r.reconnect:
-		return Action{Verb: SendSignal, Signal: signalReconnect}
+		return Action{Verb: SendSignal, Signal: tunnelfile.SignalReconnect}
 	}
 	return Action{}
 }

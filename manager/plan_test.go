@@ -132,7 +132,7 @@ func TestPlan(t *testing.T) {
 		{"crashed, no network", auto, crashed, serving, func(r *row) { r.probe = true }, noNetwork, Action{}},
 		{"broken file, the network goes", auto, up, serving, func(r *row) { r.broken = true }, noNetwork, send(syscall.SIGUSR2)},
 
-		{"reconnect", auto, up, serving, func(r *row) { r.reconnect = true }, free, send(signalReconnect)},
+		{"reconnect", auto, up, serving, func(r *row) { r.reconnect = true }, free, send(tunnelfile.SignalReconnect)},
 		{"reconnect, no network", auto, up, serving, func(r *row) { r.reconnect, r.lastSignal = true, lastSignal{pid: 7, suspend: true} }, noNetwork, Action{}},
 		{"restart", auto, up, serving, func(r *row) { r.restart, r.again = true, true }, free, do(RestartService)},
 		{"restart what does not run", auto, absent, absent, func(r *row) { r.restart, r.again = true, true }, free, do(MakeService)},

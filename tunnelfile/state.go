@@ -1,5 +1,7 @@
 package tunnelfile
 
+import "syscall"
+
 // State is what a tunnel is doing, in one word; the first word of its unit's StatusText.
 type State string
 
@@ -28,3 +30,7 @@ const (
 	ExitDenied     ExitStatus = 77 // the server refused every way to authenticate
 	ExitMistaken   ExitStatus = 78 // the tunnel file or what ssh_config resolves to is wrong
 )
+
+// SignalReconnect, to a worker, asks for a new SSH connection, made before the old one is let go:
+// SIGRTMIN+1. The other signals of the contract are TERM, HUP, USR1 and USR2.
+const SignalReconnect = syscall.Signal(35)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // States lists every State.
@@ -65,20 +66,24 @@ func (s Status) String() string {
 }
 
 // ParseStatus is the inverse of [Status.String]. Where text does not begin with a state, it
-// is all Text. A Reason that is not known here, as of a newer worker's, is kept.
-func ParseStatus(text string) Status {
-	head, rest, _ := strings.Cut(text, ":")
+// is all Text. A Reason that is not known here, as of a newer worker's, is kept. The text is a
+// peer's: the worker may be of another user, and so may whatever else sends its STATUS=.
+func ParseStatus(statusText string) Status {
+	head, rest, _ := strings.Cut(statusText, ":")
 	word, bracket, hasReason := strings.Cut(head, " [")
 	reason, closed := strings.CutSuffix(bracket, "]")
 	if !slices.Contains(states, State(word)) || hasReason && (!closed || !isReasonWord(reason)) {
-		return Status{Text: text}
+		return Status{Text: text.FromPeer(statusText)}
 	}
-	return Status{State(word), fault.Reason(reason), strings.TrimPrefix(rest, " ")}
+	return Status{State(word), fault.Reason(reason), text.FromPeer(rest)}
 }
+
+// maxReason is how long a Reason can be, in bytes.
+const maxReason = 40
 
 // isReasonWord says whether word could be a Reason of this or a later version.
 func isReasonWord(word string) bool {
-	return word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == ""
+	return word != "" && len(word) <= maxReason && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == ""
 }
 
 // ExitText is the StatusText of a worker that ended with this status and left none; it

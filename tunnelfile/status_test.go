@@ -3,6 +3,8 @@ package tunnelfile
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/internal/fault"
 )
@@ -59,6 +61,10 @@ func TestParseStatus(t *testing.T) {
 		"upwards: no":                             {"", "", "upwards: no"},
 		"Up: no":                                  {"", "", "Up: no"},
 		"":                                        {"", "", ""},
+		"up: \x1b[2J\u202ered\nalert":             {Up, "", "[2Jred alert"},
+		"\x1b]0;title\a":                          {"", "", "]0;title"},
+		"blocked [" + strings.Repeat("a", 99) + "]": {"", "", "blocked [" + strings.Repeat("a", 99) + "]"},
+		"up: " + strings.Repeat("x", 4000):          {Up, "", strings.Repeat("x", 299) + "…"},
 	} {
 		if got := ParseStatus(text); got != want {
 			t.Errorf("ParseStatus(%q) = %+v", text, got)
@@ -80,6 +86,9 @@ func FuzzParseStatus(f *testing.F) {
 	f.Add("retrying [unreachable]: in 8 s; refused")
 	f.Fuzz(func(t *testing.T, text string) {
 		s := ParseStatus(text)
+		if utf8.RuneCountInString(s.Text) > 300 || strings.ContainsFunc(s.Text, unicode.IsControl) {
+			t.Errorf("%q is %+v", text, s)
+		}
 		if s.State != "" && ParseStatus(s.String()) != s {
 			t.Errorf("%q is %+v, which comes back as %+v", text, s, ParseStatus(s.String()))
 		}

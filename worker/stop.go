@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"os"
 	"syscall"
 	"time"
 
@@ -55,7 +54,7 @@ func drainTime(t tunnelfile.Tunnel) time.Duration {
 
 // shutDown closes the forwards, lets what is open drain, and then ends the keepers by
 // the function given. cause is why the tunnel ends; nil: it was asked to.
-func (w *worker) shutDown(signals <-chan os.Signal, cause error, endKeepers func()) {
+func (w *worker) shutDown(cause error, endKeepers func()) {
 	w.stopping = true
 	limit := drainTime(w.inForce.Load().tunnel)
 	if cause == nil {
@@ -72,7 +71,7 @@ func (w *worker) shutDown(signals <-chan os.Signal, cause error, endKeepers func
 	go func() {
 		for {
 			select {
-			case s := <-signals:
+			case s := <-w.o.Signals:
 				if s == syscall.SIGTERM || s == syscall.SIGINT {
 					w.o.Fatal("asked to stop again, ending at once")
 				}

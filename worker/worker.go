@@ -30,11 +30,17 @@ type Options struct {
 	Ask    asking.Asker // nil: there is nobody to ask
 	Log    *slog.Logger
 	Fatal  func(reason string) // ends the process at once; called at the second request to stop
+
+	Signals <-chan os.Signal // from [Signals]
 }
 
-// SignalReconnect asks for a new SSH connection, made before the old one is let go:
-// SIGRTMIN+1. The other signals are those of the contract: TERM, HUP, USR1, USR2.
-const SignalReconnect = syscall.Signal(35)
+// Signals takes the signals of the contract from now on. A main calls it first: a signal that comes
+// before would end the process.
+func Signals() <-chan os.Signal {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, tunnelfile.SignalReconnect)
+	return signals
+}
 
 // worker is one running tunnel.
 type worker struct {
@@ -111,9 +117,6 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func (w *worker) run(ctx context.Context) error {
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, SignalReconnect)
-	defer signal.Stop(signals)
 	watchdog := watchdogInterval()
 	inherited := inherit(w.log)
 	w.inherited = len(inherited)
@@ -157,8 +160,8 @@ func (w *worker) run(ctx context.Context) error {
 		go w.watchFile(keeping)
 	}
 
-	err = w.loop(ctx, signals, watchdog)
-	w.shutDown(signals, err, func() { stopKeepers(); w.pool.running.Wait() })
+	err = w.loop(ctx, watchdog)
+	w.shutDown(err, func() { stopKeepers(); w.pool.running.Wait() })
 	return err
 }
 
@@ -187,7 +190,7 @@ func (w *worker) connections(n int) {
 }
 
 // loop is the worker's life: it ends with nil when the tunnel is to end well.
-func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, watchdog time.Duration) error {
+func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 	var alive <-chan time.Time
 	if watchdog > 0 {
 		ticker := time.NewTicker(watchdog / 2)
@@ -213,7 +216,7 @@ func (w *worker) loop(ctx context.Context, signals <-chan os.Signal, watchdog ti
 			return nil
 		case err := <-w.pool.ended:
 			return err
-		case s := <-signals:
+		case s := <-w.o.Signals:
 			if s == syscall.SIGTERM || s == syscall.SIGINT {
 				w.log.Info("asked to stop", "signal", s.String())
 				return nil
@@ -259,7 +262,7 @@ func (w *worker) handle(ctx context.Context, s os.Signal) {
 		w.pool.each((*keeper.Keeper).Probe)
 	case syscall.SIGUSR2:
 		w.pool.each((*keeper.Keeper).Suspend)
-	case SignalReconnect:
+	case tunnelfile.SignalReconnect:
 		w.pool.each((*keeper.Keeper).Reconnect)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
 
 	"github.com/holdfast/holdfast/checkup"
@@ -46,6 +47,7 @@ is wrong.
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	signals := worker.Signals()
 	flags := flag.NewFlagSet("holdfast-tunnel", flag.ContinueOnError)
 	once := flags.Bool("once", false, "")
 	check := flags.Bool("check", false, "")
@@ -78,6 +80,9 @@ func run(args []string) int {
 		return program.Misused(flags, usage, "--json goes with --print-config, or with --check --login")
 	}
 
+	if *check || *print {
+		signal.Reset() // there is no tunnel to signal, and Ctrl-C ends it
+	}
 	path := flags.Arg(0)
 	log := program.Log(*verbose).With("tunnel", tunnelName(path))
 	ctx := context.Background()
@@ -91,7 +96,7 @@ func run(args []string) int {
 		err = printConfig(ctx, path, *all, *asJSON, *tabs)
 	default:
 		worker.Tune()
-		err = worker.Run(ctx, worker.Options{Path: path, Listen: *listen, Once: *once, Ask: worker.NewAskpass(log), Log: log, Fatal: func(reason string) {
+		err = worker.Run(ctx, worker.Options{Path: path, Listen: *listen, Once: *once, Ask: worker.NewAskpass(log), Log: log, Signals: signals, Fatal: func(reason string) {
 			log.Warn(reason)
 			os.Exit(1)
 		}})

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +76,49 @@ func TestMaxChannels(t *testing.T) {
 	testbed.CheckEcho(t, waiting, 1000, patience)
 	a.Close()
 	b.Close()
+}
+
+// The log says what a connection waited for in vain.
+func TestPendingLog(t *testing.T) {
+	server := testbed.StartServer(t, testbed.ServerOptions{})
+	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
+	for _, c := range []struct {
+		linked bool
+		want   string
+	}{{false, "no SSH connection in time"}, {true, "as many as MaxChannels= allows are open"}} {
+		lines := make(chan string, 16)
+		s := newSet(t, Config{
+			Forwards:    []tunnelfile.Forward{local(loopback, tcp(echo))},
+			MaxChannels: 1, HoldTimeout: 10 * time.Millisecond, Log: slog.New(slog.NewTextHandler(lineWriter(lines), nil)),
+		})
+		if c.linked {
+			link := dialSSH(t, server, server.Addr)
+			use(t, s, link)
+			defer s.Lost(link)
+			connect(t, s.addr(0))
+			awaitOpen(t, s, 1)
+		}
+		isReset(t, s.addr(0))
+		for line := range lines {
+			if strings.Contains(line, "pending connections reset") {
+				if !strings.Contains(line, c.want) {
+					t.Errorf("got %s, want %q", line, c.want)
+				}
+				break
+			}
+		}
+	}
+}
+
+// lineWriter sends on what a log writes, a line at a time.
+type lineWriter chan<- string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	select {
+	case w <- string(p):
+	default:
+	}
+	return len(p), nil
 }
 
 // A bind that the server does not answer is told, with its reason, until it is answered.

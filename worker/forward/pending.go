@@ -107,7 +107,11 @@ func (s *Set) lookAtPending() {
 	s.mu.Lock()
 	gone := s.pending.remove(func(v *visitor) bool { return !now.Before(v.until) })
 	if n := len(gone); n > 0 {
-		s.log.Info("pending connections reset: no SSH connection in time", "connections", n)
+		why := "no SSH connection in time"
+		if s.first() != nil && s.full() {
+			why = "as many as MaxChannels= allows are open"
+		}
+		s.log.Info("pending connections reset: "+why, "connections", n)
 	}
 	gone = append(gone, s.pending.sweep()...)
 	s.armPending()
