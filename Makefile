@@ -18,7 +18,7 @@ FLAGS = -buildvcs=$(VCS) -trimpath -ldflags '$(LDFLAGS) $(if $(VERSION),-X githu
 # The tray is the one program that needs C: gcc and the headers of GTK and AppIndicator.
 TRAY := $(shell pkg-config --exists ayatana-appindicator3-0.1 gtk+-3.0 2>/dev/null && command -v gcc >/dev/null && echo tray)
 
-.PHONY: all run test check build tray install uninstall packages test-packages release-check bench compare soak hostile screenshots clean
+.PHONY: all run test check build tray test-desktops install uninstall packages test-packages release-check bench compare soak hostile screenshots clean
 
 all: build
 
@@ -57,6 +57,13 @@ hostile: build
 screenshots: tray
 	testbed/install testbed/packages-screenshots
 	$(GO) test -tags screenshots -count=1 -run TestScreenshots ./cmd/holdfast-tray
+
+# The tray on real desktops, in the box: GNOME on a small screen. Pictures land in bin/desktops.
+test-desktops:
+	testbed/install testbed/packages-screenshots
+	testbed/install testbed/packages-desktops
+	mkdir -p -m 777 bin/desktops
+	HOLDFAST_DESKTOPS=1 testbed/run-tests -v -run '^TestDesktop' ./cmd/holdfast-tray
 
 build: $(TRAY)
 	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/holdfast ./cmd/holdfastd ./cmd/holdfast-tunnel

@@ -79,7 +79,7 @@ func (s *session) explain(err error) (message, hint string) {
 		return err.Error(), "the same as root: sudo " + s.ours("holdfast "+s.verb) + " …"
 	case errors.Is(err, dbusapi.ErrNotInstalled):
 		return err.Error(), "is Holdfast installed for this bus? To start the daemon by hand: " + enable
-	case errors.Is(err, dbusapi.ErrNotStarted), errors.Is(err, dbusapi.ErrGone):
+	case errors.Is(err, dbusapi.ErrNotStarted), errors.Is(err, dbusapi.ErrGone), errors.Is(err, dbusapi.ErrStopped):
 		return err.Error(), status + " says why"
 	case errors.Is(err, dbusapi.ErrNoBus) && s.system:
 		return err.Error(), "systemctl status dbus says whether there is one"

@@ -99,7 +99,7 @@ func TestWatchSurvives(t *testing.T) {
 		until(t, snapshots, name, func(s dbusapi.Snapshot) bool { _, ok := s.Tunnel(name); return s.Running && ok })
 		stop()
 		s := until(t, snapshots, "the daemon to go", func(s dbusapi.Snapshot) bool { return !s.Running })
-		if len(s.Tunnels) != 0 || !errors.Is(s.Err, dbusapi.ErrGone) {
+		if len(s.Tunnels) != 0 || !errors.Is(s.Err, dbusapi.ErrStopped) {
 			t.Errorf("without a daemon: %+v", s)
 		}
 	}

@@ -137,6 +137,7 @@ var (
 	ErrNotInstalled = errors.New("holdfastd is not installed: nothing on the bus offers " + BusName)
 	ErrNotStarted   = errors.New("holdfastd did not start")
 	ErrGone         = errors.New("holdfastd went away before it answered")
+	ErrStopped      = errors.New("holdfastd was stopped") // nothing was asked of it
 	ErrNoBus        = errors.New("no message bus")
 )
 

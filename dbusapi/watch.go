@@ -186,7 +186,7 @@ func (w *watcher) ownerChanged(ctx context.Context, signal *dbus.Signal) bool {
 		return false
 	}
 	if owner == "" {
-		w.now, w.tunnels = Snapshot{Err: ErrGone}, nil
+		w.now, w.tunnels = Snapshot{Err: ErrStopped}, nil
 		return true
 	}
 	w.load(ctx)

@@ -26,10 +26,6 @@ var sentencesRead = map[string]string{
 	"mastererror.go connectError": "ssh(1) says in words why it could not connect",
 	"events.go excuseIn":          "journals of the first versions have no reason",
 	"events.go withoutDelay":      "journals have the delay in the sentence",
-	"notices.go needsYouNotice":   "not by Reason yet",
-	"help.go help":                "not by Reason yet",
-	"help.go tried":               "not by Reason yet",
-	"help.go questionLabel":       "not by Reason yet",
 }
 
 // TestSentencesAreForPeople: nobody reads meaning out of an error's text or a tunnel's Status.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
@@ -33,6 +34,8 @@ type App struct {
 	Quit     func() // what the person's Quit does
 
 	renderer *Renderer
+	prompter *Prompter
+	seen     dbusapi.Snapshot // what the daemon says; the model has open questions besides
 	model    Model
 	memory   Memory
 	notices  Notices
@@ -52,6 +55,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.watching, a.onDemand = make(map[string]context.CancelFunc), make(map[string]bool)
 	a.model, a.memory = kept(a.Paths, a.Log)
 	a.renderer = NewRenderer(a.Driver)
+	a.prompter = a.newPrompter()
 	a.timer = time.NewTimer(0)
 	defer a.timer.Stop()
 	var err error
@@ -74,9 +78,9 @@ func (a *App) Run(ctx context.Context) error {
 				}
 				return dbusapi.ErrNoBus
 			}
-			a.model.Snapshot = s
+			a.seen = s
 			if s.Owner != a.agentOf && s.Running && a.Dialog != nil {
-				a.do("answer questions", func(ctx context.Context) error { return a.Client.RegisterAgent(ctx, a.prompter()) })
+				a.do("answer questions", func(ctx context.Context) error { return a.Client.RegisterAgent(ctx, a.prompter) })
 			}
 			a.agentOf = s.Owner
 		case s := <-a.renderer.Clicks():
@@ -125,6 +129,7 @@ func Now(s dbusapi.Snapshot, paths Paths, log *slog.Logger) View {
 // update shows how things are, and arms the timer where something is due later.
 func (a *App) update(now time.Time) {
 	a.model.Now = now
+	a.model.Snapshot = a.withQuestions(a.seen)
 	before := a.model.Pause
 	if p := before.after(a.model.Snapshot); p.Active() != before.Active() || p.Down != before.Down {
 		a.setPause(p)
@@ -141,7 +146,7 @@ func (a *App) update(now time.Time) {
 	if again := a.renderer.Render(ViewOf(a.model), now); again > 0 {
 		soonest(now.Add(again))
 	}
-	notices, again := a.notices.Update(a.model.Snapshot, a.memory.Muted, now)
+	notices, again := a.notices.Update(a.model.Snapshot, a.memory.Muted, a.attention, now)
 	for _, n := range notices {
 		a.Notifier.Show(n)
 	}
@@ -170,9 +175,30 @@ func (a *App) do(what string, f func(context.Context) error) {
 	}()
 }
 
-// prompter answers the daemon's questions. It runs beside the loop and asks it.
-func (a *App) prompter() *Prompter {
+// withQuestions is what the daemon says, with the questions that wait for a click.
+func (a *App) withQuestions(s dbusapi.Snapshot) dbusapi.Snapshot {
+	s.Tunnels = slices.Clone(s.Tunnels)
+	for i, t := range s.Tunnels {
+		s.Tunnels[i] = a.prompter.questions.take(t)
+	}
+	return s
+}
+
+// attention is what the person knows of a tunnel's need.
+func (a *App) attention(tunnel string) attention {
+	switch q := a.prompter.questions; {
+	case q.waits(tunnel):
+		return expected
+	case q.attended(tunnel):
+		return aware
+	}
+	return unaware
+}
+
+// newPrompter answers the daemon's questions. It runs beside the loop and asks it.
+func (a *App) newPrompter() *Prompter {
 	return &Prompter{
+		questions: newQuestions(func() { a.inLoop(func() {}) }),
 		Dialog:    a.Dialog,
 		Keyring:   a.Keyring,
 		Declined:  a.Declined,
@@ -224,6 +250,7 @@ func (a *App) resume() {
 	}
 	a.setPause(Pause{})
 	if len(names) > 0 {
+		a.prompter.questions.engage(names...)
 		a.do("go on", func(ctx context.Context) error { return a.Client.Start(ctx, names...) })
 	}
 }
@@ -266,6 +293,9 @@ func (a *App) watchTraffic(ctx context.Context, name string) {
 		a.inLoop(func() { a.model.Traffic[name] = a.model.Traffic[name].still() })
 	}()
 }
+
+// PanelCame is to be called when a panel that shows icons has started.
+func (a *App) PanelCame() { a.inLoop(func() { a.renderer.Redraw(time.Now()) }) }
 
 // TellOnce shows a notice that is news only once in a person's life.
 func (a *App) TellOnce(n Notice) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -18,13 +19,15 @@ const logLines = "200"
 // clicked does what a click means. The daemon checks again whether it makes sense by now.
 func (a *App) clicked(ctx context.Context, c Click) {
 	verb, about, _ := strings.Cut(c.Key, " ")
-	verb = strings.TrimPrefix(verb, "need-")
 	switch verb {
 	case "quit":
 		a.Quit()
 	case "start-daemon":
 		a.do("start Holdfast", a.Client.Activate)
 	case "all-up":
+		for _, t := range a.model.Tunnels {
+			a.prompter.questions.engage(t.Name)
+		}
 		a.do("start all tunnels", func(ctx context.Context) error { return a.Client.Start(ctx) })
 	case "all-down":
 		a.do("stop all tunnels", func(ctx context.Context) error { return a.Client.Stop(ctx) })
@@ -41,7 +44,20 @@ func (a *App) clicked(ctx context.Context, c Click) {
 			a.desktop("open "+ps[0].Path, a.Desktop.Open(ps[0].Path))
 		}
 	case "status":
-		a.desktop("show the status", a.terminal(always, "status"))
+		a.desktop("show the status", a.terminal(always, "status", strings.Fields(about)...))
+	case "add":
+		a.desktop("add a tunnel", a.terminal(always, "add"))
+	case "check":
+		a.desktop("check the tunnels", a.terminal(always, "check", strings.Fields(about)...))
+	case "help":
+		a.desktop("show the help", a.terminal(always, "help"))
+	case "pick":
+		a.model.Picked = about
+	case "unmute":
+		clear(a.memory.Muted)
+		a.remember()
+	case "remember", "forget":
+		a.prompter.offers.choose(about, verb == "remember")
 	case "tunnel":
 		a.watchTraffic(ctx, about)
 	default:
@@ -56,22 +72,20 @@ func (a *App) clicked(ctx context.Context, c Click) {
 func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 	switch verb {
 	case "start":
+		a.prompter.questions.engage(t.Name)
 		a.do("start "+t.Name, func(ctx context.Context) error { return a.Client.Start(ctx, t.Name) })
 	case "stop":
 		a.do("stop "+t.Name, func(ctx context.Context) error { return a.Client.Stop(ctx, t.Name) })
-	case "reconnect", "answer":
-		// A new try asks whatever there is to ask, and we are there to answer.
-		a.do("reconnect "+t.Name, func(ctx context.Context) error { return a.Client.Reconnect(ctx, t.Name) })
+	case "reconnect":
+		a.reconnect(t)
+	case "answer":
+		a.answer(t)
 	case "login":
 		mode := a.otherStart(t)
 		a.do("change "+t.Name, func(ctx context.Context) error { return setStart(ctx, a.Client, t, mode) })
 	case "mute":
-		if a.memory.Muted[t.Name] {
-			delete(a.memory.Muted, t.Name)
-		} else {
-			a.memory.Muted[t.Name] = true
-			a.Notifier.Show(Notice{Key: t.Name})
-		}
+		a.memory.Muted[t.Name] = true
+		a.Notifier.Show(Notice{Key: t.Name})
 		a.remember()
 	case "log":
 		a.desktop("show the log", a.terminal(onFailure, "logs", t.Name, "-f", "-n", logLines))
@@ -84,6 +98,43 @@ func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 			a.forwardClicked(verb, t.Forwards[i])
 		}
 	}
+}
+
+// reconnect tries again, which asks whatever there is to ask.
+func (a *App) reconnect(t listing.Tunnel) {
+	a.prompter.questions.engage(t.Name)
+	a.do("reconnect "+t.Name, func(ctx context.Context) error { return a.Client.Reconnect(ctx, t.Name) })
+}
+
+// answer shows a tunnel's question: the one that waits, or the one of a new try. The daemon
+// asks one thing at a time, so that another tunnel's question may come first.
+func (a *App) answer(t listing.Tunnel) {
+	a.prompter.questions.engage(t.Name)
+	if a.prompter.questions.showWaiting() || asks(t) {
+		return
+	}
+	if t.Reason == fault.HostKeyUnknown {
+		a.do("review the host key", func(ctx context.Context) error { return a.review(ctx, t) })
+		return
+	}
+	a.reconnect(t)
+}
+
+// review asks about a host key by a new try, or in a terminal where ssh_config forbids a try to ask.
+func (a *App) review(ctx context.Context, t listing.Tunnel) error {
+	if err := a.Client.Reconnect(ctx, t.Name); err != nil {
+		return err
+	}
+	asked := false
+	s, err := a.Client.Wait(ctx, func(s dbusapi.Snapshot) bool {
+		asked = asked || a.prompter.questions.attended(t.Name)
+		now, ok := s.Tunnel(t.Name)
+		return asked || !ok || now.Well() || now.StateSince.After(t.StateSince) && now.State == tunnelfile.Blocked
+	})
+	if now, _ := s.Tunnel(t.Name); err == nil && !asked && now.Reason == fault.HostKeyUnknown {
+		a.inLoop(func() { a.desktop("review the host key", a.terminal(always, "trust", t.Name)) })
+	}
+	return nil // that it takes long is no news
 }
 
 func (a *App) forwardClicked(verb string, f tunnelfile.ForwardReport) {

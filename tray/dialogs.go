@@ -19,8 +19,8 @@ import (
 	"unicode/utf8"
 )
 
-// FindDialog is the program that asks: $SSH_ASKPASS, else the first of zenity, kdialog
-// and a pinentry. Answers come back through a pipe; none is ever in an argument or in
+// FindDialog is the program that asks: $SSH_ASKPASS, else the first of zenity, kdialog (on KDE the
+// other way round) and a pinentry. Answers come back through a pipe; none is ever in an argument or in
 // the environment.
 func FindDialog(e Environment, lookPath func(string) (string, error)) (Dialog, error) {
 	// Our own askpass asks the daemon, which has asked us.
@@ -29,11 +29,14 @@ func FindDialog(e Environment, lookPath func(string) (string, error)) (Dialog, e
 			return askpass{program{path, e}}, nil
 		}
 	}
-	if path, err := lookPath("zenity"); err == nil {
-		return zenity{program{path, e}}, nil
+	own := []string{"zenity", "kdialog"} // a desktop's own looks at home there
+	if strings.Contains(e.Get("XDG_CURRENT_DESKTOP"), "KDE") {
+		slices.Reverse(own)
 	}
-	if path, err := lookPath("kdialog"); err == nil {
-		return kdialog{program{path, e}}, nil
+	for _, name := range own {
+		if path, err := lookPath(name); err == nil {
+			return map[string]Dialog{"zenity": zenity{program{path, e}}, "kdialog": kdialog{program{path, e}}}[name], nil
+		}
 	}
 	for _, name := range []string{"pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", "pinentry-x11", "pinentry"} {
 		if path, err := lookPath(name); err == nil {
@@ -148,9 +151,10 @@ func (k kdialog) Confirm(ctx context.Context, q Question) (bool, error) {
 }
 
 // asHTML is a text as it is: Qt takes one for HTML when it looks so, and this one may be a
-// server's.
+// server's. Qt knows no <tt> in a label.
 func asHTML(text string) string {
-	return `<p style="white-space: pre-wrap">` + asMarkup(text) + "</p>"
+	monospace := strings.NewReplacer("<tt>", `<span style="font-family: monospace">`, "</tt>", "</span>")
+	return `<p align="left" style="white-space: pre-wrap">` + monospace.Replace(asMarkup(text)) + "</p>"
 }
 
 // asMarkup is a text as it is in Pango's markup and in HTML, with letters of one width in

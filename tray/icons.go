@@ -9,7 +9,7 @@ var icons embed.FS
 // libraries do not copy them.
 var pictures = func() map[Icon][]byte {
 	all := make(map[Icon][]byte)
-	for _, name := range []Icon{IconUp, IconWorking, IconAttention, IconOffline, IconIdle} {
+	for _, name := range Icons() {
 		png, err := icons.ReadFile("icons/" + string(name) + ".png")
 		if err != nil {
 			panic(err) // they are part of the program

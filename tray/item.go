@@ -1,5 +1,10 @@
 package tray
 
+import (
+	"maps"
+	"slices"
+)
+
 // Kind is what an Item looks like and does.
 type Kind int
 
@@ -39,8 +44,20 @@ const (
 	IconIdle      Icon = "idle"      // nothing runs
 )
 
-// line is an item that only says something.
-func line(key, label string) Item { return Item{Key: key, Kind: Action, Label: label, Disabled: true} }
+// descriptions are what the drawings stand for, for those who do not see them.
+var descriptions = map[Icon]string{
+	IconUp:        "all tunnels are up",
+	IconWorking:   "a tunnel is on its way",
+	IconAttention: "a tunnel needs you",
+	IconOffline:   "no network",
+	IconIdle:      "no tunnel runs",
+}
+
+// Icons lists them.
+func Icons() []Icon { return slices.Sorted(maps.Keys(descriptions)) }
+
+// Description is what the drawing stands for.
+func (i Icon) Description() string { return descriptions[i] }
 
 // separator divides sections.
 var separator = Item{Kind: Separator}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -59,10 +60,10 @@ type group struct {
 // episode is what has been seen and told of a tunnel.
 type episode struct {
 	phase    phase
-	since    time.Time // when it was first seen in this phase
-	told     subject   // what stands on the screen, or nothing
-	grouped  bool      // that is about others too
-	status   string    // that was told
+	since    time.Time    // when it was first seen in this phase
+	told     subject      // what stands on the screen, or nothing
+	grouped  bool         // that is about others too
+	reason   fault.Reason // that was told
 	drops    []time.Time
 	unstable bool
 }
@@ -77,14 +78,24 @@ const (
 	phaseNeedy
 )
 
-func phaseOf(s tunnelfile.State) phase {
-	switch s {
-	case tunnelfile.Inactive, tunnelfile.Stopping, tunnelfile.Offline:
+// attention is what a person knows of what a tunnel needs.
+type attention int
+
+const (
+	unaware  attention = iota
+	expected           // a question waits for a click on its notification
+	aware              // its dialog is on the screen, or was closed
+)
+
+func phaseOf(t listing.Tunnel, a attention) phase {
+	switch {
+	case needsYou(t) && a == aware, asks(t) && a != expected: // whoever asks has somebody's attention
 		return phaseIdle
-	case tunnelfile.Blocked, tunnelfile.Failed:
+	case needsYou(t):
 		return phaseNeedy
-	}
-	if (listing.Tunnel{State: s}).Well() {
+	case t.State == tunnelfile.Inactive, t.State == tunnelfile.Stopping, t.State == tunnelfile.Offline:
+		return phaseIdle
+	case t.Well():
 		return phaseGood
 	}
 	return phaseDown
@@ -103,7 +114,7 @@ const (
 
 // Update takes in how things are. It returns what is to be told now, and when to ask
 // again though nothing changed; zero for never.
-func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, now time.Time) (notices []Notice, again time.Time) {
+func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, of func(tunnel string) attention, now time.Time) (notices []Notice, again time.Time) {
 	if !s.Running {
 		return nil, time.Time{} // what was seen last still stands
 	}
@@ -120,7 +131,7 @@ func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, now time.Tim
 			n.episodes[t.Name] = e
 		}
 		before := *e
-		e.see(t.State, now)
+		e.see(phaseOf(t, of(t.Name)), now)
 		if muted[t.Name] {
 			*e = episode{phase: e.phase, since: e.since}
 			continue
@@ -152,13 +163,12 @@ func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, now time.Tim
 	return append(notices, n.closeGroups()...), again
 }
 
-// see takes in a tunnel's state.
-func (e *episode) see(s tunnelfile.State, now time.Time) {
+// see takes in how a tunnel is.
+func (e *episode) see(p phase, now time.Time) {
 	e.drops = slices.DeleteFunc(e.drops, func(d time.Time) bool { return now.Sub(d) > unstableWindow })
 	if len(e.drops) == 0 {
 		e.unstable = false
 	}
-	p := phaseOf(s)
 	if p == e.phase {
 		return
 	}
@@ -196,7 +206,7 @@ type news struct {
 }
 
 func (n *news) add(e *episode, t listing.Tunnel) {
-	if t.State == tunnelfile.Connecting {
+	if t.State == tunnelfile.Connecting && e.phase == phaseDown {
 		n.restless[needy] = true
 	}
 	if !e.unstable && e.phase == phaseGood && len(e.drops) == unstableAfter-1 {
@@ -204,7 +214,7 @@ func (n *news) add(e *episode, t listing.Tunnel) {
 	}
 	about, due := nothing, e.since
 	switch {
-	case e.phase == phaseNeedy && (e.told != needy || e.status != t.Status):
+	case e.phase == phaseNeedy && (e.told != needy || e.reason != t.Reason):
 		about = needy
 	case e.phase != phaseDown || e.unstable:
 	case len(e.drops) >= unstableAfter:
@@ -249,7 +259,7 @@ func (n *Notices) tell(about subject, list []candidate) []Notice {
 	many := len(list) > crowd || n.groups[about].open
 	for _, c := range list {
 		was := *c.episode
-		c.told, c.status, c.unstable = about, c.tunnel.Status, about == unstable
+		c.told, c.reason, c.unstable = about, c.tunnel.Reason, about == unstable
 		notice := noticeOf(about, c)
 		// An urgent one is not hidden among others.
 		if c.grouped = many && !notice.Urgent; !c.grouped {
@@ -311,13 +321,15 @@ func noticeOf(about subject, c candidate) Notice {
 }
 
 func needsYouNotice(t listing.Tunnel) Notice {
-	verb, label := help(t)
-	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: sentence(t.Status), Stands: true, Actions: actions(t.Name, verb, label)}
-	if t.State == tunnelfile.Failed {
-		n.Title = t.Name + " has failed"
-	}
-	if status := strings.ToLower(t.Status); strings.Contains(status, "host key") && strings.Contains(status, "changed") {
+	r := remedyFor(t)
+	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: needOf(t), Stands: true, Actions: actions(t.Name, r.verb, r.label)}
+	switch {
+	case t.Reason == fault.HostKeyChanged:
 		n.Title, n.Urgent = t.Name+": the server's host key has changed", true
+	case t.Reason == fault.HostKeyRevoked:
+		n.Title, n.Urgent = t.Name+": the server's host key is revoked", true
+	case t.State == tunnelfile.Failed:
+		n.Title = t.Name + " has failed"
 	}
 	return n
 }
@@ -357,5 +369,5 @@ func groupKey(about subject) string { return fmt.Sprint("several ", int(about)) 
 
 // actions is what can be done about a tunnel from a notice.
 func actions(name, verb, label string) []NoticeAction {
-	return []NoticeAction{{key(verb, name), label}, {key("mute", name), "Do not tell me about this tunnel"}}
+	return []NoticeAction{{key(verb, name), label}, {key("mute", name), "Mute"}}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -14,22 +15,60 @@ import (
 type step struct {
 	after  time.Duration // since the step before
 	state  tunnelfile.State
-	status string
+	reason fault.Reason
 	want   string // titles, joined; "-" for a notice that is taken back
+}
+
+// nobody is at any tunnel's question.
+func nobody(string) attention { return unaware }
+
+// because is a tunnel with a reason.
+func because(t listing.Tunnel, r fault.Reason) listing.Tunnel {
+	t.Reason = r
+	return t
+}
+
+// TestNoticesOfQuestions: what a person is just asked, or has just declined, is no news.
+func TestNoticesOfQuestions(t *testing.T) {
+	var n Notices
+	now := noon
+	for i, s := range []struct {
+		state tunnelfile.State
+		of    attention
+		want  string
+	}{
+		{tunnelfile.Up, unaware, ""},
+		{tunnelfile.Connecting, expected, "db needs you"},
+		{tunnelfile.Connecting, aware, "-"},
+		{tunnelfile.Connecting, aware, ""}, // it would be down for a minute by now
+		{tunnelfile.Blocked, aware, ""},    // the dialog was closed
+		{tunnelfile.Connecting, unaware, ""},
+		{tunnelfile.Blocked, unaware, "db needs you"},
+	} {
+		now = now.Add(time.Minute)
+		db := because(tunnel("db", s.state, "waiting for an answer"), fault.Passphrase)
+		if s.state == tunnelfile.Up {
+			db.Reason = fault.None
+		}
+		notices, _ := n.Update(snapshot(db), nil, func(string) attention { return s.of }, now)
+		if got := titles(notices); got != s.want {
+			t.Errorf("step %d: told %q, want %q", i, got, s.want)
+		}
+	}
 }
 
 func TestNotices(t *testing.T) {
 	const up, retrying, offline, blocked = tunnelfile.Up, tunnelfile.Retrying, tunnelfile.Offline, tunnelfile.Blocked
 	for name, steps := range map[string][]step{
-		"a short drop is no news":  {{0, up, "", ""}, {time.Minute, retrying, "in 1s", ""}, {29 * time.Second, up, "", ""}, {time.Hour, up, "", ""}},
-		"down and back":            {{0, up, "", ""}, {time.Minute, retrying, "in 1s", ""}, {30 * time.Second, retrying, "in 8s", "db is down"}, {time.Minute, retrying, "in 9s", ""}, {time.Minute, up, "", "db is up again"}},
-		"needs you, then up":       {{0, up, "", ""}, {time.Second, blocked, "needs a passphrase", "db needs you"}, {time.Second, blocked, "needs a passphrase", ""}, {time.Second, up, "", "db is up"}},
-		"another need":             {{0, blocked, "needs a passphrase", "db needs you"}, {time.Second, blocked, "the host key of x has changed", "db: the server's host key has changed"}},
-		"stopped by the person":    {{0, blocked, "needs a passphrase", "db needs you"}, {time.Second, tunnelfile.Inactive, "", "-"}},
+		"a short drop is no news":  {{0, up, "", ""}, {time.Minute, retrying, fault.Lost, ""}, {29 * time.Second, up, "", ""}, {time.Hour, up, "", ""}},
+		"down and back":            {{0, up, "", ""}, {time.Minute, retrying, fault.Lost, ""}, {30 * time.Second, retrying, fault.Lost, "db is down"}, {time.Minute, retrying, fault.Lost, ""}, {time.Minute, up, "", "db is up again"}},
+		"needs you, then up":       {{0, up, "", ""}, {time.Second, blocked, fault.Passphrase, "db needs you"}, {time.Second, blocked, fault.Passphrase, ""}, {time.Second, up, "", "db is up"}},
+		"another need":             {{0, blocked, fault.Passphrase, "db needs you"}, {time.Second, blocked, fault.HostKeyChanged, "db: the server's host key has changed"}},
+		"stopped by the person":    {{0, blocked, fault.Passphrase, "db needs you"}, {time.Second, tunnelfile.Inactive, "", "-"}},
 		"a suspend, then all well": {{0, up, "", ""}, {8 * time.Hour, offline, "", ""}, {2 * time.Second, tunnelfile.Connecting, "", ""}, {3 * time.Second, up, "", ""}},
-		"no network is no news":    {{0, up, "", ""}, {time.Second, offline, "no network", ""}, {time.Hour, offline, "no network", ""}, {time.Second, up, "", ""}},
-		"never came up":            {{0, tunnelfile.Connecting, "", ""}, {31 * time.Second, retrying, "refused", "db is down"}},
-		"failed":                   {{0, tunnelfile.Failed, "gave up", "db has failed"}},
+		"no network is no news":    {{0, up, "", ""}, {time.Second, offline, fault.Network, ""}, {time.Hour, offline, fault.Network, ""}, {time.Second, up, "", ""}},
+		"never came up":            {{0, tunnelfile.Connecting, "", ""}, {31 * time.Second, retrying, fault.Unreachable, "db is down"}},
+		"failed":                   {{0, tunnelfile.Failed, fault.Crashed, "db has failed"}},
 		"unstable": {{0, up, "", ""},
 			{time.Minute, retrying, "", ""}, {time.Second, up, "", ""}, {time.Minute, retrying, "", ""}, {time.Second, up, "", ""},
 			{time.Minute, retrying, "", ""}, {time.Second, up, "", ""}, {time.Minute, retrying, "", ""}, {time.Second, up, "", ""},
@@ -41,7 +80,7 @@ func TestNotices(t *testing.T) {
 			now := noon
 			for i, s := range steps {
 				now = now.Add(s.after)
-				notices, _ := n.Update(snapshot(tunnel("db", s.state, s.status)), nil, now)
+				notices, _ := n.Update(snapshot(because(tunnel("db", s.state, "a status"), s.reason)), nil, nobody, now)
 				if got := titles(notices); got != s.want {
 					t.Fatalf("step %d: told %q, want %q", i, got, s.want)
 				}
@@ -63,14 +102,14 @@ func titles(notices []Notice) string {
 
 func TestNoticesTimer(t *testing.T) {
 	var n Notices
-	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Up, "")), nil, noon); !again.IsZero() {
+	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Up, "")), nil, nobody, noon); !again.IsZero() {
 		t.Errorf("all well, and yet again at %v", again)
 	}
-	n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, noon)
-	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, noon.Add(time.Second)); !again.Equal(noon.Add(patience)) {
+	n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, nobody, noon)
+	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, nobody, noon.Add(time.Second)); !again.Equal(noon.Add(patience)) {
 		t.Errorf("again at %v, want 30 s after the drop", again)
 	}
-	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, noon.Add(patience)); !again.IsZero() {
+	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, nobody, noon.Add(patience)); !again.IsZero() {
 		t.Errorf("told, and yet again at %v", again)
 	}
 }
@@ -85,7 +124,7 @@ func TestNoticesMany(t *testing.T) {
 		for i, state := range states {
 			all = append(all, tunnel(fmt.Sprint("t", i), state, "a status"))
 		}
-		notices, again := n.Update(snapshot(all...), nil, now)
+		notices, again := n.Update(snapshot(all...), nil, nobody, now)
 		return titles(notices), again
 	}
 	// every changes all tunnels, 50 ms apart, and returns what is told meanwhile and until all is quiet.
@@ -148,10 +187,10 @@ func TestNoticesUrgent(t *testing.T) {
 	var n Notices
 	var all []listing.Tunnel
 	for i := range 5 {
-		all = append(all, tunnel(fmt.Sprint("t", i), tunnelfile.Blocked, "needs a passphrase"))
+		all = append(all, because(tunnel(fmt.Sprint("t", i), tunnelfile.Blocked, "needs a passphrase"), fault.Passphrase))
 	}
-	all = append(all, tunnel("x", tunnelfile.Blocked, "the host key of x has changed"))
-	notices, _ := n.Update(snapshot(all...), nil, noon)
+	all = append(all, because(tunnel("x", tunnelfile.Blocked, "the host key of x has changed"), fault.HostKeyChanged))
+	notices, _ := n.Update(snapshot(all...), nil, nobody, noon)
 	if got := titles(notices); got != "x: the server's host key has changed; 5 tunnels waiting for you" || notices[1].Body != "t0, t1, t2 and 2 more" {
 		t.Errorf("told %q: %q", got, notices[1].Body)
 	}
@@ -160,22 +199,22 @@ func TestNoticesUrgent(t *testing.T) {
 func TestNoticesMuted(t *testing.T) {
 	var n Notices
 	muted := map[string]bool{"db": true}
-	if notices, _ := n.Update(snapshot(tunnel("db", tunnelfile.Blocked, "x")), muted, noon); len(notices) != 0 {
+	if notices, _ := n.Update(snapshot(tunnel("db", tunnelfile.Blocked, "x")), muted, nobody, noon); len(notices) != 0 {
 		t.Errorf("told %q of a muted tunnel", titles(notices))
 	}
-	notices, _ := n.Update(snapshot(tunnel("db", tunnelfile.Blocked, "the host key of x has changed")), nil, noon)
+	notices, _ := n.Update(snapshot(because(tunnel("db", tunnelfile.Blocked, "the host key of x has changed"), fault.HostKeyChanged)), nil, nobody, noon)
 	if len(notices) != 1 || !notices[0].Urgent {
 		t.Errorf("a changed host key: %+v", notices)
 	}
 }
 
-// asked is a Desktop that notes what is run in a terminal.
-type asked struct {
+// noted is a Desktop that notes what is run in a terminal.
+type noted struct {
 	Desktop
 	argv []string
 }
 
-func (a *asked) Terminal(argv ...string) error {
+func (a *noted) Terminal(argv ...string) error {
 	a.argv = argv
 	return nil
 }
@@ -183,7 +222,7 @@ func (a *asked) Terminal(argv ...string) error {
 // TestNoticesGroupClick: a click on a notice about many shows all of them.
 func TestNoticesGroupClick(t *testing.T) {
 	notice := groupNotice(down, []string{"a", "b", "c", "d"})
-	app, desktop := NewApp(), &asked{}
+	app, desktop := NewApp(), &noted{}
 	app.Desktop, app.Command = desktop, "holdfast"
 	app.clicked(t.Context(), Click{Key: notice.Actions[0].Key})
 	if got := strings.Join(desktop.argv, " "); !strings.HasSuffix(got, " holdfast status") {

@@ -23,18 +23,26 @@ const (
 // Notifier shows notices (Desktop Notifications Specification 1.2). Where nobody shows
 // notifications, those that stand wait for somebody who does.
 type Notifier struct {
-	conn    *bus.Conn
-	queue   chan Notice
-	clicked chan string
-	log     *slog.Logger
+	conn     *bus.Conn
+	queue    chan Notice
+	clicked  chan string
+	record   string // the file that says which notifications are on the screen
+	recorded []uint32
+	log      *slog.Logger
+	done     chan struct{}
 }
 
-// NewNotifier uses a bus connection, whose signals it takes, until ctx ends.
-func NewNotifier(ctx context.Context, conn *bus.Conn, log *slog.Logger) *Notifier {
-	n := &Notifier{conn: conn, queue: make(chan Notice, 64), clicked: make(chan string, 8), log: log}
+// NewNotifier uses a bus connection, whose signals it takes, until ctx ends. The record is a file
+// that says which notifications are on the screen, so that those of a tray that was killed are
+// closed by the next one; empty for none.
+func NewNotifier(ctx context.Context, conn *bus.Conn, record string, log *slog.Logger) *Notifier {
+	n := &Notifier{conn: conn, queue: make(chan Notice, 64), clicked: make(chan string, 8), record: record, log: log, done: make(chan struct{})}
 	go n.run(ctx)
 	return n
 }
+
+// Done is closed when ctx has ended and what was on the screen is closed.
+func (n *Notifier) Done() <-chan struct{} { return n.done }
 
 // Show shows, replaces or closes a notice. It does not block.
 func (n *Notifier) Show(notice Notice) {
@@ -56,6 +64,8 @@ type shown struct {
 }
 
 func (n *Notifier) run(ctx context.Context) {
+	defer close(n.done)
+	n.closeRecorded(ctx)
 	signals, stop, err := n.conn.Signals(ctx, bus.Match{Sender: notifyName, Path: notifyPath, Interface: notifyInterface}, bus.OwnerChanges(notifyName))
 	if err != nil {
 		n.log.Warn("clicks on notifications will not be heard", "err", err)
@@ -66,6 +76,7 @@ func (n *Notifier) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			n.closeRecorded(context.WithoutCancel(ctx))
 			return
 		case notice := <-n.queue:
 			n.show(ctx, screen, notice)
@@ -75,7 +86,48 @@ func (n *Notifier) run(ctx context.Context) {
 			}
 			n.take(ctx, screen, signal)
 		}
+		n.write(screen)
 	}
+}
+
+// onScreen is notifications of one server.
+type onScreen struct {
+	Server string   `json:"server"` // its unique name: another one numbers anew
+	IDs    []uint32 `json:"ids"`
+}
+
+// write records what is on the screen.
+func (n *Notifier) write(screen map[string]shown) {
+	now := onScreen{Server: n.conn.Owner(notifyName)}
+	for _, s := range screen {
+		if s.id != 0 {
+			now.IDs = append(now.IDs, s.id)
+		}
+	}
+	slices.Sort(now.IDs)
+	if slices.Equal(now.IDs, n.recorded) {
+		return
+	}
+	n.recorded = now.IDs
+	if err := save(n.record, now); err != nil {
+		n.log.Debug("it is not recorded what is on the screen", "err", err)
+	}
+}
+
+// closeRecorded closes what the record says is on the screen.
+func (n *Notifier) closeRecorded(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, notifyTime)
+	defer cancel()
+	var before onScreen
+	var server string
+	if load(n.record, &before) != nil || len(before.IDs) == 0 ||
+		n.conn.BusObject().CallWithContext(ctx, bus.Name+".GetNameOwner", 0, notifyName).Store(&server) != nil || server != before.Server {
+		return
+	}
+	for _, id := range before.IDs {
+		n.conn.Object(notifyName, notifyPath).CallWithContext(ctx, notifyInterface+".CloseNotification", 0, id)
+	}
+	_ = save(n.record, onScreen{})
 }
 
 func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Notice) {

@@ -62,13 +62,13 @@ func TestNotifier(t *testing.T) {
 	if err := s.conn.Export(s, notifyPath, notifyInterface); err != nil {
 		t.Fatal(err)
 	}
-	n := NewNotifier(t.Context(), apitest.Open(t), slog.New(slog.DiscardHandler))
+	n := NewNotifier(t.Context(), apitest.Open(t), "", slog.New(slog.DiscardHandler))
 	if _, err := s.conn.RequestName(notifyName, 0); err != nil {
 		t.Fatal(err)
 	}
 	notice := Notice{Key: "db", Title: "db is down", Body: "a < b & c", Actions: actions("db", "log", "Show log")}
 	n.Show(notice)
-	const buttons = "default,Show log,log db,Show log,mute db,Do not tell me about this tunnel"
+	const buttons = "default,Show log,log db,Show log,mute db,Mute"
 	s.expect(t, "Holdfast|0|db is down|a &lt; b &amp; c|"+buttons+"|1")
 	notice.Title, notice.Urgent = "db is up again", true
 	n.Show(notice)
@@ -110,7 +110,7 @@ func TestNotifierServers(t *testing.T) {
 		}
 		return s
 	}
-	n := NewNotifier(t.Context(), apitest.Open(t), slog.New(slog.DiscardHandler))
+	n := NewNotifier(t.Context(), apitest.Open(t), "", slog.New(slog.DiscardHandler))
 	n.Show(Notice{Key: "news", Title: "Could not start web"}) // that is old before anybody can see it
 	n.Show(Notice{Key: "web", Title: "web is down", Stands: true})
 	n.Show(Notice{Key: "web"})
@@ -144,7 +144,7 @@ func TestHostileBusClicks(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours, stranger := apitest.Open(t), apitest.Connect(t)
-	n := NewNotifier(t.Context(), ours, slog.New(slog.DiscardHandler))
+	n := NewNotifier(t.Context(), ours, "", slog.New(slog.DiscardHandler))
 	n.Show(Notice{Key: "db", Title: "db is down", Actions: actions("db", "log", "Show log")})
 	select {
 	case <-s.calls:

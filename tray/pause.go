@@ -81,9 +81,9 @@ func pausesAt(now time.Time) []pauseChoice {
 		morning = morning.AddDate(0, 0, 1)
 	}
 	return []pauseChoice{
-		{"15m", "For 15 minutes", now.Add(15 * time.Minute)},
-		{"1h", "For an hour", now.Add(time.Hour)},
-		{"morning", "Until 8:00 in the morning", morning},
-		{"open", "Until I say so", time.Time{}},
+		{"15m", "Pause for 15 minutes", now.Add(15 * time.Minute)},
+		{"1h", "Pause for an hour", now.Add(time.Hour)},
+		{"morning", "Pause until 8:00 in the morning", morning},
+		{"open", "Pause until I say so", time.Time{}},
 	}
 }

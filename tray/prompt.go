@@ -30,7 +30,8 @@ type Dialog interface {
 
 var errDeclined = errors.New("closed without an answer")
 
-// Prompter answers the daemon's questions by dialogs, and offers to remember the answers.
+// Prompter answers the daemon's questions by dialogs, once somebody expects them, and offers to
+// remember the answers.
 type Prompter struct {
 	Dialog   func() (Dialog, error) // looked for each time: what is installed may change
 	Keyring  keyring.Keyring        // nil: nothing is remembered
@@ -43,7 +44,8 @@ type Prompter struct {
 	Tell func(Notice)
 	Log  *slog.Logger
 
-	offers offers
+	questions *questions
+	offers    offers
 }
 
 var _ dbusapi.Agent = (*Prompter)(nil)
@@ -56,16 +58,20 @@ func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bo
 	if err != nil {
 		return "", err
 	}
-	answer, err := dialog.Ask(ctx, p.question(ctx, tunnel, prompt, echo))
+	if err := p.questions.await(ctx, tunnel, kind, prompt); err != nil {
+		return "", err
+	}
+	q := p.question(ctx, tunnel, prompt, echo)
+	if p.questions.wrong(tunnel, prompt) {
+		q.Text = "The last answer was wrong.\n\n" + q.Text
+	}
+	answer, err := dialog.Ask(ctx, q)
+	p.questions.done(tunnel, prompt, outcomeOf(err == nil, p.refusal(ctx, err)))
 	if err != nil {
 		return "", p.refusal(ctx, err)
 	}
 	if account != "" && answer != "" && p.Keyring != nil && !p.Declined.Has(account) {
-		offer, cancel := p.offers.begin(tunnel, account)
-		go func() {
-			defer cancel()
-			p.offer(offer, dialog, tunnel, account, answer)
-		}()
+		go p.offer(p.offers.begin(tunnel, account), account, answer)
 	}
 	return answer, nil
 }
@@ -81,13 +87,33 @@ func (p *Prompter) Confirm(ctx context.Context, tunnel, kind, prompt string) (bo
 	if err != nil {
 		return false, err
 	}
+	if err := p.questions.await(ctx, tunnel, kind, prompt); err != nil {
+		return false, err
+	}
 	q := p.question(ctx, tunnel, prompt, true)
 	q.Yes, q.No = "Yes", "No"
-	if strings.Contains(kind, "host") {
+	if kind == "hostkey" {
 		q.Yes, q.No = "Trust this key", "Do not connect"
 	}
 	yes, err := dialog.Confirm(ctx, q)
-	return yes, p.refusal(ctx, err)
+	err = p.refusal(ctx, err)
+	if err == nil && !yes {
+		p.questions.done(tunnel, prompt, declined)
+	} else {
+		p.questions.done(tunnel, prompt, outcomeOf(yes, err))
+	}
+	return yes, err
+}
+
+// outcomeOf is what became of a dialog that brought an answer, or this error of refusal's.
+func outcomeOf(ok bool, err error) outcome {
+	switch {
+	case ok:
+		return answered
+	case errors.Is(err, listing.ErrRefused):
+		return declined
+	}
+	return withdrawn
 }
 
 func (p *Prompter) question(ctx context.Context, tunnel, prompt string, echo bool) Question {

@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/keyring"
 	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // scripted is a Dialog that answers as it was told.
@@ -35,10 +37,18 @@ func (s *scripted) Confirm(_ context.Context, q Question) (bool, error) {
 
 func prompter(d *scripted, k keyring.Keyring) *Prompter {
 	d.confirmed = make(chan Question, 4)
-	return &Prompter{Dialog: func() (Dialog, error) { return d, nil }, Keyring: k, Log: slog.New(slog.DiscardHandler),
+	p := &Prompter{questions: newQuestions(func() {}), Dialog: func() (Dialog, error) { return d, nil }, Keyring: k, Log: slog.New(slog.DiscardHandler),
 		About:     func(context.Context, string) string { return "me@server" },
 		Connected: func(context.Context, string, time.Time) error { return nil },
 		Tell:      func(Notice) {}}
+	p.Tell = func(n Notice) { // an offer: it is chosen as the dialogs are answered
+		if len(n.Actions) == 2 && n.Actions[0].Label == "Remember" {
+			d.confirmed <- Question{Text: n.Title}
+			p.offers.choose("db", d.yes)
+		}
+	}
+	p.questions.engage("db")
+	return p
 }
 
 const passphrasePrompt = "Enter passphrase for key '/h/id': "
@@ -96,6 +106,70 @@ func TestAssuan(t *testing.T) {
 	}
 }
 
+// TestPrompterWaits: a dialog that nobody expects does not take the keyboard.
+func TestPrompterWaits(t *testing.T) {
+	d := &scripted{answer: "secret"}
+	p := prompter(d, nil)
+	waits := make(chan struct{}, 1)
+	p.questions = newQuestions(func() {
+		select {
+		case waits <- struct{}{}:
+		default:
+		}
+	})
+	type result struct {
+		answer string
+		err    error
+	}
+	results := make(chan result, 1)
+	ask := func(ctx context.Context) {
+		go func() {
+			answer, err := p.Ask(ctx, "db", "passphrase", passphrasePrompt, false)
+			results <- result{answer, err}
+		}()
+	}
+	ask(t.Context())
+	<-waits
+	if len(d.questions) != 0 || !p.questions.waits("db") {
+		t.Fatalf("a dialog that nobody called for: %v", d.questions)
+	}
+	db := p.questions.take(tunnel("db", tunnelfile.Retrying, "in 8s"))
+	if db.Reason != fault.Passphrase || db.Status != "Enter passphrase for key '/h/id'" || !needsYou(db) {
+		t.Errorf("the menu shows %s [%s]: %s", db.State, db.Reason, db.Status)
+	}
+	p.questions.engage("db")
+	if r := <-results; r.answer != "secret" || r.err != nil {
+		t.Fatalf("called for: %+v", r)
+	}
+
+	// The same again, in the same login: the answer was wrong.
+	p.questions.take(because(tunnel("db", tunnelfile.Blocked, "was given a wrong passphrase"), fault.Passphrase))
+	ask(t.Context())
+	<-results
+	if text := d.questions[1].Text; !strings.HasPrefix(text, "The last answer was wrong.\n") {
+		t.Errorf("asked again with %q", text)
+	}
+	// And in another login it was not.
+	p.questions.take(tunnel("db", tunnelfile.Up, ""))
+	p.questions.engage("db")
+	ask(t.Context())
+	<-results
+	if text := d.questions[2].Text; strings.Contains(text, "wrong") {
+		t.Errorf("asked in another login with %q", text)
+	}
+
+	p.questions.take(tunnel("db", tunnelfile.Up, ""))
+	ended, cancel := context.WithCancel(t.Context())
+	ask(ended)
+	for !p.questions.waits("db") {
+		<-waits
+	}
+	cancel()
+	if r := <-results; !errors.Is(r.err, context.Canceled) || p.questions.waits("db") {
+		t.Errorf("no longer wanted: %v", r.err)
+	}
+}
+
 func TestPrompterErrors(t *testing.T) {
 	if _, err := prompter(&scripted{err: errDeclined}, nil).Ask(t.Context(), "db", "password", "x", false); !errors.Is(err, listing.ErrRefused) {
 		t.Errorf("cancel: %v, want ErrRefused", err)
@@ -131,7 +205,7 @@ func TestDialogs(t *testing.T) {
 	for name, want := range map[string]struct{ ask, answer string }{
 		"my-askpass":  {" Enter passphrase\nfor id_rsa\n", "se cret"},
 		"zenity":      {" --entry --title Holdfast: d_b --text Enter passphrase\nfor id__rsa --width 420 --hide-text\n", "se cret"},
-		"kdialog":     {" --title Holdfast: d_b --password <p style=\"white-space: pre-wrap\">Enter passphrase\nfor id_rsa</p>\n", "se cret"},
+		"kdialog":     {" --title Holdfast: d_b --password <p align=\"left\" style=\"white-space: pre-wrap\">Enter passphrase\nfor id_rsa</p>\n", "se cret"},
 		"pinentry-qt": {"SETDESC Enter passphrase%0Afor id_rsa\n", "se%cret"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,6 @@ package tray
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -15,38 +14,64 @@ const offerTime = 2 * time.Minute
 
 // offers are the answers that may be offered to be remembered, one for each question of a tunnel.
 type offers struct {
-	mu      sync.Mutex
-	cancels map[string]context.CancelFunc
+	mu   sync.Mutex
+	open map[string]*offer
+}
+
+// offer is one of them.
+type offer struct {
+	tunnel string
+	ctx    context.Context // ends when it is taken back
+	cancel context.CancelFunc
+	choice chan bool // what the person chose
 }
 
 func offerKey(tunnel string, account keyring.Account) string {
 	return tunnel + "\x00" + string(account)
 }
 
-// begin returns a context that ends when end is called for the same question.
-func (o *offers) begin(tunnel string, account keyring.Account) (context.Context, context.CancelFunc) {
+// begin is an offer that stands until end is called for the same question.
+func (o *offers) begin(tunnel string, account keyring.Account) *offer {
 	ctx, cancel := context.WithCancel(context.Background())
+	begun := &offer{tunnel, ctx, cancel, make(chan bool, 1)}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.cancels == nil {
-		o.cancels = make(map[string]context.CancelFunc)
+	if o.open == nil {
+		o.open = make(map[string]*offer)
 	}
-	o.cancels[offerKey(tunnel, account)] = cancel
-	return ctx, cancel
+	o.open[offerKey(tunnel, account)] = begun
+	return begun
 }
 
 // end takes an offer back.
 func (o *offers) end(tunnel string, account keyring.Account) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if cancel := o.cancels[offerKey(tunnel, account)]; cancel != nil {
-		cancel()
+	if open := o.open[offerKey(tunnel, account)]; open != nil {
+		open.cancel()
+		delete(o.open, offerKey(tunnel, account))
 	}
 }
 
-// offer asks whether to remember an answer, once the tunnel is up with it and where there is a
-// keyring that can.
-func (p *Prompter) offer(ctx context.Context, dialog Dialog, tunnel string, account keyring.Account, answer string) {
+// choose answers the offers about a tunnel.
+func (o *offers) choose(tunnel string, remember bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, open := range o.open {
+		if open.tunnel == tunnel {
+			select {
+			case open.choice <- remember:
+			default: // it has an answer
+			}
+		}
+	}
+}
+
+// offer offers by a notification to remember an answer, once the tunnel is up with it and where
+// there is a keyring that can.
+func (p *Prompter) offer(o *offer, account keyring.Account, answer string) {
+	ctx, tunnel := o.ctx, o.tunnel
+	defer o.cancel()
 	waiting, stop := context.WithTimeout(ctx, offerTime)
 	defer stop()
 	if p.Connected(waiting, tunnel, time.Now()) != nil {
@@ -55,18 +80,24 @@ func (p *Prompter) offer(ctx context.Context, dialog Dialog, tunnel string, acco
 	if old, _, err := p.Keyring.Get(ctx, account); err != nil || old == answer {
 		return
 	}
-	asking, stop := context.WithTimeout(ctx, offerTime)
-	defer stop()
-	yes, err := dialog.Confirm(asking, Question{Title: "Holdfast", Yes: "Remember", No: "Not this one",
-		Text: "Remember " + account.What() + " in the keyring?"})
-	switch {
-	case err == nil && yes:
-		if err := p.Keyring.Set(ctx, account, answer); err != nil {
-			p.Log.Warn("not remembered", "err", err)
-		}
-	case err == nil || errors.Is(err, errDeclined):
-		if err := p.Declined.Add(account); err != nil {
-			p.Log.Warn("it is not kept that this is not to be remembered", "err", err)
+	notice := "remember " + tunnel
+	p.Tell(Notice{Key: notice, Title: "Remember " + account.What() + "?", Body: "It is kept in the keyring.", Actions: []NoticeAction{
+		{key("remember", tunnel), "Remember"}, {key("forget", tunnel), "Not this one"}}})
+	defer p.Tell(Notice{Key: notice})
+	select {
+	case <-ctx.Done():
+	case <-time.After(offerTime):
+	case remember := <-o.choice:
+		if err := p.remember(ctx, account, answer, remember); err != nil {
+			p.Log.Warn("not kept, whether it is to be remembered", "err", err)
 		}
 	}
+}
+
+// remember keeps an answer, or that this one is not to be offered again.
+func (p *Prompter) remember(ctx context.Context, account keyring.Account, answer string, yes bool) error {
+	if yes {
+		return p.Keyring.Set(ctx, account, answer)
+	}
+	return p.Declined.Add(account)
 }

@@ -68,6 +68,10 @@ func (r *Renderer) Clicked(s *slot, now time.Time) (Click, bool) {
 	return Click{Key: s.item.Key, Submenu: s.kind == Submenu}, true
 }
 
+// Redraw has the next Render set the icon again after a while: a panel that has just come may have
+// missed it.
+func (r *Renderer) Redraw(now time.Time) { r.icon, r.iconSet = "", now }
+
 // Slots is how many items exist, seen or not.
 func (r *Renderer) Slots() int { return r.count }
 

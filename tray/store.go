@@ -14,13 +14,14 @@ type Memory struct {
 	Told  map[string]bool `json:"told,omitempty"`  // keys of notices that are shown only once
 }
 
-// Paths is where the tray keeps its two small files. An empty one is not kept.
+// Paths is where the tray keeps its small files. An empty one is not kept.
 type Paths struct {
-	Memory string // Memory
-	Pause  string // Pause, until the end of the session, as the daemon keeps "down"
+	Memory  string // Memory
+	Pause   string // Pause, until the end of the session, as the daemon keeps "down"
+	Notices string // which notifications are on the screen
 }
 
-// DefaultPaths is $XDG_STATE_HOME/holdfast/tray.json and $XDG_RUNTIME_DIR/holdfast/pause.json.
+// DefaultPaths is $XDG_STATE_HOME/holdfast/tray.json and what is in $XDG_RUNTIME_DIR/holdfast.
 func DefaultPaths(getenv func(string) string) Paths {
 	var p Paths
 	state := getenv("XDG_STATE_HOME")
@@ -32,6 +33,7 @@ func DefaultPaths(getenv func(string) string) Paths {
 	}
 	if runtime := getenv("XDG_RUNTIME_DIR"); runtime != "" {
 		p.Pause = filepath.Join(runtime, "holdfast/pause.json")
+		p.Notices = filepath.Join(runtime, "holdfast/notices.json")
 	}
 	return p
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// needsYou says whether a tunnel waits for a person.
-func needsYou(s tunnelfile.State) bool { return s == tunnelfile.Blocked || s == tunnelfile.Failed }
-
 // Headline is the state of everything in one line: "4 of 5 up · needs you: db".
 func Headline(s dbusapi.Snapshot) string {
 	if !s.Running {
@@ -26,9 +23,9 @@ func Headline(s dbusapi.Snapshot) string {
 	rest := map[tunnelfile.State]int{}
 	for _, t := range s.Tunnels {
 		switch {
-		case t.State == tunnelfile.Inactive, t.Well():
-		case needsYou(t.State) && t.Wanted():
+		case needsYou(t) && t.Wanted():
 			needy = append(needy, t.Name)
+		case t.State == tunnelfile.Inactive, t.Well():
 		default:
 			rest[t.State]++
 		}
@@ -54,6 +51,9 @@ func Headline(s dbusapi.Snapshot) string {
 			line += fmt.Sprintf(" · %d %s", n, state)
 		}
 	}
+	if n := s.Global.Network; len(needy) == 0 && n != "" && n != "unknown" && n != "online" {
+		line += " · network: " + n
+	}
 	return line
 }
 
@@ -63,7 +63,7 @@ func IconOf(s dbusapi.Snapshot) Icon {
 	var up, working, offline bool
 	for _, t := range s.Tunnels {
 		switch {
-		case needsYou(t.State):
+		case needsYou(t):
 			return IconAttention
 		case t.State == tunnelfile.Offline:
 			offline = offline || t.Reason != fault.Rule

@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strconv"
@@ -11,57 +12,63 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// tunnelItem is a tunnel's submenu.
-func tunnelItem(m Model, t listing.Tunnel, label string) Item {
-	items := []Item{line(key("about", t.Name), about(t, m.Now))}
-	if t.Status != "" && !t.Well() {
-		items = append(items, line(key("status", t.Name), t.Status))
-	}
-	if t.State == tunnelfile.Up || t.State == tunnelfile.Degraded {
-		// Always there, so that nothing moves when the numbers come.
-		items = append(items, line(key("traffic", t.Name), m.Traffic[t.Name].String()))
-	}
-	if needsYou(t.State) {
-		verb, label := help(t)
-		if verb != "log" { // that one comes anyway
-			items = append(items, Item{Key: key(verb, t.Name), Label: label})
-		}
-	}
-	for i, f := range t.Forwards {
-		items = append(items, forwardItem(t, i, f))
+// tunnelItem is a tunnel's submenu, of so many rows. Forwards have what the others leave; status
+// shows all of them.
+func tunnelItem(m Model, t listing.Tunnel, rows int) Item {
+	about := Item{Key: key("status", t.Name), Label: about(t, m.Traffic[t.Name], m.Now)}
+	var items []Item
+	if r := remedyFor(t); needsYou(t) && r.extra() {
+		items = append(items, Item{Key: key(r.verb, t.Name), Label: r.label})
 	}
 	if t.State == tunnelfile.Inactive || t.State == tunnelfile.Failed {
 		items = append(items, Item{Key: key("start", t.Name), Label: "Start"})
 	} else {
 		items = append(items, Item{Key: key("stop", t.Name), Label: "Stop", Disabled: t.State == tunnelfile.Stopping})
 	}
+	if !needsYou(t) {
+		items = append(items, Item{Key: key("reconnect", t.Name), Label: "Reconnect", Disabled: !connects(t.State)})
+	}
 	items = append(items,
-		Item{Key: key("reconnect", t.Name), Label: "Reconnect", Disabled: !connects(t.State)},
-		Item{Key: key("login", t.Name), Kind: Check, Label: "Start at login", Checked: t.StartMode != tunnelfile.StartManual},
-		Item{Key: key("mute", t.Name), Kind: Check, Label: "Do not tell me about this tunnel", Checked: m.Muted[t.Name]},
 		Item{Key: key("log", t.Name), Label: "Show log"},
 		Item{Key: key("edit", t.Name), Label: "Edit…", Disabled: t.FilePath == ""},
+		Item{Key: key("login", t.Name), Kind: Check, Label: "Start at login", Checked: t.StartMode != tunnelfile.StartManual},
 	)
-	return Item{Key: key("tunnel", t.Name), Kind: Submenu, Label: label, Items: items}
+	forwards := []Item{about}
+	for i, f := range t.Forwards[:min(len(t.Forwards), rows-len(items)-1)] {
+		forwards = append(forwards, forwardItem(t, i, f))
+	}
+	return Item{Key: key("tunnel", t.Name), Kind: Submenu, Label: tunnelLabel(t), Items: append(forwards, items...)}
+}
+
+// tunnelLabel is a tunnel and how it is.
+func tunnelLabel(t listing.Tunnel) string {
+	if needsYou(t) {
+		return t.Name + " – needs you"
+	}
+	return t.Name + " – " + string(t.State)
 }
 
 // connects says whether there is an SSH connection, or a try at one, to make anew.
 func connects(s tunnelfile.State) bool {
 	switch s {
-	case tunnelfile.Up, tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting, tunnelfile.Blocked:
+	case tunnelfile.Up, tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting:
 		return true
 	}
 	return false
 }
 
-// about is where a tunnel goes and since when it is how it is.
-func about(t listing.Tunnel, now time.Time) string {
-	text := t.Destination
-	if text == "" {
-		text = t.Description
+// about is how a tunnel is: what is wrong, what goes through it, or where it goes and since when.
+func about(t listing.Tunnel, traffic Traffic, now time.Time) string {
+	connected := t.State == tunnelfile.Up || t.State == tunnelfile.Degraded
+	if needsYou(t) || t.Status != "" && !t.Well() {
+		return sentence(t.Status)
 	}
+	if connected && !traffic.At.IsZero() {
+		return traffic.String()
+	}
+	text := cmp.Or(t.Destination, t.Description, t.Name)
 	switch {
-	case !t.UpSince.IsZero() && (t.State == tunnelfile.Up || t.State == tunnelfile.Degraded):
+	case connected && !t.UpSince.IsZero():
 		text += " · up since " + clock(t.UpSince, now)
 	case !t.StateSince.IsZero() && t.State != tunnelfile.Inactive:
 		text += fmt.Sprintf(" · %s since %s", t.State, clock(t.StateSince, now))

@@ -6,27 +6,28 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// How many items the top level has room for. A tray's separators can be neither moved
-// nor hidden, so the top level is a fixed skeleton of slots.
+// A menu with one of its submenus open has at most maxRows rows, which fit 600 pixels: GNOME, whose
+// rows are the highest (37 pixels), opens submenus inline, in what height is left. Submenus have no
+// submenus.
 const (
-	maxTunnels = 12 // more than that are grouped by state
-	maxNeeds   = 5  // those that need a person and are named before the others
+	maxRows    = 15
+	maxTop     = 5 // rows for tunnels and groups
+	maxGroups  = 3 // of them, so that some tunnels always have a submenu of their own
+	maxMembers = 7 // tunnels of a group, unless there are more than maxGroups of these
 )
 
-// skeleton is the kinds of slots at the top level. ViewOf fits in it, whatever happens.
+// skeleton is the kinds of slots at the top level. A tray's separators can be neither moved
+// nor hidden, so ViewOf fits in it, whatever happens.
 var skeleton = slots(
-	many(2+maxNeeds+1, Action), // headline, network, those that need a person, a broken file
+	many(2, Action), // the headline, and one more that matters now
 	many(1, Separator),
-	many(2, Action), // where there are no tunnels, or no daemon
-	many(maxTunnels, Submenu),
+	many(maxTop, Submenu),
 	many(1, Separator),
-	many(3, Action), // all up, all down, go on
-	many(1, Submenu),
-	many(1, Separator),
-	many(1, Action),
+	many(2, Submenu), // all tunnels, Holdfast itself
 )
 
 func many(n int, k Kind) []Kind {
@@ -52,94 +53,83 @@ type Model struct {
 	Traffic map[string]Traffic // of tunnels whose submenu was opened lately
 	Muted   map[string]bool    // tunnels that no notification is about
 	Pause   Pause
+	Picked  string // the tunnel that was clicked in a group, and gets a submenu of its own
 }
 
 // ViewOf is the menu.
 func ViewOf(m Model) View {
 	v := View{Icon: IconOf(m.Snapshot)}
 	v.Items = append(v.Items, head(m)...)
+	room := maxTop + 1 - len(v.Items)
 	v.Items = append(v.Items, separator)
-	v.Items = append(v.Items, body(m)...)
+	v.Items = append(v.Items, tunnels(m, room)...)
 	v.Items = append(v.Items, separator)
-	v.Items = append(v.Items, all(m)...)
-	v.Items = append(v.Items, separator, Item{Key: "quit", Label: "Quit"})
+	if m.Running && len(m.Tunnels) > 0 {
+		v.Items = append(v.Items, all(m))
+	}
+	v.Items = append(v.Items, holdfast(m))
 	return v
 }
 
-// head is how things are, and what needs a person.
-func head(m Model) []Item {
-	items := []Item{line("headline", Headline(m.Snapshot))}
-	if !m.Running {
-		if m.Err != nil {
-			items = append(items, line("error", m.Err.Error()))
-		}
-		return items
+// holdfast is what is about no tunnel that there is.
+func holdfast(m Model) Item {
+	items := []Item{
+		{Key: "add", Label: "Add a tunnel…"},
+		{Key: "check", Label: "Check…"},
+		{Key: "help", Label: "Help"},
 	}
-	if n := m.Global.Network; n != "" && n != "unknown" {
-		items = append(items, line("network", "Network: "+n))
+	if len(m.Muted) > 0 {
+		items = append(items, Item{Key: "unmute", Label: "Notify of " + text.Count(len(m.Muted), "muted tunnel") + " again"})
 	}
-	needy := 0
-	for _, t := range m.Tunnels {
-		if !needsYou(t.State) {
-			continue
-		}
-		if needy++; needy <= maxNeeds {
-			verb, label := help(t)
-			items = append(items, Item{Key: key("need-"+verb, t.Name), Label: t.Name + ": " + label})
-		}
-	}
-	if ps := m.Global.Problems; len(ps) > 0 {
-		label := "Mistake in " + ps[0].Path
-		if len(ps) > 1 {
-			label = fmt.Sprintf("%d mistakes in tunnel files", len(ps))
-		}
-		items = append(items, Item{Key: "problems", Label: label + "…"})
-	}
-	return items
+	return Item{Key: "holdfast", Kind: Submenu, Label: "Holdfast", Items: append(items, Item{Key: "quit", Label: "Quit"})}
 }
 
-// groups is the order of groups, for more tunnels than fit.
-var groups = []tunnelfile.State{tunnelfile.Blocked, tunnelfile.Failed, tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting,
-	tunnelfile.Offline, tunnelfile.Stopping, tunnelfile.Up, tunnelfile.Listening, tunnelfile.Inactive}
-
-// body is the tunnels.
-func body(m Model) []Item {
-	switch {
+// head is how things are, and the one thing to do about it. No line is disabled only because
+// it says something: some desktops make those hard to read.
+func head(m Model) []Item {
+	headline := Item{Key: "status", Label: Headline(m.Snapshot)}
+	if m.Running && m.Pause.Active() {
+		headline.Label = "Paused " + m.Pause.label(m.Now)
+	}
+	switch ps := m.Global.Problems; {
 	case !m.Running:
-		return []Item{{Key: "start-daemon", Label: "Start Holdfast"}}
+		if m.Err != nil {
+			headline.Label += ": " + m.Err.Error()
+		}
+		return []Item{headline, {Key: "start-daemon", Label: "Start Holdfast"}}
+	case m.Pause.Active():
+		return []Item{headline, {Key: "resume", Label: "Go on now", Disabled: len(m.Tunnels) == 0}}
+	case len(ps) > 1:
+		return []Item{headline, {Key: "problems", Label: fmt.Sprintf("%d mistakes in tunnel files…", len(ps))}}
+	case len(ps) == 1:
+		return []Item{headline, {Key: "problems", Label: "Mistake in " + ps[0].Path + "…"}}
 	case len(m.Tunnels) == 0:
-		return []Item{line("hint", "Make one: holdfast add NAME -L 9090:localhost:9090 me@server")}
+		return []Item{headline, {Key: "add", Label: "Add a tunnel…"}}
 	}
+	return []Item{headline}
+}
+
+// tunnels is those that need a person or run first, each with its submenu, and the rest by
+// group, in so many rows.
+func tunnels(m Model, room int) []Item {
+	top, groups := divide(m.Tunnels, m.Picked, room)
 	var items []Item
-	if len(m.Tunnels) <= maxTunnels {
-		for _, t := range m.Tunnels {
-			items = append(items, tunnelItem(m, t, t.Name+" – "+string(t.State)))
-		}
-		return items
+	left := maxRows - 3 - (maxTop - room) - len(top) - len(groups) // of an open submenu
+	for _, t := range top {
+		items = append(items, tunnelItem(m, t, left))
 	}
-	for _, state := range groups {
-		var members []Item
-		for _, t := range m.Tunnels {
-			if t.State == state {
-				members = append(members, tunnelItem(m, t, t.Name))
-			}
+	for _, g := range groups {
+		item := Item{Key: key("group", g.name), Kind: Submenu, Label: fmt.Sprintf("%s (%d)", g.name, len(g.tunnels))}
+		for _, t := range g.tunnels {
+			item.Items = append(item.Items, Item{Key: key("pick", t.Name), Label: tunnelLabel(t)})
 		}
-		if len(members) > 0 {
-			items = append(items, Item{Key: key("group", string(state)), Kind: Submenu, Label: fmt.Sprintf("%s (%d)", state, len(members)), Items: members})
-		}
+		items = append(items, item)
 	}
 	return items
 }
 
 // all is what can be done with all tunnels at once.
-func all(m Model) []Item {
-	nothing := !m.Running || len(m.Tunnels) == 0
-	if m.Pause.Active() {
-		return []Item{
-			line("paused", "Paused "+m.Pause.label(m.Now)),
-			{Key: "resume", Label: "Go on now", Disabled: nothing},
-		}
-	}
+func all(m Model) Item {
 	var running, stopped int
 	for _, t := range m.Tunnels {
 		if t.State == tunnelfile.Inactive || t.State == tunnelfile.Failed {
@@ -148,15 +138,14 @@ func all(m Model) []Item {
 			running++
 		}
 	}
-	pauses := Item{Key: "pause", Kind: Submenu, Label: "Pause all", Disabled: running == 0}
+	items := []Item{
+		{Key: "all-up", Label: "All up", Disabled: stopped == 0},
+		{Key: "all-down", Label: "All down", Disabled: running == 0},
+	}
 	for _, p := range pausesAt(m.Now) {
-		pauses.Items = append(pauses.Items, Item{Key: key("pause", p.verb), Label: p.label})
+		items = append(items, Item{Key: key("pause", p.verb), Label: p.label, Disabled: running == 0 || m.Pause.Active()})
 	}
-	return []Item{
-		{Key: "all-up", Label: "All up", Disabled: nothing || stopped == 0},
-		{Key: "all-down", Label: "All down", Disabled: nothing || running == 0},
-		pauses,
-	}
+	return Item{Key: "all", Kind: Submenu, Label: "All tunnels", Items: items}
 }
 
 // key is what a click means: a verb and what it is about.

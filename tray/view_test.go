@@ -74,7 +74,7 @@ func TestHeadlineAndIcon(t *testing.T) {
 
 func TestView(t *testing.T) {
 	s := snapshot(
-		tunnel("db", tunnelfile.Blocked, "needs a passphrase for ~/.ssh/id_ed25519"),
+		because(tunnel("db", tunnelfile.Blocked, "needs a passphrase for ~/.ssh/id_ed25519"), fault.Passphrase),
 		tunnel("web", tunnelfile.Up, "3 forwards, rtt 12 ms"),
 	)
 	s.Global.Problems = []tunnelfile.Problem{{Path: "/h/x.tunnel", Line: 3}}
@@ -82,48 +82,43 @@ func TestView(t *testing.T) {
 		"web": {At: noon, In: 1234567, Out: 999, Statistics: dbusapi.Statistics{RoundTripTime: 12345 * time.Microsecond, ChannelsOpen: 1}},
 	}}))
 	want := `icon: attention
-(1 of 2 up · needs you: db)
-(Network: online)
-db: Enter passphrase…
+1 of 2 up · needs you: db
 Mistake in /h/x.tunnel…
 ---
-db – blocked >
-    (me@db · blocked since 11:00)
-    (needs a passphrase for ~/.ssh/id_ed25519)
+db – needs you >
+    Needs a passphrase for ~/.ssh/id_ed25519
+    Copy 127.0.0.1:5432  (to db.internal:5432)
+    Open http://localhost:9000/  (to web:80)
+    Copy the server's 9090  (to localhost:9090) – retrying: the server still holds port 9090
     Enter passphrase…
-    Copy 127.0.0.1:5432  (to db.internal:5432)
-    Open http://localhost:9000/  (to web:80)
-    Copy the server's 9090  (to localhost:9090) – retrying: the server still holds port 9090
-    Copy localhost:1080  (to SOCKS)
     Stop
-    Reconnect
-    [x] Start at login
-    [ ] Do not tell me about this tunnel
     Show log
     Edit…
+    [x] Start at login
 web – up >
-    (me@web · up since 11:00)
-    (↓ 1.2 MB/s  ↑ 999 B/s · rtt 12 ms · 1 connection)
+    ↓ 1.2 MB/s  ↑ 999 B/s · rtt 12 ms · 1 connection
     Copy 127.0.0.1:5432  (to db.internal:5432)
     Open http://localhost:9000/  (to web:80)
     Copy the server's 9090  (to localhost:9090) – retrying: the server still holds port 9090
-    Copy localhost:1080  (to SOCKS)
     Stop
     Reconnect
-    [x] Start at login
-    [x] Do not tell me about this tunnel
     Show log
     Edit…
+    [x] Start at login
 ---
-(All up)
-All down
-Pause all >
-    For 15 minutes
-    For an hour
-    Until 8:00 in the morning
-    Until I say so
----
-Quit
+All tunnels >
+    (All up)
+    All down
+    Pause for 15 minutes
+    Pause for an hour
+    Pause until 8:00 in the morning
+    Pause until I say so
+Holdfast >
+    Add a tunnel…
+    Check…
+    Help
+    Notify of 1 muted tunnel again
+    Quit
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -131,57 +126,62 @@ Quit
 }
 
 func TestViewOfLittle(t *testing.T) {
-	absent := Dump(ViewOf(Model{Snapshot: dbusapi.Snapshot{Err: dbusapi.ErrGone}, Now: noon}))
-	for _, want := range []string{"(Holdfast is not running)\n", "Start Holdfast\n", "icon: idle\n"} {
+	absent := Dump(ViewOf(Model{Snapshot: dbusapi.Snapshot{Err: dbusapi.ErrStopped}, Now: noon}))
+	for _, want := range []string{"Holdfast is not running: holdfastd was stopped\n", "Start Holdfast\n", "icon: idle\n"} {
 		if !strings.Contains(absent, want) {
 			t.Errorf("without a daemon there is no %q in\n%s", want, absent)
 		}
 	}
 	paused := Dump(ViewOf(Model{Snapshot: snapshot(tunnel("a", tunnelfile.Inactive, "")), Now: noon, Pause: Pause{Since: noon, Until: noon.Add(time.Hour)}}))
-	for _, want := range []string{"(Paused until 13:00)\n", "Go on now\n"} {
+	for _, want := range []string{"Paused until 13:00\n", "Go on now\n"} {
 		if !strings.Contains(paused, want) {
 			t.Errorf("in a pause there is no %q in\n%s", want, paused)
 		}
 	}
 }
 
-// TestHelp holds the one thing that helps against the sentences that say what is wrong.
-func TestHelp(t *testing.T) {
-	for status, want := range map[string]string{
-		"needs a passphrase for ~/.ssh/id_ed25519":                                       "answer Enter passphrase…",
-		"needs a passphrase for ~/.ssh/code; the question was declined":                  "answer Enter passphrase…",
-		"was given a wrong passphrase for ~/.ssh/password":                               "answer Enter passphrase…",
-		"needs the PIN of /usr/lib/opensc-pkcs11.so":                                     "answer Enter PIN…",
-		"was given a wrong PIN for ~/.ssh/id_ed25519_sk":                                 "answer Enter PIN…",
-		"needs a password for me@code.example; the server refused ~/.ssh/id_rsa":         "answer Enter password…",
-		"needs an answer for me@host: \"Password:\"":                                     "answer Enter password…",
-		"needs an answer for password@host: \"Verification code:\"":                      "answer Enter code…",
-		"needs an answer for me@host: \"Your pet's name?\"":                              "answer Answer…",
-		"the host key of h is not known and was not accepted: ssh-rsa SHA256:a; run: x":  "answer Review host key…",
-		"the host key of h is not known: ssh-ed25519 SHA256:abc; run: holdfast trust x":  "trust Review host key…",
-		"the host key of h has changed: ~/k:3 has SHA256:a, the server shows SHA256:b":   "trust Review host key…",
-		"the host key of h is marked as revoked at ~/k:3: ssh-rsa SHA256:a":              "trust Review host key…",
-		"h refused every way to log in as me; tried ~/.ssh/id; it takes password":        "log Show log",
-		"h refused every way to log in as me; there was no key to try; it takes x":       "log Show log",
-		"h refused every way to log in as me; tried ~/.ssh/id, password; it takes x":     "answer Enter password…",
-		"h refused every way to log in as me; tried keyboard-interactive; it takes x":    "answer Log in…",
-		"h allows no more tries (MaxAuthTries): tried ~/.ssh/password; name the right …": "log Show log",
-		"code.example refused every way to log in as me; tried ~/.ssh/id":                "log Show log",
-		"ProxyJump: h refused every way to log in as me; tried password":                 "answer Enter password…",
-		"Destination \"ssh://passwords\" is not of the form ssh://[user@]host[:port]":    "log Show log",
+// TestRemedy: each reason has the button that helps, and the sentence is of no account.
+func TestRemedy(t *testing.T) {
+	for reason, want := range map[fault.Reason]string{
+		fault.Passphrase:     "answer Enter passphrase…",
+		fault.PIN:            "answer Enter PIN…",
+		fault.Password:       "answer Enter password…",
+		fault.Code:           "answer Answer the server…",
+		fault.Touch:          "answer Touch the key…",
+		fault.HostKeyUnknown: "answer Review host key…",
+		fault.HostKeyChanged: "trust Review host key…",
+		fault.HostKeyRevoked: "trust Review host key…",
+		fault.Denied:         "check Find out why…",
+		fault.Settings:       "edit Edit…",
+		fault.Listen:         "check Find out why…",
+		fault.None:           "check Find out why…",
 	} {
-		if verb, label := help(tunnel("x", tunnelfile.Blocked, status)); verb+" "+label != want {
-			t.Errorf("%s: %s %s, want %s", status, verb, label, want)
+		for _, status := range []string{"", "needs a passphrase for x", "the host key of h has changed; run: holdfast trust x"} {
+			db := because(tunnel("x", tunnelfile.Blocked, status), reason)
+			if r := remedyFor(db); r.verb+" "+r.label != want {
+				t.Errorf("%s: %s %s, want %s", reason, r.verb, r.label, want)
+			}
 		}
 	}
-	if _, label := help(tunnel("x", tunnelfile.Failed, "needs a passphrase")); label != "Show log" {
-		t.Errorf("failed: %s", label)
+	for _, r := range fault.Reasons() {
+		n := needsYouNotice(because(tunnel("x", tunnelfile.Blocked, "the host key of h is not known; run: holdfast trust x"), r))
+		if r.Class() == fault.ClassDistrusted && (strings.Contains(n.Body, "run: ") || n.Body == "") {
+			t.Errorf("%s: a notification with a command: %q", r, n.Body)
+		}
+		if want := r == fault.HostKeyChanged || r == fault.HostKeyRevoked; n.Urgent != want {
+			t.Errorf("%s: urgent %v", r, n.Urgent)
+		}
+	}
+	if r := remedyFor(tunnel("x", tunnelfile.Failed, "needs a passphrase")); r.label != "Show log" {
+		t.Errorf("failed: %s", r.label)
 	}
 }
 
+var states = []tunnelfile.State{tunnelfile.Blocked, tunnelfile.Failed, tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting,
+	tunnelfile.Offline, tunnelfile.Stopping, tunnelfile.Up, tunnelfile.Listening, tunnelfile.Inactive}
+
 // randomModel is anything that may be.
 func randomModel(r *rand.Rand) Model {
-	states := append([]tunnelfile.State{}, groups...)
 	s := snapshot()
 	s.Running = r.IntN(10) > 0
 	if !s.Running {
@@ -189,6 +189,8 @@ func randomModel(r *rand.Rand) Model {
 	}
 	for i := range r.IntN(30) {
 		t := tunnel(fmt.Sprintf("t_%d", i), states[r.IntN(len(states))], []string{"", "needs a passphrase", "in 8s"}[r.IntN(3)])
+		t.Reason = []fault.Reason{fault.None, fault.Passphrase, fault.Lost}[r.IntN(3)]
+		t.Tags = [][]string{nil, {"work"}, {"home", "work"}, {"lab"}}[r.IntN(4)]
 		t.Forwards = t.Forwards[:r.IntN(5)]
 		s.Tunnels = append(s.Tunnels, t)
 	}
@@ -217,6 +219,41 @@ func TestViewFits(t *testing.T) {
 				t.Fatalf("%q does not fit:\n%s", item.Label, Dump(v))
 			}
 			next++
+		}
+	}
+}
+
+// TestViewIsLow: a menu with any of its submenus open is seen whole, and no action is two levels down.
+func TestViewIsLow(t *testing.T) {
+	for n := range 40 {
+		var all []listing.Tunnel
+		for i := range n {
+			all = append(all, because(tunnel(fmt.Sprintf("t%02d", i), states[i%len(states)], "a status"), fault.Passphrase))
+		}
+		m := Model{Snapshot: snapshot(all...), Now: noon}
+		seen := map[string]bool{}
+		for _, picked := range append([]listing.Tunnel{{}}, all...) {
+			m.Picked = picked.Name
+			v, highest := ViewOf(m), 0
+			for _, item := range v.Items {
+				highest = max(highest, len(item.Items))
+				for _, below := range item.Items {
+					seen[below.Key] = true
+					if below.Kind == Submenu {
+						t.Fatalf("%s > %s is a submenu of a submenu", item.Label, below.Label)
+					}
+				}
+			}
+			if rows := len(v.Items) - 2 + highest; rows > maxRows && n <= maxTop-maxGroups+maxGroups*maxMembers {
+				t.Fatalf("%d tunnels: %d rows\n%s", n, rows, Dump(v))
+			}
+		}
+		for _, tunnel := range all {
+			for _, verb := range []string{"log", "edit", "login"} {
+				if !seen[key(verb, tunnel.Name)] {
+					t.Errorf("%d tunnels: %s of %s cannot be reached", n, verb, tunnel.Name)
+				}
+			}
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (q Query) Command(ctx context.Context) *exec.Cmd {
 }
 
 // matches are the terms of journalctl(1): of each tunnel its program's entries, those of systemd
-// about its unit, and those of the daemon about it.
+// about its unit and its socket unit, which says why a listener failed, and those of the daemon about it.
 func (q Query) matches() (terms []string) {
 	either := func(term ...string) {
 		if len(terms) > 0 {
@@ -82,12 +82,12 @@ func (q Query) matches() (terms []string) {
 		unit := tunnelfile.ServiceName(name)
 		if q.System {
 			either("_SYSTEMD_UNIT=" + unit)
-			either("_PID=1", "UNIT="+unit)
+			either("_PID=1", "UNIT="+unit, "UNIT="+tunnelfile.SocketName(name))
 			either("_SYSTEMD_UNIT="+daemon, "HOLDFAST_TUNNEL="+name)
 			continue
 		}
 		either(own, "_SYSTEMD_USER_UNIT="+unit)
-		either(own, "USER_UNIT="+unit)
+		either(own, "USER_UNIT="+unit, "USER_UNIT="+tunnelfile.SocketName(name))
 		either(own, "_SYSTEMD_USER_UNIT="+daemon, "HOLDFAST_TUNNEL="+name)
 	}
 	return terms

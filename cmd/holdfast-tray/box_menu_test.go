@@ -139,15 +139,15 @@ func TestMenu(t *testing.T) {
 	})
 	works("db")
 
-	i.click(t, "All down")
+	i.click(t, "All tunnels", "All down")
 	stopped("db")
 	stopped("lazy")
-	i.click(t, "All up")
+	i.click(t, "All tunnels", "All up")
 	works("db")
 	works("lazy")
-	i.click(t, "Pause all", "For an hour")
+	i.click(t, "All tunnels", "Pause for an hour")
 	stopped("lazy")
-	if out, err := exec.Command(binary, "--dump").Output(); err != nil || !strings.Contains(string(out), "(Paused until ") {
+	if out, err := exec.Command(binary, "--dump").Output(); err != nil || !strings.Contains(string(out), "Paused until ") {
 		t.Errorf("--dump in a pause: %v\n%s", err, out)
 	}
 	i.click(t, "Go on now")
@@ -157,8 +157,9 @@ func TestMenu(t *testing.T) {
 	// A host key that nobody knows: by a dialog, and by a terminal.
 	unknown := filepath.Join(t.TempDir(), "known_hosts")
 	add("strange", "auto", unknown)
+	i.click(t, "strange – needs you", "Review host key…") // its question waits until it is called for
 	press(t, "Holdfast: strange", "key", "Escape")
-	i.click(t, "strange: Review host key…")
+	i.click(t, "strange – needs you", "Review host key…")
 	eventually(t, "a dialog that says what its buttons do", func() bool {
 		out, _ := testbed.Output("pgrep", "--full", "--list-full", "continue connecting[?].*--ok-label Trust this key")
 		return strings.Contains(out, "zenity")
@@ -172,7 +173,7 @@ func TestMenu(t *testing.T) {
 	}
 	server.KillSessions(9)
 	reach(t, client, "strange", tunnelfile.Blocked)
-	i.click(t, "strange: Review host key…")
+	i.click(t, "strange – needs you", "Review host key…")
 	eventually(t, "a warning in a terminal", func() bool {
 		return strings.Contains(read("terminal"), "is not the one that is known") && strings.Contains(read("terminal"), "Return closes this window.")
 	})
@@ -203,12 +204,13 @@ func TestMenu(t *testing.T) {
 	if err := client.AddTunnel(t.Context(), "locked", text); err != nil {
 		t.Fatal(err)
 	}
+	i.click(t, "locked – needs you", "Enter passphrase…")
 	press(t, "Holdfast: locked", "key", "Escape")
-	i.click(t, "locked: Enter passphrase…")
+	i.click(t, "locked – needs you", "Enter passphrase…")
 	answer(t, "Holdfast: locked", "type", "open sesame")
 	reach(t, client, "locked", tunnelfile.Up)
 
-	i.click(t, "Quit")
+	i.click(t, "Holdfast", "Quit")
 	if status := p.status(t); status != 0 {
 		t.Errorf("exit status %d after Quit", status)
 	}

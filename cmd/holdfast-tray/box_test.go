@@ -33,7 +33,7 @@ func TestEncryptedKey(t *testing.T) {
 	unlockKeyring(t)
 	screen(t)
 	windowManager(t)
-	notifications := serveNotifications(t)
+	notifications, choose := serveNotifications(t)
 	w, _ := watch(t)
 
 	// Nobody is there to ask yet.
@@ -46,7 +46,7 @@ func TestEncryptedKey(t *testing.T) {
 	reach(t, client, "locked", tunnelfile.Blocked)
 
 	first := start(t, binary)
-	w.icon(t)
+	i := w.icon(t)
 	select {
 	case title := <-notifications:
 		if title != "locked needs you" {
@@ -55,10 +55,19 @@ func TestEncryptedKey(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Error("no notification")
 	}
-	// The tunnel is tried again as soon as there is an agent, which is asked: the dialog comes by itself.
+	// The tunnel is tried again as soon as there is an agent, which is asked.
+	i.click(t, "locked – needs you", "Enter passphrase…")
 	answer(t, "Holdfast: locked", "type", passphrase)
 	reach(t, client, "locked", tunnelfile.Up)
-	answer(t, "Holdfast", "key", "Right") // from "Not this one" to "Remember"
+	eventually(t, "an offer to remember it", func() bool {
+		select {
+		case title := <-notifications:
+			return strings.HasPrefix(title, "Remember ")
+		default:
+			return false
+		}
+	})
+	choose("remember locked")
 
 	// The day after: nothing of this tray, this daemon or this worker is left.
 	eventually(t, "a passphrase in the keyring", func() bool {

@@ -39,7 +39,7 @@ func TestCost(t *testing.T) {
 	b := session(t)
 	w, _ := watch(t)
 	apitest.Serve(t, b)
-	for n := range 5 {
+	for n := range 19 {
 		b.Put(tunnel(fmt.Sprint("t", n), tunnelfile.Up, "1 forward"))
 	}
 	p, started := start(t, binary), time.Now()
@@ -54,14 +54,14 @@ func TestCost(t *testing.T) {
 			t.Errorf("%s: RSS %.1f MB, want at most %.0f", when, rss/1e6, mostMemory/1e6)
 		}
 	}
-	fits("started, 5 tunnels up")
+	fits("started, 19 tunnels up")
 	for n := range 300 {
-		b.Put(tunnel(fmt.Sprint("t", n%5), states[n%len(states)], fmt.Sprint("a status ", n)))
+		b.Put(tunnel(fmt.Sprint("t", n%19), states[n%len(states)], fmt.Sprint("a status ", n)))
 	}
 	shows(t, i, want(t, b))
 	fits("after 300 changes")
 
-	for n := range 5 { // none that is told after a while
+	for n := range 19 { // none that is told after a while
 		b.Put(tunnel(fmt.Sprint("t", n), tunnelfile.Up, "1 forward"))
 	}
 	shows(t, i, want(t, b))

@@ -48,6 +48,16 @@ func prepare() (tray.Environment, error) {
 	return others, nil
 }
 
+// removeIconFiles removes those of a tray that was killed. No other runs.
+func removeIconFiles() {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		old, _ := filepath.Glob(filepath.Join(dir, "holdfast/systray_*"))
+		for _, file := range old {
+			_ = os.Remove(file)
+		}
+	}
+}
+
 // trayName is owned by the one tray of a session.
 const trayName = "io.github.holdfast.Tray"
 
@@ -88,26 +98,44 @@ func alive(conn *bus.Conn) bool {
 	return conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Err == nil
 }
 
+// watcherName is owned by what keeps the icons of a desktop, a panel or a service of its own.
+const watcherName = "org.kde.StatusNotifierWatcher"
+
 // watcherGrace is how long a panel may take to appear after login.
 const watcherGrace = 15 * time.Second
 
 // tellWhereNoTray tells a person once whose desktop shows no icons.
 func tellWhereNoTray(ctx context.Context, conn *bus.Conn, app *tray.App) {
-	if !strings.Contains(os.Getenv("XDG_CURRENT_DESKTOP"), "GNOME") {
-		return
-	}
 	select {
 	case <-time.After(watcherGrace):
 	case <-ctx.Done():
 		return
 	}
-	there, err := conn.HasOwner(ctx, "org.kde.StatusNotifierWatcher")
+	there, err := conn.HasOwner(ctx, watcherName)
 	if err != nil || there {
 		return
 	}
+	how := "Nothing on this desktop shows icons of programs (a StatusNotifierItem host). "
+	if strings.Contains(os.Getenv("XDG_CURRENT_DESKTOP"), "GNOME") {
+		how = "GNOME shows icons with the extension “AppIndicator and KStatusNotifierItem Support”. "
+	}
 	app.TellOnce(tray.Notice{Key: "no-tray", Title: "Holdfast's icon is not shown",
-		Body: "GNOME shows icons with the extension “AppIndicator and KStatusNotifierItem Support”. " +
-			"Notifications and dialogs work without it, and so does “holdfast status”."})
+		Body: how + "Notifications and dialogs work without it.", Actions: []tray.NoticeAction{{Key: "status", Label: "Show status"}}})
+}
+
+// followPanels tells the tray when a panel starts: some take in the icon only when it changes.
+func followPanels(ctx context.Context, conn *bus.Conn, app *tray.App) {
+	signals, stop, err := conn.Signals(ctx, bus.OwnerChanges(watcherName))
+	if err != nil {
+		app.Log.Warn("a panel that starts later may not show the icon", "err", err)
+		return
+	}
+	defer stop()
+	for signal := range signals {
+		if _, owner, ok := bus.OwnerChange(signal); ok && owner != "" {
+			app.PanelCame()
+		}
+	}
 }
 
 // commandLine is the holdfast beside this program: terminals need not have it in $PATH.

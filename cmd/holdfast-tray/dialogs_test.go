@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
 	"github.com/holdfast/holdfast/tray"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // TestDialogs has each of the programs that ask run on a screen, and somebody type.
@@ -102,8 +103,9 @@ func TestDialogEndsWithTray(t *testing.T) {
 	windowManager(t)
 	w, _ := watch(t)
 	apitest.Serve(t, b)
+	b.Put(tunnel("db", tunnelfile.Connecting, ""))
 	p := launch(t)
-	w.icon(t)
+	i := w.icon(t)
 	client := apitest.Dial(t)
 	go func() {
 		for t.Context().Err() == nil { // until the tray is an agent
@@ -114,6 +116,8 @@ func TestDialogEndsWithTray(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}()
+	// It waits until it is called for.
+	i.click(t, "db – needs you", "Enter password…")
 	eventually(t, "a dialog", func() bool { return len(windows("Holdfast: db")) > 0 })
 	if err := p.Process.Kill(); err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ func TestNoIcons(t *testing.T) {
 		t.Skip("waits twice for a panel that never comes")
 	}
 	b := session(t)
-	t.Setenv("XDG_CURRENT_DESKTOP", "ubuntu:GNOME")
-	told := serveNotifications(t)
+	t.Setenv("XDG_CURRENT_DESKTOP", "XFCE")
+	told, _ := serveNotifications(t)
 	apitest.Serve(t, b)
 	first := launch(t)
 	select {
@@ -60,7 +60,8 @@ func (n notifications) Notify(_ string, _ uint32, _, summary, _ string, _ []stri
 // CloseNotification is org.freedesktop.Notifications.
 func (notifications) CloseNotification(uint32) *dbus.Error { return nil }
 
-func serveNotifications(t *testing.T) <-chan string {
+// serveNotifications returns the titles that are shown, and what chooses a button.
+func serveNotifications(t *testing.T) (titles <-chan string, choose func(action string)) {
 	t.Helper()
 	n := notifications{make(chan string, 16)}
 	conn := apitest.Connect(t)
@@ -71,5 +72,9 @@ func serveNotifications(t *testing.T) <-chan string {
 	if _, err := conn.RequestName(name, dbus.NameFlagReplaceExisting); err != nil {
 		t.Fatal(err)
 	}
-	return n.titles
+	return n.titles, func(action string) {
+		if err := conn.Emit("/org/freedesktop/Notifications", name+".ActionInvoked", uint32(1), action); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -114,16 +114,18 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 		log.Info("the tray runs already")
 		return nil
 	}
+	removeIconFiles()
 	app := tray.NewApp()
 	app.Client = client
 	app.Desktop = tray.NewPrograms(environment)
-	app.Notifier = tray.NewNotifier(ctx, bus, log)
+	app.Paths = tray.DefaultPaths(os.Getenv)
+	app.Notifier = tray.NewNotifier(ctx, bus, app.Paths.Notices, log)
 	app.Dialog = func() (tray.Dialog, error) { return tray.FindDialog(environment, exec.LookPath) }
 	app.Keyring, app.Declined = keyring.SecretService{}, keyring.DefaultDeclined(os.Getenv)
-	app.Paths = tray.DefaultPaths(os.Getenv)
 	app.Command = commandLine()
 	app.Log = log
 	app.Quit = stop
+	go followPanels(ctx, bus, app)
 	go tellWhereNoTray(ctx, bus, app)
 	ended := make(chan error, 1)
 	err = indicator.Run(tray.Picture, func(d tray.Driver) {
@@ -134,6 +136,8 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 	if err == nil {
 		err = <-ended
 	}
+	stop()
+	<-app.Notifier.Done()
 	if (err == nil || errors.Is(err, dbusapi.ErrNoBus)) && !alive(bus) {
 		return errBusGone
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tray"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -184,6 +185,42 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// TestItem: what a panel and a screen reader are told of the icon besides its picture.
+func TestItem(t *testing.T) {
+	b := session(t)
+	stale := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "holdfast/systray_stale")
+	if err := os.MkdirAll(filepath.Dir(stale), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(stale, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, _ := watch(t)
+	apitest.Serve(t, b)
+	b.Put(tunnel("db", tunnelfile.Up, ""))
+	launch(t)
+	i := w.icon(t)
+	says := func(property, want string) {
+		t.Helper()
+		eventually(t, property+" "+want, func() bool {
+			v, err := i.property(t.Context(), property)
+			return err == nil && v.Value() == want
+		})
+	}
+	says("Id", "holdfast")
+	says("Title", "Holdfast")
+	says("IconAccessibleDesc", "Holdfast: all tunnels are up")
+	says("Status", "Active")
+	b.Put(tunnel("db", tunnelfile.Blocked, "needs a passphrase"))
+	says("Status", "NeedsAttention")
+	says("AttentionAccessibleDesc", "Holdfast: a tunnel needs you")
+	b.Put(tunnel("db", tunnelfile.Up, ""))
+	says("Status", "Active")
+	if _, err := os.Stat(stale); err == nil {
+		t.Error("the icon file of a tray that was killed is still there")
+	}
+}
+
 func TestRandom(t *testing.T) {
 	b := session(t)
 	w, _ := watch(t)
@@ -231,12 +268,14 @@ func TestClicks(t *testing.T) {
 	w, _ := watch(t)
 	apitest.Serve(t, b)
 	b.Put(tunnel("db", tunnelfile.Up, "1 forward"))
-	b.Put(tunnel("web", tunnelfile.Blocked, "needs a passphrase for x"))
+	web := tunnel("web", tunnelfile.Blocked, "needs a passphrase for x")
+	web.Reason = fault.Passphrase
+	b.Put(web)
 	p := launch(t)
 	i := w.icon(t)
 	shows(t, i, want(t, b))
 
-	i.click(t, "web: Enter passphrase…")
+	i.click(t, "web – needs you", "Enter passphrase…")
 	b.wait(t, "reconnect web")
 	i.click(t, "db – up", "Reconnect")
 	b.wait(t, "reconnect db")
@@ -260,11 +299,12 @@ func TestClicks(t *testing.T) {
 		n, ok := find(i.menu(t), "db – ", "Start at login")
 		return ok && !n.Checked
 	})
-	i.click(t, "db – ", "Do not tell me")
-	eventually(t, "a box with a tick", func() bool {
-		n, ok := find(i.menu(t), "db – ", "Do not tell me")
-		return ok && n.Checked
-	})
+	i.click(t, "db – ", "me@db")
+	told(`xdg-terminal-exec sh -c "$@" ; { printf '\nReturn closes this window. '; read -r _; } sh holdfast status db`)
+	for label, verb := range map[string]string{"Add a tunnel…": "add", "Check…": "check", "Help": "help"} {
+		i.click(t, "Holdfast", label)
+		told(`xdg-terminal-exec sh -c "$@" ; { printf '\nReturn closes this window. '; read -r _; } sh holdfast ` + verb)
+	}
 
 	i.click(t, "db – up") // opens the submenu
 	eventually(t, "traffic", func() bool {
@@ -272,15 +312,15 @@ func TestClicks(t *testing.T) {
 		return ok
 	})
 
-	i.click(t, "Pause all", "For an hour")
+	i.click(t, "All tunnels", "Pause for an hour")
 	b.wait(t, "stop db web")
 	i.click(t, "Go on now")
 	b.wait(t, "start db web")
-	i.click(t, "All down")
+	i.click(t, "All tunnels", "All down")
 	b.wait(t, "stop")
-	i.click(t, "All up")
+	i.click(t, "All tunnels", "All up")
 	b.wait(t, "start")
-	i.click(t, "Quit")
+	i.click(t, "Holdfast", "Quit")
 	if status := p.status(t); status != 0 {
 		t.Errorf("exit status %d after Quit", status)
 	}

@@ -72,8 +72,6 @@ type item struct {
 	path dbus.ObjectPath
 }
 
-const watcherName = "org.kde.StatusNotifierWatcher"
-
 // RegisterStatusNotifierItem is called by each icon.
 func (w *watcher) RegisterStatusNotifierItem(service string, sender dbus.Sender) *dbus.Error {
 	i := item{w.conn, string(sender), dbus.ObjectPath(service)}

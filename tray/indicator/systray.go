@@ -29,7 +29,10 @@ func Quit() { systray.Quit() }
 
 type driver struct{ icon func(tray.Icon) []byte }
 
-func (d driver) SetIcon(name tray.Icon) { systray.SetIcon(d.icon(name)) }
+func (d driver) SetIcon(name tray.Icon) {
+	describe(name)
+	systray.SetIcon(d.icon(name))
+}
 
 func (d driver) Add(parent tray.Handle, kind tray.Kind, text string, onClick func()) tray.Handle {
 	if kind == tray.Separator {

@@ -1,0 +1,396 @@
+//go:build cgo && testbed
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tray"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// realDesktop skips a test unless make test-desktops runs it, and gives it a daemon of memory and
+// a tray.
+func realDesktop(t *testing.T, tools ...string) *backend {
+	t.Helper()
+	testbed.NeedBox(t)
+	if os.Getenv("HOLDFAST_DESKTOPS") == "" {
+		t.Skip("make test-desktops runs it")
+	}
+	testbed.Need(t, tools...)
+	for name, value := range map[string]string{"SSH_ASKPASS": "", "TZ": "UTC", "LIBGL_ALWAYS_SOFTWARE": "1", "NO_AT_BRIDGE": "1",
+		"PATH": os.Getenv("PATH") + ":/usr/games"} {
+		t.Setenv(name, value)
+	}
+	b := &backend{Backend: apitest.NewBackend()}
+	apitest.Serve(t, b)
+	return b
+}
+
+// picturesIn is the folder for pictures of a real desktop.
+func picturesIn(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../../bin/desktops")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own := os.Getenv("HOLDFAST_DESKTOPS"); strings.HasPrefix(own, "/") {
+		dir = own
+	}
+	return dir
+}
+
+// gnome is a GNOME shell that runs without a screen.
+type gnome struct{ *testing.T }
+
+// startGNOME starts one with a screen of this size and the extension for icons.
+func startGNOME(t *testing.T, size string) gnome {
+	t.Helper()
+	for _, setting := range [][]string{
+		{"org.gnome.shell", "enabled-extensions", "['ubuntu-appindicators@ubuntu.com']"},
+		{"org.gnome.shell", "welcome-dialog-last-shown-version", "'999'"},
+		{"org.gnome.desktop.interface", "enable-animations", "false"},
+	} {
+		tool2(t, "gsettings", append([]string{"set"}, setting...)...)
+	}
+	for name, value := range map[string]string{"XDG_CURRENT_DESKTOP": "GNOME", "XDG_SESSION_TYPE": "wayland", "DISPLAY": "", "WAYLAND_DISPLAY": ""} {
+		t.Setenv(name, value)
+	}
+	os.Unsetenv("WAYLAND_DISPLAY")
+	os.Unsetenv("DISPLAY")
+	shell := exec.Command("gnome-shell", "--wayland", "--headless", "--unsafe-mode", "--virtual-monitor", size)
+	if os.Getenv("HOLDFAST_VERBOSE") != "" {
+		shell.Stderr = os.Stderr
+	}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = shell.Process.Kill()
+		_ = shell.Wait()
+	})
+	g := gnome{t}
+	eventually(t, "a GNOME shell", func() bool { out, err := g.try("Main.panel.visible"); return err == nil && out == "true" })
+	g.eval(`Main.overview.hide(); true`)
+	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	auth, _ := filepath.Glob(runtime + "/.mutter-Xwaylandauth*")
+	if len(auth) > 0 {
+		t.Setenv("XAUTHORITY", auth[len(auth)-1])
+	}
+	t.Setenv("WAYLAND_DISPLAY", "wayland-0")
+	t.Setenv("DISPLAY", ":0")
+	g.eval(`const {Clutter, GLib} = imports.gi;
+		const seat = Clutter.get_default_backend().get_default_seat();
+		globalThis.hf = {
+			pointer: seat.create_virtual_device(Clutter.InputDeviceType.POINTER_DEVICE),
+			keyboard: seat.create_virtual_device(Clutter.InputDeviceType.KEYBOARD_DEVICE),
+			icon: () => (Object.entries(Main.panel.statusArea).find(([k, a]) => k.startsWith('appindicator-')) || [])[1],
+			rows: (menu) => menu._getMenuItems().flatMap(i => [i].concat(i.menu && i.menu._getMenuItems ? hf.rows(i.menu) : [])),
+			shown: (a) => a.mapped && a.get_transformed_extents().size.height > 1,
+			place: (a) => { const e = a.get_transformed_extents(); return {x: e.origin.x, y: e.origin.y, w: e.size.width, h: e.size.height}; },
+			click: (x, y) => {
+				const now = GLib.get_monotonic_time();
+				hf.pointer.notify_absolute_motion(now, x, y);
+				hf.pointer.notify_button(now + 1000, Clutter.BUTTON_PRIMARY, Clutter.ButtonState.PRESSED);
+				hf.pointer.notify_button(now + 2000, Clutter.BUTTON_PRIMARY, Clutter.ButtonState.RELEASED);
+			},
+			key: (symbol) => {
+				const now = GLib.get_monotonic_time();
+				hf.keyboard.notify_keyval(now, symbol, Clutter.KeyState.PRESSED);
+				hf.keyboard.notify_keyval(now + 1000, symbol, Clutter.KeyState.RELEASED);
+			},
+		}; true`)
+	return g
+}
+
+// try runs JavaScript in the shell and returns what it comes to, as JSON.
+func (g gnome) try(script string) (string, error) {
+	ctx, cancel := context.WithTimeout(g.Context(), 20*time.Second)
+	defer cancel()
+	var ok bool
+	var result string
+	conn := apitest.Connect(g)
+	defer conn.Close()
+	err := conn.Object("org.gnome.Shell", "/org/gnome/Shell").CallWithContext(ctx, "org.gnome.Shell.Eval", 0,
+		"const Main = imports.ui.main; "+script).Store(&ok, &result)
+	if err == nil && !ok {
+		err = fmt.Errorf("%s", result)
+	}
+	return result, err
+}
+
+func (g gnome) eval(script string) string {
+	g.Helper()
+	out, err := g.try(script)
+	if err != nil {
+		g.Fatalf("the shell: %v in %s", err, script)
+	}
+	return out
+}
+
+// picture saves what is on the screen.
+func (g gnome) picture(name string) {
+	g.Helper()
+	var ok bool
+	var used string
+	file := filepath.Join(g.TempDir(), name)
+	err := apitest.Connect(g).Object("org.gnome.Shell.Screenshot", "/org/gnome/Shell/Screenshot").CallWithContext(g.Context(),
+		"org.gnome.Shell.Screenshot.Screenshot", 0, false, false, file).Store(&ok, &used)
+	if err != nil || !ok {
+		g.Logf("no picture: %v", err)
+		return
+	}
+	keepPicture(g.T, used, name)
+}
+
+func keepPicture(t *testing.T, file, name string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(picturesIn(t), name), b, 0o644)
+	}
+	if err != nil {
+		t.Logf("no picture: %v", err)
+	}
+}
+
+// rectangle is a place on the screen.
+type rectangle struct{ X, Y, W, H float64 }
+
+// openMenu opens the icon's menu by a click, and waits until it is drawn.
+func (g gnome) openMenu() {
+	g.Helper()
+	eventually(g, "the icon", func() bool { out, err := g.try("!!hf.icon() && hf.icon().visible"); return err == nil && out == "true" })
+	eventually(g, "the menu", func() bool {
+		if out, _ := g.try("hf.icon().menu.isOpen && hf.rows(hf.icon().menu).length > 3"); out == "true" {
+			return true
+		}
+		g.eval("if (!hf.icon().menu.isOpen) { const p = hf.place(hf.icon()); hf.click(p.x + p.w / 2, p.y + p.h / 2); } true")
+		time.Sleep(300 * time.Millisecond)
+		return false
+	})
+}
+
+// clickRow clicks the row with this label where it is seen whole on the screen.
+func (g gnome) clickRow(label string) {
+	g.Helper()
+	var place rectangle
+	script := fmt.Sprintf(`const row = hf.rows(hf.icon().menu).find(i => i.label && hf.shown(i) && i.label.text.startsWith(%q)); row ? hf.place(row) : null`, label)
+	eventually(g, "a row "+label, func() bool {
+		out, err := g.try(script)
+		if err != nil || out == "null" || out == "" {
+			return false
+		}
+		before := place
+		return json.Unmarshal([]byte(out), &place) == nil && place.H > 10 && place == before // at rest
+	})
+	var menu rectangle
+	if err := json.Unmarshal([]byte(g.eval("hf.place(hf.icon().menu.actor)")), &menu); err != nil {
+		g.Fatal(err)
+	}
+	if place.Y < menu.Y || place.Y+place.H > menu.Y+menu.H || place.Y+place.H > 768 {
+		g.picture("gnome-unreachable.png")
+		g.Fatalf("%q is at %v, outside of the menu at %v", label, place, menu)
+	}
+	g.eval(fmt.Sprintf("hf.click(%f, %f); true", place.X+place.W/2, place.Y+place.H/2))
+	time.Sleep(200 * time.Millisecond) // the shell takes it in
+}
+
+// twelve puts twelve tunnels: two that need somebody, six that run, four that do not.
+func twelve(b *backend) {
+	for i := range 12 {
+		state := tunnelfile.Up
+		if i >= 8 {
+			state = tunnelfile.Inactive
+		}
+		one := tunnel(fmt.Sprintf("tunnel%02d", i), state, "")
+		one.Forwards = append(one.Forwards, tunnelfile.ForwardReport{Kind: tunnelfile.LocalForward, Listen: "localhost:8080", Target: "wiki:80", State: state})
+		if i < 2 {
+			one.State, one.Status, one.Reason = tunnelfile.Blocked, "needs a passphrase for ~/.ssh/id_ed25519", fault.Passphrase
+		}
+		b.Put(one)
+	}
+}
+
+// TestDesktopGNOME clicks every action of the last of twelve tunnels on a small screen, and types
+// while a question comes in.
+func TestDesktopGNOME(t *testing.T) {
+	b := realDesktop(t, "gnome-shell", "gsettings", "zenity")
+	noted := notedPrograms(t)
+	g := startGNOME(t, "1366x768")
+	twelve(b)
+	start(t, traySeen)
+	g.openMenu()
+	g.picture("gnome-menu.png")
+	inGroup := ""
+	for _, item := range tray.ViewOf(tray.Model{Snapshot: snapshotOf(t, b), Now: time.Now()}).Items {
+		for _, below := range item.Items {
+			if below.Label == "tunnel11 – inactive" {
+				inGroup = item.Label
+			}
+		}
+	}
+	g.clickRow(inGroup)
+	g.picture("gnome-group.png")
+	g.clickRow("tunnel11")
+	picture := true
+	action := func(label string) {
+		t.Helper()
+		g.openMenu()
+		g.clickRow("tunnel11")
+		if picture {
+			picture = false
+			g.picture("gnome-submenu.png")
+			var menu rectangle
+			if err := json.Unmarshal([]byte(g.eval("hf.place(hf.icon().menu.box)")), &menu); err != nil || menu.H > 600 {
+				t.Errorf("the menu is %v high (%v)", menu.H, err)
+			}
+		}
+		time.Sleep(grace)
+		g.clickRow(label)
+	}
+	action("me@tunnel11")
+	noted("holdfast status tunnel11")
+	action("Copy 127.0.0.1:5432")
+	noted("127.0.0.1:5432") // on the clipboard, by its arguments or not
+	action("Show log")
+	noted("holdfast logs tunnel11")
+	action("Edit…")
+	noted("holdfast edit tunnel11")
+	action("Start at login")
+	eventually(t, "Start=manual", func() bool {
+		one, err := b.Tunnel(t.Context(), "tunnel11")
+		return err == nil && one.StartMode == tunnelfile.StartManual
+	})
+	action("Start")
+	b.wait(t, "start tunnel11")
+	action("Reconnect")
+	b.wait(t, "reconnect tunnel11")
+	action("Stop")
+	b.wait(t, "stop tunnel11")
+
+	g.eval("Main.overview.hide(); true")
+	typesElsewhere(t, b, g.typed, func() string { return g.eval("global.get_window_actors().map(a => a.meta_window.title)") },
+		func() {
+			g.picture("gnome-question.png")
+			g.openMenu()
+			g.clickRow("tunnel05")
+			time.Sleep(grace)
+			g.clickRow("Enter passphrase…")
+		}, func() { g.picture("gnome-dialog.png") })
+}
+
+// traySeen is the tray that run-tests has built.
+const traySeen = "../../bin/tests/holdfast-tray"
+
+func snapshotOf(t *testing.T, b *backend) dbusapi.Snapshot {
+	t.Helper()
+	tunnels, err := b.Tunnels(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dbusapi.Snapshot{Running: true, Tunnels: tunnels}
+}
+
+// typed types a text; "\n" is Return.
+func (g gnome) typed(text string) {
+	g.Helper()
+	for _, r := range text {
+		if r == '\n' {
+			r = 0xff0d
+		}
+		g.eval(fmt.Sprintf("hf.key(%d); true", r))
+	}
+}
+
+// typesElsewhere types forty letters into a window of another program while a question comes in,
+// and then has the question answered.
+func typesElsewhere(t *testing.T, b *backend, typed func(string), windows func() string, call, shown func()) {
+	t.Helper()
+	elsewhere := exec.Command("zenity", "--entry", "--title", "Elsewhere", "--text", "A letter")
+	out, err := elsewhere.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := elsewhere.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = elsewhere.Process.Kill() })
+	eventually(t, "a window elsewhere", func() bool { return strings.Contains(windows(), "Elsewhere") })
+	time.Sleep(time.Second) // it gets the keyboard
+	const letters = "abcdefghijklmnopqrstabcdefghijklmnopqrst"
+	typed(letters[:5])
+	answer := make(chan string, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		text, err := apitest.Dial(t).Ask(ctx, "tunnel05", "passphrase", "Enter passphrase for key '/home/me/.ssh/id_ed25519': ", false)
+		if err != nil {
+			text = err.Error()
+		}
+		answer <- text
+	}()
+	typed(letters[5:20])
+	time.Sleep(time.Second) // for a dialog to come up
+	typed(letters[20:])
+	if open := windows(); strings.Contains(open, "Holdfast: ") {
+		t.Errorf("a dialog that nobody called for: %s", open)
+	}
+	typed("\n")
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	if line = strings.TrimSpace(line); line != letters {
+		t.Errorf("elsewhere %d letters arrived: %q", len(line), line)
+	}
+	_ = elsewhere.Wait()
+	call()
+	eventually(t, "the dialog", func() bool { return strings.Contains(windows(), "Holdfast: tunnel05") })
+	time.Sleep(time.Second) // it gets the keyboard
+	shown()
+	typed("secret\n")
+	if got := <-answer; got != "secret" {
+		t.Errorf("the dialog brought %q", got)
+	}
+}
+
+// notedPrograms are a terminal and others that note what they are asked.
+func notedPrograms(t *testing.T) func(want string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"xdg-terminal-exec", "xdg-open", "wl-copy", "xclip"} {
+		script := "#!/bin/sh\nprintf '%s ' " + name + " \"$@\" >>" + dir + "/noted\ncase " + name + " in wl-copy|xclip) cat >>" + dir + "/noted ;; esac\n"
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("TERMINAL", "")
+	return func(want string) {
+		t.Helper()
+		eventually(t, "a program: "+want, func() bool {
+			got, _ := os.ReadFile(dir + "/noted")
+			return strings.Contains(string(got), want)
+		})
+		_ = os.Remove(dir + "/noted")
+	}
+}
+
+// tool2 runs a program to its end.
+func tool2(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+}

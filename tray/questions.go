@@ -1,0 +1,184 @@
+package tray
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// engagedTime is how long after a click, or after an answer, a tunnel's questions are expected:
+// a login may ask more than once.
+const engagedTime = time.Minute
+
+// questions are the open ones, at most one of each tunnel. A dialog takes the keyboard from
+// whatever a person is typing into, so a dialog that nobody expects waits until it is called
+// for, by a click on a notification or in the menu.
+type questions struct {
+	changed func() // called when a question was opened, answered or closed
+
+	mu sync.Mutex
+	of map[string]*asked // by tunnel
+}
+
+// asked is what a person was asked by one tunnel, and what became of it.
+type asked struct {
+	engagedUntil time.Time     // until when its questions are expected
+	call         chan struct{} // closed when the dialog that waits is called for; nil: none waits
+	reason       fault.Reason  // what the one that waits asks for
+	prompt       string        // of the one that waits
+	shown        bool          // a dialog is on the screen
+	declined     bool          // the last dialog was closed without an answer
+	answered     string        // the prompt that was answered last in this login
+}
+
+func newQuestions(changed func()) *questions {
+	return &questions{changed: changed, of: make(map[string]*asked)}
+}
+
+// about is a tunnel's. The lock is held.
+func (q *questions) about(tunnel string) *asked {
+	a := q.of[tunnel]
+	if a == nil {
+		a = &asked{}
+		q.of[tunnel] = a
+	}
+	return a
+}
+
+// engage says that a person expects questions of these tunnels. Those that wait are shown.
+func (q *questions) engage(tunnels ...string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, tunnel := range tunnels {
+		q.about(tunnel).engage()
+	}
+}
+
+func (a *asked) engage() {
+	a.engagedUntil, a.declined = time.Now().Add(engagedTime), false
+	if a.call != nil {
+		close(a.call)
+		a.call = nil
+	}
+}
+
+// showWaiting shows what waits, whichever tunnel's it is: the daemon asks one thing at a time.
+// It says whether anything did.
+func (q *questions) showWaiting() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	shown := false
+	for _, a := range q.of {
+		if a.call != nil || a.shown {
+			a.engage()
+			shown = true
+		}
+	}
+	return shown
+}
+
+// await returns when the dialog may be shown, or with an error when it is no longer wanted.
+func (q *questions) await(ctx context.Context, tunnel, kind, prompt string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a := q.about(tunnel)
+	a.declined = false
+	if tunnel != "" && !time.Now().Before(a.engagedUntil) { // what is about no tunnel was asked for by a command
+		call := make(chan struct{})
+		a.call, a.reason, a.prompt = call, reasonOf(kind), prompt
+		q.mu.Unlock()
+		q.changed()
+		select {
+		case <-call:
+		case <-ctx.Done():
+		}
+		q.mu.Lock()
+		if a.call == call {
+			a.call = nil
+		}
+	}
+	a.shown = ctx.Err() == nil
+	go q.changed()
+	return ctx.Err()
+}
+
+// outcome is what became of a dialog.
+type outcome int
+
+const (
+	withdrawn outcome = iota // nobody wants the answer any more, or it did not work
+	answered
+	declined
+)
+
+// done says that a dialog with this prompt is closed.
+func (q *questions) done(tunnel, prompt string, o outcome) {
+	q.mu.Lock()
+	a := q.about(tunnel)
+	a.shown, a.declined = false, o == declined
+	switch o {
+	case answered:
+		a.engagedUntil, a.answered = time.Now().Add(engagedTime), prompt
+	case declined:
+		a.engagedUntil = time.Time{}
+	}
+	q.mu.Unlock()
+	q.changed()
+}
+
+// wrong says whether the last answer to this prompt did not do.
+func (q *questions) wrong(tunnel, prompt string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.about(tunnel).answered == prompt
+}
+
+// attended says whether a person knows what the tunnel needs: its dialog is on the screen, or
+// they have closed it.
+func (q *questions) attended(tunnel string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a := q.about(tunnel)
+	return a.shown || a.declined
+}
+
+// take takes in how a tunnel is, and returns it with the question that waits for a click.
+func (q *questions) take(t listing.Tunnel) listing.Tunnel {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a := q.about(t.Name)
+	switch {
+	case t.Well():
+		a.engagedUntil, a.declined, a.answered = time.Time{}, false, ""
+	case t.State != tunnelfile.Connecting && !(t.State == tunnelfile.Blocked && t.Reason.WantsAnswer()):
+		a.answered = "" // that login is over, for another reason
+	}
+	if a.call != nil {
+		line, _, _ := strings.Cut(strings.TrimSpace(a.prompt), "\n")
+		t.State, t.Reason, t.Status = tunnelfile.Connecting, a.reason, strings.TrimRight(line, ":")
+	}
+	return t
+}
+
+// waits says whether a tunnel's question waits for a click.
+func (q *questions) waits(tunnel string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.about(tunnel).call != nil
+}
+
+// reasonOf is what a kind of the Agent interface asks for.
+func reasonOf(kind string) fault.Reason {
+	switch kind {
+	case "passphrase", "pin", "password", "touch":
+		return fault.Reason(kind)
+	case "hostkey":
+		return fault.HostKeyUnknown
+	}
+	return fault.Code
+}
