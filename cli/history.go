@@ -2,6 +2,7 @@ package cli
 
 import (
 	"flag"
+	"os"
 
 	"github.com/holdfast/holdfast/cli/history"
 	"github.com/holdfast/holdfast/internal/listing"
@@ -12,7 +13,8 @@ func historyVerb() verb {
 		name: "history", args: "[NAME…]", group: looking,
 		summary: "outages and availability, from the journal",
 		about: `
-The first line says since when. With a NAME there is more about each, also of tunnels that are gone.
+The first line says since when. Each tunnel has a bar of the time, and the outages stand below with
+their reasons. With a NAME there is more about each, also of tunnels that are gone.
 
 An outage is the time in which a tunnel is wanted up and has no SSH connection, being without a
 network included: from the loss of one to the next. A start counts as an outage only where its first
@@ -29,25 +31,42 @@ the group systemd-journal may read it.`,
 		examples: []example{
 			{"holdfast history", "all tunnels, the last seven days"},
 			{"holdfast history --since=yesterday web", "web since yesterday, with each outage"},
+			{"holdfast history --month --svg=month.svg", "the last thirty days, also as a picture"},
 		},
 		setup: func(f *flag.FlagSet) command {
-			since := f.String("since", "-7d", "from `WHEN` on, as in systemd.time(7): yesterday, -2h")
-			return func(s *session, patterns []string) error { return s.history(patterns, *since) }
+			o := historyOptions{since: "-7d"}
+			f.StringVar(&o.since, "since", o.since, "from `WHEN` on, as in systemd.time(7): yesterday, -2h")
+			for name, since := range map[string]string{"day": "-1d", "week": "-7d", "month": "-30d"} {
+				f.BoolFunc(name, "the same as --since="+since, func(string) error { o.since = since; return nil })
+			}
+			f.StringVar(&o.svg, "svg", "", "also write a picture to `FILE`")
+			return func(s *session, patterns []string) error { return s.history(patterns, o) }
 		},
 		words: manyNames,
 	}
 }
 
+// historyOptions are the flags of history.
+type historyOptions struct{ since, svg string }
+
 // history shows outages and availability, from the journal.
-func (s *session) history(patterns []string, since string) error {
-	report, err := history.Read(s.ctx, history.Query{Since: since, System: s.system, Tunnels: s.knownTunnels(), Patterns: patterns})
+func (s *session) history(patterns []string, o historyOptions) error {
+	report, err := history.Read(s.ctx, history.Query{Since: o.since, System: s.system, Tunnels: s.knownTunnels(), Patterns: patterns})
 	if err != nil {
 		return err
+	}
+	if o.svg != "" {
+		if err := os.WriteFile(o.svg, []byte(report.SVG()), 0o644); err != nil {
+			return err
+		}
 	}
 	if s.json {
 		return s.out.json(report.JSON(), false)
 	}
-	s.out.blocks(report.Blocks())
+	s.out.blocks(report.Blocks(s.out.width))
+	if o.svg != "" {
+		s.out.note("Wrote %s", o.svg)
+	}
 	return nil
 }
 

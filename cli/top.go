@@ -128,5 +128,5 @@ func (s *session) pastOf(ctx context.Context, name, since string) ([]layout.Bloc
 	if err != nil {
 		return nil, err
 	}
-	return report.Blocks(), nil
+	return report.Blocks(s.out.width), nil
 }

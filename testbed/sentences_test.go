@@ -24,7 +24,6 @@ var sentencesRead = map[string]string{
 	"dial.go explain":             "x/crypto/ssh has no type for the server's last words",
 	"lost.go LostError":           "x/crypto/ssh has no type for the server's last words",
 	"mastererror.go connectError": "ssh(1) says in words why it could not connect",
-	"events.go excuseIn":          "journals of the first versions have no reason",
 	"events.go withoutDelay":      "journals have the delay in the sentence",
 }
 

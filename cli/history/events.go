@@ -49,6 +49,9 @@ const (
 	messageFailed      = "d9b373ed55a64feb8242e02dbe79a49c"
 )
 
+// systemdMessages are all of them.
+var systemdMessages = []string{messageStarting, messageStopping, messageStopped, messageProcessExit, messageFailed}
+
 // eventOf is what an entry of the journal says, if it says anything of a tunnel's life.
 func eventOf(e journalEntry) (event, bool) {
 	happened := event{at: e.moment()}
@@ -58,16 +61,12 @@ func eventOf(e journalEntry) (event, bool) {
 		return happened, ok && happened.bySystemd(e)
 	}
 	unit := cmp.Or(e.UserUnit, e.SystemUnit) // by journald's own knowledge: fields may be anybody's
-	told, ok := e.Event, e.Event.Kind != ""
-	if !ok {
-		told, ok = eventInText(e.text())
-	}
+	told := e.Event
 	name, isTunnel := nameOfService(unit)
 	state := tunnelfile.State(told.State)
 	isState := told.Kind == journal.State && slices.Contains(tunnelfile.States(), state)
 	happened.why = cause{fault.Reason(told.Reason), withoutDelay(told.Status)}
 	switch {
-	case !ok:
 	case isTunnel && isState:
 		happened.tunnel, happened.what, happened.state = name, workerSays, state
 		return happened, true
@@ -79,20 +78,6 @@ func eventOf(e journalEntry) (event, bool) {
 		return happened, true
 	}
 	return happened, false
-}
-
-// eventInText reads an entry of a version that wrote no fields: a line of slog.TextHandler.
-func eventInText(line string) (journal.Event, bool) {
-	words := logfmt(line)
-	if words["msg"] == "connection lost" {
-		return journal.Event{Kind: journal.Lost, Reason: string(fault.Lost), Status: words["error"]}, true
-	}
-	status, isState := words["status"]
-	reason, told := words["reason"]
-	if !told { // written before there were reasons
-		reason = string(excuseIn(withoutDelay(status)))
-	}
-	return journal.Event{Kind: journal.State, Tunnel: words["tunnel"], State: words["msg"], Reason: reason, Status: status}, isState
 }
 
 // bySystemd fills in what systemd says of a unit.
@@ -138,19 +123,6 @@ func howEnded(code, status string) (tunnelfile.State, cause) {
 	return tunnelfile.Retrying, cause{fault.Crashed, "its program was killed by signal " + status}
 }
 
-// excuseIn is the reason of a tunnel that is meant to be down, from the sentence that stood for
-// it in the journals of the first versions.
-func excuseIn(status string) fault.Reason {
-	rule, _, _ := strings.Cut(status, "=")
-	switch {
-	case status == "this machine goes to sleep":
-		return fault.Sleep
-	case rule == "OnlyOn", rule == "NeverOn", rule == "Metered":
-		return fault.Rule
-	}
-	return fault.None
-}
-
 // nameOfService is the tunnel whose worker's unit this is.
 func nameOfService(unit string) (string, bool) {
 	name, ok := tunnelfile.NameOfUnit(unit)
@@ -165,22 +137,4 @@ func withoutDelay(status string) string {
 		}
 	}
 	return status
-}
-
-// logfmt is the words of a line of slog.TextHandler: KEY=VALUE, or KEY="VALUE" as Go quotes it.
-func logfmt(line string) map[string]string {
-	words := make(map[string]string)
-	for line != "" {
-		key, rest, ok := strings.Cut(line, "=")
-		if !ok || strings.ContainsAny(key, " \"") {
-			break
-		}
-		value, after, _ := strings.Cut(rest, " ")
-		if quoted, err := strconv.QuotedPrefix(rest); err == nil && strings.HasPrefix(rest, `"`) {
-			value, _ = strconv.Unquote(quoted) // it is well-formed
-			after = strings.TrimPrefix(rest[len(quoted):], " ")
-		}
-		words[key], line = value, after
-	}
-	return words
 }

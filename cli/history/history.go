@@ -34,6 +34,8 @@ type Query struct {
 	System   bool
 	Tunnels  []listing.Tunnel // those the daemon knows; none where it does not answer
 	Patterns []string         // of names; none are all
+
+	directory string // of the journal; for tests
 }
 
 // Report is the answer.
@@ -56,7 +58,7 @@ func Read(ctx context.Context, q Query) (Report, error) {
 	if !since.Before(now.wall) {
 		return Report{}, advice.Misuse{Message: fmt.Sprintf("--since %s: that is not over yet", q.Since)}
 	}
-	j := reader{ctx, q.System}
+	j := reader{ctx, q.System, q.directory}
 	p := period{since: since, now: now.wall, volatile: !persistent()}
 	if p.begins, err = j.begins(); err != nil {
 		return Report{}, err
@@ -83,9 +85,9 @@ func Read(ctx context.Context, q Query) (Report, error) {
 	}
 	r := Report{period: p, each: len(q.Patterns) > 0}
 	for _, name := range names {
-		of, onDemand := events, false
+		of, onDemand := events.of(name), false
 		if i := slices.IndexFunc(q.Tunnels, func(t listing.Tunnel) bool { return t.Name == name }); i >= 0 {
-			of, onDemand = orSince(events, q.Tunnels[i], now), q.Tunnels[i].StartMode == tunnelfile.StartOnDemand
+			of, onDemand = orSince(of, q.Tunnels[i], now), q.Tunnels[i].StartMode == tunnelfile.StartOnDemand
 		}
 		r.pasts = append(r.pasts, pastOf(name, onDemand, of, p.since, now))
 	}
@@ -94,11 +96,11 @@ func Read(ctx context.Context, q Query) (Report, error) {
 
 // pastNames are the tunnels to show: those there are, or where nobody knows, those of the journal;
 // with patterns those of either.
-func pastNames(tunnels []listing.Tunnel, events []event, patterns []string) ([]string, error) {
+func pastNames(tunnels []listing.Tunnel, events byTunnel, patterns []string) ([]string, error) {
 	heard := slices.Clone(tunnels)
-	for _, e := range events {
-		if e.tunnel != "" && !slices.ContainsFunc(heard, func(t listing.Tunnel) bool { return t.Name == e.tunnel }) {
-			heard = append(heard, listing.Tunnel{Name: e.tunnel})
+	for name := range events {
+		if name != "" && !slices.ContainsFunc(heard, func(t listing.Tunnel) bool { return t.Name == name }) {
+			heard = append(heard, listing.Tunnel{Name: name})
 		}
 	}
 	shown, err := tunnel.Match(heard, nil, patterns)
@@ -128,8 +130,9 @@ func persistent() bool {
 	return err == nil && len(dirs) > 0
 }
 
-// Blocks is the report for people.
-func (r Report) Blocks() (blocks []layout.Block) {
+// Blocks is the report for people, for a terminal so wide; 0 is no end.
+func (r Report) Blocks(width int) (blocks []layout.Block) {
+	bars := barCells(width)
 	say := func(b layout.Block) { blocks = append(blocks, b) }
 	p := r.period
 	from := "from " + clock(p.since)
@@ -148,30 +151,36 @@ func (r Report) Blocks() (blocks []layout.Block) {
 			}
 		}
 	}
+	key := func() { say(layout.Block{Text: barKey(p, bars), Color: layout.Dim}) }
 	switch {
 	case len(r.pasts) == 0:
 		say(layout.Block{Text: "No tunnels yet."})
 	case !r.each:
-		tables(pastTable(r.pasts), outageTable(r.pasts, true))
+		tables(pastTable(r.pasts, p, bars))
+		key()
+		tables(outageTable(r.pasts, true))
 	default:
 		for _, one := range r.pasts {
-			tables(pastDetail(one, p), outageTable([]past{one}, false))
+			tables(pastDetail(one, p, bars))
+			key()
+			tables(outageTable([]past{one}, false))
 		}
 	}
 	return blocks
 }
 
 // pastTable is a line for each tunnel.
-func pastTable(pasts []past) *layout.Table {
+func pastTable(pasts []past, of period, bars int) *layout.Table {
 	t := &layout.Table{Columns: []layout.Column{
-		{Name: "NAME", Shorten: true}, {Name: "AVAILABLE"}, {Name: "UP", GiveWay: 1}, {Name: "DOWN", GiveWay: 3}, {Name: "OUTAGES"}, {Name: "LONGEST", GiveWay: 2},
+		{Name: "NAME", Shorten: true}, {Name: "AVAILABLE"}, {Name: "BAR", GiveWay: 1}, {Name: "OUTAGES", Right: true}, {Name: "LONGEST", GiveWay: 2}, {Name: "DOWN", GiveWay: 3}, {Name: "UP", GiveWay: 4},
 	}}
 	for _, p := range pasts {
 		longest := ""
 		if len(p.Outages) > 0 {
 			longest = text.Span(p.longest())
 		}
-		t.Add(layout.Plain(p.Name), percentCell(p), layout.Plain(text.Span(p.Up)), layout.Plain(text.Span(p.Down)), layout.Plain(fmt.Sprint(len(p.Outages))), layout.Plain(longest))
+		t.Add(layout.Plain(p.Name), percentCell(p), layout.Painted(p.bar(of, bars), barColor(p)), layout.Plain(fmt.Sprint(len(p.Outages))), layout.Plain(longest),
+			layout.Plain(text.Span(p.Down)), layout.Plain(text.Span(p.Up)))
 	}
 	return t
 }
@@ -199,7 +208,7 @@ func percent(part float64) string {
 }
 
 // pastDetail is all there is to say of one tunnel but its outages.
-func pastDetail(p past, of period) *layout.Table {
+func pastDetail(p past, of period, bars int) *layout.Table {
 	page := layout.Page()
 	row := func(name, content string, color layout.Color) { page.Row(name, layout.Painted(content, color)) }
 	row("Tunnel", p.Name, layout.Bold)
@@ -214,6 +223,7 @@ func pastDetail(p past, of period) *layout.Table {
 		available.Text = "– (it was not wanted up)"
 	}
 	row("Available", available.Text, available.Color)
+	row("Bar", p.bar(of, bars), barColor(p))
 	up := text.Span(p.Up)
 	if p.Degraded > 0 {
 		up += ", degraded for " + text.Span(p.Degraded) + " of it"

@@ -3,23 +3,25 @@ package history
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/internal/journal"
-	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // moment is a time by the clock on the wall and by the one that stands still while the machine
@@ -59,40 +61,30 @@ func thisMoment() (moment, error) {
 
 // journalEntry is what we read of an entry of the journal, see systemd.journal-fields(7).
 type journalEntry struct {
-	Realtime  string          `json:"__REALTIME_TIMESTAMP"`
-	Monotonic string          `json:"__MONOTONIC_TIMESTAMP"`
-	Boot      string          `json:"_BOOT_ID"`
-	Message   json.RawMessage `json:"MESSAGE"` // text, or numbers where it is not UTF-8, or null where it is long
+	Realtime, Monotonic, Boot string
 
-	// Of a program's own line.
-	SystemUnit string `json:"_SYSTEMD_UNIT"`
-	UserUnit   string `json:"_SYSTEMD_USER_UNIT"`
+	SystemUnit, UserUnit string // of a program's own line
 
 	// Of what systemd says of a unit.
-	MessageID  string `json:"MESSAGE_ID"`
-	OfUnit     string `json:"UNIT"`
-	OfUserUnit string `json:"USER_UNIT"`
-	JobType    string `json:"JOB_TYPE"`
-	Command    string `json:"COMMAND"`
-	ExitCode   string `json:"EXIT_CODE"`
-	ExitStatus string `json:"EXIT_STATUS"`
-	UnitResult string `json:"UNIT_RESULT"`
+	MessageID, OfUnit, OfUserUnit, JobType, Command, ExitCode, ExitStatus, UnitResult string
 
-	// Of an event of ours.
-	journal.Event
+	journal.Event // of ours
 }
 
-// journalFields are the fields of journalEntry; journalctl gives those with two underscores always.
-const journalFields = "_BOOT_ID,MESSAGE,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,MESSAGE_ID,UNIT,USER_UNIT,JOB_TYPE,COMMAND,EXIT_CODE,EXIT_STATUS,UNIT_RESULT," + journal.Fields
-
-// text is the message, "" where it is no text.
-func (e journalEntry) text() string {
-	var text string
-	if json.Unmarshal(e.Message, &text) != nil {
-		return ""
+// fields are where the fields of an entry go.
+func (e *journalEntry) fields() map[string]*string {
+	return map[string]*string{
+		"__REALTIME_TIMESTAMP": &e.Realtime, "__MONOTONIC_TIMESTAMP": &e.Monotonic, "_BOOT_ID": &e.Boot,
+		"_SYSTEMD_UNIT": &e.SystemUnit, "_SYSTEMD_USER_UNIT": &e.UserUnit,
+		"MESSAGE_ID": &e.MessageID, "UNIT": &e.OfUnit, "USER_UNIT": &e.OfUserUnit, "JOB_TYPE": &e.JobType,
+		"COMMAND": &e.Command, "EXIT_CODE": &e.ExitCode, "EXIT_STATUS": &e.ExitStatus, "UNIT_RESULT": &e.UnitResult,
+		"HOLDFAST_EVENT": (*string)(&e.Event.Kind), "HOLDFAST_TUNNEL": &e.Event.Tunnel, "HOLDFAST_STATE": &e.Event.State,
+		"HOLDFAST_REASON": &e.Event.Reason, "HOLDFAST_STATUS": &e.Event.Status,
 	}
-	return text
 }
+
+// journalFields are those of journalEntry; journalctl gives those with two underscores always.
+var journalFields = strings.Join(slices.Sorted(maps.Keys(new(journalEntry).fields())), ",")
 
 // moment is when the journal got the entry.
 func (e journalEntry) moment() moment {
@@ -103,18 +95,33 @@ func (e journalEntry) moment() moment {
 
 // reader reads the journal by journalctl(1).
 type reader struct {
-	ctx    context.Context
-	system bool
+	ctx       context.Context
+	system    bool
+	directory string // of another journal than this machine's; for tests
 }
 
-// unit is the argument that selects a unit: its program's lines, and what systemd says of it.
-// The journals of all users that may be read are looked at, since without a persistent one
-// the lines of user units are in the system's.
-func (j reader) unit(name string) string {
-	if j.system {
-		return "--unit=" + name
+// terms select the entries that are events, by their MESSAGE_ID, which journalctl looks up in an
+// index: a journal of years is no slower than its events. The journals of all users that may be
+// read are looked at, since without a persistent one the lines of user units are in the system's.
+func (j reader) terms() (terms []string) {
+	ids := func(ids []string) (terms []string) {
+		for _, id := range ids {
+			terms = append(terms, "MESSAGE_ID="+id)
+		}
+		return terms
 	}
-	return "--user-unit=" + name
+	ours, systemds := ids(journal.MessageIDs()), ids(systemdMessages)
+	if j.system { // whose programs may run as anybody
+		return slices.Concat(ours, []string{"+", "_PID=1"}, systemds)
+	}
+	return slices.Concat([]string{j.mine()}, ours, systemds)
+}
+
+// concerns says whether an entry is about units of the manager whose tunnels these are: the other
+// manager's units may have the same names.
+func (j reader) concerns(e journalEntry) bool {
+	ofUser := e.UserUnit != "" || e.OfUserUnit != ""
+	return ofUser != j.system
 }
 
 // mine is the argument that selects everything of whose tunnels these are. PID 1 is root's:
@@ -137,7 +144,11 @@ var errEnough = errors.New("enough")
 func (j reader) read(f func(journalEntry) error, args ...string) error {
 	ctx, stop := context.WithCancel(j.ctx)
 	defer stop()
-	cmd := exec.CommandContext(ctx, "journalctl", append([]string{"--quiet", "--no-pager", "--output=json", "--output-fields=" + journalFields}, args...)...)
+	options := []string{"--quiet", "--no-pager", "--output=export", "--output-fields=" + journalFields}
+	if j.directory != "" {
+		options = append(options, "--directory="+j.directory)
+	}
+	cmd := exec.CommandContext(ctx, "journalctl", append(options, args...)...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
@@ -167,25 +178,61 @@ func (j reader) read(f func(journalEntry) error, args ...string) error {
 	return nil
 }
 
+// eachEntry reads systemd's journal export format: fields, and an empty line after each entry. It
+// takes half the time of JSON, on both sides.
 func eachEntry(in io.Reader, f func(journalEntry) error) error {
-	entries := json.NewDecoder(bufio.NewReader(in))
+	r := bufio.NewReaderSize(in, 1<<16)
+	var e journalEntry
+	fields, some := e.fields(), false
 	for {
-		var e journalEntry
-		err := entries.Decode(&e)
-		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			err = nil // a field that is there twice, or no text: it says nothing
-		}
-		switch {
-		case errors.Is(err, io.EOF):
+		line, err := r.ReadSlice('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 && !some {
 			return nil
-		case err != nil:
-			return fmt.Errorf("journalctl: %w", err)
 		}
-		if err := f(e); err != nil {
-			return err
+		if err != nil {
+			return fmt.Errorf("journalctl: a line of %d bytes: %w", len(line), err)
+		}
+		line = line[:len(line)-1]
+		if len(line) == 0 {
+			if err := f(e); err != nil {
+				return err
+			}
+			for _, field := range fields {
+				*field = ""
+			}
+			some = false
+			continue
+		}
+		some = true
+		name, value, isText := bytes.Cut(line, []byte{'='})
+		field := fields[string(name)]
+		if !isText {
+			if value, err = binaryValue(r); err != nil {
+				return fmt.Errorf("journalctl: %w", err)
+			}
+		}
+		if field != nil {
+			*field = string(value)
 		}
 	}
 }
+
+// binaryValue is the rest of a field that is not one line of text: its length, and so many bytes.
+func binaryValue(r *bufio.Reader) ([]byte, error) {
+	var length uint64
+	if err := binary.Read(r, binary.LittleEndian, &length); err != nil {
+		return nil, err
+	}
+	if length > maxValue {
+		return nil, fmt.Errorf("a field of %d bytes", length)
+	}
+	value := make([]byte, length+1)
+	_, err := io.ReadFull(r, value)
+	return value[:length], err
+}
+
+// maxValue bounds a field: ours are far shorter.
+const maxValue = 1 << 20
 
 // errUnreadable says that the journal tells us nothing.
 var errUnreadable = advice.Error{
@@ -205,55 +252,100 @@ func (j reader) begins() (begins time.Time, err error) {
 	return begins, err
 }
 
-// priorEntries and priorDaemonEntries are how far back is looked for what a tunnel did when a
-// period began.
-const (
-	priorEntries       = 100
-	priorDaemonEntries = 1000
-)
+// priorEvents is how many events are looked back at for what each tunnel did when a period began.
+const priorEvents = 5000
 
-// events is what happened to tunnels from a time on, with so much of what was before that
-// their states are known, in order. Tunnels that are named have theirs found even where they did
-// not change; others that the journal has are there all the same.
-func (j reader) events(since time.Time, names []string, now moment) ([]event, error) {
-	var before, events []event
-	boots := make(map[string]bool)
-	to := func(list *[]event) func(journalEntry) error {
-		return func(e journalEntry) error {
-			if event, ok := eventOf(e); ok {
-				*list = append(*list, event)
-				boots[event.at.boot] = true
-			}
-			return nil
-		}
-	}
+// events is what happened to tunnels from a time on, by tunnel, with so much of what was before
+// that their states are known, in order. Tunnels that are named have theirs looked for where they
+// did not change; others that the journal has are there all the same.
+func (j reader) events(since time.Time, names []string, now moment) (byTunnel, error) {
 	stamp := fmt.Sprintf("@%d.%06d", since.Unix(), since.Nanosecond()/1000)
-	err := j.read(to(&events), "--since="+stamp, j.unit(tunnelfile.ServiceName("*")), j.unit(daemonUnit))
-	prior := func(unit string, entries int) error {
-		var backwards []event
-		err := j.read(to(&backwards), "--until="+stamp, "--reverse", "--lines="+strconv.Itoa(entries), j.unit(unit))
-		slices.Reverse(backwards)
-		before = append(before, backwards...)
-		return err
+	var before, after []event
+	var errBefore, errAfter error
+	var both sync.WaitGroup
+	both.Go(func() { before, errBefore = j.eventsBefore(stamp, names) })
+	both.Go(func() { after, errAfter = j.collect(nil, "--since="+stamp) })
+	both.Wait()
+	if err := cmp.Or(errBefore, errAfter); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = prior(daemonUnit, priorDaemonEntries)
-	}
-	for _, name := range names {
-		if err == nil {
-			err = prior(tunnelfile.ServiceName(name), priorEntries)
+	ends, err := j.bootEnds(slices.Concat(before, after), now)
+	return split(before, inOrder(after, ends)), err
+}
+
+// collect is the events of journalctl's arguments, until enough says so.
+func (j reader) collect(enough func(event) bool, args ...string) (events []event, err error) {
+	err = j.read(func(e journalEntry) error {
+		if event, ok := eventOf(e); ok && j.concerns(e) {
+			events = append(events, event)
+			if enough != nil && enough(event) {
+				return errEnough
+			}
 		}
+		return nil
+	}, append(args, j.terms()...)...)
+	return events, err
+}
+
+// eventsBefore are the last events before a time, back to where each of these tunnels has some.
+func (j reader) eventsBefore(stamp string, names []string) ([]event, error) {
+	wanted := make(map[string]bool)
+	for _, name := range names {
+		wanted[name] = true
 	}
+	events, err := j.collect(func(e event) bool {
+		if e.what == workerSays { // which tells its state whatever was before
+			delete(wanted, e.tunnel)
+		}
+		return len(wanted) == 0
+	}, "--until="+stamp, "--reverse", "--lines="+strconv.Itoa(priorEvents))
+	slices.Reverse(events)
+	return events, err
+}
+
+// bootEnds are the last that was heard in each boot of events but this one.
+func (j reader) bootEnds(events []event, now moment) (ends []event, err error) {
+	boots := make(map[string]bool)
+	for _, e := range events {
+		boots[e.at.boot] = true
+	}
+	delete(boots, now.boot)
+	var mu sync.Mutex
+	var reading sync.WaitGroup
+	slots := make(chan struct{}, 4)
 	for boot := range boots {
-		if err == nil && boot != now.boot {
-			err = j.read(func(e journalEntry) error {
-				events = append(events, event{at: e.moment(), what: machineOff})
+		slots <- struct{}{}
+		reading.Go(func() {
+			defer func() { <-slots }()
+			failed := j.read(func(e journalEntry) error {
+				mu.Lock()
+				defer mu.Unlock()
+				ends = append(ends, event{at: e.moment(), what: machineOff})
 				return nil
 			}, "--lines=1", "_BOOT_ID="+boot)
-		}
+			mu.Lock()
+			defer mu.Unlock()
+			err = cmp.Or(err, failed)
+		})
 	}
-	return inOrder(before, events), err
+	reading.Wait()
+	return ends, err
 }
+
+// byTunnel is events in order by the name of their tunnel; under "" those of all tunnels.
+type byTunnel map[string][]event
+
+// split is lists of events by tunnel; the events of each list are in order.
+func split(lists ...[]event) byTunnel {
+	by := make(byTunnel)
+	for _, e := range inOrder(lists...) {
+		by[e.tunnel] = append(by[e.tunnel], e)
+	}
+	return by
+}
+
+// of is what happened to a tunnel, with what happened to all.
+func (b byTunnel) of(name string) []event { return inOrder(b[""], b[name]) }
 
 // timestamp is a time as systemd.time(7) has it: "yesterday", "-2h", "2026-01-02 03:04".
 func timestamp(ctx context.Context, text string) (time.Time, error) {

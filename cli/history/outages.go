@@ -32,7 +32,11 @@ type past struct {
 	Degraded time.Duration // of Up: connected, but a forward was not well
 	Down     time.Duration // in Outages
 	Outages  []outage
+	Ups      []span // when it was up, by the clock on the wall
 }
+
+// span is a time from one moment to another.
+type span struct{ from, to time.Time }
 
 // outage is a time in which a tunnel was wanted up and was not.
 type outage struct {
@@ -126,7 +130,7 @@ type life struct {
 // beginAt is where the time begins that is looked at: what was before is forgotten but for the state.
 func (l *life) beginAt(m moment) {
 	l.reach(m)
-	l.Known, l.Up, l.Degraded, l.Down, l.startFor, l.started = 0, 0, 0, 0, 0, m
+	l.Known, l.Up, l.Degraded, l.Down, l.startFor, l.started, l.Ups = 0, 0, 0, 0, 0, m, nil
 	last := len(l.Outages) - 1
 	if l.phase != missing {
 		l.Outages = nil
@@ -149,6 +153,11 @@ func (l *life) reach(m moment) {
 		}
 	case standing:
 		l.Up += d
+		if n := len(l.Ups); n > 0 && l.Ups[n-1].to.Equal(l.at.wall) {
+			l.Ups[n-1].to = m.wall
+		} else if m.boot == l.at.boot {
+			l.Ups = append(l.Ups, span{l.at.wall, m.wall})
+		}
 		if l.state == tunnelfile.Degraded {
 			l.Degraded += d
 		}

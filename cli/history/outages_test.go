@@ -3,6 +3,7 @@ package history
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,12 +20,23 @@ func second(n float64) moment {
 	return moment{epoch.Add(d), time.Hour + d, "one"}
 }
 
+// excuse is the reason in these tables' sentences: of a tunnel that is meant to be down.
+func excuse(why string) fault.Reason {
+	switch rule, _, _ := strings.Cut(why, "="); {
+	case why == "this machine goes to sleep":
+		return fault.Sleep
+	case rule == "OnlyOn", rule == "NeverOn", rule == "Metered":
+		return fault.Rule
+	}
+	return fault.None
+}
+
 func TestPastOf(t *testing.T) {
 	worker := func(at float64, s tunnelfile.State, why string) event {
-		return event{second(at), "web", workerSays, s, cause{excuseIn(why), why}}
+		return event{second(at), "web", workerSays, s, cause{excuse(why), why}}
 	}
 	daemon := func(at float64, s tunnelfile.State, why string) event {
-		return event{second(at), "web", daemonSays, s, cause{excuseIn(why), why}}
+		return event{second(at), "web", daemonSays, s, cause{excuse(why), why}}
 	}
 	heard := func(at float64, what happened, why string) event {
 		return event{at: second(at), tunnel: "web", what: what, state: tunnelfile.Retrying, why: cause{text: why}}
@@ -200,12 +212,6 @@ func TestEventOf(t *testing.T) {
 	worker := `"_SYSTEMD_USER_UNIT": "holdfast-tunnel@web.service", "_SYSTEMD_UNIT": "user@1000.service", `
 	systemd := `"_SYSTEMD_USER_UNIT": "init.scope", "USER_UNIT": "holdfast-tunnel@web.service", `
 	for entry, want := range map[string]event{
-		worker + `"MESSAGE": "level=INFO msg=retrying tunnel=web status=\"in 1s, a \\\"quoted\\\" word\""`:                               {what: workerSays, state: tunnelfile.Retrying, why: cause{"", `a "quoted" word`}},
-		worker + `"MESSAGE": "level=INFO msg=retrying tunnel=web reason=unreachable status=\"in 1s, x\""`:                                {what: workerSays, state: tunnelfile.Retrying, why: cause{fault.Unreachable, "x"}},
-		worker + `"MESSAGE": "level=INFO msg=stopping tunnel=web status=\"\""`:                                                           {what: workerSays, state: tunnelfile.Stopping},
-		worker + `"MESSAGE": "level=WARN msg=\"connection lost\" tunnel=web error=\"reset by peer\" after=8s"`:                           {what: linkLost, why: cause{fault.Lost, "reset by peer"}},
-		`"_SYSTEMD_UNIT": "holdfast-tunnel@web.service", "MESSAGE": "level=INFO msg=up tunnel=web status=x"`:                             {what: workerSays, state: tunnelfile.Up, why: cause{"", "x"}},
-		`"_SYSTEMD_USER_UNIT": "holdfastd.service", "MESSAGE": "level=INFO msg=offline tunnel=web status=\"no network\""`:                {what: daemonSays, state: tunnelfile.Offline, why: cause{"", "no network"}},
 		systemd + `"MESSAGE_ID": "7d4958e842da4a758f6c1cdc7b36dcc5", "JOB_TYPE": "start", "MESSAGE": "Starting"`:                         {what: unitStarting},
 		systemd + `"MESSAGE_ID": "de5b426a63be47a7b6ac3eaac82e2f6f", "JOB_TYPE": "stop", "MESSAGE": "Stopping"`:                          {what: unitStopping},
 		systemd + `"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_TYPE": "stop", "MESSAGE": "Stopped"`:                           {what: unitStopped},
@@ -223,15 +229,14 @@ func TestEventOf(t *testing.T) {
 		systemd + `"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_TYPE": "restart", "MESSAGE": "Stopped"`:            {},
 		systemd + `"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT_RESULT": "signal"`:                                {},
 		`"USER_UNIT": "holdfast-tunnel@web.socket", "MESSAGE_ID": "de5b426a63be47a7b6ac3eaac82e2f6f", "JOB_TYPE": "stop"`:    {},
-		worker + `"MESSAGE": "level=INFO msg=up tunnel=web"`:                                                                 {}, // a remote command's word
-		worker + `"MESSAGE": [108, 255]`:                                                               {},
-		worker + `"MESSAGE": null`:                                                                     {},
-		worker + `"MESSAGE": "level=INFO msg=connected tunnel=web server=h"`:                           {},
-		`"_SYSTEMD_USER_UNIT": "other.service", "MESSAGE": "level=INFO msg=up tunnel=web status=\"\""`: {},
 	} {
 		var e journalEntry
-		if err := json.Unmarshal([]byte("{"+fields+entry+"}"), &e); err != nil {
+		var said map[string]string
+		if err := json.Unmarshal([]byte("{"+fields+entry+"}"), &said); err != nil {
 			t.Fatal(err, entry)
+		}
+		for name, field := range e.fields() {
+			*field = said[name]
 		}
 		none := reflect.DeepEqual(want, event{})
 		got, ok := eventOf(e)

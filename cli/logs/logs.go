@@ -30,6 +30,8 @@ type Query struct {
 	Lines  int    // only the last ones; 0: all
 	Since  string // as systemd.time(7) has it
 	JSON   bool   // journalctl's own, for scripts
+
+	directory string // of another journal than this machine's; for tests
 }
 
 // Line is an entry.
@@ -59,6 +61,9 @@ func (q Query) Command(ctx context.Context) *exec.Cmd {
 	}
 	if q.Since != "" {
 		args = append(args, "--since="+q.Since)
+	}
+	if q.directory != "" {
+		args = append(args, "--directory="+q.directory)
 	}
 	args = append(args, "--output=json")
 	if !q.JSON {

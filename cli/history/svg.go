@@ -1,0 +1,66 @@
+package history
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Sizes of the picture, in its own units.
+const (
+	svgName   = 220
+	svgBar    = 720
+	svgNumber = 90
+	svgRow    = 26
+	svgTop    = 40
+)
+
+// SVG is the report as a picture: a bar for each tunnel, red where it was down, with each outage's
+// time and reason as the title that a browser shows beside the pointer.
+func (r Report) SVG() string {
+	var b strings.Builder
+	p := r.period
+	width, height := svgName+svgBar+svgNumber, svgTop+svgRow*len(r.pasts)+16
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">`+"\n", width, height)
+	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", width, height)
+	fmt.Fprintf(&b, `<text x="12" y="22" fill="#333333">%s</text>`+"\n", escaped(fmt.Sprintf("%s to %s", clock(p.since), clock(p.now))))
+	at := func(s span) (x, width float64) {
+		whole := p.now.Sub(p.since).Seconds()
+		x = svgBar * later(s.from, p.since).Sub(p.since).Seconds() / whole
+		return svgName + x, max(svgBar*earlier(s.to, p.now).Sub(p.since).Seconds()/whole-x, 0)
+	}
+	for i, one := range r.pasts {
+		y := svgTop + svgRow*i
+		fmt.Fprintf(&b, `<text x="12" y="%d">%s</text>`+"\n", y+14, escaped(one.Name))
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="18" fill="#e6e6e6"/>`+"\n", svgName, y, svgBar)
+		for _, up := range one.Ups {
+			x, w := at(up)
+			fmt.Fprintf(&b, `<rect x="%.2f" y="%d" width="%.2f" height="18" fill="#2e9e5b"/>`+"\n", x, y, w)
+		}
+		for _, o := range one.Outages {
+			ended := o.Ended
+			if ended.IsZero() {
+				ended = p.now
+			}
+			x, w := at(span{o.Began, ended})
+			status := tunnelfile.Status{State: o.State, Reason: o.Why.reason, Text: o.Why.text}.String()
+			title := escaped(fmt.Sprintf("%s, %s: %s", clock(o.Began), text.Span(o.Lasted), text.Printable(status)))
+			fmt.Fprintf(&b, `<rect x="%.2f" y="%d" width="%.2f" height="18" fill="#c0392b"><title>%s</title></rect>`+"\n", x, y, max(w, 1), title)
+		}
+		if a, ok := one.availability(); ok {
+			fmt.Fprintf(&b, `<text x="%d" y="%d">%s</text>`+"\n", svgName+svgBar+10, y+14, percent(a))
+		}
+	}
+	b.WriteString("</svg>\n")
+	return b.String()
+}
+
+// escaped is text for XML.
+func escaped(content string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(content)) // a Builder takes everything
+	return b.String()
+}
