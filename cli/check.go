@@ -161,7 +161,11 @@ func (s *session) checkDaemon() (told, []tunnelfile.Finding) {
 		network.Severity, network.Mend = tunnelfile.Hint, "xdg-open http://nmcheck.gnome.org"
 		network.Message = "this network wants you to log in with a browser first (captive portal), says " + global.NetworkSource
 	}
-	return now, []tunnelfile.Finding{network}
+	findings := []tunnelfile.Finding{network}
+	if message, command := otherProgram(global.Version, tunnels); message != "" {
+		findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Hint, Message: message, Mend: command})
+	}
+	return now, findings
 }
 
 // checkTunnel has the tunnel's own program look at it, with the environment that the
@@ -179,8 +183,10 @@ func (s *session) checkTunnel(name string, environment []string, now told) []tun
 		return trouble(err)
 	}
 	cmd := exec.CommandContext(s.ctx, program, "--check", "--login", "--json", paths[0])
+	var nobody []tunnelfile.Finding
 	if s.system {
 		t, _ := s.dirs().Load(name) // what is wrong with it comes out below
+		nobody = runsAsRoot(t)
 		if err := s.asUnit(cmd, t); err != nil {
 			message, hint := s.explain(err)
 			return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Hint, Message: message, Mend: hint}}
@@ -206,6 +212,7 @@ func (s *session) checkTunnel(name string, environment []string, now told) []tun
 			findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: p.Error(), Mend: "holdfast edit " + name})
 		}
 	}
+	findings = append(findings, nobody...)
 	if t, ok := now.tunnels[name]; ok {
 		findings = append(findings, stateFinding(t, s.nextStart()))
 	}
@@ -213,6 +220,18 @@ func (s *session) checkTunnel(name string, environment []string, now told) []tun
 		findings[i].Mend = s.ours(findings[i].Mend)
 	}
 	return findings
+}
+
+// runsAsRoot finds that a tunnel of the system is root's because its file names nobody.
+func runsAsRoot(t tunnelfile.Tunnel) []tunnelfile.Finding {
+	if slices.ContainsFunc(t.Service, func(s tunnelfile.Setting) bool { return s.Key == "User" }) || t.Name == "" {
+		return nil
+	}
+	return []tunnelfile.Finding{{
+		Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Hint,
+		Message: "the file names no User=, so the tunnel runs as root",
+		Mend:    "holdfast set " + t.Name + " User=holdfast",
+	}}
 }
 
 // unitEnvironment is a manager's environment block with what a manager sets besides.

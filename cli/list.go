@@ -155,6 +155,36 @@ func whoNeedsYou(all []listing.Tunnel) string {
 	return fmt.Sprintf("%s %s you; holdfast status %s says what to do", strings.Join(names, ", "), verb, names[0])
 }
 
+// otherProgram says which tunnels run another version than the daemon's, and what has them run
+// that one; "" where none does.
+func otherProgram(version string, all []listing.Tunnel) (message, command string) {
+	var names []string
+	for _, t := range all {
+		if version != "" && t.WorkerVersion != "" && t.WorkerVersion != version {
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "", ""
+	}
+	message = "the program of another version than " + version + " runs for " + text.Count(len(names), "tunnel")
+	command = "holdfast restart --rolling --all"
+	if len(names) <= 3 {
+		message += ": " + strings.Join(names, ", ")
+		command = "holdfast restart --rolling " + strings.Join(names, " ")
+	}
+	return message, command
+}
+
+// hintOtherProgram is the same as a hint.
+func hintOtherProgram(version string, all []listing.Tunnel) string {
+	message, command := otherProgram(version, all)
+	if message == "" {
+		return ""
+	}
+	return message + "; " + command + " hands over to the new one and cuts nothing"
+}
+
 // problems tells of tunnel files that could not be read.
 func (s *session) problems(problems []tunnelfile.Problem) {
 	if len(problems) == 0 {

@@ -122,6 +122,9 @@ func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, 
 			}
 		}
 	}
+	if !s.json {
+		s.out.hint(hintOtherProgram(snapshot.Global.Version, tunnels))
+	}
 	if len(names) > 0 && slices.ContainsFunc(tunnels, func(t listing.Tunnel) bool { return !tunnel.Running(t.State) }) && !watch {
 		return errNotRunning
 	}

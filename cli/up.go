@@ -19,13 +19,16 @@ import (
 type action struct {
 	call func(*dbusapi.Client) func(ctx context.Context, patterns ...string) error
 	// done says whether a tunnel is so now. News of what was before asked may be under way still.
-	done func(now listing.Tunnel, asked time.Time) bool
-	goal string // for people: "is up"
-	not  string // likewise: "is not up"
-	stop bool   // a tunnel that is stuck is where it should be
-	well bool   // one that is degraded is not
-	anew bool   // the way leads through the end of what runs now
-	poll bool   // nothing may be announced: ask again and again
+	done  func(now listing.Tunnel, asked time.Time) bool
+	goal  string // for people: "is up"
+	not   string // likewise: "is not up"
+	stop  bool   // a tunnel that is stuck is where it should be
+	well  bool   // one that is degraded is not
+	anew  bool   // the way leads through the end of what runs now
+	poll  bool   // nothing may be announced: ask again and again
+	hands bool   // it may stay with the process it has, and say why
+
+	rolling *action // with --rolling; nil: there is no such flag
 }
 
 const aboutWaiting = `
@@ -85,17 +88,37 @@ func restartVerb() verb {
 			return established(now) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
 		},
 		goal: "is up again", not: "is not up again",
-		anew: true,
+		anew:    true,
+		rolling: rolling(),
 	}
 	return a.verb(verb{
 		name:    "restart",
-		summary: "stop and start tunnels; open connections are cut",
-		about:   aboutWaiting,
+		summary: "stop and start tunnels; open connections are cut, but with --rolling",
+		about: `
+With --rolling nothing is refused and nothing cut: a new process, of the program as it is
+installed now, takes the listening sockets and makes its SSH connection while the old process
+serves. What is open then drains in the old one for up to five minutes. If the new one does not
+come up within a minute, the old one goes on, and the reason is told. A port on the server is free
+for a moment, about one round trip, between the two.
+` + aboutWaiting,
 		examples: []example{
+			{"holdfast restart --rolling --all", "run the new program everywhere after an upgrade"},
 			{"holdfast restart web", "stop web and start it again"},
 			{"holdfast restart 'db-*'", "likewise all whose names begin with db-"},
 		},
 	})
+}
+
+// rolling is what restart --rolling does.
+func rolling() *action {
+	return &action{
+		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.RestartRolling },
+		done: func(now listing.Tunnel, asked time.Time) bool {
+			return now.State == tunnelfile.Listening || established(now) && now.UpSince.After(asked)
+		},
+		goal: "runs in a new process", not: "does not run in a new process",
+		poll: true, hands: true,
+	}
 }
 
 func reconnectVerb() verb {
@@ -145,7 +168,16 @@ func (a action) verb(v verb) verb {
 		f.BoolVar(&o.all, "all", false, "all tunnels")
 		f.BoolVar(&o.noWait, "no-wait", false, "only ask for it; do not wait until it is so")
 		f.DurationVar(&o.timeout, "timeout", patience, "wait for so `LONG` at most, as in 90s or 5m")
-		return func(s *session, patterns []string) error { return s.act(o, patterns, a) }
+		roll := false
+		if a.rolling != nil {
+			f.BoolVar(&roll, "rolling", false, "hand over to a new process; no connection is refused or cut")
+		}
+		return func(s *session, patterns []string) error {
+			if roll {
+				return s.act(o, patterns, *a.rolling)
+			}
+			return s.act(o, patterns, a)
+		}
 	}
 	return v
 }

@@ -24,12 +24,15 @@ func (s *session) version(args []string) error {
 	if len(args) > 0 {
 		return advice.Misuse{Message: "version takes no names"}
 	}
-	daemon := ""
+	daemon, older := "", ""
 	if client, err := s.daemon(); err == nil {
 		ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
 		defer cancel()
 		if global, err := client.Global(ctx); err == nil {
 			daemon = global.Version
+			if tunnels, err := client.Tunnels(ctx); err == nil {
+				older = hintOtherProgram(daemon, tunnels)
+			}
 		}
 	}
 	if s.json {
@@ -39,5 +42,6 @@ func (s *session) version(args []string) error {
 	if daemon != "" && daemon != s.Version {
 		s.out.line("holdfastd %s, which runs; restart it to have the new one", daemon)
 	}
+	s.out.hint(older)
 	return nil
 }

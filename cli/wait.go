@@ -29,6 +29,7 @@ type wait struct {
 	failed  bool
 
 	unwell map[string]time.Time // since when it was seen to be degraded
+	stays  map[string]string    // why it stays with the process it has
 }
 
 // stale is how long a state that needs a person may be the one from before we asked.
@@ -41,7 +42,7 @@ const settleTime = 5 * time.Second
 func newWait(s *session, a action, client *dbusapi.Client, before []listing.Tunnel, start time.Time, timeout time.Duration) *wait {
 	w := &wait{
 		session: s, action: a, client: client, start: start, timeout: timeout, pending: slices.Clone(before),
-		shown: make(map[string]string), moved: make(map[string]bool), unwell: make(map[string]time.Time),
+		shown: make(map[string]string), moved: make(map[string]bool), unwell: make(map[string]time.Time), stays: make(map[string]string),
 	}
 	for _, t := range before { // how they were is no news
 		w.shown[t.Name] = happening(t)
@@ -100,6 +101,9 @@ func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 			continue
 		}
 		s, err := w.client.Statistics(w.ctx, t.Name)
+		if err == nil && w.hands {
+			w.stays[t.Name] = s.NotHandedOver
+		}
 		if err == nil && s.UpTime > 0 && s.UpTime < time.Since(w.start) {
 			now.Tunnels[i].UpSince = time.Now().Add(-s.UpTime)
 		}
@@ -122,6 +126,8 @@ func (w *wait) take(now dbusapi.Snapshot) {
 			return false
 		case w.well && t.State == tunnelfile.Degraded:
 			w.fail(t, isLine(t), tunnel.Hint(t))
+		case w.stays[t.Name] != "":
+			w.fail(t, fmt.Sprintf("%s goes on in the process it has: %s", t.Name, text.Printable(w.stays[t.Name])), "")
 		case w.done(t, w.start):
 			w.finish(t, w.goal)
 		case !w.stop && fresh && needsSomebody(t):

@@ -214,6 +214,11 @@ func (c *Client) Reconnect(ctx context.Context, patterns ...string) error {
 	return c.manager(ctx, "Reconnect", list(patterns)).Err
 }
 
+// RestartRolling has new processes take tunnels over, with nothing refused or cut.
+func (c *Client) RestartRolling(ctx context.Context, patterns ...string) error {
+	return c.manager(ctx, "RestartRolling", list(patterns)).Err
+}
+
 // Reload has the directories of tunnel files read again.
 func (c *Client) Reload(ctx context.Context) error { return c.manager(ctx, "Reload").Err }
 

@@ -144,6 +144,10 @@ func (o managerObject) Reconnect(msg dbus.Message, names []string) *dbus.Error {
 	return o.onNames(msg, o.backend.Reconnect, names)
 }
 
+func (o managerObject) RestartRolling(msg dbus.Message, names []string) *dbus.Error {
+	return o.onNames(msg, o.backend.RestartRolling, names)
+}
+
 func (o managerObject) Reload(msg dbus.Message) *dbus.Error {
 	return o.do(msg, o.backend.Reload)
 }

@@ -113,7 +113,10 @@ func statistics(r tunnelfile.Report, now time.Time) map[string]dbus.Variant {
 		"KeyExchange": r.Kex,
 		"Cipher":      r.Cipher,
 		"HostKey":     r.HostKey,
-		"Forwards":    forwardCounts(r.Forwards),
+
+		"NotHandedOver": r.NotHandedOver,
+
+		"Forwards": forwardCounts(r.Forwards),
 	})
 }
 
@@ -132,6 +135,7 @@ type Statistics struct {
 	Peer                     string
 	KeyExchange, Cipher      string
 	HostKey                  string // type and SHA-256 fingerprint
+	NotHandedOver            string // why the last rolling restart failed
 	Forwards                 []ForwardStatistics
 }
 
@@ -176,6 +180,7 @@ func statisticsOf(from map[string]dbus.Variant) (Statistics, error) {
 	store(&r, "KeyExchange", &s.KeyExchange)
 	store(&r, "Cipher", &s.Cipher)
 	store(&r, "HostKey", &s.HostKey)
+	store(&r, "NotHandedOver", &s.NotHandedOver)
 	store(&r, "Forwards", &s.Forwards)
 	s.RoundTripTime = time.Duration(rtt) * time.Microsecond
 	s.UpTime = time.Duration(up) * time.Microsecond

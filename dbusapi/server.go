@@ -25,6 +25,7 @@ type Backend interface {
 	Stop(ctx context.Context, patterns []string) error
 	Restart(ctx context.Context, patterns []string) error
 	Reconnect(ctx context.Context, patterns []string) error
+	RestartRolling(ctx context.Context, patterns []string) error
 	Reload(ctx context.Context) error
 	// Attended is called when an agent has registered.
 	Attended(ctx context.Context) error

@@ -34,6 +34,7 @@ func (m *Manager) step(r *row) {
 	if !r.isShown {
 		r.adopt()
 	}
+	m.renew(r)
 	o := m.obstacle(r)
 	if o.here() && o.why != fault.Rule && !r.wayKnown && (r.wanted() || r.service.running()) {
 		if !r.isShown {
@@ -316,6 +317,8 @@ func (m *Manager) signalled(r *row, signal syscall.Signal, sent lastSignal, err 
 		r.lastSignal.suspend, r.probe = false, false
 	case tunnelfile.SignalReconnect:
 		r.reconnect = false
+	case tunnelfile.SignalHandOver:
+		r.handOver = false
 	}
 	switch {
 	case err != nil && !errors.Is(err, systemdctl.ErrNoProcess) && !errors.Is(err, systemdctl.ErrNoSuchUnit):

@@ -42,7 +42,11 @@ type Config struct {
 	RuntimeDir string          // see tunnelfile.RuntimeDir
 	Host       Host
 	Version    string
-	Log        *slog.Logger // nil: slog.Default()
+
+	// RollingRestart has tunnels that run another version handed over to the program of now.
+	RollingRestart bool
+
+	Log *slog.Logger // nil: slog.Default()
 }
 
 const (

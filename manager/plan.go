@@ -127,6 +127,8 @@ func signal(r *row, o obstacle) Action {
 		return Action{}
 	case suspended || r.probe:
 		return Action{Verb: SendSignal, Signal: signalProbe}
+	case r.handOver && r.canHandOver():
+		return Action{Verb: SendSignal, Signal: tunnelfile.SignalHandOver}
 	case r.reconnect:
 		return Action{Verb: SendSignal, Signal: tunnelfile.SignalReconnect}
 	}

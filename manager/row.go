@@ -64,12 +64,13 @@ type asked struct {
 	again     bool // try again what failed, or what was stopped elsewhere
 	restart   bool
 	reconnect bool
+	handOver  bool // to a new process
 	probe     bool
 	diagnose  bool // find out whether its addresses can be listened on by now
 }
 
 // begun is for an action that made or started units: what it stands for is done.
-func (a *asked) begun() { a.again, a.restart, a.probe = false, false, false }
+func (a *asked) begun() { a.again, a.restart, a.handOver, a.probe = false, false, false, false }
 
 // clear is for a plan with nothing in it.
 func (a *asked) clear() { *a = asked{diagnose: a.diagnose} }
@@ -81,7 +82,8 @@ type seen struct {
 	report          *tunnelfile.Report // of the running worker; nil: it gave none
 
 	lastSignal    lastSignal
-	refusedDesign mark // of a design that systemd would not make
+	renewed       uint32 // the process that was asked by itself to hand over to the program of now
+	refusedDesign mark   // of a design that systemd would not make
 	server        Server
 	located       bool // server was asked for
 	way           Way  // to the server

@@ -77,6 +77,42 @@ func (m *Manager) Reconnect(ctx context.Context, patterns []string) error {
 	})
 }
 
+// RestartRolling has new processes take over from those that run: they take the listeners, and
+// make their SSH connections before the old ones let go of theirs. A tunnel without an SSH
+// connection has nothing to lose and is restarted. One that does not run is ErrRefused if it was
+// named, and left alone otherwise; but one that listens starts the new program by itself.
+func (m *Manager) RestartRolling(ctx context.Context, patterns []string) error {
+	return m.each(ctx, patterns, func(r *row, named bool) error {
+		switch {
+		case !r.service.running():
+			if named && !r.socket.running() {
+				return fmt.Errorf("%w: %s does not run: it is %s", listing.ErrRefused, r.name, r.shown.State)
+			}
+		case r.canHandOver():
+			r.handOver = true
+		case r.says(tunnelfile.Up), r.says(tunnelfile.Degraded):
+			return fmt.Errorf("%w: %s runs a program that cannot hand over; \"restart\" starts the new one, and cuts what is open", listing.ErrRefused, r.name)
+		default:
+			r.up()
+			r.restart = true
+		}
+		return nil
+	})
+}
+
+// canHandOver says whether the worker has something to hand over, and knows how.
+func (r *row) canHandOver() bool {
+	return r.report != nil && r.report.HandsOver && (r.says(tunnelfile.Up) || r.says(tunnelfile.Degraded))
+}
+
+// renew has a worker of another version hand over to the program of now, once.
+func (m *Manager) renew(r *row) {
+	if m.RollingRestart && r.canHandOver() && r.report.Version != m.Version && r.renewed != r.service.MainPID {
+		r.renewed, r.handOver = r.service.MainPID, true
+		m.Log.Info("handed over to the new program (RollingRestart=yes)", "tunnel", r.name, "from", r.report.Version, "to", m.Version)
+	}
+}
+
 // Attended says that there is somebody to ask from now on: what is blocked is tried again.
 func (m *Manager) Attended(ctx context.Context) error {
 	return m.eachKnown(ctx, nil, func(r *row, _ bool) error {

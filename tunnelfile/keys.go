@@ -278,9 +278,18 @@ func tagsKey() tunnelKey {
 	}
 }
 
+// yesOrNo reads a boolean as systemd does.
+func yesOrNo(value string) (yes bool, why string) {
+	switch strings.ToLower(value) {
+	case "yes", "y", "true", "t", "on", "1":
+		return true, ""
+	case "no", "n", "false", "f", "off", "0":
+		return false, ""
+	}
+	return false, oneOf(value, []string{"yes", "no"})
+}
+
 func boolKey(name string, at func(*Tunnel) *bool) tunnelKey {
-	yes := []string{"yes", "y", "true", "t", "on", "1"}
-	no := []string{"no", "n", "false", "f", "off", "0"}
 	word := func(t Tunnel) string {
 		if *at(&t) {
 			return "yes"
@@ -290,12 +299,11 @@ func boolKey(name string, at func(*Tunnel) *bool) tunnelKey {
 	return tunnelKey{
 		name: name,
 		set: func(t *Tunnel, value string, _ Setting) string {
-			lower := strings.ToLower(value)
-			if !slices.Contains(yes, lower) && !slices.Contains(no, lower) {
-				return oneOf(value, []string{"yes", "no"})
+			yes, why := yesOrNo(value)
+			if why == "" {
+				*at(t) = yes
 			}
-			*at(t) = slices.Contains(yes, lower)
-			return ""
+			return why
 		},
 		reset:  resetTo(at),
 		format: func(t Tunnel) []string { return unless(isDefault(t, at), word(t)) },

@@ -16,15 +16,15 @@ const fdPrefix = "holdfast"
 // firstFD is the first file descriptor that the service manager passes, see sd_listen_fds(3).
 const firstFD = 3
 
-// inherit takes the listening sockets that the service manager passed, and hides them
-// from the processes that we start.
-func inherit(log *slog.Logger) []net.Listener {
+// inherit takes the listening sockets that the service manager passed, or the process that
+// hands over to us, and hides them from the processes that we start.
+func inherit(log *slog.Logger, handedOver bool) []net.Listener {
 	defer func() {
 		for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"} {
 			os.Unsetenv(name)
 		}
 	}()
-	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+	if !handedOver && os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
 		return nil
 	}
 	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 type notifier struct {
 	address *net.UnixAddr // nil: no service manager
 	log     *slog.Logger
+	muted   atomic.Bool // another process is the unit's main one, and systemd hears that one alone
 }
 
 // newNotifier reads NOTIFY_SOCKET and hides it from the processes that we start.
@@ -39,7 +41,7 @@ func (n *notifier) present() bool { return n.address != nil }
 
 // send sends assignments, one a line, and file descriptors with them.
 func (n *notifier) send(fds []int, assignments ...string) {
-	if n.address == nil {
+	if n.address == nil || n.muted.Load() {
 		return
 	}
 	conn, err := net.DialUnix("unixgram", nil, n.address)
@@ -140,6 +142,15 @@ func fdName(name string) string {
 	}
 	return clean[:min(len(clean), 255)]
 }
+
+// mainPID says which process is the unit's main one from now on; this one has no say any more.
+func (n *notifier) mainPID(pid int) {
+	n.send(nil, "MAINPID="+strconv.Itoa(pid))
+	n.mute()
+}
+
+func (n *notifier) mute()  { n.muted.Store(true) }
+func (n *notifier) speak() { n.muted.Store(false) }
 
 // watchdogInterval is how often the service manager wants a sign of life, see
 // sd_watchdog_enabled(3); 0: never.

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,13 +24,14 @@ import (
 func (w *worker) report() tunnelfile.Report {
 	s, links := w.inForce.Load(), w.pool.status()
 	w.publishedMu.Lock()
-	status, since := w.published, w.since
+	status, since, notHandedOver := w.published, w.since, w.notHandedOver
 	w.publishedMu.Unlock()
 	r := tunnelfile.Report{
 		Name: s.tunnel.Name, Version: program.Version(), State: status.State, Reason: status.Reason, Status: status.Text, StateSince: since,
 		UpSince: links.UpSince, NextTry: links.NextTry, RTT: links.RTT, Reconnects: links.Reconnects,
 		Connections: links.up, ConnectionsWanted: links.wanted,
 		Settings: tunnelfile.SettingsHash(s.tunnel), Forwards: w.set.Report(),
+		HandsOver: true, NotHandedOver: notHandedOver,
 	}
 	if s.resolved != nil {
 		r.Transport = s.resolved.Transport
@@ -66,14 +69,47 @@ func (w *worker) serveReports(dir, name string) (stop func(), err error) {
 		go server.Serve(limited{l, make(chan struct{}, maxReportClients)})
 	}
 	if dir != "" {
-		l, err := listenReports(tunnelfile.ReportSocket(dir, name))
-		if err != nil {
-			w.log.Warn("no report socket", "error", err)
-		} else {
-			go server.Serve(l)
+		w.socket = &reportSocket{server: server, path: tunnelfile.ReportSocket(dir, name)}
+		if !w.predecessor.serving() {
+			w.serveSocket(listenReports)
 		}
 	}
-	return func() { server.Close() }, nil
+	return func() { server.Close(); w.socket.remove() }, nil
+}
+
+// reportSocket is where the report is served on this machine.
+type reportSocket struct {
+	server *http.Server
+	path   string
+	served bool // the path is ours
+}
+
+// serveSocket answers on the report socket, which listen makes.
+func (w *worker) serveSocket(listen func(path string) (*net.UnixListener, error)) {
+	if w.socket == nil {
+		return
+	}
+	l, err := listen(w.socket.path)
+	if err != nil {
+		w.log.Warn("no report socket", "error", err)
+		return
+	}
+	w.socket.served = true
+	l.SetUnlinkOnClose(false)
+	go w.socket.server.Serve(l)
+}
+
+// leave lets another process have the path.
+func (s *reportSocket) leave() {
+	if s != nil {
+		s.served = false
+	}
+}
+
+func (s *reportSocket) remove() {
+	if s != nil && s.served {
+		os.Remove(s.path)
+	}
 }
 
 // maxReportClients is how many clients may ask at once by --listen: the network must not take
@@ -110,19 +146,27 @@ func (c *limitedConn) Close() error {
 
 // listenReports listens on path, for this user only, in place of a socket that nobody
 // answers on any more.
-func listenReports(path string) (net.Listener, error) {
+func listenReports(path string) (*net.UnixListener, error) {
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		conn.Close()
 		return nil, fmt.Errorf("%s: another process answers there", path)
 	}
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
-		os.Remove(path)
-	}
-	l, err := net.Listen("unix", path)
+	return replaceReports(path)
+}
+
+// replaceReports listens on path in place of whoever did: at every moment somebody answers.
+func replaceReports(path string) (*net.UnixListener, error) {
+	dir, name := filepath.Split(path)
+	temporary := filepath.Join(dir, "."+strings.TrimSuffix(name, ".sock")+".new") // no longer than path: there is a limit
+	os.Remove(temporary)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temporary, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	if err = os.Chmod(temporary, 0o600); err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
 		l.Close()
 		return nil, err
 	}

@@ -1,9 +1,12 @@
 package worker
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -38,7 +41,7 @@ type Options struct {
 // before would end the process.
 func Signals() <-chan os.Signal {
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, tunnelfile.SignalReconnect)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, tunnelfile.SignalReconnect, tunnelfile.SignalHandOver)
 	return signals
 }
 
@@ -48,6 +51,9 @@ type worker struct {
 	log     *slog.Logger
 	notify  *notifier
 	managed bool // a service manager looks after us: a person's matter is waited for, not an end
+
+	predecessor *predecessor // that hands over to us; nil: none
+	socket      *reportSocket
 
 	pool  *pool
 	set   *forward.Set
@@ -63,9 +69,14 @@ type worker struct {
 	publishedMu sync.Mutex
 	published   tunnelfile.Status // guarded by publishedMu
 	since       time.Time         // of its State; guarded by publishedMu
-	wasUp       bool              // ExecUp ran, ExecDown is due; keepersSay has it, while keepers run
-	lastStamp   atomic.Pointer[string]
-	resolving   sync.Mutex // one sender to resolved
+
+	handedOver    atomic.Bool
+	notHandedOver string // why the last attempt to hand over failed; guarded by publishedMu
+
+	wasUp     bool // ExecUp ran, ExecDown is due; keepersSay has it, while keepers run
+	tookOver  bool // likewise; ExecUp ran in the process before us
+	lastStamp atomic.Pointer[string]
+	resolving sync.Mutex // one sender to resolved
 
 	asking *watchedAsker  // nil: nobody is asked
 	shared *sharedAnswers // likewise
@@ -86,6 +97,7 @@ type worker struct {
 	reloading   bool
 	reloadAgain bool // another SIGHUP came during a reload
 	inherited   int
+	successor   *successor // that takes over from us; nil: none
 }
 
 // Run runs the tunnel until it is told to stop, idles out, or meets what ends it; see
@@ -105,7 +117,7 @@ func Run(ctx context.Context, o Options) error {
 		w.o.Ask = w.shared
 	}
 	err := w.run(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, errHandedOver) {
 		// The last StatusText stays with the unit, and tells why it failed.
 		last := tunnelfile.Status{State: tunnelfile.Failed, Reason: fault.ReasonOf(err), Text: err.Error()}
 		if last.Reason.Class().Blocks() {
@@ -118,11 +130,26 @@ func Run(ctx context.Context, o Options) error {
 
 func (w *worker) run(ctx context.Context) error {
 	watchdog := watchdogInterval()
-	inherited := inherit(w.log)
+	var err error
+	if w.predecessor, err = takePredecessor(); err != nil {
+		return err
+	}
+	inherited := inherit(w.log, w.predecessor != nil)
 	w.inherited = len(inherited)
+	if w.predecessor == nil {
+		return w.serve(ctx, watchdog, inherited)
+	}
+	w.notify.mute()
+	go w.predecessor.listen(w.wake)
+	err = w.serve(ctx, watchdog, inherited)
+	w.predecessor.failed(cmp.Or(err, errStopped))
+	return err
+}
 
+// serve is the rest of run.
+func (w *worker) serve(ctx context.Context, watchdog time.Duration, inherited []net.Listener) error {
 	s, err := load(ctx, w.o.Path, w.o.Ask, w.log)
-	if err == nil && s.err != nil && !w.managed {
+	if err == nil && s.err != nil && !w.waitsForPerson() {
 		err = s.err
 	}
 	if err != nil {
@@ -134,6 +161,7 @@ func (w *worker) run(ctx context.Context) error {
 
 	c := s.forwards()
 	c.Inherited, c.Log, c.Changed = inherited, w.log, w.wake
+	c.Dormant = w.predecessor != nil
 	if w.notify.present() {
 		c.Store, c.Unstore = w.notify.store, w.notify.unstore
 	}
@@ -156,14 +184,31 @@ func (w *worker) run(ctx context.Context) error {
 		return err
 	}
 	defer stopReports()
+	w.tookOver = w.predecessor != nil
 	if !w.managed { // a daemon tells us else
 		go w.watchFile(keeping)
 	}
 
 	err = w.loop(ctx, watchdog)
-	w.shutDown(err, func() { stopKeepers(); w.pool.running.Wait() })
+	endKeepers := func() { stopKeepers(); w.pool.running.Wait() }
+	switch {
+	case errors.Is(err, errHandedOver):
+		w.yield(endKeepers)
+	default:
+		if w.successor != nil {
+			w.successor.end()
+		}
+		w.shutDown(err, endKeepers)
+	}
 	return err
 }
+
+// errStopped is what a predecessor is told of a successor that was asked to stop.
+var errStopped = errors.New("it was asked to stop")
+
+// waitsForPerson says whether a person's matter is waited for. While another process serves the
+// tunnel it is an end: that one goes on.
+func (w *worker) waitsForPerson() bool { return w.managed && !w.predecessor.serving() }
 
 // keeperConfig is what the keeper of one connection works with.
 func (w *worker) keeperConfig(l *connection, dir string) keeper.Config {
@@ -175,6 +220,9 @@ func (w *worker) keeperConfig(l *connection, dir string) keeper.Config {
 		Policy: w.inForce.Load().policy(), Courtesy: keeper.Courtesy{Dir: serversDir(dir)},
 		Dial: w.dial,
 		Use: func(ctx context.Context, link keeper.Link) error {
+			if err := w.takeOver(ctx); err != nil {
+				return err
+			}
 			return w.set.Use(ctx, l.slot, link.(sshlink.Link))
 		},
 		Lost: w.lost, Draining: w.draining, Fingerprint: w.fingerprint,
@@ -224,12 +272,19 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 			w.handle(ctx, s)
 		case s := <-w.resolved:
 			w.adopt(s)
+		case err := <-w.successorNews():
+			if err == nil {
+				return errHandedOver
+			}
+			w.handOverFailed(err)
+		case err := <-w.predecessor.end():
+			return err
 		case r := <-w.reloaded:
 			w.apply(ctx, r)
 		case <-w.fileChanged:
 			w.reload(ctx)
 		case <-w.changed:
-			if all := w.pool.status(); all.State == tunnelfile.Blocked && all.NextTry.IsZero() && !w.managed {
+			if all := w.pool.status(); all.State == tunnelfile.Blocked && all.NextTry.IsZero() && !w.waitsForPerson() {
 				return all.Err
 			}
 			w.publish()
@@ -264,6 +319,8 @@ func (w *worker) handle(ctx context.Context, s os.Signal) {
 		w.pool.each((*keeper.Keeper).Suspend)
 	case tunnelfile.SignalReconnect:
 		w.pool.each((*keeper.Keeper).Reconnect)
+	case tunnelfile.SignalHandOver:
+		w.handOver()
 	}
 }
 
@@ -283,7 +340,7 @@ func (w *worker) proveLife(ctx context.Context, interval time.Duration) {
 // Only where somebody else listens for us can it end.
 func (w *worker) idleFor() (wait time.Duration, over bool) {
 	t := w.inForce.Load().tunnel
-	if t.Start != tunnelfile.StartOnDemand || w.inherited == 0 {
+	if t.Start != tunnelfile.StartOnDemand || w.inherited == 0 || w.predecessor.draining() {
 		return 0, false
 	}
 	since := w.set.IdleSince()
@@ -296,6 +353,9 @@ func (w *worker) idleFor() (wait time.Duration, over bool) {
 
 // dial makes one attempt by what ssh's configuration says now.
 func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
+	if w.predecessor.serving() {
+		ctx = keeper.WithoutPerson(ctx) // the tunnel is up: nobody is to be troubled
+	}
 	for {
 		r, err := w.renew(ctx)
 		if err != nil {
@@ -381,8 +441,13 @@ func (w *worker) wake() {
 // keepersSay is called with each change of what the keepers say together.
 func (w *worker) keepersSay(all poolStatus) {
 	switch {
+	case w.predecessor.serving(), w.handedOver.Load(): // what becomes of the tunnel is another's to say
 	case all.State == tunnelfile.Up && !w.wasUp:
 		w.wasUp = true
+		if w.tookOver {
+			w.tookOver = false // it is up all the time, for those who run this
+			break
+		}
 		w.runHooks("ExecUp", all.Status)
 	case all.Link == nil:
 		w.isDown(all.Status)
@@ -421,8 +486,8 @@ func (w *worker) runHooks(event string, s keeper.Status) {
 // publish computes the state and publishes it, if it is another.
 func (w *worker) publish() {
 	links, forwards := w.pool.status(), w.set.Report()
-	if links.State == "" {
-		return // the keeper has not begun
+	if links.State == "" || w.predecessor.serving() {
+		return // the keeper has not begun, or another process speaks for the tunnel
 	}
 	w.rtt = steady(w.rtt, links.RTT)
 	now := describe(links, forwards, w.rtt)
@@ -430,7 +495,7 @@ func (w *worker) publish() {
 	if now.State == tunnelfile.Connecting {
 		now.Reason = waitsFor
 	}
-	for _, note := range []string{transportNote(links.Status), waiting, w.note, w.commandNote} {
+	for _, note := range []string{transportNote(links.Status), waiting, w.note, w.commandNote, w.handOverText()} {
 		if note != "" {
 			now.Text += " (" + note + ")"
 		}

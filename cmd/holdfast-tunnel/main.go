@@ -36,7 +36,8 @@ Runs one tunnel until it is asked to stop.
   --help           print this
 
 Signals: TERM ends it, HUP reads the file again, USR1 says that the network may have
-changed, USR2 that it is gone, RTMIN+1 asks for a new connection.
+changed, USR2 that it is gone, RTMIN+1 asks for a new connection, RTMIN+2 hands over to
+a new process.
 
 Exit status: 0 asked to stop, or idle; 1 something that may pass; 2 misuse; 75 with
 --once, something that may pass; 76 the host key is unknown or has changed; 77 the

@@ -69,6 +69,10 @@ func run(ctx context.Context, system bool, log *slog.Logger) error {
 	if system {
 		scope, dirs, runtimeDir = systemdctl.System, tunnelfile.SystemDirs(), tunnelfile.RuntimeDir(func(string) string { return "" })
 	}
+	settings, err := tunnelfile.LoadDaemon(tunnelfile.DaemonFile)
+	if err != nil {
+		log.Error("a setting of the daemon is not in force", "error", err)
+	}
 	host, err := manager.ThisHost(scope)
 	if err != nil {
 		return err
@@ -91,6 +95,7 @@ func run(ctx context.Context, system bool, log *slog.Logger) error {
 		Units: units, Networks: network.Networks(), Sleeps: network.Sleeps(),
 		Dirs: dirs, RuntimeDir: runtimeDir,
 		Host: host, Version: program.Version(), Log: log,
+		RollingRestart: settings.RollingRestart,
 	})
 	// Nothing is touched before the name is ours: another daemon may be at work.
 	owned, err := nameOwned(connecting, bus)

@@ -300,6 +300,11 @@ func (b *Backend) Reconnect(ctx context.Context, patterns []string) error {
 	})
 }
 
+// RestartRolling does the same: a new process has a new connection.
+func (b *Backend) RestartRolling(ctx context.Context, patterns []string) error {
+	return b.Reconnect(ctx, patterns)
+}
+
 // Reload does nothing.
 func (b *Backend) Reload(ctx context.Context) error { return nil }
 

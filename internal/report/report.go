@@ -94,7 +94,7 @@ func believe(conn *net.UnixConn, socket string) error {
 
 // clean makes every word of a report fit for people.
 func clean(r *tunnelfile.Report) {
-	for _, word := range []*string{&r.Name, &r.Status, &r.Version, &r.Peer, &r.Kex, &r.Cipher, &r.HostKey,
+	for _, word := range []*string{&r.Name, &r.Status, &r.Version, &r.Peer, &r.Kex, &r.Cipher, &r.HostKey, &r.NotHandedOver,
 		(*string)(&r.State), (*string)(&r.Reason), (*string)(&r.Transport)} {
 		*word = text.FromPeer(*word)
 	}

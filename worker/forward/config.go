@@ -33,6 +33,8 @@ type Config struct {
 	// forwards by the address they are bound to; those that no forward wants accept
 	// and reset, because nobody else would.
 	Inherited []net.Listener
+	// Dormant has nobody accept until Serve: another process still does.
+	Dormant bool
 	// Store hands a listener that Apply opened to the service manager, so that it
 	// outlives this process; Unstore takes it back. Both may be nil.
 	Store   func(name string, l net.Listener)

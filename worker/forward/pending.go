@@ -36,7 +36,7 @@ func (s *Set) park(v *visitor) bool {
 		gone = s.pending.makeRoom()
 	}
 	switch {
-	case s.closed, s.refusing.text != "", !time.Now().Before(v.until), len(s.pending.waiting) >= c.MaxHeld:
+	case s.closed && !s.handedOver, s.refusing.text != "", !time.Now().Before(v.until), len(s.pending.waiting) >= c.MaxHeld:
 		gone = append(gone, v)
 	default:
 		s.pending.add(v)

@@ -22,6 +22,7 @@ type port struct {
 
 // accept hands connections to the owner until the port is closed.
 func (p *port) accept(s *Set) {
+	<-s.serving
 	var failure atomic.Pointer[error]
 	failing := paced{every: acceptComplaint, tell: func(n int) {
 		s.log.Warn("cannot accept", "listener", p.listener.Addr(), "error", *failure.Load(), "tries", n)

@@ -28,22 +28,26 @@ type Set struct {
 	arrivals  atomic.Uint64
 	checkNow  chan struct{} // a token: there is a new link
 
-	running sync.WaitGroup // accept loops and connections
+	serving     chan struct{} // closed by Serve
+	startServes sync.Once
+	running     sync.WaitGroup // accept loops and connections
 
 	applying sync.Mutex // one Apply at a time
 
-	mu        sync.Mutex
-	forwards  []*forward
-	retired   []*forward // gone from the file; their counters still count
-	spare     []*port    // the service manager's, wanted by no forward: they reset
-	inUse     []*lane    // where new channels go, one for each slot, the oldest first; empty while there is no link
-	turn      uint64     // counts what came into use
-	lanes     map[Link]*lane
-	channels  int     // in use, of all lanes
-	refusing  refusal // why nobody may wait; the zero value while they may
-	pending   pendingQueue
-	closed    bool
-	stopCheck context.CancelFunc
+	mu         sync.Mutex
+	forwards   []*forward
+	retired    []*forward // gone from the file; their counters still count
+	spare      []*port    // the service manager's, wanted by no forward: they reset
+	inUse      []*lane    // where new channels go, one for each slot, the oldest first; empty while there is no link
+	turn       uint64     // counts what came into use
+	lanes      map[Link]*lane
+	channels   int     // in use, of all lanes
+	refusing   refusal // why nobody may wait; the zero value while they may
+	pending    pendingQueue
+	closed     bool // it serves nobody who is new: Close or HandOver was called
+	handedOver bool // another process has the listeners; who was accepted here is still served
+	ending     bool // Close was called
+	stopCheck  context.CancelFunc
 
 	absentTimer *time.Timer // to listen for absent forwards; owned by who holds applying
 }
@@ -58,6 +62,7 @@ func New(c Config) (*Set, error) {
 		unstore:  c.Unstore,
 		onChange: c.Changed,
 		idle:     make(chan struct{}, 1),
+		serving:  make(chan struct{}),
 		checkNow: make(chan struct{}, 1),
 		lanes:    make(map[Link]*lane),
 	}
@@ -76,8 +81,14 @@ func New(c Config) (*Set, error) {
 	for _, p := range inherited {
 		s.running.Go(func() { p.accept(s) })
 	}
+	if !c.Dormant {
+		s.Serve()
+	}
 	return s, nil
 }
+
+// Serve begins to accept, where the Config said Dormant.
+func (s *Set) Serve() { s.startServes.Do(func() { close(s.serving) }) }
 
 // changed calls the hook. No lock may be held.
 func (s *Set) changed() {
@@ -302,34 +313,25 @@ func (s *Set) IdleSince() time.Time {
 const cutPatience = time.Second
 
 // Close stops listening, resets what is pending, waits for open connections until ctx
-// ends, and then cuts those that are left. Its error is ctx's if it cut any. Listeners
-// in the service manager's store stay there.
+// ends, and then cuts those that are left. After HandOver it waits for what is pending too.
+// Its error is ctx's if it cut any. Listeners in the service manager's store stay there.
 func (s *Set) Close(ctx context.Context) error {
 	s.mu.Lock()
-	if s.closed {
+	if s.ending {
 		s.mu.Unlock()
 		return net.ErrClosed
 	}
-	s.closed = true
-	forwards, spare, pending := s.forwards, s.spare, s.pending.take()
-	if s.pending.timer != nil {
-		s.pending.timer.Stop()
+	s.ending = true
+	var pending []*visitor
+	if !s.handedOver {
+		s.stopServing((*port).close)
+		pending = s.pending.take()
 	}
-	if s.stopCheck != nil {
-		s.stopCheck()
-	}
+	binds := s.binds()
 	s.mu.Unlock()
 
-	for _, p := range spare {
-		p.close()
-	}
-	for _, f := range forwards {
-		for _, p := range f.ports {
-			p.close()
-		}
-		if f.bind != nil {
-			f.bind.stop()
-		}
+	for _, b := range binds {
+		b.stop()
 	}
 	s.dismissAll(pending)
 
@@ -346,7 +348,9 @@ func (s *Set) Close(ctx context.Context) error {
 	s.mu.Lock()
 	lanes := s.lanes
 	s.lanes, s.inUse = nil, nil
+	pending = s.pending.take()
 	s.mu.Unlock()
+	s.dismissAll(pending)
 	for _, n := range lanes {
 		n.end()
 	}

@@ -31,7 +31,7 @@ const (
 	jitter           = 0.2                    // of a delay, either way
 	connectPatience  = time.Second            // how long a connect may stay unanswered inside unreachedWindow, at least
 	blockedLookAgain = 5 * time.Second        // between two looks at what a person may have mended
-	drainTimeout     = 5 * time.Minute        // a replaced link that still has channels is closed after this
+	DrainTimeout     = 5 * time.Minute        // a replaced link that still has channels is closed after this
 	drainLookAgain   = time.Second            // between two looks at whether they have ended
 )
 

@@ -170,7 +170,7 @@ func (k *Keeper) drain(now time.Time) (wake time.Time) {
 		return time.Time{} // the forwards are still on their way over
 	}
 	for _, h := range slices.Clone(k.old) {
-		end := h.replaced.Add(drainTimeout)
+		end := h.replaced.Add(DrainTimeout)
 		if k.c.Draining(h.link) > 0 && now.Before(end) {
 			wake = sooner(wake, now.Add(drainLookAgain))
 			continue

@@ -15,6 +15,11 @@ type unattended struct{}
 // there, and so no person is to be asked.
 func Unattended(ctx context.Context) bool { return ctx.Value(unattended{}) != nil }
 
+// WithoutPerson is ctx for an attempt at which nobody is to be asked.
+func WithoutPerson(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unattended{}, true)
+}
+
 // startOver forgets the failures, so that the next attempt is made at once, unless a person
 // is needed.
 func (k *Keeper) startOver() {
@@ -102,7 +107,7 @@ func (k *Keeper) start(now time.Time) {
 	a := &attempt{cancel: cancel, machine: k.addresses(), trace: newTrace()}
 	k.attempt, k.force = a, false
 	if k.blocked {
-		ctx = context.WithValue(ctx, unattended{}, true)
+		ctx = WithoutPerson(ctx)
 	}
 	var patience time.Duration
 	if k.rtt > 0 && now.Sub(k.calm) < unreachedWindow {

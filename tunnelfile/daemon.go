@@ -1,0 +1,56 @@
+package tunnelfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// DaemonFile has the settings of the daemons of this machine.
+const DaemonFile = "/etc/holdfast/holdfast.conf"
+
+// Daemon is the settings of a daemon.
+type Daemon struct {
+	RollingRestart bool // hand tunnels of another version over to the program of now
+}
+
+// LoadDaemon reads the settings of the daemon. A file that is not there has none; what is wrong
+// with one that is leaves the rest in force.
+func LoadDaemon(path string) (Daemon, error) {
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Daemon{}, nil
+	case err != nil:
+		return Daemon{}, err
+	}
+	return parseDaemon(path, string(text))
+}
+
+func parseDaemon(path, text string) (Daemon, error) {
+	var d Daemon
+	document, problems := scan(text)
+	for _, e := range document.entries {
+		why := ""
+		switch {
+		case e.section != "Daemon":
+			why = fmt.Sprintf("unknown section [%s]; there is [Daemon]", e.section)
+		case e.key != "RollingRestart":
+			why = "unknown key; there is RollingRestart="
+		default:
+			d.RollingRestart, why = yesOrNo(strings.TrimSpace(e.value))
+		}
+		if why != "" {
+			problems = append(problems, Problem{Line: e.lineNumber(), Key: e.key, Message: why})
+		}
+	}
+	for i := range problems {
+		problems[i].Path = path
+	}
+	if len(problems) > 0 {
+		return d, problems
+	}
+	return d, nil
+}
