@@ -18,7 +18,7 @@ FLAGS = -buildvcs=$(VCS) -trimpath -ldflags '$(LDFLAGS) $(if $(VERSION),-X githu
 # The tray is the one program that needs C: gcc and the headers of GTK and AppIndicator.
 TRAY := $(shell pkg-config --exists ayatana-appindicator3-0.1 gtk+-3.0 2>/dev/null && command -v gcc >/dev/null && echo tray)
 
-.PHONY: all run test check build tray test-desktops install uninstall packages test-packages release-check bench compare soak hostile screenshots clean
+.PHONY: all run test check build tray test-desktops install uninstall packages test-packages release-check bench compare soak hostile fuzz screenshots clean
 
 all: build
 
@@ -53,6 +53,11 @@ hostile: build
 	testbed/install
 	HOLDFAST_HOSTILE='$(CURDIR)/bin/hostile.txt' $(GO) test -count=1 -run '^TestHostile$$' -timeout 20m ./testbed/hostile; \
 		status=$$?; cat bin/hostile.txt; exit $$status
+
+# Every fuzz target, FUZZTIME= (1m) each. What one finds stays in testdata/fuzz of its package: a test from then on.
+FUZZTIME ?= 1m
+fuzz:
+	FUZZTIME='$(FUZZTIME)' testbed/fuzz
 
 screenshots: tray
 	testbed/install testbed/packages-screenshots

@@ -52,14 +52,7 @@ func (w *worker) report() tunnelfile.Report {
 // serveReports answers on the tunnel's socket in the runtime directory, and where Options
 // say. A folder that is missing, full or not ours costs the statistics and nothing else.
 func (w *worker) serveReports(dir, name string) (stop func(), err error) {
-	server := &http.Server{
-		Handler:           w.handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       30 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelDebug), // of clients
-	}
+	server := w.reportServer()
 	if w.o.Listen != "" {
 		l, err := net.Listen("tcp", w.o.Listen)
 		if err != nil {
@@ -109,6 +102,17 @@ func (s *reportSocket) leave() {
 func (s *reportSocket) remove() {
 	if s != nil && s.served {
 		os.Remove(s.path)
+	}
+}
+
+func (w *worker) reportServer() *http.Server {
+	return &http.Server{
+		Handler:           w.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelDebug), // of clients
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -49,16 +50,24 @@ func Read(ctx context.Context, socket string) (tunnelfile.Report, error) {
 	if _, err := io.WriteString(conn, "GET /status HTTP/1.1\r\nHost: tunnel\r\nConnection: close\r\n\r\n"); err != nil {
 		return r, err
 	}
-	response, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxReport)), nil)
+	if r, err = parse(io.LimitReader(conn, maxReport)); err != nil {
+		return tunnelfile.Report{}, fmt.Errorf("%s: %w", socket, err)
+	}
+	return r, nil
+}
+
+// parse reads the answer to the request.
+func parse(answer io.Reader) (r tunnelfile.Report, err error) {
+	response, err := http.ReadResponse(bufio.NewReader(answer), nil)
 	if err != nil {
 		return r, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return r, fmt.Errorf("%s: %s", socket, text.FromPeer(response.Status))
+		return r, errors.New(text.FromPeer(response.Status))
 	}
 	if err := json.NewDecoder(response.Body).Decode(&r); err != nil {
-		return tunnelfile.Report{}, fmt.Errorf("%s: %w", socket, err)
+		return r, err
 	}
 	clean(&r)
 	return r, nil

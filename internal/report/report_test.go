@@ -10,7 +10,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -85,4 +88,26 @@ func TestEndless(t *testing.T) {
 			t.Errorf("%s: %d MiB for a report that must not have more than one", name, grown>>20)
 		}
 	}
+}
+
+// FuzzParse reads anything as a worker's answer: what comes of it is fit for people.
+func FuzzParse(f *testing.F) {
+	f.Add("HTTP/1.1 200 OK\r\n\r\n{\"name\": \"a\", \"version\": \"1\\u001b[31m\", \"forwards\": [{\"message\": \"x\\ny\"}]}")
+	f.Add("HTTP/1.1 503 \x1b[2J\r\n\r\n")
+	f.Add("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+	f.Fuzz(func(t *testing.T, answer string) {
+		r, err := parse(strings.NewReader(answer))
+		if err != nil {
+			return
+		}
+		said := []string{r.Name, r.Version, r.Status, string(r.State), string(r.Reason), r.Peer}
+		for _, forward := range r.Forwards {
+			said = append(said, forward.Text, forward.Message, string(forward.State))
+		}
+		for _, word := range said {
+			if strings.ContainsFunc(word, unicode.IsControl) || utf8.RuneCountInString(word) > text.MaxPeer {
+				t.Errorf("%q", word)
+			}
+		}
+	})
 }
