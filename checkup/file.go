@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -29,7 +30,7 @@ func (x *examination) file() bool {
 		return false
 	}
 	x.tunnel = t
-	x.OK(tunnelfile.SubjectFile, "%s is well", home(t.Path))
+	x.OK(tunnelfile.SubjectFile, "%s is well", text.Tilde(t.Path))
 	for _, path := range append([]string{t.Path}, t.DropIns...) {
 		x.writable(path)
 	}
@@ -40,7 +41,7 @@ func (x *examination) file() bool {
 // writable looks for files that others may write: what is in them runs commands as this person.
 func (x *examination) writable(path string) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o002 != 0 {
-		x.Problem(tunnelfile.SubjectFile, "chmod o-w "+path, "%s may be written by everybody, and what it says runs as you", home(path))
+		x.Problem(tunnelfile.SubjectFile, "chmod o-w "+path, "%s may be written by everybody, and what it says runs as you", text.Tilde(path))
 	}
 }
 
@@ -53,7 +54,7 @@ func (x *examination) hidden() {
 		}
 		for _, dir := range dirs[i+1:] {
 			if path := filepath.Join(dir, x.tunnel.Name+tunnelfile.Suffix); exists(path) {
-				x.Hint(tunnelfile.SubjectFile, "", "%s does not count: %s stands before it", path, home(x.tunnel.Path))
+				x.Hint(tunnelfile.SubjectFile, "", "%s does not count: %s stands before it", path, text.Tilde(x.tunnel.Path))
 			}
 		}
 	}

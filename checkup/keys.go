@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/login"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -21,14 +22,14 @@ func (x *examination) agent() {
 	a := login.Agent(x.ctx, x.server.Options)
 	switch {
 	case a.Wanted != "":
-		x.Hint(tunnelfile.SubjectAgent, "systemctl --user unset-environment SSH_AUTH_SOCK", "nobody answers at %s, where SSH_AUTH_SOCK or IdentityAgent says that the ssh-agent is", home(a.Wanted))
+		x.Hint(tunnelfile.SubjectAgent, "systemctl --user unset-environment SSH_AUTH_SOCK", "nobody answers at %s, where SSH_AUTH_SOCK or IdentityAgent says that the ssh-agent is", text.Tilde(a.Wanted))
 	case a.Socket == "":
 		x.OK(tunnelfile.SubjectAgent, "there is no ssh-agent; keys come from their files")
 	case len(a.Keys) >= fewTries && x.server.Option("identitiesonly") != "yes":
 		x.Hint(tunnelfile.SubjectAgent, x.nameOneKey(),
-			"the agent at %s offers %s, and servers hang up after %d (MaxAuthTries): name the one that is meant", home(a.Socket), count(len(a.Keys), "key"), fewTries)
+			"the agent at %s offers %s, and servers hang up after %d (MaxAuthTries): name the one that is meant", text.Tilde(a.Socket), text.Count(len(a.Keys), "key"), fewTries)
 	default:
-		x.OK(tunnelfile.SubjectAgent, "the agent at %s holds %s", home(a.Socket), count(len(a.Keys), "key"))
+		x.OK(tunnelfile.SubjectAgent, "the agent at %s holds %s", text.Tilde(a.Socket), text.Count(len(a.Keys), "key"))
 	}
 }
 

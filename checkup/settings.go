@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -38,7 +39,7 @@ func (x *examination) settings() {
 	}
 	if path := r.OwnMaster(x.ctx); path != "" && r.Transport == tunnelfile.TransportOpenSSH {
 		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ControlPath=none"),
-			"the tunnel rides on a ControlMaster of yours, %s, and is cut when that ends", home(path))
+			"the tunnel rides on a ControlMaster of yours, %s, and is cut when that ends", text.Tilde(path))
 	}
 	x.weak()
 	if r.NoSSH {
@@ -68,7 +69,7 @@ func (x *examination) weak() {
 			weak := slices.DeleteFunc(strings.Split(e.Value, ","), func(a string) bool { return !isWeak(a) })
 			if e.Written && len(weak) > 0 {
 				x.Hint(tunnelfile.SubjectAlgorithms, "", "%s (%s) allows %s, which is weak: take it out unless this server has nothing better",
-					e.Keyword, home(e.Source), strings.Join(weak, ", "))
+					e.Keyword, text.Tilde(e.Source), strings.Join(weak, ", "))
 			}
 		}
 	}
@@ -78,7 +79,7 @@ func (x *examination) weak() {
 func (x *examination) place(keyword string) string {
 	for _, e := range x.server.Explain(x.ctx) {
 		if e.Keyword == keyword && e.Written {
-			return " (" + home(e.Source) + ")"
+			return " (" + text.Tilde(e.Source) + ")"
 		}
 	}
 	return ""

@@ -62,7 +62,7 @@ func designOf(ctx context.Context, t tunnelfile.Tunnel, h Host) (design, tunnelf
 		t, d.unknown = h.SSHConfig(ctx, t)
 	}
 	d.forwards = t.Forwards
-	d.unlink, d.needsAll = yesUnless(t, "StreamLocalBindUnlink"), yesUnless(t, "ExitOnForwardFailure")
+	d.unlink, d.needsAll = t.Yes("StreamLocalBindUnlink"), t.Yes("ExitOnForwardFailure")
 	var problems tunnelfile.Problems
 	d.listen, problems, d.unresolved = listenersOf(ctx, t)
 	if !own { // else the file's reader has looked

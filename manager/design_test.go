@@ -136,6 +136,12 @@ func TestBase(t *testing.T) {
 
 // TestPrivileges shows that a file can ask for a worker, and children, that may use sudo.
 func TestPrivileges(t *testing.T) {
+	for _, on := range []string{"yes", "1", "on"} { // as unit files spell it
+		d, _ := designOf(t.Context(), parse(t, "[Service]\nNoNewPrivileges="+on), testHost)
+		if got := values(d.service); got["MemoryDenyWriteExecute"] != "true" {
+			t.Errorf("NoNewPrivileges=%s: no sandbox", on)
+		}
+	}
 	d, _ := designOf(t.Context(), parse(t, "[Service]\nNoNewPrivileges=no"), testHost)
 	got := values(d.service)
 	for _, s := range sandbox[1:] {

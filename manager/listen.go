@@ -36,7 +36,7 @@ func listenersOf(ctx context.Context, t tunnelfile.Tunnel) (all []listener, prob
 		if f.Kind == tunnelfile.RemoteForward {
 			continue
 		}
-		addresses, err := sockets.Of(ctx, f.Listen, yes(sshSetting(t, "GatewayPorts")))
+		addresses, err := sockets.Of(ctx, f.Listen, t.Yes("GatewayPorts"))
 		if dns, ok := errors.AsType[*net.DNSError](err); ok && !dns.IsNotFound {
 			later = sockets.Explain(f, addresses[0], err)
 			continue
@@ -90,14 +90,4 @@ func sshSetting(t tunnelfile.Tunnel, key string) string {
 		}
 	}
 	return ""
-}
-
-// yesUnless says whether a keyword that Holdfast sets to yes is left so.
-func yesUnless(t tunnelfile.Tunnel, key string) bool {
-	value := sshSetting(t, key)
-	return value == "" || yes(value)
-}
-
-func yes(value string) bool {
-	return strings.EqualFold(value, "yes") || strings.EqualFold(value, "true")
 }

@@ -44,7 +44,10 @@ func (d *design) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []syst
 		base = append(base, systemdctl.Setting{Key: "User", Value: t.User()}) // so that HOME is set
 	}
 	for _, s := range t.Service {
-		if s.Key == "NoNewPrivileges" && !yes(s.Value) {
+		if s.Key != "NoNewPrivileges" {
+			continue
+		}
+		if on, err := systemdctl.Boolean(s.Value); err == nil && !on {
 			return base
 		}
 	}

@@ -42,7 +42,7 @@ func named[T any](name string, parse func(string) (T, error)) conversion {
 // oneOf is a word of a fixed set. Where the set has yes and no, every boolean is in it.
 func oneOf(allowed ...string) conversion {
 	return one(func(value string) (string, error) {
-		if b, err := boolean(value); err == nil && slices.Contains(allowed, "yes") {
+		if b, err := Boolean(value); err == nil && slices.Contains(allowed, "yes") {
 			value = map[bool]string{true: "yes", false: "no"}[b]
 		}
 		if !slices.Contains(allowed, value) {
@@ -173,8 +173,8 @@ type fileMayMiss struct {
 
 // Numbers.
 
-// boolean is parse_boolean() of systemd.
-func boolean(value string) (bool, error) {
+// Boolean is a yes or a no as unit files spell it: parse_boolean() of systemd.
+func Boolean(value string) (bool, error) {
 	switch strings.ToLower(value) {
 	case "1", "yes", "y", "true", "t", "on":
 		return true, nil
@@ -493,7 +493,7 @@ func addressFamilies(value string) (filter, error) {
 
 // restrictNamespaces is which kinds of namespaces the unit may still make: none, or all.
 func restrictNamespaces(value string) (uint64, error) {
-	restricted, err := boolean(value)
+	restricted, err := Boolean(value)
 	if err != nil || restricted {
 		return 0, err
 	}

@@ -60,7 +60,7 @@ func NameOfUnit(unit string) (name string, ok bool) {
 }
 
 // ObjectPath is the D-Bus path of a tunnel's object.
-func ObjectPath(name string) string { return TunnelPath + encodeLabel(name) }
+func ObjectPath(name string) string { return TunnelPath + EncodeLabel(name) }
 
 // NameOfPath is the inverse of ObjectPath.
 func NameOfPath(path string) (name string, ok bool) {
@@ -68,18 +68,18 @@ func NameOfPath(path string) (name string, ok bool) {
 	if !ok {
 		return "", false
 	}
-	name = decodeLabel(label)
+	name = DecodeLabel(label)
 	// A label has one spelling: "a%62" in another disguise is no object of ours.
-	if !ValidName(name) || encodeLabel(name) != label {
+	if !ValidName(name) || EncodeLabel(name) != label {
 		return "", false
 	}
 	return name, true
 }
 
-// encodeLabel escapes one element of an object path as sd_bus_path_encode(3) does:
+// EncodeLabel escapes one element of an object path as sd_bus_path_encode(3) does:
 // everything but letters and digits, and a digit that comes first, becomes "_" and two
 // hexadecimal digits; nothing at all becomes "_".
-func encodeLabel(s string) string {
+func EncodeLabel(s string) string {
 	if s == "" {
 		return "_"
 	}
@@ -98,9 +98,9 @@ func encodeLabel(s string) string {
 	return b.String()
 }
 
-// decodeLabel is the inverse of encodeLabel. Like sd_bus_path_decode(3) it leaves an
+// DecodeLabel is the inverse of EncodeLabel. Like sd_bus_path_decode(3) it leaves an
 // underscore that two hexadecimal digits do not follow as it is.
-func decodeLabel(s string) string {
+func DecodeLabel(s string) string {
 	if s == "_" {
 		return ""
 	}

@@ -66,11 +66,11 @@ func TestLabels(t *testing.T) {
 	for text, label := range map[string]string{
 		"": "_", "_": "_5f", "a b": "a_20b", "\xff": "_ff", "123_abc_!": "_3123_5fabc_5f_21",
 	} {
-		if got := encodeLabel(text); got != label {
-			t.Errorf("encodeLabel(%q) = %q", text, got)
+		if got := EncodeLabel(text); got != label {
+			t.Errorf("EncodeLabel(%q) = %q", text, got)
 		}
-		if got := decodeLabel(label); got != text {
-			t.Errorf("decodeLabel(%q) = %q", label, got)
+		if got := DecodeLabel(label); got != text {
+			t.Errorf("DecodeLabel(%q) = %q", label, got)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func FuzzNames(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if got := decodeLabel(encodeLabel(s)); got != s {
+		if got := DecodeLabel(EncodeLabel(s)); got != s {
 			t.Errorf("label of %q comes back as %q", s, got)
 		}
 		if name, ok := NameOfUnit(s); ok && ServiceName(name) != s && SocketName(name) != s {

@@ -11,6 +11,27 @@ import (
 // StreamLocalBindMask is the umask of ssh_config(5) for unix sockets where nobody sets another.
 const StreamLocalBindMask os.FileMode = 0o177
 
+// SSHDefaults go under everything that the person and the system wrote in files of ssh_config(5).
+var SSHDefaults = []Setting{
+	{Key: "ServerAliveInterval", Value: "10"},
+	{Key: "ServerAliveCountMax", Value: "3"},
+	{Key: "ExitOnForwardFailure", Value: "yes"},
+	{Key: "StreamLocalBindUnlink", Value: "yes"},
+	{Key: "ConnectTimeout", Value: "15"},
+	{Key: "TCPKeepAlive", Value: "yes"},
+}
+
+// Yes says whether the tunnel file switches a keyword of ssh_config(5) on, or leaves it to
+// SSHDefaults, which does.
+func (t Tunnel) Yes(keyword string) bool {
+	for _, s := range slices.Concat(t.SSH, SSHDefaults) {
+		if strings.EqualFold(s.Key, keyword) {
+			return strings.EqualFold(s.Value, "yes") || strings.EqualFold(s.Value, "true")
+		}
+	}
+	return false
+}
+
 // Standing is what a keyword of ssh_config(5) means to a tunnel, over Holdfast's own SSH client.
 type Standing string
 

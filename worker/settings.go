@@ -57,7 +57,8 @@ func (s settings) forwards() forward.Config {
 	t := s.tunnel
 	c := forward.Config{
 		Forwards: t.Forwards, Connections: t.Connections, HoldTimeout: t.HoldTimeout, AllowUsers: t.AllowUsers, Check: t.Check,
-		StreamLocalBindMask: tunnelfile.StreamLocalBindMask, StreamLocalBindUnlink: true, ExitOnForwardFailure: true,
+		StreamLocalBindMask:   tunnelfile.StreamLocalBindMask,
+		StreamLocalBindUnlink: t.Yes("StreamLocalBindUnlink"), ExitOnForwardFailure: t.Yes("ExitOnForwardFailure"),
 	}
 	if r := s.resolved; r != nil {
 		c.GatewayPorts, c.PermitRemoteOpen = r.GatewayPorts, r.PermitRemoteOpen

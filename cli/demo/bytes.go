@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // echo sends n bytes to address and reads them back, and returns their SHA-256,
@@ -34,7 +36,7 @@ func echo(ctx context.Context, address string, n int64) (sum [32]byte, err error
 		conn.Close() // so that the writer ends too
 	}
 	if err := errors.Join(<-wrote, err); err != nil {
-		return sum, fmt.Errorf("after %s of %s: %w", size(got), size(n), err)
+		return sum, fmt.Errorf("after %s of %s: %w", text.Bytes(uint64(got)), text.Bytes(uint64(n)), err)
 	}
 	sum = [32]byte(received.Sum(nil))
 	if got != n || sum != [32]byte(sent.Sum(nil)) {
@@ -89,15 +91,4 @@ func freeAddress() (string, error) {
 	}
 	defer l.Close()
 	return l.Addr().String(), nil
-}
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n >= 1<<20:
-		return fmt.Sprintf("%.4g MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.4g KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d bytes", n)
 }

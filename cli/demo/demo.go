@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -194,7 +195,7 @@ func (d *demo) raise(ctx context.Context, text string) error {
 func (d *demo) bytes(ctx context.Context, subject string) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*patience)
 	defer cancel()
-	d.say(wait, subject, "%s to %s, through the tunnel to the echo service and back", size(d.Size), d.local)
+	d.say(wait, subject, "%s to %s, through the tunnel to the echo service and back", text.Bytes(uint64(d.Size)), d.local)
 	started := time.Now()
 	sum, err := echo(ctx, d.local, d.Size)
 	if err != nil {

@@ -73,7 +73,7 @@ func (o *Options) origin(keyword string, i int, origins map[string][]string) str
 	case keyword == "user" && dest.user != "", keyword == "port" && dest.port != "", keyword == "hostname":
 		return fromDestination
 	case o.Unset(keyword):
-		for _, s := range holdfastDefaults {
+		for _, s := range tunnelfile.SSHDefaults {
 			if strings.EqualFold(s.Key, keyword) {
 				return FromHoldfast
 			}

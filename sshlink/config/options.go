@@ -164,7 +164,7 @@ func (o *Options) RekeyLimit() (amount uint64, byTime bool) {
 
 // Defaults are the settings that Holdfast has put in where nobody wrote others.
 func (o *Options) Defaults() []tunnelfile.Setting {
-	return slices.DeleteFunc(slices.Clone(holdfastDefaults), func(s tunnelfile.Setting) bool { return !o.Unset(strings.ToLower(s.Key)) })
+	return slices.DeleteFunc(slices.Clone(tunnelfile.SSHDefaults), func(s tunnelfile.Setting) bool { return !o.Unset(strings.ToLower(s.Key)) })
 }
 
 // Underneath are those of the Defaults that ssh by itself would not have.

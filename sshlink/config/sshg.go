@@ -49,16 +49,6 @@ func parseAnswers(text string) answers {
 	return a
 }
 
-// holdfastDefaults go under everything the person and the system wrote.
-var holdfastDefaults = []tunnelfile.Setting{
-	{Key: "ServerAliveInterval", Value: "10"},
-	{Key: "ServerAliveCountMax", Value: "3"},
-	{Key: "ExitOnForwardFailure", Value: "yes"},
-	{Key: "StreamLocalBindUnlink", Value: "yes"},
-	{Key: "ConnectTimeout", Value: "15"},
-	{Key: "TCPKeepAlive", Value: "yes"},
-}
-
 // sentinels are values that nobody sets and that differ from ssh's own defaults: where
 // one comes out of ssh -G, nothing before it had set the keyword.
 var sentinels = []tunnelfile.Setting{

@@ -63,6 +63,7 @@ func TestMaxChannels(t *testing.T) {
 	first.Close()
 	testbed.CheckEcho(t, waiting, 1000, patience)
 	second.Close()
+	awaitOpen(t, s, 0)
 
 	more := *s.config.Load()
 	a, b := connect(t, s.addr(0)), connect(t, s.addr(0))
