@@ -29,7 +29,7 @@ func CheckDestination(text string) string {
 		return "has the scheme " + scheme + ", but only ssh:// is known"
 	}
 	user, host := splitUser(text)
-	if why := checkUserHost(user, host, strings.Contains(text, "@")); why != "" {
+	if why := checkUserHost(user, withoutBrackets(host), strings.Contains(text, "@")); why != "" {
 		return why
 	}
 	if name, port, ok := strings.Cut(host, ":"); ok && isNumber(port) {
@@ -47,7 +47,7 @@ func DestinationParts(destination string) (user, host, port string) {
 	rest, isURI := cutSSHScheme(destination)
 	if !isURI {
 		user, host = splitUser(destination)
-		return user, strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ""
+		return user, withoutBrackets(host), ""
 	}
 	user, host = splitUser(strings.TrimSuffix(rest, "/"))
 	if plain, err := url.PathUnescape(user); err == nil {
@@ -61,6 +61,11 @@ func DestinationParts(destination string) (user, host, port string) {
 	}
 	host, port, _ = strings.Cut(host, ":")
 	return user, host, port
+}
+
+// withoutBrackets is the host of a destination that is no URI: an address may have brackets.
+func withoutBrackets(host string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 }
 
 func cutSSHScheme(text string) (rest string, ok bool) {

@@ -32,6 +32,8 @@ func TestCheckDestination(t *testing.T) {
 		"":                     "is empty",
 		"-oProxyCommand=x":     "begins with -",
 		"me@-oProxyCommand=x":  "host that begins with -",
+		"[-oProxyCommand=x]":   "host that begins with -",
+		"me@[]":                "no host",
 		"-me@host":             "begins with -",
 		"ssh://-oX=y":          "host that begins with -",
 		"ssh://-me@host":       "user that begins with -",
