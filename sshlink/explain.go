@@ -43,7 +43,7 @@ func (r *Resolved) note(keyword string, e config.Explained) string {
 	switch {
 	case r.Transport == tunnelfile.TransportOpenSSH && e.Written && e.Value != "no" && e.Value != "false" && slices.Contains(openssh.SwitchedOff, e.Keyword):
 		return offNote(keyword)
-	case e.Standing == tunnelfile.Irrelevant, keyword == "remotecommand" && r.RemoteCommand == "":
+	case e.Standing == tunnelfile.Irrelevant, r.RemoteCommand == "" && slices.Contains([]string{"remotecommand", "sendenv", "setenv"}, keyword):
 		return string(tunnelfile.Irrelevant)
 	case r.Transport != tunnelfile.TransportNative:
 		return ""

@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/testbed"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 func TestRun(t *testing.T) {
@@ -80,4 +81,19 @@ func TestRemoveStale(t *testing.T) {
 	if err := dialServer(t, forced).RemoveStale(t.Context(), "/tmp/nothing"); err == nil || !strings.Contains(err.Error(), "command of its own") {
 		t.Errorf("forced command: %v", err)
 	}
+}
+
+// TestEnvironment: SendEnv and SetEnv count for a command, over both transports.
+func TestEnvironment(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"AcceptEnv HF_*"}})
+	t.Setenv("HF_OURS", "a b\"c")
+	t.Setenv("UNASKED", "x")
+	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
+		l := dialBy(t, transport, s, "SendEnv=HF_O*", "SetEnv=HF_SET=y")
+		defer l.Close()
+		var out bytes.Buffer
+		if err := l.Run(t.Context(), `echo "$HF_OURS|$HF_SET|$UNASKED"`, &out, io.Discard); err != nil || out.String() != "a b\"c|y|\n" {
+			t.Errorf("%q, %v", out.String(), err)
+		}
+	})
 }

@@ -132,11 +132,11 @@ var sshKeywords = []struct {
 	{"RequiredRSASize", Honoured},
 	{"RevokedHostKeys", Honoured},
 	{"SecurityKeyProvider", OnlyOpenSSH}, // an agent signs for security keys, or else ssh does
-	{"SendEnv", Irrelevant},
+	{"SendEnv", Honoured},
 	{"ServerAliveCountMax", Honoured},
 	{"ServerAliveInterval", Honoured},
 	{"SessionType", Irrelevant},
-	{"SetEnv", Irrelevant},
+	{"SetEnv", Honoured},
 	{"StdinNull", Irrelevant},
 	{"StreamLocalBindMask", Honoured},
 	{"StreamLocalBindUnlink", Honoured},

@@ -180,6 +180,7 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 	c.EndGreeting()
 	l := newLink(c, sc, s.HostName)
 	l.describe(keys.Accepted)
+	l.environment = s.Environment()
 	if l.info.Cipher != "" && l.info.MAC == "" {
 		c.StartBatching()
 	}

@@ -18,8 +18,9 @@ import (
 // abandoned by ctx, and ends when the link is closed.
 type Link struct {
 	*wire.Base
-	info  wire.Info
-	asked atomic.Int32 // the server's keepalives
+	info        wire.Info
+	environment []string     // of a command, each NAME=VALUE
+	asked       atomic.Int32 // the server's keepalives
 
 	// Global requests have no numbers: answers come in the order of the questions, and
 	// ssh.Conn lets the next one wait in line. One goroutine asks them, so that whoever

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/holdfast/holdfast/sshlink/wire"
@@ -21,7 +22,7 @@ func (l *Link) Run(ctx context.Context, command string, stdout, stderr io.Writer
 	// Not all of this ends with ctx: a server may keep the channel open until its command has
 	// ended. What is left then ends with the channel or with the link.
 	result := make(chan error, 1)
-	go func() { result <- runIn(ch, reqs, command, stdout, stderr) }()
+	go func() { result <- runIn(ch, reqs, l.environment, command, stdout, stderr) }()
 	select {
 	case err := <-result:
 		return err
@@ -36,10 +37,14 @@ func (l *Link) Run(ctx context.Context, command string, stdout, stderr io.Writer
 	}
 }
 
-func runIn(ch ssh.Channel, reqs <-chan *ssh.Request, command string, stdout, stderr io.Writer) error {
+func runIn(ch ssh.Channel, reqs <-chan *ssh.Request, environment []string, command string, stdout, stderr io.Writer) error {
 	defer ch.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- exitStatus(reqs) }()
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		ch.SendRequest("env", false, ssh.Marshal(struct{ Name, Value string }{name, value})) // the server may not take it
+	}
 	ok, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{command}))
 	if err == nil && !ok {
 		err = errors.New("the server does not run commands")

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 
@@ -174,7 +176,14 @@ func (l *Link) ping(ctx context.Context) error {
 
 // Run runs a command in a session, by an ssh of its own through the ControlMaster.
 func (l *Link) Run(ctx context.Context, command string, stdout, stderr io.Writer) error {
-	cmd := exec.CommandContext(ctx, "ssh", "-F", "none", "-S", l.master.socket, "-T", "-n", "-o", "LogLevel=ERROR", "--", "master", command)
+	args := []string{"-F", "none", "-S", l.master.socket, "-T", "-n", "-o", "LogLevel=ERROR"}
+	environment := l.master.o.Environment()
+	for _, variable := range environment {
+		name, _, _ := strings.Cut(variable, "=")
+		args = append(args, "-o", "SendEnv="+name)
+	}
+	cmd := exec.CommandContext(ctx, "ssh", append(args, "--", "master", command)...)
+	cmd.Env = append(os.Environ(), environment...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = masterGrace
 	err := cmd.Run()
