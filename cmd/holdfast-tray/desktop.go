@@ -106,6 +106,9 @@ const watcherGrace = 15 * time.Second
 
 // tellWhereNoTray tells a person once whose desktop shows no icons.
 func tellWhereNoTray(ctx context.Context, conn *bus.Conn, app *tray.App) {
+	if there, err := conn.HasOwner(ctx, watcherName); err != nil || there {
+		return // and nothing wakes the tray later
+	}
 	select {
 	case <-time.After(watcherGrace):
 	case <-ctx.Done():
