@@ -32,10 +32,12 @@ test:
 check:
 	testbed/check
 
-# Beside ssh and autossh, in the same run, as ratios.
+# Beside ssh, autossh, socat and TCP itself, in the same run, as ratios, into docs/bench; as root.
+# WITH='name=command {local} {target} …' takes another program in, BENCH='-run TestPage' a part.
 bench:
 	testbed/install
-	$(GO) test -tags bench -count=1 -v -timeout 30m ./testbed/bench
+	mkdir -p docs/bench
+	$(GO) test -tags bench -count=1 -v -timeout 60m $(or $(BENCH),-skip 'TestBlackHole|TestSystemCalls') ./testbed/bench -docs '$(CURDIR)/docs/bench' -with '$(WITH)'
 
 # What faults do to tunnels, beside autossh and a restarted ssh.
 compare:

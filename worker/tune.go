@@ -11,6 +11,10 @@ import (
 // given back: the collector alone would keep it for minutes, or for ever.
 const tidyAfter = 5 * time.Second
 
+// memoryLimit is where the collector begins to run ever more often. A hundred channels that nobody
+// reads hold 200 MiB, which must leave it at rest.
+const memoryLimit = 512 << 20
+
 // Tune sets the runtime to what one SSH connection needs: measured, one thread of Go
 // code is faster than two for it, and a lazier collector than the default one costs
 // little memory. What the environment says (GOMAXPROCS, GOGC, GOMEMLIMIT) wins.
@@ -20,7 +24,7 @@ func Tune() {
 		debug.SetGCPercent(300)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(256 << 20)
+		debug.SetMemoryLimit(memoryLimit)
 	}
 }
 

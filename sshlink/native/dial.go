@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
@@ -21,6 +22,9 @@ import (
 
 // clientVersion is what the server logs of us. Some servers know bugs by it, none by ours.
 const clientVersion = "SSH-2.0-Holdfast"
+
+// sayFixedWindow is for what concerns every connection of this process.
+var sayFixedWindow sync.Once
 
 // server is the machine that a link goes to.
 type server struct {
@@ -178,6 +182,11 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 		return nil, context.Cause(ctx)
 	}
 	c.EndGreeting()
+	sayFixedWindow.Do(func() {
+		if why := wire.FixedWindow(); why != "" {
+			s.Log.Info("long lines are not filled: the receive windows of channels do not grow", "why", why)
+		}
+	})
 	l := newLink(c, sc, s.HostName)
 	l.describe(keys.Accepted)
 	l.environment = s.Environment()

@@ -17,6 +17,31 @@ import (
 type Channel struct {
 	ssh.Channel
 	local, remote net.Addr
+
+	base    *Base
+	stream  stream
+	window  window
+	managed bool // by window; else by x/crypto
+}
+
+// Close closes the channel at once.
+func (c *Channel) Close() error {
+	if c.managed {
+		c.window.close()
+	}
+	return c.Channel.Close()
+}
+
+// Read is for one goroutine.
+func (c *Channel) Read(p []byte) (int, error) {
+	if !c.managed {
+		return c.Channel.Read(p)
+	}
+	n, err := c.stream.read(p)
+	if credit := c.window.take(n, c.base.minRTT); credit > 0 {
+		c.stream.credit(credit)
+	}
+	return n, err
 }
 
 func (c *Channel) LocalAddr() net.Addr  { return c.local }
@@ -33,7 +58,11 @@ var errNoDeadline = fmt.Errorf("deadline on an SSH channel: %w", errors.ErrUnsup
 func (b *Base) NewChannel(ch ssh.Channel, reqs <-chan *ssh.Request, local, remote net.Addr) *Channel {
 	go ssh.DiscardRequests(reqs)
 	go b.discard(ch.Stderr())
-	return &Channel{Channel: ch, local: local, remote: remote}
+	c := &Channel{Channel: ch, local: local, remote: remote, base: b}
+	if c.stream, c.managed = newStream(ch); c.managed {
+		c.window.open()
+	}
+	return c
 }
 
 // maxStderr is how many bytes of standard error a server may send on one channel.

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -17,8 +18,8 @@ import (
 const fullBuffer = 4096
 
 // Conn is the connection under the SSH transport. It notes when something was heard and
-// when an answer is due, puts the two writes of a long packet into one, and keeps the
-// kernel acknowledging quickly. It takes no lock and allocates nothing for a packet:
+// when an answer is due, reads ahead, puts the two writes of a long packet into one, and keeps
+// the kernel acknowledging quickly. It takes no lock and allocates nothing for a packet:
 // x/crypto reads from one goroutine and writes under one lock.
 type Conn struct {
 	net.Conn
@@ -31,9 +32,10 @@ type Conn struct {
 	closed  chan struct{} // closed when the connection is of no more use
 	failure atomic.Pointer[error]
 
-	tcp      *net.TCPConn
-	raw      syscall.RawConn
-	quickAck func(fd uintptr)
+	tcp    *net.TCPConn
+	raw    syscall.RawConn
+	reader io.Reader   // Conn, or what reads ahead of it
+	wrote  atomic.Bool // since the kernel was told to acknowledge quickly
 
 	// Batching. All but the switch belong to the writer.
 	batch   atomic.Bool
@@ -52,30 +54,34 @@ const greetingLimit = 512
 
 // NewConn watches a connection.
 func NewConn(c net.Conn) *Conn {
-	w := &Conn{Conn: c, busy: make(chan struct{}, 1), closed: make(chan struct{})}
+	w := &Conn{Conn: c, reader: c, busy: make(chan struct{}, 1), closed: make(chan struct{})}
 	w.lastReceived.Store(time.Now().UnixNano())
 	if tcp, ok := c.(*net.TCPConn); ok {
 		w.tcp = tcp
 		w.pending = make([]byte, 0, fullBuffer)
 		if raw, err := tcp.SyscallConn(); err == nil {
 			w.raw = raw
-			w.quickAck = func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) }
+			w.reader = newReadAhead(raw, w.quickAck)
 		}
 	}
 	return w
 }
 
+// quickAck is for a socket that was emptied: the kernel may fall back to delayed acknowledgements,
+// above all after a write, which with Nagle's algorithm over there cost 40 ms. A stream that comes
+// in bulk needs it only after writes.
+func (c *Conn) quickAck(fd uintptr, few bool) {
+	if c.wrote.Swap(false) || few {
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
+	}
+}
+
 func (c *Conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := c.reader.Read(p)
 	if n > 0 {
 		c.NoteAnswer()
 		if !c.greetingDone.Load() {
 			c.keepGreeting(p[:n])
-		}
-		if n < len(p) && c.raw != nil {
-			// A short read emptied the socket: the kernel may fall back to delayed
-			// acknowledgements, which with Nagle's algorithm over there cost 40 ms.
-			c.raw.Control(c.quickAck)
 		}
 	}
 	if err != nil {
@@ -101,6 +107,7 @@ func (c *Conn) Greeting() string {
 
 func (c *Conn) Write(p []byte) (int, error) {
 	c.NoteQuestion()
+	c.wrote.Store(true)
 	if len(p) == fullBuffer && c.batch.Load() && len(c.pending) == 0 {
 		// With an AEAD cipher no packet is 4096 bytes long on the wire (its length is 4
 		// more than a multiple of 8), so this is the first part of a longer one.

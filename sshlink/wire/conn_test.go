@@ -85,3 +85,62 @@ func tcpPair(t testing.TB) (near, far net.Conn) {
 	t.Cleanup(func() { near.Close(); far.Close() })
 	return near, far
 }
+
+// TestReadAhead reads noise in pieces of all sizes, in bursts, and keeps no buffer when it is over.
+func TestReadAhead(t *testing.T) {
+	near, far := tcpPair(t)
+	c := NewConn(near)
+	sent := make([]byte, 3<<20)
+	rand.Read(sent)
+	go func() {
+		for rest, size := sent, 1; len(rest) > 0; size = size*3%(200<<10) + 1 {
+			n := min(size, len(rest))
+			far.Write(rest[:n])
+			rest = rest[n:]
+		}
+		far.Close()
+	}()
+	var got []byte
+	for size := 1; ; size = size*5%9000 + 1 {
+		p := make([]byte, size)
+		n, err := c.Read(p)
+		got = append(got, p[:n]...)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(got, sent) {
+		t.Errorf("%d bytes came, not the %d that were sent", len(got), len(sent))
+	}
+	if a := c.reader.(*readAhead); a.buffer != nil || a.rest != nil {
+		t.Error("a buffer is kept of a connection that has ended")
+	}
+}
+
+func TestReadAheadCountsAndCloses(t *testing.T) {
+	near, far := tcpPair(t)
+	c := NewConn(near)
+	p := make([]byte, fullBuffer)
+	allocations := testing.AllocsPerRun(100, func() {
+		far.Write(make([]byte, fullBuffer/2))
+		c.Read(p)
+	})
+	if allocations > 1 { // far's
+		t.Errorf("%v allocations a read", allocations)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Read(p)
+		ended <- err
+	}()
+	c.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+	if c.Err() != nil {
+		t.Errorf("closing it here is told as its failure: %v", c.Err())
+	}
+}

@@ -1,6 +1,10 @@
 package wire
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // Progress says how the kernel gets on with what was written: how many bytes the server's
 // kernel has acknowledged in all, and how many it has not. False: not a TCP connection of
@@ -24,4 +28,18 @@ func (b *Base) Progress() (acknowledged, queued uint64, ok bool) {
 		return 0, 0, false
 	}
 	return info.Bytes_acked, uint64(waiting), true
+}
+
+// minRTT is the shortest round trip to the server that the kernel has seen lately; 0: not a TCP
+// connection of this process's.
+func (b *Base) minRTT() (trip time.Duration) {
+	if b.Conn.raw == nil {
+		return 0
+	}
+	b.Conn.raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			trip = time.Duration(info.Min_rtt) * time.Microsecond
+		}
+	})
+	return trip
 }

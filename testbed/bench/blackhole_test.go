@@ -38,7 +38,7 @@ func TestBlackHole(t *testing.T) {
 	programs := []program{
 		{name: "autossh, 10x3", command: autossh},
 		{name: "ssh, restarted after 60 s", command: ssh(), restart: time.Minute},
-		{name: "holdfast", command: holdfast},
+		withHoldfast,
 	}
 	fmt.Printf("\nA black hole of %v, s\n%-28s %-8s %10s %10s %10s %10s\n", holeLength, "", "", "detected", "usable", "refused", "unanswered")
 	var wg sync.WaitGroup

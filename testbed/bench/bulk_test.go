@@ -24,26 +24,43 @@ const (
 const block = 256 << 10
 
 // target starts the server that transfers go to.
-func target(t *testing.T) string {
-	return testbed.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
-		var head [9]byte
+func target(t *testing.T) string { return here.target(t) }
+
+func (p place) target(t *testing.T) string {
+	l := p.listen(t)
+	go func() {
 		for {
-			if _, err := io.ReadFull(c, head[:]); err != nil {
+			c, err := l.Accept()
+			if err != nil {
 				return
 			}
-			n := int64(binary.BigEndian.Uint64(head[1:]))
-			if head[0] == download {
-				if send(c, n) != nil {
-					return
-				}
-				continue
-			}
-			if drain(c, n) != nil {
-				return
-			}
-			c.Write([]byte{1})
+			go func() {
+				defer c.Close()
+				answer(c)
+			}()
 		}
-	}).String()
+	}()
+	return l.Addr().String()
+}
+
+func answer(c net.Conn) {
+	var head [9]byte
+	for {
+		if _, err := io.ReadFull(c, head[:]); err != nil {
+			return
+		}
+		n := int64(binary.BigEndian.Uint64(head[1:]))
+		if head[0] == download {
+			if send(c, n) != nil {
+				return
+			}
+			continue
+		}
+		if drain(c, n) != nil {
+			return
+		}
+		c.Write([]byte{1})
+	}
 }
 
 func send(w io.Writer, n int64) error {
@@ -87,19 +104,25 @@ func transfer(c net.Conn, direction byte, n int64) (time.Duration, error) {
 	return time.Since(begin), err
 }
 
+// dial connects to a program's local port, or through its SOCKS proxy.
+type dial func(r *running) (net.Conn, error)
+
+func local(r *running) (net.Conn, error) { return net.Dial("tcp", r.local) }
+func socks(r *running) (net.Conn, error) { return testbed.DialSOCKS("tcp", r.socks, r.target) }
+
 // bulk moves total bytes over so many streams at once and returns MiB/s.
-func bulk(t *testing.T, addr string, direction byte, streams int, total int64) float64 {
+func bulk(t *testing.T, r *running, dial dial, direction byte, streams int, total int64) float64 {
 	t.Helper()
 	begin := time.Now()
 	var wg sync.WaitGroup
 	for range streams {
 		wg.Go(func() {
-			c, err := net.Dial("tcp", addr)
+			c, err := dial(r)
 			if err == nil {
 				_, err = transfer(c, direction, total/int64(streams))
 			}
 			if err != nil {
-				t.Error(err)
+				t.Errorf("%s: %v", r.name, err)
 			}
 		})
 	}
@@ -107,73 +130,91 @@ func bulk(t *testing.T, addr string, direction byte, streams int, total int64) f
 	return float64(total) / (1 << 20) / time.Since(begin).Seconds()
 }
 
-var bulkPrograms = []program{
-	{name: "ssh -L", command: ssh()},
-	{name: "ssh -L, aes128-gcm", command: ssh("Ciphers=aes128-gcm@openssh.com")},
-	{name: "autossh", command: autossh},
-	{name: "holdfast", command: holdfast},
-	{name: "holdfast, 4 connections", command: holdfast4},
+// bulkColumns are directions with numbers of streams.
+var bulkColumns = []string{"down 1", "down 8", "up 1", "up 8"}
+
+func bulkOf(column string) (direction byte, streams int) {
+	direction, streams = download, int(column[len(column)-1]-'0')
+	if column[0] == 'u' {
+		direction = upload
+	}
+	return direction, streams
 }
 
 // Throughput over one long-lived tunnel each, loopback, no delay.
 func TestBulk(t *testing.T) {
-	server := testbed.StartServer(t, testbed.ServerOptions{})
-	w := way{server: server, target: target(t)}
-	var all []*running
-	for _, p := range bulkPrograms {
-		all = append(all, start(t, p, w))
-	}
-	columns := []string{"down 1", "down 8", "up 1", "up 8"}
-	speed := newResults(fmt.Sprintf("Bulk, loopback, MiB/s (ratio to ssh -L); %d MiB, medians of %d", *size, *rounds), columns...)
-	cost := newResults("The same, client's CPU in s/GiB (ratio to ssh -L)", columns...)
-	total := *size << 20
-	for range *rounds {
-		for _, column := range columns {
-			direction, streams := byte(download), 1
-			if column[0] == 'u' {
-				direction = upload
-			}
-			if column[len(column)-1] == '8' {
-				streams = 8
-			}
-			for _, r := range all {
-				before := r.cpu()
-				rate := bulk(t, r.local, direction, streams, total)
-				speed.add(column, r.name, rate)
-				cost.add(column, r.name, (r.cpu()-before).Seconds()/(float64(total)/(1<<30)))
-			}
-		}
-	}
-	speed.print()
-	cost.print()
+	loopback(t, "bulk", "Bulk through a forwarded port", local, programs(sshGCM, withAutossh, withHoldfast, holdfast4, holdfastOpenSSH, withSocat, raw))
 }
 
-// Throughput of several streams over one connection and over four, 40 ms away. Nothing is
-// lost on the way, and it is as wide as the machine is fast.
-func TestBulkFarAway(t *testing.T) {
-	server := testbed.StartServer(t, testbed.ServerOptions{})
-	proxy := testbed.NewProxy(t, server.Addr)
-	proxy.SetDelay(20 * time.Millisecond)
-	w := way{server: server, host: proxy.Addr, target: target(t)}
+// The same through SOCKS.
+func TestBulkSOCKS(t *testing.T) {
+	loopback(t, "socks", "Bulk through SOCKS", socks, programs(sshGCM, withHoldfast, holdfastOpenSSH))
+}
+
+func loopback(t *testing.T, name, title string, dial dial, programs []program) {
+	w := way{server: here.server(t), target: target(t)}
 	var all []*running
-	for _, p := range []program{
-		{name: "holdfast", command: holdfast},
-		{name: "holdfast, 4 connections", command: holdfast4},
-	} {
+	for _, p := range programs {
 		all = append(all, start(t, p, w))
 	}
-	columns := []string{"down 1", "down 8", "up 1", "up 8"}
-	speed := newResults(fmt.Sprintf("Bulk, 40 ms away, MiB/s (ratio to one connection); %d MiB, medians of %d", *size, *rounds), columns...)
+	speed := newResults(name, fmt.Sprintf("%s, loopback, MiB/s (ratio to ssh); %d MiB, medians of %d", title, *size, *rounds), bulkColumns...)
+	cost := newResults(name+"-cpu", title+", loopback, the program's CPU, s/GiB (ratio to ssh; less is better)", bulkColumns...)
+	total := *size << 20
 	for range *rounds {
-		for _, column := range columns {
-			direction, streams := byte(download), int(column[len(column)-1]-'0')
-			if column[0] == 'u' {
-				direction = upload
-			}
+		for _, column := range bulkColumns {
+			direction, streams := bulkOf(column)
 			for _, r := range all {
-				speed.add(column, r.name, bulk(t, r.local, direction, streams, *size<<20))
+				before := r.cpu()
+				speed.add(column, r.name, bulk(t, r, dial, direction, streams, total))
+				if r.cmd != nil {
+					cost.add(column, r.name, (r.cpu()-before).Seconds()/(float64(total)/(1<<30)))
+				}
 			}
 		}
 	}
-	speed.print()
+	speed.publish(t)
+	cost.publish(t)
+}
+
+// One stream down a long line on which nothing is lost.
+func TestLongLine(t *testing.T) {
+	lines := []line{{rtt: 20 * time.Millisecond}, {rtt: 100 * time.Millisecond}, {rtt: 300 * time.Millisecond}}
+	overLines(t, "long-line", "One stream down, no loss, MiB/s (ratio to ssh)", lines, programs(withHoldfast, raw), func(l line, r *running) float64 {
+		// What ssh moves in four seconds, of which the first round trips are a small part.
+		total := int64(4 * float64(2<<20) / l.rtt.Seconds())
+		return bulk(t, r, local, download, 1, max(total, *size<<17))
+	})
+}
+
+// Eight streams down a line that loses packets.
+func TestLossyLine(t *testing.T) {
+	lines := []line{{20 * time.Millisecond, 100 * mbit, 0.001}, {100 * time.Millisecond, 100 * mbit, 0.001}}
+	overLines(t, "lossy-line", "Eight streams down, 100 Mbit/s, cubic, MiB/s (ratio to ssh)", lines, programs(withHoldfast, holdfast4, holdfast8, raw), func(_ line, r *running) float64 {
+		return bulk(t, r, local, download, 8, *size<<20/16)
+	})
+}
+
+// overLines measures programs over lines, a column each.
+func overLines(t *testing.T, name, title string, lines []line, programs []program, measure func(line, *running) float64) {
+	var columns []string
+	for _, l := range lines {
+		columns = append(columns, l.String())
+	}
+	table := newResults(name, fmt.Sprintf("%s; medians of %d", title, *rounds), columns...)
+	for _, l := range lines {
+		t.Run(l.String(), func(t *testing.T) {
+			p := far(t, l)
+			w := way{server: p.server(t), target: p.target(t)}
+			var all []*running
+			for _, p := range programs {
+				all = append(all, start(t, p, w))
+			}
+			for range *rounds {
+				for _, r := range all {
+					table.add(l.String(), r.name, measure(l, r))
+				}
+			}
+		})
+	}
+	table.publish(t)
 }

@@ -1,14 +1,18 @@
-// Package bench compares holdfast-tunnel with ssh and autossh, side by side on this
-// machine: throughput, a page of small connections, idle memory, and what a black hole
-// does to each. Everything is real: the programs, the server, the sockets; only delay
-// and silence come from the testbed's proxy.
+// Package bench compares holdfast-tunnel with ssh, autossh, socat and TCP itself, side by side on
+// this machine: throughput on the loopback, on long lines and on those that lose packets, a page of
+// small connections, latency, memory, and what a black hole does to each. Everything is real: the
+// programs, the server, the sockets; only the line is made here, of a TUN device in each of two
+// network namespaces (see line).
 //
-// The programs take turns, round by round, so that whatever else the machine does
-// falls on all of them; what is printed are medians, and ratios to ssh with its
-// defaults.
+// The programs take turns, round by round, so that whatever else the machine does falls on all of
+// them. What is printed are medians, their ratios to ssh with its defaults, and the lowest and the
+// highest figure.
 //
-//	go test -tags bench -count=1 -v -timeout 30m ./testbed/bench
+//	make bench
 //
-// runs it all; -run takes a part, and -rounds and -size (MiB) after -args make it
-// longer or shorter.
+// runs it all, as root, and writes docs/bench. A part, while one works:
+//
+//	go test -tags bench -c -o /tmp/bench ./testbed/bench
+//	cd testbed/bench && /tmp/bench -test.v -test.run TestBulk -rounds 3 -size 128 \
+//	    -programs 'holdfast;holdfast, before' -before /tmp/holdfast-tunnel
 package bench

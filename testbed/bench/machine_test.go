@@ -25,6 +25,9 @@ func machine() string {
 	if out, err := exec.Command("ssh", "-V").CombinedOutput(); err == nil {
 		words = append(words, strings.TrimSpace(string(out)))
 	}
+	if out, err := exec.Command("uname", "-sr").Output(); err == nil {
+		words = append(words, strings.TrimSpace(string(out)))
+	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		words = append(words, "load "+strings.Fields(string(load))[0])
 	}

@@ -4,6 +4,7 @@ package bench
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,12 +18,8 @@ func TestMemory(t *testing.T) {
 	w := way{server: server, target: target(t)}
 	columns := []string{"RSS", "PSS", "private"}
 	for _, moment := range []string{"idle", "with 100 silent connections", "idle after bulk"} {
-		table := newResults("Memory, "+moment+", MiB (ratio to ssh)", columns...)
-		for _, p := range []program{
-			{name: "ssh", command: ssh()},
-			{name: "autossh", command: autossh},
-			{name: "holdfast", command: holdfast},
-		} {
+		table := newResults("memory-"+strings.ReplaceAll(moment, " ", "-"), "Memory, "+moment+", MiB (ratio to ssh; less is better)", columns...)
+		for _, p := range programs(withAutossh, withHoldfast, holdfastOpenSSH) {
 			r := start(t, p, w)
 			switch moment {
 			case "with 100 silent connections":
@@ -38,8 +35,8 @@ func TestMemory(t *testing.T) {
 					}
 				}
 			case "idle after bulk":
-				bulk(t, r.local, download, 8, *size<<20)
-				bulk(t, r.local, upload, 8, *size<<20)
+				bulk(t, r, local, download, 8, *size<<20)
+				bulk(t, r, local, upload, 8, *size<<20)
 			}
 			settle(r)
 			table.add("RSS", p.name, float64(r.memory("Rss"))/1024)
@@ -47,7 +44,7 @@ func TestMemory(t *testing.T) {
 			table.add("private", p.name, float64(r.memory("Private_Dirty"))/1024)
 			r.stop()
 		}
-		table.print()
+		table.publish(t)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/holdfast/holdfast/testbed"
 )
 
 // A page: this many connections through SOCKS, so many at a time, each a short request
@@ -16,10 +14,10 @@ import (
 const (
 	pageConnections = 50
 	pageAtOnce      = 6
-	pageAnswer      = 8 << 10
+	pageAnswer      = 30 << 10
 )
 
-func page(t *testing.T, socks, target string) time.Duration {
+func page(t *testing.T, r *running) float64 {
 	t.Helper()
 	begin := time.Now()
 	var wg sync.WaitGroup
@@ -28,7 +26,7 @@ func page(t *testing.T, socks, target string) time.Duration {
 		tickets <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-tickets }()
-			c, err := testbed.DialSOCKS("tcp", socks, target)
+			c, err := socks(r)
 			if err == nil {
 				_, err = transfer(c, download, pageAnswer)
 			}
@@ -38,37 +36,12 @@ func page(t *testing.T, socks, target string) time.Duration {
 		})
 	}
 	wg.Wait()
-	return time.Since(begin)
+	return float64(time.Since(begin).Microseconds()) / 1000
 }
 
-// A page of small connections through SOCKS, at several round-trip times.
+// A page of small connections through SOCKS.
 func TestPage(t *testing.T) {
-	server := testbed.StartServer(t, testbed.ServerOptions{})
-	w := way{server: server, target: target(t)}
-	programs := []program{
-		{name: "ssh -D", command: ssh()},
-		{name: "autossh -D", command: autossh},
-		{name: "holdfast", command: holdfast},
-	}
-	trips := []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond}
-	var columns []string
-	for _, rtt := range trips {
-		columns = append(columns, "rtt "+rtt.String())
-	}
-	times := newResults(fmt.Sprintf("A page of %d connections through SOCKS, %d at a time, ms (ratio to ssh -D); medians of %d", pageConnections, pageAtOnce, *rounds), columns...)
-	for i, rtt := range trips {
-		var all []*running
-		for _, p := range programs {
-			proxy := testbed.NewProxy(t, server.Addr)
-			proxy.SetDelay(rtt / 2)
-			w.host = proxy.Addr
-			all = append(all, start(t, p, w))
-		}
-		for range *rounds {
-			for _, r := range all {
-				times.add(columns[i], r.name, float64(page(t, r.socks, w.target).Microseconds())/1000)
-			}
-		}
-	}
-	times.print()
+	lines := []line{{rtt: 20 * time.Millisecond}, {rtt: 100 * time.Millisecond}, {rtt: 100 * time.Millisecond, loss: 0.01}}
+	title := fmt.Sprintf("A page of %d connections of %d KiB through SOCKS, %d at a time, cubic, ms (ratio to ssh; less is better)", pageConnections, pageAnswer>>10, pageAtOnce)
+	overLines(t, "page", title, lines, programs(withHoldfast, holdfast4, holdfast8), func(_ line, r *running) float64 { return page(t, r) })
 }

@@ -13,7 +13,7 @@ import (
 // hold 8 MB, not 128.
 const (
 	smallBuffer = 4 << 10
-	largeBuffer = 64 << 10
+	largeBuffer = 128 << 10
 )
 
 var (

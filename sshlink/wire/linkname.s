@@ -1,0 +1,1 @@
+// An assembly file lets the compiler accept functions without a body.

@@ -1,0 +1,42 @@
+//go:build bench
+
+package bench
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/testbed"
+)
+
+// The system calls of a program that moves -size MiB down, and up: on a machine that is busy with
+// other things they say more than seconds.
+func TestSystemCalls(t *testing.T) {
+	testbed.Need(t, "strace")
+	w := way{server: here.server(t), target: target(t)}
+	for _, p := range programs(withHoldfast) {
+		r := start(t, p, w)
+		for _, direction := range []byte{download, upload} {
+			out := testbed.SocketDir(t) + "/strace"
+			trace := exec.Command("strace", "-f", "-c", "-U", "calls,name", "-o", out, "-p", strconv.Itoa(r.cmd.Process.Pid))
+			if err := trace.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // strace does not say when it has attached
+			before := r.cpu()
+			bulk(t, r, local, direction, 1, *size<<20)
+			spent := r.cpu() - before
+			trace.Process.Signal(os.Interrupt)
+			trace.Wait()
+			text, err := os.ReadFile(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s, %c, %v under strace\n%s", p.name, direction, spent, text)
+		}
+		r.stop()
+	}
+}
