@@ -230,7 +230,7 @@ func runsAsRoot(t tunnelfile.Tunnel) []tunnelfile.Finding {
 	return []tunnelfile.Finding{{
 		Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Hint,
 		Message: "the file names no User=, so the tunnel runs as root",
-		Mend:    "holdfast set " + t.Name + " User=holdfast",
+		Mend:    "holdfast set " + t.Name + " Service.User=holdfast",
 	}}
 }
 

@@ -202,3 +202,73 @@ func TestRollingRestart(t *testing.T) {
 		t.Errorf("%d messages did not arrive", n)
 	}
 }
+
+// TestRollingRestartFails: a new program that does not come up leaves everything as it was, and the
+// reason is told; the end of either process does not end the tunnel.
+func TestRollingRestartFails(t *testing.T) {
+	d := newDesk(t)
+	s, local := d.echoTunnel(t, "echo", "Start=manual\n[Service]\nRestartSec=100ms\n")
+	d.holdfast("up", "echo")
+	l := newLoad("tcp", local)
+	l.awaitServed(t, 2)
+	worker := mainPID(t, tunnelfile.ServiceName("echo"))
+	known := filepath.Join(person.Home, ".ssh/config")
+	config, err := os.ReadFile(known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.writeFile(known, strings.ReplaceAll(string(config), "IdentityFile", "#IdentityFile")+"  IdentityFile /nonexistent\n")
+	out, err := holdfast("restart", "--rolling", "echo")
+	t.Log(out, err)
+	if status := exitStatus(err); status != 1 {
+		t.Errorf("exit status %d", status)
+	}
+	if now := mainPID(t, tunnelfile.ServiceName("echo")); now != worker {
+		t.Errorf("the process is another: %d, then %d", worker, now)
+	}
+	if out := d.holdfast("status", "echo"); !strings.Contains(out, "not handed over") {
+		t.Errorf("the reason is not told: %s", out)
+	}
+	d.writeFile(known, string(config))
+	d.holdfast("restart", "--rolling", "echo")
+	l.awaitServed(t, 2)
+	l.end(t)
+	_ = s
+	// Killed at once after the handover: systemd sees it, although it did not start that process.
+	if err := syscall.Kill(mainPID(t, tunnelfile.ServiceName("echo")), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	l = newLoad("tcp", local)
+	l.awaitServed(t, 2)
+	l.end(t)
+	d.awaitState("echo", tunnelfile.Up, 20*time.Second)
+}
+
+// TestOrdering: a unit of a person's own starts when the tunnel is up, and not if it needs somebody.
+func TestOrdering(t *testing.T) {
+	d := newDesk(t)
+	_, local := d.echoTunnel(t, "db", "Start=manual\n")
+	d.write("lost", "[Tunnel]\nDestination=server\nStart=manual\nLocalForward=127.0.0.1:"+fmt.Sprint(testbed.FreePort(t))+" 127.0.0.1:1\n[SSH]\nIdentityFile=none\nIdentitiesOnly=yes\nPasswordAuthentication=no\nKbdInteractiveAuthentication=no\n")
+	_, port, _ := net.SplitHostPort(local)
+	units := filepath.Join(person.Home, ".config/systemd/user")
+	for _, name := range []string{"db", "lost"} {
+		unit := "holdfast-up@" + name + ".service"
+		d.writeFile(filepath.Join(units, "after-"+name+".service"), "[Unit]\nRequires="+unit+"\nAfter="+unit+"\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/bash -c 'exec 3<>/dev/tcp/127.0.0.1/"+port+"; echo x >&3; read -t 10 -u 3 answer; test $answer = x'\n")
+		t.Cleanup(func() { as("systemctl", "--user", "stop", "after-"+name, unit) })
+	}
+	if _, err := as("systemctl", "--user", "daemon-reload"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := as("systemctl", "--user", "start", "after-db"); err != nil {
+		t.Error(err)
+	}
+	if state := property("holdfast-up@db.service", "ActiveState"); state != "active" {
+		t.Errorf("holdfast-up@db.service is %s", state)
+	}
+	if _, err := as("systemctl", "--user", "start", "after-lost"); err == nil {
+		t.Error("a unit started after a tunnel that the server refuses")
+	}
+	if state := property("holdfast-up@lost.service", "ActiveState"); state != "failed" {
+		t.Errorf("holdfast-up@lost.service is %s", state)
+	}
+}
