@@ -207,7 +207,7 @@ func TestRollingRestart(t *testing.T) {
 // reason is told; the end of either process does not end the tunnel.
 func TestRollingRestartFails(t *testing.T) {
 	d := newDesk(t)
-	s, local := d.echoTunnel(t, "echo", "Start=manual\n[Service]\nRestartSec=100ms\n")
+	_, local := d.echoTunnel(t, "echo", "Start=manual\n[Service]\nRestartSec=100ms\n")
 	d.holdfast("up", "echo")
 	l := newLoad("tcp", local)
 	l.awaitServed(t, 2)
@@ -233,7 +233,6 @@ func TestRollingRestartFails(t *testing.T) {
 	d.holdfast("restart", "--rolling", "echo")
 	l.awaitServed(t, 2)
 	l.end(t)
-	_ = s
 	// Killed at once after the handover: systemd sees it, although it did not start that process.
 	if err := syscall.Kill(mainPID(t, tunnelfile.ServiceName("echo")), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -248,7 +247,7 @@ func TestRollingRestartFails(t *testing.T) {
 func TestOrdering(t *testing.T) {
 	d := newDesk(t)
 	_, local := d.echoTunnel(t, "db", "Start=manual\n")
-	d.write("lost", "[Tunnel]\nDestination=server\nStart=manual\nLocalForward=127.0.0.1:"+fmt.Sprint(testbed.FreePort(t))+" 127.0.0.1:1\n[SSH]\nIdentityFile=none\nIdentitiesOnly=yes\nPasswordAuthentication=no\nKbdInteractiveAuthentication=no\n")
+	d.write("lost", "[Tunnel]\nDestination=server\nStart=manual\nLocalForward=127.0.0.1:"+fmt.Sprint(testbed.FreePort(t))+" 127.0.0.1:1\n[SSH]\nPubkeyAuthentication=no\nPasswordAuthentication=no\nKbdInteractiveAuthentication=no\n")
 	_, port, _ := net.SplitHostPort(local)
 	units := filepath.Join(person.Home, ".config/systemd/user")
 	for _, name := range []string{"db", "lost"} {
