@@ -46,7 +46,7 @@ type Watcher struct {
 	noReply int                // looks in a row that NetworkManager did not answer
 
 	memory   Network // what was read last
-	settling settling
+	debounce debounce
 
 	// What is planned; the zero time is nothing.
 	lookAt  time.Time // a look that was asked for
@@ -103,7 +103,7 @@ func (w *Watcher) run(ctx context.Context) {
 	var out chan<- Network // nil: nothing to tell
 	timer := newIdleTimer()
 	for {
-		timer.arm(earliest(w.lookAt, w.againAt, w.retryAt, w.settling.until))
+		timer.arm(earliest(w.lookAt, w.againAt, w.retryAt, w.debounce.until))
 		select {
 		case <-ctx.Done():
 			return
@@ -134,7 +134,7 @@ func (w *Watcher) run(ctx context.Context) {
 		if isDue(w.lookAt) {
 			w.look(ctx)
 		}
-		if n, ok := w.settling.due(time.Now()); ok {
+		if n, ok := w.debounce.due(time.Now()); ok {
 			w.config.Log.Debug("network", "state", n.State, "source", n.Source, "primary", n.Primary.ID, "addresses", n.Addresses)
 			latest, out = n, w.networks
 		}
@@ -161,7 +161,7 @@ func (w *Watcher) look(ctx context.Context) {
 	// A tenth of the time at most is spent looking, however many hints come.
 	gap := min(max(lookGap, 10*time.Since(began)), lookGapMax)
 	w.lookAt, w.mayLook = time.Time{}, time.Now().Add(gap)
-	w.settling.offer(n, checking, time.Now())
+	w.debounce.offer(n, checking, time.Now())
 }
 
 // connect tries to reach the system bus once, and plans the next try where that fails.

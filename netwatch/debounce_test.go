@@ -30,8 +30,8 @@ func TestSettling(t *testing.T) {
 		{"offline settles", []step{
 			{0, &online, false, &online},
 			{1, &offline, false, nil},
-			{offlineSettle, nil, false, nil},
-			{1 + offlineSettle, nil, false, &offline},
+			{offlineDelay, nil, false, nil},
+			{1 + offlineDelay, nil, false, &offline},
 		}},
 		{"offline for a moment is not told", []step{
 			{0, &online, false, &online},
@@ -49,18 +49,18 @@ func TestSettling(t *testing.T) {
 			{0, &online, false, &online},
 			{1, &nowhere, false, nil},
 			{2, &offline, false, nil},
-			{1 + offlineSettle, nil, false, &offline},
+			{1 + offlineDelay, nil, false, &offline},
 		}},
 		{"a connection that is gone for good is told", []step{
 			{0, &online, false, &online},
 			{1, &nowhere, false, nil},
-			{1 + offlineSettle, nil, false, &nowhere},
+			{1 + offlineDelay, nil, false, &nowhere},
 		}},
 		{"the clock runs from when it began, the last word counts", []step{
 			{0, &online, false, &online},
 			{1, &offline, false, nil},
-			{offlineSettle, &portal, false, nil},
-			{1 + offlineSettle, nil, false, &portal},
+			{offlineDelay, &portal, false, nil},
+			{1 + offlineDelay, nil, false, &portal},
 		}},
 		{"offline to portal is told at once", []step{{0, &offline, false, &offline}, {1, &portal, false, &portal}}},
 		{"a check is awaited, and says portal", []step{
@@ -75,8 +75,8 @@ func TestSettling(t *testing.T) {
 		{"a check takes too long", []step{
 			{0, &offline, false, &offline},
 			{1, &unknown, true, nil},
-			{checkSettle, &unknown, true, nil},
-			{1 + checkSettle, nil, false, &unknown},
+			{checkDelay, &unknown, true, nil},
+			{1 + checkDelay, nil, false, &unknown},
 		}},
 		{"a check of a network in use holds nothing up", []step{
 			{0, &online, false, &online},
@@ -85,7 +85,7 @@ func TestSettling(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var s settling
+			var s debounce
 			start := time.Now()
 			for _, step := range test.steps {
 				now := start.Add(step.at)
