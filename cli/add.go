@@ -14,12 +14,16 @@ import (
 
 func addVerb() verb {
 	return verb{
-		name: "add", args: "NAME SSH-ARGUMENTS…", group: making,
+		name: "add", args: "[NAME SSH-ARGUMENTS…]", group: making,
 		summary: "make a tunnel from what would follow ssh or autossh",
 		about: `
 What says nothing about a tunnel (-N, -f, -v, autossh's -M) is left out; what a tunnel cannot do is
 refused. The tunnel starts at once, and whenever the daemon starts. Its own flags stand before or
-right behind NAME.`,
+right behind NAME.
+
+On a terminal and without arguments it asks: where to, what for, which port, and when; shows the file
+and the ssh line that it stands for; and after a yes makes it and tries it. Tab completes the Hosts
+of ssh_config. Ctrl-C at any question leaves nothing behind.`,
 		examples: []example{
 			{"holdfast add web -L 9090:localhost:9090 me@host", "port 9090 here leads to port 9090 of host"},
 			{"holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", "a database behind a gateway, connected to when it is used"},
@@ -65,6 +69,9 @@ func (s *session) add(args []string) error {
 			return s.addFrom(name, start, args)
 		}
 		args = args[1:]
+	}
+	if _, ok := s.terminalAgent(); name == "" && ok && !s.json {
+		return s.addByAsking()
 	}
 	if name == "" {
 		return advice.Misuse{Message: "no NAME: give the tunnel a name, then what would follow ssh"}

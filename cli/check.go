@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -41,7 +42,10 @@ problem.`,
 			{"holdfast check web", "what would keep web from staying up"},
 			{"holdfast check", "likewise of all tunnels and of the machine"},
 		},
-		setup: plain((*session).check),
+		setup: func(f *flag.FlagSet) command {
+			report := f.String("report", "", "also write to `FILE` what was found, for a bug report, without names, hosts, keys and paths")
+			return func(s *session, names []string) error { return s.check(names, *report) }
+		},
 		words: manyNames,
 	}
 }
@@ -49,7 +53,7 @@ problem.`,
 // check says what would keep tunnels from staying up, here and on the server, each with its
 // mend. Without names it is all tunnels; of the machine everything is shown then, and with
 // names what is not well. It fails where there is a problem.
-func (s *session) check(names []string) error {
+func (s *session) check(names []string, report string) error {
 	whole := len(names) == 0
 	tunnels, _ := s.dirs().LoadAll()
 	wanted, err := s.onDisk(names)
@@ -82,6 +86,11 @@ func (s *session) check(names []string) error {
 		if !s.json {
 			s.out.settle()
 			s.out.checkup(name, c.Findings)
+		}
+	}
+	if report != "" {
+		if err := s.writeReport(report, ofMachine, all, now); err != nil {
+			return err
 		}
 	}
 	return s.concludeCheck(ofMachine, all)

@@ -1,0 +1,376 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// errLeft says that a person ended the questions. Nothing was written by then.
+var errLeft = advice.Error{Err: errors.New("nothing was added")}
+
+// addByAsking makes a tunnel from what a person answers. Nothing is kept before the last yes.
+func (s *session) addByAsking() error {
+	q := &questions{out: s.out}
+	plan, err := s.askPlan(q)
+	if err != nil {
+		return err
+	}
+	content, err := plan.file()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "\nThis is %s%s:\n\n", plan.name, tunnelfile.Suffix)
+	for line := range strings.Lines(content) {
+		fmt.Fprint(os.Stderr, "    "+line)
+	}
+	fmt.Fprintf(os.Stderr, "\nIt stands for: ssh -N %s\n\n", strings.Join(plan.shellWords(), " "))
+	yes, err := q.yes("Make it, and try it?", true)
+	if err != nil {
+		return err
+	}
+	if !yes {
+		return errLeft
+	}
+	if err := s.addFrom(plan.name, plan.start, plan.arguments); err != nil || plan.start == tunnelfile.StartOnDemand {
+		return err
+	}
+	v, err := findVerb("up")
+	if err != nil {
+		return err
+	}
+	return s.runVerb(v, []string{plan.name})
+}
+
+// plan is the tunnel that was asked for.
+type plan struct {
+	name      string
+	start     tunnelfile.StartMode
+	arguments []string // what would follow ssh -N
+}
+
+func (p plan) file() (string, error) {
+	content, err := tunnelfile.FromSSHArguments(p.arguments)
+	if err != nil || p.start == tunnelfile.StartAuto {
+		return content, err
+	}
+	return tunnelfile.Set(content, tunnelfile.SectionTunnel, "Start", []string{string(p.start)})
+}
+
+func (p plan) shellWords() (words []string) {
+	for _, a := range p.arguments {
+		words = append(words, tunnelfile.ShellWord(a))
+	}
+	return words
+}
+
+// askPlan asks where to, what, which port, when, and for a name.
+func (s *session) askPlan(q *questions) (p plan, err error) {
+	q.say("A tunnel, question by question. Enter takes what stands in brackets; Ctrl-C leaves nothing behind.")
+	var destination string
+	for destination == "" || strings.HasPrefix(destination, "-") {
+		if destination, err = q.ask("Where to? user@host, or a Host of ssh_config (Tab completes)", "", words(hosts())); err != nil {
+			return p, err
+		}
+	}
+	what, err := q.choose("What for?", "a service on the server, or behind it, to be used here", "a service of this machine, to be used on the server", "a proxy (SOCKS): programs here reach what the server reaches")
+	if err != nil {
+		return p, err
+	}
+	forward, err := s.askForward(q, what, destination)
+	if err != nil {
+		return p, err
+	}
+	starts := []tunnelfile.StartMode{tunnelfile.StartAuto, tunnelfile.StartManual, tunnelfile.StartOnDemand}
+	whens := []string{"always, from now on", "when I say holdfast up", "when somebody here connects to its port"}
+	if what == 1 { // nobody here connects
+		starts, whens = starts[:2], whens[:2]
+	}
+	when, err := q.choose("When is it to be up?", whens...)
+	if err != nil {
+		return p, err
+	}
+	name := s.freeName(destination)
+	for {
+		if p.name, err = q.ask("Its name?", name, nil); err != nil {
+			return p, err
+		}
+		if tunnelfile.ValidName(p.name) {
+			break
+		}
+		q.say("A name is letters, digits, dots, dashes and underscores, and begins with a letter or a digit.")
+	}
+	p.start, p.arguments = starts[when], append(forward, destination)
+	return p, nil
+}
+
+// askForward asks which ports.
+func (s *session) askForward(q *questions, what int, destination string) ([]string, error) {
+	switch what {
+	case 1:
+		here, err := q.address("Which port is it on here?", "")
+		if err != nil {
+			return nil, err
+		}
+		there, err := q.port("Which port is it to have on the server?", portOf(here))
+		return []string{"-R", there + ":" + here}, err
+	case 2:
+		here, err := q.port("Which port is the proxy to have here?", "1080")
+		return []string{"-D", here}, err
+	}
+	if look, err := q.yes("Log in once, to see what listens there?", false); err != nil {
+		return nil, err
+	} else if look {
+		s.sayListening(q, destination)
+	}
+	there, err := q.address("Which port is it on there? Or host:port, for one behind the server", "")
+	if err != nil {
+		return nil, err
+	}
+	here, err := q.port("Which port is it to have here?", portOf(there))
+	return []string{"-L", here + ":" + there}, err
+}
+
+// portOf is the port to offer for the other end; none below 1024, which takes root.
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	if n, err := strconv.Atoi(port); err != nil || n < 1024 {
+		return ""
+	}
+	return port
+}
+
+// freeName is a name from the destination that no tunnel has.
+func (s *session) freeName(destination string) string {
+	host := strings.TrimPrefix(destination, "ssh://")
+	host = host[strings.LastIndex(host, "@")+1:]
+	if net.ParseIP(host) == nil {
+		host, _, _ = strings.Cut(host, ".")
+	}
+	host, _, _ = strings.Cut(host, ":")
+	if !tunnelfile.ValidName(host) {
+		host = "tunnel"
+	}
+	name := host
+	for n := 2; slices.Contains(words(s.tunnelNames(nil)), name); n++ {
+		name = fmt.Sprintf("%s-%d", host, n)
+	}
+	return name
+}
+
+func words(candidates []candidate) (words []string) {
+	for _, c := range candidates {
+		words = append(words, c.word)
+	}
+	return words
+}
+
+// listeningCommand says what listens on a server, by whichever way it has.
+const listeningCommand = "ss -Htln 2>/dev/null || netstat -tln 2>/dev/null || cat /proc/net/tcp /proc/net/tcp6"
+
+// sayListening logs in with ssh(1), which asks what it has to, and tells what listens there. Where
+// that is not allowed it is no matter.
+func (s *session) sayListening(q *questions, destination string) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "ssh", "-T", "-o", "ClearAllForwardings=yes", "-o", "ConnectTimeout=15", "--", destination, listeningCommand)
+	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
+	out, err := cmd.Output()
+	ports := listening(string(out))
+	switch {
+	case len(ports) > 0:
+		q.say("There listens: %s", strings.Join(ports, ", "))
+	case err != nil:
+		q.say("The server did not say: %v", err)
+	default:
+		q.say("Nothing listens there that it tells of.")
+	}
+}
+
+// listening are the addresses in what ss, netstat or /proc/net/tcp print, as a forward has them.
+func listening(out string) (addresses []string) {
+	for line := range strings.Lines(out) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 {
+			continue
+		}
+		address := fields[3]
+		if address == "0A" && strings.HasSuffix(fields[0], ":") { // /proc/net/tcp: LISTEN
+			_, hex, _ := strings.Cut(fields[1], ":")
+			port, err := strconv.ParseUint(hex, 16, 16)
+			if err != nil {
+				continue
+			}
+			address = fmt.Sprintf(":%d", port)
+		} else if !slices.Contains(fields, "LISTEN") {
+			continue
+		}
+		colon := strings.LastIndex(address, ":")
+		port, err := strconv.Atoi(address[colon+1:])
+		if err != nil || colon < 0 {
+			continue
+		}
+		if found := strconv.Itoa(port); !slices.Contains(addresses, found) {
+			addresses = append(addresses, found)
+		}
+	}
+	slices.SortFunc(addresses, func(a, b string) int {
+		x, _ := strconv.Atoi(a)
+		y, _ := strconv.Atoi(b)
+		return x - y
+	})
+	return addresses
+}
+
+// questions asks a person at the terminal. Between two questions the terminal is as it was.
+type questions struct {
+	out  *printer
+	line *term.Terminal // one for all, since it reads ahead
+}
+
+func (q *questions) say(format string, args ...any) {
+	q.out.note("%s", text.Printable(fmt.Sprintf(format, args...)))
+}
+
+// ask asks for a line. Tab completes it from words.
+func (q *questions) ask(question, offered string, words []string) (string, error) {
+	if offered != "" {
+		question += " [" + offered + "]"
+	}
+	fd := int(os.Stdin.Fd())
+	before, err := term.MakeRaw(fd)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = term.Restore(fd, before) }()
+	if q.line == nil {
+		q.line = term.NewTerminal(struct {
+			io.Reader
+			io.Writer
+		}{os.Stdin, os.Stderr}, "")
+	}
+	t := q.line
+	t.SetPrompt(question + ": ")
+	if width := terminalWidth(os.Stderr); width > 0 {
+		_ = t.SetSize(width, 24)
+	}
+	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
+		if key != '\t' {
+			return "", 0, false
+		}
+		whole := completed(line[:pos], words) + line[pos:]
+		return whole, len(whole) - len(line[pos:]), true
+	}
+	answer, err := t.ReadLine()
+	if err != nil { // Ctrl-C, Ctrl-D, or the terminal is gone
+		fmt.Fprint(os.Stderr, "\r\n")
+		return "", errLeft
+	}
+	if answer = strings.TrimSpace(answer); answer == "" {
+		answer = offered
+	}
+	return answer, nil
+}
+
+// completed is the beginning of a word, with as much more as all words have that begin so. What
+// stands before an @ is the person's.
+func completed(begun string, words []string) string {
+	at := strings.LastIndex(begun, "@") + 1
+	common := ""
+	for _, word := range words {
+		if !strings.HasPrefix(word, begun[at:]) {
+			continue
+		}
+		if common == "" {
+			common = word
+		}
+		for !strings.HasPrefix(word, common) {
+			common = common[:len(common)-1]
+		}
+	}
+	if common == "" {
+		return begun
+	}
+	return begun[:at] + common
+}
+
+// choose asks for one of several, by number; the first is offered.
+func (q *questions) choose(question string, choices ...string) (int, error) {
+	q.out.note("%s", question)
+	for i, c := range choices {
+		for _, line := range layout.Hang(fmt.Sprintf("  %d  ", i+1), c, terminalWidth(os.Stderr)) {
+			q.out.note("%s", line)
+		}
+	}
+	for {
+		answer, err := q.ask("Its number", "1", nil)
+		if err != nil {
+			return 0, err
+		}
+		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(choices) {
+			return n - 1, nil
+		}
+	}
+}
+
+func (q *questions) yes(question string, offered bool) (bool, error) {
+	letters := map[bool]string{true: "yes", false: "no"}
+	for {
+		answer, err := q.ask(question, letters[offered], []string{"yes", "no"})
+		if err != nil {
+			return false, err
+		}
+		switch strings.ToLower(answer) {
+		case "y", "yes":
+			return true, nil
+		case "n", "no":
+			return false, nil
+		}
+	}
+}
+
+// port asks for a port.
+func (q *questions) port(question, offered string) (string, error) {
+	for {
+		answer, err := q.ask(question, offered, nil)
+		if err != nil {
+			return "", err
+		}
+		if n, err := strconv.ParseUint(answer, 10, 16); err == nil && n > 0 {
+			return answer, nil
+		}
+		q.say("A port is a number from 1 to 65535.")
+	}
+}
+
+// address asks for a port, or host:port; a port alone is of localhost.
+func (q *questions) address(question, offered string) (string, error) {
+	for {
+		answer, err := q.ask(question, offered, nil)
+		if err != nil {
+			return "", err
+		}
+		if _, err := strconv.Atoi(answer); err == nil {
+			answer = "localhost:" + answer
+		}
+		host, port, err := net.SplitHostPort(answer)
+		if n, numErr := strconv.ParseUint(port, 10, 16); err == nil && numErr == nil && n > 0 && host != "" {
+			return answer, nil
+		}
+		q.say("It is a port, as in 5432, or host:port, as in db.internal:5432.")
+	}
+}
