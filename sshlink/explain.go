@@ -43,6 +43,8 @@ func (r *Resolved) note(keyword string, e config.Explained) string {
 	switch {
 	case r.Transport == tunnelfile.TransportOpenSSH && e.Written && e.Value != "no" && e.Value != "false" && slices.Contains(openssh.SwitchedOff, e.Keyword):
 		return offNote(keyword)
+	case keyword == "localcommand" && e.Written:
+		return "never run: ExecUp= is the tunnel's own"
 	case e.Standing == tunnelfile.Irrelevant, r.RemoteCommand == "" && slices.Contains([]string{"remotecommand", "sendenv", "setenv"}, keyword):
 		return string(tunnelfile.Irrelevant)
 	case r.Transport != tunnelfile.TransportNative:
@@ -53,7 +55,7 @@ func (r *Resolved) note(keyword string, e config.Explained) string {
 		return "not used: there is no Kerberos ticket"
 	case e.Written && missingHere(keyword, e.Value) != "":
 		return "the native transport does not have " + missingHere(keyword, e.Value)
-	case e.Standing == tunnelfile.OnlyOpenSSH && yes:
+	case e.Standing == tunnelfile.OnlyOpenSSH && (yes || e.Written && e.Value != "no" && e.Value != "false" && e.Value != "none"):
 		return string(tunnelfile.OnlyOpenSSH)
 	case keyword == "updatehostkeys" && yes:
 		return "further keys are learned, old ones are not removed"

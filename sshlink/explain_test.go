@@ -133,3 +133,34 @@ func TestExplainSaysWhatIsOff(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainSaysWhatNeedsSSH: what only ssh itself keeps is said over the native transport, takes
+// auto to openssh, and has no note there.
+func TestExplainSaysWhatNeedsSSH(t *testing.T) {
+	testbed.Need(t, "ssh")
+	notes := func(transport tunnelfile.Transport) map[string]string {
+		r, err := Resolve(t.Context(), source{
+			Destination: "host", ConfigFile: "none", Transport: transport,
+			Settings: settings("CheckHostIP=yes", "HostbasedAcceptedAlgorithms=ssh-ed25519", "GSSAPITrustDns=no", "LocalCommand=true"),
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := map[string]string{"transport": string(r.Transport)}
+		for _, e := range r.Explain(t.Context()) {
+			notes[e.Keyword] = e.Note
+		}
+		return notes
+	}
+	for transport, note := range map[tunnelfile.Transport]string{
+		tunnelfile.TransportNative: string(tunnelfile.OnlyOpenSSH), tunnelfile.TransportAuto: "",
+	} {
+		got := notes(transport)
+		if got["CheckHostIP"] != note || got["HostbasedAcceptedAlgorithms"] != note || got["GSSAPITrustDns"] != "" || !strings.HasPrefix(got["LocalCommand"], "never run: ") {
+			t.Errorf("%s: %q", transport, got)
+		}
+		if transport == tunnelfile.TransportAuto && got["transport"] != string(tunnelfile.TransportOpenSSH) {
+			t.Errorf("auto takes %s", got["transport"])
+		}
+	}
+}

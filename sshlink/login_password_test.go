@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -73,11 +74,12 @@ func TestLoginsByPassword(t *testing.T) {
 		{name: "PasswordAuthentication no", want: refused, config: host(password) + " PasswordAuthentication no\n", answer: right},
 		{name: "keyboard-interactive", want: in, config: host(interactive), answer: right},
 		{name: "keyboard-interactive, wrong", want: refused, config: host(interactive), answer: wrong},
-		{name: "keyboard-interactive, nobody there", want: refused, config: host(interactive), says: "needs an answer for hftest@127.0.0.1"},
+		{name: "keyboard-interactive, nobody there", want: refused, config: host(interactive), says: "needs an answer for hftest@127.0.0.1", reason: fault.Password},
+		{name: "keyboard-interactive, nobody there, by openssh", want: refused, transport: tunnelfile.TransportOpenSSH, config: host(interactive), says: "needs an answer for hftest@127.0.0.1", reason: fault.Password},
 		{name: "KbdInteractiveAuthentication no", want: refused, config: host(interactive) + " KbdInteractiveAuthentication no\n", answer: right},
 		{name: "password and code", want: in, config: host(codes) + " IdentityFile none\n", answer: map[string]string{"assword": secretWord, "ode": code}},
 		{name: "password and a wrong code", want: refused, config: host(codes) + " IdentityFile none\n", answer: map[string]string{"assword": secretWord, "ode": "1234567"}},
-		{name: "password and no code", want: refused, config: host(codes) + " IdentityFile none\n", answer: map[string]string{"assword": secretWord}, says: "Verification code"},
+		{name: "password and no code", want: refused, config: host(codes) + " IdentityFile none\n", answer: map[string]string{"assword": secretWord}, says: "Verification code", reason: fault.Code},
 		{name: "publickey, password and code", want: in, config: host(codes) + " IdentityFile " + codes.IdentityFile, answer: map[string]string{"assword": secretWord, "ode": code}},
 		{name: "password and code by openssh", want: in, config: host(codes) + " IdentityFile none\n", answer: map[string]string{"assword": secretWord, "ode": code}, transport: tunnelfile.TransportOpenSSH},
 		{name: "password by openssh", want: in, config: host(password), answer: right, transport: tunnelfile.TransportOpenSSH},

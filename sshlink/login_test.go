@@ -34,6 +34,7 @@ type loginRow struct {
 	via       tunnelfile.Transport // what auto is to choose; empty: not looked at
 	why       string               // a part of its reason
 	says      string               // a part of our message, where one is worth holding to
+	reason    fault.Reason         // the same as a word; empty: not looked at
 }
 
 // outcome is how a login ends.
@@ -252,6 +253,9 @@ func tryBoth(t *testing.T, logins []loginRow) {
 			}
 			if l.want != "" && plain != l.want {
 				t.Errorf("ssh: %s, the row expects %s; it said: %s", plain, l.want, said)
+			}
+			if l.reason != fault.None && fault.ReasonOf(err) != l.reason {
+				t.Errorf("reason %q, want %q", fault.ReasonOf(err), l.reason)
 			}
 			if l.says != "" && (err == nil || !strings.Contains(err.Error(), l.says)) {
 				t.Errorf("said %v, want %q in it", err, l.says)

@@ -55,6 +55,8 @@ func needsOpenSSH(ctx context.Context, o *config.Options) string {
 		return "PKCS11Provider=" + o.Option("pkcs11provider")
 	case o.Yes("hostbasedauthentication"):
 		return "HostbasedAuthentication=yes"
+	case o.Yes("checkhostip"):
+		return "CheckHostIP=yes"
 	case o.Yes("verifyhostkeydns"):
 		return "VerifyHostKeyDNS=yes"
 	case rekeysByTime:

@@ -63,7 +63,7 @@ var sshKeywords = []struct {
 	{"CanonicalizePermittedCNAMEs", Resolved},
 	{"CertificateFile", Honoured},
 	{"ChannelTimeout", Honoured}, // of forwarded connections
-	{"CheckHostIP", Irrelevant},  // a warning for people who watch
+	{"CheckHostIP", OnlyOpenSSH},
 	{"Ciphers", Honoured},
 	{"ClearAllForwardings", Honoured},
 	{"Compression", OnlyOpenSSH},
@@ -84,19 +84,19 @@ var sshKeywords = []struct {
 	{"ForwardX11Trusted", Irrelevant},
 	{"GSSAPIAuthentication", OnlyOpenSSH}, // and a ticket: Debian switches it on for everybody
 	{"GSSAPIClientIdentity", OnlyOpenSSH},
-	{"GSSAPIDelegateCredentials", Irrelevant},
-	{"GSSAPIKexAlgorithms", Irrelevant},
+	{"GSSAPIDelegateCredentials", OnlyOpenSSH},
+	{"GSSAPIKexAlgorithms", OnlyOpenSSH},
 	{"GSSAPIKeyExchange", OnlyOpenSSH},
-	{"GSSAPIRenewalForcesRekey", Irrelevant},
-	{"GSSAPIServerIdentity", Irrelevant},
-	{"GSSAPITrustDns", Irrelevant},
+	{"GSSAPIRenewalForcesRekey", OnlyOpenSSH},
+	{"GSSAPIServerIdentity", OnlyOpenSSH},
+	{"GSSAPITrustDns", OnlyOpenSSH},
 	{"GatewayPorts", Honoured},
 	{"GlobalKnownHostsFile", Honoured},
 	{"HashKnownHosts", Honoured},
 	{"HostKeyAlgorithms", Honoured},
 	{"HostKeyAlias", Honoured},
 	{"HostName", Honoured},
-	{"HostbasedAcceptedAlgorithms", Irrelevant},
+	{"HostbasedAcceptedAlgorithms", OnlyOpenSSH},
 	{"HostbasedAuthentication", OnlyOpenSSH},
 	{"IPQoS", Honoured},
 	{"IdentitiesOnly", Honoured},
@@ -104,7 +104,7 @@ var sshKeywords = []struct {
 	{"IdentityFile", Honoured},
 	{"IgnoreUnknown", Resolved},
 	{"KbdInteractiveAuthentication", Honoured},
-	{"KbdInteractiveDevices", Irrelevant}, // the server chooses
+	{"KbdInteractiveDevices", OnlyOpenSSH},
 	{"KexAlgorithms", Honoured},
 	{"KnownHostsCommand", Honoured},
 	{"LocalCommand", Irrelevant}, // ExecUp is the tunnel's own word for it

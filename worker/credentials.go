@@ -56,17 +56,10 @@ func credentialsFor(q asking.Question) []string {
 	switch {
 	case q.Kind == asking.KindPassphrase:
 		return []string{"passphrase." + filepath.Base(q.Subject), "passphrase"}
-	case q.Kind == asking.KindPassword, q.Kind == asking.KindInteractive && asksPassword(q):
+	case q.AsksPassword():
 		return []string{"password." + q.Subject, "password"}
 	}
 	return nil
-}
-
-// asksPassword says whether a field of keyboard-interactive is the account's password, which
-// servers with PAM ask for so.
-func asksPassword(q asking.Question) bool {
-	prompt := strings.TrimRight(strings.ToLower(q.Prompt), ": \n")
-	return !q.Echo && strings.HasSuffix(prompt, " password")
 }
 
 // answer is the credential that answers a question, and its name; empty: there is none.

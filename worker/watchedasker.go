@@ -26,19 +26,19 @@ type watchedAsker struct {
 
 // Ask is asking.Asker.
 func (a *watchedAsker) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
-	defer a.begin(q.Kind)()
+	defer a.begin(q.Reason())()
 	return a.Asker.Ask(ctx, q)
 }
 
 // Confirm is asking.Asker.
 func (a *watchedAsker) Confirm(ctx context.Context, q asking.Question) (bool, error) {
-	defer a.begin(q.Kind)()
+	defer a.begin(q.Reason())()
 	return a.Asker.Confirm(ctx, q)
 }
 
 // Notify is asking.Notifier, where the Asker is one.
 func (a *watchedAsker) Notify(ctx context.Context, q asking.Question) {
-	defer a.begin(q.Kind)()
+	defer a.begin(q.Reason())()
 	if n, ok := a.Asker.(asking.Notifier); ok {
 		n.Notify(ctx, q)
 	}
@@ -46,8 +46,7 @@ func (a *watchedAsker) Notify(ctx context.Context, q asking.Question) {
 }
 
 // begin notes a question, until end is called.
-func (a *watchedAsker) begin(kind asking.Kind) (end func()) {
-	reason := kind.Reason()
+func (a *watchedAsker) begin(reason fault.Reason) (end func()) {
 	timer := time.AfterFunc(askingAfter, func() {
 		a.mu.Lock()
 		a.open = append(a.open, reason)

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/holdfast/holdfast/internal/fault"
 )
@@ -47,8 +49,8 @@ const (
 	KindTouch       Kind = "touch"                // a notice, see Notifier: a security key waits for a finger
 )
 
-// Reason is why a tunnel is not well that has no answer to a question of this kind.
-func (k Kind) Reason() fault.Reason {
+// reason is that of most questions of this kind.
+func (k Kind) reason() fault.Reason {
 	switch k {
 	case KindPassphrase:
 		return fault.Passphrase
@@ -71,6 +73,26 @@ type Question struct {
 	Prompt  string // the whole question, for people; several lines for a host key
 	Echo    bool   // the answer may be shown while it is typed
 	Again   bool   // the last answer to this very question was wrong: do not repeat a remembered one
+}
+
+// AsksPassword says whether the answer is certainly the account's password, which servers with PAM
+// ask for as a field of keyboard-interactive. A new password, or one for a single login, is another.
+func (q Question) AsksPassword() bool {
+	if q.Kind != KindInteractive || q.Echo {
+		return q.Kind == KindPassword
+	}
+	last := q.Prompt[strings.LastIndexByte(q.Prompt, '\n')+1:]
+	return passwordField.MatchString(last)
+}
+
+var passwordField = regexp.MustCompile(`(?i)^(?:\(\S+@[^\s)]+\) )?(?:(?:unix |ldap |\S+'s )?password|password for \S+)\s*:?\s*$`)
+
+// Reason is why a tunnel is not well that has no answer to this question.
+func (q Question) Reason() fault.Reason {
+	if q.AsksPassword() {
+		return fault.Password
+	}
+	return q.Kind.reason()
 }
 
 // PassphraseQuestion asks for the passphrase of a key file, in ssh's own words, so that one that

@@ -175,12 +175,13 @@ func (a *Authenticator) answer(name, instruction string, questions []string, ech
 		if i > 0 {
 			heads = nil
 		}
-		answer, err := a.ask(asking.Question{
+		question := asking.Question{
 			Kind: asking.KindInteractive, Subject: account, Prompt: serverQuestion(account, q, heads...), Echo: echos[i], Again: a.interactive > 1,
-		})
+		}
+		answer, err := a.ask(question)
 		if err != nil {
 			a.interactive = a.prompts()
-			a.needs(fault.Code, fmt.Sprintf("needs an answer for %s: %q", account, text.FromPeer(q))+a.refusedKeys(), err)
+			a.needs(question.Reason(), fmt.Sprintf("needs an answer for %s: %q", account, text.FromPeer(q))+a.refusedKeys(), err)
 			return nil, err
 		}
 		answers[i] = string(answer)

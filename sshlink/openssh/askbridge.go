@@ -243,7 +243,7 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 		b.want(fault.Passphrase, "was given a wrong passphrase for "+text.Tilde(q.Subject))
 	}
 	if err != nil {
-		b.want(q.Kind.Reason(), need+login.Unanswered(err))
+		b.want(q.Reason(), need+login.Unanswered(err))
 		if errors.Is(err, asking.ErrNoAnswer) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
