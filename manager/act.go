@@ -90,19 +90,17 @@ func (m *Manager) obstacle(r *row) obstacle {
 }
 
 // locate finds out how this machine gets to a tunnel's server. That is asked only once the
-// network is in the way, since it may cost an ssh, and from time to time while it is.
+// network is in the way, since it costs an ssh, and from time to time while it is: ssh_config may
+// have been mended meanwhile.
 func (m *Manager) locate(r *row) {
 	r.acting, r.wayKnown = true, true
-	file, server, located, state := r.file, r.server, r.located, m.network.State
+	file, state := r.file, m.network.State
 	m.do(func(ctx context.Context) func() {
-		if !located {
-			server = m.Host.Locate(ctx, file.Tunnel)
-		}
-		way := m.Host.Way(ctx, server, state)
+		way := m.Host.Way(ctx, m.Host.Locate(ctx, file.Tunnel), state)
 		return func() {
 			r.acting = false
 			if r.file != nil && r.file.hash == file.hash && r.wayKnown { // else it is asked again
-				r.server, r.located, r.way = server, true, way
+				r.way = way
 			}
 			m.after(r)
 		}

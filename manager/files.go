@@ -217,7 +217,7 @@ func (r *row) takeFile(f *file) {
 		f.design = old.design // which may do without some of its addresses
 	}
 	if !same {
-		r.forgetServer()
+		r.forgetWay()
 	}
 	changed := !same || old.design.mark != f.design.mark || r.broken
 	r.file, r.broken = f, false

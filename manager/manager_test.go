@@ -42,8 +42,10 @@ func (b *table) start() { b.startOn(testHost) }
 
 // startOn starts a manager on a machine that is so.
 func (b *table) startOn(host Host) {
-	host.Locate = func(context.Context, tunnelfile.Tunnel) Server { return Server{} }
-	host.Way = func(context.Context, Server, netwatch.State) Way { return WayOut }
+	if host.Locate == nil {
+		host.Locate = func(context.Context, tunnelfile.Tunnel) Server { return Server{} }
+		host.Way = func(context.Context, Server, netwatch.State) Way { return WayOut }
+	}
 	b.m = New(Config{Units: b.units, Networks: b.networks,
 		Dirs: tunnelfile.Dirs{b.dir}, RuntimeDir: filepath.Join(filepath.Dir(b.dir), "run"), Host: host, Version: "1",
 		Log: slog.New(slog.DiscardHandler)})

@@ -23,7 +23,7 @@ func (m *Manager) onNetwork(n netwatch.Network) {
 	m.Log.Info("network "+string(n.State), "source", n.Source, "connection", n.Primary.ID)
 	m.showGlobal()
 	for _, r := range m.rows {
-		r.forgetServer()
+		r.forgetWay()
 		if r.failure.reason == fault.Listen { // an address may have come
 			r.diagnose = true
 		}

@@ -162,3 +162,28 @@ func TestFileGoesDuringAction(t *testing.T) {
 	}
 	b.awaitState("web", tunnelfile.Up)
 }
+
+// TestServerIsLocatedAgain shows that a tunnel without a way to its server goes by what ssh_config
+// says of the server later, though nothing says that it has changed.
+func TestServerIsLocatedAgain(t *testing.T) {
+	var mended atomic.Bool
+	host := testHost
+	host.Locate = func(context.Context, tunnelfile.Tunnel) Server {
+		if mended.Load() {
+			return Server{Host: "here"}
+		}
+		return Server{Host: "wrong"}
+	}
+	host.Way = func(_ context.Context, s Server, _ netwatch.State) Way {
+		if s.Host == "here" {
+			return WayHere
+		}
+		return WayOut
+	}
+	b := newTableOn(t, host, newFakeUnits())
+	b.networks <- netwatch.Network{State: netwatch.Offline}
+	b.add("web", remote)
+	b.awaitState("web", tunnelfile.Offline)
+	mended.Store(true)
+	b.awaitState("web", tunnelfile.Up)
+}

@@ -84,9 +84,7 @@ type seen struct {
 	lastSignal    lastSignal
 	renewed       uint32 // the process that was asked by itself to hand over to the program of now
 	refusedDesign mark   // of a design that systemd would not make
-	server        Server
-	located       bool // server was asked for
-	way           Way  // to the server
+	way           Way    // to the server
 	wayKnown      bool
 }
 
@@ -156,10 +154,8 @@ func (s *seen) says(state tunnelfile.State) bool {
 	return s.service.running() && tunnelfile.ParseStatus(s.service.StatusText).State == state
 }
 
-// forgetServer has the server located again: the file, or the network, has changed.
-func (s *seen) forgetServer() {
-	s.server, s.located, s.way, s.wayKnown = Server{}, false, WayOut, false
-}
+// forgetWay has the server located again: the file, or the network, has changed.
+func (s *seen) forgetWay() { s.way, s.wayKnown = WayOut, false }
 
 // listens says whether the tunnel is to have a socket unit.
 func (r *row) listens() bool { return r.file != nil && r.file.design.socket.Name != "" }
