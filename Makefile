@@ -64,6 +64,7 @@ fuzz:
 screenshots: tray
 	testbed/install testbed/packages-screenshots
 	$(GO) test -tags screenshots -count=1 -run TestScreenshots ./cmd/holdfast-tray
+	HOLDFAST_PICTURES='$(CURDIR)/docs/images' testbed/run-tests -run '^TestPictures$$' ./testbed/recipes
 
 # The tray on real desktops, in the box: GNOME on a small screen. Pictures land in bin/desktops.
 test-desktops:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -16,8 +17,8 @@ const (
 	manEnds   = ".\\\" The end of what is made.\n"
 )
 
-// TestManPages: holdfast.1 has each verb's page as holdfast help prints it, and every key of
-// [Tunnel] is in holdfast.tunnel(5).
+// TestManPages: holdfast.1 has each verb's page as holdfast help prints it, every reason is
+// in it, and every key of [Tunnel] in holdfast.tunnel(5).
 func TestManPages(t *testing.T) {
 	const verbsPage = "../packaging/man/holdfast.1"
 	page := read(t, verbsPage)
@@ -35,6 +36,11 @@ func TestManPages(t *testing.T) {
 		}
 	default:
 		t.Errorf("%s is not what holdfast help says: go test ./cli -run ManPages -update", verbsPage)
+	}
+	for _, reason := range fault.Reasons() {
+		if !strings.Contains(page, `\fB`+roff(string(reason))+`\fR`) {
+			t.Errorf("holdfast.1 does not have the reason %s", reason)
+		}
 	}
 	filePage := strings.ReplaceAll(read(t, "../packaging/man/holdfast.tunnel.5"), `\-`, "-")
 	for _, key := range tunnelfile.Keys() {

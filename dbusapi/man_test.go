@@ -67,7 +67,9 @@ On the system bus root may change tunnels, and whom polkit allows.
 	b.WriteString(`.SH EXAMPLES
 .EX
 busctl \-\-user tree ` + BusName + `
-busctl \-\-user call ` + BusName + ` ` + string(EntryPath) + ` ` + ManagerInterface + ` Start as 1 web
+busctl \-\-user call ` + BusName + ` \e
+    ` + string(EntryPath) + ` \e
+    ` + ManagerInterface + ` Start as 1 web
 .EE
 .SH SEE ALSO
 .BR holdfast (1),
