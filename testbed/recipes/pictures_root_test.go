@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/testbed"
 )
@@ -29,9 +30,10 @@ func TestPictures(t *testing.T) {
 	t.Cleanup(w.clear)
 	server := testbed.StartServer(t, testbed.ServerOptions{Addr: "127.0.0.3", Port: 22, User: "me"})
 	w.know(server, "ca.example")
+	w.as("systemctl", "--user", "enable", "--now", "holdfastd")
 	for _, command := range []string{
 		"add db -L 5432:db.internal:5432 me@bastion.example", "add preview -R 8080:localhost:3000 me@server.example",
-		"add proxy --on-demand -D 1080 me@gate.example", "add signald --on-demand -L /run/user/1000/signald.sock:/run/signald/signald.sock me@home.example",
+		"add proxy --on-demand -D 1080 me@gate.example", "add signald --on-demand -L " + w.person.RuntimeDir + "/signald.sock:/run/signald/signald.sock me@home.example",
 		"add deploy --manual -L 8084:localhost:80 me@ca.example", "add backup --manual -R 2222:localhost:22 me@127.0.0.4",
 		"add nas --manual -L 8445:localhost:445 me@nas.example", "set nas OnlyOn=home-lan Description=Files",
 		"up db preview proxy",
@@ -45,13 +47,12 @@ func TestPictures(t *testing.T) {
 	w.server.Start()
 	w.await("db", "up: 1 forward")
 	w.await("preview", "up: 1 forward")
+	defer w.traffic("127.0.0.1:5432")()
 	w.picture(folder, "list", 30, "holdfast list", "")
 	w.picture(folder, "status", 40, "holdfast status db", "")
 	w.picture(folder, "check", 60, "holdfast check db", "")
 	w.picture(folder, "history", 60, "holdfast history", "")
-	stop := w.traffic("127.0.0.1:5432")
-	defer stop()
-	w.picture(folder, "top", 24, "holdfast top", "KiB/s")
+	w.picture(folder, "top", 24, "holdfast top", "▁▂▃▄▅▆▇█")
 }
 
 // traffic sends and receives through an address until it is stopped.
@@ -79,7 +80,7 @@ func (w *world) traffic(address string) (stop func()) {
 }
 
 // picture runs a command in a terminal and draws what is there when it has ended or, for one that
-// stays, when it has shown something several times.
+// stays, when twenty of these characters are to be seen.
 func (w *world) picture(folder, name string, rows int, command, shows string) {
 	w.Helper()
 	settings := filepath.Join(w.dir, "tmux.conf")
@@ -100,13 +101,11 @@ func (w *world) picture(folder, name string, rows int, command, shows string) {
 	if shows == "" {
 		tmux("wait-for", "ended")
 	} else {
-		seen := 0
 		testbed.WaitFor(w, 60*time.Second, func() error {
-			if screen := tmux("capture-pane", "-p"); strings.Contains(screen, shows) {
-				seen++
-			}
-			if seen < 60 {
-				return fmt.Errorf("seen %d times", seen)
+			screen := tmux("capture-pane", "-p")
+			bars := strings.FieldsFunc(screen, func(r rune) bool { return !strings.ContainsRune(shows, r) })
+			if n := utf8.RuneCountInString(strings.Join(bars, "")); n < 20 {
+				return fmt.Errorf("%d bars", n)
 			}
 			return nil
 		})
