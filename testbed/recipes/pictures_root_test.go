@@ -80,7 +80,7 @@ func (w *world) traffic(address string) (stop func()) {
 }
 
 // picture runs a command in a terminal and draws what is there when it has ended or, for one that
-// stays, when twenty of these characters are to be seen.
+// stays, when a dozen of these characters are to be seen.
 func (w *world) picture(folder, name string, rows int, command, shows string) {
 	w.Helper()
 	settings := filepath.Join(w.dir, "tmux.conf")
@@ -104,7 +104,7 @@ func (w *world) picture(folder, name string, rows int, command, shows string) {
 		testbed.WaitFor(w, 60*time.Second, func() error {
 			screen := tmux("capture-pane", "-p")
 			bars := strings.FieldsFunc(screen, func(r rune) bool { return !strings.ContainsRune(shows, r) })
-			if n := utf8.RuneCountInString(strings.Join(bars, "")); n < 20 {
+			if n := utf8.RuneCountInString(strings.Join(bars, "")); n < 12 {
 				return fmt.Errorf("%d bars", n)
 			}
 			return nil
