@@ -1,8 +1,14 @@
 package cli
 
 import (
+	"bufio"
+	"cmp"
 	"fmt"
+	"os"
+	"os/user"
 	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/flags"
@@ -23,7 +29,11 @@ right behind NAME.
 
 On a terminal and without arguments it asks: where to, what for, which port, and when; shows the file
 and the ssh line that it stands for; and after a yes makes it and tries it. Tab completes the Hosts
-of ssh_config. Ctrl-C at any question leaves nothing behind.`,
+of ssh_config. Ctrl-C at any question leaves nothing behind.
+
+A tunnel of the system (--system) runs as the account that --user names, with its keys and its
+~/.ssh; the account holdfast is there for it. On a terminal it is asked for. Where it is not said
+the tunnel is root's.`,
 		examples: []example{
 			{"holdfast add web -L 9090:localhost:9090 me@host", "port 9090 here leads to port 9090 of host"},
 			{"holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", "a database behind a gateway, connected to when it is used"},
@@ -32,6 +42,7 @@ of ssh_config. Ctrl-C at any question leaves nothing behind.`,
 		ownFlags: []candidate{
 			{"--on-demand", "make the SSH connection at the first connection to one of its ports"},
 			{"--manual", "start only when holdfast up says so"},
+			{"--user", "whose a tunnel of the system is to be: holdfast, or root, or another account"},
 		},
 		words: newNameThenHost,
 	}
@@ -45,6 +56,7 @@ func (s *session) add(args []string) error {
 	own := s.flagSet(verb{})
 	onDemand := own.Bool("on-demand", false, "")
 	manual := own.Bool("manual", false, "")
+	owner := own.String("user", "", "")
 	for len(args) > 0 {
 		switch arg := args[0]; {
 		case strings.HasPrefix(arg, "--"), name == "" && arg == "-h":
@@ -57,6 +69,8 @@ func (s *session) add(args []string) error {
 			return advice.Misuse{Message: fmt.Sprintf("%s: the tunnel's NAME comes first", arg)}
 		case name == "":
 			name = arg
+		case *owner != "" && !s.system:
+			return advice.Misuse{Message: "--user is for tunnels of the system (--system); yours are yours"}
 		case *onDemand && *manual:
 			return advice.Misuse{Message: "--on-demand or --manual, not both"}
 		default:
@@ -66,7 +80,7 @@ func (s *session) add(args []string) error {
 			case *manual:
 				start = tunnelfile.StartManual
 			}
-			return s.addFrom(name, start, args)
+			return s.addFrom(name, start, *owner, args)
 		}
 		args = args[1:]
 	}
@@ -79,7 +93,7 @@ func (s *session) add(args []string) error {
 	return advice.Misuse{Message: "no destination: after the name comes what would follow ssh, as in -L 9090:localhost:9090 me@host"}
 }
 
-func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments []string) error {
+func (s *session) addFrom(name string, start tunnelfile.StartMode, owner string, sshArguments []string) error {
 	// People paste the whole line.
 	if program := sshArguments[0]; (program == "ssh" || program == "autossh") && len(sshArguments) > 1 {
 		sshArguments = sshArguments[1:]
@@ -95,6 +109,11 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, sshArguments 
 	}
 	if err := s.mustForward(name, content); err != nil {
 		return err
+	}
+	if s.system {
+		if content, err = s.withOwner(name, owner, content); err != nil {
+			return err
+		}
 	}
 	client, err := s.daemon()
 	if err != nil {
@@ -141,4 +160,28 @@ func (s *session) mustForward(name, content string) error {
 		return nil // what is wrong with ssh_config is told of the tunnel
 	}
 	return advice.Misuse{Message: fmt.Sprintf("%s would forward nothing: add -L, -R or -D, as in -L 9090:localhost:9090 %s", name, t.Destination)}
+}
+
+// usualOwner is the account that is there for tunnels of the system.
+const usualOwner = "holdfast"
+
+// withOwner has the text of a tunnel of the system say whose it is, and asks on a terminal.
+func (s *session) withOwner(name, owner, content string) (string, error) {
+	if owner == "" && term.IsTerminal(int(os.Stdin.Fd())) && !s.json {
+		s.out.prompt(fmt.Sprintf("Whose is %s to be: holdfast, root, or another account? [%s] ", name, usualOwner))
+		answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		s.out.answered(false)
+		if err != nil {
+			return "", advice.Misuse{Message: "whose it is to be was not said: --user holdfast, or --user root"}
+		}
+		owner = cmp.Or(strings.TrimSpace(answer), usualOwner)
+	}
+	if owner == "" {
+		s.out.hint(name + " is root's, since --user names nobody; holdfast set " + name + " Service.User=" + usualOwner + " gives it away")
+		return content, nil
+	}
+	if _, err := user.Lookup(owner); err != nil {
+		return "", fmt.Errorf("--user %s: %w", owner, err)
+	}
+	return tunnelfile.Set(content, tunnelfile.SectionService, "User", []string{owner})
 }
