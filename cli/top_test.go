@@ -63,7 +63,7 @@ func withBackend(t *testing.T) *apitest.Backend {
 	t.Helper()
 	home := t.TempDir()
 	for name, value := range map[string]string{
-		"DBUS_SESSION_BUS_ADDRESS": apitest.Bus(t), "HOME": home, "XDG_CONFIG_HOME": "", "TERM": "xterm", "NO_COLOR": "", "TZ": "UTC", "GORACE": "atexit_sleep_ms=0",
+		"DBUS_SESSION_BUS_ADDRESS": apitest.Bus(t), "HOME": home, "XDG_CONFIG_HOME": "", "TERM": "xterm", "NO_COLOR": "", "EDITOR": "true", "TZ": "UTC", "GORACE": "atexit_sleep_ms=0",
 	} {
 		t.Setenv(name, value)
 	}
@@ -136,10 +136,36 @@ func TestTopKeys(t *testing.T) {
 	w.Type(t, "\x1b\x1b")
 	w.await(t, `(?m)^> broken`)
 
-	// A verb that has the whole terminal, and the way back.
-	w.Type(t, "t")
-	w.await(t, `Enter goes back to top`)
-	w.Type(t, "\n")
+	// Verbs that have the whole terminal, and the way back. This daemon's tunnels have no files.
+	for key, said := range map[string]string{"t": `no such tunnel: broken\s+hint.*\s+Enter`, "c": `no such tunnel: broken\s+hint.*\s+Enter`, "p": `holdfast: broken is failed`, "e": `Nothing changed`, "a": `Where to\?.*:\s*$`} {
+		w.Type(t, key)
+		w.await(t, said)
+		if key == "a" {
+			w.Type(t, "\x03")
+		}
+		w.await(t, `Enter goes back to top\.\s*$`)
+		w.Type(t, "\n")
+		w.await(t, `(?m)^> broken`)
+	}
+
+	// What it said, and its past; there is a journal or there is none.
+	w.Type(t, "l")
+	w.await(t, `(?m)^log of broken  failed`)
+	w.Type(t, "h")
+	w.await(t, `(?m)^history of broken  failed`)
+	w.Type(t, "3\x1b")
+	w.await(t, `(?m)^ *Tunnel:  broken`)
+	w.Type(t, "\x1b")
+	w.await(t, `(?m)^> broken`)
+	w.Type(t, "G")
+	w.await(t, `(?m)^> web`)
+	w.Type(t, "r")
+	w.await(t, `reconnect web: done`)
+	w.Type(t, "R")
+	w.await(t, `restart web: done`)
+	w.Type(t, "s")
+	w.await(t, `sorted by thr`)
+	w.Type(t, "sg\x1b[B")
 	w.await(t, `(?m)^> broken`)
 
 	// The terminal grows and shrinks.

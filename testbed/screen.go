@@ -43,6 +43,7 @@ type screen struct {
 	x, y          int
 	cells         [][]rune
 	before        [][]rune // of the other screen
+	left          [2]int   // where the cursor was when that was left
 }
 
 func (s *screen) clear() {
@@ -100,6 +101,11 @@ func (s *screen) control(parameters, final string) {
 	case "h", "l":
 		if parameters == "?1049" {
 			s.cells, s.before = s.before, s.cells
+			if final == "h" {
+				s.left = [2]int{s.x, s.y}
+			} else {
+				s.x, s.y = s.left[0], s.left[1]
+			}
 			if s.cells == nil {
 				s.clear()
 			}
