@@ -46,7 +46,7 @@ func (s *session) addByAsking() error {
 	if !yes {
 		return errLeft
 	}
-	if err := s.addFrom(plan.name, plan.start, plan.arguments); err != nil || plan.start == tunnelfile.StartOnDemand {
+	if err := s.addFrom(plan.name, plan.start, "", plan.arguments); err != nil || plan.start == tunnelfile.StartOnDemand {
 		return err
 	}
 	v, err := findVerb("up")
