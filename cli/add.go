@@ -11,18 +11,22 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/answer"
 	"github.com/holdfast/holdfast/cli/flags"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-func addVerb() verb {
-	return verb{
-		name: "add", args: "[NAME SSH-ARGUMENTS…]", group: making,
-		summary: "make a tunnel from what would follow ssh or autossh",
-		about: `
+func addVerb() verb.Verb {
+	return verb.Verb{
+		Name: "add", Args: "[NAME SSH-ARGUMENTS…]", Group: verb.Making,
+		Summary: "make a tunnel from what would follow ssh or autossh",
+		About: `
 What says nothing about a tunnel (-N, -f, -v, autossh's -M) is left out; what a tunnel cannot do is
 refused. The tunnel starts at once, and whenever the daemon starts. Its own flags stand before or
 right behind NAME.
@@ -34,26 +38,26 @@ of ssh_config. Ctrl-C at any question leaves nothing behind.
 A tunnel of the system (--system) runs as the account that --user names, with its keys and its
 ~/.ssh; the account holdfast is there for it. On a terminal it is asked for. Where it is not said
 the tunnel is root's.`,
-		examples: []example{
-			{"holdfast add web -L 9090:localhost:9090 me@host", "port 9090 here leads to port 9090 of host"},
-			{"holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", "a database behind a gateway, connected to when it is used"},
+		Examples: []verb.Example{
+			{Command: "holdfast add web -L 9090:localhost:9090 me@host", Does: "port 9090 here leads to port 9090 of host"},
+			{Command: "holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", Does: "a database behind a gateway, connected to when it is used"},
 		},
-		setup: plain((*session).add),
-		ownFlags: []candidate{
-			{"--on-demand", "make the SSH connection at the first connection to one of its ports"},
-			{"--manual", "start only when holdfast up says so"},
-			{"--user", "whose a tunnel of the system is to be: holdfast, or root, or another account"},
+		Setup: verb.Plain(add),
+		OwnFlags: []verb.Word{
+			{Word: "--on-demand", Does: "make the SSH connection at the first connection to one of its ports"},
+			{Word: "--manual", Does: "start only when holdfast up says so"},
+			{Word: "--user", Does: "whose a tunnel of the system is to be: holdfast, or root, or another account"},
 		},
-		words: newNameThenHost,
+		Words: verb.NewNameThenHost,
 	}
 }
 
 // add makes a tunnel from what would follow ssh. Our own flags have two dashes, which
 // none of ssh's have, and stand before NAME or right behind it.
-func (s *session) add(args []string) error {
+func add(s *session.Session, args []string) error {
 	start := tunnelfile.StartAuto
 	name := ""
-	own := s.flagSet(verb{})
+	own := s.FlagSet("add")
 	onDemand := own.Bool("on-demand", false, "")
 	manual := own.Bool("manual", false, "")
 	owner := own.String("user", "", "")
@@ -69,7 +73,7 @@ func (s *session) add(args []string) error {
 			return advice.Misuse{Message: fmt.Sprintf("%s: the tunnel's NAME comes first", arg)}
 		case name == "":
 			name = arg
-		case *owner != "" && !s.system:
+		case *owner != "" && !s.System:
 			return advice.Misuse{Message: "--user is for tunnels of the system (--system); yours are yours"}
 		case *onDemand && *manual:
 			return advice.Misuse{Message: "--on-demand or --manual, not both"}
@@ -80,12 +84,12 @@ func (s *session) add(args []string) error {
 			case *manual:
 				start = tunnelfile.StartManual
 			}
-			return s.addFrom(name, start, *owner, args)
+			return addFrom(s, name, start, *owner, args)
 		}
 		args = args[1:]
 	}
-	if _, ok := s.terminalAgent(); name == "" && ok && !s.json {
-		return s.addByAsking()
+	if _, ok := answer.AtTerminal(s); name == "" && ok && !s.JSON {
+		return addByAsking(s)
 	}
 	if name == "" {
 		return advice.Misuse{Message: "no NAME: give the tunnel a name, then what would follow ssh"}
@@ -93,7 +97,7 @@ func (s *session) add(args []string) error {
 	return advice.Misuse{Message: "no destination: after the name comes what would follow ssh, as in -L 9090:localhost:9090 me@host"}
 }
 
-func (s *session) addFrom(name string, start tunnelfile.StartMode, owner string, sshArguments []string) error {
+func addFrom(s *session.Session, name string, start tunnelfile.StartMode, owner string, sshArguments []string) error {
 	// People paste the whole line.
 	if program := sshArguments[0]; (program == "ssh" || program == "autossh") && len(sshArguments) > 1 {
 		sshArguments = sshArguments[1:]
@@ -107,19 +111,19 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, owner string,
 			return err
 		}
 	}
-	if err := s.mustForward(name, content); err != nil {
+	if err := mustForward(s, name, content); err != nil {
 		return err
 	}
-	if s.system {
-		if content, err = s.withOwner(name, owner, content); err != nil {
+	if s.System {
+		if content, err = withOwner(s, name, owner, content); err != nil {
 			return err
 		}
 	}
-	client, err := s.daemon()
+	client, err := s.Daemon()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
 	if err := client.AddTunnel(ctx, name, content); err != nil {
 		return err
@@ -128,34 +132,34 @@ func (s *session) addFrom(name string, start tunnelfile.StartMode, owner string,
 	if err != nil {
 		return err
 	}
-	if s.json {
-		return s.out.json(tunnelsAsJSON([]listing.Tunnel{t}), false)
+	if s.JSON {
+		return s.Out.JSON(jsonout.TunnelsOf([]listing.Tunnel{t}), false)
 	}
-	s.out.line("Wrote %s", text.Tilde(t.FilePath))
-	s.sayStart(name, start)
+	s.Out.Line("Wrote %s", text.Tilde(t.FilePath))
+	sayStart(s, name, start)
 	return nil
 }
 
 // sayStart says when a tunnel starts.
-func (s *session) sayStart(name string, start tunnelfile.StartMode) {
+func sayStart(s *session.Session, name string, start tunnelfile.StartMode) {
 	switch start {
 	case tunnelfile.StartAuto:
-		s.out.line(s.ours("%s starts now and with every %s; holdfast status %s shows how it is"), name, s.nextStart(), name)
+		s.Out.Line(s.Ours("%s starts now and with every %s; holdfast status %s shows how it is"), name, s.NextStart(), name)
 	case tunnelfile.StartOnDemand:
-		s.out.line("%s listens now and with every %s; the SSH connection is made at the first connection", name, s.nextStart())
+		s.Out.Line("%s listens now and with every %s; the SSH connection is made at the first connection", name, s.NextStart())
 	case tunnelfile.StartManual:
-		s.out.line(s.ours("holdfast up %s starts it"), name)
+		s.Out.Line(s.Ours("holdfast up %s starts it"), name)
 	}
 }
 
 // mustForward refuses a tunnel that would do nothing: one without forwards, also in ssh_config,
 // from which such a tunnel takes those of its destination.
-func (s *session) mustForward(name, content string) error {
+func mustForward(s *session.Session, name, content string) error {
 	t, problems := tunnelfile.Parse(name, "", content)
 	if len(problems) > 0 || len(t.Forwards) > 0 {
 		return nil // who stores it hears of the problems
 	}
-	r, err := config.Resolve(s.ctx, config.Of(t))
+	r, err := config.Resolve(s.Ctx, config.Of(t))
 	if err != nil || len(r.Forwards) > 0 {
 		return nil // what is wrong with ssh_config is told of the tunnel
 	}
@@ -166,18 +170,18 @@ func (s *session) mustForward(name, content string) error {
 const usualOwner = "holdfast"
 
 // withOwner has the text of a tunnel of the system say whose it is, and asks on a terminal.
-func (s *session) withOwner(name, owner, content string) (string, error) {
-	if owner == "" && term.IsTerminal(int(os.Stdin.Fd())) && !s.json {
-		s.out.prompt(fmt.Sprintf("Whose is %s to be: holdfast, root, or another account? [%s] ", name, usualOwner))
+func withOwner(s *session.Session, name, owner, content string) (string, error) {
+	if owner == "" && term.IsTerminal(int(os.Stdin.Fd())) && !s.JSON {
+		s.Out.Prompt(fmt.Sprintf("Whose is %s to be: holdfast, root, or another account? [%s] ", name, usualOwner))
 		answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
-		s.out.answered(false)
+		s.Out.Answered(false)
 		if err != nil {
 			return "", advice.Misuse{Message: "whose it is to be was not said: --user holdfast, or --user root"}
 		}
 		owner = cmp.Or(strings.TrimSpace(answer), usualOwner)
 	}
 	if owner == "" {
-		s.out.hint(name + " is root's, since --user names nobody; holdfast set " + name + " Service.User=" + usualOwner + " gives it away")
+		s.Out.Hint(name + " is root's, since --user names nobody; holdfast set " + name + " Service.User=" + usualOwner + " gives it away")
 		return content, nil
 	}
 	if _, err := user.Lookup(owner); err != nil {

@@ -16,6 +16,9 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/terminal"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -24,9 +27,9 @@ import (
 var errLeft = advice.Error{Err: errors.New("nothing was added")}
 
 // addByAsking makes a tunnel from what a person answers. Nothing is kept before the last yes.
-func (s *session) addByAsking() error {
-	q := &questions{out: s.out}
-	plan, err := s.askPlan(q)
+func addByAsking(s *session.Session) error {
+	q := &questions{out: s.Out}
+	plan, err := askPlan(s, q)
 	if err != nil {
 		return err
 	}
@@ -46,14 +49,14 @@ func (s *session) addByAsking() error {
 	if !yes {
 		return errLeft
 	}
-	if err := s.addFrom(plan.name, plan.start, "", plan.arguments); err != nil || plan.start == tunnelfile.StartOnDemand {
+	if err := addFrom(s, plan.name, plan.start, "", plan.arguments); err != nil || plan.start == tunnelfile.StartOnDemand {
 		return err
 	}
-	v, err := findVerb("up")
+	v, err := verbs().Find("up")
 	if err != nil {
 		return err
 	}
-	return s.runVerb(v, []string{plan.name})
+	return runVerb(s, v, []string{plan.name})
 }
 
 // plan is the tunnel that was asked for.
@@ -79,11 +82,11 @@ func (p plan) shellWords() (words []string) {
 }
 
 // askPlan asks where to, what, which port, when, and for a name.
-func (s *session) askPlan(q *questions) (p plan, err error) {
+func askPlan(s *session.Session, q *questions) (p plan, err error) {
 	q.say("A tunnel, question by question. Enter takes what stands in brackets; Ctrl-C leaves nothing behind.")
 	var destination string
 	for destination == "" || strings.HasPrefix(destination, "-") {
-		if destination, err = q.ask("Where to? user@host, or a Host of ssh_config (Tab completes)", "", words(hosts())); err != nil {
+		if destination, err = q.ask("Where to? user@host, or a Host of ssh_config (Tab completes)", "", words(verb.Hosts())); err != nil {
 			return p, err
 		}
 	}
@@ -91,7 +94,7 @@ func (s *session) askPlan(q *questions) (p plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	forward, err := s.askForward(q, what, destination)
+	forward, err := askForward(s, q, what, destination)
 	if err != nil {
 		return p, err
 	}
@@ -104,7 +107,7 @@ func (s *session) askPlan(q *questions) (p plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	name := s.freeName(destination)
+	name := freeName(s, destination)
 	for {
 		if p.name, err = q.ask("Its name?", name, nil); err != nil {
 			return p, err
@@ -119,7 +122,7 @@ func (s *session) askPlan(q *questions) (p plan, err error) {
 }
 
 // askForward asks which ports.
-func (s *session) askForward(q *questions, what int, destination string) ([]string, error) {
+func askForward(s *session.Session, q *questions, what int, destination string) ([]string, error) {
 	switch what {
 	case 1:
 		here, err := q.address("Which port is it on here?", "")
@@ -135,7 +138,7 @@ func (s *session) askForward(q *questions, what int, destination string) ([]stri
 	if look, err := q.yes("Log in once, to see what listens there?", false); err != nil {
 		return nil, err
 	} else if look {
-		s.sayListening(q, destination)
+		sayListening(s, q, destination)
 	}
 	there, err := q.address("Which port is it on there? Or host:port, for one behind the server", "")
 	if err != nil {
@@ -155,7 +158,7 @@ func portOf(address string) string {
 }
 
 // freeName is a name from the destination that no tunnel has.
-func (s *session) freeName(destination string) string {
+func freeName(s *session.Session, destination string) string {
 	host := strings.TrimPrefix(destination, "ssh://")
 	host = host[strings.LastIndex(host, "@")+1:]
 	if net.ParseIP(host) == nil {
@@ -166,15 +169,15 @@ func (s *session) freeName(destination string) string {
 		host = "tunnel"
 	}
 	name := host
-	for n := 2; slices.Contains(words(s.tunnelNames(nil)), name); n++ {
+	for n := 2; slices.Contains(words(verb.TunnelNames(s, nil)), name); n++ {
 		name = fmt.Sprintf("%s-%d", host, n)
 	}
 	return name
 }
 
-func words(candidates []candidate) (words []string) {
+func words(candidates []verb.Word) (words []string) {
 	for _, c := range candidates {
-		words = append(words, c.word)
+		words = append(words, c.Word)
 	}
 	return words
 }
@@ -184,8 +187,8 @@ const listeningCommand = "ss -Htln 2>/dev/null || netstat -tln 2>/dev/null || ca
 
 // sayListening logs in with ssh(1), which asks what it has to, and tells what listens there. Where
 // that is not allowed it is no matter.
-func (s *session) sayListening(q *questions, destination string) {
-	ctx, cancel := context.WithCancel(s.ctx)
+func sayListening(s *session.Session, q *questions, destination string) {
+	ctx, cancel := context.WithCancel(s.Ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "ssh", "-T", "-o", "ClearAllForwardings=yes", "-o", "ConnectTimeout=15", "--", destination, listeningCommand)
 	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
@@ -238,12 +241,12 @@ func listening(out string) (addresses []string) {
 
 // questions asks a person at the terminal. Between two questions the terminal is as it was.
 type questions struct {
-	out  *printer
+	out  *terminal.Printer
 	line *term.Terminal // one for all, since it reads ahead
 }
 
 func (q *questions) say(format string, args ...any) {
-	q.out.note("%s", text.Printable(fmt.Sprintf(format, args...)))
+	q.out.Note("%s", text.Printable(fmt.Sprintf(format, args...)))
 }
 
 // ask asks for a line. Tab completes it from words.
@@ -265,7 +268,7 @@ func (q *questions) ask(question, offered string, words []string) (string, error
 	}
 	t := q.line
 	t.SetPrompt(question + ": ")
-	if width := terminalWidth(os.Stderr); width > 0 {
+	if width := terminal.Width(os.Stderr); width > 0 {
 		_ = t.SetSize(width, 24)
 	}
 	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
@@ -310,10 +313,10 @@ func completed(begun string, words []string) string {
 
 // choose asks for one of several, by number; the first is offered.
 func (q *questions) choose(question string, choices ...string) (int, error) {
-	q.out.note("%s", question)
+	q.out.Note("%s", question)
 	for i, c := range choices {
-		for _, line := range layout.Hang(fmt.Sprintf("  %d  ", i+1), c, terminalWidth(os.Stderr)) {
-			q.out.note("%s", line)
+		for _, line := range layout.Hang(fmt.Sprintf("  %d  ", i+1), c, terminal.Width(os.Stderr)) {
+			q.out.Note("%s", line)
 		}
 	}
 	for {

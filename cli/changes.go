@@ -3,57 +3,29 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
-	"golang.org/x/term"
 )
 
-// textOf is what a file says, or standard input where it is "-".
-func textOf(file string) (string, error) {
-	if file != "-" {
-		text, err := os.ReadFile(file)
-		return string(text), err
-	}
-	if term.IsTerminal(int(os.Stdin.Fd())) {
-		return "", advice.Misuse{Message: "which text? A FILE, or one on standard input"}
-	}
-	text, err := io.ReadAll(os.Stdin)
-	return string(text), err
-}
-
 // changes is what the text, from file, would change of the tunnel that is in force now.
-func (s *session) changes(name, text, file string) ([]tunnelfile.Change, error) {
-	before, err := s.dirs().Load(name)
+func changes(s *session.Session, name, text, file string) ([]tunnelfile.Change, error) {
+	before, err := s.Dirs().Load(name)
 	if err != nil {
 		return nil, err
 	}
-	now, err := s.dirs().LoadAs(name, text)
+	now, err := s.Dirs().LoadAs(name, text)
 	var problems tunnelfile.Problems
 	if errors.As(err, &problems) {
 		if file == "-" {
 			file = "standard input"
 		}
-		return nil, blame(problems, filepath.Join(s.dirs()[0], name+tunnelfile.Suffix), file)
+		return nil, session.Blame(problems, filepath.Join(s.Dirs()[0], name+tunnelfile.Suffix), file)
 	}
 	return tunnelfile.Changes(before, now), err
-}
-
-// blame is the problems of one path as those of another.
-func blame(problems tunnelfile.Problems, path, file string) tunnelfile.Problems {
-	problems = slices.Clone(problems)
-	for i, p := range problems {
-		if p.Path == path {
-			problems[i].Path = file
-		}
-	}
-	return problems
 }
 
 // changeText is what differs: "RetryMax=60s → 5s", "LocalForward=1:h:1".
@@ -81,8 +53,8 @@ func changeText(c tunnelfile.Change) string {
 }
 
 // sayCuts warns of a text that cannot be put in force without cutting open connections.
-func (s *session) sayCuts(name, content string) {
-	changes, err := s.changes(name, content, "")
+func sayCuts(s *session.Session, name, content string) {
+	changes, err := changes(s, name, content, "")
 	if err != nil {
 		return // who stores the text hears of it
 	}
@@ -93,6 +65,6 @@ func (s *session) sayCuts(name, content string) {
 		}
 	}
 	if len(keys) > 0 {
-		s.out.note("%s: %s", text.Printable(strings.Join(keys, ", ")), tunnelfile.EffectRestarts)
+		s.Out.Note("%s: %s", text.Printable(strings.Join(keys, ", ")), tunnelfile.EffectRestarts)
 	}
 }

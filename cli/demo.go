@@ -4,26 +4,28 @@ import (
 	"flag"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
 )
 
-func demoVerb() verb {
-	return verb{
-		name: "demo", group: other,
-		summary: "a throw-away server, a tunnel to it, a fault, a recovery, in a minute",
-		about:   "Nothing of yours is touched, and nothing is left behind.",
-		examples: []example{
-			{"holdfast demo", "see what Holdfast does"},
-			{"holdfast demo --foreground", "likewise without systemd"},
+func demoVerb() verb.Verb {
+	return verb.Verb{
+		Name: "demo", Group: verb.Other,
+		Summary: "a throw-away server, a tunnel to it, a fault, a recovery, in a minute",
+		About:   "Nothing of yours is touched, and nothing is left behind.",
+		Examples: []verb.Example{
+			{Command: "holdfast demo", Does: "see what Holdfast does"},
+			{Command: "holdfast demo --foreground", Does: "likewise without systemd"},
 		},
-		noJSON: "it is for people", noSystem: true,
-		setup: func(f *flag.FlagSet) command {
+		NoJSON: "it is for people", NoSystem: true,
+		Setup: func(f *flag.FlagSet) verb.Command {
 			foreground := f.Bool("foreground", false, "without systemd: one holdfast-tunnel as a child process")
 			programs := f.String("programs", "", "take holdfastd and holdfast-tunnel from `FOLDER`")
-			return func(s *session, args []string) error {
+			return func(s *session.Session, args []string) error {
 				if len(args) > 0 {
 					return advice.Misuse{Message: "demo takes no names"}
 				}
-				return s.Demo(s.ctx, DemoOptions{*foreground, *programs, s.out.look.Color})
+				return s.Demo(s.Ctx, session.DemoOptions{Foreground: *foreground, Programs: *programs, Color: s.Out.Look.Color})
 			}
 		},
 	}

@@ -5,14 +5,16 @@ import (
 	"os"
 
 	"github.com/holdfast/holdfast/cli/history"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-func historyVerb() verb {
-	return verb{
-		name: "history", args: "[NAME…]", group: looking,
-		summary: "outages and availability, from the journal",
-		about: `
+func historyVerb() verb.Verb {
+	return verb.Verb{
+		Name: "history", Args: "[NAME…]", Group: verb.Looking,
+		Summary: "outages and availability, from the journal",
+		About: `
 The first line says since when. Each tunnel has a bar of the time, and the outages stand below with
 their reasons. With a NAME there is more about each, also of tunnels that are gone.
 
@@ -28,30 +30,30 @@ the time that the machine slept.
 Where the journal is kept in memory it begins with the last boot; Storage=persistent in
 journald.conf(5) keeps it, and gives each user one of their own to read. Without that, members of
 the group systemd-journal may read it.`,
-		examples: []example{
-			{"holdfast history", "all tunnels, the last seven days"},
-			{"holdfast history --since=yesterday web", "web since yesterday, with each outage"},
-			{"holdfast history --month --svg=month.svg", "the last thirty days, also as a picture"},
+		Examples: []verb.Example{
+			{Command: "holdfast history", Does: "all tunnels, the last seven days"},
+			{Command: "holdfast history --since=yesterday web", Does: "web since yesterday, with each outage"},
+			{Command: "holdfast history --month --svg=month.svg", Does: "the last thirty days, also as a picture"},
 		},
-		setup: func(f *flag.FlagSet) command {
+		Setup: func(f *flag.FlagSet) verb.Command {
 			o := historyOptions{since: "-7d"}
 			f.StringVar(&o.since, "since", o.since, "from `WHEN` on, as in systemd.time(7): yesterday, -2h")
 			for name, since := range map[string]string{"day": "-1d", "week": "-7d", "month": "-30d"} {
 				f.BoolFunc(name, "the same as --since="+since, func(string) error { o.since = since; return nil })
 			}
 			f.StringVar(&o.svg, "svg", "", "also write a picture to `FILE`")
-			return func(s *session, patterns []string) error { return s.history(patterns, o) }
+			return func(s *session.Session, patterns []string) error { return showHistory(s, patterns, o) }
 		},
-		words: manyNames,
+		Words: verb.ManyNames,
 	}
 }
 
 // historyOptions are the flags of history.
 type historyOptions struct{ since, svg string }
 
-// history shows outages and availability, from the journal.
-func (s *session) history(patterns []string, o historyOptions) error {
-	report, err := history.Read(s.ctx, history.Query{Since: o.since, System: s.system, Tunnels: s.knownTunnels(), Patterns: patterns})
+// showHistory shows outages and availability, from the journal.
+func showHistory(s *session.Session, patterns []string, o historyOptions) error {
+	report, err := history.Read(s.Ctx, history.Query{Since: o.since, System: s.System, Tunnels: knownTunnels(s), Patterns: patterns})
 	if err != nil {
 		return err
 	}
@@ -60,24 +62,24 @@ func (s *session) history(patterns []string, o historyOptions) error {
 			return err
 		}
 	}
-	if s.json {
-		return s.out.json(report.JSON(), false)
+	if s.JSON {
+		return s.Out.JSON(report.JSON(), false)
 	}
-	s.out.blocks(report.Blocks(s.out.width))
+	s.Out.Blocks(report.Blocks(s.Out.Width))
 	if o.svg != "" {
-		s.out.note("Wrote %s", o.svg)
+		s.Out.Note("Wrote %s", o.svg)
 	}
 	return nil
 }
 
 // knownTunnels are those of the daemon; none where it does not answer, which is no reason to show
 // nothing.
-func (s *session) knownTunnels() []listing.Tunnel {
-	client, err := s.daemon()
+func knownTunnels(s *session.Session) []listing.Tunnel {
+	client, err := s.Daemon()
 	if err != nil {
 		return nil
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
 	tunnels, err := client.Tunnels(ctx)
 	if err != nil {

@@ -10,36 +10,39 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/flags"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-func listVerb() verb {
-	return verb{
-		name: "list", args: "[NAME…]", group: looking,
-		summary: "one line for each tunnel",
-		about: `
+func listVerb() verb.Verb {
+	return verb.Verb{
+		Name: "list", Args: "[NAME…]", Group: verb.Looking,
+		Summary: "one line for each tunnel",
+		About: `
 Where a tunnel is not well, the reason stands behind its state as one word, and in a sentence
 beside or below the line.
 
 LISTENS is where connections go in and where they come out; what listens on the server begins
 with "remote", and +2 says that there are two more.`,
-		examples: []example{
-			{"holdfast list", "all tunnels"},
-			{"holdfast list @work --state=blocked,failed", "those with the tag work that need a person"},
-			{"holdfast list -o name --state=up", "only names, for a script"},
+		Examples: []verb.Example{
+			{Command: "holdfast list", Does: "all tunnels"},
+			{Command: "holdfast list @work --state=blocked,failed", Does: "those with the tag work that need a person"},
+			{Command: "holdfast list -o name --state=up", Does: "only names, for a script"},
 		},
-		setup: func(f *flag.FlagSet) command {
+		Setup: func(f *flag.FlagSet) verb.Command {
 			var o listOptions
 			o.output = flags.OneOf(f, "o", "", listOutputs, "print `WHAT`: wide for everything in one line, name for names only")
 			o.sort = flags.OneOf(f, "sort", "name", listOrders, "sort by `COLUMN`: "+text.Or(listOrders))
 			f.Func("state", "only tunnels in these `STATES`, with commas between them", o.setStates)
-			return func(s *session, patterns []string) error { return s.list(o, patterns) }
+			return func(s *session.Session, patterns []string) error { return list(s, o, patterns) }
 		},
-		values: map[string][]string{"o": listOutputs, "sort": listOrders, "state": stateWords()},
-		words:  manyNames,
+		Values: map[string][]string{"o": listOutputs, "sort": listOrders, "state": stateWords()},
+		Words:  verb.ManyNames,
 	}
 }
 
@@ -72,15 +75,15 @@ func (o *listOptions) setStates(words string) error {
 }
 
 // list shows one line a tunnel.
-func (s *session) list(o listOptions, patterns []string) error {
-	if s.json && *o.output != "" {
+func list(s *session.Session, o listOptions, patterns []string) error {
+	if s.JSON && *o.output != "" {
 		return advice.Misuse{Message: "--json or -o, not both"}
 	}
-	client, err := s.daemon()
+	client, err := s.Daemon()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
 	all, err := client.Tunnels(ctx)
 	if err != nil {
@@ -96,21 +99,21 @@ func (s *session) list(o listOptions, patterns []string) error {
 	}
 	found = o.pick(found)
 	switch {
-	case s.json:
-		return s.out.json(tunnelsAsJSON(found), false)
+	case s.JSON:
+		return s.Out.JSON(jsonout.TunnelsOf(found), false)
 	case *o.output == "name":
 		for _, t := range found {
-			s.out.command(t.Name)
+			s.Out.Command(t.Name)
 		}
 		return nil
 	case len(all) == 0 && len(found) == 0:
-		s.out.line("No tunnels yet. This makes one:")
-		s.out.command(s.ours("  holdfast add web -L 9090:localhost:9090 me@host"))
+		s.Out.Line("No tunnels yet. This makes one:")
+		s.Out.Command(s.Ours("  holdfast add web -L 9090:localhost:9090 me@host"))
 	default:
-		s.out.rows(tunnel.Table(found, time.Now(), *o.output == "wide"))
+		s.Out.Rows(tunnel.Table(found, time.Now(), *o.output == "wide"))
 	}
-	s.problems(global.Problems)
-	s.out.hint(whoNeedsYou(found))
+	problems(s, global.Problems)
+	s.Out.Hint(whoNeedsYou(found))
 	return nil
 }
 
@@ -155,38 +158,8 @@ func whoNeedsYou(all []listing.Tunnel) string {
 	return fmt.Sprintf("%s %s you; holdfast status %s says what to do", strings.Join(names, ", "), verb, names[0])
 }
 
-// otherProgram says which tunnels run another version than the daemon's, and what has them run
-// that one; "" where none does.
-func otherProgram(version string, all []listing.Tunnel) (message, command string) {
-	var names []string
-	for _, t := range all {
-		if version != "" && t.WorkerVersion != "" && t.WorkerVersion != version {
-			names = append(names, t.Name)
-		}
-	}
-	if len(names) == 0 {
-		return "", ""
-	}
-	message = "the program of another version than " + version + " runs for " + text.Count(len(names), "tunnel")
-	command = "holdfast restart --rolling --all"
-	if len(names) <= 3 {
-		message += ": " + strings.Join(names, ", ")
-		command = "holdfast restart --rolling " + strings.Join(names, " ")
-	}
-	return message, command
-}
-
-// hintOtherProgram is the same as a hint.
-func hintOtherProgram(version string, all []listing.Tunnel) string {
-	message, command := otherProgram(version, all)
-	if message == "" {
-		return ""
-	}
-	return message + "; " + command + " hands over to the new one and cuts nothing"
-}
-
 // problems tells of tunnel files that could not be read.
-func (s *session) problems(problems []tunnelfile.Problem) {
+func problems(s *session.Session, problems []tunnelfile.Problem) {
 	if len(problems) == 0 {
 		return
 	}
@@ -196,10 +169,10 @@ func (s *session) problems(problems []tunnelfile.Problem) {
 			files = append(files, p.Path)
 		}
 	}
-	s.out.note("")
-	s.out.note("%s with mistakes, not in force; what ran before goes on:", text.Count(len(files), "tunnel file"))
+	s.Out.Note("")
+	s.Out.Note("%s with mistakes, not in force; what ran before goes on:", text.Count(len(files), "tunnel file"))
 	for _, p := range problems {
 		p.Path = text.Tilde(p.Path)
-		s.out.note("  %s", text.Printable(p.Error()))
+		s.Out.Note("  %s", text.Printable(p.Error()))
 	}
 }

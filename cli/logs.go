@@ -11,39 +11,41 @@ import (
 	"github.com/holdfast/holdfast/cli/flags"
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/logs"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-func logsVerb() verb {
-	return verb{
-		name: "logs", args: "NAME…", group: looking,
-		summary: "the journal of tunnels",
-		about: `
+func logsVerb() verb.Verb {
+	return verb.Verb{
+		Name: "logs", Args: "NAME…", Group: verb.Looking,
+		Summary: "the journal of tunnels",
+		About: `
 What tunnels said, what the daemon did about them, and what systemd did with their units, in the
 order in which it was written. A state and its reason are told in words, and warnings and errors are
 coloured on a terminal. With --json the entries are journalctl(1)'s own, with all their fields.`,
-		examples: []example{
-			{"holdfast logs -n 20 web", "the last 20 lines of web"},
-			{"holdfast logs -f --since=-10min @work", "what all tunnels with the tag work say, from ten minutes ago on"},
+		Examples: []verb.Example{
+			{Command: "holdfast logs -n 20 web", Does: "the last 20 lines of web"},
+			{Command: "holdfast logs -f --since=-10min @work", Does: "what all tunnels with the tag work say, from ten minutes ago on"},
 		},
-		setup: func(f *flag.FlagSet) command {
+		Setup: func(f *flag.FlagSet) verb.Command {
 			var q logs.Query
 			f.BoolVar(&q.Follow, "follow", false, "go on with what comes")
 			f.IntVar(&q.Lines, "lines", 0, "only the last `N` lines")
 			f.StringVar(&q.Since, "since", "", "from `WHEN` on, as in systemd.time(7): yesterday, -2h")
 			flags.Alias(f, "f", "follow")
 			flags.Alias(f, "n", "lines")
-			return func(s *session, patterns []string) error {
-				q.JSON, q.System = s.json, s.system
-				return s.logs(q, patterns)
+			return func(s *session.Session, patterns []string) error {
+				q.JSON, q.System = s.JSON, s.System
+				return showLogs(s, q, patterns)
 			}
 		},
-		words: manyNames,
+		Words: verb.ManyNames,
 	}
 }
 
-// logs shows the journal of tunnels, or for scripts becomes journalctl(1).
-func (s *session) logs(q logs.Query, patterns []string) error {
+// showLogs shows the journal of tunnels, or for scripts becomes journalctl(1).
+func showLogs(s *session.Session, q logs.Query, patterns []string) error {
 	switch {
 	case len(patterns) == 0:
 		return advice.Misuse{Message: "which tunnels?"}
@@ -51,15 +53,15 @@ func (s *session) logs(q logs.Query, patterns []string) error {
 		return advice.Misuse{Message: fmt.Sprintf("-n %d: how many lines?", q.Lines)}
 	}
 	var err error
-	if q.Names, err = s.withJournal(patterns); err != nil {
+	if q.Names, err = withJournal(s, patterns); err != nil {
 		return err
 	}
 	if q.JSON {
-		cmd := q.Command(s.ctx)
+		cmd := q.Command(s.Ctx)
 		if cmd.Err != nil {
 			return cmd.Err
 		}
-		s.close()
+		s.Close()
 		return fmt.Errorf("%s: %w", cmd.Path, syscall.Exec(cmd.Path, cmd.Args, os.Environ()))
 	}
 	name := 0
@@ -68,11 +70,11 @@ func (s *session) logs(q logs.Query, patterns []string) error {
 			name = max(name, layout.Width(n))
 		}
 	}
-	err = logs.Read(s.ctx, q, func(l logs.Line) error {
-		s.out.lines(l.Tell(name, s.out.width))
-		return s.out.unwritten()
+	err = logs.Read(s.Ctx, q, func(l logs.Line) error {
+		s.Out.Lines(l.Tell(name, s.Out.Width))
+		return s.Out.Unwritten()
 	})
-	if s.ctx.Err() != nil { // Ctrl-C is how one ends looking
+	if s.Ctx.Err() != nil { // Ctrl-C is how one ends looking
 		return nil
 	}
 	return err
@@ -80,14 +82,14 @@ func (s *session) logs(q logs.Query, patterns []string) error {
 
 // withJournal are the tunnels that patterns name. One that is not there has a journal perhaps, but
 // a wrong name is more likely. A daemon that does not answer is no reason to show nothing.
-func (s *session) withJournal(patterns []string) ([]string, error) {
-	client, err := s.daemon()
+func withJournal(s *session.Session, patterns []string) ([]string, error) {
+	client, err := s.Daemon()
 	if err != nil {
 		return patterns, nil
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
-	found, err := s.editable(ctx, client, patterns)
+	found, err := s.Editable(ctx, client, patterns)
 	if errors.Is(err, listing.ErrNoSuchTunnel) {
 		return nil, err
 	}

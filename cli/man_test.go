@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/terminal"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -63,34 +66,34 @@ func read(t *testing.T, file string) string {
 func manOfVerbs() string {
 	var b strings.Builder
 	line := func(parts ...string) { b.WriteString(strings.Join(parts, "") + "\n") }
-	s := &session{out: &printer{}}
+	s := &session.Session{Out: &terminal.Printer{}}
 	for _, v := range verbs() {
-		line(".SS ", roff(strings.TrimSpace("holdfast "+v.name+" "+v.args)))
-		line(roff(sentence(v.summary)))
-		for _, p := range paragraphs(v.about) {
-			if p.list == nil {
+		line(".SS ", roff(strings.TrimSpace("holdfast "+v.Name+" "+v.Args)))
+		line(roff(v.Sentence()))
+		for _, p := range v.Paragraphs() {
+			if p.List == nil {
 				line(".PP")
-				line(roff(p.text))
+				line(roff(p.Text))
 				continue
 			}
-			terms(&b, p.list)
+			terms(&b, p.List)
 		}
-		var own []candidate
-		for _, f := range s.flagsOf(v) {
-			if f.word != "--json" && f.word != "--system" && !strings.HasPrefix(f.word, "--color") {
+		var own []verb.Word
+		for _, f := range v.Flags(s) {
+			if f.Word != "--json" && f.Word != "--system" && !strings.HasPrefix(f.Word, "--color") {
 				own = append(own, f)
 			}
 		}
 		terms(&b, own)
-		if v.noJSON != "" {
+		if v.NoJSON != "" {
 			line(".PP")
-			line(roff("There is no --json: " + v.noJSON + "."))
+			line(roff("There is no --json: " + v.NoJSON + "."))
 		}
 		line(".PP")
 		line(".EX")
-		for _, e := range v.examples {
-			line(roff(e.command))
-			line(roff("    " + e.does))
+		for _, e := range v.Examples {
+			line(roff(e.Command))
+			line(roff("    " + e.Does))
 		}
 		line(".EE")
 	}
@@ -98,9 +101,9 @@ func manOfVerbs() string {
 }
 
 // terms is a list of words and what they mean.
-func terms(b *strings.Builder, list []candidate) {
+func terms(b *strings.Builder, list []verb.Word) {
 	for _, d := range list {
-		b.WriteString(".TP\n.B " + roff(d.word) + "\n" + roff(d.does) + "\n")
+		b.WriteString(".TP\n.B " + roff(d.Word) + "\n" + roff(d.Does) + "\n")
 	}
 }
 

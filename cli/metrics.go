@@ -6,44 +6,46 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/metrics"
 	"github.com/holdfast/holdfast/internal/openmetrics"
 )
 
-func metricsVerb() verb {
-	return verb{
-		name: "metrics", group: other,
-		summary: "OpenMetrics of all tunnels, for a scraper",
-		about: `
+func metricsVerb() verb.Verb {
+	return verb.Verb{
+		Name: "metrics", Group: verb.Other,
+		Summary: "OpenMetrics of all tunnels, for a scraper",
+		About: `
 What each tunnel is doing, round-trip time, reconnects, SSH connections that are up and that are
 wanted, and of each forward whether it serves, channels and bytes. Names are those of a tunnel's own
 /metrics, see holdfast-tunnel(1). What is not known, such as the counters of a tunnel that does not
 run, is left out; counters begin anew with the tunnel's program.
 
 Where there is no daemon nothing is printed and the exit status is 1.`,
-		examples: []example{
-			{"holdfast metrics", "all tunnels as OpenMetrics text"},
-			{"holdfast metrics >holdfast.prom.new && mv holdfast.prom.new holdfast.prom", "for the textfile collector of node_exporter, from a timer"},
+		Examples: []verb.Example{
+			{Command: "holdfast metrics", Does: "all tunnels as OpenMetrics text"},
+			{Command: "holdfast metrics >holdfast.prom.new && mv holdfast.prom.new holdfast.prom", Does: "for the textfile collector of node_exporter, from a timer"},
 		},
-		noJSON: "it is OpenMetrics text; holdfast --json status has the same numbers",
-		setup:  plain((*session).metrics),
+		NoJSON: "it is OpenMetrics text; holdfast --json status has the same numbers",
+		Setup:  verb.Plain(printMetrics),
 	}
 }
 
-// metrics prints what is counted of all tunnels. Where there is no daemon, or it does not
+// printMetrics prints what is counted of all tunnels. Where there is no daemon, or it does not
 // answer whole, nothing is printed: a scraper keeps what it has.
-func (s *session) metrics(args []string) error {
+func printMetrics(s *session.Session, args []string) error {
 	if len(args) > 0 {
 		return advice.Misuse{Message: "metrics are of all tunnels; each sample says of which"}
 	}
-	client, err := s.daemon()
+	client, err := s.Daemon()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
 	global, err := client.Global(ctx)
 	if err != nil {
@@ -59,7 +61,7 @@ func (s *session) metrics(args []string) error {
 	}
 	var text bytes.Buffer
 	writeMetrics(&text, global, tunnels, counted)
-	s.out.text(text.String())
+	s.Out.Text(text.String())
 	return nil
 }
 

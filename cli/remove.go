@@ -5,22 +5,25 @@ import (
 	"sync"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-func removeVerb() verb {
-	return verb{
-		name: "remove", args: "NAME…", group: making,
-		summary: "stop tunnels and delete their files",
-		about:   "Drop-ins in NAME.tunnel.d go with the file. A name that does not exist leaves all others alone.",
-		examples: []example{
-			{"holdfast remove web", "stop web and delete its file"},
-			{"holdfast remove 'test-*'", "likewise all whose names begin with test-"},
+func removeVerb() verb.Verb {
+	return verb.Verb{
+		Name: "remove", Args: "NAME…", Group: verb.Making,
+		Summary: "stop tunnels and delete their files",
+		About:   "Drop-ins in NAME.tunnel.d go with the file. A name that does not exist leaves all others alone.",
+		Examples: []verb.Example{
+			{Command: "holdfast remove web", Does: "stop web and delete its file"},
+			{Command: "holdfast remove 'test-*'", Does: "likewise all whose names begin with test-"},
 		},
-		setup: plain((*session).remove),
-		words: manyNames,
+		Setup: verb.Plain(remove),
+		Words: verb.ManyNames,
 	}
 }
 
@@ -28,36 +31,36 @@ func removeVerb() verb {
 const atOnce = 16
 
 // remove stops tunnels and deletes their files.
-func (s *session) remove(patterns []string) error {
+func remove(s *session.Session, patterns []string) error {
 	if len(patterns) == 0 {
 		return advice.Misuse{Message: "which tunnels?"}
 	}
-	client, err := s.daemon()
+	client, err := s.Daemon()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
-	found, err := s.editable(ctx, client, patterns)
+	found, err := s.Editable(ctx, client, patterns)
 	if err != nil {
 		return err
 	}
-	failed := s.removeAll(ctx, client, found)
+	failed := removeAll(s, ctx, client, found)
 	var removed []listing.Tunnel
 	for i, t := range found {
 		if failed[i] != nil {
-			message, hint := s.explain(failed[i])
-			s.out.failure(t.Name+" is not removed: "+message, hint)
-			err = errSaid
+			message, hint := s.Explain(failed[i])
+			s.Out.Failure(t.Name+" is not removed: "+message, hint)
+			err = session.ErrSaid
 			continue
 		}
 		removed = append(removed, t)
-		if !s.json {
-			s.out.line("Removed %s (%s)", t.Name, text.Tilde(t.FilePath))
+		if !s.JSON {
+			s.Out.Line("Removed %s (%s)", t.Name, text.Tilde(t.FilePath))
 		}
 	}
-	if s.json {
-		if jsonErr := s.out.json(tunnelsAsJSON(removed), false); jsonErr != nil {
+	if s.JSON {
+		if jsonErr := s.Out.JSON(jsonout.TunnelsOf(removed), false); jsonErr != nil {
 			return jsonErr
 		}
 	}
@@ -65,7 +68,7 @@ func (s *session) remove(patterns []string) error {
 }
 
 // removeAll removes tunnels side by side, and says of each why it could not.
-func (s *session) removeAll(ctx context.Context, client *dbusapi.Client, all []listing.Tunnel) []error {
+func removeAll(s *session.Session, ctx context.Context, client *dbusapi.Client, all []listing.Tunnel) []error {
 	failed := make([]error, len(all))
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, atOnce)

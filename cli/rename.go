@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
@@ -17,55 +20,55 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-func renameVerb() verb {
-	return verb{
-		name: "rename", args: "OLD NEW", group: making,
-		summary: "give a tunnel another name",
-		about: `
+func renameVerb() verb.Verb {
+	return verb.Verb{
+		Name: "rename", Args: "OLD NEW", Group: verb.Making,
+		Summary: "give a tunnel another name",
+		About: `
 Its file and its drop-ins move. A tunnel that runs is stopped and started again under the new name.
 Its journal, and so its history, stays under the old one.`,
-		examples: []example{
-			{"holdfast rename web blog", "the tunnel web is called blog from now on"},
-			{"sudo holdfast --system rename db db-old", "likewise one of the system's"},
+		Examples: []verb.Example{
+			{Command: "holdfast rename web blog", Does: "the tunnel web is called blog from now on"},
+			{Command: "sudo holdfast --system rename db db-old", Does: "likewise one of the system's"},
 		},
-		setup: plain((*session).rename),
-		words: oneName,
+		Setup: verb.Plain(rename),
+		Words: verb.OneName,
 	}
 }
 
-func cloneVerb() verb {
-	return verb{
-		name: "clone", args: "NAME NEW [KEY=VALUE…]", group: making,
-		summary: "make a tunnel like another one, with some keys changed",
-		about: `
+func cloneVerb() verb.Verb {
+	return verb.Verb{
+		Name: "clone", Args: "NAME NEW [KEY=VALUE…]", Group: verb.Making,
+		Summary: "make a tunnel like another one, with some keys changed",
+		About: `
 Keys are as for holdfast set. Where the new tunnel would listen on the addresses of the old one, it
 gets Start=manual, so that they do not fight for them; Start= given here counts all the same.`,
-		examples: []example{
-			{"holdfast clone db db2 LocalForward=5433:db2.internal:5432", "db2 is like db, with a forward of its own"},
-			{"holdfast clone web test Destination=me@test", "test is like web, leads elsewhere, and waits for holdfast up test"},
+		Examples: []verb.Example{
+			{Command: "holdfast clone db db2 LocalForward=5433:db2.internal:5432", Does: "db2 is like db, with a forward of its own"},
+			{Command: "holdfast clone web test Destination=me@test", Does: "test is like web, leads elsewhere, and waits for holdfast up test"},
 		},
-		setup: plain((*session).clone),
-		words: oneName,
+		Setup: verb.Plain(clone),
+		Words: verb.OneName,
 	}
 }
 
 // rename gives a tunnel another name. Until the new one is stored, the old file stays.
-func (s *session) rename(args []string) error {
+func rename(s *session.Session, args []string) error {
 	if len(args) != 2 {
 		return advice.Misuse{Message: "which tunnel, and what shall it be called? OLD NEW"}
 	}
 	old, name := args[0], args[1]
-	client, err := s.daemon()
+	client, err := s.Daemon()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
-	t, err := s.editableOne(ctx, client, old)
+	t, err := s.EditableOne(ctx, client, old)
 	if err != nil {
 		return err
 	}
-	if err := s.mustBeFree(ctx, client, name); err != nil {
+	if err := mustBeFree(s, ctx, client, name); err != nil {
 		return err
 	}
 	ran := t.State != tunnelfile.Inactive && t.State != ""
@@ -74,7 +77,7 @@ func (s *session) rename(args []string) error {
 			return err
 		}
 	}
-	err = s.moveTunnel(ctx, client, t, name)
+	err = moveTunnel(s, ctx, client, t, name)
 	if err != nil {
 		if ran {
 			err = errors.Join(err, client.Start(ctx, old))
@@ -88,11 +91,11 @@ func (s *session) rename(args []string) error {
 	if err := now(ctx, name); err != nil && !errors.Is(err, listing.ErrUnderWay) {
 		return err
 	}
-	return s.wrote(ctx, client, name)
+	return wrote(s, ctx, client, name)
 }
 
 // moveTunnel stores a tunnel under another name and removes the old one, or leaves it all as it was.
-func (s *session) moveTunnel(ctx context.Context, client *dbusapi.Client, t listing.Tunnel, name string) error {
+func moveTunnel(s *session.Session, ctx context.Context, client *dbusapi.Client, t listing.Tunnel, name string) error {
 	dropIns := t.FilePath + ".d"
 	moved := filepath.Join(filepath.Dir(t.FilePath), name+tunnelfile.Suffix+".d")
 	if err := os.Rename(dropIns, moved); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -112,21 +115,21 @@ func (s *session) moveTunnel(ctx context.Context, client *dbusapi.Client, t list
 }
 
 // clone makes a tunnel like another one.
-func (s *session) clone(args []string) error {
+func clone(s *session.Session, args []string) error {
 	if len(args) < 2 {
 		return advice.Misuse{Message: "which tunnel, and what shall the new one be called? NAME NEW"}
 	}
 	old, name, changes := args[0], args[1], args[2:]
-	client, err := s.daemon()
+	client, err := s.Daemon()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
-	if _, err := s.editableOne(ctx, client, old); err != nil {
+	if _, err := s.EditableOne(ctx, client, old); err != nil {
 		return err
 	}
-	content, err := s.merged(old)
+	content, err := merged(s, old)
 	if err != nil {
 		return err
 	}
@@ -137,10 +140,10 @@ func (s *session) clone(args []string) error {
 	if err := client.AddTunnel(ctx, name, content); err != nil {
 		return err
 	}
-	if alike && !s.json {
-		s.out.note("%s listens on the same addresses as %s, so it starts only when told (Start=manual)", name, old)
+	if alike && !s.JSON {
+		s.Out.Note("%s listens on the same addresses as %s, so it starts only when told (Start=manual)", name, old)
 	}
-	return s.wrote(ctx, client, name)
+	return wrote(s, ctx, client, name)
 }
 
 // cloneChanges is changes, and Start=manual where the clone would listen where the old one does.
@@ -160,8 +163,8 @@ func cloneChanges(content string, changes []string) (all []string, alike bool) {
 }
 
 // merged is the text of a tunnel's file, with its drop-ins in it where there are some.
-func (s *session) merged(name string) (string, error) {
-	paths, err := s.files(name)
+func merged(s *session.Session, name string) (string, error) {
+	paths, err := s.Files(name)
 	if err != nil {
 		return "", err
 	}
@@ -169,16 +172,16 @@ func (s *session) merged(name string) (string, error) {
 		content, err := os.ReadFile(paths[0])
 		return string(content), err
 	}
-	t, err := s.dirs().Load(name)
+	t, err := s.Dirs().Load(name)
 	if err != nil {
 		return "", err
 	}
-	content, _ := portable.Export(t, portable.Tunnel, portable.Around{System: s.system})
+	content, _ := portable.Export(t, portable.Tunnel, portable.Around{System: s.System})
 	return content, nil
 }
 
 // mustBeFree fails where there is a tunnel of this name already.
-func (s *session) mustBeFree(ctx context.Context, client *dbusapi.Client, name string) error {
+func mustBeFree(s *session.Session, ctx context.Context, client *dbusapi.Client, name string) error {
 	if !tunnelfile.ValidName(name) {
 		return fmt.Errorf("%w: %s", listing.ErrInvalidName, name)
 	}
@@ -193,14 +196,14 @@ func (s *session) mustBeFree(ctx context.Context, client *dbusapi.Client, name s
 }
 
 // wrote says that a tunnel's file was written.
-func (s *session) wrote(ctx context.Context, client *dbusapi.Client, name string) error {
+func wrote(s *session.Session, ctx context.Context, client *dbusapi.Client, name string) error {
 	t, err := client.Tunnel(ctx, name)
 	if err != nil {
 		return err
 	}
-	if s.json {
-		return s.out.json(tunnelsAsJSON([]listing.Tunnel{t}), false)
+	if s.JSON {
+		return s.Out.JSON(jsonout.TunnelsOf([]listing.Tunnel{t}), false)
 	}
-	s.out.line("Wrote %s", text.Tilde(t.FilePath))
+	s.Out.Line("Wrote %s", text.Tilde(t.FilePath))
 	return nil
 }

@@ -10,21 +10,22 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/history"
+	"github.com/holdfast/holdfast/cli/jsonout"
 	"github.com/holdfast/holdfast/cli/top"
 )
 
 // shapes are what --json prints, by the name of their schema in docs/json.
 var shapes = map[string]any{
-	"tunnels": []tunnelJSON{}, // list, add, set, edit, up, down, restart, reconnect, enable, disable, rename, clone, remove
-	"status":  statusJSON{},
-	"show":    []shownJSON{},
-	"changes": []changeJSON{}, // show --changes
-	"check":   checkJSON{},
-	"import":  importJSON{},
-	"export":  exportJSON{},
+	"tunnels": []jsonout.Tunnel{}, // list, add, set, edit, up, down, restart, reconnect, enable, disable, rename, clone, remove
+	"status":  jsonout.Status{},
+	"show":    []jsonout.Shown{},
+	"changes": []jsonout.Change{}, // show --changes
+	"check":   jsonout.Check{},
+	"import":  jsonout.Import{},
+	"export":  jsonout.Export{},
 	"history": history.Report{}.JSON(),
 	"top":     []top.Row{},
-	"version": versionJSON{},
+	"version": jsonout.Version{},
 	"waybar":  waybar{}, // status --waybar
 }
 

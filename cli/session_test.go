@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/holdfast/holdfast/cli"
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -25,9 +26,9 @@ func TestMain(m *testing.M) {
 	})
 }
 
-var program = cli.Program{
+var program = session.Program{
 	Version: "0.0.0-test",
-	Demo:    func(context.Context, cli.DemoOptions) error { return nil },
+	Demo:    func(context.Context, session.DemoOptions) error { return nil },
 }
 
 func nextText() {

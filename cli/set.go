@@ -9,70 +9,73 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-func setVerb() verb {
-	return verb{
-		name: "set", args: "NAME… KEY=VALUE…", group: making,
-		summary: "change keys in tunnel files; comments and order stay",
-		about: `
+func setVerb() verb.Verb {
+	return verb.Verb{
+		Name: "set", Args: "NAME… KEY=VALUE…", Group: verb.Making,
+		Summary: "change keys in tunnel files; comments and order stay",
+		About: `
 KEY is one of [Tunnel], or SECTION.KEY as in SSH.ServerAliveInterval=5; see holdfast.tunnel(5).
 A key that is given several times has all these values; one without a value is removed.
 
 Of several tunnels, all are checked before one is changed.`,
-		examples: []example{
-			{"holdfast set web RemoteForward=8080:localhost:80", "web has this one remote forward from now on"},
-			{"holdfast set @work SSH.ServerAliveInterval=5 Metered=no", "two settings in all tunnels with the tag work"},
+		Examples: []verb.Example{
+			{Command: "holdfast set web RemoteForward=8080:localhost:80", Does: "web has this one remote forward from now on"},
+			{Command: "holdfast set @work SSH.ServerAliveInterval=5 Metered=no", Does: "two settings in all tunnels with the tag work"},
 		},
-		setup: plain((*session).set),
-		words: wordsToSet,
+		Setup: verb.Plain(set),
+		Words: verb.WordsToSet,
 	}
 }
 
-func enableVerb() verb {
-	return verb{
-		name: "enable", args: "NAME…", group: running,
-		summary: "have tunnels start by themselves: Start=auto",
-		about: `
+func enableVerb() verb.Verb {
+	return verb.Verb{
+		Name: "enable", Args: "NAME…", Group: verb.Running,
+		Summary: "have tunnels start by themselves: Start=auto",
+		About: `
 They start now, and with every login (the system's tunnels with every boot). With --on-demand they
 listen, and make the SSH connection at the first connection.`,
-		examples: []example{
-			{"holdfast enable web", "web starts now and with every login"},
-			{"holdfast enable --on-demand db", "db listens; the SSH connection is made at the first connection"},
+		Examples: []verb.Example{
+			{Command: "holdfast enable web", Does: "web starts now and with every login"},
+			{Command: "holdfast enable --on-demand db", Does: "db listens; the SSH connection is made at the first connection"},
 		},
-		setup: func(f *flag.FlagSet) command {
+		Setup: func(f *flag.FlagSet) verb.Command {
 			onDemand := f.Bool("on-demand", false, "Start=on-demand")
-			return func(s *session, names []string) error {
+			return func(s *session.Session, names []string) error {
 				if *onDemand {
-					return s.setStart(names, tunnelfile.StartOnDemand)
+					return setStart(s, names, tunnelfile.StartOnDemand)
 				}
-				return s.setStart(names, tunnelfile.StartAuto)
+				return setStart(s, names, tunnelfile.StartAuto)
 			}
 		},
-		words: manyNames,
+		Words: verb.ManyNames,
 	}
 }
 
-func disableVerb() verb {
-	return verb{
-		name: "disable", args: "NAME…", group: running,
-		summary: "have tunnels start only when told: Start=manual",
-		about:   "One that nobody brought up by holdfast up stops now.",
-		examples: []example{
-			{"holdfast disable web", "web does not start by itself any more"},
-			{"holdfast disable 'db-*'", "likewise all whose names begin with db-"},
+func disableVerb() verb.Verb {
+	return verb.Verb{
+		Name: "disable", Args: "NAME…", Group: verb.Running,
+		Summary: "have tunnels start only when told: Start=manual",
+		About:   "One that nobody brought up by holdfast up stops now.",
+		Examples: []verb.Example{
+			{Command: "holdfast disable web", Does: "web does not start by itself any more"},
+			{Command: "holdfast disable 'db-*'", Does: "likewise all whose names begin with db-"},
 		},
-		setup: plain(func(s *session, names []string) error { return s.setStart(names, tunnelfile.StartManual) }),
-		words: manyNames,
+		Setup: verb.Plain(func(s *session.Session, names []string) error { return setStart(s, names, tunnelfile.StartManual) }),
+		Words: verb.ManyNames,
 	}
 }
 
 // set changes keys in the files of tunnels.
-func (s *session) set(args []string) error {
+func set(s *session.Session, args []string) error {
 	isChange := func(arg string) bool { return strings.Contains(arg, "=") }
 	first := slices.IndexFunc(args, isChange)
 	if first < 0 {
@@ -82,16 +85,16 @@ func (s *session) set(args []string) error {
 	if i := slices.IndexFunc(changes, func(arg string) bool { return !isChange(arg) }); i >= 0 {
 		return advice.Misuse{Message: changes[i] + " is not KEY=VALUE (KEY= removes a key)"}
 	}
-	_, err := s.setAll(names, changes)
+	_, err := setAll(s, names, changes)
 	return err
 }
 
 // setStart sets Start=.
-func (s *session) setStart(names []string, start tunnelfile.StartMode) error {
-	found, err := s.setAll(names, []string{"Start=" + string(start)})
+func setStart(s *session.Session, names []string, start tunnelfile.StartMode) error {
+	found, err := setAll(s, names, []string{"Start=" + string(start)})
 	for _, t := range found {
-		if err == nil && !s.json {
-			s.sayStart(t.Name, start)
+		if err == nil && !s.JSON {
+			sayStart(s, t.Name, start)
 		}
 	}
 	return err
@@ -104,17 +107,17 @@ type changed struct {
 }
 
 // setAll changes keys in the files of all tunnels that are named, or in none.
-func (s *session) setAll(patterns, changes []string) ([]listing.Tunnel, error) {
+func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, error) {
 	if len(patterns) == 0 {
 		return nil, advice.Misuse{Message: "which tunnels?"}
 	}
-	client, err := s.daemon()
+	client, err := s.Daemon()
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
-	found, err := s.editable(ctx, client, patterns)
+	found, err := s.Editable(ctx, client, patterns)
 	if err != nil {
 		return nil, err
 	}
@@ -132,16 +135,16 @@ func (s *session) setAll(patterns, changes []string) ([]listing.Tunnel, error) {
 				return nil, err
 			}
 			if len(problems) > 0 {
-				return nil, blame(problems, "", text.Tilde(c.FilePath))
+				return nil, session.Blame(problems, "", text.Tilde(c.FilePath))
 			}
 		}
 	}
 	for _, c := range all {
-		if err := s.setOne(ctx, client, c); err != nil {
+		if err := setOne(s, ctx, client, c); err != nil {
 			return nil, err
 		}
 	}
-	if !s.json {
+	if !s.JSON {
 		return found, nil
 	}
 	for i := range found {
@@ -149,24 +152,24 @@ func (s *session) setAll(patterns, changes []string) ([]listing.Tunnel, error) {
 			return nil, err
 		}
 	}
-	return found, s.out.json(tunnelsAsJSON(found), false)
+	return found, s.Out.JSON(jsonout.TunnelsOf(found), false)
 }
 
 // setOne stores the new text of one tunnel.
-func (s *session) setOne(ctx context.Context, client *dbusapi.Client, c changed) error {
+func setOne(s *session.Session, ctx context.Context, client *dbusapi.Client, c changed) error {
 	if c.text == c.Text {
-		if !s.json {
-			s.out.line("Nothing changed: %s has these values already", text.Tilde(c.FilePath))
+		if !s.JSON {
+			s.Out.Line("Nothing changed: %s has these values already", text.Tilde(c.FilePath))
 		}
 		return nil
 	}
 	err := client.UpdateTunnel(ctx, c.Name, c.text)
 	var problems tunnelfile.Problems
 	if errors.As(err, &problems) {
-		return blame(problems, "", text.Tilde(c.FilePath))
+		return session.Blame(problems, "", text.Tilde(c.FilePath))
 	}
-	if err == nil && !s.json {
-		s.out.line("Wrote %s", text.Tilde(c.FilePath))
+	if err == nil && !s.JSON {
+		s.Out.Line("Wrote %s", text.Tilde(c.FilePath))
 	}
 	return err
 }

@@ -5,14 +5,17 @@ import (
 	"os"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-func showVerb() verb {
-	return verb{
-		name: "show", args: "NAME…|--changes NAME [FILE|-]", group: making,
-		summary: "print tunnel files, or what another text would change",
-		about: `
+func showVerb() verb.Verb {
+	return verb.Verb{
+		Name: "show", Args: "NAME…|--changes NAME [FILE|-]", Group: verb.Making,
+		Summary: "print tunnel files, or what another text would change",
+		About: `
 Files are printed as they are on disk, with their drop-ins; it needs no daemon.
 
 With --changes it says what would become of the tunnel, were it up, if its file had the text of
@@ -24,37 +27,37 @@ forward that differs says what it does, and --json says it in a word:
   redial  A new SSH connection is made before the old one is let go, as with reconnect.
   may-stop  Applied at once; where the tunnel may not run any more, it is stopped.
   restarts  The unit is restarted, and open connections are cut.`,
-		examples: []example{
-			{"holdfast show web", "the file of web and its drop-ins"},
-			{"holdfast show --changes web new.tunnel", "what would happen if web had the text of new.tunnel"},
+		Examples: []verb.Example{
+			{Command: "holdfast show web", Does: "the file of web and its drop-ins"},
+			{Command: "holdfast show --changes web new.tunnel", Does: "what would happen if web had the text of new.tunnel"},
 		},
-		setup: func(f *flag.FlagSet) command {
+		Setup: func(f *flag.FlagSet) verb.Command {
 			changes := f.Bool("changes", false, "say what another text of its file would do")
-			return func(s *session, args []string) error {
+			return func(s *session.Session, args []string) error {
 				if *changes {
-					return s.showChanges(args)
+					return showChanges(s, args)
 				}
-				return s.show(args)
+				return show(s, args)
 			}
 		},
-		words: namesOrFile,
+		Words: verb.NamesOrFile,
 	}
 }
 
 // show prints the files of tunnels as they are on disk, drop-ins behind them, like
 // systemctl cat. It needs no daemon.
-func (s *session) show(patterns []string) error {
+func show(s *session.Session, patterns []string) error {
 	if len(patterns) == 0 {
 		return advice.Misuse{Message: "which tunnels?"}
 	}
-	found, err := s.onDisk(patterns)
+	found, err := s.OnDisk(patterns)
 	if err != nil {
 		return err
 	}
-	shown := []shownJSON{}
+	shown := []jsonout.Shown{}
 	for _, t := range found {
-		one := shownJSON{Name: t.Name}
-		paths, err := s.files(t.Name)
+		one := jsonout.Shown{Name: t.Name}
+		paths, err := s.Files(t.Name)
 		if err != nil {
 			return err
 		}
@@ -63,20 +66,20 @@ func (s *session) show(patterns []string) error {
 			if err != nil {
 				return err
 			}
-			one.Files = append(one.Files, fileJSON{path, string(content)})
+			one.Files = append(one.Files, jsonout.File{Path: path, Text: string(content)})
 		}
 		shown = append(shown, one)
 	}
-	if s.json {
-		return s.out.json(shown, false)
+	if s.JSON {
+		return s.Out.JSON(shown, false)
 	}
 	for i, one := range shown {
 		for j, file := range one.Files {
 			if i+j > 0 {
-				s.out.command("")
+				s.Out.Command("")
 			}
-			s.out.command("# " + file.Path)
-			s.out.text(file.Text)
+			s.Out.Command("# " + file.Path)
+			s.Out.Text(file.Text)
 		}
 	}
 	return nil
@@ -84,7 +87,7 @@ func (s *session) show(patterns []string) error {
 
 // showChanges says what another text of a tunnel's file would do to the tunnel while it is
 // up, a line a change. It writes nothing and needs no daemon.
-func (s *session) showChanges(args []string) error {
+func showChanges(s *session.Session, args []string) error {
 	if len(args) == 0 || len(args) > 2 {
 		return advice.Misuse{Message: "which tunnel, and which text? NAME [FILE|-]"}
 	}
@@ -92,25 +95,25 @@ func (s *session) showChanges(args []string) error {
 	if len(args) == 2 {
 		file = args[1]
 	}
-	if _, err := s.files(name); err != nil {
+	if _, err := s.Files(name); err != nil {
 		return err
 	}
-	content, err := textOf(file)
+	content, err := session.TextOf(file)
 	if err != nil {
 		return err
 	}
-	changes, err := s.changes(name, content, file)
+	changes, err := changes(s, name, content, file)
 	if err != nil {
 		return err
 	}
-	if s.json {
-		return s.out.json(changesAsJSON(changes), false)
+	if s.JSON {
+		return s.Out.JSON(jsonout.ChangesOf(changes), false)
 	}
 	if len(changes) == 0 {
-		s.out.line("Nothing changes.")
+		s.Out.Line("Nothing changes.")
 	}
 	for _, c := range changes {
-		s.out.line("%s: %s", text.Printable(changeText(c)), c.Effect)
+		s.Out.Line("%s: %s", text.Printable(changeText(c)), c.Effect)
 	}
 	return nil
 }

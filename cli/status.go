@@ -8,17 +8,20 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-func statusVerb() verb {
-	return verb{
-		name: "status", args: "[NAME…]", group: looking,
-		summary: "all there is to know of a tunnel",
-		about: `
+func statusVerb() verb.Verb {
+	return verb.Verb{
+		Name: "status", Args: "[NAME…]", Group: verb.Looking,
+		Summary: "all there is to know of a tunnel",
+		About: `
 State and since when, the server, each forward, traffic, round-trip time, unit and file; and what
 to do where the tunnel is not well. Without a NAME, one line each below the version of the daemon
 and the state of the network.
@@ -27,39 +30,39 @@ The exit status is 4 where a tunnel that was named is not up, degraded or listen
 
 With --waybar it prints a line of JSON for waybar-custom(5) and its like, whose class is up,
 working, attention, offline, none or absent.`,
-		examples: []example{
-			{"holdfast status web", "all there is to know of web"},
-			{"holdfast status --watch", "the state of all tunnels, shown again at each change"},
+		Examples: []verb.Example{
+			{Command: "holdfast status web", Does: "all there is to know of web"},
+			{Command: "holdfast status --watch", Does: "the state of all tunnels, shown again at each change"},
 		},
-		setup: func(f *flag.FlagSet) command {
+		Setup: func(f *flag.FlagSet) verb.Command {
 			watch := f.Bool("watch", false, "show it again whenever something differs")
 			waybar := f.Bool("waybar", false, "a line of JSON for bars")
-			return func(s *session, names []string) error { return s.status(names, *watch, *waybar) }
+			return func(s *session.Session, names []string) error { return status(s, names, *watch, *waybar) }
 		},
-		words: manyNames,
+		Words: verb.ManyNames,
 	}
 }
 
 // status shows all there is about tunnels, or the daemon and one line each.
-func (s *session) status(names []string, watch, waybar bool) error {
-	if waybar && s.json {
+func status(s *session.Session, names []string, watch, waybar bool) error {
+	if waybar && s.JSON {
 		return advice.Misuse{Message: "--json or --waybar, not both; --waybar is JSON already"}
 	}
-	client, err := s.daemon()
+	client, err := s.Daemon()
 	if waybar && errors.Is(err, dbusapi.ErrNoBus) {
-		return cmp.Or(s.out.json(waybarOf(dbusapi.Snapshot{}), true), err)
+		return cmp.Or(s.Out.JSON(waybarOf(dbusapi.Snapshot{}), true), err)
 	}
 	if err != nil {
 		return err
 	}
-	snapshots, err := client.Watch(s.ctx)
+	snapshots, err := client.Watch(s.Ctx)
 	if err != nil {
 		return err
 	}
 	for first := true; ; first = false {
 		snapshot, ok := <-snapshots
 		switch {
-		case !ok && s.ctx.Err() != nil:
+		case !ok && s.Ctx.Err() != nil:
 			return nil
 		case !ok:
 			return dbusapi.ErrNoBus
@@ -67,11 +70,11 @@ func (s *session) status(names []string, watch, waybar bool) error {
 			return snapshot.Err
 		}
 		if waybar {
-			err = s.showWaybar(client, snapshot, names, first)
+			err = showWaybar(s, client, snapshot, names, first)
 		} else {
-			err = s.showStatus(client, snapshot, names, watch, first)
+			err = showStatus(s, client, snapshot, names, watch, first)
 		}
-		if err = cmp.Or(err, s.out.unwritten()); err != nil || !watch {
+		if err = cmp.Or(err, s.Out.Unwritten()); err != nil || !watch {
 			return err
 		}
 	}
@@ -79,66 +82,66 @@ func (s *session) status(names []string, watch, waybar bool) error {
 
 // showStatus shows one snapshot. Without watch, errNotRunning says that one of the named
 // tunnels does not run.
-func (s *session) showStatus(client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, watch, first bool) error {
-	ctx, cancel := s.call()
+func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, watch, first bool) error {
+	ctx, cancel := s.Call()
 	defer cancel()
 	tunnels, err := tunnel.Named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
 	if err != nil && (!watch || first && snapshot.Running) {
 		return err
 	}
 	var counted map[string]dbusapi.Statistics
-	if s.json || len(names) > 0 {
+	if s.JSON || len(names) > 0 {
 		if counted, err = tunnel.Statistics(ctx, client, tunnels); err != nil && !watch {
 			return err
 		}
 	}
 	switch {
-	case s.json:
-		j := statusJSON{Daemon: daemonAsJSON(snapshot), Tunnels: tunnelsAsJSON(tunnels)}
+	case s.JSON:
+		j := jsonout.Status{Daemon: jsonout.DaemonOf(snapshot), Tunnels: jsonout.TunnelsOf(tunnels)}
 		for i, t := range j.Tunnels {
 			if statistics, ok := counted[t.Name]; ok {
-				j.Tunnels[i].Statistics = statisticsAsJSON(statistics)
+				j.Tunnels[i].Statistics = jsonout.StatisticsOf(statistics)
 			}
 		}
-		if err := s.out.json(j, watch); err != nil {
+		if err := s.Out.JSON(j, watch); err != nil {
 			return err
 		}
 	default:
 		if watch {
-			s.out.home()
+			s.Out.Home()
 		}
-		s.showDaemon(snapshot)
+		showDaemon(s, snapshot)
 		if len(names) == 0 {
 			if len(tunnels) > 0 {
-				s.out.line("")
-				s.out.rows(tunnel.Table(tunnels, time.Now(), false))
-				s.out.hint(whoNeedsYou(tunnels))
+				s.Out.Line("")
+				s.Out.Rows(tunnel.Table(tunnels, time.Now(), false))
+				s.Out.Hint(whoNeedsYou(tunnels))
 			}
 		} else {
 			for _, t := range tunnels {
-				s.out.line("")
-				s.out.rows(tunnel.Page(t, counted[t.Name], time.Now()))
-				s.out.hint(tunnel.Hint(t))
+				s.Out.Line("")
+				s.Out.Rows(tunnel.Page(t, counted[t.Name], time.Now()))
+				s.Out.Hint(tunnel.Hint(t))
 			}
 		}
 	}
-	if !s.json {
-		s.out.hint(hintOtherProgram(snapshot.Global.Version, tunnels))
+	if !s.JSON {
+		s.Out.Hint(tunnel.HintOtherProgram(snapshot.Global.Version, tunnels))
 	}
 	if len(names) > 0 && slices.ContainsFunc(tunnels, func(t listing.Tunnel) bool { return !tunnel.Running(t.State) }) && !watch {
-		return errNotRunning
+		return session.ErrNotRunning
 	}
 	return nil
 }
 
 // showDaemon shows what there is to say of the daemon.
-func (s *session) showDaemon(snapshot dbusapi.Snapshot) {
+func showDaemon(s *session.Session, snapshot dbusapi.Snapshot) {
 	if !snapshot.Running {
-		s.out.line("holdfastd is not running; tunnels that are up stay up")
+		s.Out.Line("holdfastd is not running; tunnels that are up stay up")
 		return
 	}
 	g := snapshot.Global
 	tally := listing.Count(snapshot.Tunnels)
-	s.out.line("%s, network %s (%s): %d of %s up", "holdfastd "+g.Version, g.Network, g.NetworkSource, tally.Well, text.Count(tally.Wanted, "tunnel"))
-	s.problems(g.Problems)
+	s.Out.Line("%s, network %s (%s): %d of %s up", "holdfastd "+g.Version, g.Network, g.NetworkSource, tally.Well, text.Count(tally.Wanted, "tunnel"))
+	problems(s, g.Problems)
 }

@@ -12,17 +12,20 @@ import (
 	"github.com/holdfast/holdfast/cli/history"
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/logs"
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/top"
+	"github.com/holdfast/holdfast/cli/verb"
+	"github.com/holdfast/holdfast/dbusapi"
 )
 
 // leastDelay is how fast top may be asked to be.
 const leastDelay = 100 * time.Millisecond
 
-func topVerb() verb {
-	return verb{
-		name: "top", args: "[NAME…]", group: looking,
-		summary: "tunnels and what goes through them, live, with keys to do something about them",
-		about: `
+func topVerb() verb.Verb {
+	return verb.Verb{
+		Name: "top", Args: "[NAME…]", Group: verb.Looking,
+		Summary: "tunnels and what goes through them, live, with keys to do something about them",
+		About: `
 State, bytes per second received and sent, the last measured round trip, open channels, the
 throughput of the last minute as a sparkline of its own scale, and the status where there is room. A
 narrow terminal shows fewer columns. Below it stands why the selected tunnel is not well, and the
@@ -42,21 +45,21 @@ shown are asked for their counters.
 
 Where the output is no terminal, or with --json, there is one table, or one line, after SECONDS;
 with -n there are N. On a dumb terminal one follows the other.`,
-		examples: []example{
-			{"holdfast top", "all tunnels, each second"},
-			{"holdfast top -d 5 -n 12 web", "web, each five seconds, for a minute"},
+		Examples: []verb.Example{
+			{Command: "holdfast top", Does: "all tunnels, each second"},
+			{Command: "holdfast top -d 5 -n 12 web", Does: "web, each five seconds, for a minute"},
 		},
-		setup: func(f *flag.FlagSet) command {
+		Setup: func(f *flag.FlagSet) verb.Command {
 			seconds := f.Float64("d", 1, "look each so many `SECONDS`")
 			times := f.Int("n", 0, "end after `N` tables, and leave the last one")
-			return func(s *session, names []string) error { return s.top(names, *seconds, *times) }
+			return func(s *session.Session, names []string) error { return showTop(s, names, *seconds, *times) }
 		},
-		words: manyNames,
+		Words: verb.ManyNames,
 	}
 }
 
-// top shows what goes through tunnels, again and again.
-func (s *session) top(names []string, seconds float64, times int) error {
+// showTop shows what goes through tunnels, again and again.
+func showTop(s *session.Session, names []string, seconds float64, times int) error {
 	delay := time.Duration(seconds * float64(time.Second))
 	switch {
 	case delay < leastDelay || delay > 24*time.Hour:
@@ -64,40 +67,47 @@ func (s *session) top(names []string, seconds float64, times int) error {
 	case times < 0:
 		return advice.Misuse{Message: fmt.Sprintf("-n %d: how often?", times)}
 	}
-	w, err := s.watch(names)
+	w, err := s.Watch(names)
 	if err != nil {
 		return err
 	}
+	rest := outside{s, w.Client}
 	o := top.Options{
-		Client: w.client, First: w.first, Snapshots: w.snapshots, Patterns: names, Delay: delay, Times: times,
-		Terminal: s.out.terminal, Screen: s.out.screen, Width: s.out.width, Look: s.out.look,
-		Print: s.out.rows, Written: s.out.unwritten,
-		Explain: func(err error) string { message, _ := s.explain(err); return message },
-		Call:    s.callByVerb, Verb: s.ownVerb, Log: s.followLog, History: s.pastOf,
+		Client: w.Client, First: w.First, Snapshots: w.Snapshots, Patterns: names, Delay: delay, Times: times,
+		Terminal: s.Out.Terminal, Screen: s.Out.Screen, Width: s.Out.Width, Look: s.Out.Look,
+		Print: s.Out.Rows, Written: s.Out.Unwritten,
+		Explain: func(err error) string { message, _ := s.Explain(err); return message },
+		Call:    rest.call, Verb: rest.verb, Log: rest.log, History: rest.history,
 	}
-	if s.json {
-		o.JSON = func(v any) error { return s.out.json(v, true) }
+	if s.JSON {
+		o.JSON = func(v any) error { return s.Out.JSON(v, true) }
 	}
-	return top.Run(s.ctx, o)
+	return top.Run(s.Ctx, o)
 }
 
-// callByVerb asks the daemon for what a verb does to a tunnel, and waits for no state.
-func (s *session) callByVerb(ctx context.Context, verb, name string) error {
+// outside is what the window asks of the rest of the program.
+type outside struct {
+	*session.Session
+	client *dbusapi.Client
+}
+
+// call asks the daemon for what a verb does to a tunnel, and waits for no state.
+func (o outside) call(ctx context.Context, verb, name string) error {
 	switch verb {
 	case "up":
-		return s.client.Start(ctx, name)
+		return o.client.Start(ctx, name)
 	case "down":
-		return s.client.Stop(ctx, name)
+		return o.client.Stop(ctx, name)
 	case "reconnect":
-		return s.client.Reconnect(ctx, name)
+		return o.client.Reconnect(ctx, name)
 	}
-	return s.client.Restart(ctx, name)
+	return o.client.Restart(ctx, name)
 }
 
-// ownVerb is a run of this program with a verb.
-func (s *session) ownVerb(verb, name string) *exec.Cmd {
+// verb is a run of this program with a verb.
+func (o outside) verb(verb, name string) *exec.Cmd {
 	args := []string{verb}
-	if s.system {
+	if o.System {
 		args = []string{"--system", verb}
 	}
 	if name != "" {
@@ -113,20 +123,20 @@ func (s *session) ownVerb(verb, name string) *exec.Cmd {
 // recentLines is how much of a log is shown before what comes.
 const recentLines = 200
 
-// followLog tells what a tunnel said lately, and what it says from now on.
-func (s *session) followLog(ctx context.Context, name string, line func(func(width int) []layout.Line)) error {
-	q := logs.Query{Names: []string{name}, System: s.system, Follow: true, Lines: recentLines}
+// log tells what a tunnel said lately, and what it says from now on.
+func (o outside) log(ctx context.Context, name string, line func(func(width int) []layout.Line)) error {
+	q := logs.Query{Names: []string{name}, System: o.System, Follow: true, Lines: recentLines}
 	return logs.Read(ctx, q, func(l logs.Line) error {
 		line(func(width int) []layout.Line { return l.Tell(0, width) })
 		return nil
 	})
 }
 
-// pastOf is the history of one tunnel.
-func (s *session) pastOf(ctx context.Context, name, since string) ([]layout.Block, error) {
-	report, err := history.Read(ctx, history.Query{Since: since, System: s.system, Tunnels: s.knownTunnels(), Patterns: []string{name}})
+// history is the history of one tunnel.
+func (o outside) history(ctx context.Context, name, since string) ([]layout.Block, error) {
+	report, err := history.Read(ctx, history.Query{Since: since, System: o.System, Tunnels: knownTunnels(o.Session), Patterns: []string{name}})
 	if err != nil {
 		return nil, err
 	}
-	return report.Blocks(s.out.width), nil
+	return report.Blocks(o.Out.Width), nil
 }

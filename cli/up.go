@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -9,7 +8,11 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/answer"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -37,50 +40,50 @@ change ends the wait at once, with the reason and the next step. What passes by 
 for up to --timeout; then the exit status is 1, and the tunnel goes on trying in the background.
 Ctrl-C ends the wait and leaves the tunnel as it is.`
 
-func upVerb() verb {
+func upVerb() verb.Verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
 		done: func(now listing.Tunnel, _ time.Time) bool { return established(now) },
 		goal: "is up", not: "is not up",
 		well: true,
 	}
-	return a.verb(verb{
-		name:    "up",
-		summary: "start tunnels, and wait until they are up",
-		about: aboutWaiting + `
+	return a.verb(verb.Verb{
+		Name:    "up",
+		Summary: "start tunnels, and wait until they are up",
+		About: aboutWaiting + `
 
 In a terminal it asks there what only a person can answer, such as a passphrase, for the tunnels
 that were named and for no other.`,
-		examples: []example{
-			{"holdfast up web", "start web and wait until all its forwards are up"},
-			{"holdfast up --timeout=10m @work", "likewise all tunnels with the tag work, for ten minutes at most"},
+		Examples: []verb.Example{
+			{Command: "holdfast up web", Does: "start web and wait until all its forwards are up"},
+			{Command: "holdfast up --timeout=10m @work", Does: "likewise all tunnels with the tag work, for ten minutes at most"},
 		},
 	})
 }
 
-func downVerb() verb {
+func downVerb() verb.Verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Stop },
 		done: func(now listing.Tunnel, _ time.Time) bool { return now.State == tunnelfile.Inactive },
 		goal: "is down", not: "is not down",
 		stop: true,
 	}
-	return a.verb(verb{
-		name:    "down",
-		summary: "stop tunnels",
-		about: `
+	return a.verb(verb.Verb{
+		Name:    "down",
+		Summary: "stop tunnels",
+		About: `
 It lasts until holdfast up, or until the user manager's next start (for the system's tunnels the
 next boot), also when the daemon is restarted. Where that cannot be written down, because
 $XDG_RUNTIME_DIR is full, the tunnel is stopped and the exit status is 1, since it starts again
 with the daemon. To keep a tunnel down for good: holdfast disable.`,
-		examples: []example{
-			{"holdfast down web", "stop web"},
-			{"holdfast down --all", "stop all tunnels"},
+		Examples: []verb.Example{
+			{Command: "holdfast down web", Does: "stop web"},
+			{Command: "holdfast down --all", Does: "stop all tunnels"},
 		},
 	})
 }
 
-func restartVerb() verb {
+func restartVerb() verb.Verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
 		done: func(now listing.Tunnel, asked time.Time) bool {
@@ -91,20 +94,20 @@ func restartVerb() verb {
 		anew:    true,
 		rolling: rolling(),
 	}
-	return a.verb(verb{
-		name:    "restart",
-		summary: "stop and start tunnels; open connections are cut, but with --rolling",
-		about: `
+	return a.verb(verb.Verb{
+		Name:    "restart",
+		Summary: "stop and start tunnels; open connections are cut, but with --rolling",
+		About: `
 With --rolling nothing is refused and nothing cut: a new process, of the program as it is
 installed now, takes the listening sockets and makes its SSH connection while the old process
 serves. What is open then drains in the old one for up to five minutes. If the new one does not
 come up within a minute, the old one goes on, and the reason is told. A port on the server is free
 for a moment, about one round trip, between the two.
 ` + aboutWaiting,
-		examples: []example{
-			{"holdfast restart --rolling --all", "run the new program everywhere after an upgrade"},
-			{"holdfast restart web", "stop web and start it again"},
-			{"holdfast restart 'db-*'", "likewise all whose names begin with db-"},
+		Examples: []verb.Example{
+			{Command: "holdfast restart --rolling --all", Does: "run the new program everywhere after an upgrade"},
+			{Command: "holdfast restart web", Does: "stop web and start it again"},
+			{Command: "holdfast restart 'db-*'", Does: "likewise all whose names begin with db-"},
 		},
 	})
 }
@@ -121,7 +124,7 @@ func rolling() *action {
 	}
 }
 
-func reconnectVerb() verb {
+func reconnectVerb() verb.Verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
 		done: func(now listing.Tunnel, asked time.Time) bool {
@@ -131,16 +134,16 @@ func reconnectVerb() verb {
 		goal: "has a new connection", not: "has no new connection",
 		poll: true,
 	}
-	return a.verb(verb{
-		name:    "reconnect",
-		summary: "make a new SSH connection before the old one is let go",
-		about: `
+	return a.verb(verb.Verb{
+		Name:    "reconnect",
+		Summary: "make a new SSH connection before the old one is let go",
+		About: `
 Connections through the tunnel are not cut: they drain on the old SSH connection. Of several
 (Connections=) each is renewed so, one after the other.
 ` + aboutWaiting,
-		examples: []example{
-			{"holdfast reconnect web", "give web a new SSH connection"},
-			{"holdfast reconnect --all", "likewise all tunnels, after a VPN has come up, say"},
+		Examples: []verb.Example{
+			{Command: "holdfast reconnect web", Does: "give web a new SSH connection"},
+			{Command: "holdfast reconnect --all", Does: "likewise all tunnels, after a VPN has come up, say"},
 		},
 	})
 }
@@ -161,9 +164,9 @@ type actOptions struct {
 const patience = 90 * time.Second
 
 // verb is v with what these verbs share.
-func (a action) verb(v verb) verb {
-	v.args, v.group, v.words = "NAME…|--all", running, manyNames
-	v.setup = func(f *flag.FlagSet) command {
+func (a action) verb(v verb.Verb) verb.Verb {
+	v.Args, v.Group, v.Words = "NAME…|--all", verb.Running, verb.ManyNames
+	v.Setup = func(f *flag.FlagSet) verb.Command {
 		var o actOptions
 		f.BoolVar(&o.all, "all", false, "all tunnels")
 		f.BoolVar(&o.noWait, "no-wait", false, "only ask for it; do not wait until it is so")
@@ -172,18 +175,18 @@ func (a action) verb(v verb) verb {
 		if a.rolling != nil {
 			f.BoolVar(&roll, "rolling", false, "hand over to a new process; no connection is refused or cut")
 		}
-		return func(s *session, patterns []string) error {
+		return func(s *session.Session, patterns []string) error {
 			if roll {
-				return s.act(o, patterns, *a.rolling)
+				return act(s, o, patterns, *a.rolling)
 			}
-			return s.act(o, patterns, a)
+			return act(s, o, patterns, a)
 		}
 	}
 	return v
 }
 
 // act does it, and waits until it is so for every tunnel.
-func (s *session) act(o actOptions, patterns []string, a action) error {
+func act(s *session.Session, o actOptions, patterns []string, a action) error {
 	switch {
 	case len(patterns) == 0 && !o.all:
 		return advice.Misuse{Message: "which tunnels? NAME… or --all"}
@@ -194,13 +197,13 @@ func (s *session) act(o actOptions, patterns []string, a action) error {
 	case o.timeout <= 0:
 		return advice.Misuse{Message: "--timeout " + o.timeout.String() + ": more than nothing; --no-wait does not wait"}
 	}
-	watched, err := s.watch(patterns)
+	watched, err := s.Watch(patterns)
 	if err != nil {
 		return err
 	}
-	client, first, before := watched.client, watched.first, watched.named
+	client, first, before := watched.Client, watched.First, watched.Named
 	if len(before) == 0 {
-		s.out.note("No tunnels yet.")
+		s.Out.Note("No tunnels yet.")
 		return nil
 	}
 	var names []string
@@ -210,10 +213,10 @@ func (s *session) act(o actOptions, patterns []string, a action) error {
 			first.Tunnels = append(first.Tunnels, t)
 		}
 	}
-	agent, stopAsking := s.answerPrompts(client, names)
+	agent, stopAsking := answer.Prompts(s, client, names)
 	stopAsking = sync.OnceFunc(stopAsking)
 	defer stopAsking()
-	ctx, cancel := s.call()
+	ctx, cancel := s.Call()
 	defer cancel()
 	start := time.Now()
 	if o.all {
@@ -224,21 +227,16 @@ func (s *session) act(o actOptions, patterns []string, a action) error {
 		return err
 	}
 	if o.noWait {
-		if s.json {
-			return s.out.json(tunnelsAsJSON(before), false)
+		if s.JSON {
+			return s.Out.JSON(jsonout.TunnelsOf(before), false)
 		}
 		return nil
 	}
 	w := newWait(s, a, client, before, start, o.timeout)
-	err = w.run(first, watched.snapshots)
-	if agent.typed != nil {
+	err = w.run(first, watched.Snapshots)
+	if agent.Typed != nil {
 		stopAsking()
-		w.offerToRemember(agent)
+		answer.OfferToRemember(s, agent, w.ended)
 	}
 	return err
-}
-
-// interruptedOr is err, unless somebody pressed Ctrl-C.
-func (s *session) interruptedOr(err error) error {
-	return cmp.Or(s.ctx.Err(), err, error(dbusapi.ErrNoBus))
 }

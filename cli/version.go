@@ -5,43 +5,47 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/cli/verb"
 )
 
-func versionVerb() verb {
-	return verb{
-		name: "version", group: other,
-		summary: "the version of this program, and of the daemon where it is another",
-		examples: []example{
-			{"holdfast version", "what is installed, and what runs"},
-			{"holdfast --json version", "likewise for scripts"},
+func versionVerb() verb.Verb {
+	return verb.Verb{
+		Name: "version", Group: verb.Other,
+		Summary: "the version of this program, and of the daemon where it is another",
+		Examples: []verb.Example{
+			{Command: "holdfast version", Does: "what is installed, and what runs"},
+			{Command: "holdfast --json version", Does: "likewise for scripts"},
 		},
-		setup: plain((*session).version),
+		Setup: verb.Plain(printVersion),
 	}
 }
 
-// version tells this program's version, and the daemon's where one runs or can be started.
-func (s *session) version(args []string) error {
+// printVersion tells this program's version, and the daemon's where one runs or can be started.
+func printVersion(s *session.Session, args []string) error {
 	if len(args) > 0 {
 		return advice.Misuse{Message: "version takes no names"}
 	}
 	daemon, older := "", ""
-	if client, err := s.daemon(); err == nil {
-		ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
+	if client, err := s.Daemon(); err == nil {
+		ctx, cancel := context.WithTimeout(s.Ctx, 5*time.Second)
 		defer cancel()
 		if global, err := client.Global(ctx); err == nil {
 			daemon = global.Version
 			if tunnels, err := client.Tunnels(ctx); err == nil {
-				older = hintOtherProgram(daemon, tunnels)
+				older = tunnel.HintOtherProgram(daemon, tunnels)
 			}
 		}
 	}
-	if s.json {
-		return s.out.json(versionJSON{s.Version, daemon}, false)
+	if s.JSON {
+		return s.Out.JSON(jsonout.Version{Version: s.Version, Daemon: daemon}, false)
 	}
-	s.out.line("holdfast %s", s.Version)
+	s.Out.Line("holdfast %s", s.Version)
 	if daemon != "" && daemon != s.Version {
-		s.out.line("holdfastd %s, which runs; restart it to have the new one", daemon)
+		s.Out.Line("holdfastd %s, which runs; restart it to have the new one", daemon)
 	}
-	s.out.hint(older)
+	s.Out.Hint(older)
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
@@ -17,7 +19,7 @@ import (
 // wait follows tunnels until each is as wanted, or cannot come there by itself, or the time
 // is over.
 type wait struct {
-	*session
+	*session.Session
 	action
 	client  *dbusapi.Client
 	start   time.Time
@@ -39,9 +41,9 @@ const stale = 2 * time.Second
 // come a moment after the others.
 const settleTime = 5 * time.Second
 
-func newWait(s *session, a action, client *dbusapi.Client, before []listing.Tunnel, start time.Time, timeout time.Duration) *wait {
+func newWait(s *session.Session, a action, client *dbusapi.Client, before []listing.Tunnel, start time.Time, timeout time.Duration) *wait {
 	w := &wait{
-		session: s, action: a, client: client, start: start, timeout: timeout, pending: slices.Clone(before),
+		Session: s, action: a, client: client, start: start, timeout: timeout, pending: slices.Clone(before),
 		shown: make(map[string]string), moved: make(map[string]bool), unwell: make(map[string]time.Time), stays: make(map[string]string),
 	}
 	for _, t := range before { // how they were is no news
@@ -66,7 +68,7 @@ func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) erro
 		}
 		w.show(now)
 		select {
-		case <-w.ctx.Done():
+		case <-w.Ctx.Done():
 			return w.leave(now)
 		case <-over.C:
 			w.giveUp(now)
@@ -77,13 +79,13 @@ func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) erro
 			}
 		case next, ok := <-snapshots:
 			switch {
-			case !ok && w.ctx.Err() != nil:
+			case !ok && w.Ctx.Err() != nil:
 				return w.leave(now)
 			case !ok:
 				return dbusapi.ErrNoBus
 			case !next.Running:
-				if err := w.client.Activate(w.ctx); err != nil {
-					return w.interruptedOr(err)
+				if err := w.client.Activate(w.Ctx); err != nil {
+					return w.InterruptedOr(err)
 				}
 				continue
 			}
@@ -100,7 +102,7 @@ func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 		if !slices.ContainsFunc(w.pending, func(p listing.Tunnel) bool { return p.Name == t.Name }) {
 			continue
 		}
-		s, err := w.client.Statistics(w.ctx, t.Name)
+		s, err := w.client.Statistics(w.Ctx, t.Name)
 		if err == nil && w.hands {
 			w.stays[t.Name] = s.NotHandedOver
 		}
@@ -191,13 +193,13 @@ func needsSomebody(t listing.Tunnel) bool {
 func (w *wait) fail(t listing.Tunnel, message, hint string) {
 	w.failed = true
 	w.ended = append(w.ended, t)
-	w.out.failure(message, hint)
+	w.Out.Failure(message, hint)
 }
 
 // finish says that a tunnel is where it should be.
 func (w *wait) finish(t listing.Tunnel, goal string) {
 	w.ended = append(w.ended, t)
-	if w.json {
+	if w.JSON {
 		return
 	}
 	content := t.Name + " " + goal
@@ -209,7 +211,7 @@ func (w *wait) finish(t listing.Tunnel, goal string) {
 	case t.Status != "" && tunnel.Running(t.State):
 		content += ": " + text.Printable(t.Status)
 	}
-	w.out.line("%s", content)
+	w.Out.Line("%s", content)
 }
 
 // giveUp says of each tunnel that is not where it should be what it goes on doing.
@@ -225,13 +227,13 @@ func (w *wait) giveUp(now dbusapi.Snapshot) {
 func (w *wait) leave(now dbusapi.Snapshot) error {
 	for _, before := range w.pending {
 		if t, ok := now.Tunnel(before.Name); ok {
-			w.out.note("%s is left as it is, %s", t.Name, tunnel.Line(t))
+			w.Out.Note("%s is left as it is, %s", t.Name, tunnel.Line(t))
 			if !w.stop {
-				w.out.hint(tunnel.Hint(t))
+				w.Out.Hint(tunnel.Hint(t))
 			}
 		}
 	}
-	return errSaid
+	return session.ErrSaid
 }
 
 // show shows what is happening to those that are waited for: each change in a line, or on a
@@ -241,13 +243,13 @@ func (w *wait) show(now dbusapi.Snapshot) {
 	for _, before := range w.pending {
 		t, _ := now.Tunnel(before.Name)
 		line := happening(t)
-		if w.shown[t.Name] != line && !w.out.live {
-			w.out.progress(line)
+		if w.shown[t.Name] != line && !w.Out.Live {
+			w.Out.Progress(line)
 		}
 		w.shown[t.Name] = line
 		lines = append(lines, line)
 	}
-	if !w.out.live {
+	if !w.Out.Live {
 		return
 	}
 	if more := len(lines) - mostShown; more > 0 {
@@ -257,7 +259,7 @@ func (w *wait) show(now dbusapi.Snapshot) {
 	if waited >= time.Second {
 		lines = append(lines, fmt.Sprintf("%s of %s at most; Ctrl-C leaves %s as it is", span(waited), span(w.timeout), w.them()))
 	}
-	w.out.progress(lines...)
+	w.Out.Progress(lines...)
 }
 
 // mostShown is how many tunnels are shown at once.
@@ -291,15 +293,15 @@ func happening(t listing.Tunnel) string { return t.Name + ": " + tunnel.Line(t) 
 func isLine(t listing.Tunnel) string { return fmt.Sprintf("%s is %s", t.Name, tunnel.Line(t)) }
 
 func (w *wait) result() error {
-	if w.json {
+	if w.JSON {
 		slices.SortFunc(w.ended, func(a, b listing.Tunnel) int { return strings.Compare(a.Name, b.Name) })
-		if err := w.out.json(tunnelsAsJSON(w.ended), false); err != nil {
+		if err := w.Out.JSON(jsonout.TunnelsOf(w.ended), false); err != nil {
 			return err
 		}
 	}
-	w.out.settle()
+	w.Out.Settle()
 	if w.failed {
-		return errSaid
+		return session.ErrSaid
 	}
 	return nil
 }

@@ -6,19 +6,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // testPrinter prints to a file, of which the function returns the text.
-func testPrinter(t *testing.T) (*printer, func() string) {
+func testPrinter(t *testing.T) (*terminal.Printer, func() string) {
 	file, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { file.Close() })
-	return newPrinter(file, file, func(string) string { return "" }), func() string {
+	return terminal.New(file, file, func(string) string { return "" }), func() string {
 		text, err := os.ReadFile(file.Name())
 		if err != nil {
 			t.Fatal(err)
@@ -32,7 +34,7 @@ func TestDegradedForAWhile(t *testing.T) {
 	out, said := testPrinter(t)
 	tunnel := listing.Tunnel{Name: "web"}
 	a := action{done: func(now listing.Tunnel, _ time.Time) bool { return established(now) }, goal: "is up", well: true}
-	w := newWait(&session{out: out}, a, nil, []listing.Tunnel{tunnel}, time.Now(), patience)
+	w := newWait(&session.Session{Out: out}, a, nil, []listing.Tunnel{tunnel}, time.Now(), patience)
 	see := func(s tunnelfile.State) {
 		tunnel.State = s
 		w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{tunnel}})
@@ -68,7 +70,7 @@ func TestStoppedMeanwhile(t *testing.T) {
 		out, said := testPrinter(t)
 		since := time.Now()
 		a := action{done: func(now listing.Tunnel, _ time.Time) bool { return established(now) }, goal: "is up", well: true}
-		w := newWait(&session{out: out}, a, nil, []listing.Tunnel{{Name: "web", State: before, StateSince: since}}, since, patience)
+		w := newWait(&session.Session{Out: out}, a, nil, []listing.Tunnel{{Name: "web", State: before, StateSince: since}}, since, patience)
 		for _, s := range []tunnelfile.State{before, tunnelfile.Inactive} {
 			w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: s, StateSince: since}}})
 		}
@@ -84,7 +86,7 @@ func TestRestartLeadsThroughInactive(t *testing.T) {
 	out, said := testPrinter(t)
 	a := action{done: func(now listing.Tunnel, asked time.Time) bool { return established(now) && now.StateSince.After(asked) }, goal: "is up again", anew: true}
 	before := []listing.Tunnel{{Name: "web", State: tunnelfile.Up, StateSince: start.Add(-time.Hour)}}
-	w := newWait(&session{out: out}, a, nil, before, start, patience)
+	w := newWait(&session.Session{Out: out}, a, nil, before, start, patience)
 	see := func(s tunnelfile.State, since time.Time) {
 		w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: s, StateSince: since}}})
 	}

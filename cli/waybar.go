@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
@@ -22,9 +23,9 @@ type waybar struct {
 }
 
 // showWaybar prints a line about the named tunnels; none means all.
-func (s *session) showWaybar(client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, first bool) error {
+func showWaybar(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, first bool) error {
 	if snapshot.Running {
-		ctx, cancel := s.call()
+		ctx, cancel := s.Call()
 		defer cancel()
 		tunnels, err := tunnel.Named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
 		if err != nil && first {
@@ -32,7 +33,7 @@ func (s *session) showWaybar(client *dbusapi.Client, snapshot dbusapi.Snapshot, 
 		}
 		snapshot.Tunnels = tunnels
 	}
-	return s.out.json(waybarOf(snapshot), true)
+	return s.Out.JSON(waybarOf(snapshot), true)
 }
 
 // waybarOf is a snapshot in a bar. Its class is that of the tunnel that needs a person most.

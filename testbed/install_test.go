@@ -14,7 +14,7 @@ import (
 func packageTree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, folder := range []string{"packaging", "dbusapi", "cli/completions"} {
+	for _, folder := range []string{"packaging", "dbusapi", "cli/completion"} {
 		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS("../"+folder)); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -80,4 +81,34 @@ func sshCommand(t listing.Tunnel) string {
 		}
 	}
 	return strings.Join(append(words, tunnelfile.ShellWord(t.Destination)), " ")
+}
+
+// OtherProgram says which tunnels run another version than the daemon's, and what has them run
+// that one; "" where none does.
+func OtherProgram(version string, all []listing.Tunnel) (message, command string) {
+	var names []string
+	for _, t := range all {
+		if version != "" && t.WorkerVersion != "" && t.WorkerVersion != version {
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "", ""
+	}
+	message = "the program of another version than " + version + " runs for " + text.Count(len(names), "tunnel")
+	command = "holdfast restart --rolling --all"
+	if len(names) <= 3 {
+		message += ": " + strings.Join(names, ", ")
+		command = "holdfast restart --rolling " + strings.Join(names, " ")
+	}
+	return message, command
+}
+
+// HintOtherProgram is the same as a hint.
+func HintOtherProgram(version string, all []listing.Tunnel) string {
+	message, command := OtherProgram(version, all)
+	if message == "" {
+		return ""
+	}
+	return message + "; " + command + " hands over to the new one and cuts nothing"
 }

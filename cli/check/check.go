@@ -1,0 +1,338 @@
+// Package check is the verbs check and explain: what keeps a tunnel from staying up, and which
+// settings are in force. The tunnel's own program looks at it, in the environment of its unit.
+package check
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/checkup/machine"
+	"github.com/holdfast/holdfast/cli/jsonout"
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/runas"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/terminal"
+	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/cli/verb"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Verb is the verb check.
+func Verb() verb.Verb {
+	return verb.Verb{
+		Name: "check", Args: "[NAME…]", Group: verb.Finding,
+		Summary: "what would keep tunnels from staying up, each thing with its mend",
+		About: `
+A line for each thing that was looked at, which begins with ok, hint or problem, and a line "mend:"
+to be pasted where there is one. It looks at the machine (systemd, the daemon's unit, lingering,
+ssh(1), the agent, the network), at files, settings and keys, and at the listening sockets here;
+then it logs in once, without asking anybody, in the environment that the tunnel's unit has; says
+what was agreed on, and whether the key exchange is post-quantum; and tries where each forward
+leads and what the server would listen on. Tunnels that are up are not disturbed.
+
+With a NAME, of the machine only what is not well is shown. The exit status is 1 where there is a
+problem.`,
+		Examples: []verb.Example{
+			{Command: "holdfast check web", Does: "what would keep web from staying up"},
+			{Command: "holdfast check", Does: "likewise of all tunnels and of the machine"},
+		},
+		Setup: func(f *flag.FlagSet) verb.Command {
+			report := f.String("report", "", "also write to `FILE` what was found, for a bug report, without names, hosts, keys and paths")
+			return func(s *session.Session, names []string) error { return check(s, names, *report) }
+		},
+		Words: verb.ManyNames,
+	}
+}
+
+// check says what would keep tunnels from staying up, here and on the server, each with its
+// mend. Without names it is all tunnels; of the machine everything is shown then, and with
+// names what is not well. It fails where there is a problem.
+func check(s *session.Session, names []string, report string) error {
+	whole := len(names) == 0
+	tunnels, _ := s.Dirs().LoadAll()
+	wanted, err := s.OnDisk(names)
+	if err != nil {
+		return err
+	}
+	now, daemon := checkDaemon(s)
+	ofMachine := jsonout.TunnelCheck{Findings: append(machine.Check(s.Ctx, machine.Options{
+		System: s.System, AuthSock: ownAgent(os.Getenv),
+		Auto: slices.ContainsFunc(tunnels, func(t tunnelfile.Tunnel) bool { return t.Start == tunnelfile.StartAuto }),
+	}), daemon...)}
+	if !whole {
+		ofMachine.Findings = slices.DeleteFunc(ofMachine.Findings, func(f tunnelfile.Finding) bool { return f.Severity == tunnelfile.FindingOK })
+	}
+	if !s.JSON {
+		showFindings(s.Out, "This machine", ofMachine.Findings)
+	}
+	environment := machine.Environment(s.Ctx, s.System)
+	var all []jsonout.TunnelCheck
+	for _, w := range wanted {
+		name := w.Name
+		if !s.JSON {
+			s.Out.Progress("checking " + name + " …")
+		}
+		c := jsonout.TunnelCheck{Name: name, Findings: checkTunnel(s, name, environment, now)}
+		if s.Ctx.Err() != nil {
+			return s.Ctx.Err()
+		}
+		all = append(all, c)
+		if !s.JSON {
+			s.Out.Settle()
+			showFindings(s.Out, name, c.Findings)
+		}
+	}
+	if report != "" {
+		if err := writeReport(s, report, ofMachine, all, now); err != nil {
+			return err
+		}
+	}
+	return concludeCheck(s, ofMachine, all)
+}
+
+// concludeCheck says how many findings there were, and fails where one is a problem.
+func concludeCheck(s *session.Session, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck) error {
+	counts := make(map[tunnelfile.Severity]int)
+	for _, c := range append([]jsonout.TunnelCheck{ofMachine}, tunnels...) {
+		for _, f := range c.Findings {
+			counts[f.Severity]++
+		}
+	}
+	if s.JSON {
+		if err := s.Out.JSON(checkAsJSON(ofMachine, tunnels, counts), false); err != nil {
+			return err
+		}
+	} else {
+		switch {
+		case counts[tunnelfile.Trouble] > 0:
+			s.Out.Line("%s, %s.", text.Count(counts[tunnelfile.Trouble], "problem"), text.Count(counts[tunnelfile.Hint], "hint"))
+		case counts[tunnelfile.Hint] > 0:
+			s.Out.Line("No problem, %s.", text.Count(counts[tunnelfile.Hint], "hint"))
+		default:
+			s.Out.Line("All well.")
+		}
+	}
+	if counts[tunnelfile.Trouble] > 0 {
+		return session.ErrSaid
+	}
+	return nil
+}
+
+// told is what the daemon knows.
+type told struct {
+	tunnels  map[string]listing.Tunnel
+	problems []tunnelfile.Problem // of files; those of [Unit] and [Service] only it sees
+}
+
+// checkDaemon asks the daemon how tunnels and network are.
+func checkDaemon(s *session.Session) (told, []tunnelfile.Finding) {
+	silent := func(err error) (told, []tunnelfile.Finding) {
+		message, _ := s.Explain(err)
+		command := "systemctl --user status holdfastd"
+		if s.System {
+			command = "systemctl status holdfastd"
+		}
+		return told{}, []tunnelfile.Finding{{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Trouble, Message: "the daemon does not answer: " + message, Mend: command}}
+	}
+	client, err := s.Daemon()
+	if err != nil {
+		return silent(err)
+	}
+	ctx, cancel := s.Call()
+	defer cancel()
+	global, err := client.Global(ctx)
+	if err != nil {
+		return silent(err)
+	}
+	tunnels, err := client.Tunnels(ctx)
+	if err != nil {
+		return silent(err)
+	}
+	now := told{make(map[string]listing.Tunnel), global.Problems}
+	for _, t := range tunnels {
+		now.tunnels[t.Name] = t
+	}
+	network := tunnelfile.Finding{Subject: tunnelfile.SubjectNetwork, Severity: tunnelfile.FindingOK, Message: fmt.Sprintf("the network is %s, says %s", global.Network, global.NetworkSource)}
+	switch global.Network {
+	case "offline", "limited":
+		// A server that it keeps from being reached is a problem of the tunnel's.
+		network.Severity, network.Mend = tunnelfile.Hint, "ip -brief address"
+		if global.NetworkSource == "NetworkManager" {
+			network.Mend = "nmcli device status"
+		}
+	case "portal":
+		network.Severity, network.Mend = tunnelfile.Hint, "xdg-open http://nmcheck.gnome.org"
+		network.Message = "this network wants you to log in with a browser first (captive portal), says " + global.NetworkSource
+	}
+	findings := []tunnelfile.Finding{network}
+	if message, command := tunnel.OtherProgram(global.Version, tunnels); message != "" {
+		findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Hint, Message: message, Mend: command})
+	}
+	return now, findings
+}
+
+// checkTunnel has the tunnel's own program look at it, with the environment that the
+// tunnel's unit has, and adds what the daemon knows.
+func checkTunnel(s *session.Session, name string, environment []string, now told) []tunnelfile.Finding {
+	trouble := func(err error) []tunnelfile.Finding {
+		return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: err.Error()}}
+	}
+	paths, err := s.Dirs().Files(name)
+	if err != nil {
+		return trouble(err)
+	}
+	program, err := runas.Program("holdfast-tunnel")
+	if err != nil {
+		return trouble(err)
+	}
+	cmd := exec.CommandContext(s.Ctx, program, "--check", "--login", "--json", paths[0])
+	var nobody []tunnelfile.Finding
+	if s.System {
+		t, _ := s.Dirs().Load(name) // what is wrong with it comes out below
+		nobody = runsAsRoot(t)
+		if err := runas.AsUnit(s, cmd, t); err != nil {
+			message, hint := s.Explain(err)
+			return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Hint, Message: message, Mend: hint}}
+		}
+	} else if environment != nil {
+		cmd.Env = unitEnvironment(environment, os.Environ())
+		if t, err := s.Dirs().Load(name); err == nil {
+			cmd.Env = append(cmd.Env, runas.ServiceEnvironment(t.Service)...)
+		}
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var findings []tunnelfile.Finding
+	if broken := json.Unmarshal(out, &findings); broken != nil {
+		if text := strings.TrimSpace(stderr.String()); text != "" {
+			err = fmt.Errorf("holdfast-tunnel: %s", text)
+		}
+		return trouble(err)
+	}
+	for _, p := range tunnel.ProblemsOf(name, now.problems) {
+		if !slices.ContainsFunc(findings, func(f tunnelfile.Finding) bool { return f.Message == p.Error() }) {
+			findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: p.Error(), Mend: "holdfast edit " + name})
+		}
+	}
+	findings = append(findings, nobody...)
+	if t, ok := now.tunnels[name]; ok {
+		findings = append(findings, stateFinding(t, s.NextStart()))
+	}
+	for i := range findings {
+		findings[i].Mend = s.Ours(findings[i].Mend)
+	}
+	return findings
+}
+
+// runsAsRoot finds that a tunnel of the system is root's because its file names nobody.
+func runsAsRoot(t tunnelfile.Tunnel) []tunnelfile.Finding {
+	if slices.ContainsFunc(t.Service, func(s tunnelfile.Setting) bool { return s.Key == "User" }) || t.Name == "" {
+		return nil
+	}
+	return []tunnelfile.Finding{{
+		Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Hint,
+		Message: "the file names no User=, so the tunnel runs as root",
+		Mend:    "holdfast set " + t.Name + " Service.User=holdfast",
+	}}
+}
+
+// unitEnvironment is a manager's environment block with what a manager sets besides.
+func unitEnvironment(block, own []string) []string {
+	has := func(list []string, name string) bool {
+		return slices.ContainsFunc(list, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+	}
+	environment := slices.Clone(block)
+	for _, variable := range own {
+		switch name, _, _ := strings.Cut(variable, "="); name {
+		case "HOME", "USER", "LOGNAME", "SHELL", "PATH", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME":
+			if !has(block, name) {
+				environment = append(environment, variable)
+			}
+		}
+	}
+	return environment
+}
+
+// ownAgent is SSH_AUTH_SOCK, unless it is an agent that came along with a login by ssh: that
+// goes with the login, and is none for tunnels.
+func ownAgent(getenv func(string) string) string {
+	if getenv("SSH_CONNECTION") != "" {
+		return ""
+	}
+	return getenv("SSH_AUTH_SOCK")
+}
+
+// stateFinding is what the tunnel does now. What keeps it from being up is a problem where
+// nobody wants it so.
+func stateFinding(t listing.Tunnel, nextStart string) tunnelfile.Finding {
+	f := tunnelfile.Finding{Subject: tunnelfile.SubjectState, Severity: tunnelfile.FindingOK, Message: "it is " + tunnel.Line(t)}
+	switch t.State {
+	case tunnelfile.Inactive:
+		if t.StartMode != tunnelfile.StartManual {
+			f.Severity, f.Mend = tunnelfile.Hint, "holdfast up "+t.Name
+			f.Message = "it was stopped, and stays so until holdfast up or the next " + nextStart
+		} else {
+			f.Message = "it starts when somebody says so (Start=manual)"
+		}
+	case tunnelfile.Offline:
+		f.Severity = tunnelfile.Hint
+		if t.Reason == fault.Rule {
+			f.Subject, f.Mend = tunnelfile.SubjectNetwork, "holdfast edit "+t.Name
+			f.Message = "its own rule keeps it down on this network: " + text.Printable(t.Status)
+		}
+	case tunnelfile.Failed:
+		f.Severity, f.Mend = tunnelfile.Trouble, "holdfast logs "+t.Name+" -n 20; holdfast up "+t.Name
+	case tunnelfile.Blocked:
+		f.Severity, f.Mend = tunnelfile.Trouble, "holdfast up "+t.Name
+	case tunnelfile.Retrying, tunnelfile.Degraded:
+		f.Severity = tunnelfile.Hint
+		f.Mend = "holdfast logs " + t.Name + " -n 20"
+	}
+	return f
+}
+
+func checkAsJSON(ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, counts map[tunnelfile.Severity]int) jsonout.Check {
+	j := jsonout.Check{
+		Problems: counts[tunnelfile.Trouble], Hints: counts[tunnelfile.Hint],
+		Machine: append([]tunnelfile.Finding{}, ofMachine.Findings...), Tunnels: []jsonout.TunnelCheck{},
+	}
+	for _, c := range tunnels {
+		j.Tunnels = append(j.Tunnels, jsonout.TunnelCheck{Name: c.Name, Findings: append([]tunnelfile.Finding{}, c.Findings...)})
+	}
+	return j
+}
+
+// showFindings prints what was found of one thing, below its name: a word, a sentence, and the
+// mend in a line of its own that can be pasted.
+func showFindings(p *terminal.Printer, title string, findings []tunnelfile.Finding) {
+	if len(findings) == 0 {
+		return
+	}
+	p.Line("%s", p.Paint(layout.Bold, title))
+	for _, f := range findings {
+		word, color := "ok", layout.Green
+		switch f.Severity {
+		case tunnelfile.Hint:
+			word, color = "hint", layout.Yellow
+		case tunnelfile.Trouble:
+			word, color = "problem", layout.Red
+		}
+		t := &layout.Table{Columns: []layout.Column{{Min: len("  problem")}, {Wrap: true, Min: 20, GiveWay: 1, Below: true}}}
+		t.Add(layout.Painted("  "+word, color), layout.Plain(f.Subject+": "+text.Printable(f.Message)))
+		p.Rows(t)
+		if f.Mend != "" {
+			p.Command("           mend: " + text.Printable(f.Mend))
+		}
+	}
+	p.Line("")
+}

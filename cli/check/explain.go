@@ -1,0 +1,118 @@
+package check
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/runas"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/cli/verb"
+)
+
+// ExplainVerb is the verb explain.
+func ExplainVerb() verb.Verb {
+	return verb.Verb{
+		Name: "explain", Args: "NAME", Group: verb.Finding,
+		Summary: "every setting in force, and where it came from",
+		About: `
+Each setting has its file and line, or "ssh's default", "Holdfast's default" or "the destination";
+what somebody wrote comes first. Above them stand the transport and why it is that one, and the
+hosts on the way, each of which has its own settings below. A note says what becomes of a setting
+where that is not what ssh(1) does.`,
+		Examples: []verb.Example{
+			{Command: "holdfast explain web", Does: "the settings of web that mean something to a tunnel"},
+			{Command: "holdfast explain --all web", Does: "all settings, also those that mean nothing to a tunnel"},
+		},
+		Setup: func(f *flag.FlagSet) verb.Command {
+			all := f.Bool("all", false, "also what means nothing to a tunnel")
+			return func(s *session.Session, args []string) error { return explainTunnel(s, args, *all) }
+		},
+		Words: verb.OneName,
+	}
+}
+
+// explainTunnel shows every setting in force and where it came from, as the tunnel's own
+// program tells it, below why the tunnel is as it is.
+func explainTunnel(s *session.Session, args []string, all bool) error {
+	name, err := session.One(args)
+	if err != nil {
+		return err
+	}
+	paths, err := s.Files(name)
+	if err != nil {
+		return err
+	}
+	// Settings are on disk; a daemon that does not answer is no reason not to show them.
+	if client, err := s.Daemon(); err == nil && !s.JSON {
+		ctx, cancel := s.Call()
+		defer cancel()
+		if t, err := client.Tunnel(ctx, name); err == nil {
+			s.Out.Line("%s is %s", name, tunnel.Line(t))
+			s.Out.Line("")
+		}
+	}
+	program, err := runas.Program("holdfast-tunnel")
+	if err != nil {
+		return err
+	}
+	arguments := []string{"--print-config"}
+	if all {
+		arguments = append(arguments, "--all")
+	}
+	if s.JSON {
+		arguments = append(arguments, "--json") // its shape is worker.Explanation
+	}
+	cmd := exec.CommandContext(s.Ctx, program, append(arguments, paths[0])...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	var columns bytes.Buffer
+	if s.Out.Width > 0 && !s.JSON {
+		cmd.Args, cmd.Stdout = slices.Insert(cmd.Args, 1, "--tabs"), &columns
+	}
+	t, err := s.Dirs().Load(name)
+	if s.System {
+		if err := runas.AsUnit(s, cmd, t); err != nil {
+			return err
+		}
+	} else if err == nil { // ssh_config may name variables that are the unit's
+		cmd.Env = append(os.Environ(), runas.ServiceEnvironment(t.Service)...)
+	}
+	if err := cmd.Run(); err != nil {
+		if _, ended := errors.AsType[*exec.ExitError](err); ended {
+			return session.ErrSaid
+		}
+		return err
+	}
+	s.Out.Blocks(tables(columns.String()))
+	return nil
+}
+
+// tables is text whose columns have tabs between them: what stands together is a table.
+func tables(content string) (blocks []layout.Block) {
+	var table *layout.Table
+	for line := range strings.Lines(content) {
+		fields := strings.Split(strings.TrimRight(line, "\n"), "\t")
+		if len(fields) == 1 {
+			blocks, table = append(blocks, layout.Block{Text: fields[0]}), nil
+			continue
+		}
+		if table == nil {
+			table = &layout.Table{Columns: []layout.Column{
+				{}, {Wrap: true, Min: 16}, {Wrap: true, Min: 18, GiveWay: 1, Below: true}, {Wrap: true, Min: 24, GiveWay: 2, Below: true},
+			}}
+			blocks = append(blocks, layout.Block{Table: table})
+		}
+		var row []layout.Cell
+		for _, field := range fields {
+			row = append(row, layout.Plain(field))
+		}
+		table.Add(row...)
+	}
+	return blocks
+}

@@ -1,0 +1,228 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"os/user"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// redactor takes out of a text what says who a person is and where the tunnels lead: words that
+// are known to, and whatever looks like an address, a path or a key. The same word gets the same
+// stand-in, so that a reader sees what belongs together. It takes out too much rather than too little.
+type redactor struct {
+	known  map[string]string // word → kind
+	given  map[string]string // what was taken out → stand-in
+	counts map[string]int    // kind → how many
+}
+
+// The kinds of what is taken out.
+const (
+	aHost    = "host"
+	aUser    = "user"
+	aPath    = "path"
+	aKey     = "key"
+	aName    = "tunnel"
+	aSetting = "setting"
+)
+
+// patterns are what is taken out wherever it stands, in this order.
+var patterns = []struct {
+	kind  string
+	looks *regexp.Regexp
+}{
+	{aKey, regexp.MustCompile(`(?:SHA256:|MD5:)[A-Za-z0-9+/=:]+|AAAA[A-Za-z0-9+/=]{20,}|\b[0-9a-fA-F]{32,}\b`)},
+	{aPath, regexp.MustCompile(`(?:~|/)[\w@%+.,-]*(?:/[\w@%+.,-]+)+/?|~[\w-]*|/[\w@%+.,-]+`)},
+	{aHost, regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b|\[?[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?:%\w+)?\]?`)},
+	{aHost, regexp.MustCompile(`\b[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.[A-Za-z][A-Za-z0-9-]+\b`)},
+	{aUser, regexp.MustCompile(`[\w.+-]*@[\w.-]+|[\w.+-]+@`)},
+}
+
+// publicPaths are the same on all machines, by what they begin with; publicNames are words with a dot
+// that are no hosts.
+var (
+	publicPaths = []string{"/usr/", "/lib/", "/bin/", "/sbin/", "/proc/", "/dev/", "/etc/ssh/ssh_config", "/etc/systemd/", "/etc/holdfast/system/", "/run/systemd/"}
+	publicNames = regexp.MustCompile(`\.(?:service|socket|slice|tunnel|conf|target|go|com)$|^org\.|^holdfast|^io\.github\.|@openssh`)
+)
+
+func newRedactor() *redactor {
+	r := &redactor{make(map[string]string), make(map[string]string), make(map[string]int)}
+	if u, err := user.Current(); err == nil {
+		r.know(aUser, u.Username)
+		for _, name := range strings.Fields(u.Name) {
+			r.know(aUser, strings.Trim(name, ","))
+		}
+		r.know(aPath, u.HomeDir)
+	}
+	r.know(aPath, os.Getenv("HOME"))
+	for _, name := range []string{"USER", "LOGNAME"} {
+		r.know(aUser, os.Getenv(name))
+	}
+	if host, err := os.Hostname(); err == nil {
+		r.know(aHost, host)
+		short, _, _ := strings.Cut(host, ".")
+		r.know(aHost, short)
+	}
+	return r
+}
+
+// know has a word taken out.
+func (r *redactor) know(kind, word string) {
+	if _, err := strconv.Atoi(word); word == "" || word == "*" || word == "/" || word == "localhost" || err == nil {
+		return
+	}
+	if r.known[word] == "" {
+		r.known[word] = kind
+	}
+}
+
+// tunnel has everything of a tunnel's file taken out that is the person's, and what ssh's
+// configuration makes of its destination, o, where that is known.
+func (r *redactor) tunnel(t tunnelfile.Tunnel, o *config.Options) {
+	r.know(aName, t.Name)
+	destination := strings.TrimPrefix(t.Destination, "ssh://")
+	if name, host, ok := strings.Cut(destination, "@"); ok {
+		r.know(aUser, name)
+		destination = host
+	}
+	r.know(aHost, destination)
+	host, _, _ := strings.Cut(destination, ":")
+	r.know(aHost, host)
+	for _, f := range t.Forwards {
+		for _, a := range []tunnelfile.Address{f.Listen, f.Target} {
+			r.know(aPath, a.Unix)
+			r.know(aHost, a.Host)
+		}
+	}
+	if t.Description != t.Destination {
+		r.know(aSetting, t.Description)
+	}
+	for _, words := range [][]string{t.Tags, t.OnlyOn, t.NeverOn} {
+		for _, word := range words {
+			r.know(aSetting, word)
+		}
+	}
+	for _, s := range slices.Concat(t.SSH, t.Unit, t.Service) {
+		r.value(s.Value)
+	}
+	for _, command := range slices.Concat(t.ExecUp, t.ExecDown) {
+		for _, word := range command {
+			r.value(word)
+		}
+	}
+	if o != nil {
+		r.know(aHost, o.HostName)
+		r.know(aUser, o.User)
+	}
+}
+
+// plainValue is a value that says nothing of anybody.
+var plainValue = regexp.MustCompile(`^(?:yes|no|true|false|none|auto|ask|any|accept-new|[0-9.]+[smhdKMG]?|[+^-]?[a-z0-9,*@.-]*(?:openssh\.com|sha2-\d+|gcm|ctr|ed25519|curve25519)[a-z0-9,*@.-]*)$`)
+
+// value has a setting's words taken out, unless they are plain.
+func (r *redactor) value(value string) {
+	for _, word := range strings.FieldsFunc(value, func(c rune) bool { return strings.ContainsRune(" \t\"',=@", c) }) {
+		for _, part := range append(strings.Split(word, ":"), word) {
+			if !plainValue.MatchString(part) {
+				r.know(aSetting, part)
+			}
+		}
+	}
+}
+
+// standIn is what a text has in place of something; of one thing always the same.
+func (r *redactor) standIn(kind, of string) string {
+	if r.given[of] == "" {
+		r.counts[kind]++
+		r.given[of] = fmt.Sprintf("<%s-%d>", kind, r.counts[kind])
+	}
+	return r.given[of]
+}
+
+// line is a text without what is the person's, in one line.
+func (r *redactor) line(line string) string {
+	line = text.Printable(line)
+	words := make([]string, 0, len(r.known))
+	for word := range r.known {
+		words = append(words, word)
+	}
+	slices.SortFunc(words, func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
+	line = outside(line, func(part string) string {
+		for _, word := range words {
+			part = outside(part, func(part string) string {
+				return replaceWord(part, word, func() string { return r.standIn(r.known[word], word) })
+			})
+		}
+		return part
+	})
+	for _, p := range patterns {
+		line = outside(line, func(part string) string {
+			return p.looks.ReplaceAllStringFunc(part, func(found string) string {
+				if p.kind == aPath && slices.ContainsFunc(publicPaths, func(public string) bool { return strings.HasPrefix(path.Clean(found)+"/", public) }) ||
+					publicNames.MatchString(found) || p.kind == aHost && (!strings.ContainsAny(found, "0123456789abcdefABCDEF") || found == "127.0.0.1" || found == "::1" || found == "[::1]") {
+					return found
+				}
+				return r.standIn(p.kind, found)
+			})
+		})
+	}
+	return line
+}
+
+// standIns are what is already taken out.
+var standIns = regexp.MustCompile(`<[a-z]+-\d+>`)
+
+// outside changes what is between the stand-ins of a text.
+func outside(line string, change func(string) string) string {
+	var b strings.Builder
+	for {
+		at := standIns.FindStringIndex(line)
+		if at == nil {
+			return b.String() + change(line)
+		}
+		b.WriteString(change(line[:at[0]]) + line[at[0]:at[1]])
+		line = line[at[1]:]
+	}
+}
+
+// replaceWord puts something in place of a word, which is one where no letter is beside it.
+func replaceWord(line, word string, by func() string) string {
+	isLetter := func(c byte) bool { return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
+	var b strings.Builder
+	for {
+		i := strings.Index(line, word)
+		if i < 0 {
+			return b.String() + line
+		}
+		end := i + len(word)
+		if i > 0 && isLetter(line[i-1]) && isLetter(word[0]) || end < len(line) && isLetter(line[end]) && isLetter(word[len(word)-1]) {
+			b.WriteString(line[:end])
+		} else {
+			b.WriteString(line[:i] + by())
+		}
+		line = line[end:]
+	}
+}
+
+// summary says what was taken out.
+func (r *redactor) summary() string {
+	var parts []string
+	for _, kind := range []string{aHost, aUser, aPath, aKey, aName, aSetting} {
+		if n := r.counts[kind]; n > 0 {
+			parts = append(parts, text.Count(n, kind))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, ", ")
+}

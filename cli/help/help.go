@@ -1,0 +1,117 @@
+// Package help prints the pages of help, which package verb has the words of.
+package help
+
+import (
+	"strings"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
+)
+
+// Verb is the verb help.
+func Verb(all func() verb.List) verb.Verb {
+	return verb.Verb{
+		Name: "help", Args: "[VERB]", Group: verb.Other,
+		Summary: "what verbs there are, or all about one",
+		About:   "holdfast VERB --help prints the same page.",
+		Examples: []verb.Example{
+			{Command: "holdfast help", Does: "all verbs, a line each"},
+			{Command: "holdfast help up", Does: "all about up"},
+		},
+		NoJSON: "it is for people", NoSystem: true,
+		Setup: verb.Plain(func(s *session.Session, args []string) error { return Show(s, all(), args) }),
+		Words: func(_ *session.Session, before []string) []verb.Word {
+			if len(before) > 0 {
+				return nil
+			}
+			return all().Words()
+		},
+	}
+}
+
+// Show prints what verbs there are, or all about one.
+func Show(s *session.Session, all verb.List, args []string) error {
+	switch len(args) {
+	case 0:
+		PrintPages(s, Overview(all))
+		return nil
+	case 1:
+		v, err := all.Find(args[0])
+		if err != nil {
+			return err
+		}
+		PrintPages(s, page(s, v))
+		return nil
+	}
+	return advice.Misuse{Message: "one verb at a time"}
+}
+
+// PrintPages prints prose, in lines that can be read: also where there is no terminal, or a wide one.
+func PrintPages(s *session.Session, blocks []layout.Block) {
+	const usual, most = 80, 100
+	if s.Out.Width == 0 {
+		s.Out.Width = usual
+	}
+	s.Out.Width = min(s.Out.Width, most)
+	s.Out.Blocks(blocks)
+}
+
+// Overview is all verbs, by what one wants.
+func Overview(all verb.List) (blocks []layout.Block) {
+	blocks = append(blocks,
+		layout.Block{Text: "holdfast [--json] [--system] VERB …"}, layout.Block{},
+		layout.Block{Text: "Keeps SSH tunnels up. Each is a file and a systemd unit of its own."})
+	width := 0
+	for _, v := range all {
+		width = max(width, len(v.Name))
+	}
+	for g, title := range verb.GroupTitles {
+		t := definitions(width)
+		for _, v := range all {
+			if v.Group == verb.Group(g) {
+				t.Add(layout.Plain("  "+v.Name), layout.Plain(v.Summary))
+			}
+		}
+		blocks = append(blocks, layout.Block{}, layout.Block{Text: title, Color: layout.Bold}, layout.Block{Table: t})
+	}
+	return append(blocks, layout.Block{},
+		layout.Block{Text: "holdfast help VERB has all about one. NAME may be a glob, or @TAG for all tunnels with that tag. Tunnel files: ~/.config/holdfast/NAME.tunnel, see holdfast.tunnel(5)."})
+}
+
+// definitions is a list of words, which are so wide at least, and what they mean.
+func definitions(width int) *layout.Table {
+	return &layout.Table{Columns: []layout.Column{{Min: width + 2}, {Wrap: true, Min: 20, GiveWay: 1, Below: true}}}
+}
+
+// page is all there is to say of a verb.
+func page(s *session.Session, v verb.Verb) (blocks []layout.Block) {
+	say := func(b ...layout.Block) { blocks = append(blocks, b...) }
+	title := func(text string) { say(layout.Block{}, layout.Block{Text: text, Color: layout.Bold}) }
+	say(layout.Block{Text: strings.TrimSpace("holdfast " + v.Name + " " + v.Args), Color: layout.Bold}, layout.Block{})
+	say(layout.Block{Text: v.Sentence()})
+	for _, p := range v.Paragraphs() {
+		say(layout.Block{})
+		if p.List == nil {
+			say(layout.Block{Text: p.Text})
+			continue
+		}
+		t := definitions(0)
+		for _, d := range p.List {
+			t.Add(layout.Plain("  "+d.Word), layout.Plain(d.Does))
+		}
+		say(layout.Block{Table: t})
+	}
+	title("Flags")
+	t := definitions(0)
+	for _, f := range v.Flags(s) {
+		t.Add(layout.Plain("  "+f.Word), layout.Plain(f.Does))
+	}
+	say(layout.Block{Table: t})
+	title("Examples")
+	for _, e := range v.Examples {
+		say(layout.Block{Command: "  " + e.Command}, layout.Block{Text: "      " + e.Does})
+	}
+	return blocks
+}

@@ -1,0 +1,138 @@
+// Package runas runs what looks at a tunnel as the tunnel runs: with the user and the environment of
+// its unit.
+package runas
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/holdfast/holdfast/checkup/machine"
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// account is the account that a tunnel of the system runs as.
+type account struct {
+	*user.User
+	uid, gid uint32
+	groups   []uint32
+}
+
+// runsAs is who a tunnel of the system runs as, with whose eyes its keys, known_hosts and
+// ssh_config are looked at. That may be this process already; else it must be root's.
+func runsAs(s *session.Session, t tunnelfile.Tunnel) (account, error) {
+	u, err := user.Lookup(t.User())
+	if _, unknown := errors.AsType[user.UnknownUserError](err); unknown {
+		if byNumber, numberErr := user.LookupId(t.User()); numberErr == nil {
+			u, err = byNumber, nil
+		}
+	}
+	if err != nil {
+		return account{}, fmt.Errorf("tunnel %s, User=%s: %w", t.Name, t.User(), err)
+	}
+	if me := os.Geteuid(); me != 0 && strconv.Itoa(me) != u.Uid {
+		return account{}, advice.Error{
+			Err:  fmt.Errorf("%s runs as %s: what it sees of keys, known_hosts and ssh_config only root can look at", cmp.Or(t.Name, "it"), u.Username),
+			Hint: "sudo " + s.Ours("holdfast "+s.Verb+" "+t.Name),
+		}
+	}
+	w := account{User: u}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return account{}, err
+	}
+	for i, text := range append([]string{u.Uid, u.Gid}, ids...) {
+		id, err := strconv.ParseUint(text, 10, 32)
+		switch {
+		case err != nil:
+			return account{}, err
+		case i == 0:
+			w.uid = uint32(id)
+		case i == 1:
+			w.gid = uint32(id)
+		default:
+			w.groups = append(w.groups, uint32(id))
+		}
+	}
+	return w, nil
+}
+
+// variables are what systemd sets in the environment of what runs as this user.
+func (w account) variables(asUser string) []string {
+	return []string{"HOME=" + w.HomeDir, "USER=" + w.Username, "LOGNAME=" + w.Username,
+		"RUNTIME_DIRECTORY=" + tunnelfile.UserRuntimeDir(asUser)}
+}
+
+// AsUnit gives a command the user and the environment that the unit of a tunnel of the
+// system has.
+func AsUnit(s *session.Session, cmd *exec.Cmd, t tunnelfile.Tunnel) error {
+	w, err := runsAs(s, t)
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 && w.uid != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: w.uid, Gid: w.gid, Groups: w.groups}}
+		cmd.Dir = "/" // where it may be
+	}
+	cmd.Env = slices.Concat([]string{"PATH=" + os.Getenv("PATH"), "TERM=" + os.Getenv("TERM")},
+		machine.Environment(s.Ctx, true), w.variables(t.User()), ServiceEnvironment(t.Service))
+	return nil
+}
+
+// Become makes this process the user's that a tunnel of the system runs as.
+func Become(s *session.Session, t tunnelfile.Tunnel) error {
+	w, err := runsAs(s, t)
+	if err != nil {
+		return err
+	}
+	for _, variable := range w.variables(t.User()) {
+		name, value, _ := strings.Cut(variable, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	if os.Geteuid() != 0 || w.uid == 0 {
+		return nil
+	}
+	groups := make([]int, len(w.groups))
+	for i, g := range w.groups {
+		groups[i] = int(g)
+	}
+	return errors.Join(syscall.Setgroups(groups), syscall.Setgid(int(w.gid)), syscall.Setuid(int(w.uid)))
+}
+
+// ServiceEnvironment is what Environment= of [Service] sets, as far as it needs no systemd to
+// read it: no escapes, no specifiers.
+func ServiceEnvironment(service []tunnelfile.Setting) []string {
+	var environment []string
+	for _, s := range service {
+		if s.Key != "Environment" || strings.ContainsAny(s.Value, `\%`) {
+			continue
+		}
+		if words, err := tunnelfile.Words(s.Value); err == nil {
+			environment = append(environment, words...)
+		}
+	}
+	return environment
+}
+
+// Program is the path of another of our programs: beside this one, or in PATH.
+func Program(program string) (string, error) {
+	if self, err := os.Executable(); err == nil {
+		path := filepath.Join(filepath.Dir(self), program)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return exec.LookPath(program)
+}

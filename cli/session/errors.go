@@ -1,0 +1,109 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Exit statuses of holdfast.
+const (
+	exitDone       = 0
+	exitFailed     = 1
+	exitMisused    = 2
+	exitNoSuch     = 3 // asked of no such tunnel
+	exitNotRunning = 4 // status, as systemctl
+)
+
+// Errors whose sentence has been printed already, or that need none.
+var (
+	ErrMisused    = errors.New("misused")
+	ErrNotRunning = errors.New("not running")
+	ErrSaid       = errors.New("failed, and said so")
+)
+
+// Exit prints an error and returns the exit status for it.
+func (s *Session) Exit(err error) int {
+	if unwritten := s.Out.Unwritten(); unwritten != nil && (err == nil || errors.Is(err, ErrNotRunning)) {
+		err = unwritten
+	}
+	var misuse advice.Misuse
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, ErrMisused):
+		return exitMisused
+	case errors.Is(err, ErrNotRunning):
+		return exitNotRunning
+	case errors.Is(err, ErrSaid):
+		return exitFailed
+	case errors.As(err, &misuse):
+		hint := ""
+		if misuse.Usage != "" {
+			hint = misuse.Usage
+		}
+		s.Out.Failure(misuse.Message, hint)
+		return exitMisused
+	}
+	message, hint := s.Explain(err)
+	s.Out.Failure(message, hint)
+	if _, nobody := errors.AsType[NobodyThere](err); nobody {
+		return exitNotRunning
+	}
+	switch {
+	case errors.Is(err, listing.ErrNoSuchTunnel):
+		return exitNoSuch
+	case errors.Is(err, listing.ErrInvalidName):
+		return exitMisused
+	}
+	return exitFailed
+}
+
+// Explain is an error as a sentence, and what to do about it.
+func (s *Session) Explain(err error) (message, hint string) {
+	var with advice.Error
+	if errors.As(err, &with) {
+		return with.Error(), with.Hint
+	}
+	status, enable := "systemctl --user status holdfastd", "systemctl --user enable --now holdfastd"
+	if s.System {
+		status, enable = "systemctl status holdfastd", "systemctl enable --now holdfastd"
+	}
+	var problems tunnelfile.Problems
+	switch {
+	case errors.As(err, &problems):
+		return err.Error(), ""
+	case errors.Is(err, listing.ErrNoSuchTunnel):
+		return err.Error(), "holdfast list shows those there are"
+	case errors.Is(err, listing.ErrTunnelExists):
+		return err.Error(), "holdfast edit changes it, holdfast remove removes it"
+	case errors.Is(err, listing.ErrInvalidName):
+		return err.Error(), "a name starts with a letter or digit and goes on with those, dots, dashes and underscores; 64 at most"
+	case errors.Is(err, dbusapi.ErrDenied):
+		return err.Error(), "the same as root: sudo " + s.Ours("holdfast "+s.Verb) + " …"
+	case errors.Is(err, dbusapi.ErrNotInstalled):
+		return err.Error(), "is Holdfast installed for this bus? To start the daemon by hand: " + enable
+	case errors.Is(err, dbusapi.ErrNotStarted), errors.Is(err, dbusapi.ErrGone), errors.Is(err, dbusapi.ErrStopped):
+		return err.Error(), status + " says why"
+	case errors.Is(err, dbusapi.ErrNoBus) && s.System:
+		return err.Error(), "systemctl status dbus says whether there is one"
+	case errors.Is(err, dbusapi.ErrNoBus):
+		return err.Error(), "there is none in a bare su or sudo: log in as the user, by ssh or machinectl shell; without any, holdfast-tunnel FILE runs one tunnel"
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("holdfastd does not answer (waited %d s)", int(callTime.Seconds())), status + " says what it does"
+	case errors.Is(err, context.Canceled):
+		return "interrupted", ""
+	}
+	return err.Error(), ""
+}
+
+// NobodyThere says that a question reached no person.
+type NobodyThere struct{ Err error }
+
+func (e NobodyThere) Error() string { return e.Err.Error() }
+func (e NobodyThere) Unwrap() error { return e.Err }

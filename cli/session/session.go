@@ -1,0 +1,108 @@
+// Package session is what every verb of holdfast needs: the flags of all verbs, the daemon, the files
+// of tunnels, and what becomes of an error. It knows no verb.
+package session
+
+import (
+	"context"
+	"flag"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/terminal"
+	"github.com/holdfast/holdfast/dbusapi"
+)
+
+// Program is what main wires in.
+type Program struct {
+	Version string
+	// Demo runs the demo until it is over or the context ends.
+	Demo func(ctx context.Context, o DemoOptions) error
+}
+
+// DemoOptions are the flags of demo.
+type DemoOptions struct {
+	Foreground bool   // without systemd
+	Programs   string // the folder of the other programs; empty: where this one is
+	Color      bool
+}
+
+// Session is one run of the program.
+type Session struct {
+	Program
+	Ctx    context.Context
+	Out    *terminal.Printer
+	JSON   bool
+	System bool
+	Verb   string          // the word of the verb that runs
+	Verbs  []string        // the words of all verbs
+	client *dbusapi.Client // dialled by daemon
+}
+
+// callTime is how long the daemon may take to answer: the bus has 25 s to start it.
+const callTime = 30 * time.Second
+
+// Call is a context for one call to the daemon.
+func (s *Session) Call() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.Ctx, callTime)
+}
+
+// Daemon is the client, dialled at first use.
+func (s *Session) Daemon() (*dbusapi.Client, error) {
+	if s.client == nil {
+		ctx, cancel := s.Call()
+		defer cancel()
+		client, err := dbusapi.Dial(ctx, s.System)
+		if err != nil {
+			return nil, err
+		}
+		s.client = client
+	}
+	return s.client, nil
+}
+
+// Close ends the connection to the daemon.
+func (s *Session) Close() {
+	if s.client != nil {
+		s.client.Close()
+	}
+}
+
+// FlagSet is where a verb declares its flags, beside those of all verbs.
+func (s *Session) FlagSet(name string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard) // package terminal prints
+	f.BoolVar(&s.JSON, "json", s.JSON, "print for scripts")
+	f.BoolVar(&s.System, "system", s.System, "the system's tunnels instead of one's own")
+	f.Func("color", "colour `WHEN`: auto (on a terminal), always or never", s.Out.SetColor)
+	return f
+}
+
+// One is the only argument.
+func One(rest []string) (string, error) {
+	switch len(rest) {
+	case 0:
+		return "", advice.Misuse{Message: "which tunnel?"}
+	case 1:
+		return rest[0], nil
+	}
+	return "", advice.Misuse{Message: "one tunnel at a time"}
+}
+
+// Ours has command lines of ours in a sentence be about the tunnels that this session is about.
+func (s *Session) Ours(text string) string {
+	if !s.System || !strings.Contains(text, "holdfast ") {
+		return text
+	}
+	return regexp.MustCompile(`\bholdfast (`+strings.Join(s.Verbs, "|")+`)\b`).ReplaceAllString(text, "holdfast --system $1")
+}
+
+// NextStart is when tunnels that start by themselves do so next.
+func (s *Session) NextStart() string {
+	if s.System {
+		return "boot"
+	}
+	return "login"
+}

@@ -1,0 +1,302 @@
+// Package trust is the verb trust: it shows the host keys of a server and records them on a yes. It
+// is the one verb that asks a server anything.
+package trust
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/answer"
+	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/runas"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
+	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/asking"
+	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink"
+	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/hostkeys"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// Verb is the verb trust.
+func Verb() verb.Verb {
+	return verb.Verb{
+		Name: "trust", Args: "NAME", Group: verb.Finding,
+		Summary: "show the server's host keys, and record them on a yes",
+		About: `
+All host keys of the server are shown with their fingerprints and pictures, and what known_hosts
+files have of them, with file and line; on a yes those that are new are recorded. A fingerprint that
+is typed instead records the key that it is of. Hosts of ProxyJump come first, one after the other;
+logging in to them may ask for a passphrase here. To the server itself nobody logs in.
+
+Of a key that is not the one that is known, both are shown, and the ssh-keygen(1) command that takes
+the old one away; nothing is recorded then. Where only ssh(1) can reach the server, that is run to
+ask. A tunnel that waited for it goes on.
+
+A script, which cannot say yes, can put the key that the server's owner gave it into known_hosts.`,
+		Examples: []verb.Example{
+			{Command: "holdfast trust web", Does: "look at the host keys of web's server, and say yes or no"},
+			{Command: "sudo holdfast --system trust backup", Does: "likewise for a tunnel of the system's"},
+		},
+		NoJSON: "it asks a person; holdfast --json check says what is known of the host key",
+		Setup:  verb.Plain(trust),
+		Words:  verb.OneName,
+	}
+}
+
+// trust shows the host keys of a tunnel's server, and of each host on the way to it, and
+// records on a yes those that are new. It goes the way that the tunnel goes, and does not log
+// in to the server itself. What only the system's ssh can reach is left to that.
+func trust(s *session.Session, args []string) error {
+	name, err := session.One(args)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Files(name); err != nil {
+		return err
+	}
+	file, err := s.Dirs().Load(name)
+	if err != nil {
+		return err
+	}
+	if s.System {
+		if _, err := s.Daemon(); err != nil && !errors.Is(err, dbusapi.ErrNoBus) { // while this is root
+			return err
+		}
+		if err := runas.Become(s, file); err != nil {
+			return err
+		}
+	}
+	for _, variable := range runas.ServiceEnvironment(file.Service) { // ssh_config may name it
+		key, value, _ := strings.Cut(variable, "=")
+		if err := os.Setenv(key, value); err != nil {
+			return err
+		}
+	}
+	var ask asking.Asker
+	if agent, ok := answer.AtTerminal(s); ok {
+		ask = terminalAsker{agent, name}
+	}
+	r, err := sshlink.Resolve(s.Ctx, config.Of(file), ask)
+	if err != nil {
+		return err
+	}
+	if r.Transport == tunnelfile.TransportOpenSSH && len(r.Hops()) > 0 { // which only ssh can log in to
+		if err := mustAsk(s); err != nil {
+			return err
+		}
+		return orGoOn(s, trustBySSH(s, file), name)
+	}
+	err = trustAll(s, r)
+	if sshlink.OnlySSH(err) && !r.NoSSH && mustAsk(s) == nil {
+		s.Out.Note("%s", text.Printable(err.Error()))
+		s.Out.Note("ssh is asked to show the key instead")
+		err = trustBySSH(s, file)
+	}
+	return orGoOn(s, err, name)
+}
+
+// orGoOn has the tunnel try again, unless there is an error.
+func orGoOn(s *session.Session, err error, name string) error {
+	if err != nil {
+		return err
+	}
+	return goOn(s, name)
+}
+
+// trustAll goes from machine to machine until the destination is trusted.
+func trustAll(s *session.Session, r *sshlink.Resolved) error {
+	asked := ""
+	for {
+		keys, err := r.HostKeys(s.Ctx)
+		if err != nil {
+			if s.Ctx.Err() != nil {
+				return s.Ctx.Err()
+			}
+			return err
+		}
+		if asked == keys.Host+keys.Address { // it was recorded, and is asked about again
+			return fmt.Errorf("the host key of %s was recorded in %s, which does not count for it", keys.Host, keys.File)
+		}
+		showKeys(s, keys, r)
+		if err := recordKeys(s, keys); err != nil {
+			return err
+		}
+		if keys.Last {
+			return nil
+		}
+		asked = keys.Host + keys.Address
+		s.Out.Line("")
+	}
+}
+
+// showKeys shows what a machine shows of itself, and what is known of that.
+func showKeys(s *session.Session, keys hostkeys.ServerKeys, r *sshlink.Resolved) {
+	where := ""
+	if !keys.Last {
+		where = ", on the way to " + r.Host() + ","
+	}
+	s.Out.Line("%s%s shows %s:", text.Printable(keys.Address), where, text.Count(len(keys.Keys), "host key"))
+	if keys.Host != strings.TrimSuffix(keys.Address, ":22") && keys.Host != bracketed(keys.Address) {
+		s.Out.Line("(known_hosts knows it as %s)", text.Printable(keys.Host))
+	}
+	for _, k := range keys.Keys {
+		s.Out.Line("")
+		s.Out.Line("  %s %s", k.Type, k.Fingerprint)
+		switch k.Standing {
+		case hostkeys.KeyKnown:
+			s.Out.Line("  %s", s.Out.Paint(layout.Green, "known, "+text.Tilde(k.Place)))
+			continue // nobody need compare it
+		case hostkeys.KeyRevoked:
+			s.Out.Line("  %s", s.Out.Paint(layout.Red, "REVOKED: "+text.Printable(k.Why)))
+		case hostkeys.KeyChanged:
+			s.Out.Line("  %s", s.Out.Paint(layout.Red, "CHANGED; known until now:"))
+			for _, l := range k.Others {
+				s.Out.Line("  %s %s, %s", l.Type, l.Fingerprint, text.Tilde(l.Place()))
+			}
+		default:
+			s.Out.Line("  new")
+		}
+		for line := range strings.Lines(k.Randomart) {
+			s.Out.Line("  %s", strings.TrimRight(line, "\n"))
+		}
+	}
+	s.Out.Line("")
+}
+
+// bracketed is a "host:port" as known_hosts has it where the port is not 22.
+func bracketed(address string) string {
+	i := strings.LastIndexByte(address, ':')
+	return "[" + strings.Trim(address[:i], "[]") + "]" + address[i:]
+}
+
+// recordKeys records a machine's new keys on a yes.
+func recordKeys(s *session.Session, keys hostkeys.ServerKeys) error {
+	is := func(standing hostkeys.KeyStanding) func(hostkeys.HostKey) bool {
+		return func(k hostkeys.HostKey) bool { return k.Standing == standing }
+	}
+	switch {
+	case slices.ContainsFunc(keys.Keys, is(hostkeys.KeyRevoked)):
+		return advice.Error{Err: fmt.Errorf("a host key of %s is revoked", keys.Host), Hint: "do not connect until its owner has explained it"}
+	case slices.ContainsFunc(keys.Keys, is(hostkeys.KeyChanged)):
+		return advice.Error{
+			Err:  fmt.Errorf("the host key of %s is not the one that is known: somebody may be listening in, or the server was set up anew", keys.Host),
+			Hint: "ask who runs the server; if the key was changed: " + strings.Join(keys.Mend(), "; ") + "; then holdfast trust again",
+		}
+	}
+	fresh := keys.New()
+	if len(fresh) == 0 {
+		s.Out.Line("Nothing to record: what it shows is known.")
+		return nil
+	}
+	if keys.File == "" {
+		return advice.Error{Err: fmt.Errorf("UserKnownHostsFile=none: there is no file to record host keys in"), Hint: "holdfast explain says who set that"}
+	}
+	if err := mustAsk(s); err != nil {
+		return err
+	}
+	s.Out.Note("Compare with what its owner says, or with what this prints on the machine itself, at its console:")
+	s.Out.Note("  for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done")
+	what := "this key"
+	if len(fresh) > 1 {
+		what = fmt.Sprintf("these %d new keys", len(fresh))
+	}
+	accepted, err := askAccept(s, fmt.Sprintf("Record %s of %s in %s? (yes/no, or a fingerprint)", what, text.Printable(keys.Host), text.Tilde(keys.File)), fresh)
+	if err != nil {
+		return err
+	}
+	if len(accepted) == 0 {
+		return fmt.Errorf("%w: the host key of %s is not recorded", listing.ErrRefused, keys.Host)
+	}
+	for _, k := range accepted {
+		if err := k.Record(); err != nil {
+			return err
+		}
+	}
+	s.Out.Line("Recorded in %s: %s of %s.", text.Tilde(keys.File), text.Count(len(accepted), "key"), text.Printable(keys.Host))
+	return nil
+}
+
+// askAccept asks which keys are right: yes is all of them, a fingerprint the one it is of.
+func askAccept(s *session.Session, question string, keys []hostkeys.HostKey) ([]hostkeys.HostKey, error) {
+	agent, ok := answer.AtTerminal(s)
+	if !ok {
+		return nil, errNoTerminal
+	}
+	for {
+		answer, err := agent.Ask(s.Ctx, "", "hostkey", question, true)
+		if err != nil {
+			return nil, err
+		}
+		switch answer = strings.TrimSpace(answer); strings.ToLower(answer) {
+		case "yes":
+			return keys, nil
+		case "no", "n", "":
+			return nil, nil
+		}
+		for _, k := range keys {
+			if answer == k.Fingerprint {
+				return []hostkeys.HostKey{k}, nil
+			}
+		}
+		s.Out.Note("Please type yes, no, or the fingerprint that you were given (SHA256:…); no key here has that one.")
+	}
+}
+
+// errNoTerminal is what trust says where it cannot ask.
+var errNoTerminal = advice.Misuse{Message: "trust asks a question: it needs a terminal; a script can put the key that the server's owner gave you into known_hosts"}
+
+// mustAsk is an error where there is nobody to ask.
+func mustAsk(s *session.Session) error {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return errNoTerminal
+	}
+	return nil
+}
+
+// terminalAsker asks at this terminal what logging in to a host on the way takes.
+type terminalAsker struct {
+	agent  answer.Agent
+	tunnel string
+}
+
+func (a terminalAsker) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
+	answer, err := a.agent.Ask(ctx, a.tunnel, string(q.Kind), q.Prompt, q.Echo)
+	return []byte(answer), err
+}
+
+func (a terminalAsker) Confirm(ctx context.Context, q asking.Question) (bool, error) {
+	return a.agent.Confirm(ctx, a.tunnel, string(q.Kind), q.Prompt)
+}
+
+// goOn has a tunnel that waits for a person try again.
+func goOn(s *session.Session, name string) error {
+	client, err := s.Daemon()
+	if errors.Is(err, dbusapi.ErrNoBus) {
+		return nil // then there is no daemon, and nothing that waits
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.Call()
+	defer cancel()
+	t, err := client.Tunnel(ctx, name)
+	if err != nil || t.State != tunnelfile.Blocked {
+		return err
+	}
+	if err := client.Reconnect(ctx, name); err != nil {
+		return err
+	}
+	s.Out.Line(s.Ours("%s tries again; holdfast status %s shows how it goes"), name, name)
+	return nil
+}

@@ -1,0 +1,180 @@
+// Package verb is what a verb of holdfast is made of: its page of help, its flags, what it does, and
+// the words that can follow it. The verbs themselves are in package cli and in rooms of their own.
+package verb
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/flags"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/internal/text"
+)
+
+// Verb is one word after holdfast: its page, its flags, and what it does.
+type Verb struct {
+	Name    string
+	Args    string // what follows it: "NAME…"
+	Group   Group
+	Summary string // a line, without a full stop
+	// About is the rest of its page: paragraphs with an empty line between them. A paragraph
+	// whose lines stand in is a list of words and what they mean, with two spaces in between.
+	About    string
+	Examples []Example
+
+	NoJSON   string // why it has no --json; "" where it has
+	NoSystem bool   // it is not about tunnels
+
+	// Setup declares the verb's flags and returns what it does with the other arguments.
+	Setup func(f *flag.FlagSet) Command
+	// OwnFlags are told in help; the verb reads its arguments itself, since they are ssh's.
+	OwnFlags []Word
+
+	Values map[string][]string // of flags, for completion
+	Words  WordsFor            // what can follow, for completion; nil: nothing known
+}
+
+// Command is what a verb does with its arguments.
+type Command func(s *session.Session, args []string) error
+
+// Plain is the setup of a verb without flags of its own.
+func Plain(do Command) func(*flag.FlagSet) Command {
+	return func(*flag.FlagSet) Command { return do }
+}
+
+// Example is a command line, and what it does.
+type Example struct{ Command, Does string }
+
+// List is verbs in the order in which help shows them.
+type List []Verb
+
+// Group is verbs that serve one wish.
+type Group int
+
+// The groups, in the order of help.
+const (
+	Looking Group = iota
+	Running
+	Making
+	Finding
+	Other
+)
+
+// GroupTitles are what help calls the groups.
+var GroupTitles = []string{
+	Looking: "See how tunnels are", Running: "Bring them up and down", Making: "Make and change them",
+	Finding: "Find out why", Other: "Besides",
+}
+
+// otherWords is what people try, and the verb they mean.
+var otherWords = map[string]string{
+	"start": "up", "connect": "up", "doctor": "check", "diagnose": "check", "test": "check", "stop": "down", "disconnect": "down",
+	"ls": "list", "rm": "remove", "delete": "remove", "del": "remove", "cat": "show", "mv": "rename", "cp": "clone", "copy": "clone",
+	"log": "logs", "journal": "logs", "st": "status", "create": "add", "new": "add", "reload": "restart", "why": "explain", "man": "help",
+}
+
+// Sentence is the summary as a sentence.
+func (v Verb) Sentence() string {
+	return strings.ToUpper(v.Summary[:1]) + v.Summary[1:] + "."
+}
+
+// Paragraph is one of a verb's page: text, or a list.
+type Paragraph struct {
+	Text string
+	List []Word
+}
+
+// Paragraphs reads about.
+func (v Verb) Paragraphs() (all []Paragraph) {
+	if v.About == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(strings.TrimSpace(v.About), "\n\n") {
+		if !strings.HasPrefix(part, "  ") {
+			all = append(all, Paragraph{Text: strings.Join(strings.Fields(part), " ")})
+			continue
+		}
+		var p Paragraph
+		for line := range strings.SplitSeq(part, "\n") {
+			word, does, _ := strings.Cut(strings.TrimSpace(line), "  ")
+			p.List = append(p.List, Word{word, strings.TrimSpace(does)})
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// Flags are the flags of the verb, its own first, with their other names and their defaults.
+func (v Verb) Flags(s *session.Session) (list []Word) {
+	f := s.FlagSet(v.Name)
+	v.Setup(f)
+	var general []Word
+	shorter := make(map[string]string)
+	f.VisitAll(func(one *flag.Flag) {
+		if long, ok := strings.CutPrefix(one.Usage, flags.ShortOf); ok {
+			shorter[long] = flags.Spelled(one.Name) + ", "
+		}
+	})
+	f.VisitAll(func(one *flag.Flag) {
+		if strings.HasPrefix(one.Usage, flags.ShortOf) {
+			return
+		}
+		arg, usage := flag.UnquoteUsage(one)
+		word := shorter[one.Name] + flags.Spelled(one.Name)
+		switch {
+		case flags.IsSwitch(one):
+		case len(one.Name) == 1:
+			word += " " + arg
+		default:
+			word += "=" + arg
+		}
+		if !flags.IsSwitch(one) && one.DefValue != "" && one.DefValue != "0" {
+			usage += "; " + one.DefValue + " by default"
+		}
+		switch {
+		case one.Name == "json" && v.NoJSON != "", one.Name == "system" && v.NoSystem:
+		case one.Name == "json" || one.Name == "system" || one.Name == "color":
+			general = append(general, Word{word, usage})
+		default:
+			list = append(list, Word{word, usage})
+		}
+	})
+	return append(append(list, v.OwnFlags...), general...)
+}
+
+// Find is the verb of this name.
+func (all List) Find(word string) (Verb, error) {
+	if i := slices.IndexFunc(all, func(v Verb) bool { return v.Name == word }); i >= 0 {
+		return all[i], nil
+	}
+	var names []string
+	for _, v := range all {
+		names = append(names, v.Name)
+	}
+	for tried := range otherWords {
+		names = append(names, tried)
+	}
+	slices.Sort(names)
+	meant := word
+	if otherWords[meant] == "" {
+		meant = text.Nearest(word, names)
+	}
+	if otherWords[meant] != "" {
+		meant = otherWords[meant]
+	}
+	if meant != "" {
+		return Verb{}, advice.Misuse{Message: fmt.Sprintf("no verb %q; did you mean %s?", word, meant), Usage: "holdfast help " + meant}
+	}
+	return Verb{}, advice.Misuse{Message: fmt.Sprintf("no verb %q", word), Usage: "holdfast help"}
+}
+
+// Words are the verbs themselves.
+func (all List) Words() (words []Word) {
+	for _, v := range all {
+		words = append(words, Word{v.Name, v.Summary})
+	}
+	return words
+}

@@ -1,0 +1,21 @@
+package cli
+
+import (
+	"github.com/holdfast/holdfast/cli/check"
+	"github.com/holdfast/holdfast/cli/completion"
+	"github.com/holdfast/holdfast/cli/help"
+	"github.com/holdfast/holdfast/cli/importexport"
+	"github.com/holdfast/holdfast/cli/trust"
+	"github.com/holdfast/holdfast/cli/verb"
+)
+
+// verbs in the order help shows them.
+func verbs() verb.List {
+	return verb.List{
+		listVerb(), statusVerb(), topVerb(), logsVerb(), historyVerb(),
+		upVerb(), downVerb(), restartVerb(), reconnectVerb(), enableVerb(), disableVerb(),
+		addVerb(), setVerb(), editVerb(), showVerb(), renameVerb(), cloneVerb(), removeVerb(), importexport.ImportVerb(), importexport.ExportVerb(),
+		check.Verb(), check.ExplainVerb(), trust.Verb(),
+		metricsVerb(), demoVerb(), completion.Verb(), versionVerb(), help.Verb(verbs),
+	}
+}
