@@ -54,7 +54,7 @@ func TestAddAsks(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := onWindow(t, 100, 50, "add")
-			before := w.Settings(t)
+			before := w.before
 			answer(t, w, c.answers...)
 			if err := w.end(t); err != nil {
 				t.Error(err)
@@ -87,7 +87,7 @@ func TestAddAsksNoMore(t *testing.T) {
 	}
 	for i := 0; i < len(answers); i += 2 {
 		w := onWindow(t, 100, 50, "add")
-		before := w.Settings(t)
+		before := w.before
 		answer(t, w, answers[:i]...)
 		answer(t, w, answers[i], "\x03")
 		if err := w.end(t); err == nil {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/holdfast/holdfast/dbusapi/apitest"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -21,12 +23,14 @@ type window struct {
 	columns, rows int
 	cmd           *exec.Cmd
 	ended         chan error
+	before        unix.Termios // the terminal's settings, when the program has not touched it
 }
 
 // onWindow starts holdfast on a terminal.
 func onWindow(t *testing.T, columns, rows int, args ...string) *window {
 	t.Helper()
-	w := &window{testbed.NewTerminal(t, columns, rows), columns, rows, exec.Command("holdfast", args...), make(chan error, 1)}
+	w := &window{testbed.NewTerminal(t, columns, rows), columns, rows, exec.Command("holdfast", args...), make(chan error, 1), unix.Termios{}}
+	w.before = w.Settings(t)
 	w.Start(t, w.cmd)
 	go func() { w.ended <- w.cmd.Wait() }()
 	return w
@@ -89,7 +93,7 @@ func awaitState(t *testing.T, b *apitest.Backend, name string, want tunnelfile.S
 func TestTopKeys(t *testing.T) {
 	backend := withBackend(t)
 	w := onWindow(t, 80, 24, "top", "-d", "0.2")
-	before := w.Settings(t)
+	before := w.before
 	shown := w.await(t, `(?m)^> a-rather-long`)
 	for _, want := range []string{"3 of 8 tunnels up, network online", "hint: it goes on trying", "Enter open"} {
 		if !strings.Contains(shown, want) {
@@ -185,7 +189,7 @@ func TestTopKeys(t *testing.T) {
 // leftAsItWas: the terminal's settings and its screen are those of before.
 func leftAsItWas(t *testing.T, w *window, before any) {
 	t.Helper()
-	if now := w.Settings(t); any(now) != before {
+	if now := w.Settings(t); now != before {
 		t.Errorf("the terminal is not as it was: %+v", now)
 	}
 	testbed.WaitFor(t, 5*time.Second, func() error {
@@ -223,7 +227,7 @@ func TestTopEnds(t *testing.T) {
 	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
 		t.Run(end.String(), func(t *testing.T) {
 			w := onWindow(t, 80, 24, "top")
-			before := w.Settings(t)
+			before := w.before
 			w.await(t, `(?m)^> a-rather`)
 			if err := w.cmd.Process.Signal(end); err != nil {
 				t.Fatal(err)
