@@ -138,14 +138,11 @@ func picture(t *testing.T, out string, dark bool) {
 	b.Put(work)
 	settle()
 	shot("notification", "372x92+628+33")
-	tool(t, "xdotool", "mousemove", "15", "15", "click", "3")
-	settle()
-	shot("menu", "250x320+0+0")
-	tool(t, "xdotool", "mousemove", "60", "147")
-	time.Sleep(300 * time.Millisecond)
-	tool(t, "xdotool", "mousemove", "62", "148", "click", "1")
+	openMenu(t)
+	shot("menu", "250x240+0+0")
+	point(t, "60", "123")               // db
 	time.Sleep(2500 * time.Millisecond) // the numbers of the traffic come
-	shot("submenu", "620x400+0+0")
+	shot("submenu", "620x320+0+0")
 	tool(t, "xdotool", "key", "Escape", "key", "Escape", "key", "Escape")
 
 	answer := make(chan string, 1)
@@ -158,6 +155,10 @@ func picture(t *testing.T, out string, dark bool) {
 		}
 		answer <- text
 	}()
+	openMenu(t)
+	point(t, "60", "73") // work
+	settle()
+	point(t, "330", "123") // Enter passphrase…
 	settle()
 	tool(t, "xdotool", "type", "correct horse")
 	settle()
@@ -166,6 +167,21 @@ func picture(t *testing.T, out string, dark bool) {
 	if got := <-answer; got != "correct horse" {
 		t.Errorf("the dialog brought %q", got)
 	}
+}
+
+// openMenu opens the tray's menu, which is at the left end of the panel.
+func openMenu(t *testing.T) {
+	t.Helper()
+	tool(t, "xdotool", "mousemove", "15", "15", "click", "3")
+	settle()
+}
+
+// point goes to a line of the open menu, and clicks it.
+func point(t *testing.T, x, y string) {
+	t.Helper()
+	tool(t, "xdotool", "mousemove", x, y)
+	time.Sleep(300 * time.Millisecond) // a submenu opens where the pointer stays
+	tool(t, "xdotool", "mousemove_relative", "2", "1", "click", "1")
 }
 
 // settle waits for what is drawn, which nobody announces.
