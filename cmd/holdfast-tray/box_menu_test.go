@@ -131,7 +131,7 @@ func TestMenu(t *testing.T) {
 	i.click(t, "lazy – up", "Copy 127.0.0.1:")
 	eventually(t, "the address on the clipboard", func() bool { return read("clipboard") == fmt.Sprintf("127.0.0.1:%d", ports["lazy"]) })
 	i.click(t, "db – up", "Show log")
-	eventually(t, "the journal in a terminal", func() bool { return strings.Contains(read("terminal"), "tunnel=db") })
+	eventually(t, "the journal in a terminal", func() bool { return strings.Contains(read("terminal"), "holdfast-tunnel@db.socket") })
 	i.click(t, "db – up", "Edit…")
 	eventually(t, "a description", func() bool {
 		one, err := client.Tunnel(t.Context(), "db")

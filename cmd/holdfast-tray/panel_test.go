@@ -252,12 +252,17 @@ const grace = 350 * time.Millisecond
 func (i item) click(t *testing.T, labels ...string) {
 	t.Helper()
 	var n node
+	var since time.Time // it is there, in the same place
 	eventually(t, "an item "+strings.Join(labels, " > "), func() bool {
-		var ok bool
-		n, ok = find(i.menu(t), labels...)
-		return ok && !n.Disabled
+		now, ok := find(i.menu(t), labels...)
+		if !ok || now.Disabled || now.ID != n.ID {
+			n, since = node{}, time.Now()
+			if ok && !now.Disabled {
+				n = now
+			}
+		}
+		return n.ID != 0 && time.Since(since) > grace // it is the time itself that counts
 	})
-	time.Sleep(grace) // no condition to wait for: it is the time itself that counts
 	path := i.get(t, "Menu").Value().(dbus.ObjectPath)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
