@@ -1,8 +1,11 @@
 package tray
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -12,6 +15,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -170,4 +174,57 @@ func TestHostileBusClicks(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("a stranger closed the notification")
 	}
+}
+
+// TestNoticesEndWithTray holds that no notification outlives the tray that shows it: one that was
+// told to end closes its own, and one that was killed leaves that to the next.
+func TestNoticesEndWithTray(t *testing.T) {
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", apitest.Bus(t))
+	s := &server{conn: apitest.Connect(t), calls: make(chan string, 8)}
+	s.capabilities.Store(&[]string{})
+	if err := s.conn.Export(s, notifyPath, notifyInterface); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.conn.RequestName(notifyName, 0); err != nil {
+		t.Fatal(err)
+	}
+	record := filepath.Join(t.TempDir(), "notices.json")
+	start := func() (*Notifier, *bus.Conn, context.CancelFunc) {
+		ctx, stop := context.WithCancel(t.Context())
+		conn := apitest.Open(t)
+		return NewNotifier(ctx, conn, record, slog.New(slog.DiscardHandler)), conn, stop
+	}
+	recorded := func(id string) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			text, _ := os.ReadFile(record)
+			if strings.Contains(string(text), `"ids":[`+id+`]`) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the record says %s, want notification %s", text, id)
+			}
+		}
+	}
+	notice := Notice{Key: "db", Title: "db is down", Stands: true}
+
+	first, _, stop := start()
+	first.Show(notice)
+	s.expect(t, "Holdfast|0|db is down|||1")
+	recorded("1")
+	stop()
+	s.expect(t, "close 1")
+	<-first.Done()
+
+	killed, conn, _ := start()
+	killed.Show(notice)
+	s.expect(t, "Holdfast|0|db is down|||1")
+	recorded("2")
+	conn.Close()
+	<-killed.Done()
+
+	next, _, stop := start()
+	s.expect(t, "close 2")
+	stop()
+	<-next.Done()
 }

@@ -90,6 +90,13 @@ func TestPicture(t *testing.T) {
 	if got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
+	// Qt would centre it, put one space for many, and show <tt> in letters of any width.
+	got = asHTML("+--[RSA 3072]--+\n|  o.+ &        |")
+	want = `<p align="left" style="white-space: pre-wrap"><span style="font-family: monospace">+--[RSA 3072]--+</span>` + "\n" +
+		`<span style="font-family: monospace">|  o.+ &amp;        |</span></p>`
+	if got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
 }
 
 func TestAssuan(t *testing.T) {

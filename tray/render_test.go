@@ -132,3 +132,23 @@ func TestRenderClicks(t *testing.T) {
 		t.Errorf("a check: %+v, %v, checked %v", c, ok, box.checked)
 	}
 }
+
+// TestRedraw: a panel that has just come may have missed the icon, which did not change since. It
+// is set again, once, and not while the panel still starts.
+func TestRedraw(t *testing.T) {
+	m := &menu{}
+	r := NewRenderer(m)
+	view, now := View{Icon: IconUp}, time.Now()
+	r.Render(view, now)
+	now = now.Add(time.Hour)
+	r.Redraw(now)
+	if again := r.Render(view, now); again <= 0 || m.icons != 1 {
+		t.Errorf("set %d times when the panel had just come, again in %v", m.icons, again)
+	}
+	now = now.Add(iconPause)
+	for range 2 {
+		if again := r.Render(view, now); again != 0 || m.icons != 2 || m.icon != IconUp {
+			t.Errorf("%v set %d times, again in %v; want it twice", m.icon, m.icons, again)
+		}
+	}
+}
