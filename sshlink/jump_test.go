@@ -18,7 +18,7 @@ func TestJumpHostGetsNoAgent(t *testing.T) {
 	key := testbed.NewKey(t, filepath.Join(t.TempDir(), "id"), "ed25519", "")
 	t.Setenv("SSH_AUTH_SOCK", testbed.Agent(t, key).Socket)
 	for _, jumps := range []string{"hop", "hop,other"} {
-		hop := hostile.Start(t)
+		hop := hostile.Listen(t)
 		hop.Play = func(s *hostile.Session) error {
 			return s.LinkUp(func() error {
 				for i := range uint32(5) {
@@ -29,6 +29,7 @@ func TestJumpHostGetsNoAgent(t *testing.T) {
 				return nil
 			})
 		}
+		hop.Serve()
 		config := fmt.Sprintf("Host *\n ForwardAgent yes\n UserKnownHostsFile DIR/known\n GlobalKnownHostsFile none\n IdentityFile %s\n"+
 			"Host hop\n HostName 127.0.0.1\n Port %d\nHost host other\n HostName 127.0.0.1\n Port 9\nHost host\n ProxyJump %s\n", key.File, hop.Port, jumps)
 		l := loginRow{config: config, files: map[string]string{"known": hop.KnownHost()}, transport: tunnelfile.TransportOpenSSH}

@@ -148,9 +148,12 @@ func Command(t testing.TB, argv ...string) string {
 }
 
 // Echo starts an echo server on the other host, see [Echo], and returns its address.
-func (n *Network) Echo() string {
+func (n *Network) Echo() string { return n.EchoOn(0) }
+
+// EchoOn is Echo on this port.
+func (n *Network) EchoOn(port int) string {
 	n.t.Helper()
-	l := n.Listen(0)
+	l := n.Listen(port)
 	serve(n.t, l, func(conn net.Conn) { io.Copy(conn, conn) })
 	return l.Addr().String()
 }

@@ -148,6 +148,8 @@ func (s *Server) writeFiles() {
 
 	fmt.Fprintf(&config, "ListenAddress %s\n", net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
 	fmt.Fprintf(&config, "AuthorizedKeysFile %s\n", s.authorizedKeys())
+	// With SHLVL=1 bash takes a command for one of an inner shell, and reads no ~/.bashrc: what
+	// the account of this machine has there may be slow, print something, or take a lock.
 	config.WriteString(`AuthenticationMethods publickey
 KbdInteractiveAuthentication no
 LogLevel VERBOSE
@@ -155,6 +157,7 @@ PasswordAuthentication no
 PermitRootLogin yes
 PidFile none
 PrintMotd no
+SetEnv SHLVL=1
 StrictModes no
 UseDNS no
 UsePAM no

@@ -37,7 +37,8 @@ type Server struct {
 	// Granted says that the client may open channels: it asked for them.
 	Granted bool
 
-	signer ssh.Signer
+	signer   ssh.Signer
+	listener net.Listener
 
 	sessions   atomic.Int64
 	plays      atomic.Int64 // sessions whose attack is over
@@ -53,14 +54,14 @@ type Server struct {
 	over  bool
 }
 
-// Start starts a server, which ends with the test.
-func Start(t testing.TB) *Server {
+// Listen makes a server, which ends with the test. Clients wait until it serves.
+func Listen(t testing.TB) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Port: l.Addr().(*net.TCPAddr).Port, let: make(map[string]int), open: make(map[net.Conn]bool)}
+	s := &Server{listener: l, Port: l.Addr().(*net.TCPAddr).Port, let: make(map[string]int), open: make(map[net.Conn]bool)}
 	s.Key = testbed.NewKey(t, filepath.Join(t.TempDir(), "host"), "ed25519", "")
 	if s.signer, err = ssh.NewSignerFromSigner(s.Key.Private); err != nil {
 		t.Fatal(err)
@@ -69,9 +70,11 @@ func Start(t testing.TB) *Server {
 		l.Close()
 		s.Hangup()
 	})
-	go s.accept(l)
 	return s
 }
+
+// Serve begins to serve clients, by what Play and the other fields say by now.
+func (s *Server) Serve() { go s.accept(s.listener) }
 
 // KnownHost is the server's line for known_hosts.
 func (s *Server) KnownHost() string {

@@ -56,7 +56,7 @@ const (
 )
 
 func (a attack) run(t *testing.T, transport tunnelfile.Transport, b *beside) result {
-	x := &trial{T: t, attack: a, transport: transport, beside: b, server: Start(t), dir: t.TempDir()}
+	x := &trial{T: t, attack: a, transport: transport, beside: b, server: Listen(t), dir: t.TempDir()}
 	x.server.Play = a.play
 	x.server.Granted = a.granted
 	x.known = filepath.Join(x.dir, "known_hosts")
@@ -68,6 +68,7 @@ func (a attack) run(t *testing.T, transport tunnelfile.Transport, b *beside) res
 		a.prepare(x)
 	}
 	before := x.knownLines()
+	x.server.Serve()
 	x.w = startWorker(t, x.file(), b.agent.Socket)
 
 	r := result{attack: a.name, transport: transport}
