@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -157,7 +158,9 @@ func (a *App) update(now time.Time) {
 	a.timer.Stop()
 	if !due.IsZero() {
 		a.timer.Reset(max(due.Sub(now), time.Millisecond))
+		return
 	}
+	debug.FreeOSMemory() // nothing is due: what follows is a rest, often of hours
 }
 
 // callTime is how long the daemon may take for what the menu asks of it.
