@@ -159,12 +159,10 @@ func portOf(address string) string {
 
 // freeName is a name from the destination that no tunnel has.
 func freeName(s *session.Session, destination string) string {
-	host := strings.TrimPrefix(destination, "ssh://")
-	host = host[strings.LastIndex(host, "@")+1:]
+	_, host, _ := tunnelfile.DestinationParts(destination)
 	if net.ParseIP(host) == nil {
 		host, _, _ = strings.Cut(host, ".")
 	}
-	host, _, _ = strings.Cut(host, ":")
 	if !tunnelfile.ValidName(host) {
 		host = "tunnel"
 	}

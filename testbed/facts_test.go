@@ -23,7 +23,7 @@ var facts = []struct {
 	{"plurals: text.Count", `%d %ss"|\+ "s"$`, []string{"internal/text"}},
 	{"what is printable: text.Printable", `\\u202[aAeE]`, []string{"internal/text"}},
 	{"the home folder as ~: text.Tilde", `return "~/" \+ rest$`, []string{"internal/text"}},
-	{"edit distance: text.Nearest", `(?i)levenshtein|func (edit)?distance\(`, []string{"internal/text"}},
+	{"edit distance: text.Nearest", `(?i)func (typingMistakes|(edit|levenshtein)?distance)\(`, []string{"internal/text"}},
 	{"labels of object paths: tunnelfile.EncodeLabel", `PathBusEscape|func (un)?hex\(|_%02x`, []string{"tunnelfile/names.go"}},
 	{"SIGRTMIN+1: tunnelfile.SignalReconnect", `Signal\(3[45]\)`, []string{"tunnelfile/state.go"}},
 	{"the keywords of ssh_config(5): tunnelfile's table", `\{"ServerAliveCountMax", `, []string{"tunnelfile/sshkeywords.go"}},
@@ -38,7 +38,10 @@ var facts = []struct {
 	}},
 	{"reports: internal/report", `GET /status HTTP`, []string{"internal/report"}},
 	{"metric families of tunnels: internal/metrics", `"holdfast_(state|up_since|forward|round_trip|reconnects|connections|held|channels|sent|received)`, []string{"internal/metrics"}},
-	{"who has a local address: internal/sockets", `/proc/net/(tcp|unix)`, []string{"internal/sockets"}},
+	{"who has a local address: internal/sockets", `/proc/net/(tcp|unix)`, []string{
+		"internal/sockets",
+		"cli/add_ask.go", // what a server is asked, not this machine
+	}},
 	{"bus connections: internal/bus", `dbus\.(Dial|Connect|SessionBus|SystemBus|ConnectSessionBus|ConnectSystemBus)\(`, []string{
 		"internal/bus",
 		"dbusapi/apitest", // a client as others write one
@@ -90,7 +93,7 @@ func TestFacts(t *testing.T) {
 	}
 	for i, f := range facts {
 		if !found[i] {
-			t.Logf("%s: found nowhere; is the pattern still right?", f.what)
+			t.Errorf("%s: found nowhere; is the pattern still right?", f.what)
 		}
 	}
 }

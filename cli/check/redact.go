@@ -89,13 +89,8 @@ func (r *redactor) know(kind, word string) {
 // configuration makes of its destination, o, where that is known.
 func (r *redactor) tunnel(t tunnelfile.Tunnel, o *config.Options) {
 	r.know(aName, t.Name)
-	destination := strings.TrimPrefix(t.Destination, "ssh://")
-	if name, host, ok := strings.Cut(destination, "@"); ok {
-		r.know(aUser, name)
-		destination = host
-	}
-	r.know(aHost, destination)
-	host, _, _ := strings.Cut(destination, ":")
+	user, host, _ := tunnelfile.DestinationParts(t.Destination)
+	r.know(aUser, user)
 	r.know(aHost, host)
 	for _, f := range t.Forwards {
 		for _, a := range []tunnelfile.Address{f.Listen, f.Target} {
