@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast/holdfast/internal/bus"
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // Connect makes a connection of its own to the session bus, or to the system bus.
@@ -22,7 +23,7 @@ func Connect(ctx context.Context, system bool) (*bus.Conn, error) {
 	case err == nil:
 		return conn, nil
 	case system:
-		return nil, fmt.Errorf("%w: %w (is dbus.service running?)", ErrNoBus, err)
+		return nil, fmt.Errorf("%w: %s: %s; is dbus.service running?", ErrNoBus, address, fault.Words(err))
 	}
-	return nil, fmt.Errorf("%w: %w (the session bus is at %s, by DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR)", ErrNoBus, err, address)
+	return nil, fmt.Errorf("%w: %s, by DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR: %s", ErrNoBus, address, fault.Words(err))
 }
