@@ -5,8 +5,10 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -137,7 +139,12 @@ func TestTargetIsNotReached(t *testing.T) {
 	d.echoTunnel(t, "aim", fmt.Sprintf("LocalForward=127.0.0.1:%d 127.0.0.1:%d\n", listen, testbed.FreePort(t)))
 	d.awaitState("aim", tunnelfile.Up, 20*time.Second)
 	for range 3 {
-		conn := dial(t, fmt.Sprintf("127.0.0.1:%d", listen))
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", listen))
+		if errors.Is(err, syscall.ECONNRESET) {
+			continue // before connect(2) had returned
+		} else if err != nil {
+			t.Fatal(err)
+		}
 		conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 		if n, err := conn.Read(make([]byte, 1)); err == nil {
 			t.Errorf("%d bytes", n)
