@@ -31,10 +31,10 @@ const (
 	ExitMistaken   ExitStatus = 78 // the tunnel file or what ssh_config resolves to is wrong
 )
 
-// SignalReconnect, to a worker, asks for a new SSH connection, made before the old one is let go:
+// SignalReconnect asks a worker for a new SSH connection, made before the old one is let go:
 // SIGRTMIN+1. The other signals of the contract are TERM, HUP, USR1 and USR2.
 const SignalReconnect = syscall.Signal(35)
 
-// SignalHandOver, to a worker, asks for another process, of the program as it is installed now,
+// SignalHandOver asks a worker for another process, of the program as it is installed now,
 // that takes the tunnel over: SIGRTMIN+2.
 const SignalHandOver = syscall.Signal(36)
