@@ -55,7 +55,7 @@ func withoutSSH(source Source, d destination) (resolution, error) {
 				Path: s.Path, Line: s.Line, Key: s.Key, Message: "not a keyword of ssh_config(5)"}, "[SSH]")
 		}
 		if len(values[keyword]) == 0 || multiple[keyword] {
-			values[keyword] = append(values[keyword], plainValue(keyword, s.Value))
+			values[keyword] = append(values[keyword], plainValues(keyword, s.Value)...)
 		}
 	}
 	if d.user != "" {
@@ -89,6 +89,17 @@ func withoutSSH(source Source, d destination) (resolution, error) {
 		values["userknownhostsfile"] = []string{"~/.ssh/known_hosts ~/.ssh/known_hosts2"}
 	}
 	return r, nil
+}
+
+// plainValues are a setting's values as ssh -G prints them: a line for each variable of a SetEnv,
+// one for any other keyword.
+func plainValues(keyword, value string) []string {
+	if keyword == "setenv" {
+		if words, err := tunnelfile.Words(value); err == nil {
+			return words
+		}
+	}
+	return []string{plainValue(keyword, value)}
 }
 
 // plainValue spells a value the way ssh -G prints it: without quotes, times in seconds.
