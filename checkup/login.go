@@ -45,7 +45,7 @@ func (x *examination) login() sshlink.Link {
 // refused says why there is no connection.
 func (x *examination) refused(err error) {
 	name := x.tunnel.Name
-	text := withoutAdvice(err.Error())
+	text := err.Error()
 	var dns *net.DNSError
 	switch reason := fault.ReasonOf(err); {
 	case reason.Class() == fault.ClassDistrusted:
@@ -82,12 +82,6 @@ func (x *examination) copyID() string {
 		words = append(words, "-p", itoa(p))
 	}
 	return strings.Join(append(words, tunnelfile.ShellWord(x.server.User+"@"+x.server.HostName)), " ")
-}
-
-// withoutAdvice takes off a message what the mend says.
-func withoutAdvice(text string) string {
-	text, _, _ = strings.Cut(text, "; run: holdfast trust ")
-	return text
 }
 
 // tildeWord is tunnelfile.ShellWord for a path that may begin with ~/.

@@ -402,7 +402,7 @@ func TestLoginsByKeySettings(t *testing.T) {
 		{name: "two identities, the second right", want: in, config: host + alone + " IdentityFile " + eight[0].File + "\n IdentityFile " + right.File},
 		{name: "a missing identity before the right one", want: in, config: host + alone + " IdentityFile DIR/missing\n IdentityFile " + right.File},
 		{name: "only a missing identity", want: refused, config: host + alone + " IdentityFile DIR/missing", says: "no key to try"},
-		{name: "readable by others", want: refused, config: host + alone + " IdentityFile " + wide.File, says: "chmod 600"},
+		{name: "readable by others", want: refused, config: host + alone + " IdentityFile " + wide.File, says: "too open: others may read it"},
 		{name: "not a key", want: refused, config: host + alone + " IdentityFile DIR/text", files: map[string]string{"text": "hello\n"}},
 		{name: "path with a space", want: in, config: host + alone + " IdentityFile \"" + spaced.File + "\""},
 		{name: "tokens in the path", to: "right", want: in, config: hostBlock(s, "right") + alone + " IdentityFile " + dir + "/%n"},

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,40 +31,12 @@ var sentencesRead = map[string]string{
 // TestSentencesAreForPeople: nobody reads meaning out of an error's text or a tunnel's Status.
 // A Reason, a type or a field carries it.
 func TestSentencesAreForPeople(t *testing.T) {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := make(map[string]bool)
-	err = filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && file != root || entry.Name() == "testdata" || file == filepath.Join(root, "bin")) {
-			return fs.SkipDir
-		}
-		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
-			return nil
-		}
-		rel, err := filepath.Rel(root, file)
-		if err != nil {
-			return err
-		}
-		if strings.HasPrefix(rel, "testbed"+string(filepath.Separator)) {
-			return nil
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			return err
-		}
+	eachFile(t, func(rel string, parsed *ast.File) {
 		for _, name := range readingSentences(parsed) {
 			found[filepath.Base(rel)+" "+name] = true
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for where := range found {
 		if sentencesRead[where] == "" {
 			t.Errorf("%s reads meaning out of a sentence: go by a Reason, a type or a field", where)
@@ -73,6 +46,76 @@ func TestSentencesAreForPeople(t *testing.T) {
 		if !found[where] {
 			t.Logf("%s reads no sentence any more: take it off the list", where) // no error: who mends one need not know of this list
 		}
+	}
+}
+
+// commands are what an error says where it tells a person what to type. The next step comes from the Reason.
+var commands = regexp.MustCompile(`[;:,] run:? |\bthen run |\bholdfast (--system )?[a-z]+ (%|NAME)|\bsudo |\bsystemctl |\bchmod |\bssh-(keygen|keyscan|copy-id) -|\bssh-add `)
+
+// TestErrorsNameNoCommands: an error says what happened. A face that has buttons shows it too, so what to
+// type stands in the command line's hints and in the mends of check.
+func TestErrorsNameNoCommands(t *testing.T) {
+	eachFile(t, func(rel string, parsed *ast.File) {
+		if strings.HasPrefix(rel, "cli/") {
+			return
+		}
+		for _, message := range errorMessages(parsed) {
+			if commands.MatchString(message) {
+				t.Errorf("%s: %s names a command", rel, message)
+			}
+		}
+	})
+}
+
+// errorMessages are the texts of the errors that a file makes.
+func errorMessages(file *ast.File) (messages []string) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || !isCallOf(call, "fault", "New", "Wrap", "Because") && !isCallOf(call, "fmt", "Errorf") && !isCallOf(call, "errors", "New") {
+			return true
+		}
+		for _, arg := range call.Args {
+			ast.Inspect(arg, func(n ast.Node) bool {
+				if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING {
+					messages = append(messages, text.Value)
+				}
+				return true
+			})
+		}
+		return true
+	})
+	return messages
+}
+
+// eachFile calls f with each file of Go that is no test, and with its path from the root.
+func eachFile(t *testing.T, f func(rel string, parsed *ast.File)) {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && file != root || entry.Name() == "testdata" || file == filepath.Join(root, "bin") || file == filepath.Join(root, "testbed")) {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err == nil {
+			f(filepath.ToSlash(rel), parsed)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

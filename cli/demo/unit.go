@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -188,7 +189,7 @@ func (u *unit) awaitGone(ctx context.Context) error {
 	out, _ := exec.CommandContext(ctx, "systemctl", append([]string{"--user", "is-active"}, units...)...).Output()
 	for state := range strings.FieldsSeq(string(out)) {
 		if state != "inactive" && state != "unknown" {
-			return fmt.Errorf("a unit of the demo is still %s: systemctl --user status %s", state, strings.Join(units, " "))
+			return advice.Error{Err: fmt.Errorf("a unit of the demo is still %s", state), Hint: "systemctl --user status " + strings.Join(units, " ") + " says why"}
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -179,20 +180,13 @@ func each(in io.Reader, f func(Line) error) error {
 	}
 }
 
-// words is what a line says, without the fields' spelling: "retrying (unreachable): …".
+// words is what a line says, without the fields' spelling: "retrying [unreachable]: …".
 func (l Line) words() string {
 	e := l.Event
 	if e.Kind != journal.State {
 		return l.Text
 	}
-	words := e.State
-	if e.Reason != "" {
-		words += " (" + e.Reason + ")"
-	}
-	if e.Status != "" {
-		words += ": " + e.Status
-	}
-	return words
+	return tunnelfile.Status{State: tunnelfile.State(e.State), Reason: fault.Reason(e.Reason), Text: e.Status}.String()
 }
 
 // systemdWords is systemd's word about a unit with the tunnel told by its name.

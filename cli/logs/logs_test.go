@@ -50,8 +50,8 @@ func TestRead(t *testing.T) {
 		"  \x1b[1mweb\x1b[0m  \x1b[2msystemd: Started\x1b[0m",
 		"  \x1b[1mweb\x1b[0m  \x1b[32mup: 1 forward\x1b[0m",
 		"  \x1b[1mdb\x1b[0m   \x1b[33ma warning  [31m\x1b[0m",
-		"  \x1b[1mweb\x1b[0m  \x1b[33moffline (rule): NeverOn=cafe\x1b[0m",
-		"  \x1b[1mweb\x1b[0m  \x1b[33mretrying (unreachable): in 8s, connection refused\x1b[0m",
+		"  \x1b[1mweb\x1b[0m  \x1b[33moffline [rule]: NeverOn=cafe\x1b[0m",
+		"  \x1b[1mweb\x1b[0m  \x1b[33mretrying [unreachable]: in 8s, connection refused\x1b[0m",
 		"  \x1b[1mweb\x1b[0m  \x1b[33mlost: closed by the server\x1b[0m",
 	}
 	if got := read(); strings.Join(got, "\n") != strings.Join(want, "\n") {

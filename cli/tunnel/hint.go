@@ -44,7 +44,7 @@ var hints = map[fault.Reason]func(listing.Tunnel) string{
 	fault.TurnedAway: says("the server has too many logins or punishes this address: it tries again later by itself, and hurrying makes it longer"),
 
 	fault.HostKeyUnknown: says("holdfast trust NAME shows the key and asks whether it is right"),
-	fault.HostKeyChanged: says("holdfast trust NAME shows both keys, and how to take the old one out of known_hosts"),
+	fault.HostKeyChanged: says("ask the server's owner; holdfast trust NAME shows both keys, and how to take the old one out of known_hosts"),
 	fault.HostKeyRevoked: says("do not connect before the server's owner has explained it; holdfast trust NAME shows the key"),
 
 	fault.Passphrase: says("holdfast up NAME in a terminal asks for it there; ssh-add gives the key to the agent"),
@@ -53,7 +53,7 @@ var hints = map[fault.Reason]func(listing.Tunnel) string{
 	fault.Code:       says("holdfast up NAME in a terminal asks for it there"),
 	fault.Touch:      says("touch the security key when it blinks; holdfast up NAME tries again"),
 	fault.Denied: func(t listing.Tunnel) string {
-		return fmt.Sprintf("does %s log in? ssh-add -l lists the keys your agent holds; then holdfast up %s", sshCommand(t), t.Name)
+		return fmt.Sprintf("does %s log in? holdfast check %s looks at each key; then holdfast up %s", sshCommand(t), t.Name, t.Name)
 	},
 
 	fault.Settings:     says("holdfast edit NAME mends it; holdfast explain NAME shows each setting and where it came from"),

@@ -35,7 +35,7 @@ func Table(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
 			since = text.Ago(now.Sub(t.StateSince))
 		}
 		row := []layout.Cell{
-			layout.Plain(t.Name), layout.Painted(stateWithReason(t), Color(t.State)), layout.Plain(since),
+			layout.Plain(t.Name), layout.Painted(tunnelfile.Status{State: t.State, Reason: t.Reason}.String(), Color(t.State)), layout.Plain(since),
 			layout.Plain(text.Printable(listens(t, wide))), layout.Plain(text.Printable(t.Destination)),
 		}
 		status := trouble(t)
@@ -50,14 +50,6 @@ func Table(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
 		table.Add(row...)
 	}
 	return table
-}
-
-// stateWithReason is "blocked (denied)".
-func stateWithReason(t listing.Tunnel) string {
-	if t.Reason == fault.None {
-		return string(t.State)
-	}
-	return fmt.Sprintf("%s (%s)", t.State, t.Reason)
 }
 
 // trouble is why a tunnel is not well, in a sentence; "" where all is well.

@@ -30,7 +30,7 @@ func TestTable(t *testing.T) {
 	const want = `NAME    STATE             SINCE  LISTENS                     DESTINATION  STATUS
 well    up                       :9090 → localhost:80
 target  up                       :8084 → localhost:1                      LocalForward 127.0.0.1:8084: target refused, 3 times, last 12 s ago
-denied  blocked (denied)         remote 8080 → localhost:80               no key was accepted
+denied  blocked [denied]         remote 8080 → localhost:80               no key was accepted
 socks   listening                :1080 (SOCKS)
 `
 	if shown.String() != want {

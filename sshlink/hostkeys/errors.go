@@ -3,14 +3,12 @@ package hostkeys
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/config"
-	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // Changed is the error for a server that known_hosts has other keys of than the one that it
@@ -19,8 +17,7 @@ import (
 func (h *Checker) Changed(shown string) error {
 	known := h.Known.plain()
 	if len(known) == 0 {
-		return fault.New(fault.HostKeyChanged, "the host key of %s has changed: DNS has the fingerprint of another, the server shows %s; "+
-			"somebody may be listening in, or the server was set up anew: ask its owner", h.o.HostName, shown)
+		return fault.New(fault.HostKeyChanged, "the host key of %s has changed: DNS has the fingerprint of another, the server shows %s; "+changedBy, h.o.HostName, shown)
 	}
 	const most = 3
 	kind, _, _ := strings.Cut(shown, " ")
@@ -33,26 +30,18 @@ func (h *Checker) Changed(shown string) error {
 		}
 		return 0
 	})
-	var lines, mends []string
-	for i, k := range known {
-		if i < most {
-			lines = append(lines, fmt.Sprintf("%s has %s", text.Tilde(k.Place()), Fingerprint(k.Key)))
-		}
-		if mend := removal(k.File, h.Name); k.File != byCommand && !slices.Contains(mends, mend) {
-			mends = append(mends, mend)
-		}
+	var lines []string
+	for _, k := range known[:min(most, len(known))] {
+		lines = append(lines, fmt.Sprintf("%s has %s", text.Tilde(k.Place()), Fingerprint(k.Key)))
 	}
 	if more := len(known) - most; more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more lines", more))
 	}
-	then := ""
-	if len(mends) > 0 {
-		then = ", then run " + strings.Join(mends, " && ")
-	}
-	return fault.New(fault.HostKeyChanged, "the host key of %s has changed: %s, the server shows %s; "+
-		"somebody may be listening in, or the server was set up anew: ask its owner%s",
-		h.o.HostName, strings.Join(lines, ", "), shown, then)
+	return fault.New(fault.HostKeyChanged, "the host key of %s has changed: %s, the server shows %s; "+changedBy,
+		h.o.HostName, strings.Join(lines, ", "), shown)
 }
+
+const changedBy = "somebody may be listening in, or the server was set up anew"
 
 // Why a host key that nobody had recorded was not taken.
 const (
@@ -62,23 +51,12 @@ const (
 
 // Stranger is the error for a key that nobody has recorded; why says what came of asking.
 func Stranger(o *config.Options, shown, why string) error {
-	return fault.New(fault.HostKeyUnknown, "the host key of %s is not known%s: %s; run: %s", o.HostName, why, shown, trustHint(o))
+	return fault.New(fault.HostKeyUnknown, "the host key of %s is not known%s: %s", o.HostName, why, shown)
 }
 
 func revokedAt(o *config.Options, place, shown string) error {
-	return fault.New(fault.HostKeyRevoked, "the host key of %s is marked as revoked at %s: %s; do not connect until its owner has explained it",
+	return fault.New(fault.HostKeyRevoked, "the host key of %s is marked as revoked at %s: %s",
 		o.HostName, text.Tilde(place), shown)
-}
-
-// trustHint is the command that shows and records a server's host keys.
-func trustHint(o *config.Options) string {
-	if o.Source.Name != "" && tunnelfile.OfSystem(os.Getenv) {
-		return "holdfast --system trust " + o.Source.Name
-	}
-	if o.Source.Name != "" {
-		return "holdfast trust " + o.Source.Name
-	}
-	return fmt.Sprintf("ssh-keyscan -p %d %s", o.Port, tunnelfile.ShellWord(o.HostName))
 }
 
 // NotSaid stands for a key that ssh does not name.

@@ -174,7 +174,7 @@ func (k HostKey) Record() error {
 	case KeyKnown:
 		return nil
 	case KeyChanged:
-		return fault.New(fault.HostKeyChanged, "%s holds another key of %s: remove it first, with %s", k.Others[0].Place(), k.Host, removal(k.Others[0].File, k.Host))
+		return fault.New(fault.HostKeyChanged, "%s holds another key of %s, which must be removed first", k.Others[0].Place(), k.Host)
 	case KeyRevoked:
 		return fault.New(fault.HostKeyRevoked, "the host key of %s is revoked: %s", k.Host, k.Why)
 	}

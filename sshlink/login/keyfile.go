@@ -18,7 +18,6 @@ import (
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
-	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // keyFile is what an IdentityFile holds, as far as it can be read without a passphrase.
@@ -113,7 +112,7 @@ func CheckPermissions(path string) error {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == os.Getuid() && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("its permissions %#o are %w: run chmod 600 %s", info.Mode().Perm(), ErrTooOpen, tunnelfile.ShellWord(path))
+		return fmt.Errorf("its permissions %#o are %w: others may read it", info.Mode().Perm(), ErrTooOpen)
 	}
 	return nil
 }
