@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
-
-	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // manageAction is what polkit knows as changing the system's tunnels.
@@ -54,23 +52,21 @@ func (s *server) mayAsk(msg dbus.Message, tunnel dbus.ObjectPath) *dbus.Error {
 	if err != nil || uid == 0 {
 		return dbusError(err)
 	}
-	ctx, cancel := s.deadline()
-	defer cancel()
-	name, _ := tunnelfile.NameOfPath(string(tunnel))
-	if runsAs, err := s.backend.User(ctx, name); err == nil && hasUID(runsAs, uid) {
-		return nil
+	if !s.runsAs(nameAt(tunnel), uid) {
+		return accessDenied("only root, and the user that the tunnel runs as, may ask for it")
 	}
-	return accessDenied("only root, and the user that the tunnel runs as, may ask for it")
+	return nil
 }
 
-// hasUID says whether an account, by name or number, has this number.
-func hasUID(account string, uid uint32) bool {
-	number := strconv.FormatUint(uint64(uid), 10)
-	if account == number {
-		return true
+// runsAs says whether a tunnel of the system runs as the user with this number.
+func (s *server) runsAs(tunnel string, uid uint32) bool {
+	account, failed := answerFor(s, tunnel, s.backend.User)
+	if failed != nil {
+		return false
 	}
+	number := strconv.FormatUint(uint64(uid), 10)
 	u, err := user.Lookup(account)
-	return err == nil && u.Uid == number
+	return account == number || err == nil && u.Uid == number
 }
 
 // polkitSubject is who polkit is asked about: (sa{sv}).

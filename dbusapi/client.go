@@ -94,7 +94,7 @@ func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]listing.Tunne
 			byPath[path] = t
 			continue
 		}
-		t, err := tunnelOf(listing.Tunnel{}, properties)
+		t, err := withProperties(listing.Tunnel{}, properties)
 		if err != nil {
 			return nil, 0, fmt.Errorf("%s: %w", path, err)
 		}
@@ -138,7 +138,7 @@ func (c *Client) tunnelAt(ctx context.Context, path dbus.ObjectPath) (listing.Tu
 	if err != nil {
 		return listing.Tunnel{}, err
 	}
-	return tunnelOf(listing.Tunnel{}, properties)
+	return withProperties(listing.Tunnel{}, properties)
 }
 
 // Global is what the daemon says of itself.
@@ -153,7 +153,7 @@ func (c *Client) global(ctx context.Context) (listing.Global, dbus.Sequence, err
 	if err := call.Store(&properties); err != nil {
 		return listing.Global{}, 0, err
 	}
-	g, err := globalOf(listing.Global{}, properties)
+	g, err := withProperties(listing.Global{}, properties)
 	return g, call.ResponseSequence, err
 }
 
@@ -196,27 +196,27 @@ func (c *Client) CheckTunnel(ctx context.Context, name, text string) (tunnelfile
 
 // Start starts tunnels by name or glob; none means all. It does not wait until they are up.
 func (c *Client) Start(ctx context.Context, patterns ...string) error {
-	return c.manager(ctx, "Start", list(patterns)).Err
+	return c.manager(ctx, "Start", sendableList(patterns)).Err
 }
 
 // Stop stops tunnels likewise.
 func (c *Client) Stop(ctx context.Context, patterns ...string) error {
-	return c.manager(ctx, "Stop", list(patterns)).Err
+	return c.manager(ctx, "Stop", sendableList(patterns)).Err
 }
 
 // Restart restarts tunnels likewise.
 func (c *Client) Restart(ctx context.Context, patterns ...string) error {
-	return c.manager(ctx, "Restart", list(patterns)).Err
+	return c.manager(ctx, "Restart", sendableList(patterns)).Err
 }
 
 // Reconnect makes new SSH connections for tunnels likewise.
 func (c *Client) Reconnect(ctx context.Context, patterns ...string) error {
-	return c.manager(ctx, "Reconnect", list(patterns)).Err
+	return c.manager(ctx, "Reconnect", sendableList(patterns)).Err
 }
 
 // RestartRolling has new processes take tunnels over, with nothing refused or cut.
 func (c *Client) RestartRolling(ctx context.Context, patterns ...string) error {
-	return c.manager(ctx, "RestartRolling", list(patterns)).Err
+	return c.manager(ctx, "RestartRolling", sendableList(patterns)).Err
 }
 
 // Reload has the directories of tunnel files read again.
@@ -232,5 +232,5 @@ func (c *Client) Statistics(ctx context.Context, name string) (Statistics, error
 	if err != nil {
 		return Statistics{}, err
 	}
-	return statisticsOf(values)
+	return withProperties(Statistics{}, values)
 }

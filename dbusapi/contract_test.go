@@ -122,7 +122,7 @@ func TestContract(t *testing.T) {
 		TunnelInterface:  methodsOf(t, tunnelObject{}),
 		AgentInterface:   methodsOf(t, agentObject{}),
 	}
-	for name, v := range globalProperties(listing.Global{}) {
+	for name, v := range properties(listing.Global{}) {
 		inGo[ManagerInterface][name] = v.Signature().String()
 	}
 	for name, v := range properties(listing.Tunnel{}) {
@@ -185,7 +185,7 @@ func TestContractDocumentsStatistics(t *testing.T) {
 			doc = m.Annotations[0].Value
 		}
 	}
-	for key := range statistics(tunnelfile.Report{}, time.Time{}) {
+	for key := range properties(Statistics{}) {
 		if !strings.Contains(doc, key) {
 			t.Errorf("the XML does not mention %s", key)
 		}
@@ -228,13 +228,13 @@ func TestThereAndBack(t *testing.T) {
 	}
 	empty := listing.Tunnel{Tags: []string{}, LocalForward: []string{}, RemoteForward: []string{}, DynamicForward: []string{}}
 	for _, want := range []listing.Tunnel{full, empty} {
-		got, err := tunnelOf(listing.Tunnel{}, properties(want))
+		got, err := withProperties(listing.Tunnel{}, properties(want))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("there and back: %v\n got %+v\nwant %+v", err, got, want)
 		}
 	}
 	for _, want := range []listing.Global{fullGlobal, {}} {
-		got, err := globalOf(listing.Global{}, globalProperties(want))
+		got, err := withProperties(listing.Global{}, properties(want))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("there and back: %v\n got %+v\nwant %+v", err, got, want)
 		}
@@ -249,10 +249,10 @@ func TestThereAndBack(t *testing.T) {
 		1, 2, 3, 4, 5, 6 * time.Millisecond, 7, 12, 13, time.Hour, "native", "p", "k", "c", "h", "n",
 		[]ForwardStatistics{{"LocalForward", "l", "t", 8, 9, 10, 11}},
 	}
-	if got, err := statisticsOf(statistics(report, now)); err != nil || !reflect.DeepEqual(got, want) || got.Empty() {
+	if got, err := withProperties(Statistics{}, properties(statisticsOf(report, now))); err != nil || !reflect.DeepEqual(got, want) || got.Empty() {
 		t.Errorf("statistics: %v\n got %+v\nwant %+v", err, got, want)
 	}
-	if got, err := statisticsOf(statistics(tunnelfile.Report{Name: "n", State: tunnelfile.Inactive}, now)); err != nil || !got.Empty() {
+	if got, err := withProperties(Statistics{}, properties(statisticsOf(tunnelfile.Report{Name: "n", State: tunnelfile.Inactive}, now))); err != nil || !got.Empty() {
 		t.Errorf("statistics of what does not run: %v, %+v", err, got)
 	}
 }
@@ -260,7 +260,7 @@ func TestThereAndBack(t *testing.T) {
 // TestSomeProperties: a change of some leaves the rest, and what the old value's holders have.
 func TestSomeProperties(t *testing.T) {
 	old := listing.Tunnel{Name: "a", State: tunnelfile.Up, LocalForward: []string{"1", "2"}}
-	new, err := tunnelOf(old, variants(map[string]any{"State": "retrying", "LocalForward": []string{"3"}}))
+	new, err := withProperties(old, map[string]dbus.Variant{"State": dbus.MakeVariant("retrying"), "LocalForward": dbus.MakeVariant([]string{"3"})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func TestSomeProperties(t *testing.T) {
 	if !slices.Equal(old.LocalForward, []string{"1", "2"}) {
 		t.Errorf("the old one changed: %v", old.LocalForward)
 	}
-	if _, err := tunnelOf(old, variants(map[string]any{"State": uint64(1)})); err == nil {
+	if _, err := withProperties(old, map[string]dbus.Variant{"State": dbus.MakeVariant(uint64(1))}); err == nil {
 		t.Error("a number was taken for a state")
 	}
 }

@@ -32,7 +32,7 @@ func message(t testing.TB, body ...any) []byte {
 func FuzzValues(f *testing.F) {
 	for _, props := range []map[string]dbus.Variant{
 		properties(listing.Tunnel{Name: "a", Text: "x", LocalForward: []string{"1:a:1"}, Forwards: []tunnelfile.ForwardReport{{Kind: tunnelfile.LocalForward}}}),
-		globalProperties(listing.Global{Version: "1", Problems: []tunnelfile.Problem{{Path: "/a", Line: 3}}}),
+		properties(listing.Global{Version: "1", Problems: []tunnelfile.Problem{{Path: "/a", Line: 3}}}),
 		{"Name": dbus.MakeVariant(uint64(1)), "StateSince": dbus.MakeVariant("x"), "Forwards": dbus.MakeVariant([]string{"a"})},
 		{"Forwards": dbus.MakeVariant([][]dbus.Variant{{dbus.MakeVariant(1.5)}}), "Problems": dbus.MakeVariant(map[string]int32{"a": 1})},
 	} {
@@ -47,18 +47,18 @@ func FuzzValues(f *testing.F) {
 		var values map[string]dbus.Variant
 		var names []string
 		if dbus.Store(m.Body, &iface, &values, &names) == nil {
-			tunnel, err := tunnelOf(listing.Tunnel{}, values)
+			tunnel, err := withProperties(listing.Tunnel{}, values)
 			if err == nil {
-				again, err := tunnelOf(listing.Tunnel{}, properties(tunnel))
+				again, err := withProperties(listing.Tunnel{}, properties(tunnel))
 				if err != nil || again.Name != sendable(tunnel.Name) || len(again.Forwards) != len(tunnel.Forwards) {
 					t.Errorf("%+v comes back as %+v, %v", tunnel, again, err)
 				}
 			}
-			global, err := globalOf(listing.Global{}, values)
-			if err == nil && !reflect.DeepEqual(globalProperties(global)["Network"].Value(), sendable(global.Network)) {
+			global, err := withProperties(listing.Global{}, values)
+			if err == nil && !reflect.DeepEqual(properties(global)["Network"].Value(), sendable(global.Network)) {
 				t.Errorf("%+v", global)
 			}
-			_, _ = statisticsOf(values)
+			_, _ = withProperties(Statistics{}, values)
 		}
 		_ = goError(dbus.Error{Name: invalidSettings, Body: m.Body})
 		_ = goError(dbus.Error{Name: iface, Body: m.Body})

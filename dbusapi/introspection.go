@@ -61,11 +61,9 @@ func (o introspectableObject) Introspect(msg dbus.Message) (string, *dbus.Error)
 		interfaces = []string{objectManagerInterface, ManagerInterface, AgentInterface}
 		children = []string{"tunnel"}
 	case tunnelsPath:
-		ctx, cancel := o.deadline()
-		defer cancel()
-		tunnels, err := o.backend.Tunnels(ctx)
+		tunnels, err := answer(o.server, o.backend.Tunnels)
 		if err != nil {
-			return "", dbusError(err)
+			return "", err
 		}
 		for _, t := range tunnels {
 			children = append(children, strings.TrimPrefix(string(tunnelPath(t.Name)), string(tunnelsPath)+"/"))

@@ -102,28 +102,26 @@ func (o managerObject) CheckTunnel(msg dbus.Message, name, text string) ([]check
 	if err := o.allowed(msg); err != nil {
 		return nil, err
 	}
-	if err := boundText(name, text); err != nil {
-		return nil, dbusError(err)
-	}
-	ctx, cancel := o.deadline()
-	defer cancel()
-	problems, err := o.backend.CheckTunnel(ctx, name, text)
+	problems, err := answer(o.server, func(ctx context.Context) (tunnelfile.Problems, error) {
+		if err := boundText(name, text); err != nil {
+			return nil, err
+		}
+		return o.backend.CheckTunnel(ctx, name, text)
+	})
 	rows := make([]checkRow, len(problems))
 	for i, p := range problems {
 		rows[i] = checkRow{uint32(max(p.Line, 0)), p.Key, p.Message}
 	}
-	return rows, dbusError(err)
+	return rows, err
 }
 
 func (o managerObject) GetTunnel(msg dbus.Message, name string) (dbus.ObjectPath, *dbus.Error) {
 	if err := onEntry(msg, ManagerInterface); err != nil {
 		return "/", err
 	}
-	ctx, cancel := o.deadline()
-	defer cancel()
-	t, err := o.backend.Tunnel(ctx, name)
+	t, err := answerFor(o.server, name, o.backend.Tunnel)
 	if err != nil {
-		return "/", dbusError(err)
+		return "/", err
 	}
 	return tunnelPath(t.Name), nil
 }

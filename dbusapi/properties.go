@@ -8,119 +8,89 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// properties is the one place where a tunnel becomes D-Bus values.
-func properties(t listing.Tunnel) map[string]dbus.Variant {
-	return variants(map[string]any{
-		"Name":           t.Name,
-		"Description":    t.Description,
-		"Destination":    t.Destination,
-		"FilePath":       t.FilePath,
-		"Text":           t.Text,
-		"Unit":           t.Unit,
-		"StartMode":      string(t.StartMode),
-		"Tags":           list(t.Tags),
-		"State":          string(t.State),
-		"Reason":         string(t.Reason),
-		"Status":         t.Status,
-		"WorkerVersion":  t.WorkerVersion,
-		"StateSince":     micros(t.StateSince),
-		"UpSince":        micros(t.UpSince),
-		"NextTry":        micros(t.NextTry),
-		"LocalForward":   list(t.LocalForward),
-		"RemoteForward":  list(t.RemoteForward),
-		"DynamicForward": list(t.DynamicForward),
-		"Forwards":       forwardRows(t.Forwards),
-	})
-}
+// The properties of the Tunnel interface are the fields of listing.Tunnel, those of the Manager
+// interface the fields of listing.Global, and what Statistics returns the fields of Statistics:
+// they have the same names, and TestContract holds them against the XML.
 
-// tunnelOf is the inverse of properties, but for what the bus does not carry of a
-// forward. With some of the properties it changes those of t and leaves the rest.
-func tunnelOf(t listing.Tunnel, from map[string]dbus.Variant) (listing.Tunnel, error) {
-	r := reader{from: from}
-	store(&r, "Name", &t.Name)
-	store(&r, "Description", &t.Description)
-	store(&r, "Destination", &t.Destination)
-	store(&r, "FilePath", &t.FilePath)
-	store(&r, "Text", &t.Text)
-	store(&r, "Unit", &t.Unit)
-	store(&r, "StartMode", (*string)(&t.StartMode))
-	store(&r, "Tags", &t.Tags)
-	store(&r, "State", (*string)(&t.State))
-	store(&r, "Reason", (*string)(&t.Reason))
-	store(&r, "Status", &t.Status)
-	store(&r, "WorkerVersion", &t.WorkerVersion)
-	storeTime(&r, "StateSince", &t.StateSince)
-	storeTime(&r, "UpSince", &t.UpSince)
-	storeTime(&r, "NextTry", &t.NextTry)
-	store(&r, "LocalForward", &t.LocalForward)
-	store(&r, "RemoteForward", &t.RemoteForward)
-	store(&r, "DynamicForward", &t.DynamicForward)
-	var rows []forwardRow
-	if store(&r, "Forwards", &rows) {
-		t.Forwards = forwardsOf(rows)
+// properties returns the fields of a struct as D-Bus values.
+func properties(of any) map[string]dbus.Variant {
+	v := reflect.ValueOf(of)
+	values := make(map[string]dbus.Variant, v.NumField())
+	for i := range v.NumField() {
+		field := v.Field(i)
+		values[v.Type().Field(i).Name] = dbus.MakeVariant(codecOf(field.Type()).encode(field).Interface())
 	}
-	return t, r.err
+	return values
 }
 
-// globalProperties is the one place where the manager's own properties become D-Bus values.
-func globalProperties(g listing.Global) map[string]dbus.Variant {
-	return variants(map[string]any{
-		"Version":       g.Version,
-		"Network":       g.Network,
-		"NetworkSource": g.NetworkSource,
-		"Problems":      problemRows(g.Problems),
-	})
-}
-
-// globalOf is the inverse of globalProperties; it changes of g what is given.
-func globalOf(g listing.Global, from map[string]dbus.Variant) (listing.Global, error) {
-	r := reader{from: from}
-	store(&r, "Version", &g.Version)
-	store(&r, "Network", &g.Network)
-	store(&r, "NetworkSource", &g.NetworkSource)
-	var rows []problemRow
-	if store(&r, "Problems", &rows) {
-		g.Problems = problemsOf(rows)
+// withProperties is the inverse of properties: it returns the struct with the fields replaced
+// that are among the properties. The first error is returned; slices are not shared with the
+// struct that was given.
+func withProperties[T any](into T, values map[string]dbus.Variant) (T, error) {
+	var first error
+	v := reflect.ValueOf(&into).Elem()
+	for i := range v.NumField() {
+		field, name := v.Field(i), v.Type().Field(i).Name
+		value, ok := values[name]
+		if !ok {
+			continue
+		}
+		c := codecOf(field.Type())
+		fresh := reflect.New(c.wire)
+		err := value.Store(fresh.Interface())
+		// godbus would convert a number to a string, as Go does. It has lost the types of lists.
+		if want := dbus.SignatureOfType(c.wire); err == nil && c.wire.Kind() != reflect.Slice && value.Signature() != want {
+			err = fmt.Errorf("has type %s, wanted %s", value.Signature(), want)
+		}
+		if err != nil {
+			first = cmp.Or(first, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		field.Set(c.decode(fresh.Elem()))
 	}
-	return g, r.err
+	return into, first
 }
 
-// statistics is what a tunnel counted as D-Bus values. Times are in µs.
-func statistics(r tunnelfile.Report, now time.Time) map[string]dbus.Variant {
-	var up time.Duration
-	if !r.UpSince.IsZero() {
-		up = max(now.Sub(r.UpSince), 0)
+// codec is how D-Bus carries the values of a Go type.
+type codec struct {
+	wire           reflect.Type
+	encode, decode func(reflect.Value) reflect.Value
+}
+
+// codecs has the types that D-Bus carries as another type. Text is the other exception.
+var codecs = map[reflect.Type]codec{
+	reflect.TypeFor[time.Time](): codecFor(micros, timeOf),
+	reflect.TypeFor[time.Duration](): codecFor(
+		func(d time.Duration) uint64 { return uint64(d.Microseconds()) },
+		func(us uint64) time.Duration { return time.Duration(us) * time.Microsecond }),
+	reflect.TypeFor[[]string]():                   codecFor(sendableList, func(s []string) []string { return s }),
+	reflect.TypeFor[[]tunnelfile.ForwardReport](): codecFor(forwardRows, forwardsOf),
+	reflect.TypeFor[[]tunnelfile.Problem]():       codecFor(problemRows, problemsOf),
+}
+
+func codecFor[T, W any](encode func(T) W, decode func(W) T) codec {
+	return codec{reflect.TypeFor[W](),
+		func(v reflect.Value) reflect.Value { return reflect.ValueOf(encode(v.Interface().(T))) },
+		func(v reflect.Value) reflect.Value { return reflect.ValueOf(decode(v.Interface().(W))) }}
+}
+
+func codecOf(t reflect.Type) codec {
+	if c, ok := codecs[t]; ok {
+		return c
 	}
-	return variants(map[string]any{
-		"BytesSent":     r.BytesSent,
-		"BytesReceived": r.BytesReceived,
-		"ChannelsOpen":  r.ChannelsOpen,
-		"ChannelsTotal": r.ChannelsTotal,
-		"Held":          r.Held,
-		"RoundTripTime": uint64(max(r.RTT, 0).Microseconds()),
-		"Reconnects":    r.Reconnects,
-
-		"Connections":       uint64(max(r.Connections, 0)),
-		"ConnectionsWanted": uint64(max(r.ConnectionsWanted, 0)),
-
-		"UpTime":      uint64(up.Microseconds()),
-		"Transport":   string(r.Transport),
-		"Peer":        r.Peer,
-		"KeyExchange": r.Kex,
-		"Cipher":      r.Cipher,
-		"HostKey":     r.HostKey,
-
-		"NotHandedOver": r.NotHandedOver,
-
-		"Forwards": forwardCounts(r.Forwards),
-	})
+	if t.Kind() == reflect.String {
+		return codec{reflect.TypeFor[string](),
+			func(v reflect.Value) reflect.Value { return reflect.ValueOf(sendable(v.String())) },
+			func(v reflect.Value) reflect.Value { return v.Convert(t) }}
+	}
+	itself := func(v reflect.Value) reflect.Value { return v }
+	return codec{t, itself, itself}
 }
 
-// Statistics is what a tunnel counted, as the bus tells it.
+// Statistics is what a tunnel counted. On the bus times are in µs.
 type Statistics struct {
 	BytesSent, BytesReceived uint64
 	ChannelsOpen             int64
@@ -147,47 +117,30 @@ type ForwardStatistics struct {
 	BytesSent, BytesReceived uint64
 }
 
-func forwardCounts(fs []tunnelfile.ForwardReport) []ForwardStatistics {
-	counts := make([]ForwardStatistics, len(fs))
-	for i, f := range fs {
-		counts[i] = ForwardStatistics{string(f.Kind), f.Listen, f.Target, f.ChannelsOpen, f.ChannelsTotal, f.BytesSent, f.BytesReceived}
+// statisticsOf returns what a tunnel's report says that it counted.
+func statisticsOf(r tunnelfile.Report, now time.Time) Statistics {
+	s := Statistics{
+		BytesSent: r.BytesSent, BytesReceived: r.BytesReceived, ChannelsOpen: r.ChannelsOpen, ChannelsTotal: r.ChannelsTotal,
+		Held: r.Held, RoundTripTime: max(r.RTT, 0), Reconnects: r.Reconnects,
+		Connections: uint64(max(r.Connections, 0)), ConnectionsWanted: uint64(max(r.ConnectionsWanted, 0)),
+		Transport: string(r.Transport), Peer: r.Peer, KeyExchange: r.Kex, Cipher: r.Cipher, HostKey: r.HostKey,
+		NotHandedOver: r.NotHandedOver, Forwards: make([]ForwardStatistics, len(r.Forwards)),
 	}
-	return counts
+	if !r.UpSince.IsZero() {
+		s.UpTime = max(now.Sub(r.UpSince), 0)
+	}
+	for i, f := range r.Forwards {
+		s.Forwards[i] = ForwardStatistics{string(f.Kind), f.Listen, f.Target, f.ChannelsOpen, f.ChannelsTotal, f.BytesSent, f.BytesReceived}
+	}
+	return s
 }
 
-// Empty says whether there is nothing to tell: the tunnel does not run.
+// Empty says whether the tunnel does not run.
 func (s Statistics) Empty() bool {
 	return len(s.Forwards) == 0 && reflect.DeepEqual(s, Statistics{Forwards: s.Forwards})
 }
 
-// statisticsOf is the inverse of statistics.
-func statisticsOf(from map[string]dbus.Variant) (Statistics, error) {
-	var s Statistics
-	var rtt, up uint64
-	r := reader{from: from}
-	store(&r, "BytesSent", &s.BytesSent)
-	store(&r, "BytesReceived", &s.BytesReceived)
-	store(&r, "ChannelsOpen", &s.ChannelsOpen)
-	store(&r, "ChannelsTotal", &s.ChannelsTotal)
-	store(&r, "Held", &s.Held)
-	store(&r, "RoundTripTime", &rtt)
-	store(&r, "Reconnects", &s.Reconnects)
-	store(&r, "Connections", &s.Connections)
-	store(&r, "ConnectionsWanted", &s.ConnectionsWanted)
-	store(&r, "UpTime", &up)
-	store(&r, "Transport", &s.Transport)
-	store(&r, "Peer", &s.Peer)
-	store(&r, "KeyExchange", &s.KeyExchange)
-	store(&r, "Cipher", &s.Cipher)
-	store(&r, "HostKey", &s.HostKey)
-	store(&r, "NotHandedOver", &s.NotHandedOver)
-	store(&r, "Forwards", &s.Forwards)
-	s.RoundTripTime = time.Duration(rtt) * time.Microsecond
-	s.UpTime = time.Duration(up) * time.Microsecond
-	return s, r.err
-}
-
-// differing is what of the properties in new is not so in old.
+// differing returns the properties in new whose value in old is another.
 func differing(old, new map[string]dbus.Variant) map[string]dbus.Variant {
 	changed := make(map[string]dbus.Variant)
 	for name, v := range new {
@@ -196,59 +149,6 @@ func differing(old, new map[string]dbus.Variant) map[string]dbus.Variant {
 		}
 	}
 	return changed
-}
-
-func variants(values map[string]any) map[string]dbus.Variant {
-	vs := make(map[string]dbus.Variant, len(values))
-	for name, v := range values {
-		// One text that cannot be sent would take all others with it.
-		switch text := v.(type) {
-		case string:
-			v = sendable(text)
-		case []string:
-			clean := make([]string, len(text))
-			for i := range text {
-				clean[i] = sendable(text[i])
-			}
-			v = clean
-		}
-		vs[name] = dbus.MakeVariant(v)
-	}
-	return vs
-}
-
-// reader takes Go values out of D-Bus ones and remembers the first error.
-type reader struct {
-	from map[string]dbus.Variant
-	err  error
-}
-
-// store stores the value of this name, and says whether there was one. What was there
-// before is left as it is for those who hold it: slices are made anew.
-func store[T any](r *reader, name string, into *T) bool {
-	v, ok := r.from[name]
-	if !ok {
-		return false
-	}
-	var fresh T
-	err := v.Store(&fresh)
-	// The library would convert a number to a string, as Go does. (Of lists it knows no type any more.)
-	if want := dbus.SignatureOf(fresh); err == nil && reflect.TypeOf(fresh).Kind() != reflect.Slice && v.Signature() != want {
-		err = fmt.Errorf("has type %s, wanted %s", v.Signature(), want)
-	}
-	if err != nil {
-		r.err = cmp.Or(r.err, fmt.Errorf("%s: %w", name, err))
-		return false
-	}
-	*into = fresh
-	return true
-}
-
-func storeTime(r *reader, name string, into *time.Time) {
-	var us uint64
-	if store(r, name, &us) {
-		*into = timeOf(us)
-	}
 }
 
 // micros is µs since the epoch, 0 for the zero time.
@@ -267,12 +167,13 @@ func timeOf(us uint64) time.Time {
 	return time.UnixMicro(int64(us))
 }
 
-// list is never nil, which D-Bus does not have.
-func list(ss []string) []string {
-	if ss == nil {
-		return []string{}
+// sendableList is never nil, which D-Bus does not have.
+func sendableList(list []string) []string {
+	clean := make([]string, len(list))
+	for i := range list {
+		clean[i] = sendable(list[i])
 	}
-	return ss
+	return clean
 }
 
 // forwardRow is a forward on the bus: (sssss).

@@ -111,24 +111,26 @@ type server struct {
 	calls   chan func(*registry)
 }
 
-// deadline is the time a call has.
-func (s *server) deadline() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(s.ctx, callTime)
+// answer returns what f does within the time that a call has.
+func answer[T any](s *server, f func(ctx context.Context) (T, error)) (T, *dbus.Error) {
+	ctx, cancel := context.WithTimeout(s.ctx, callTime)
+	defer cancel()
+	v, err := f(ctx)
+	return v, dbusError(err)
 }
 
-// do calls f for a message that asks to change something on the object at this path.
+// answerFor is answer for what concerns one tunnel.
+func answerFor[T any](s *server, name string, f func(ctx context.Context, name string) (T, error)) (T, *dbus.Error) {
+	return answer(s, func(ctx context.Context) (T, error) { return f(ctx, name) })
+}
+
+// do calls f for a message that asks to change something, if its sender may.
 func (s *server) do(msg dbus.Message, f func(ctx context.Context) error) *dbus.Error {
 	if err := s.allowed(msg); err != nil {
 		return err
 	}
-	return s.read(f)
-}
-
-// read calls f for a message that everybody on the bus may send.
-func (s *server) read(f func(ctx context.Context) error) *dbus.Error {
-	ctx, cancel := s.deadline()
-	defer cancel()
-	return dbusError(f(ctx))
+	_, err := answer(s, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
+	return err
 }
 
 // tunnelAt is the tunnel whose object is at path.
@@ -137,13 +139,11 @@ func (s *server) tunnelAt(path dbus.ObjectPath) (listing.Tunnel, *dbus.Error) {
 	if !ok {
 		return listing.Tunnel{}, unknownObject(path)
 	}
-	ctx, cancel := s.deadline()
-	defer cancel()
-	t, err := s.backend.Tunnel(ctx, name)
-	if errors.Is(err, listing.ErrNoSuchTunnel) {
-		return listing.Tunnel{}, unknownObject(path)
+	t, err := answerFor(s, name, s.backend.Tunnel)
+	if err != nil && errors.Is(goError(*err), listing.ErrNoSuchTunnel) {
+		err = unknownObject(path)
 	}
-	return t, dbusError(err)
+	return t, err
 }
 
 // publish announces a change that happened.
@@ -157,7 +157,7 @@ func (s *server) publish(c listing.Change) {
 		changed := differing(properties(c.Old), properties(c.New))
 		s.changed(tunnelPath(c.New.Name), TunnelInterface, changed, s.withhold(c.New, changed))
 	case listing.GlobalChanged:
-		changed := differing(globalProperties(c.OldGlobal), globalProperties(c.NewGlobal))
+		changed := differing(properties(c.OldGlobal), properties(c.NewGlobal))
 		var withheld []string
 		if _, ok := changed["Problems"]; ok && s.system {
 			delete(changed, "Problems")
@@ -171,7 +171,7 @@ func (s *server) publish(c listing.Change) {
 // their values, the others by their names.
 func (s *server) changed(path dbus.ObjectPath, iface string, properties map[string]dbus.Variant, withheld []string) {
 	if len(properties)+len(withheld) > 0 {
-		s.emit(path, propertiesInterface+".PropertiesChanged", iface, properties, list(withheld))
+		s.emit(path, propertiesInterface+".PropertiesChanged", iface, properties, sendableList(withheld))
 	}
 }
 

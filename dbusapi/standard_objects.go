@@ -20,13 +20,11 @@ func (s *server) tunnelInterfaces(t listing.Tunnel) map[string]map[string]dbus.V
 func (s *server) propertiesOf(msg dbus.Message) (map[string]map[string]dbus.Variant, *dbus.Error) {
 	switch path := pathOf(msg); path {
 	case EntryPath:
-		ctx, cancel := s.deadline()
-		defer cancel()
-		g, err := s.backend.Global(ctx)
+		g, err := answer(s, s.backend.Global)
 		if err != nil {
-			return nil, dbusError(err)
+			return nil, err
 		}
-		return map[string]map[string]dbus.Variant{ManagerInterface: globalProperties(s.globalFor(g, s.isRoot(msg))), AgentInterface: {}, objectManagerInterface: {}}, nil
+		return map[string]map[string]dbus.Variant{ManagerInterface: properties(s.globalFor(g, s.isRoot(msg))), AgentInterface: {}, objectManagerInterface: {}}, nil
 	case tunnelsPath:
 		return nil, nil
 	}
@@ -98,11 +96,9 @@ func (o objectManagerObject) GetManagedObjects(msg dbus.Message) (map[dbus.Objec
 	if err := onEntry(msg, objectManagerInterface); err != nil {
 		return nil, err
 	}
-	ctx, cancel := o.deadline()
-	defer cancel()
-	tunnels, err := o.backend.Tunnels(ctx)
+	tunnels, err := answer(o.server, o.backend.Tunnels)
 	if err != nil {
-		return nil, dbusError(err)
+		return nil, err
 	}
 	objects := make(map[dbus.ObjectPath]map[string]map[string]dbus.Variant, len(tunnels))
 	for _, t := range tunnels {

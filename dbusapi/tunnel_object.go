@@ -39,12 +39,8 @@ func (o tunnelObject) Statistics(msg dbus.Message) (map[string]dbus.Variant, *db
 	if err != nil {
 		return nil, err
 	}
-	var counted map[string]dbus.Variant
-	err = o.read(func(ctx context.Context) error {
-		report, err := o.backend.Statistics(ctx, name)
-		counted = statistics(report, time.Now())
-		return err
-	})
+	report, err := answerFor(o.server, name, o.backend.Statistics)
+	counted := properties(statisticsOf(report, time.Now()))
 	if !o.mayReadNamed(msg, name) {
 		for _, secret := range []string{"Forwards", "Peer", "HostKey"} {
 			delete(counted, secret)

@@ -30,10 +30,7 @@ func (s *server) mayRead(msg dbus.Message, t listing.Tunnel) bool {
 	if uid == 0 {
 		return true
 	}
-	ctx, cancel := s.deadline()
-	defer cancel()
-	runsAs, err := s.backend.User(ctx, t.Name)
-	return err == nil && hasUID(runsAs, uid) || s.allowedByPolkit(msg)
+	return s.runsAs(t.Name, uid) || s.allowedByPolkit(msg)
 }
 
 // mayReadNamed is mayRead for the tunnel of this name.
@@ -41,9 +38,7 @@ func (s *server) mayReadNamed(msg dbus.Message, name string) bool {
 	if !s.system {
 		return true
 	}
-	ctx, cancel := s.deadline()
-	defer cancel()
-	t, err := s.backend.Tunnel(ctx, name)
+	t, err := answerFor(s, name, s.backend.Tunnel)
 	return err == nil && s.mayRead(msg, t)
 }
 

@@ -209,7 +209,7 @@ func (w *watcher) propertiesChanged(ctx context.Context, signal *dbus.Signal) bo
 		case !news:
 			return false
 		}
-		g, err := globalOf(w.now.Global, changed)
+		g, err := withProperties(w.now.Global, changed)
 		w.now.Global = g
 		return err == nil
 	case TunnelInterface:
@@ -235,7 +235,7 @@ func (w *watcher) readTunnel(ctx context.Context, path dbus.ObjectPath) bool {
 
 // update changes of a tunnel what is given.
 func (w *watcher) update(path dbus.ObjectPath, properties map[string]dbus.Variant) bool {
-	t, err := tunnelOf(w.tunnels[path], properties)
+	t, err := withProperties(w.tunnels[path], properties)
 	if err != nil || t.Name == "" {
 		return false
 	}
