@@ -302,7 +302,7 @@ func TestSystemSandbox(t *testing.T) {
 	}
 	d, _ := designOf(t.Context(), parse(t, base+"[Service]\nReadWritePaths=/srv/x\nProtectSystem=full"), h)
 	got := values(d.service)
-	if paths := got["ReadWritePaths"]; !strings.Contains(paths, "/srv/x") || !strings.Contains(paths, "-/root/.ssh") || got["ProtectSystem"] != `"full"` {
+	if paths := got["ReadWritePaths"]; !strings.Contains(paths, "/srv/x") || !strings.Contains(paths, "-/root") || got["ProtectSystem"] != `"full"` {
 		t.Errorf("ReadWritePaths %s, ProtectSystem %s", paths, got["ProtectSystem"])
 	}
 	user, _ := designOf(t.Context(), parse(t, base), testHost)

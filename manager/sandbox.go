@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/words"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -47,7 +48,7 @@ func (d *design) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []syst
 		if s.Key != "NoNewPrivileges" {
 			continue
 		}
-		if on, err := systemdctl.Boolean(s.Value); err == nil && !on {
+		if on, ok := words.Boolean(s.Value); ok && !on {
 			return base
 		}
 	}

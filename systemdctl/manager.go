@@ -8,13 +8,6 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// ManagerEnvironment is the environment that the manager gives to every unit it
-// starts, as KEY=VALUE.
-func (c *Conn) ManagerEnvironment(ctx context.Context) ([]string, error) {
-	var env []string
-	return env, c.managerProperty(ctx, "Environment", &env)
-}
-
 // UserspaceTimestamp is when this manager started: the realtime clock, and
 // CLOCK_MONOTONIC in µs, which tells two lives of a manager apart though the
 // realtime clock was set between them.

@@ -153,7 +153,7 @@ func TestReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, section := range []string{"Unit", "Service"} {
-		for _, key := range Known(section) {
+		for _, key := range known(section) {
 			if len(examples[key]) == 0 {
 				t.Errorf("%s has no example", key)
 			}

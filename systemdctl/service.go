@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	sddbus "github.com/coreos/go-systemd/v22/dbus"
 )
 
 // Service is a service unit: systemd.service(5) and systemd.exec(5) have the meaning
@@ -33,13 +35,6 @@ type Service struct {
 	Requires, Wants, After []string
 }
 
-// execCommand is a command line: path, argv, and whether its failure is ignored.
-type execCommand struct {
-	Path          string
-	Argv          []string
-	IgnoreFailure bool
-}
-
 // exitStatuses is a set of exit statuses and signals.
 type exitStatuses struct{ Statuses, Signals []int32 }
 
@@ -47,7 +42,7 @@ type exitStatuses struct{ Statuses, Signals []int32 }
 func (s Service) Properties() []Property {
 	props := propertiesOf(s)
 	if len(s.ExecStart) > 0 {
-		props = append(props, property("ExecStart", []execCommand{{s.ExecStart[0], s.ExecStart, false}}))
+		props = append(props, sddbus.PropExecStart(s.ExecStart, false))
 	}
 	if s.RuntimeDirectory != "" {
 		props = append(props,

@@ -34,9 +34,7 @@ type Socket struct {
 	Group              string      `property:"SocketGroup"`
 	FileDescriptorName string      // one for all of the unit's sockets
 	RemoveOnStop       bool        // unlink the paths when the socket stops
-	BindIPv6Only       string      // default, both, ipv6-only; empty for systemd's default
 	Backlog            uint32      // 0 for systemd's default
-	FlushPending       bool        // drop queued connections when the service ends
 
 	// How often connections may start the service before the socket gives up; a zero
 	// interval or burst switches the limit off.

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"time"
 
+	sddbus "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
 )
 
@@ -118,19 +119,13 @@ func (c *Conn) List(ctx context.Context, pattern string) ([]Unit, error) {
 }
 
 func (c *Conn) names(ctx context.Context, pattern string) ([]string, error) {
-	var rows []struct {
-		Name, Description, Load, Active, Sub, Following string
-		Path                                            dbus.ObjectPath
-		JobID                                           uint32
-		JobType                                         string
-		JobPath                                         dbus.ObjectPath
-	}
+	var rows []sddbus.UnitStatus
 	if err := c.call(ctx, "ListUnitsByPatterns", []string{}, []string{pattern}).Store(&rows); err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, row := range rows {
-		if row.Load != "not-found" {
+		if row.LoadState != "not-found" {
 			names = append(names, row.Name)
 		}
 	}

@@ -1,6 +1,7 @@
 package systemdctl
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -18,10 +19,10 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// conversion makes properties of a setting's value; its error does not name the key.
+// conversion makes the properties of a setting; its error does not name the key.
 type conversion func(key, value string) ([]Property, error)
 
-// one makes a conversion whose property has the setting's own name.
+// one makes a conversion to a property with the setting's own name.
 func one[T any](parse func(string) (T, error)) conversion {
 	return func(key, value string) ([]Property, error) {
 		v, err := parse(value)
@@ -32,18 +33,29 @@ func one[T any](parse func(string) (T, error)) conversion {
 	}
 }
 
-// named makes a conversion whose property has a name of its own.
+// named makes a conversion to a property with another name.
 func named[T any](name string, parse func(string) (T, error)) conversion {
 	return func(_, value string) ([]Property, error) { return one(parse)(name, value) }
 }
 
-// Words and lists of words.
+// entry makes a list of one entry; an empty value empties the list.
+func entry[T any](parse func(string) (T, error)) func(string) ([]T, error) {
+	return func(value string) ([]T, error) {
+		if value == "" {
+			return []T{}, nil
+		}
+		v, err := parse(value)
+		return []T{v}, err
+	}
+}
 
-// oneOf is a word of a fixed set. Where the set has yes and no, every boolean is in it.
+// Words.
+
+// oneOf takes a word of a fixed set. A set with yes and no has every boolean in it.
 func oneOf(allowed ...string) conversion {
 	return one(func(value string) (string, error) {
-		if b, err := Boolean(value); err == nil && slices.Contains(allowed, "yes") {
-			value = map[bool]string{true: "yes", false: "no"}[b]
+		if yes, ok := words.Boolean(value); ok && slices.Contains(allowed, "yes") {
+			value = map[bool]string{true: "yes", false: "no"}[yes]
 		}
 		if !slices.Contains(allowed, value) {
 			return "", fmt.Errorf("%q is none of %s", value, strings.Join(allowed, ", "))
@@ -52,26 +64,30 @@ func oneOf(allowed ...string) conversion {
 	})
 }
 
-// logLevel is a level of syslog(3) by its word or its number.
-func logLevel(value string) (int32, error) {
-	levels := []string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
-	n := slices.Index(levels, value)
-	if number, err := strconv.Atoi(value); err == nil {
-		n = number
+// literal takes a whole value, spaces included, that matches a pattern.
+func literal(pattern, what string) func(string) (string, error) {
+	valid := regexp.MustCompile(pattern)
+	return func(value string) (string, error) {
+		value, err := words.Literal(value)
+		if err == nil && !valid.MatchString(value) {
+			err = fmt.Errorf("%q is not %s", value, what)
+		}
+		return value, err
 	}
-	if n < 0 || n >= len(levels) {
-		return 0, fmt.Errorf("%q is none of %s", value, strings.Join(levels, ", "))
-	}
-	return int32(n), nil
 }
 
-// wordsOf is a list of words, each of which must match.
-func wordsOf(pattern, what string, e words.Escapes) func(string) ([]string, error) {
-	valid := regexp.MustCompile(pattern)
+var absolutePath = literal(`^/`, "an absolute path")
+
+// list takes words, each of which must match a pattern.
+func list(pattern, what string, e words.Escapes) conversion {
+	return one(wordsOf(regexp.MustCompile(pattern).MatchString, what, e))
+}
+
+func wordsOf(valid func(string) bool, what string, e words.Escapes) func(string) ([]string, error) {
 	return func(value string) ([]string, error) {
 		list, err := words.Plain(value, e)
 		for _, word := range list {
-			if err == nil && !valid.MatchString(word) {
+			if err == nil && !valid(word) {
 				err = fmt.Errorf("%q is not %s", word, what)
 			}
 		}
@@ -79,74 +95,25 @@ func wordsOf(pattern, what string, e words.Escapes) func(string) ([]string, erro
 	}
 }
 
-const unitName = `^[A-Za-z0-9:_.\\@-]+\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$`
-
 var (
-	anyWords    = wordsOf(``, "", words.CEscapes)
-	units       = wordsOf(unitName, "the name of a unit", words.RetainEscapes)
-	paths       = wordsOf(`^[-+]*/`, "an absolute path", words.DropEscapes)
-	uris        = wordsOf(`^(https?|file|info|man):`, "a URI of http, https, file, info or man", words.DropEscapes)
-	assignments = wordsOf(`^[A-Za-z_][A-Za-z0-9_]*=`, "VARIABLE=VALUE (quote a value with spaces)", words.CEscapes)
-	variables   = wordsOf(`^[A-Za-z_][A-Za-z0-9_]*(=|$)`, "a variable's name", words.CEscapes)
+	paths = list(`^[-+]*/`, "an absolute path", words.DropEscapes)
+	units = list(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$`, "the name of a unit", words.RetainEscapes)
 )
 
-// directories is a list of folders below the one of their kind.
-func directories(value string) ([]string, error) {
-	list, err := words.Plain(value, words.DropEscapes)
-	for _, dir := range list {
-		if err == nil && (!fs.ValidPath(dir) || dir == "." || strings.Contains(dir, ":")) {
-			err = fmt.Errorf("%q is not a plain relative path", dir)
-		}
+// directories takes folders below the one of their kind.
+var directories = wordsOf(func(dir string) bool { return fs.ValidPath(dir) && dir != "." && !strings.Contains(dir, ":") },
+	"a plain relative path", words.DropEscapes)
+
+// unitNames takes units, as After= does. An empty value does not empty the list.
+func unitNames(key, value string) ([]Property, error) {
+	if strings.TrimSpace(value) == "" {
+		return nil, errors.New("needs the name of a unit")
 	}
-	return list, err
+	return units(key, value)
 }
 
-// unitNames is a list of units, as for After=. There is no emptying it.
-func unitNames(value string) ([]string, error) {
-	list, err := units(value)
-	if err == nil && len(list) == 0 {
-		err = errors.New("needs the name of a unit")
-	}
-	return list, err
-}
-
-func sliceName(value string) (string, error) {
-	if list, err := units(value); err != nil || len(list) != 1 || list[0] != value || !strings.HasSuffix(value, ".slice") {
-		return "", errors.New("needs the name of a slice, such as background.slice")
-	}
-	return value, nil
-}
-
-var accountName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}\$?$`)
-
-func account(value string) (string, error) {
-	if !accountName.MatchString(value) {
-		return "", fmt.Errorf("%q is not the name or the number of a user or group", value)
-	}
-	return value, nil
-}
-
-// absolutePath is one path, spaces and all.
-func absolutePath(value string) (string, error) {
-	path, err := words.Literal(value)
-	if err == nil && !strings.HasPrefix(path, "/") {
-		err = fmt.Errorf("%q is not an absolute path", path)
-	}
-	return path, err
-}
-
-// workingDirectory is an absolute path or "~"; "-" before it lets it be missing.
-func workingDirectory(value string) (string, error) {
-	if path := strings.TrimPrefix(value, "-"); path != "~" {
-		if _, err := absolutePath(path); err != nil {
-			return "", err
-		}
-	}
-	return words.Literal(value)
-}
-
-// output is StandardOutput= and StandardError=: file:, append: and truncate: are
-// properties of their own.
+// output is StandardOutput= and StandardError=: file:, append: and truncate: are properties of
+// their own.
 func output(key, value string) ([]Property, error) {
 	for prefix, suffix := range map[string]string{"file:": "File", "append:": "FileToAppend", "truncate:": "FileToTruncate"} {
 		if path, ok := strings.CutPrefix(value, prefix); ok {
@@ -156,66 +123,135 @@ func output(key, value string) ([]Property, error) {
 	return oneOf("inherit", "null", "journal", "kmsg", "journal+console", "kmsg+console")(key, value)
 }
 
-// environmentFile is a path, and whether it may be missing ("-" before it).
-func environmentFile(value string) ([]fileMayMiss, error) {
-	if value == "" {
-		return []fileMayMiss{}, nil
-	}
-	path, mayMiss := strings.CutPrefix(value, "-")
-	path, err := absolutePath(path)
-	return []fileMayMiss{{path, mayMiss}}, err
-}
-
 type fileMayMiss struct {
 	Path    string
-	MayMiss bool
+	MayMiss bool // "-" before the path
+}
+
+func environmentFile(value string) (fileMayMiss, error) {
+	path, mayMiss := strings.CutPrefix(value, "-")
+	path, err := absolutePath(path)
+	return fileMayMiss{path, mayMiss}, err
+}
+
+// execCommandEx is a command line whose prefixes are words.
+type execCommandEx struct {
+	Path  string
+	Argv  []string
+	Flags []string
+}
+
+// commandLine is an Exec…= setting (systemd.service(5), "Command lines"). systemd replaces
+// variables ($X, ${X}) when it runs the command.
+func commandLine(key, value string) ([]Property, error) {
+	return named(key+"Ex", entry(parseCommand))(key, value)
+}
+
+func parseCommand(value string) (execCommandEx, error) {
+	c := execCommandEx{Flags: []string{}}
+	prefixes := map[byte]string{'-': "ignore-failure", ':': "no-env-expand"}
+	for value != "" && prefixes[value[0]] != "" {
+		c.Flags = append(c.Flags, prefixes[value[0]])
+		value = value[1:]
+	}
+	list, err := words.Plain(value, words.CEscapes)
+	switch {
+	case value != "" && strings.Contains("+!@", value[:1]):
+		return c, fmt.Errorf("%q before a command is not taken here", value[:1])
+	case err != nil:
+		return c, err
+	case len(list) == 0:
+		return c, errors.New("needs a command")
+	case slices.Contains(list, ";"):
+		return c, errors.New(`";" between commands is not taken here: give each command a line of its own`)
+	case !strings.HasPrefix(list[0], "/") && strings.Contains(list[0], "/"):
+		return c, fmt.Errorf("%q is neither an absolute path nor a plain name", list[0])
+	}
+	c.Path, c.Argv = list[0], list
+	return c, nil
+}
+
+type condition struct {
+	Type      string
+	Triggers  bool // one that triggers suffices ("|" before it)
+	Negated   bool // "!" before it
+	Parameter string
+}
+
+// conditionOn makes an entry of the Conditions property.
+func conditionOn(parse func(string) (string, error)) conversion {
+	return func(key, value string) ([]Property, error) {
+		return named("Conditions", entry(func(value string) (condition, error) {
+			rest, triggers := strings.CutPrefix(value, "|")
+			rest, negated := strings.CutPrefix(strings.TrimSpace(rest), "!")
+			parameter, err := parse(strings.TrimSpace(rest))
+			if err == nil && parameter == "" {
+				err = errors.New("needs a value")
+			}
+			return condition{key, triggers, negated, parameter}, err
+		}))(key, value)
+	}
 }
 
 // Numbers.
 
-// Boolean is a yes or a no as unit files spell it: parse_boolean() of systemd.
-func Boolean(value string) (bool, error) {
-	switch strings.ToLower(value) {
-	case "1", "yes", "y", "true", "t", "on":
-		return true, nil
-	case "0", "no", "n", "false", "f", "off":
-		return false, nil
+func boolean(value string) (bool, error) {
+	yes, ok := words.Boolean(value)
+	if !ok {
+		return false, fmt.Errorf("%q is neither yes nor no", value)
 	}
-	return false, fmt.Errorf("%q is neither yes nor no", value)
+	return yes, nil
 }
 
-func integer(low, high int64) conversion {
-	return one(func(value string) (int32, error) {
-		n, err := strconv.ParseInt(value, 0, 32)
+// whole takes a whole number from low to high, in that base (strconv.ParseInt).
+func whole[T int32 | uint32 | uint64](base int, low, high int64, what string) func(string) (T, error) {
+	return func(value string) (T, error) {
+		n, err := strconv.ParseInt(value, base, 64)
 		if err != nil || n < low || n > high {
-			return 0, fmt.Errorf("%q is not a number from %d to %d", value, low, high)
+			return 0, fmt.Errorf("%q is not %s", value, what)
+		}
+		return T(n), nil
+	}
+}
+
+var (
+	unsigned = whole[uint32](0, 0, math.MaxUint32, "a number")
+	count    = whole[uint64](10, 0, math.MaxInt64, "a number, a percentage or infinity")
+)
+
+// numberOf takes a number from low to high, or its name; named gives a number below low for a
+// name that there is not.
+func numberOf(low, high int, what string, named func(string) int) func(string) (int32, error) {
+	return func(value string) (int32, error) {
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			n = named(value)
+		}
+		if n < low || n > high {
+			return 0, fmt.Errorf("%q is %s", value, what)
 		}
 		return int32(n), nil
-	})
+	}
 }
 
-func unsigned(value string) (uint32, error) {
-	n, err := strconv.ParseUint(value, 0, 32)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a number", value)
-	}
-	return uint32(n), nil
+// logLevel is a level of syslog(3).
+func logLevel(name string) int {
+	return slices.Index([]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}, name)
 }
 
-func fileMode(value string) (uint32, error) {
-	n, err := strconv.ParseUint(value, 8, 32)
-	if err != nil || n > 0o7777 {
-		return 0, fmt.Errorf("%q is not an access mode in octal", value)
-	}
-	return uint32(n), nil
+// signal is a signal of signal(7), with or without SIG.
+func signal(name string) int {
+	return int(unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG")))
 }
 
-func count(value string) (uint64, error) {
-	n, err := strconv.ParseUint(value, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a number, a percentage or infinity", value)
+// errorNumber is an errno(3).
+func errorNumber(name string) int {
+	for n := unix.Errno(1); n < 4096; n++ {
+		if name != "" && unix.ErrnoName(n) == name {
+			return int(n)
+		}
 	}
-	return n, nil
+	return 0
 }
 
 var sizes = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*([KMGTPE]?)B?$`)
@@ -227,9 +263,7 @@ func size(value string) (uint64, error) {
 		return 0, fmt.Errorf("%q is not a size such as 64M or 1.5G", value)
 	}
 	n, _ := strconv.ParseFloat(m[1], 64)
-	if m[2] != "" {
-		n = math.Ldexp(n, 10*(1+strings.Index("KMGTPE", m[2])))
-	}
+	n = math.Ldexp(n, 10*strings.Index(" KMGTPE", cmp.Or(m[2], " ")))
 	if n >= math.MaxInt64 {
 		return 0, fmt.Errorf("%q is more than there is", value)
 	}
@@ -250,26 +284,17 @@ func usec(d time.Duration) uint64 {
 	return uint64(d / time.Microsecond)
 }
 
-// seconds is a time span whose property is called …USec where the setting is …Sec.
+// seconds is a time span whose setting is called …Sec and whose property …USec.
 func seconds(key, value string) ([]Property, error) {
 	return named(strings.TrimSuffix(key, "Sec")+"USec", timeSpan)(key, value)
 }
 
-// secondsOrNone is seconds, but that 0 means no limit, as it does in unit files.
+// secondsOrNone is seconds, but 0 means no limit, as it does in unit files.
 func secondsOrNone(key, value string) ([]Property, error) {
 	if n, err := timeSpan(value); err == nil && n == 0 {
 		value = "infinity"
 	}
 	return seconds(key, value)
-}
-
-// weight is a share from 1 to 10000.
-func weight(value string) (uint64, error) {
-	n, err := strconv.ParseUint(value, 10, 64)
-	if err != nil || n < 1 || n > 10000 {
-		return 0, fmt.Errorf("%q is not a weight from 1 to 10000", value)
-	}
-	return n, nil
 }
 
 // basisPoints is a percentage, with up to two decimals, in hundredths of a percent.
@@ -283,97 +308,68 @@ func basisPoints(value string) (uint64, bool) {
 	return n, err == nil
 }
 
-// limit is a size or number that may also be "infinity", or a percentage of what the
-// machine has, which is a property of its own, scaled to 2^32-1.
-func limit(amount func(string) (uint64, error)) conversion {
-	return func(key, value string) ([]Property, error) {
-		n, percent := basisPoints(value)
-		switch {
-		case value == "infinity":
-			return []Property{property(key, uint64(math.MaxUint64))}, nil
-		case percent && n > 10000:
-			return nil, fmt.Errorf("%s is more than there is", value)
-		case percent:
-			return []Property{property(key+"Scale", uint32((n*math.MaxUint32+5000)/10000))}, nil
-		}
-		return one(amount)(key, value)
-	}
-}
-
-// cpuQuota is a share of one CPU's time: "20%", "150%".
+// cpuQuota is a share of one CPU's time in µs a second: "20%", "150%".
 func cpuQuota(value string) (uint64, error) {
 	n, ok := basisPoints(value)
 	if !ok || n == 0 {
 		return 0, fmt.Errorf("%q is not a percentage above zero", value)
 	}
-	return n * 100, nil // of 10000 hundredths of a percent in µs a second
+	return n * 100, nil
+}
+
+// orInfinity takes "infinity" besides an amount.
+func orInfinity(amount func(string) (uint64, error)) func(string) (uint64, error) {
+	return func(value string) (uint64, error) {
+		if value == "infinity" {
+			return math.MaxUint64, nil
+		}
+		return amount(value)
+	}
+}
+
+// limit is an amount, "infinity", or a percentage of what the machine has, which is a property
+// of its own, scaled to 2^32-1.
+func limit(amount func(string) (uint64, error)) conversion {
+	return func(key, value string) ([]Property, error) {
+		n, percent := basisPoints(value)
+		switch {
+		case percent && n > 10000:
+			return nil, fmt.Errorf("%s is more than there is", value)
+		case percent:
+			return []Property{property(key+"Scale", uint32((n*math.MaxUint32+5000)/10000))}, nil
+		}
+		return one(orInfinity(amount))(key, value)
+	}
 }
 
 // resourceLimit is a limit of setrlimit(2), SOFT:HARD or one for both; it is two properties.
 func resourceLimit(amount func(string) (uint64, error)) conversion {
 	return func(key, value string) ([]Property, error) {
-		soft, hard, both := strings.Cut(value, ":")
-		if !both {
-			hard = soft
+		first, second, both := strings.Cut(value, ":")
+		soft, err := orInfinity(amount)(first)
+		hard := soft
+		if both && err == nil {
+			hard, err = orInfinity(amount)(second)
 		}
-		var limits [2]uint64
-		for i, text := range []string{soft, hard} {
-			n, err := uint64(math.MaxUint64), error(nil)
-			if text != "infinity" {
-				n, err = amount(text)
-			}
-			if err != nil {
-				return nil, err
-			}
-			limits[i] = n
+		switch {
+		case err != nil:
+			return nil, err
+		case soft > hard:
+			return nil, fmt.Errorf("the soft limit %s is above the hard limit %s", first, second)
 		}
-		if limits[0] > limits[1] {
-			return nil, fmt.Errorf("the soft limit %s is above the hard limit %s", soft, hard)
-		}
-		return []Property{property(key, limits[1]), property(key+"Soft", limits[0])}, nil
+		return []Property{property(key, hard), property(key+"Soft", soft)}, nil
 	}
 }
 
-// signal is a signal by name, with or without SIG, or by number.
-func signal(value string) (int32, error) {
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		n = int(unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(value), "SIG")))
-	}
-	if n < 1 || n > 64 {
-		return 0, fmt.Errorf("%q is not a signal", value)
-	}
-	return int32(n), nil
-}
-
-// errorNumber is an errno by name.
-func errorNumber(value string) (int32, error) {
-	for n := unix.Errno(1); n < 4096; n++ {
-		if name := unix.ErrnoName(n); name != "" && name == value {
-			return int32(n), nil
-		}
-	}
-	return 0, fmt.Errorf("%q is not an error number such as EPERM", value)
-}
-
-// Credentials and conditions.
+// Credentials.
 
 type credential struct{ ID, Source string }
 
-// loadCredential is ID:PATH, or ID alone for one that the manager was given.
-func loadCredential(value string) ([]credential, error) {
-	if value == "" {
-		return []credential{}, nil
-	}
+// credentialFile is ID:PATH, or ID alone for a credential that the manager was given.
+func credentialFile(value string) (credential, error) {
 	value, err := words.Literal(value)
 	id, path, _ := strings.Cut(value, ":")
-	if path == "" {
-		path = id
-	}
-	if err == nil {
-		err = validCredential(id)
-	}
-	return []credential{{id, path}}, err
+	return credential{id, cmp.Or(path, id)}, cmp.Or(err, checkCredential(id))
 }
 
 type secret struct {
@@ -382,25 +378,26 @@ type secret struct {
 }
 
 // credentialValue is ID:VALUE.
-func credentialValue(decode func(string) ([]byte, error)) func(string) ([]secret, error) {
-	return func(value string) ([]secret, error) {
-		if value == "" {
-			return []secret{}, nil
-		}
+func credentialValue(decode func(string) ([]byte, error)) func(string) (secret, error) {
+	return func(value string) (secret, error) {
 		id, encoded, ok := strings.Cut(value, ":")
 		if !ok {
-			return nil, errors.New("needs ID:VALUE")
-		}
-		if err := validCredential(id); err != nil {
-			return nil, err
+			return secret{}, errors.New("needs ID:VALUE")
 		}
 		data, err := decode(encoded)
-		return []secret{{id, data}}, err
+		return secret{id, data}, cmp.Or(checkCredential(id), err)
 	}
 }
 
-// unescaped is a value with C escapes. A percent sign is nothing special in it, in unit files
-// neither, and a NUL is allowed here alone.
+func checkCredential(id string) error {
+	if id == "" || strings.Contains(id, "/") || id == "." || id == ".." {
+		return fmt.Errorf("%q is not a credential's name", id)
+	}
+	return nil
+}
+
+// unescaped is a value with C escapes, in which a percent sign is nothing special. Here alone a
+// NUL is allowed.
 func unescaped(value string) ([]byte, error) {
 	var data []byte
 	for value != "" {
@@ -419,7 +416,7 @@ func unescaped(value string) ([]byte, error) {
 	return data, nil
 }
 
-// base64Text is a value as systemd-creds(1) printed it.
+// base64Text is a value as systemd-creds(1) prints it.
 func base64Text(value string) ([]byte, error) {
 	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
 	if err != nil {
@@ -428,44 +425,9 @@ func base64Text(value string) ([]byte, error) {
 	return data, nil
 }
 
-func validCredential(id string) error {
-	if id == "" || strings.Contains(id, "/") || id == "." || id == ".." {
-		return fmt.Errorf("%q is not a credential's name", id)
-	}
-	return nil
-}
-
-type condition struct {
-	Type      string
-	Triggers  bool // one that triggers suffices ("|" before it)
-	Negated   bool // "!" before it
-	Parameter string
-}
-
-// conditionOf makes an entry of the Conditions property.
-func conditionOf(ofPath bool) conversion {
-	return func(key, value string) ([]Property, error) {
-		if value == "" {
-			return []Property{property("Conditions", []condition{})}, nil
-		}
-		rest, triggers := strings.CutPrefix(value, "|")
-		rest, negated := strings.CutPrefix(strings.TrimSpace(rest), "!")
-		parameter, err := words.Literal(strings.TrimSpace(rest))
-		switch {
-		case err != nil:
-			return nil, err
-		case parameter == "":
-			return nil, errors.New("needs a value")
-		case ofPath && !strings.HasPrefix(parameter, "/"):
-			return nil, fmt.Errorf("%q is not an absolute path", parameter)
-		}
-		return []Property{property("Conditions", []condition{{key, triggers, negated, parameter}})}, nil
-	}
-}
-
 // What a sandbox allows.
 
-// filter is a list of what is allowed or, after "~", refused.
+// filter lists what is allowed or, after "~", refused.
 type filter struct {
 	Allow bool
 	Names []string
@@ -473,7 +435,7 @@ type filter struct {
 
 func filterOf(value string) (filter, error) {
 	list, inverted := strings.CutPrefix(value, "~")
-	names, err := anyWords(list)
+	names, err := words.Plain(list, words.CEscapes)
 	return filter{!inverted, names}, err
 }
 
@@ -491,9 +453,9 @@ func addressFamilies(value string) (filter, error) {
 	return f, err
 }
 
-// restrictNamespaces is which kinds of namespaces the unit may still make: none, or all.
+// restrictNamespaces is the kinds of namespaces that the unit may still make: none, or all.
 func restrictNamespaces(value string) (uint64, error) {
-	restricted, err := Boolean(value)
+	restricted, err := boolean(value)
 	if err != nil || restricted {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/internal/words"
 )
 
 // defaults is a tunnel that only says its name.
@@ -280,13 +281,11 @@ func tagsKey() tunnelKey {
 
 // yesOrNo reads a boolean as systemd does.
 func yesOrNo(value string) (yes bool, why string) {
-	switch strings.ToLower(value) {
-	case "yes", "y", "true", "t", "on", "1":
-		return true, ""
-	case "no", "n", "false", "f", "off", "0":
-		return false, ""
+	yes, ok := words.Boolean(value)
+	if !ok {
+		why = oneOf(value, []string{"yes", "no"})
 	}
-	return false, oneOf(value, []string{"yes", "no"})
+	return yes, why
 }
 
 func boolKey(name string, at func(*Tunnel) *bool) tunnelKey {

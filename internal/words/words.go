@@ -1,5 +1,5 @@
-// Package words reads and writes the words of unit files: quotes, escapes and specifiers as
-// systemd.syntax(7) and systemd.unit(5) have them.
+// Package words reads and writes the words of unit files: quotes, escapes, booleans and
+// specifiers, as in systemd.syntax(7) and systemd.unit(5).
 package words
 
 import (
@@ -178,4 +178,15 @@ func Plain(value string, e Escapes) ([]string, error) {
 		list = []string{} // an empty list has a type on the bus
 	}
 	return list, nil
+}
+
+// Boolean reads a boolean as systemd does; ok is false when the value is none.
+func Boolean(value string) (yes, ok bool) {
+	switch strings.ToLower(value) {
+	case "1", "yes", "y", "true", "t", "on":
+		return true, true
+	case "0", "no", "n", "false", "f", "off":
+		return false, true
+	}
+	return false, false
 }
