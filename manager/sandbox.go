@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/words"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -164,8 +165,7 @@ func usesDevice(t tunnelfile.Tunnel) bool {
 // usesSecurityKey says whether the worker may have to reach for a security key or a token: one
 // of the key files is such a key's, or a library for one is named.
 func usesSecurityKey(t tunnelfile.Tunnel) bool {
-	dir := filepath.Join(homeOf(t.User()), ".ssh")
-	files := []string{filepath.Join(dir, "id_ecdsa_sk"), filepath.Join(dir, "id_ed25519_sk")}
+	files := slices.Clone(config.DefaultIdentities)
 	for _, s := range t.SSH {
 		switch strings.ToLower(s.Key) {
 		case "securitykeyprovider", "pkcs11provider":
@@ -173,14 +173,16 @@ func usesSecurityKey(t tunnelfile.Tunnel) bool {
 				return true
 			}
 		case "identityfile":
-			path := strings.Trim(s.Value, `"`)
-			if rest, ok := strings.CutPrefix(path, "~/"); ok {
-				path = filepath.Join(homeOf(t.User()), rest)
-			}
-			files = append(files, path)
+			files = append(files, strings.Trim(s.Value, `"`))
 		}
 	}
-	return slices.ContainsFunc(files, isSecurityKey)
+	home := homeOf(t.User())
+	return slices.ContainsFunc(files, func(path string) bool {
+		if rest, ok := strings.CutPrefix(path, "~/"); ok {
+			path = filepath.Join(home, rest)
+		}
+		return isSecurityKey(path)
+	})
 }
 
 // isSecurityKey says whether a key file, or the public half beside it, is of a security key.

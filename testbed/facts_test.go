@@ -36,6 +36,13 @@ var facts = []struct {
 		"tunnelfile/destination.go",
 		"sshlink/config/resolve.go", // a ProxyJump as ssh -G prints it, which is none
 	}},
+	{"who is at the other end of a unix socket: sockets.PeerUID", `GetsockoptUcred`, []string{"internal/sockets/peer.go"}},
+	{"the keys that ssh tries: config.DefaultIdentities", `id_(rsa|dsa|ecdsa|ed25519)(_sk)?"`, []string{
+		"sshlink/config/withoutssh.go",
+		"checkup/keys.go", // an example, where no key is known
+		"cli/demo",        // a key of its own
+	}},
+	{"booleans of unit files: words.Boolean", `"true", "t", "on"`, []string{"internal/words"}},
 	{"reports: internal/report", `GET /status HTTP`, []string{"internal/report"}},
 	{"metric families of tunnels: internal/metrics", `"holdfast_(state|up_since|forward|round_trip|reconnects|connections|held|channels|sent|received)`, []string{"internal/metrics"}},
 	{"who has a local address: internal/sockets", `/proc/net/(tcp|unix)`, []string{

@@ -18,8 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -80,25 +79,15 @@ func believe(conn *net.UnixConn, socket string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := conn.SyscallConn()
+	uid, err := sockets.PeerUID(conn)
 	if err != nil {
 		return err
 	}
-	var peer *unix.Ucred
-	var credErr error
-	if err := raw.Control(func(fd uintptr) {
-		peer, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err != nil {
-		return err
-	}
-	if credErr != nil {
-		return credErr
-	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
-	if peer.Uid == 0 || ok && peer.Uid == owner.Uid {
+	if uid == 0 || ok && uid == owner.Uid {
 		return nil
 	}
-	return fmt.Errorf("%s: a process of user %d listens there, which is not the tunnel", socket, peer.Uid)
+	return fmt.Errorf("%s: a process of user %d listens there, which is not the tunnel", socket, uid)
 }
 
 // clean makes every word of a report fit for people.

@@ -22,7 +22,7 @@ func ownPeer(c net.Conn) bool {
 	var err error
 	switch c := c.(type) {
 	case *net.UnixConn:
-		uid, err = unixPeer(c)
+		uid, err = sockets.PeerUID(c)
 	case *net.TCPConn:
 		client, server := addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())
 		if !client.Addr().IsLoopback() {
@@ -38,22 +38,6 @@ func ownPeer(c net.Conn) bool {
 func addrPort(a net.Addr) netip.AddrPort {
 	ap := a.(*net.TCPAddr).AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
-
-func unixPeer(c *net.UnixConn) (uint32, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var cred *unix.Ucred
-	var credErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err := errors.Join(err, credErr); err != nil {
-		return 0, err
-	}
-	return cred.Uid, nil
 }
 
 // tcpOwner is the uid that owns the socket here whose local and remote addresses are
