@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli"
 	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -23,6 +24,16 @@ func TestMain(m *testing.M) {
 		// An editor: it puts the file $NEXT_TEXT names in place of what it is given, and
 		// moves on to the next one by name: text1, text2, …
 		"next-text": nextText,
+		// A program that panics when a line is typed, while it shows a live line.
+		"panics": func() {
+			out := terminal.New(os.Stdout, os.Stderr, os.Getenv)
+			defer out.Settle()
+			out.Progress("a live line")
+			for line := make([]byte, 1); line[0] != '\n'; { // what follows is the shell's
+				_, _ = os.Stdin.Read(line)
+			}
+			panic("now")
+		},
 	})
 }
 

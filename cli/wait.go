@@ -54,6 +54,7 @@ func newWait(s *session.Session, a action, client *dbusapi.Client, before []list
 
 // run waits.
 func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) error {
+	defer w.Out.Settle()
 	over := time.NewTimer(time.Until(w.start.Add(w.timeout)))
 	defer over.Stop()
 	pace := time.Second // how often what is shown of the time is renewed
@@ -299,7 +300,6 @@ func (w *wait) result() error {
 			return err
 		}
 	}
-	w.Out.Settle()
 	if w.failed {
 		return session.ErrSaid
 	}

@@ -43,6 +43,9 @@ type Printer struct {
 	mu        sync.Mutex // a prompt comes when it comes
 	liveLines int        // so many lines stand on err that are written anew
 	asking    bool       // somebody is typing an answer
+	hidden    bool       // what is typed is not shown
+
+	watchSignals sync.Once
 }
 
 // output is standard output. It remembers the first write that failed, so that nobody
@@ -180,15 +183,17 @@ func (p *Printer) Progress(lines ...string) {
 		all = append(all, layout.Hang("", text.Printable(line), Width(p.err)-1)...)
 	}
 	p.clear()
+	p.setEcho(false)
 	fmt.Fprint(p.err, strings.Join(all, "\n"))
 	p.liveLines = len(all)
 }
 
-// Settle takes the lines of progress away for good.
+// Settle takes the lines of progress away for good, and gives the terminal back as it was.
 func (p *Printer) Settle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
+	p.setEcho(true)
 }
 
 // clear takes the lines of progress away; the lock is held.
@@ -207,6 +212,7 @@ func (p *Printer) Prompt(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
+	p.setEcho(true)
 	fmt.Fprint(p.err, text)
 	p.asking = true
 }

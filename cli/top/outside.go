@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/cli/terminal"
 )
 
 // runOutside gives the terminal to another program until it ends, as a shell does with a job of its
@@ -34,19 +36,10 @@ func runOutside(cmd *exec.Cmd) error {
 		if err != nil || !status.Stopped() {
 			return err // what went wrong it has said itself
 		}
-		stopHere()
+		terminal.StopHere()
 		_ = unix.IoctlSetPointerInt(tty, unix.TIOCSPGRP, job)
 		_ = unix.Kill(-job, unix.SIGCONT)
 	}
-}
-
-// stopHere puts this program aside, until it is continued.
-func stopHere() {
-	resumed := make(chan os.Signal, 1)
-	signal.Notify(resumed, syscall.SIGCONT)
-	defer signal.Stop(resumed)
-	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-	<-resumed // this thread may run on for a moment before all have stopped
 }
 
 // awaitEnter lets a person read what a program printed.

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
@@ -239,7 +240,7 @@ func (t *top) runWindow() error {
 			case syscall.SIGWINCH:
 				t.screen.resize()
 			case syscall.SIGTSTP:
-				t.putAside(stopHere)
+				t.putAside(terminal.StopHere)
 			default:
 				return nil
 			}
