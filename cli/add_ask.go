@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,51 +123,71 @@ func askPlan(s *session.Session, q *questions) (p plan, err error) {
 	return p, nil
 }
 
-// askForward asks which ports.
+// askForward asks which ports, or unix sockets.
 func askForward(s *session.Session, q *questions, what int, destination string) ([]string, error) {
 	switch what {
 	case 1:
-		here, err := q.address("Which port is it on here?", "")
+		here, err := q.target("Which port is it on here? Or a socket's path", nil)
 		if err != nil {
 			return nil, err
 		}
-		there, err := q.port("Which port is it to have on the server?", portOf(here))
+		there, err := q.listen("Which port is it to have on the server?", portOf(here))
 		return []string{"-R", there + ":" + here}, err
 	case 2:
 		here, err := q.port("Which port is the proxy to have here?", "1080")
 		return []string{"-D", here}, err
 	}
+	var found []string
 	if look, err := q.yes("Log in once, to see what listens there?", false); err != nil {
 		return nil, err
 	} else if look {
-		sayListening(s, q, destination)
+		found = sayListening(s, q, destination)
 	}
-	there, err := q.address("Which port is it on there? Or host:port, for one behind the server", "")
+	there, err := q.target("Which port there? Or host:port behind the server, or a socket's path", found)
 	if err != nil {
 		return nil, err
 	}
-	here, err := q.port("Which port is it to have here?", portOf(there))
+	here, err := q.listen("Which port is it to have here?", offerHere(destination, there))
 	return []string{"-L", here + ":" + there}, err
 }
 
 // portOf is the port to offer for the other end; none below 1024, which takes root.
 func portOf(address string) string {
 	_, port, _ := net.SplitHostPort(address)
+	if isPath(address) {
+		_, port, _ = strings.Cut(filepath.Base(address), ".s.PGSQL.")
+	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1024 {
 		return ""
 	}
 	return port
 }
 
-// freeName is a name from the destination that no tunnel has.
-func freeName(s *session.Session, destination string) string {
+// offerHere is what to offer for the end here: a port, or for a unix socket a path that no service of this
+// machine has.
+func offerHere(destination, there string) string {
+	port, dir := portOf(there), os.Getenv("XDG_RUNTIME_DIR")
+	if port != "" || !isPath(there) || dir == "" {
+		return port
+	}
+	return filepath.Join(dir, hostOf(destination)+"-"+filepath.Base(there))
+}
+
+// hostOf is a destination's host as a name: the first part, of an address all of it.
+func hostOf(destination string) string {
 	_, host, _ := tunnelfile.DestinationParts(destination)
 	if net.ParseIP(host) == nil {
 		host, _, _ = strings.Cut(host, ".")
 	}
 	if !tunnelfile.ValidName(host) {
-		host = "tunnel"
+		return "tunnel"
 	}
+	return host
+}
+
+// freeName is a name from the destination that no tunnel has.
+func freeName(s *session.Session, destination string) string {
+	host := hostOf(destination)
 	name := host
 	for n := 2; slices.Contains(words(verb.TunnelNames(s, nil)), name); n++ {
 		name = fmt.Sprintf("%s-%d", host, n)
@@ -180,61 +202,76 @@ func words(candidates []verb.Word) (words []string) {
 	return words
 }
 
-// listeningCommand says what listens on a server, by whichever way it has.
-const listeningCommand = "ss -Htln 2>/dev/null || netstat -tln 2>/dev/null || cat /proc/net/tcp /proc/net/tcp6"
+// listeningCommand says what listens on a server, by whichever way it has, and which of its unix sockets whoever
+// logs in may write to.
+const listeningCommand = `sh -c 'ss -Htln 2>/dev/null || netstat -tln 2>/dev/null || cat /proc/net/tcp /proc/net/tcp6
+while read -r _ _ _ flags type _ _ path; do
+	case $flags$type$path in 000100000001/*) [ -w "$path" ] && echo "$path";; esac
+done 2>/dev/null </proc/net/unix; true'`
 
 // sayListening logs in with ssh(1), which asks what it has to, and tells what listens there. Where
 // that is not allowed it is no matter.
-func sayListening(s *session.Session, q *questions, destination string) {
+func sayListening(s *session.Session, q *questions, destination string) []string {
 	ctx, cancel := context.WithCancel(s.Ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "ssh", "-T", "-o", "ClearAllForwardings=yes", "-o", "ConnectTimeout=15", "--", destination, listeningCommand)
 	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
 	out, err := cmd.Output()
-	ports := listening(string(out))
+	found := listening(string(out))
 	switch {
-	case len(ports) > 0:
-		q.say("There listens: %s", strings.Join(ports, ", "))
+	case len(found) > 0:
+		q.say("There listens: %s", strings.Join(found, ", "))
 	case err != nil:
 		q.say("The server did not say: %v", err)
 	default:
 		q.say("Nothing listens there that it tells of.")
 	}
+	return found
 }
 
-// listening are the addresses in what ss, netstat or /proc/net/tcp print, as a forward has them.
-func listening(out string) (addresses []string) {
+// listening are the ports in what ss, netstat or /proc/net/tcp print, and behind them the paths of unix sockets.
+func listening(out string) []string {
+	var ports []int
+	var paths []string
 	for line := range strings.Lines(out) {
-		fields := strings.Fields(line)
-		if len(fields) < 4 {
-			continue
-		}
-		address := fields[3]
-		if address == "0A" && strings.HasSuffix(fields[0], ":") { // /proc/net/tcp: LISTEN
-			_, hex, _ := strings.Cut(fields[1], ":")
-			port, err := strconv.ParseUint(hex, 16, 16)
-			if err != nil {
-				continue
+		if path := strings.TrimSpace(line); strings.HasPrefix(path, "/") {
+			if !slices.Contains(paths, path) && !ofMachine.MatchString(path) {
+				paths = append(paths, path)
 			}
-			address = fmt.Sprintf(":%d", port)
-		} else if !slices.Contains(fields, "LISTEN") {
 			continue
 		}
-		colon := strings.LastIndex(address, ":")
-		port, err := strconv.Atoi(address[colon+1:])
-		if err != nil || colon < 0 {
-			continue
-		}
-		if found := strconv.Itoa(port); !slices.Contains(addresses, found) {
-			addresses = append(addresses, found)
+		if port := listeningPort(strings.Fields(line)); port > 0 && !slices.Contains(ports, port) {
+			ports = append(ports, port)
 		}
 	}
-	slices.SortFunc(addresses, func(a, b string) int {
-		x, _ := strconv.Atoi(a)
-		y, _ := strconv.Atoi(b)
-		return x - y
-	})
-	return addresses
+	slices.Sort(ports)
+	slices.Sort(paths)
+	var found []string
+	for _, port := range ports {
+		found = append(found, strconv.Itoa(port))
+	}
+	return append(found, paths...)
+}
+
+// ofMachine are unix sockets through which the parts of a machine talk to each other: nobody makes a tunnel to them.
+var ofMachine = regexp.MustCompile(`/systemd/|/dbus|/bus$|/ssh-|/s\.gpg-agent|/S\.|/\.X11-unix/|/\.ICE-unix/`)
+
+// listeningPort is the port of a line of ss, netstat or /proc/net/tcp; 0 where it is not of one that listens.
+func listeningPort(fields []string) int {
+	if len(fields) < 4 {
+		return 0
+	}
+	address, base := fields[3], 10
+	if address == "0A" && strings.HasSuffix(fields[0], ":") { // /proc/net/tcp: LISTEN
+		address, base = fields[1], 16
+	} else if !slices.Contains(fields, "LISTEN") {
+		return 0
+	}
+	port, err := strconv.ParseUint(address[strings.LastIndex(address, ":")+1:], base, 16)
+	if err != nil {
+		return 0
+	}
+	return int(port)
 }
 
 // questions asks a person at the terminal. Between two questions the terminal is as it was.
@@ -346,32 +383,43 @@ func (q *questions) yes(question string, offered bool) (bool, error) {
 
 // port asks for a port.
 func (q *questions) port(question, offered string) (string, error) {
+	return q.until(question, offered, nil, "A port is a number from 1 to 65535.", func(answer string) (string, bool) { return answer, isPort(answer) })
+}
+
+// listen asks where to listen: a port, or the path of a unix socket.
+func (q *questions) listen(question, offered string) (string, error) {
+	return q.until(question, offered, nil, "It is a port from 1 to 65535, or the whole path of a unix socket, as in /run/user/1000/db.sock.",
+		func(answer string) (string, bool) { return answer, isPort(answer) || isPath(answer) })
+}
+
+// target asks where a forward leads: a port, host:port or a path; a port alone is of localhost.
+func (q *questions) target(question string, words []string) (string, error) {
+	return q.until(question, "", words, "It is a port, as in 5432, or host:port, as in db.internal:5432, or the whole path of a unix socket.", func(answer string) (string, bool) {
+		if isPort(answer) {
+			return "localhost:" + answer, true
+		}
+		host, port, err := net.SplitHostPort(answer)
+		return answer, isPath(answer) || err == nil && host != "" && isPort(port)
+	})
+}
+
+// until asks until an answer is well, and says what would be.
+func (q *questions) until(question, offered string, words []string, well string, read func(string) (string, bool)) (string, error) {
 	for {
-		answer, err := q.ask(question, offered, nil)
+		answer, err := q.ask(question, offered, words)
 		if err != nil {
 			return "", err
 		}
-		if n, err := strconv.ParseUint(answer, 10, 16); err == nil && n > 0 {
-			return answer, nil
+		if value, ok := read(answer); ok {
+			return value, nil
 		}
-		q.say("A port is a number from 1 to 65535.")
+		q.say("%s", well)
 	}
 }
 
-// address asks for a port, or host:port; a port alone is of localhost.
-func (q *questions) address(question, offered string) (string, error) {
-	for {
-		answer, err := q.ask(question, offered, nil)
-		if err != nil {
-			return "", err
-		}
-		if _, err := strconv.Atoi(answer); err == nil {
-			answer = "localhost:" + answer
-		}
-		host, port, err := net.SplitHostPort(answer)
-		if n, numErr := strconv.ParseUint(port, 10, 16); err == nil && numErr == nil && n > 0 && host != "" {
-			return answer, nil
-		}
-		q.say("It is a port, as in 5432, or host:port, as in db.internal:5432.")
-	}
+func isPort(word string) bool {
+	n, err := strconv.ParseUint(word, 10, 16)
+	return err == nil && n > 0
 }
+
+func isPath(word string) bool { return strings.HasPrefix(word, "/") && !strings.HasSuffix(word, "/") }
