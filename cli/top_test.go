@@ -168,7 +168,7 @@ func TestTopKeys(t *testing.T) {
 	w.Type(t, "R")
 	w.await(t, `restart web: done`)
 	w.Type(t, "s")
-	w.await(t, `sorted by thr`)
+	w.await(t, `by throughput`)
 	w.Type(t, "sg\x1b[B")
 	w.await(t, `(?m)^> broken`)
 

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // marker stands before the selected tunnel.
@@ -72,22 +73,44 @@ func (w *window) title() layout.Line {
 			return layout.Line{layout.Painted(w.selected, layout.Bold), layout.Plain(" is no tunnel any more")}
 		}
 		of := map[page]string{tunnelPage: "", logPage: "log of ", historyPage: "history of "}[w.page]
-		return layout.Line{layout.Painted(of+t.Name, layout.Bold), layout.Plain("  "), layout.Painted(tunnel.Line(t), tunnel.Color(t.State))}
+		state := layout.Painted(tunnel.Line(t), tunnel.Color(t.State))
+		word := layout.Painted(tunnelfile.Status{State: t.State, Reason: t.Reason}.String(), state.Color)
+		name := layout.Middle(t.Name, w.width-layout.Width(of)-len("  ")-layout.Width(word.Text))
+		line := func(name string, state layout.Cell) layout.Line {
+			return layout.Line{layout.Painted(of+name, layout.Bold), layout.Plain("  "), state}
+		}
+		return w.fitting(line(t.Name, state), line(t.Name, word), line(name, word))
 	}
+	return w.fitting(w.totals("%d of %s up, network %s", "%s received, %s sent", "sorted by throughput"), w.totals("%d of %s up, %s", "%s in, %s out", "by throughput"),
+		w.totals("%d of %s up, %s", "", ""))
+}
+
+// fitting is the first of these lines that fits, or else the last one.
+func (w *window) fitting(lines ...layout.Line) layout.Line {
+	for _, line := range lines {
+		if line.Width() <= w.width {
+			return line
+		}
+	}
+	return lines[len(lines)-1]
+}
+
+// totals says how many tunnels are up, on which network, what flows, and in which order they are, in these words.
+func (w *window) totals(up, flows, order string) layout.Line {
 	tally := listing.Count(w.tunnels)
-	content := fmt.Sprintf("%d of %s up, network %s", tally.Well, text.Count(tally.Wanted, "tunnel"), w.network)
-	if asked := w.counted(); len(asked) > 0 {
+	parts := []string{fmt.Sprintf(up, tally.Well, text.Count(tally.Wanted, "tunnel"), w.network)}
+	if asked := w.counted(); len(asked) > 0 && flows != "" {
 		var sent, received float64
 		for _, t := range asked {
 			s, r, _ := w.flow(t.Name).rates()
 			sent, received = sent+s, received+r
 		}
-		content += fmt.Sprintf(", %s received, %s sent", rate(received), rate(sent))
+		parts = append(parts, fmt.Sprintf(flows, rate(received), rate(sent)))
 	}
-	if w.byThroughput {
-		content += ", sorted by throughput"
+	if w.byThroughput && order != "" {
+		parts = append(parts, order)
 	}
-	return layout.Line{layout.Plain(content)}
+	return layout.Line{layout.Plain(strings.Join(parts, ", "))}
 }
 
 // list is the table, with the selected tunnel marked.

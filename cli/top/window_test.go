@@ -184,6 +184,39 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// TestTitle: the first line says less on a narrow terminal, rather than to be cut; a state and its reason stay.
+func TestTitle(t *testing.T) {
+	for width, want := range map[int]string{
+		100: "2 of 3 tunnels up, network online, 2.0 KiB/s received, 5.0 MiB/s sent, sorted by throughput",
+		80:  "2 of 3 tunnels up, online, 2.0 KiB/s in, 5.0 MiB/s out, by throughput",
+		40:  "2 of 3 tunnels up, online",
+	} {
+		w := sampleWindow(width, 24)
+		w.key("s")
+		if got := w.lines(t)[0]; got != want {
+			t.Errorf("%d columns: %q", width, got)
+		}
+	}
+	for width, want := range map[int]string{
+		100: "log of db  blocked [passphrase]: needs a passphrase for ~/.ssh/id_ed25519",
+		60:  "log of db  blocked [passphrase]",
+	} {
+		w := sampleWindow(width, 24)
+		w.lines(t)
+		w.key("l")
+		if got := w.lines(t)[0]; got != want {
+			t.Errorf("%d columns: %q", width, got)
+		}
+	}
+	w := sampleWindow(80, 24)
+	w.tunnels[0].Name = strings.Repeat("n", 64)
+	w.lines(t)
+	w.key("h")
+	if got := w.lines(t)[0]; !strings.HasSuffix(got, "n  blocked [passphrase]") {
+		t.Errorf("a long name: %q", got)
+	}
+}
+
 // TestCounted: only tunnels on the screen whose program runs are asked, all of them where their order
 // goes by what they count, and none where nothing of it is shown.
 func TestCounted(t *testing.T) {
