@@ -98,7 +98,7 @@ func TestTop(t *testing.T) {
 		t.Error("no colour on a terminal")
 	}
 	terminal.Type(t, "s")
-	awaitFrame(t, terminal, `(?s)sorted by throughput.*flows .*calm `)
+	awaitFrame(t, terminal, `(?s)by throughput.*flows .*calm `)
 	// A narrow terminal has less of it, at once.
 	terminal.resize(t, 28, 5)
 	awaitFrame(t, terminal, `(?m)^  NAME +STATE$`)
