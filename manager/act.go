@@ -223,7 +223,7 @@ func (m *Manager) performed(r *row, v Verb, err error) {
 	}
 	if errors.Is(err, errDesignRefused) {
 		if r.file != nil {
-			r.refusedDesign = r.file.design.mark
+			r.refusedDesign = r.file.design.Mark
 		}
 		m.Log.Warn(errDesignRefused.Error(), "tunnel", r.name)
 		return
@@ -243,8 +243,8 @@ func (m *Manager) checkStart(r *row) {
 	if r.starting || r.file == nil || !r.service.gone() || r.socket.failed() {
 		return
 	}
-	ours := r.file.design.socket.Name
-	required := slices.DeleteFunc(r.file.design.service.Required(), func(name string) bool { return name == ours })
+	ours := r.file.design.Socket.Name
+	required := slices.DeleteFunc(r.file.design.Service.Required(), func(name string) bool { return name == ours })
 	if len(required) > 0 {
 		m.fail(r, fault.New(fault.Dependency, "%s did not start, and the tunnel requires it", strings.Join(required, " or ")))
 	}
@@ -258,7 +258,7 @@ func (m *Manager) diagnosed(r *row, err error) {
 	case r.file == nil: // it went meanwhile
 	case err != nil:
 		m.fail(r, err)
-	case r.file.design.partial() || r.failure != (failure{}) || !r.retry.recent():
+	case r.file.design.Partial() || r.failure != (failure{}) || !r.retry.recent():
 		r.retry.last = time.Now()
 		r.occasion()
 	default:
@@ -291,7 +291,7 @@ func (m *Manager) listenerOf(a sockets.Address, but *row) string {
 		if r == but || r.file == nil || !r.socket.running() {
 			continue
 		}
-		for _, l := range r.file.design.listen {
+		for _, l := range r.file.design.Listen {
 			if l.Address == a {
 				return name
 			}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/manager/design"
 	"github.com/holdfast/holdfast/netwatch"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/testbed"
@@ -63,7 +64,7 @@ func (b *bench) start() {
 	b.m = New(Config{
 		Units: b.units, Networks: b.networks,
 		Dirs: tunnelfile.Dirs{b.dir, b.etc}, RuntimeDir: tunnelfile.RuntimeDir(os.Getenv),
-		Host: Host{Program: program,
+		Host: Host{Host: design.Host{Program: program},
 			// The servers are on this machine; the test plays that they are not.
 			Locate: func(context.Context, tunnelfile.Tunnel) Server { return Server{} },
 			Way:    func(context.Context, Server, netwatch.State) Way { return WayOut }},

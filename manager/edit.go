@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/manager/design"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -17,7 +18,7 @@ func (m *Manager) CheckTunnel(ctx context.Context, name, text string) (tunnelfil
 		return nil, invalidName(name)
 	}
 	t, problems := tunnelfile.Parse(name, "", text)
-	_, more := designOf(ctx, t, m.Host)
+	_, more := design.Of(ctx, t, m.Host.Host)
 	return append(problems, more...), ctx.Err()
 }
 

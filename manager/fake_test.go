@@ -7,9 +7,12 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/manager/design"
 	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // fakeUnits plays the few moves of systemd that the table depends on: units come and
@@ -192,3 +195,14 @@ func (f *fakeUnits) UserspaceTimestamp(context.Context) (time.Time, uint64, erro
 }
 
 func (f *fakeUnits) Done() <-chan struct{} { return f.done }
+
+var testHost = Host{Host: design.Host{Program: "/usr/bin/holdfast-tunnel"}}
+
+func parse(t *testing.T, text string) tunnelfile.Tunnel {
+	t.Helper()
+	tunnel, problems := tunnelfile.Parse("web", "/home/me/.config/holdfast/web.tunnel", "[Tunnel]\nDestination=me@server\n"+text)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return tunnel
+}

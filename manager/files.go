@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/holdfast/holdfast/internal/fault"
-	"github.com/holdfast/holdfast/internal/sockets"
+	"github.com/holdfast/holdfast/manager/design"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -23,54 +22,8 @@ type loads struct {
 // file is one tunnel file that was read without problems, and what follows from it.
 type file struct {
 	tunnelfile.Tunnel
-	design design
+	design design.Units
 	hash   string // SettingsHash
-}
-
-// redesign is the file with its units as this machine is now: it may have other addresses
-// than when the file was read, and ssh_config(5) may say something else.
-func (f *file) redesign(ctx context.Context, h Host) (*file, error) {
-	d, problems := designOf(ctx, f.Tunnel, h)
-	if len(problems) > 0 {
-		return nil, fault.Wrap(fault.Settings, problems, "the tunnel file")
-	}
-	if d.unresolved != nil {
-		return nil, d.unresolved
-	}
-	if d.unknown != nil {
-		return f, nil
-	}
-	now := &file{f.Tunnel, d, f.hash}
-	var still []*sockets.Error
-	for _, taken := range f.design.leftOut {
-		if err := taken.Address.Free(ctx, d.unlink); err != nil {
-			still = append(still, sockets.Explain(taken.Forward, taken.Address, err))
-		}
-	}
-	if len(still) > 0 {
-		now.design.leaveOut(still, f.Tunnel, h)
-	}
-	return now, nil
-}
-
-// withoutTaken looks which of the file's addresses somebody else has. It is an error if
-// the tunnel needs them all; else the units do without them.
-func (f *file) withoutTaken(ctx context.Context, h Host) (*file, error) {
-	var taken []*sockets.Error
-	for _, l := range f.design.listen {
-		if err := l.free(ctx, f.design.unlink); err != nil {
-			if f.design.needsAll {
-				return f, err
-			}
-			taken = append(taken, err)
-		}
-	}
-	if len(taken) == 0 {
-		return f, nil
-	}
-	without := *f
-	without.design.leaveOut(append(taken, f.design.leftOut...), f.Tunnel, h)
-	return &without, nil
 }
 
 // load reads the directories and calls then, if any, when the table has them.
@@ -88,7 +41,7 @@ func (m *Manager) startLoad() {
 	waiting := m.loads.waiting
 	m.loads.waiting, m.loads.running = nil, true
 	m.do(func(ctx context.Context) func() {
-		files, problems := readFiles(ctx, m.Dirs, m.Host)
+		files, problems := readFiles(ctx, m.Dirs, m.Host.Host)
 		return func() {
 			m.takeFiles(files, problems)
 			for _, f := range waiting {
@@ -132,9 +85,9 @@ const (
 )
 
 // readFiles reads and checks every tunnel file. A file with problems is not among the files.
-func readFiles(ctx context.Context, dirs tunnelfile.Dirs, h Host) ([]*file, tunnelfile.Problems) {
+func readFiles(ctx context.Context, dirs tunnelfile.Dirs, h design.Host) ([]*file, tunnelfile.Problems) {
 	tunnels, problems := dirs.LoadAll()
-	designs := make([]design, len(tunnels))
+	designs := make([]design.Units, len(tunnels))
 	wrong := make([]tunnelfile.Problems, len(tunnels))
 	var all sync.WaitGroup
 	places := make(chan struct{}, designers)
@@ -142,7 +95,7 @@ func readFiles(ctx context.Context, dirs tunnelfile.Dirs, h Host) ([]*file, tunn
 		all.Go(func() {
 			places <- struct{}{}
 			ctx, cancel := context.WithTimeout(ctx, designTime)
-			designs[i], wrong[i] = designOf(ctx, t, h)
+			designs[i], wrong[i] = design.Of(ctx, t, h)
 			cancel()
 			<-places
 		})
@@ -213,13 +166,13 @@ func (m *Manager) takeFiles(files []*file, problems tunnelfile.Problems) {
 func (r *row) takeFile(f *file) {
 	old := r.file
 	same := old != nil && old.hash == f.hash
-	if same && (f.design.unknown != nil || old.design.whole == f.design.whole) {
+	if same && (f.design.Unknown != nil || old.design.WholeMark == f.design.WholeMark) {
 		f.design = old.design // which may do without some of its addresses
 	}
 	if !same {
 		r.forgetWay()
 	}
-	changed := !same || old.design.mark != f.design.mark || r.broken
+	changed := !same || old.design.Mark != f.design.Mark || r.broken
 	r.file, r.broken = f, false
 	if changed && r.isShown {
 		r.retry = retryTimer{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast/holdfast/manager/design"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -18,14 +19,16 @@ const unloadGrace = time.Second
 func (m *Manager) perform(ctx context.Context, name string, a Action, f *file) (*file, error) {
 	switch a.Verb {
 	case MakeService, MakeSocket, Diagnose:
-		now, err := f.redesign(ctx, m.Host)
+		units, err := f.design.Renewed(ctx, f.Tunnel, m.Host.Host)
 		switch {
 		case err != nil:
 			return nil, err
 		case a.Verb == Diagnose:
-			return now.withoutTaken(ctx, m.Host)
+			units, err = units.WithoutTaken(ctx, f.Tunnel, m.Host.Host)
+		default:
+			err = m.make(ctx, name, a.Verb, units)
 		}
-		return now, m.make(ctx, name, a.Verb, now.design)
+		return &file{f.Tunnel, units, f.hash}, err
 	}
 	return nil, m.performOn(ctx, name, a)
 }
@@ -56,27 +59,21 @@ func (m *Manager) performOn(ctx context.Context, name string, a Action) error {
 }
 
 // make makes both units of a tunnel and starts one of them.
-func (m *Manager) make(ctx context.Context, name string, v Verb, d design) error {
-	for _, l := range d.listen {
-		// A socket unit removes whatever lies at the path of a unix socket, be it alive.
-		if l.Network != "unix" {
-			continue
-		}
-		if err := l.free(ctx, d.unlink); err != nil {
-			return err
-		}
+func (m *Manager) make(ctx context.Context, name string, v Verb, units design.Units) error {
+	if err := units.CheckPaths(ctx); err != nil {
+		return err
 	}
-	if d.socket.Name == "" { // perhaps there was one that failed
+	if units.Socket.Name == "" { // perhaps there was one that failed
 		if err := ignoreGone(m.Units.ResetFailed(ctx, tunnelfile.SocketName(name))); err != nil {
 			return err
 		}
 	}
-	start := func() error { return m.Units.StartTransient(ctx, d.service) }
+	start := func() error { return m.Units.StartTransient(ctx, units.Service) }
 	switch {
 	case v == MakeSocket:
-		start = func() error { return m.Units.StartTransient(ctx, d.socket, d.service) }
-	case d.socket.Name != "":
-		start = func() error { return m.Units.StartTransient(ctx, d.service, d.socket) }
+		start = func() error { return m.Units.StartTransient(ctx, units.Socket, units.Service) }
+	case units.Socket.Name != "":
+		start = func() error { return m.Units.StartTransient(ctx, units.Service, units.Socket) }
 	}
 	err := start()
 	if !errors.Is(err, systemdctl.ErrUnitExists) {
@@ -89,9 +86,9 @@ func (m *Manager) make(ctx context.Context, name string, v Verb, d design) error
 		return err
 	}
 	if v == MakeSocket {
-		err = m.Units.Start(ctx, d.socket.Name)
+		err = m.Units.Start(ctx, units.Socket.Name)
 	} else {
-		err = m.Units.Start(ctx, d.service.Name)
+		err = m.Units.Start(ctx, units.Service.Name)
 	}
 	if err != nil {
 		return err

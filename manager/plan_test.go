@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/manager/design"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // Units in the states that plan tells apart. Marks are those of planRow's design.
 var (
-	ours      = []string{mark{"s", "l"}.String()}
+	ours      = []string{design.Mark{Service: "s", Socket: "l"}.String()}
 	up        = systemdctl.Unit{ActiveState: "active", SubState: "running", MainPID: 7, StatusText: "up: 1 forward", Environment: ours}
 	silent    = systemdctl.Unit{ActiveState: "activating", SubState: "start", MainPID: 7, Job: true, Environment: ours}
 	held      = systemdctl.Unit{ActiveState: "active", SubState: "running", MainPID: 7, StatusText: "offline: no network", Environment: ours}
@@ -37,7 +38,7 @@ func planRow(start tunnelfile.StartMode, service, socket systemdctl.Unit) *row {
 		name: "web",
 		file: &file{
 			Tunnel: tunnelfile.Tunnel{Name: "web", Start: start},
-			design: design{socket: systemdctl.Transient{Name: "x.socket"}, mark: mark{"s", "l"}},
+			design: design.Units{Socket: systemdctl.Transient{Name: "x.socket"}, Mark: design.Mark{Service: "s", Socket: "l"}},
 			hash:   "h",
 		},
 		seen: seen{service: unit{service}, socket: unit{socket}, known: true},
@@ -54,7 +55,7 @@ func TestPlan(t *testing.T) {
 	)
 	do := func(v Verb) Action { return Action{Verb: v} }
 	send := func(s syscall.Signal) Action { return Action{SendSignal, s} }
-	remoteOnly := func(r *row) { r.file.design.socket.Name = ""; r.file.design.mark.socket = "" }
+	remoteOnly := func(r *row) { r.file.design.Socket.Name = ""; r.file.design.Mark.Socket = "" }
 	for _, c := range []struct {
 		name            string
 		start           tunnelfile.StartMode
@@ -104,11 +105,11 @@ func TestPlan(t *testing.T) {
 		{"the file is gone", auto, up, serving, func(r *row) { r.file = nil }, free, do(StopUnits)},
 		{"the file is broken", auto, up, serving, func(r *row) { r.broken = true }, free, Action{}},
 		{"the file is broken, never ran", auto, absent, absent, func(r *row) { r.file, r.broken = nil, true }, free, Action{}},
-		{"other unit settings", auto, as(up, mark{"old", "l"}.String()), serving, nil, free, do(StopUnits)},
-		{"other unit settings, which systemd would not take", auto, as(up, mark{"old", "l"}.String()), serving, func(r *row) { r.refusedDesign = r.file.design.mark }, free, Action{}},
+		{"other unit settings", auto, as(up, design.Mark{Service: "old", Socket: "l"}.String()), serving, nil, free, do(StopUnits)},
+		{"other unit settings, which systemd would not take", auto, as(up, design.Mark{Service: "old", Socket: "l"}.String()), serving, func(r *row) { r.refusedDesign = r.file.design.Mark }, free, Action{}},
 		{"other unit settings, ended", auto, absent, absent, func(r *row) { r.again = true }, free, do(MakeService)},
-		{"other listeners, running", auto, as(up, mark{"s", "old"}.String()), serving, nil, free, Action{}},
-		{"other listeners, idle", onDemand, as(dead, mark{"s", "old"}.String()), listening, nil, free, do(StopUnits)},
+		{"other listeners, running", auto, as(up, design.Mark{Service: "s", Socket: "old"}.String()), serving, nil, free, Action{}},
+		{"other listeners, idle", onDemand, as(dead, design.Mark{Service: "s", Socket: "old"}.String()), listening, nil, free, do(StopUnits)},
 		{"other settings", auto, up, serving, func(r *row) { r.report = &tunnelfile.Report{Settings: "old"} }, free, send(syscall.SIGHUP)},
 		{"other settings, told", auto, up, serving, func(r *row) {
 			r.report, r.lastSignal = &tunnelfile.Report{Settings: "old"}, lastSignal{pid: 7, file: "h"}

@@ -82,7 +82,7 @@ func TestMadeOfWhatIsSoNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.awaitState("web", tunnelfile.Up)
-	listens, err := ask(t.Context(), b.m, func() string { return b.m.rows["web"].file.design.listen[0].Addr })
+	listens, err := ask(t.Context(), b.m, func() string { return b.m.rows["web"].file.design.Listen[0].Addr })
 	if want := filepath.Join(dir, "b"); err != nil || listens != want {
 		t.Errorf("listens on %s, %v; want %s", listens, err, want)
 	}
@@ -114,13 +114,13 @@ func TestConfigThatHangs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	files, problems := readFiles(t.Context(), dirs, host)
+	files, problems := readFiles(t.Context(), dirs, host.Host)
 	if len(files) != 2*designers || len(problems) > 0 {
 		t.Fatalf("%d files, %v", len(files), problems)
 	}
 	r := &row{name: "t0"}
 	r.takeFile(files[0])
-	listens := r.file.design.listen
+	listens := r.file.design.Listen
 
 	hangs.Store(true)
 	most.Store(0)
@@ -131,13 +131,13 @@ func TestConfigThatHangs(t *testing.T) {
 		}
 		cancel()
 	}()
-	files, problems = readFiles(ctx, dirs, host)
+	files, problems = readFiles(ctx, dirs, host.Host)
 	if len(files) != 2*designers || len(problems) > 0 || at.Load() != 0 {
 		t.Fatalf("%d files, %v, %d still asked", len(files), problems, at.Load())
 	}
 	r.takeFile(files[0])
-	if !slices.Equal(r.file.design.listen, listens) || len(listens) != 1 {
-		t.Errorf("listens on %v, which was %v", r.file.design.listen, listens)
+	if !slices.Equal(r.file.design.Listen, listens) || len(listens) != 1 {
+		t.Errorf("listens on %v, which was %v", r.file.design.Listen, listens)
 	}
 }
 

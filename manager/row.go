@@ -3,6 +3,7 @@ package manager
 import (
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/manager/design"
 	"github.com/holdfast/holdfast/systemdctl"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -82,9 +83,9 @@ type seen struct {
 	report          *tunnelfile.Report // of the running worker; nil: it gave none
 
 	lastSignal    lastSignal
-	renewed       uint32 // the process that was asked by itself to hand over to the program of now
-	refusedDesign mark   // of a design that systemd would not make
-	way           Way    // to the server
+	renewed       uint32      // the process that was asked by itself to hand over to the program of now
+	refusedDesign design.Mark // of a design that systemd would not make
+	way           Way         // to the server
 	wayKnown      bool
 }
 
@@ -158,7 +159,7 @@ func (s *seen) says(state tunnelfile.State) bool {
 func (s *seen) forgetWay() { s.way, s.wayKnown = WayOut, false }
 
 // listens says whether the tunnel is to have a socket unit.
-func (r *row) listens() bool { return r.file != nil && r.file.design.socket.Name != "" }
+func (r *row) listens() bool { return r.file != nil && r.file.design.Socket.Name != "" }
 
 // wanted says whether the tunnel is to run, network permitting.
 func (r *row) wanted() bool {
@@ -170,17 +171,17 @@ func (r *row) wanted() bool {
 
 // stale says whether the units were made from other settings than the file's.
 func (r *row) stale() bool {
-	want := r.file.design.mark
-	if r.refusedDesign != (mark{}) && r.refusedDesign == want {
+	want := r.file.design.Mark
+	if r.refusedDesign != (design.Mark{}) && r.refusedDesign == want {
 		return false
 	}
-	have, ours := markOf(r.service.Environment)
-	if !ours || have.service != want.service {
+	have, ours := design.MarkOf(r.service.Environment)
+	if !ours || have.Service != want.Service {
 		return true
 	}
 	// A running worker opens and closes listeners by itself; the socket unit is made
 	// anew when it does not run.
-	return have.socket != want.socket && !r.service.running() && !r.service.ending()
+	return have.Socket != want.Socket && !r.service.running() && !r.service.ending()
 }
 
 // user is who a tunnel of the system runs as.

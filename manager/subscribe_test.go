@@ -2,10 +2,11 @@ package manager
 
 import (
 	"fmt"
-	"github.com/holdfast/holdfast/internal/listing"
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 // TestSubscribe shows order, and that a reader that is stuck holds nobody up and

@@ -74,8 +74,8 @@ func (r *row) status(o obstacle) tunnelfile.Status {
 	switch {
 	case r.socket.ending(), r.socket.running() && (r.stopping || !r.wanted() && !r.broken):
 		return tunnelfile.Status{State: tunnelfile.Stopping}
-	case r.socket.running() && r.file != nil && r.file.design.partial():
-		return tunnelfile.Status{State: tunnelfile.Listening, Reason: fault.Listen, Text: r.file.design.leftOut[0].Error()}
+	case r.socket.running() && r.file != nil && r.file.design.Partial():
+		return tunnelfile.Status{State: tunnelfile.Listening, Reason: fault.Listen, Text: r.file.design.LeftOut[0].Error()}
 	case r.socket.running():
 		return tunnelfile.Status{State: tunnelfile.Listening}
 	}
@@ -180,7 +180,7 @@ func (r *row) idleForwards(s tunnelfile.State) []tunnelfile.ForwardReport {
 		return nil
 	}
 	var list []tunnelfile.ForwardReport
-	for _, f := range r.file.design.forwards {
+	for _, f := range r.file.design.Forwards {
 		report := tunnelfile.ForwardReport{Kind: f.Kind, Text: f.Text, Listen: f.ListenText(), Target: f.TargetText(), State: tunnelfile.Inactive}
 		if r.socket.running() && f.Kind != tunnelfile.RemoteForward {
 			report.State = tunnelfile.Listening

@@ -48,6 +48,7 @@ var floors = map[string]float64{
 	"tray":                 6,
 	"dbusapi":              5,
 	"manager":              4,
+	"manager/design":       3,
 	"worker":               4,
 	"checkup":              4,
 	"portable":             4,

@@ -1,4 +1,4 @@
-package manager
+package design
 
 import (
 	"errors"
@@ -27,7 +27,7 @@ func unitBase(t tunnelfile.Tunnel) []systemdctl.Setting {
 }
 
 // serviceBase is the settings of [Service] that a tunnel file may replace.
-func (d *design) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []systemdctl.Setting {
+func (u *Units) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []systemdctl.Setting {
 	base := []systemdctl.Setting{
 		{Key: "RestartSec", Value: "5s"},
 		{Key: "TimeoutStopSec", Value: "15s"}, // the worker lets open channels drain for 10 s
@@ -39,17 +39,14 @@ func (d *design) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []syst
 		{Key: "LimitCORE", Value: "0"}, // keys are in memory
 		{Key: "KeyringMode", Value: "private"},
 	}
-	if n := d.files(); n > usualFiles {
+	if n := u.files(); n > usualFiles {
 		base = append(base, systemdctl.Setting{Key: "LimitNOFILE", Value: fmt.Sprintf("%d:%d", n, max(n, maxFiles))})
 	}
 	if scope == systemdctl.System {
 		base = append(base, systemdctl.Setting{Key: "User", Value: t.User()}) // so that HOME is set
 	}
 	for _, s := range t.Service {
-		if s.Key != "NoNewPrivileges" {
-			continue
-		}
-		if on, ok := words.Boolean(s.Value); ok && !on {
+		if on, ok := words.Boolean(s.Value); s.Key == "NoNewPrivileges" && ok && !on {
 			return base
 		}
 	}
@@ -61,7 +58,7 @@ func (d *design) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []syst
 	base = append(base, systemdctl.Setting{Key: "RestrictAddressFamilies", Value: families})
 	if scope == systemdctl.System {
 		base = append(base, systemSandbox...)
-		base = append(base, systemdctl.Setting{Key: "ReadWritePaths", Value: strings.Join(d.writes(t), " ")})
+		base = append(base, systemdctl.Setting{Key: "ReadWritePaths", Value: strings.Join(u.writes(t), " ")})
 		if !strings.Contains(textOf(t), "/tmp/") {
 			base = append(base, systemdctl.Setting{Key: "PrivateTmp", Value: "yes"})
 		}
@@ -104,7 +101,7 @@ var systemSandbox = []systemdctl.Setting{
 // writes is the folders that a tunnel of the system writes to: known_hosts and ControlPath
 // lie in ~/.ssh, or where [SSH] says, and unix sockets are made where a forward listens.
 // Those that do not exist are passed over.
-func (d *design) writes(t tunnelfile.Tunnel) []string {
+func (u *Units) writes(t tunnelfile.Tunnel) []string {
 	home := homeOf(t.User())
 	ssh := filepath.Join(home, ".ssh")
 	if _, err := os.Stat(ssh); errors.Is(err, fs.ErrNotExist) {
@@ -118,7 +115,7 @@ func (d *design) writes(t tunnelfile.Tunnel) []string {
 			}
 		}
 	}
-	for _, f := range d.forwards {
+	for _, f := range u.Forwards {
 		if f.Kind != tunnelfile.RemoteForward && f.Listen.Unix != "" {
 			paths = append(paths, filepath.Dir(f.Listen.Unix))
 		}

@@ -1,4 +1,4 @@
-package manager
+package design
 
 import (
 	"fmt"
@@ -15,16 +15,16 @@ const (
 )
 
 // files is how many files the worker needs to be started with all its listeners.
-func (d *design) files() int { return len(d.listen) + spareFiles }
+func (u *Units) files() int { return len(u.Listen) + spareFiles }
 
 // checkFiles finds that a limit in [Service] is too low for the listeners: systemd would say
 // "exit status 202/FDS".
-func (d *design) checkFiles(t tunnelfile.Tunnel) tunnelfile.Problems {
+func (u *Units) checkFiles(t tunnelfile.Tunnel) tunnelfile.Problems {
 	for _, s := range t.Service {
 		soft, _, _ := strings.Cut(s.Value, ":")
-		if limit, err := strconv.Atoi(soft); s.Key == "LimitNOFILE" && err == nil && limit < len(d.listen)+16 {
+		if limit, err := strconv.Atoi(soft); s.Key == "LimitNOFILE" && err == nil && limit < len(u.Listen)+16 {
 			return tunnelfile.Problems{{Path: s.Path, Line: s.Line, Key: s.Key,
-				Message: fmt.Sprintf("%d files are too few for the %d addresses that the tunnel listens on: at least %d", limit, len(d.listen), d.files())}}
+				Message: fmt.Sprintf("%d files are too few for the %d addresses that the tunnel listens on: at least %d", limit, len(u.Listen), u.files())}}
 		}
 	}
 	return nil

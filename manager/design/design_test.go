@@ -1,4 +1,4 @@
-package manager
+package design
 
 import (
 	"context"
@@ -69,7 +69,7 @@ func values(u systemdctl.Transient) map[string]string {
 }
 
 func TestDesign(t *testing.T) {
-	d, problems := designOf(t.Context(), parse(t, `LocalForward="/run/x y.sock" /run/y.sock
+	d, problems := Of(t.Context(), parse(t, `LocalForward="/run/x y.sock" /run/y.sock
 [SSH]
 StreamLocalBindMask=0117
 StreamLocalBindUnlink=no
@@ -82,10 +82,10 @@ Environment=A=b`), testHost)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	service, socket := values(d.service), values(d.socket)
+	service, socket := values(d.Service), values(d.Socket)
 	for _, c := range []struct{ got, want string }{
-		{d.service.Name, "holdfast-tunnel@web.service"},
-		{d.socket.Name, "holdfast-tunnel@web.socket"},
+		{d.Service.Name, "holdfast-tunnel@web.service"},
+		{d.Socket.Name, "holdfast-tunnel@web.socket"},
 		{service["Slice"], `"app-holdfast.slice"`},
 		{socket["Slice"], `"app-holdfast.slice"`},
 		{service["Type"], `"notify"`},
@@ -100,7 +100,7 @@ Environment=A=b`), testHost)
 		{service["StartLimitBurst"], `@u 5`},
 		{service["Requires"], `["holdfast-tunnel@web.socket"]`},
 		{service["After"], `["holdfast-tunnel@web.socket"]["gpg-agent.socket"]`},
-		{service["Environment"], `["` + d.mark.String() + `"]["A=b"]`},
+		{service["Environment"], `["` + d.Mark.String() + `"]["A=b"]`},
 		{socket["SocketMode"], `@u 432`}, // 0660
 		{socket["FileDescriptorName"], `"holdfast"`},
 		{socket["RemoveOnStop"], `true`},
@@ -120,7 +120,7 @@ Environment=A=b`), testHost)
 // TestBase makes sure that systemd takes each of our own settings: what it does not
 // take would be left out in silence.
 func TestBase(t *testing.T) {
-	many := design{listen: make([]listener, 2000)}
+	many := Units{Listen: make([]Listener, 2000)}
 	for _, scope := range []systemdctl.Scope{systemdctl.User, systemdctl.System} {
 		for section, base := range map[string][]systemdctl.Setting{
 			"Unit":    unitBase(tunnelfile.Tunnel{}),
@@ -137,13 +137,13 @@ func TestBase(t *testing.T) {
 // TestPrivileges shows that a file can ask for a worker, and children, that may use sudo.
 func TestPrivileges(t *testing.T) {
 	for _, on := range []string{"yes", "1", "on"} { // as unit files spell it
-		d, _ := designOf(t.Context(), parse(t, "[Service]\nNoNewPrivileges="+on), testHost)
-		if got := values(d.service); got["MemoryDenyWriteExecute"] != "true" {
+		d, _ := Of(t.Context(), parse(t, "[Service]\nNoNewPrivileges="+on), testHost)
+		if got := values(d.Service); got["MemoryDenyWriteExecute"] != "true" {
 			t.Errorf("NoNewPrivileges=%s: no sandbox", on)
 		}
 	}
-	d, _ := designOf(t.Context(), parse(t, "[Service]\nNoNewPrivileges=no"), testHost)
-	got := values(d.service)
+	d, _ := Of(t.Context(), parse(t, "[Service]\nNoNewPrivileges=no"), testHost)
+	got := values(d.Service)
 	for _, s := range sandbox[1:] {
 		if got[s.Key] != "" {
 			t.Errorf("%s=%s implies NoNewPrivileges=yes", s.Key, got[s.Key])
@@ -156,7 +156,7 @@ func TestPrivileges(t *testing.T) {
 
 func TestDesignProblems(t *testing.T) {
 	tunnel := parse(t, "LocalForward=nowhere.invalid:1:db:1\n[Unit]\nFrob=1\n[Service]\nMemoryMax=lots\nType=simple")
-	_, problems := designOf(t.Context(), tunnel, testHost)
+	_, problems := Of(t.Context(), tunnel, testHost)
 	var got []string
 	for _, p := range problems {
 		got = append(got, p.Key)
@@ -189,9 +189,9 @@ func TestDesignCompleted(t *testing.T) {
 	} {
 		h := testHost
 		h.SSHConfig = configured(c.config)
-		d, problems := designOf(t.Context(), parse(t, c.text), h)
+		d, problems := Of(t.Context(), parse(t, c.text), h)
 		var listens []string
-		for _, l := range d.listen {
+		for _, l := range d.Listen {
 			listens = append(listens, l.stream())
 		}
 		if got := strings.Join(listens, " "); got != c.listens {
@@ -205,12 +205,12 @@ func TestDesignCompleted(t *testing.T) {
 
 func TestMark(t *testing.T) {
 	base := "LocalForward=1:db:1\n"
-	d := func(text string) mark {
-		d, problems := designOf(t.Context(), parse(t, text), testHost)
+	d := func(text string) Mark {
+		d, problems := Of(t.Context(), parse(t, text), testHost)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
-		return d.mark
+		return d.Mark
 	}
 	first := d(base)
 	for _, c := range []struct {
@@ -226,14 +226,14 @@ func TestMark(t *testing.T) {
 		{base + "[Unit]\nAfter=x.service\n", true, false},
 	} {
 		got := d(c.text)
-		if (got.service != first.service) != c.service || (got.socket != first.socket) != c.socket {
-			t.Errorf("%q: service differs %v, socket differs %v", c.text, got.service != first.service, got.socket != first.socket)
+		if (got.Service != first.Service) != c.service || (got.Socket != first.Socket) != c.socket {
+			t.Errorf("%q: service differs %v, socket differs %v", c.text, got.Service != first.Service, got.Socket != first.Socket)
 		}
-		if back, ok := markOf([]string{"A=b", got.String()}); !ok || back != got {
+		if back, ok := MarkOf([]string{"A=b", got.String()}); !ok || back != got {
 			t.Errorf("%v comes back as %v", got, back)
 		}
 	}
-	if _, ok := markOf([]string{"PATH=/bin"}); ok {
+	if _, ok := MarkOf([]string{"PATH=/bin"}); ok {
 		t.Error("a foreign unit is taken for ours")
 	}
 }
@@ -247,11 +247,11 @@ func TestSystemUnits(t *testing.T) {
 		{"", `"root"`, "", `["holdfast/user/root"]`},
 		{"User=deploy\nGroup=www", `"deploy"`, `"www"`, `["holdfast/user/deploy"]`},
 	} {
-		d, problems := designOf(t.Context(), parse(t, text+c.service), h)
+		d, problems := Of(t.Context(), parse(t, text+c.service), h)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
-		service, socket := values(d.service), values(d.socket)
+		service, socket := values(d.Service), values(d.Socket)
 		if service["User"] != c.user || service["RuntimeDirectory"] != c.dir || !strings.Contains(service["After"], "network.target") {
 			t.Errorf("%q: User %s, RuntimeDirectory %s, After %s", c.service, service["User"], service["RuntimeDirectory"], service["After"])
 		}
@@ -259,7 +259,7 @@ func TestSystemUnits(t *testing.T) {
 			t.Errorf("%q: the socket belongs to %s %s", c.service, socket["SocketUser"], socket["SocketGroup"])
 		}
 	}
-	if _, problems := designOf(t.Context(), parse(t, text+"User=deploy"), testHost); len(problems) != 1 {
+	if _, problems := Of(t.Context(), parse(t, text+"User=deploy"), testHost); len(problems) != 1 {
 		t.Errorf("User= in a user's own tunnel: %v", problems)
 	}
 }
@@ -288,11 +288,11 @@ func TestSystemSandbox(t *testing.T) {
 		{base + "[SSH]\nProxyCommand=bash -c 'cat </dev/tcp/%h/%p 2>/dev/null'", "true", "true"},
 		{base + "[Service]\nPrivateTmp=no\nPrivateDevices=no", "false", "false"},
 	} {
-		d, problems := designOf(t.Context(), parse(t, c.text), h)
+		d, problems := Of(t.Context(), parse(t, c.text), h)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
-		got := values(d.service)
+		got := values(d.Service)
 		if got["PrivateTmp"] != c.tmp || got["PrivateDevices"] != c.devices {
 			t.Errorf("%q: PrivateTmp %q, PrivateDevices %q", c.text, got["PrivateTmp"], got["PrivateDevices"])
 		}
@@ -300,13 +300,13 @@ func TestSystemSandbox(t *testing.T) {
 			t.Errorf("%q: ProtectSystem %s, CapabilityBoundingSet %s", c.text, got["ProtectSystem"], got["CapabilityBoundingSet"])
 		}
 	}
-	d, _ := designOf(t.Context(), parse(t, base+"[Service]\nReadWritePaths=/srv/x\nProtectSystem=full"), h)
-	got := values(d.service)
+	d, _ := Of(t.Context(), parse(t, base+"[Service]\nReadWritePaths=/srv/x\nProtectSystem=full"), h)
+	got := values(d.Service)
 	if paths := got["ReadWritePaths"]; !strings.Contains(paths, "/srv/x") || !strings.Contains(paths, "-/root") || got["ProtectSystem"] != `"full"` {
 		t.Errorf("ReadWritePaths %s, ProtectSystem %s", paths, got["ProtectSystem"])
 	}
-	user, _ := designOf(t.Context(), parse(t, base), testHost)
-	if got := values(user.service); got["ProtectSystem"] != "" || got["PrivateTmp"] != "" || got["MemoryDenyWriteExecute"] != "true" || got["UMask"] == "" {
+	user, _ := Of(t.Context(), parse(t, base), testHost)
+	if got := values(user.Service); got["ProtectSystem"] != "" || got["PrivateTmp"] != "" || got["MemoryDenyWriteExecute"] != "true" || got["UMask"] == "" {
 		t.Errorf("a user's own: %v", got)
 	}
 }

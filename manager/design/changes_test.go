@@ -1,4 +1,4 @@
-package manager
+package design
 
 import (
 	"slices"
@@ -18,11 +18,11 @@ func TestChangesTellWhatMarksDo(t *testing.T) {
 	for _, a := range texts {
 		for _, b := range texts {
 			before, now := parse(t, a), parse(t, b)
-			old, _ := designOf(t.Context(), before, testHost)
-			new, _ := designOf(t.Context(), now, testHost)
+			old, _ := Of(t.Context(), before, testHost)
+			new, _ := Of(t.Context(), now, testHost)
 			changes := tunnelfile.Changes(before, now)
 			restarts := slices.ContainsFunc(changes, func(c tunnelfile.Change) bool { return c.Effect == tunnelfile.EffectRestarts })
-			if marks := old.mark.service != new.mark.service; marks != restarts {
+			if marks := old.Mark.Service != new.Mark.Service; marks != restarts {
 				t.Errorf("%q to %q: restarts %v, but the marks differ: %v", a, b, restarts, marks)
 			}
 			if len(changes) == 0 && tunnelfile.SettingsHash(before) != tunnelfile.SettingsHash(now) {

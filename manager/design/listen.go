@@ -1,4 +1,4 @@
-package manager
+package design
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// listener is one address that a tunnel's socket unit listens on.
-type listener struct {
+// Listener is one address that a tunnel's socket unit listens on.
+type Listener struct {
 	sockets.Address
 	forward tunnelfile.Forward
 }
 
 // stream is the address as ListenStream= spells it.
-func (l listener) stream() string { return strings.TrimPrefix(l.Addr, ":") } // a port alone is all interfaces
+func (l Listener) stream() string { return strings.TrimPrefix(l.Addr, ":") } // a port alone is all interfaces
 
 // listensHere says whether a tunnel has a socket unit.
 func listensHere(t tunnelfile.Tunnel) bool {
@@ -30,7 +30,7 @@ func listensHere(t tunnelfile.Tunnel) bool {
 
 // listenersOf is every local address of a tunnel, each once, in the order of the file. A bind
 // address whose name does not exist is a problem; one that cannot be looked up now is an error.
-func listenersOf(ctx context.Context, t tunnelfile.Tunnel) (all []listener, problems tunnelfile.Problems, later error) {
+func listenersOf(ctx context.Context, t tunnelfile.Tunnel) (all []Listener, problems tunnelfile.Problems, later error) {
 	seen := make(map[sockets.Address]bool)
 	for _, f := range t.Forwards {
 		if f.Kind == tunnelfile.RemoteForward {
@@ -52,7 +52,7 @@ func listenersOf(ctx context.Context, t tunnelfile.Tunnel) (all []listener, prob
 		for _, a := range addresses {
 			if !seen[a] {
 				seen[a] = true
-				all = append(all, listener{a, f})
+				all = append(all, Listener{a, f})
 			}
 		}
 	}
@@ -61,7 +61,7 @@ func listenersOf(ctx context.Context, t tunnelfile.Tunnel) (all []listener, prob
 
 // free says why the address cannot be listened on, nil if it can. systemd says no more over
 // D-Bus than that the socket unit failed.
-func (l listener) free(ctx context.Context, unlink bool) *sockets.Error {
+func (l Listener) free(ctx context.Context, unlink bool) *sockets.Error {
 	if err := l.Free(ctx, unlink); err != nil {
 		return sockets.Explain(l.forward, l.Address, err)
 	}

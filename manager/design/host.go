@@ -1,0 +1,39 @@
+package design
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/holdfast/holdfast/systemdctl"
+)
+
+// program runs one tunnel; each service unit runs it.
+const program = "holdfast-tunnel"
+
+// ThisHost is the machine that a daemon for this scope runs on. The program is taken from beside
+// the daemon's own, else from PATH.
+func ThisHost(scope systemdctl.Scope) (Host, error) {
+	path, err := findProgram()
+	h := Host{Scope: scope, Program: path, SSHConfig: sshConfig}
+	if scope == systemdctl.System {
+		h.SSHConfig = sshConfigForUser
+	}
+	return h, err
+}
+
+func findProgram() (string, error) {
+	self, err := os.Executable()
+	if err == nil {
+		path := filepath.Join(filepath.Dir(self), program)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return "", fmt.Errorf("%s is neither beside holdfastd nor in PATH", program)
+	}
+	return filepath.Abs(path)
+}
