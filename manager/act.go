@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -121,14 +122,14 @@ func (m *Manager) show(r *row, o obstacle) {
 		if t.State == tunnelfile.Offline { // nobody else has it in the journal
 			m.logState(t)
 		}
-		m.subscribers.tell(listing.Change{Kind: listing.Added, New: t})
-	case same(r.shown, t):
+		m.subscribers.publish(listing.Change{Kind: listing.Added, New: t})
+	case reflect.DeepEqual(r.shown, t):
 		return
 	default:
 		if r.shown.State != t.State {
 			m.logState(t)
 		}
-		m.subscribers.tell(listing.Change{Kind: listing.Changed, Old: r.shown, New: t})
+		m.subscribers.publish(listing.Change{Kind: listing.Changed, Old: r.shown, New: t})
 	}
 	r.shown, r.isShown = t, true
 }
@@ -150,7 +151,7 @@ func (m *Manager) forget(r *row) {
 	}
 	delete(m.rows, r.name)
 	if r.isShown {
-		m.subscribers.tell(listing.Change{Kind: listing.Removed, Old: r.shown})
+		m.subscribers.publish(listing.Change{Kind: listing.Removed, Old: r.shown})
 	}
 }
 
@@ -307,11 +308,11 @@ func (m *Manager) signalled(r *row, signal syscall.Signal, sent lastSignal, err 
 		r.lastSignal = lastSignal{pid: sent.pid}
 	}
 	switch signal {
-	case signalReload:
+	case tunnelfile.SignalReload:
 		r.lastSignal.file = sent.file
-	case signalSuspend:
+	case tunnelfile.SignalSuspend:
 		r.lastSignal.suspend = true
-	case signalProbe:
+	case tunnelfile.SignalProbe:
 		r.lastSignal.suspend, r.probe = false, false
 	case tunnelfile.SignalReconnect:
 		r.reconnect = false
@@ -321,7 +322,7 @@ func (m *Manager) signalled(r *row, signal syscall.Signal, sent lastSignal, err 
 	switch {
 	case err != nil && !errors.Is(err, systemdctl.ErrNoProcess) && !errors.Is(err, systemdctl.ErrNoSuchUnit):
 		m.Log.Warn("cannot send a signal", "tunnel", r.name, "signal", signal, "error", err)
-	case err == nil && signal == signalReload:
+	case err == nil && signal == tunnelfile.SignalReload:
 		// Its state may stay the same, and then systemd has no news of it.
 		time.AfterFunc(reloadGrace, func() { m.post(m.ctx, func() { m.read(r) }) })
 	}

@@ -2,9 +2,7 @@ package manager
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -118,7 +116,7 @@ func (m *Manager) takeFiles(files []*file, problems tunnelfile.Problems) {
 	m.broken = make(map[string]tunnelfile.Problems)
 	blind := false // a whole directory could not be read
 	for _, p := range problems {
-		if name := nameOfFile(p.Path); name != "" {
+		if name, ok := tunnelfile.NameOfFile(p.Path); ok {
 			m.broken[name] = append(m.broken[name], p)
 		}
 		blind = blind || slices.Contains(m.Dirs, p.Path)
@@ -178,18 +176,4 @@ func (r *row) takeFile(f *file) {
 		r.retry = retryTimer{}
 		r.occasion()
 	}
-}
-
-// nameOfFile is the tunnel that a tunnel file or a drop-in belongs to; empty if the
-// path is neither.
-func nameOfFile(path string) string {
-	base := filepath.Base(path)
-	if strings.HasSuffix(base, tunnelfile.DropInSuffix) {
-		base = strings.TrimSuffix(filepath.Base(filepath.Dir(path)), ".d")
-	}
-	name, ok := strings.CutSuffix(base, tunnelfile.Suffix)
-	if !ok || !tunnelfile.ValidName(name) {
-		return ""
-	}
-	return name
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 	"syscall"
@@ -174,30 +175,51 @@ func (m *Manager) post(ctx context.Context, f func()) {
 
 // ask is post for the manager's methods: it waits for the answer.
 func ask[T any](ctx context.Context, m *Manager, f func() T) (T, error) {
+	answer := make(chan T, 1)
+	_, err := receive(ctx, m, m.ready)
+	if err == nil {
+		select {
+		case m.calls <- func() { answer <- f() }:
+			return receive(ctx, m, answer)
+		case <-m.ended:
+			err = errStopped
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	var zero T
+	return zero, err
+}
+
+// receive receives from Run's goroutine, which may have stopped.
+func receive[T any](ctx context.Context, m *Manager, from <-chan T) (T, error) {
 	var zero T
 	select {
-	case <-m.ready:
+	case v := <-from:
+		return v, nil
 	case <-m.ended:
 		return zero, errStopped
 	case <-ctx.Done():
 		return zero, ctx.Err()
 	}
-	answer := make(chan T, 1)
-	select {
-	case m.calls <- func() { answer <- f() }:
-	case <-m.ended:
-		return zero, errStopped
-	case <-ctx.Done():
-		return zero, ctx.Err()
+}
+
+// askRow is ask for the row of a tunnel, or ErrNoSuchTunnel.
+func askRow[T any](ctx context.Context, m *Manager, name string, f func(*row) T) (T, error) {
+	type result struct {
+		value T
+		known bool
 	}
-	select {
-	case a := <-answer:
-		return a, nil
-	case <-m.ended:
-		return zero, errStopped
-	case <-ctx.Done():
-		return zero, ctx.Err()
+	a, err := ask(ctx, m, func() result {
+		if r := m.rows[name]; r != nil && r.isShown {
+			return result{f(r), true}
+		}
+		return result{}
+	})
+	if err == nil && !a.known {
+		err = noSuchTunnel(name)
 	}
+	return a.value, err
 }
 
 // checkReady lets actions begin when all there is to know is known, and callers in
@@ -274,32 +296,15 @@ func (m *Manager) Tunnels(ctx context.Context) ([]listing.Tunnel, error) {
 // Tunnel is the tunnel of that name, or ErrNoSuchTunnel. A file written just now counts: the
 // directories are read before it is said that there is none.
 func (m *Manager) Tunnel(ctx context.Context, name string) (listing.Tunnel, error) {
-	t, err := m.known(ctx, name)
+	shown := func(r *row) listing.Tunnel { return r.shown }
+	t, err := askRow(ctx, m, name, shown)
 	if !errors.Is(err, listing.ErrNoSuchTunnel) || !tunnelfile.ValidName(name) {
 		return t, err
 	}
 	if err := m.loadAndWait(ctx); err != nil {
 		return listing.Tunnel{}, err
 	}
-	return m.known(ctx, name)
-}
-
-// known is the tunnel of that name among those that were read.
-func (m *Manager) known(ctx context.Context, name string) (listing.Tunnel, error) {
-	t, err := ask(ctx, m, func() *listing.Tunnel {
-		if r := m.rows[name]; r != nil && r.isShown {
-			t := r.shown // the row goes on changing
-			return &t
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
-		return listing.Tunnel{}, err
-	case t == nil:
-		return listing.Tunnel{}, noSuchTunnel(name)
-	}
-	return *t, nil
+	return askRow(ctx, m, name, shown)
 }
 
 // Global is what there is to say of the manager itself.
@@ -321,12 +326,7 @@ func (m *Manager) showGlobal() {
 	}
 	old := m.shown
 	m.shown = now
-	if m.isReady && !sameGlobal(old, now) {
-		m.subscribers.tell(listing.Change{Kind: listing.GlobalChanged, OldGlobal: old, NewGlobal: now})
+	if m.isReady && !reflect.DeepEqual(old, now) {
+		m.subscribers.publish(listing.Change{Kind: listing.GlobalChanged, OldGlobal: old, NewGlobal: now})
 	}
-}
-
-func sameGlobal(a, b listing.Global) bool {
-	return a.Version == b.Version && a.Network == b.Network && a.NetworkSource == b.NetworkSource &&
-		slices.Equal(a.Problems, b.Problems)
 }

@@ -258,6 +258,25 @@ func TestEdits(t *testing.T) {
 	}
 }
 
+// TestDropInsUnreadable shows that a tunnel runs on while its folder of drop-ins cannot be read.
+func TestDropInsUnreadable(t *testing.T) {
+	b := newTable(t)
+	b.add("web", remote)
+	b.awaitState("web", tunnelfile.Up)
+	if err := os.WriteFile(filepath.Join(b.dir, "web.tunnel.d"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.m.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if global, err := b.m.Global(t.Context()); err != nil || len(global.Problems) != 1 {
+		t.Errorf("problems %v, %v", global.Problems, err)
+	}
+	if tunnel, err := b.m.Tunnel(t.Context(), "web"); err != nil || tunnel.State != tunnelfile.Up {
+		t.Errorf("%s, %v", tunnel.State, err)
+	}
+}
+
 // TestSystemdRefuses shows each failing call said once, not repeated, and tried again when asked.
 func TestSystemdRefuses(t *testing.T) {
 	b := newTable(t)

@@ -32,13 +32,6 @@ const (
 	SendSignal
 )
 
-// Signals to a worker; see the contract.
-const (
-	signalReload  = syscall.SIGHUP
-	signalProbe   = syscall.SIGUSR1
-	signalSuspend = syscall.SIGUSR2
-)
-
 // plan compares what a tunnel is to be with what it is (pure). The next action is
 // found from scratch each time, so that it does not matter in which order files,
 // units, people and the network changed.
@@ -120,13 +113,13 @@ func signal(r *row, o obstacle) Action {
 	suspended := knows && r.lastSignal.suspend || !knows && state == tunnelfile.Offline
 	switch {
 	case !r.broken && r.outdated():
-		return Action{Verb: SendSignal, Signal: signalReload}
+		return Action{Verb: SendSignal, Signal: tunnelfile.SignalReload}
 	case o.here() && !(knows && suspended):
-		return Action{Verb: SendSignal, Signal: signalSuspend}
+		return Action{Verb: SendSignal, Signal: tunnelfile.SignalSuspend}
 	case o.here():
 		return Action{}
 	case suspended || r.probe:
-		return Action{Verb: SendSignal, Signal: signalProbe}
+		return Action{Verb: SendSignal, Signal: tunnelfile.SignalProbe}
 	case r.handOver && r.canHandOver():
 		return Action{Verb: SendSignal, Signal: tunnelfile.SignalHandOver}
 	case r.reconnect:

@@ -41,7 +41,7 @@ func planRow(start tunnelfile.StartMode, service, socket systemdctl.Unit) *row {
 			design: design.Units{Socket: systemdctl.Transient{Name: "x.socket"}, Mark: design.Mark{Service: "s", Socket: "l"}},
 			hash:   "h",
 		},
-		seen: seen{service: unit{service}, socket: unit{socket}, known: true},
+		seen: seen{facts: facts{service: unit{service}, socket: unit{socket}}, known: true},
 	}
 }
 

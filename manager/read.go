@@ -119,7 +119,7 @@ func (m *Manager) runtimeDir(r *row) string {
 }
 
 // loaded says whether systemd knows one of the units.
-func (f facts) loaded() bool { return f.service.Name != "" || f.socket.Name != "" }
+func (f *facts) loaded() bool { return f.service.Name != "" || f.socket.Name != "" }
 
 // add puts a unit where it belongs, if it is one of the tunnel's.
 func (f *facts) add(name string, u systemdctl.Unit) {
@@ -173,7 +173,7 @@ func (m *Manager) readAll() {
 func (r *row) take(f facts) {
 	wasRunning := r.service.running() || r.service.ending()
 	wasListening := r.socket.running()
-	r.service, r.socket, r.report, r.known = f.service, f.socket, f.report, true
+	r.facts, r.known = f, true
 	if !r.loaded() || r.service.running() || r.socket.running() {
 		r.lingers = false
 	}

@@ -152,7 +152,7 @@ func TestFileGoesDuringAction(t *testing.T) {
 			for v := MakeService; v <= Diagnose; v++ {
 				r := &row{name: "gone"}
 				b.m.performed(r, v, err)
-				b.m.signalled(r, signalReload, lastSignal{pid: 1}, err)
+				b.m.signalled(r, tunnelfile.SignalReload, lastSignal{pid: 1}, err)
 			}
 		}
 		return struct{}{}

@@ -78,13 +78,12 @@ func (a *asked) clear() { *a = asked{diagnose: a.diagnose} }
 
 // seen is what was last seen of the tunnel.
 type seen struct {
-	known           bool // the units have been read
-	service, socket unit
-	report          *tunnelfile.Report // of the running worker; nil: it gave none
+	facts
+	known bool // the units have been read
 
 	lastSignal    lastSignal
-	renewed       uint32      // the process that was asked by itself to hand over to the program of now
-	refusedDesign design.Mark // of a design that systemd would not make
+	renewed       uint32      // the process that RollingRestart= has asked to hand over
+	refusedDesign design.Mark // of units that systemd would not make
 	way           Way         // to the server
 	wayKnown      bool
 }
@@ -146,9 +145,6 @@ func (u unit) waits() bool {
 func (s *seen) active() bool {
 	return s.service.running() || s.service.ending() || s.socket.running() || s.socket.ending()
 }
-
-// loaded says whether systemd knows one of the units.
-func (s *seen) loaded() bool { return s.service.Name != "" || s.socket.Name != "" }
 
 // says tells whether the worker runs and its last word was this state.
 func (s *seen) says(state tunnelfile.State) bool {

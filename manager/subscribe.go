@@ -31,7 +31,7 @@ func (s *subscribers) add(f func(listing.Change)) (cancel func()) {
 	}
 }
 
-func (s *subscribers) tell(c listing.Change) {
+func (s *subscribers) publish(c listing.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for sub := range s.list {

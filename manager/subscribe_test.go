@@ -32,11 +32,11 @@ func TestSubscribe(t *testing.T) {
 	cancel := s.add(func(c listing.Change) { seen <- c })
 
 	at := func(name string, n int) listing.Tunnel { return listing.Tunnel{Name: name, Status: fmt.Sprint(n)} }
-	s.tell(listing.Change{Kind: listing.Added, New: at("a", 0)})
+	s.publish(listing.Change{Kind: listing.Added, New: at("a", 0)})
 	<-stuck
 	<-seen
 	for i := range 1000 {
-		s.tell(listing.Change{Kind: listing.Changed, Old: at("a", i), New: at("a", i+1)})
+		s.publish(listing.Change{Kind: listing.Changed, Old: at("a", i), New: at("a", i+1)})
 		if c := <-seen; c.New.Status != fmt.Sprint(i+1) {
 			t.Fatalf("change %d: %+v", i, c)
 		}
@@ -50,7 +50,7 @@ func TestSubscribe(t *testing.T) {
 		{Kind: listing.Added, New: at("a", 2000)},
 		{Kind: listing.Removed, Old: at("b", 1)},
 	} {
-		s.tell(c)
+		s.publish(c)
 		<-seen
 	}
 	close(release)
@@ -65,7 +65,7 @@ func TestSubscribe(t *testing.T) {
 	}
 
 	cancel()
-	s.tell(listing.Change{Kind: listing.Added, New: at("late", 0)})
+	s.publish(listing.Change{Kind: listing.Added, New: at("late", 0)})
 	select {
 	case c := <-seen:
 		t.Errorf("told after cancel: %+v", c)

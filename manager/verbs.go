@@ -148,35 +148,20 @@ func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 	if err != nil {
 		return tunnelfile.Report{}, err
 	}
-	dir := ""
-	_, err = ask(ctx, m, func() struct{} {
-		if r := m.rows[name]; r != nil {
-			dir = m.runtimeDir(r)
-		}
-		return struct{}{}
-	})
+	dir, err := askRow(ctx, m, name, m.runtimeDir)
 	if err != nil {
 		return tunnelfile.Report{}, err
 	}
-	said, err := report.Read(ctx, tunnelfile.ReportSocket(dir, name))
+	now, err := report.Read(ctx, tunnelfile.ReportSocket(dir, name))
 	if err != nil {
 		return tunnelfile.Report{Name: name, State: t.State, Status: t.Status, StateSince: t.StateSince}, nil
 	}
-	return said, nil
+	return now, nil
 }
 
 // User is who a tunnel of the system runs as.
 func (m *Manager) User(ctx context.Context, name string) (string, error) {
-	user, err := ask(ctx, m, func() string {
-		if r := m.rows[name]; r != nil && r.isShown {
-			return r.user()
-		}
-		return ""
-	})
-	if err == nil && user == "" {
-		err = noSuchTunnel(name)
-	}
-	return user, err
+	return askRow(ctx, m, name, (*row).user)
 }
 
 // each does something to every tunnel that a pattern names, and waits until what
@@ -229,12 +214,8 @@ func (m *Manager) eachKnown(ctx context.Context, patterns []string, do func(r *r
 // await waits for so many signs of being done.
 func (m *Manager) await(ctx context.Context, done <-chan struct{}, n int) error {
 	for range n {
-		select {
-		case <-done:
-		case <-m.ended:
-			return errStopped
-		case <-ctx.Done():
-			return ctx.Err()
+		if _, err := receive(ctx, m, done); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package manager
 import (
 	"cmp"
 	"fmt"
-	"reflect"
 	"syscall"
 	"time"
 
@@ -211,5 +210,3 @@ func stamp(t time.Time) time.Time {
 	}
 	return time.UnixMicro(t.UnixMicro())
 }
-
-func same(a, b listing.Tunnel) bool { return reflect.DeepEqual(a, b) }

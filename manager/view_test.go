@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -80,7 +81,7 @@ func TestViewIsStable(t *testing.T) {
 	r.shown, r.isShown = first, true
 	r.report = &tunnelfile.Report{State: tunnelfile.Up, StateSince: since, UpSince: since,
 		Forwards: []tunnelfile.ForwardReport{{Kind: tunnelfile.LocalForward, BytesSent: 2}}}
-	if second := r.view(obstacle{}, time.Unix(2, 0)); !same(first, second) {
+	if second := r.view(obstacle{}, time.Unix(2, 0)); !reflect.DeepEqual(first, second) {
 		t.Errorf("bytes made a change:\n%+v\n%+v", first, second)
 	}
 	if !first.StateSince.Equal(stamp(since)) || !first.UpSince.Equal(stamp(since)) {

@@ -136,19 +136,3 @@ func TestWatchLinks(t *testing.T) {
 	w.do("the folder's link leads elsewhere", relink("../other", w.a))
 	w.do("a file there", write(at("other", "new.tunnel")))
 }
-
-func TestNameOfFile(t *testing.T) {
-	for path, want := range map[string]string{
-		"/c/web.tunnel":           "web",
-		"/c/web.tunnel.d/10.conf": "web",
-		"/c/a.b-c_d.tunnel":       "a.b-c_d",
-		"/c/.hidden.tunnel":       "",
-		"/c/web.conf":             "",
-		"/c":                      "",
-		"":                        "",
-	} {
-		if got := nameOfFile(path); got != want {
-			t.Errorf("%s: %q, want %q", path, got, want)
-		}
-	}
-}

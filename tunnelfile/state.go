@@ -31,10 +31,11 @@ const (
 	ExitMistaken   ExitStatus = 78 // the tunnel file or what ssh_config resolves to is wrong
 )
 
-// SignalReconnect asks a worker for a new SSH connection, made before the old one is let go:
-// SIGRTMIN+1. The other signals of the contract are TERM, HUP, USR1 and USR2.
-const SignalReconnect = syscall.Signal(35)
-
-// SignalHandOver asks a worker for another process, of the program as it is installed now,
-// that takes the tunnel over: SIGRTMIN+2.
-const SignalHandOver = syscall.Signal(36)
+// Signals to holdfast-tunnel, besides SIGTERM.
+const (
+	SignalReload    = syscall.SIGHUP     // read the file again, apply it
+	SignalProbe     = syscall.SIGUSR1    // the network may have changed: probe what is up, retry at once what is not
+	SignalSuspend   = syscall.SIGUSR2    // the network is gone: stop trying until SignalProbe
+	SignalReconnect = syscall.Signal(35) // SIGRTMIN+1: a new SSH connection, made before the old one is closed
+	SignalHandOver  = syscall.Signal(36) // SIGRTMIN+2: a new process, of the program that is installed now, takes over
+)

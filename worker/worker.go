@@ -41,7 +41,7 @@ type Options struct {
 // before would end the process.
 func Signals() <-chan os.Signal {
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, tunnelfile.SignalReconnect, tunnelfile.SignalHandOver)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, tunnelfile.SignalReload, tunnelfile.SignalProbe, tunnelfile.SignalSuspend, tunnelfile.SignalReconnect, tunnelfile.SignalHandOver)
 	return signals
 }
 
@@ -311,11 +311,11 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 func (w *worker) handle(ctx context.Context, s os.Signal) {
 	w.log.Debug("signal", "signal", s.String())
 	switch s {
-	case syscall.SIGHUP:
+	case tunnelfile.SignalReload:
 		w.reload(ctx)
-	case syscall.SIGUSR1:
+	case tunnelfile.SignalProbe:
 		w.pool.each((*keeper.Keeper).Probe)
-	case syscall.SIGUSR2:
+	case tunnelfile.SignalSuspend:
 		w.pool.each((*keeper.Keeper).Suspend)
 	case tunnelfile.SignalReconnect:
 		w.pool.each((*keeper.Keeper).Reconnect)
