@@ -2,6 +2,8 @@ package checkup
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -66,6 +68,17 @@ func (x *examination) allKeys() []login.KeyState {
 	return all
 }
 
+// handedOver says whether a key is a credential, which is there while the tunnel's unit runs.
+func handedOver(k login.KeyState) bool {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	return dir != "" && filepath.Dir(k.File) == dir
+}
+
+// awaitsKey says whether a key of the login is handed over only while the tunnel runs.
+func (x *examination) awaitsKey() bool {
+	return slices.ContainsFunc(x.allKeys(), func(k login.KeyState) bool { return k.Missing && handedOver(k) })
+}
+
 // lockedKey is the first key file that takes a passphrase.
 func (x *examination) lockedKey() string {
 	for _, k := range x.allKeys() {
@@ -90,6 +103,8 @@ func (x *examination) remembered(k login.KeyState) bool {
 func (x *examination) key(k login.KeyState) {
 	switch {
 	case k.Missing && !k.Written:
+	case k.Missing && handedOver(k):
+		x.Hint(tunnelfile.SubjectKey, "holdfast up "+x.tunnel.Name, "IdentityFile %s: systemd hands it over while the tunnel runs; the login is not tried without it", k.Path)
 	case k.Missing:
 		x.Hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519 -f "+tunnelfile.ShellWord(k.File), "IdentityFile %s: there is no such file", k.Path)
 	case k.Agent:

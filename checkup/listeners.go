@@ -2,6 +2,8 @@ package checkup
 
 import (
 	"errors"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -33,6 +35,8 @@ func (x *examination) free(f tunnelfile.Forward, name string) {
 	switch {
 	case err == nil:
 		x.OK(tunnelfile.SubjectListen, "%s: free to listen on", name)
+	case errors.Is(err, syscall.EACCES) && x.systemdListens():
+		x.OK(tunnelfile.SubjectListen, "%s: the system's systemd listens for it", name)
 	case taken.Privileged():
 		x.Problem(tunnelfile.SubjectListen, "sudo sysctl net.ipv4.ip_unprivileged_port_start="+itoa(f.Listen.Port), "%v", err)
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -40,6 +44,12 @@ func (x *examination) free(f tunnelfile.Forward, name string) {
 	default:
 		x.Problem(tunnelfile.SubjectListen, "holdfast edit "+x.tunnel.Name, "%v", err)
 	}
+}
+
+// systemdListens says whether the listening sockets are made by PID 1, which may do so anywhere: those
+// of a tunnel of the system that its file names.
+func (x *examination) systemdListens() bool {
+	return len(x.tunnel.Forwards) > 0 && slices.Contains(tunnelfile.SystemDirs(), filepath.Dir(x.tunnel.Path))
 }
 
 // listening says how a forward of a tunnel that listens now is doing.

@@ -19,8 +19,11 @@ import (
 // loginTime is how long logging in may take where ConnectTimeout does not say less.
 const loginTime = 30 * time.Second
 
-// login logs in once, as the tunnel does; nil: it did not go well.
+// login logs in once, as the tunnel does; nil: it did not go well, or would not for want of a key.
 func (x *examination) login() sshlink.Link {
+	if x.awaitsKey() {
+		return nil
+	}
 	// Without ConnectTimeout, or with a long one, nobody would wait for the answer.
 	ctx, cancel := context.WithTimeout(x.ctx, max(loginTime, x.server.ConnectTimeout+time.Second))
 	defer cancel()

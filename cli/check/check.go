@@ -206,7 +206,7 @@ func checkTunnel(s *session.Session, name string, environment []string, now told
 	} else if environment != nil {
 		cmd.Env = unitEnvironment(environment, os.Environ())
 		if t, err := s.Dirs().Load(name); err == nil {
-			cmd.Env = append(cmd.Env, runas.ServiceEnvironment(t.Service)...)
+			cmd.Env = append(cmd.Env, runas.UnitEnvironment(s, t)...)
 		}
 	}
 	var stderr bytes.Buffer

@@ -81,7 +81,7 @@ func explainTunnel(s *session.Session, args []string, all bool) error {
 			return err
 		}
 	} else if err == nil { // ssh_config may name variables that are the unit's
-		cmd.Env = append(os.Environ(), runas.ServiceEnvironment(t.Service)...)
+		cmd.Env = append(os.Environ(), runas.UnitEnvironment(s, t)...)
 	}
 	if err := cmd.Run(); err != nil {
 		if _, ended := errors.AsType[*exec.ExitError](err); ended {

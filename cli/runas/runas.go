@@ -43,7 +43,7 @@ func runsAs(s *session.Session, t tunnelfile.Tunnel) (account, error) {
 	if me := os.Geteuid(); me != 0 && strconv.Itoa(me) != u.Uid {
 		return account{}, advice.Error{
 			Err:  fmt.Errorf("%s runs as %s: what it sees of keys, known_hosts and ssh_config only root can look at", cmp.Or(t.Name, "it"), u.Username),
-			Hint: "sudo " + s.Ours("holdfast "+s.Verb+" "+t.Name),
+			Hint: s.AsRoot(),
 		}
 	}
 	w := account{User: u}
@@ -85,8 +85,27 @@ func AsUnit(s *session.Session, cmd *exec.Cmd, t tunnelfile.Tunnel) error {
 		cmd.Dir = "/" // where it may be
 	}
 	cmd.Env = slices.Concat([]string{"PATH=" + os.Getenv("PATH"), "TERM=" + os.Getenv("TERM")},
-		machine.Environment(s.Ctx, true), w.variables(t.User()), ServiceEnvironment(t.Service))
+		machine.Environment(s.Ctx, true), w.variables(t.User()), UnitEnvironment(s, t))
 	return nil
+}
+
+// UnitEnvironment is what the unit of a tunnel has in its environment because of its file.
+func UnitEnvironment(s *session.Session, t tunnelfile.Tunnel) []string {
+	environment := ServiceEnvironment(t.Service)
+	if slices.ContainsFunc(t.Service, handsOver) {
+		run := "/run"
+		if !s.System {
+			run = os.Getenv("XDG_RUNTIME_DIR")
+		}
+		environment = append(environment, "CREDENTIALS_DIRECTORY="+filepath.Join(run, "credentials", tunnelfile.ServiceName(t.Name)))
+	}
+	return environment
+}
+
+// handsOver says whether a setting has systemd hand over credentials, in a folder of the unit's own.
+func handsOver(s tunnelfile.Setting) bool {
+	key := strings.TrimSuffix(s.Key, "Encrypted")
+	return key == "LoadCredential" || key == "SetCredential"
 }
 
 // Become makes this process the user's that a tunnel of the system runs as.

@@ -77,7 +77,7 @@ func trust(s *session.Session, args []string) error {
 			return err
 		}
 	}
-	for _, variable := range runas.ServiceEnvironment(file.Service) { // ssh_config may name it
+	for _, variable := range runas.UnitEnvironment(s, file) { // ssh_config may name it
 		key, value, _ := strings.Cut(variable, "=")
 		if err := os.Setenv(key, value); err != nil {
 			return err

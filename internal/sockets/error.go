@@ -57,7 +57,7 @@ func (e *Error) Why() string {
 		s += " (held by " + e.Owner.String() + ")"
 	}
 	if e.Privileged() {
-		s += fmt.Sprintf(": ports below %d are for root; take a higher port or a unix socket, use --system, or set net.ipv4.ip_unprivileged_port_start=%d",
+		s += fmt.Sprintf(": ports below %d are for root; take a higher port or a unix socket, name it in a tunnel file of the system (--system), or set net.ipv4.ip_unprivileged_port_start=%d",
 			firstUnprivileged(), e.Forward.Listen.Port)
 	}
 	return s

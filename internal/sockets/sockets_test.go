@@ -187,7 +187,7 @@ func TestPrivilegedPort(t *testing.T) {
 		t.Skip("everybody may listen on port 80 here")
 	}
 	want := fmt.Sprintf("LocalForward 127.0.0.1:80: permission denied: ports below %d are for root; "+
-		"take a higher port or a unix socket, use --system, or set net.ipv4.ip_unprivileged_port_start=80", firstUnprivileged())
+		"take a higher port or a unix socket, name it in a tunnel file of the system (--system), or set net.ipv4.ip_unprivileged_port_start=80", firstUnprivileged())
 	if !err.Privileged() || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
 	}
