@@ -29,7 +29,7 @@ import (
 func Main(program session.Program, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	s := &session.Session{Program: program, Ctx: ctx, Out: terminal.New(os.Stdout, os.Stderr, os.Getenv)}
+	s := &session.Session{Program: program, Ctx: ctx, Args: args, Out: terminal.New(os.Stdout, os.Stderr, os.Getenv)}
 	for _, v := range verbs() {
 		s.Verbs = append(s.Verbs, v.Name)
 	}
@@ -77,6 +77,7 @@ func run(s *session.Session, args []string) error {
 // runVerb parses a verb's flags and runs it.
 func runVerb(s *session.Session, v verb.Verb, args []string) error {
 	s.Verb = v.Name
+	s.Polkit = func() (func(), error) { return answer.Polkit(s) }
 	own := s.FlagSet(v.Name)
 	do := v.Setup(own)
 	rest, err := args, error(nil)

@@ -67,6 +67,7 @@ func showTop(s *session.Session, names []string, seconds float64, times int) err
 	case times < 0:
 		return advice.Misuse{Message: fmt.Sprintf("-n %d: how often?", times)}
 	}
+	s.Polkit = nil // the window has the terminal
 	w, err := s.Watch(names)
 	if err != nil {
 		return err

@@ -19,7 +19,8 @@ import (
 // tunnelfile.Problems, …), ErrNoAgent, or say why there is no daemon to talk to:
 // ErrNotInstalled, ErrNotStarted, ErrGone.
 type Client struct {
-	conn *bus.Conn
+	conn   *bus.Conn
+	person *person
 }
 
 // Dial connects to the daemon's bus; it does not start the daemon. The context bounds
@@ -29,14 +30,32 @@ func Dial(ctx context.Context, system bool) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{conn}, nil
+	return &Client{conn: conn}, nil
 }
 
 // Close ends the connection, and every Watch.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// once calls a method of the daemon.
+// once calls a method of the daemon. One that is denied has done nothing: it is called again
+// where a person can be asked.
 func (c *Client) once(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	if c.person == nil {
+		return c.send(ctx, path, method, args...)
+	}
+	ctx, cancel := c.person.patient(ctx)
+	defer cancel()
+	call := c.send(ctx, path, method, args...)
+	if !errors.Is(call.Err, ErrDenied) {
+		return call
+	}
+	return c.person.ask(call, func(ctx context.Context) *dbus.Call {
+		call := c.conn.CallInteractive(ctx, BusName, path, method, args...)
+		call.Err = goError(call.Err)
+		return call
+	})
+}
+
+func (c *Client) send(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
 	call := c.conn.Object(BusName, path).CallWithContext(ctx, method, 0, args...)
 	call.Err = goError(call.Err)
 	return call
@@ -139,6 +158,16 @@ func (c *Client) tunnelAt(ctx context.Context, path dbus.ObjectPath) (listing.Tu
 		return listing.Tunnel{}, err
 	}
 	return withProperties(listing.Tunnel{}, properties)
+}
+
+// Text is the text of a tunnel's file. Of one of the system's not everybody may know it.
+func (c *Client) Text(ctx context.Context, name string) (string, error) {
+	var text string
+	err := c.call(ctx, tunnelPath(name), propertiesInterface+".Get", TunnelInterface, "Text").Store(&text)
+	if bus.Is(err, unknownObjectName) {
+		return "", fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
+	}
+	return text, err
 }
 
 // Global is what the daemon says of itself.

@@ -85,7 +85,7 @@ func (s *Session) Explain(err error) (message, hint string) {
 	case errors.Is(err, listing.ErrInvalidName):
 		return err.Error(), "a name starts with a letter or digit and goes on with those, dots, dashes and underscores; 64 at most"
 	case errors.Is(err, dbusapi.ErrDenied):
-		return err.Error(), "the same as root: sudo " + s.Ours("holdfast "+s.Verb) + " …"
+		return err.Error(), "the same as root: " + s.AsRoot()
 	case errors.Is(err, dbusapi.ErrNotInstalled):
 		return err.Error(), "is Holdfast installed for this bus? To start the daemon by hand: " + enable
 	case errors.Is(err, dbusapi.ErrNotStarted), errors.Is(err, dbusapi.ErrGone), errors.Is(err, dbusapi.ErrStopped):

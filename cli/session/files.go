@@ -54,11 +54,14 @@ func readTexts(ctx context.Context, client *dbusapi.Client, tunnels []listing.Tu
 		if t.Text != "" || t.Unit == "" {
 			continue // it has a text, or is known from its problems alone
 		}
-		whole, err := client.Tunnel(ctx, t.Name)
+		text, err := client.Text(ctx, t.Name) // first: a person may be asked for it
 		if err != nil {
 			return err
 		}
-		tunnels[i] = whole
+		if tunnels[i], err = client.Tunnel(ctx, t.Name); err != nil {
+			return err
+		}
+		tunnels[i].Text = text
 	}
 	return nil
 }

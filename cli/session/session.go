@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // Program is what main wires in.
@@ -36,9 +37,14 @@ type Session struct {
 	Out    *terminal.Printer
 	JSON   bool
 	System bool
+	Args   []string        // the command line
 	Verb   string          // the word of the verb that runs
 	Verbs  []string        // the words of all verbs
 	client *dbusapi.Client // dialled by daemon
+
+	// Polkit has somebody here answer polkit's questions until stop is called. nil: nobody can.
+	Polkit     func() (stop func(), err error)
+	stopPolkit func()
 }
 
 // callTime is how long the daemon may take to answer: the bus has 25 s to start it.
@@ -59,6 +65,12 @@ func (s *Session) Daemon() (*dbusapi.Client, error) {
 			return nil, err
 		}
 		s.client = client
+		if s.System && s.Polkit != nil {
+			client.AskPerson(s.Ctx, func() (err error) {
+				s.stopPolkit, err = s.Polkit()
+				return err
+			})
+		}
 	}
 	return s.client, nil
 }
@@ -68,6 +80,20 @@ func (s *Session) Close() {
 	if s.client != nil {
 		s.client.Close()
 	}
+	if s.stopPolkit != nil {
+		s.stopPolkit()
+	}
+}
+
+// AsRoot is the command line, for root to give.
+func (s *Session) AsRoot() string {
+	line := "sudo holdfast --system"
+	for _, arg := range s.Args {
+		if strings.TrimLeft(arg, "-") != "system" {
+			line += " " + tunnelfile.ShellWord(arg)
+		}
+	}
+	return line
 }
 
 // FlagSet is where a verb declares its flags, beside those of all verbs.

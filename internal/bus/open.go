@@ -138,6 +138,23 @@ func (c *Conn) Object(name string, path dbus.ObjectPath) dbus.BusObject {
 	return c.raw.Object(name, path)
 }
 
+// CallInteractive calls a method and lets who answers ask a person first, by polkit: the call has
+// the flag ALLOW_INTERACTIVE_AUTHORIZATION, which godbus takes off those of its objects.
+func (c *Conn) CallInteractive(ctx context.Context, destination string, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	dot := strings.LastIndexByte(method, '.')
+	call := &dbus.Message{
+		Type: dbus.TypeMethodCall, Flags: dbus.FlagAllowInteractiveAuthorization, Body: args,
+		Headers: map[dbus.HeaderField]dbus.Variant{
+			dbus.FieldDestination: dbus.MakeVariant(destination), dbus.FieldPath: dbus.MakeVariant(path),
+			dbus.FieldInterface: dbus.MakeVariant(method[:dot]), dbus.FieldMember: dbus.MakeVariant(method[dot+1:]),
+		},
+	}
+	if len(args) > 0 {
+		call.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(args...))
+	}
+	return <-c.raw.SendWithContext(ctx, call, make(chan *dbus.Call, 1)).Done
+}
+
 // BusObject is the object of the bus itself.
 func (c *Conn) BusObject() dbus.BusObject { return c.raw.BusObject() }
 

@@ -143,6 +143,51 @@ func TestSystem(t *testing.T) {
 		through(t)
 	})
 
+	t.Run("a password at a terminal", func(t *testing.T) {
+		testbed.Need(t, "pkttyagent")
+		const password = "correct horse"
+		hash := strings.TrimSpace(testbed.Command(t, "openssl", "passwd", "-6", password))
+		testbed.Command(t, "usermod", "--password", hash, "--append", "--groups", "sudo", "tester")
+		t.Cleanup(func() { testbed.Command(t, "bash", "-c", "gpasswd -d tester sudo && usermod --password '*' tester") })
+		// One command may be several calls, and takes one password.
+		for _, args := range [][]string{{"restart", "web"}, {"set", "web", "RetryMax=3s"}} {
+			shown, err := m.ordinaryAtTerminal(t, args, "Password: ", password)
+			if err != nil || strings.Count(shown, "Password: ") != 1 || strings.Contains(shown, password) {
+				t.Errorf("%s: %v; it shows %q", args, err, shown)
+			}
+		}
+		through(t)
+		shown, err := m.ordinaryAtTerminal(t, []string{"set", "web", "Description=it's web"}, "Password: ", "wrong")
+		if exitStatus(err) != 1 || !strings.Contains(shown, `the same as root: sudo holdfast --system set web 'Description=it'\''s web'`) || strings.Count(shown, "Password: ") != 1 {
+			t.Errorf("with a wrong password: %v; it shows %q", err, shown)
+		}
+		// A file that not everybody may read is read with that password too, and never changed unread.
+		const private = "/etc/holdfast/system/private.tunnel"
+		m.write(t, "private", "[Tunnel]\nDestination=nowhere\nRemoteForward=1:a:1\nStart=manual\n")
+		testbed.Command(t, "chmod", "600", private)
+		m.holdfast(t, "list")
+		if shown, err := m.ordinaryAtTerminal(t, []string{"set", "private", "MaxHeld=7"}, "Password: ", password); err != nil || strings.Count(shown, "Password: ") != 1 {
+			t.Errorf("set of a private file: %v; it shows %q", err, shown)
+		}
+		if text, err := os.ReadFile(private); err != nil || !strings.Contains(string(text), "Destination=nowhere") || !strings.Contains(string(text), "MaxHeld=7") {
+			t.Errorf("the private file: %q, %v", text, err)
+		}
+		if out, err := m.ordinary("set", "private", "MaxHeld=8"); exitStatus(err) != 1 || !strings.Contains(out, "sudo holdfast --system set private MaxHeld=8") {
+			t.Errorf("set of a private file with nobody to ask: %q, %v", out, err)
+		}
+
+		program, err := exec.LookPath("pkttyagent")
+		if err != nil {
+			t.Fatal(err)
+		}
+		testbed.Command(t, "chmod", "0", program)
+		t.Cleanup(func() { testbed.Command(t, "chmod", "755", program) })
+		if shown, err := m.ordinaryAtTerminal(t, []string{"down", "web"}, "sudo holdfast --system down web", ""); exitStatus(err) != 1 {
+			t.Errorf("without pkttyagent: %v; it shows %q", err, shown)
+		}
+		through(t)
+	})
+
 	t.Run("polkit", func(t *testing.T) {
 		testbed.Need(t, "pkcheck")
 		const rules = "/etc/polkit-1/rules.d/10-holdfast.rules"
@@ -400,13 +445,33 @@ func (m *machine) awaitState(t *testing.T, name string, state tunnelfile.State) 
 // atTerminal runs the command line as root at a terminal, and types the answer when it is asked.
 func (m *machine) atTerminal(t *testing.T, args []string, question, answer string) {
 	t.Helper()
+	if shown, err := atTerminal(t, append([]string{"/usr/local/bin/holdfast", "--system"}, args...), question, answer); err != nil {
+		t.Fatalf("holdfast %s: %v; it shows %q", args, err, shown)
+	}
+}
+
+// ordinaryAtTerminal is likewise ordinary.
+func (m *machine) ordinaryAtTerminal(t *testing.T, args []string, question, answer string) (shown string, err error) {
+	t.Helper()
+	line := "exec env TERM=xterm /usr/local/bin/holdfast --system"
+	for _, arg := range args {
+		line += " " + tunnelfile.ShellWord(arg)
+	}
+	// polkit asks by an agent of a session.
+	return atTerminal(t, []string{"runuser", "-l", "tester", "--session-command", line}, question, answer)
+}
+
+// atTerminal runs a program at a terminal, and types the answer when it is asked.
+func atTerminal(t *testing.T, argv []string, question, answer string) (shown string, err error) {
+	t.Helper()
 	terminal := testbed.NewTerminal(t, 200, 50)
-	cmd := exec.Command("/usr/local/bin/holdfast", append([]string{"--system"}, args...)...)
+	before := terminal.Settings(t)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "TERM=xterm")
 	terminal.Start(t, cmd)
 	testbed.WaitFor(t, 20*time.Second, func() error {
 		if !strings.Contains(terminal.Shown(), question) {
-			return fmt.Errorf("holdfast %s shows %q", args, terminal.Shown())
+			return fmt.Errorf("%s shows %q", argv, terminal.Shown())
 		}
 		return nil
 	})
@@ -414,11 +479,12 @@ func (m *machine) atTerminal(t *testing.T, args []string, question, answer strin
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
-	case err := <-ended:
-		if err != nil {
-			t.Fatalf("holdfast %s: %v; it shows %q", args, err, terminal.Shown())
-		}
+	case err = <-ended:
 	case <-time.After(20 * time.Second):
-		t.Fatalf("holdfast %s does not end; it shows %q", args, terminal.Shown())
+		t.Fatalf("%s does not end; it shows %q", argv, terminal.Shown())
 	}
+	if after := terminal.Settings(t); after != before {
+		t.Errorf("%s leaves the terminal set otherwise: %+v, before %+v", argv, after, before)
+	}
+	return terminal.Shown(), err
 }

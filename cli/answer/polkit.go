@@ -1,0 +1,55 @@
+package answer
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/holdfast/holdfast/cli/session"
+)
+
+// polkitTime is how long pkttyagent may take until polkit knows it.
+const polkitTime = 10 * time.Second
+
+// Polkit has polkit ask the person at this terminal, until stop is called, as systemctl does it:
+// pkttyagent(1) asks for the password here. Where the session has an agent of its own, such as a
+// desktop's dialog, that one is left to ask.
+func Polkit(s *session.Session) (stop func(), err error) {
+	agent, ok := AtTerminal(s)
+	if !ok {
+		return nil, errors.New("there is no terminal")
+	}
+	before, err := term.GetState(int(agent.tty.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	known, notify, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer known.Close()
+	cmd := exec.Command("pkttyagent", "--notify-fd=3", "--fallback")
+	cmd.ExtraFiles = []*os.File{notify}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	err = cmd.Start()
+	notify.Close()
+	if err != nil {
+		return nil, err
+	}
+	// It closes its end when polkit knows it, and when it ends.
+	if err := known.SetReadDeadline(time.Now().Add(polkitTime)); err == nil {
+		_, _ = io.Copy(io.Discard, known)
+	}
+	return func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+		signal.Ignore(syscall.SIGTTOU)                // this may have been put in the background meanwhile
+		_ = term.Restore(int(agent.tty.Fd()), before) // it may have ended in the middle of a password
+	}, nil
+}
