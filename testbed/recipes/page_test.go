@@ -45,7 +45,7 @@ func read(page string) ([]block, error) {
 }
 
 // pages are those that TestRecipes runs.
-var pages = []string{"database", "socket", "browser", "laptop", "networks", "proxycommands", "certificates", "container"}
+var pages = []string{"database", "socket", "browser", "laptop", "networks", "proxycommands", "certificates", "headless", "container"}
 
 // TestEveryPage sees that no page with something to run is left out, and that the index names all.
 func TestEveryPage(t *testing.T) {

@@ -3,6 +3,7 @@
 package recipes
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -33,6 +34,7 @@ type world struct {
 const names = `
 127.0.0.1 bastion.example home.example gate.example server.example
 127.0.0.3 ca.example
+127.0.0.4 relay.example
 192.0.2.1 nas.example db.internal wiki.internal
 `
 
@@ -221,6 +223,8 @@ func (w *world) stage(page string) (check func()) {
 		return w.proxyCommands()
 	case "certificates":
 		return w.certificates()
+	case "headless":
+		return w.headless()
 	case "container":
 		return w.container()
 	}
@@ -230,13 +234,16 @@ func (w *world) stage(page string) (check func()) {
 
 func (w *world) database() {
 	w.echoesFor("localhost 5432")
-	conn, err := net.Dial("tcp", "127.0.0.1:5432")
-	if err != nil {
-		w.Fatal(err)
-	}
-	if err := testbed.EchoThrough(conn, 1, 20*time.Second); err == nil {
-		w.Error("root may use it too")
-	}
+	testbed.WaitFor(w, 20*time.Second, func() error { // until the tunnel has read its file again
+		conn, err := net.Dial("tcp", "127.0.0.1:5432")
+		if err != nil {
+			w.Fatal(err)
+		}
+		if err := testbed.EchoThrough(conn, 1, 20*time.Second); err == nil {
+			return errors.New("root may use it too")
+		}
+		return nil
+	})
 }
 
 func (w *world) socket() func() {
@@ -351,6 +358,46 @@ cat "$dir/key-cert.pub"
 		w.as("systemctl", "--user", "start", "renew-ssh-certificate.service")
 		w.await("deploy", "up: 1 forward")
 		w.echoes("127.0.0.1:8084")
+	}
+}
+
+// headless is one machine and its relay in one: the relay's sshd is set as the page says.
+func (w *world) headless() func() {
+	found, err := read("headless")
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, b := range found {
+		if b.path != "" {
+			w.do("headless", b)
+		}
+	}
+	config := []string{"AuthorizedKeysFile .ssh/authorized_keys", "Include " + w.dir + "/etc/ssh/sshd_config.d/*.conf"}
+	relay := testbed.StartServer(w, testbed.ServerOptions{Addr: "127.0.0.4", Port: 22, User: "fleet", Config: config})
+	testbed.Command(w, "bash", "-c", "systemd-sysusers && systemd-tmpfiles --create holdfast.conf && systemctl daemon-reload && systemctl reload dbus")
+	w.Cleanup(func() {
+		testbed.Output("bash", "-c", "holdfast --system remove reach; systemctl disable --now holdfastd")
+	})
+	return func() {
+		port := strings.TrimSpace(testbed.Command(w, "bash", "-c", "echo $((20000 + 0x$(head -c 4 /etc/machine-id) % 10000))"))
+		login := func() error {
+			// What answers is the machine's own sshd, on port 22 of localhost.
+			if got, err := testbed.Output("ssh-keyscan", "-t", "ed25519", "-p", port, "127.0.0.1"); err != nil || !strings.Contains(got, strings.Fields(w.server.HostKeys[0].AuthorizedKey())[1]) {
+				return fmt.Errorf("port %s of the relay: %q, %v", port, got, err)
+			}
+			return nil
+		}
+		if err := login(); err != nil {
+			w.Error(err)
+		}
+		for _, more := range [][]string{{"true"}, {"-N", "-R", "12345:localhost:22"}, {"-W", "localhost:22"}} {
+			argv := append([]string{"runuser", "-u", "holdfast", "--", "ssh", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "fleet@relay.example"}, more...)
+			if out, err := testbed.Output(argv...); err == nil || strings.Contains(out, "Permission denied (") {
+				w.Errorf("the key does %q: %v %s", more, err, out)
+			}
+		}
+		relay.KillSessions(syscall.SIGKILL)
+		testbed.WaitFor(w, 20*time.Second, login)
 	}
 }
 
