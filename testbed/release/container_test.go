@@ -292,6 +292,38 @@ func TestContainer(t *testing.T) {
 	}
 }
 
+// TestContainerGrace: of streams that do not end by themselves, SIGTERM waits for none longer than TimeoutStopSec=,
+// so that the container ends well within the time that it is given.
+func TestContainerGrace(t *testing.T) {
+	needPodman(t)
+	server := testbed.StartServer(t, testbed.ServerOptions{})
+	v := newVolumes(t, server)
+	port := testbed.FreePort(t)
+	v.write(server, fmt.Sprintf("LocalForward=127.0.0.1:%d 127.0.0.1:%s", port, echoPort(t)), "[Service]", "TimeoutStopSec=2s")
+	c := v.run("grace")
+	c.await("/readyz", http.StatusOK)
+	const n = 10
+	var open [n]net.Conn
+	for i := range open {
+		open[i] = dial(t, port)
+		io.WriteString(open[i], "x")
+		if _, err := io.ReadFull(open[i], make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	podman(t, "stop", "-t", "30", c.name) // then it would be killed, which is status 137
+	if status := c.ended(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	for _, conn := range open {
+		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a stream goes on: %v", err)
+		}
+	}
+	t.Logf("%d streams that do not end: cut after TimeoutStopSec=2s, exit status 0", n)
+}
+
 // TestContainerExitStatus: what only a person can mend ends the container, with the status that says what.
 func TestContainerExitStatus(t *testing.T) {
 	needPodman(t)
