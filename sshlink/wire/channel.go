@@ -22,6 +22,7 @@ type Channel struct {
 	stream  stream
 	window  window
 	managed bool // by window; else by x/crypto
+	taken   int  // by Next, and not credited yet
 }
 
 // Close closes the channel at once.
@@ -38,10 +39,32 @@ func (c *Channel) Read(p []byte) (int, error) {
 		return c.Channel.Read(p)
 	}
 	n, err := c.stream.read(p)
+	c.consumed(n)
+	return n, err
+}
+
+// nextSize is how much Next takes at once.
+const nextSize = 256 << 10
+
+// Next waits for what the server sends and returns it without a copy, in as many pieces as into has
+// room for. The server may send more once Next is called again: what was returned has gone on by
+// then. It is for the goroutine that reads. The error is [errors.ErrUnsupported] of a channel that
+// has no such way.
+func (c *Channel) Next(into net.Buffers) (net.Buffers, error) {
+	if !c.managed {
+		return nil, errors.ErrUnsupported
+	}
+	c.consumed(c.taken)
+	var err error
+	into, c.taken, err = c.stream.next(into[:0], nextSize)
+	return into, err
+}
+
+// consumed notes that n bytes were read, and lets the server send more now and then.
+func (c *Channel) consumed(n int) {
 	if credit := c.window.take(n, c.base.minRTT); credit > 0 {
 		c.stream.credit(credit)
 	}
-	return n, err
 }
 
 func (c *Channel) LocalAddr() net.Addr  { return c.local }

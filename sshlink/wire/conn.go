@@ -61,7 +61,7 @@ func NewConn(c net.Conn) *Conn {
 		w.pending = make([]byte, 0, fullBuffer)
 		if raw, err := tcp.SyscallConn(); err == nil {
 			w.raw = raw
-			w.reader = newReadAhead(raw, w.quickAck)
+			w.reader = newReadAhead(raw, w.NoteAnswer, w.quickAck)
 		}
 	}
 	return w
@@ -78,11 +78,11 @@ func (c *Conn) quickAck(fd uintptr, few bool) {
 
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.reader.Read(p)
-	if n > 0 {
+	if n > 0 && c.raw == nil { // what reads ahead notes it itself
 		c.NoteAnswer()
-		if !c.greetingDone.Load() {
-			c.keepGreeting(p[:n])
-		}
+	}
+	if n > 0 && !c.greetingDone.Load() {
+		c.keepGreeting(p[:n])
 	}
 	if err != nil {
 		c.Fail(err)

@@ -14,7 +14,7 @@ import (
 
 // aheadSize is how much is read besides what x/crypto asks for: its bufio.Reader has 4 KiB, which
 // makes two system calls of each packet.
-const aheadSize = 128 << 10
+const aheadSize = 256 << 10
 
 // fewBytes are fewer than come at once of a stream that has much to send.
 const fewBytes = 32 << 10
@@ -36,11 +36,12 @@ type readAhead struct {
 	n       int
 	err     error
 	attempt func(fd uintptr) bool      // tryRead
+	heard   func()                     // called after each read from the socket that got something
 	drained func(fd uintptr, few bool) // called before it waits; few: little was read last
 }
 
-func newReadAhead(raw syscall.RawConn, drained func(fd uintptr, few bool)) *readAhead {
-	a := &readAhead{raw: raw, drained: drained}
+func newReadAhead(raw syscall.RawConn, heard func(), drained func(fd uintptr, few bool)) *readAhead {
+	a := &readAhead{raw: raw, heard: heard, drained: drained}
 	a.attempt = a.tryRead
 	return a
 }
@@ -82,7 +83,9 @@ func (a *readAhead) fill(p []byte) (int, error) {
 	case a.n == 0:
 		a.release()
 		return 0, io.EOF
-	case a.n <= len(p):
+	}
+	a.heard()
+	if a.n <= len(p) {
 		a.release()
 		return a.n, nil
 	}

@@ -9,6 +9,7 @@ func FixedWindow() string { return "this program was built with the tag fixedwin
 
 type stream struct{}
 
-func newStream(ssh.Channel) (stream, bool)    { return stream{}, false }
-func (stream) read(p []byte) (n int, _ error) { return 0, nil }
-func (stream) credit(uint32)                  {}
+func newStream(ssh.Channel) (stream, bool)               { return stream{}, false }
+func (stream) read(p []byte) (n int, _ error)            { return 0, nil }
+func (stream) next([][]byte, int) ([][]byte, int, error) { return nil, 0, nil }
+func (stream) credit(uint32)                             {}

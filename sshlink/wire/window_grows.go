@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"io"
 	"reflect"
 	"runtime/debug"
 	"sync"
@@ -50,7 +51,20 @@ func untried(info *debug.BuildInfo) string {
 // stream reads a channel and decides itself what the server may send.
 type stream struct {
 	channel unsafe.Pointer // *ssh.channel
-	buffer  unsafe.Pointer // *ssh.buffer, what came and was not read
+	buffer  *buffer
+}
+
+// buffer is x/crypto's own: what came and was not read.
+type buffer struct {
+	*sync.Cond
+	head   *element
+	tail   *element
+	closed bool
+}
+
+type element struct {
+	buf  []byte
+	next *element
 }
 
 // newStream is false where the channel is not of x/crypto as it was tried.
@@ -60,13 +74,61 @@ func newStream(ch ssh.Channel) (stream, bool) {
 		return stream{}, false
 	}
 	pending := v.Elem().FieldByName("pending")
-	if !pending.IsValid() || pending.Type().String() != "*ssh.buffer" {
+	if !pending.IsValid() || !bufferAlike(pending.Type()) {
 		return stream{}, false
 	}
-	return stream{v.UnsafePointer(), pending.UnsafePointer()}, true
+	return stream{v.UnsafePointer(), (*buffer)(pending.UnsafePointer())}, true
 }
 
-func (s stream) read(p []byte) (int, error) { return readBuffer(s.buffer, p) }
+// bufferAlike says whether t points to what buffer looks like.
+func bufferAlike(t reflect.Type) bool {
+	if t.String() != "*ssh.buffer" || !alike(t.Elem(), reflect.TypeFor[buffer]()) {
+		return false
+	}
+	head, _ := t.Elem().FieldByName("head")
+	return alike(head.Type.Elem(), reflect.TypeFor[element]())
+}
+
+// alike compares two structs by what their fields are called, and where they are.
+func alike(a, b reflect.Type) bool {
+	if a.Kind() != reflect.Struct || a.Size() != b.Size() || a.NumField() != b.NumField() {
+		return false
+	}
+	for i := range a.NumField() {
+		f, g := a.Field(i), b.Field(i)
+		if f.Name != g.Name || f.Offset != g.Offset || f.Type.Kind() != g.Type.Kind() {
+			return false
+		}
+	}
+	return true
+}
+
+func (s stream) read(p []byte) (int, error) { return readBuffer(unsafe.Pointer(s.buffer), p) }
+
+// next waits for what the server sends and takes it as it lies there, as much as into has room for
+// and at most most bytes, unless the first piece is longer.
+func (s stream) next(into [][]byte, most int) ([][]byte, int, error) {
+	b, n := s.buffer, 0
+	b.L.Lock()
+	defer b.L.Unlock()
+	for {
+		switch length := len(b.head.buf); {
+		case n > 0 && (n+length > most || len(into) == cap(into)):
+			return into, n, nil
+		case length > 0:
+			into, n = append(into, b.head.buf), n+length
+			b.head.buf = nil
+		case b.head != b.tail:
+			b.head = b.head.next
+		case n > 0:
+			return into, n, nil
+		case b.closed:
+			return nil, 0, io.EOF
+		default:
+			b.Wait()
+		}
+	}
+}
 
 // credit lets the server send more. That it fails shows elsewhere.
 func (s stream) credit(n uint32) { adjustWindow(s.channel, n) }

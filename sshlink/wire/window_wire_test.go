@@ -3,10 +3,13 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"io"
+	"net"
 	"os/exec"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -144,4 +147,44 @@ func channelPair(t *testing.T) (ssh.Channel, *Channel) {
 	c := b.NewChannel(ch, chReqs, nil, nil)
 	t.Cleanup(func() { c.Close() })
 	return <-accepted, c
+}
+
+// TestNext takes what a server sends in the pieces it came in, in order, to the end; the server may
+// send on once what was taken has gone on.
+func TestNext(t *testing.T) {
+	server, client := channelPair(t)
+	sent := make([]byte, 3*firstWindow+12345)
+	rand.Read(sent)
+	go func() {
+		server.Write(sent)
+		server.CloseWrite()
+	}()
+	var got []byte
+	room := make(net.Buffers, 0, 4)
+	for {
+		pieces, err := client.Next(room)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, p := range pieces {
+			n += len(p)
+			got = append(got, p...)
+		}
+		if n == 0 || n > nextSize || len(pieces) > cap(room) {
+			t.Fatalf("%d bytes in %d pieces", n, len(pieces))
+		}
+	}
+	if !bytes.Equal(got, sent) {
+		t.Errorf("%d bytes came of %d, or others", len(got), len(sent))
+	}
+	if buffer := reflect.TypeFor[*buffer](); bufferAlike(buffer) {
+		t.Error("a buffer that is not x/crypto's counts as its own")
+	}
+	if alike(reflect.TypeFor[element](), reflect.TypeFor[struct{ next, buf *element }]()) {
+		t.Error("two structs that differ count as alike")
+	}
 }

@@ -104,6 +104,11 @@ func pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Uint64) (read
 		}
 		count.Add(uint64(len(head)))
 	}
+	if src, ok := src.(nexter); ok {
+		if readErr, writeErr = passOn(dst, src, count); readErr != errors.ErrUnsupported {
+			return readErr, writeErr
+		}
+	}
 	small := smallBuffers.Get().(*[smallBuffer]byte)
 	defer smallBuffers.Put(small)
 	var large *[largeBuffer]byte
@@ -132,6 +137,27 @@ func pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Uint64) (read
 		case large != nil && n < smallBuffer:
 			largeBuffers.Put(large)
 			large = nil
+		}
+	}
+}
+
+// nexter is what a channel may have besides: it hands over what came, without a copy.
+type nexter interface {
+	Next(into net.Buffers) (net.Buffers, error)
+}
+
+// passOn is pump for a nexter.
+func passOn(dst io.Writer, src nexter, count *atomic.Uint64) (readErr, writeErr error) {
+	room := make(net.Buffers, 0, 16)
+	for {
+		pieces, err := src.Next(room)
+		if err != nil {
+			return err, nil
+		}
+		n, err := pieces.WriteTo(dst)
+		count.Add(uint64(n))
+		if err != nil {
+			return nil, err
 		}
 	}
 }
