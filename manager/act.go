@@ -26,8 +26,8 @@ func (m *Manager) stepAll() {
 	}
 }
 
-// step shows a row as it is and starts the next thing there is to do for it, one at a
-// time. Whatever may have changed a row calls it.
+// step publishes a row and starts its next action; a row has one action at a time. Call it after
+// every change of a row.
 func (m *Manager) step(r *row) {
 	if !m.isReady || !r.known || r.busy() {
 		return
@@ -37,23 +37,23 @@ func (m *Manager) step(r *row) {
 	}
 	m.renew(r)
 	o := m.obstacle(r)
-	if o.here() && o.why != fault.Rule && !r.wayKnown && (r.wanted() || r.service.running()) {
+	if o.blocks() && o.why != fault.Rule && !r.wayKnown && (r.wanted() || r.service.running()) {
 		if !r.isShown {
-			m.show(r, o) // who asks for it meanwhile must not hear that there is no such tunnel
+			m.show(r, o) // else a caller would get ErrNoSuchTunnel meanwhile
 		}
 		m.locate(r)
 		return
 	}
 	action := plan(r, o)
-	if action.Verb != Diagnose { // else the reason comes with the state
+	if action.Verb != Diagnose { // Diagnose finds the reason, which is published with the state
 		m.show(r, o)
 	}
 	waits := o.ofWay() && r.wanted() || r.socket.failed() && r.socket.Result == "trigger-limit-hit" && r.wanted()
 	if waits && r.retry.at.IsZero() {
-		m.tryLater(r)
+		m.scheduleRetry(r)
 	}
 	if r.markerOld {
-		m.mark(r)
+		m.saveMarker(r)
 		return
 	}
 	switch action.Verb {
@@ -68,7 +68,7 @@ func (m *Manager) step(r *row) {
 	}
 }
 
-// afterAll calls done when what follows from the rows as they are now is under way.
+// afterAll calls done when the actions that these rows need now are under way.
 func (m *Manager) afterAll(rows []*row, done func()) {
 	left := len(rows) + 1
 	one := func() {
@@ -90,9 +90,9 @@ func (m *Manager) obstacle(r *row) obstacle {
 	return obstacleOf(&r.file.Tunnel, r.way, m.network, m.asleep)
 }
 
-// locate finds out how this machine gets to a tunnel's server. That is asked only once the
-// network is in the way, since it costs an ssh, and from time to time while it is: ssh_config may
-// have been mended meanwhile.
+// locate finds out how this machine gets to a tunnel's server. It runs ssh, so it is called only
+// while the network keeps the tunnel from running; and then from time to time, because a person
+// may correct ssh_config meanwhile.
 func (m *Manager) locate(r *row) {
 	r.acting, r.wayKnown = true, true
 	file, state := r.file, m.network.State
@@ -100,7 +100,7 @@ func (m *Manager) locate(r *row) {
 		way := m.Host.Way(ctx, m.Host.Locate(ctx, file.Tunnel), state)
 		return func() {
 			r.acting = false
-			if r.file != nil && r.file.hash == file.hash && r.wayKnown { // else it is asked again
+			if r.file != nil && r.file.hash == file.hash && r.wayKnown { // else it will be located anew
 				r.way = way
 			}
 			m.after(r)
@@ -108,18 +108,18 @@ func (m *Manager) locate(r *row) {
 	})
 }
 
-// show publishes a row if it differs from what was published.
+// show publishes a row if it differs from what was published last.
 func (m *Manager) show(r *row, o obstacle) {
 	if r.file == nil && !r.broken && !r.isShown && !r.service.running() {
-		return // left-overs of a tunnel that is gone
+		return // units left over from a tunnel that is gone
 	}
 	if r.file == nil && r.broken && !r.isShown && !r.service.running() && !r.socket.running() {
-		return // never was a tunnel: it is among the problems
+		return // its file never was good: it is among the problems
 	}
 	t := r.view(o, time.Now())
 	switch {
 	case !r.isShown:
-		if t.State == tunnelfile.Offline { // nobody else has it in the journal
+		if t.State == tunnelfile.Offline { // no worker runs that could log it
 			m.logState(t)
 		}
 		m.subscribers.publish(listing.Change{Kind: listing.Added, New: t})
@@ -134,17 +134,17 @@ func (m *Manager) show(r *row, o obstacle) {
 	r.shown, r.isShown = t, true
 }
 
-// logState is read by holdfast history too.
+// logState logs a state. holdfast history reads these entries.
 func (m *Manager) logState(t listing.Tunnel) {
 	level := slog.LevelInfo
 	if t.State == tunnelfile.Failed {
-		level = slog.LevelWarn // nobody else says it
+		level = slog.LevelWarn // no worker runs that could log it
 	}
 	journal.Event{Kind: journal.State, State: string(t.State), Reason: string(t.Reason), Status: t.Status}.
 		Log(m.Log, level, string(t.State), "tunnel", t.Name, "reason", string(t.Reason), "status", t.Status)
 }
 
-// forget drops the row of a tunnel that has neither file nor units any more.
+// forget deletes the row of a tunnel that has neither a file nor units any more.
 func (m *Manager) forget(r *row) {
 	if r.file != nil || r.broken || r.active() {
 		return
@@ -155,8 +155,8 @@ func (m *Manager) forget(r *row) {
 	}
 }
 
-// mark writes down whether a person stopped the tunnel.
-func (m *Manager) mark(r *row) {
+// saveMarker writes or removes the marker of a tunnel that a person stopped.
+func (m *Manager) saveMarker(r *row) {
 	r.acting, r.markerOld = true, false
 	markers, down := m.markers, r.down
 	m.do(func(context.Context) func() {
@@ -164,14 +164,14 @@ func (m *Manager) mark(r *row) {
 		return func() {
 			r.acting, r.markerErr = false, err
 			if err != nil {
-				m.Log.Warn("cannot remember what was asked for across restarts", "tunnel", r.name, "error", err)
+				m.Log.Warn("cannot store across restarts of the daemon whether the tunnel was stopped", "tunnel", r.name, "error", err)
 			}
 			m.after(r)
 		}
 	})
 }
 
-// act carries an action out, reads the units again and goes on from there.
+// act does an action, reads the units and plans the next step.
 func (m *Manager) act(r *row, a Action) {
 	r.acting, r.readAgain, r.readSocket = true, false, false
 	if a.Verb == StopUnits {
@@ -189,12 +189,12 @@ func (m *Manager) act(r *row, a Action) {
 		return func() {
 			r.acting = false
 			if file != nil && r.file != nil && r.file.hash == file.hash {
-				r.file = file // with its units as this machine has them now
+				r.file = file // its units are designed for this machine as it is now
 			}
 			if readErr != nil {
-				m.unreadable(r, readErr)
+				m.rereadLater(r, readErr)
 			} else {
-				r.take(f)
+				r.observe(f)
 			}
 			if a.Verb == SendSignal {
 				m.signalled(r, a.Signal, sent, err)
@@ -206,7 +206,7 @@ func (m *Manager) act(r *row, a Action) {
 	})
 }
 
-// performed notes what an action did, in the table.
+// performed enters the outcome of an action in the table.
 func (m *Manager) performed(r *row, v Verb, err error) {
 	switch {
 	case v == Unload:
@@ -237,8 +237,9 @@ func (m *Manager) performed(r *row, v Verb, err error) {
 	m.fail(r, err)
 }
 
-// checkStart notes that systemd refused to start a service although it had taken the job: the
-// service does not fail, it stays as it was. A unit that it requires did not start.
+// checkStart notices that systemd did not start a service although it accepted the job: a unit
+// that the service requires did not start. The service itself does not fail then, but stays as
+// it was.
 func (m *Manager) checkStart(r *row) {
 	r.starting = r.service.Job && !r.service.running()
 	if r.starting || r.file == nil || !r.service.gone() || r.socket.failed() {
@@ -251,26 +252,26 @@ func (m *Manager) checkStart(r *row) {
 	}
 }
 
-// diagnosed notes why a tunnel cannot listen, or that it could now. A port may be free
-// again before anybody looked, and then once more is tried at once.
+// diagnosed enters why a tunnel cannot listen, or that it can now. A port may have become free
+// before the look: then the next try comes at once, but only once in resetAfter.
 func (m *Manager) diagnosed(r *row, err error) {
 	r.diagnose = false
 	switch {
-	case r.file == nil: // it went meanwhile
+	case r.file == nil: // it was removed meanwhile
 	case err != nil:
 		m.fail(r, err)
 	case r.file.design.Partial() || r.failure != (failure{}) || !r.retry.recent():
 		r.retry.last = time.Now()
-		r.occasion()
+		r.allowRetry()
 	default:
 		s := socketFailure(r.socket)
 		r.failure = failure{s.Reason, s.Text}
-		m.tryLater(r)
+		m.scheduleRetry(r)
 	}
 }
 
-// fail notes why something could not be done about a tunnel's units. What may pass without
-// a sign is tried again later.
+// fail enters why something could not be done with a tunnel's units. It schedules a retry if the
+// cause may end without a signal to the daemon.
 func (m *Manager) fail(r *row, err error) {
 	if taken, ok := errors.AsType[*sockets.Error](err); ok {
 		if other := m.listenerOf(taken.Address, r); other != "" {
@@ -281,11 +282,11 @@ func (m *Manager) fail(r *row, err error) {
 	r.failure = failure{cmp.Or(fault.ReasonOf(err), fault.Crashed), err.Error()}
 	switch r.failure.reason {
 	case fault.Listen, fault.Dependency:
-		m.tryLater(r)
+		m.scheduleRetry(r)
 	}
 }
 
-// listenerOf is the other tunnel that listens on an address.
+// listenerOf is the other tunnel that listens on an address, "" if none does.
 func (m *Manager) listenerOf(a sockets.Address, but *row) string {
 	for _, name := range m.names() {
 		r := m.rows[name]
@@ -301,8 +302,8 @@ func (m *Manager) listenerOf(a sockets.Address, but *row) string {
 	return ""
 }
 
-// signalled notes which signal the worker got. One that could not get it has ended or
-// soon will have: it is not sent twice.
+// signalled enters which signal was sent to the worker. If it could not be sent, the worker has
+// ended or is about to: it is not sent twice.
 func (m *Manager) signalled(r *row, signal syscall.Signal, sent lastSignal, err error) {
 	if r.lastSignal.pid != sent.pid {
 		r.lastSignal = lastSignal{pid: sent.pid}
@@ -323,10 +324,10 @@ func (m *Manager) signalled(r *row, signal syscall.Signal, sent lastSignal, err 
 	case err != nil && !errors.Is(err, systemdctl.ErrNoProcess) && !errors.Is(err, systemdctl.ErrNoSuchUnit):
 		m.Log.Warn("cannot send a signal", "tunnel", r.name, "signal", signal, "error", err)
 	case err == nil && signal == tunnelfile.SignalReload:
-		// Its state may stay the same, and then systemd has no news of it.
+		// If its state stays the same, systemd announces no change.
 		time.AfterFunc(reloadGrace, func() { m.post(m.ctx, func() { m.read(r) }) })
 	}
 }
 
-// reloadGrace is how long a worker may take to apply a changed file before its report is read again.
+// reloadGrace is how long to wait until the report of a worker that reads its file is read again.
 const reloadGrace = 500 * time.Millisecond

@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// CheckTunnel says all that is wrong with the text of a tunnel file; nothing is
-// written. No problems: nil. The error is for a name that cannot be one.
+// CheckTunnel returns everything that is wrong with the text of a tunnel file, nil if nothing is.
+// It writes nothing. The error is for a name that no tunnel can have.
 func (m *Manager) CheckTunnel(ctx context.Context, name, text string) (tunnelfile.Problems, error) {
 	if !tunnelfile.ValidName(name) {
 		return nil, invalidName(name)
@@ -33,8 +33,8 @@ func (m *Manager) AddTunnel(ctx context.Context, name, text string) error {
 	})
 }
 
-// UpdateTunnel does the same for a tunnel that exists. One that lies in another
-// directory than the first is left there and overridden.
+// UpdateTunnel does the same for a tunnel that exists. A file in another directory than the first
+// stays, and the new file overrides it.
 func (m *Manager) UpdateTunnel(ctx context.Context, name, text string) error {
 	return m.edit(ctx, name, func() error {
 		if m.find(name) == "" {
@@ -44,8 +44,8 @@ func (m *Manager) UpdateTunnel(ctx context.Context, name, text string) error {
 	})
 }
 
-// RemoveTunnel stops a tunnel and deletes its file, and its drop-ins beside it. One
-// that lies in another directory than the first is ErrRefused.
+// RemoveTunnel stops a tunnel, and deletes its file and the drop-ins beside it. It is ErrRefused if
+// the file is in another directory than the first.
 func (m *Manager) RemoveTunnel(ctx context.Context, name string) error {
 	return m.edit(ctx, name, func() error {
 		path := m.find(name)
@@ -66,8 +66,8 @@ func (m *Manager) RemoveTunnel(ctx context.Context, name string) error {
 	})
 }
 
-// edit changes tunnel files, one caller at a time, and waits until the table has read
-// them and what follows is under way.
+// edit changes tunnel files, one caller at a time. It waits until the table has read them and the
+// actions that follow are under way.
 func (m *Manager) edit(ctx context.Context, name string, change func() error) error {
 	if !tunnelfile.ValidName(name) {
 		return invalidName(name)
@@ -99,8 +99,8 @@ func (m *Manager) store(ctx context.Context, name, text string) error {
 	return nil
 }
 
-// find is the path of the file that is in force for a name, broken or not; empty
-// where there is none.
+// find returns the path of the file that counts for a name, whether it can be read or not; "" if
+// there is none.
 func (m *Manager) find(name string) string {
 	for _, dir := range m.Dirs {
 		path := filepath.Join(dir, name+tunnelfile.Suffix)

@@ -10,27 +10,27 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// loads sees to it that who asks for the directories to be read gets a reading that
-// began after the question, and that there is never more than one at a time.
+// loads reads the directories one reading at a time. A caller gets the result of a reading that
+// began after its request.
 type loads struct {
 	running bool
-	waiting []func() // for the next one
+	waiting []func() // to call after the next reading
 }
 
-// file is one tunnel file that was read without problems, and what follows from it.
+// file is one tunnel file that was read without problems, and the units that it makes.
 type file struct {
 	tunnelfile.Tunnel
 	design design.Units
 	hash   string // SettingsHash
 }
 
-// load reads the directories and calls then, if any, when the table has them.
+// load reads the directories, and calls then, unless it is nil, when the table has the files.
 func (m *Manager) load(then func()) {
 	if then == nil {
 		then = func() {}
 	}
 	m.loads.waiting = append(m.loads.waiting, then)
-	if !m.loads.running && m.marked {
+	if !m.loads.running && m.markersRead {
 		m.startLoad()
 	}
 }
@@ -41,7 +41,7 @@ func (m *Manager) startLoad() {
 	m.do(func(ctx context.Context) func() {
 		files, problems := readFiles(ctx, m.Dirs, m.Host.Host)
 		return func() {
-			m.takeFiles(files, problems)
+			m.applyFiles(files, problems)
 			for _, f := range waiting {
 				f()
 			}
@@ -53,15 +53,15 @@ func (m *Manager) startLoad() {
 	})
 }
 
-// loadAndWait is load for the manager's methods. It waits until what follows from new
-// and changed files is under way, too.
+// loadAndWait is load for the manager's methods. It also waits until the actions that follow from
+// new and changed files are under way.
 func (m *Manager) loadAndWait(ctx context.Context) error {
 	done := make(chan struct{}, 1)
 	_, err := ask(ctx, m, func() struct{} {
 		m.load(func() {
 			var news []*row
 			for _, r := range m.rows {
-				if !r.isShown || r.again || r.file == nil || r.shown.Text != r.file.Text { // the last: it is busy
+				if !r.isShown || r.retryNow || r.file == nil || r.shown.Text != r.file.Text { // the last one is busy
 					news = append(news, r)
 				}
 			}
@@ -75,27 +75,26 @@ func (m *Manager) loadAndWait(ctx context.Context) error {
 	return m.await(ctx, done, 1)
 }
 
-// designTime bounds what ssh may take to read its configuration for one tunnel, of which a
-// Match exec is a part; several are asked at a time.
+// Designing a tunnel's units may run ssh to read its configuration, and so a Match exec.
 const (
-	designTime = 5 * time.Second
-	designers  = 8
+	designTime = 5 * time.Second // for one tunnel
+	designers  = 8               // tunnels at a time
 )
 
-// readFiles reads and checks every tunnel file. A file with problems is not among the files.
+// readFiles reads and checks every tunnel file. Files with problems are left out.
 func readFiles(ctx context.Context, dirs tunnelfile.Dirs, h design.Host) ([]*file, tunnelfile.Problems) {
 	tunnels, problems := dirs.LoadAll()
 	designs := make([]design.Units, len(tunnels))
 	wrong := make([]tunnelfile.Problems, len(tunnels))
 	var all sync.WaitGroup
-	places := make(chan struct{}, designers)
+	slots := make(chan struct{}, designers)
 	for i, t := range tunnels {
 		all.Go(func() {
-			places <- struct{}{}
+			slots <- struct{}{}
 			ctx, cancel := context.WithTimeout(ctx, designTime)
 			designs[i], wrong[i] = design.Of(ctx, t, h)
 			cancel()
-			<-places
+			<-slots
 		})
 	}
 	all.Wait()
@@ -109,20 +108,20 @@ func readFiles(ctx context.Context, dirs tunnelfile.Dirs, h design.Host) ([]*fil
 	return files, problems
 }
 
-// takeFiles takes over what was read. A tunnel whose file is gone ends; one whose file
-// is broken goes on as it is.
-func (m *Manager) takeFiles(files []*file, problems tunnelfile.Problems) {
+// applyFiles takes over what was read. A tunnel whose file is gone ends. A tunnel whose file cannot
+// be read goes on as it is.
+func (m *Manager) applyFiles(files []*file, problems tunnelfile.Problems) {
 	m.problems = problems
 	m.broken = make(map[string]tunnelfile.Problems)
-	blind := false // a whole directory could not be read
+	dirUnread := false // a whole directory could not be read
 	for _, p := range problems {
 		if name, ok := tunnelfile.NameOfFile(p.Path); ok {
 			m.broken[name] = append(m.broken[name], p)
 		}
-		blind = blind || slices.Contains(m.Dirs, p.Path)
+		dirUnread = dirUnread || slices.Contains(m.Dirs, p.Path)
 	}
 	for _, f := range files {
-		m.row(f.Name).takeFile(f)
+		m.row(f.Name).applyFile(f)
 	}
 	for name := range m.broken {
 		m.row(name).broken = true
@@ -133,7 +132,7 @@ func (m *Manager) takeFiles(files []*file, problems tunnelfile.Problems) {
 	}
 	for name, r := range m.rows {
 		if !have[name] && m.broken[name] == nil {
-			if blind {
+			if dirUnread {
 				r.broken = true
 				continue
 			}
@@ -149,23 +148,23 @@ func (m *Manager) takeFiles(files []*file, problems tunnelfile.Problems) {
 	}
 	for name := range m.down {
 		if m.rows[name] == nil {
-			r := m.row(name) // of a tunnel that went while no daemon was there
+			r := m.row(name) // its tunnel was removed while no daemon ran
 			r.forget()
 			m.read(r)
 		}
 		delete(m.down, name) // the row knows
 	}
-	m.loaded = true
+	m.filesLoaded = true
 	m.showGlobal()
 	m.stepAll()
 }
 
-// takeFile takes over a row's file. One that says something new is an occasion to try again.
-func (r *row) takeFile(f *file) {
+// applyFile takes over a row's file. A file with something new allows a retry.
+func (r *row) applyFile(f *file) {
 	old := r.file
 	same := old != nil && old.hash == f.hash
 	if same && (f.design.Unknown != nil || old.design.WholeMark == f.design.WholeMark) {
-		f.design = old.design // which may do without some of its addresses
+		f.design = old.design // some addresses may be left out of it
 	}
 	if !same {
 		r.forgetWay()
@@ -174,6 +173,6 @@ func (r *row) takeFile(f *file) {
 	r.file, r.broken = f, false
 	if changed && r.isShown {
 		r.retry = retryTimer{}
-		r.occasion()
+		r.allowRetry()
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Host is what there is to know of the machine besides tunnel files and units.
+// Host is what the manager needs to know of the machine besides tunnel files and units.
 type Host struct {
 	design.Host
 
@@ -32,7 +32,8 @@ func ThisHost(scope systemdctl.Scope) (Host, error) {
 	return h, err
 }
 
-// locateForUser is locate for the system's tunnels: of another user's it sees the file alone.
+// locateForUser is locate for the system's tunnels. For a tunnel of another user it goes by the
+// tunnel file alone: that user's ssh_config(5) can run programs.
 func locateForUser(ctx context.Context, t tunnelfile.Tunnel) Server {
 	if !design.OfRoot(t) {
 		return locateBy(ctx, t, "none")
@@ -43,14 +44,14 @@ func locateForUser(ctx context.Context, t tunnelfile.Tunnel) Server {
 // locate asks ssh_config(5) for the first machine on the way to a tunnel's server.
 func locate(ctx context.Context, t tunnelfile.Tunnel) Server { return locateBy(ctx, t, "") }
 
-// locateBy is locate by a file in place of ssh's own, as ssh -F.
+// locateBy is locate with this configuration file, as ssh -F takes it; "" is ssh's own files.
 func locateBy(ctx context.Context, t tunnelfile.Tunnel, configFile string) Server {
 	source := config.Of(t)
 	source.ConfigFile = configFile
 	o, err := config.Resolve(ctx, source)
 	switch {
 	case fault.ReasonOf(err) == fault.Settings:
-		return Server{Host: "localhost"} // what is wrong its worker can say without a network
+		return Server{Host: "localhost"} // its worker can say what is wrong without a network
 	case err != nil:
 		return Server{}
 	}

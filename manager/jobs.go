@@ -2,13 +2,13 @@ package manager
 
 import "context"
 
-// jobs is the I/O that is under way for the table, maxJobs at a time.
+// jobs is the I/O for the table: at most maxJobs run at a time, the others wait.
 type jobs struct {
 	queue   []func(context.Context) func()
 	running int
 }
 
-// do has a goroutine run job, and Run's goroutine the function that it returns.
+// do runs job in a goroutine, and then has Run's goroutine call the function that job returned.
 func (m *Manager) do(job func(context.Context) func()) {
 	m.jobs.queue = append(m.jobs.queue, job)
 	m.startJobs()

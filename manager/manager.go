@@ -33,84 +33,83 @@ type Units interface {
 	Done() <-chan struct{}
 }
 
-// Config is what a Manager is made of.
+// Config is what a Manager needs.
 type Config struct {
 	Units    Units
-	Networks <-chan netwatch.Network // nil: nobody watches the network, and it is taken to be there
+	Networks <-chan netwatch.Network // nil if nobody watches the network: it is then taken to be there
 	Sleeps   <-chan netwatch.Sleep   // may be nil
 
-	Dirs       tunnelfile.Dirs // tunnel files are written to the first
+	Dirs       tunnelfile.Dirs // new tunnel files are written to the first
 	RuntimeDir string          // see tunnelfile.RuntimeDir
 	Host       Host
 	Version    string
 
-	// RollingRestart has tunnels that run another version handed over to the program of now.
+	// RollingRestart hands tunnels that run another version over to the program that is installed.
 	RollingRestart bool
 
 	Log *slog.Logger // nil: slog.Default()
 }
 
 const (
-	maxJobs      = 16               // how many goroutines do I/O at once
-	jobDeadline  = 30 * time.Second // of each piece of I/O
-	networkGrace = 3 * time.Second  // how long to wait for the first word on the network
+	maxJobs      = 16               // goroutines that do I/O at once
+	jobDeadline  = 30 * time.Second // for each piece of I/O
+	networkGrace = 3 * time.Second  // how long to wait for the first snapshot of the network
 )
 
 var errStopped = errors.New("the manager has stopped")
 
-// Manager is the table of tunnels. Its methods may be called from any goroutine; they
-// wait for Run to have read files and units, for an answer, and for no longer than
-// their context.
+// Manager is the table of tunnels. Its methods may be called from any goroutine. They wait until
+// Run has read files and units, and then for an answer, but not longer than their context.
 type Manager struct {
 	Config
-	calls       chan func() // to be called by Run's goroutine
+	calls       chan func() // for Run's goroutine to call
 	ready       chan struct{}
 	ended       chan struct{}
-	edits       chan struct{} // cap 1: who has put something in may write tunnel files
+	edits       chan struct{} // cap 1, a lock: its holder may write tunnel files
 	subscribers subscribers
 
-	// What follows is Run's goroutine's alone.
-	ctx          context.Context
-	rows         map[string]*row
-	problems     tunnelfile.Problems
-	broken       map[string]tunnelfile.Problems // by tunnel
-	markers      downMarkers
-	down         map[string]bool // by the markers, as the daemon found them
-	network      netwatch.Network
-	asleep       bool
-	shown        listing.Global
-	jobs         jobs
-	loads        loads
-	readingAgain pause       // when a reading of the units failed
-	clock        *time.Timer // when to try again what waits for a port; armed only when something does
+	// Only Run's goroutine uses the fields below.
+	ctx         context.Context
+	rows        map[string]*row
+	problems    tunnelfile.Problems
+	broken      map[string]tunnelfile.Problems // by tunnel
+	markers     downMarkers
+	down        map[string]bool // tunnels that have a marker and no row yet
+	network     netwatch.Network
+	asleep      bool
+	shown       listing.Global
+	jobs        jobs
+	loads       loads
+	rereadDelay rereadDelay // grows while units cannot be read
+	clock       *time.Timer // fires when the next retry of a row is due; stopped if none is
 
-	marked, listed, loaded, heard bool // all true: ready
-	isReady, isOpen               bool
+	markersRead, unitsListed, filesLoaded, networkKnown bool // ready if all are true
+	isReady, isOpen                                     bool
 }
 
-// New is a manager that does nothing until Run.
+// New makes a manager, which does nothing until Run.
 func New(c Config) *Manager {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
 	return &Manager{
-		Config:  c,
-		calls:   make(chan func()),
-		ready:   make(chan struct{}),
-		ended:   make(chan struct{}),
-		edits:   make(chan struct{}, 1),
-		rows:    make(map[string]*row),
-		markers: downMarkers{dir: filepath.Join(c.RuntimeDir, "down")},
-		network: netwatch.Network{State: netwatch.Unknown},
-		heard:   c.Networks == nil,
+		Config:       c,
+		calls:        make(chan func()),
+		ready:        make(chan struct{}),
+		ended:        make(chan struct{}),
+		edits:        make(chan struct{}, 1),
+		rows:         make(map[string]*row),
+		markers:      downMarkers{dir: filepath.Join(c.RuntimeDir, "down")},
+		network:      netwatch.Network{State: netwatch.Unknown},
+		networkKnown: c.Networks == nil,
 	}
 }
 
 // Ready is closed when files and units have been read for the first time.
 func (m *Manager) Ready() <-chan struct{} { return m.ready }
 
-// Run owns the table until the context ends, which is nil, or systemd is gone, which
-// is an error. The tunnels go on either way: they are systemd's.
+// Run owns the table until the context ends (nil) or the connection to systemd is lost (an
+// error). The tunnels run on in both cases: they are systemd's.
 func (m *Manager) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var helpers sync.WaitGroup
@@ -124,9 +123,9 @@ func (m *Manager) Run(ctx context.Context) error {
 	networks, sleeps := m.Networks, m.Sleeps
 	files := make(chan struct{})
 	helpers.Go(func() { filewatch.Watch(ctx, m.Log, tunnelFiles(m.Dirs), files) })
-	grace := time.AfterFunc(networkGrace, func() { m.post(ctx, m.networkUnheard) })
+	grace := time.AfterFunc(networkGrace, func() { m.post(ctx, m.networkTimeout) })
 	defer grace.Stop()
-	m.clock = time.AfterFunc(time.Hour, func() { m.post(ctx, m.tryAgain) })
+	m.clock = time.AfterFunc(time.Hour, func() { m.post(ctx, m.retryDue) })
 	m.clock.Stop()
 	defer m.clock.Stop()
 
@@ -173,7 +172,7 @@ func (m *Manager) post(ctx context.Context, f func()) {
 	}
 }
 
-// ask is post for the manager's methods: it waits for the answer.
+// ask has Run's goroutine call f, and waits for the result.
 func ask[T any](ctx context.Context, m *Manager, f func() T) (T, error) {
 	answer := make(chan T, 1)
 	_, err := receive(ctx, m, m.ready)
@@ -222,10 +221,10 @@ func askRow[T any](ctx context.Context, m *Manager, name string, f func(*row) T)
 	return a.value, err
 }
 
-// checkReady lets actions begin when all there is to know is known, and callers in
-// when every tunnel has been shown.
+// checkReady starts the actions once files, units, markers and the network are known, and lets
+// callers in once every tunnel has been shown.
 func (m *Manager) checkReady() {
-	if m.isOpen || !m.marked || !m.listed || !m.loaded || !m.heard {
+	if m.isOpen || !m.markersRead || !m.unitsListed || !m.filesLoaded || !m.networkKnown {
 		return
 	}
 	if !m.isReady {
@@ -249,8 +248,8 @@ func (m *Manager) readMarkers() {
 		markers := downMarkers{m.markers.dir, life}
 		if err != nil {
 			return func() {
-				m.Log.Warn("systemd does not say since when it runs; it is asked again shortly", "error", err)
-				m.readingAgain.later(func() { m.post(m.ctx, m.readMarkers) })
+				m.Log.Warn("systemd does not say since when it runs; the daemon asks again shortly", "error", err)
+				m.rereadDelay.after(func() { m.post(m.ctx, m.readMarkers) })
 			}
 		}
 		down, err := markers.all()
@@ -258,7 +257,7 @@ func (m *Manager) readMarkers() {
 			if err != nil {
 				m.Log.Warn("cannot tell which tunnels were stopped by hand", "error", err)
 			}
-			m.markers, m.down, m.marked, m.readingAgain = markers, down, true, pause{}
+			m.markers, m.down, m.markersRead, m.rereadDelay = markers, down, true, 0
 			for name, r := range m.rows {
 				r.down = down[name]
 			}
@@ -267,7 +266,7 @@ func (m *Manager) readMarkers() {
 	})
 }
 
-// row is the row of that name, made when there is none: a file or a unit has it.
+// row returns the row of that name, and makes it if there is none.
 func (m *Manager) row(name string) *row {
 	r := m.rows[name]
 	if r == nil {
@@ -277,10 +276,10 @@ func (m *Manager) row(name string) *row {
 	return r
 }
 
-// names is the names of all rows, sorted.
+// names returns the names of all rows, sorted.
 func (m *Manager) names() []string { return slices.Sorted(maps.Keys(m.rows)) }
 
-// Tunnels is every tunnel, sorted by name.
+// Tunnels returns every tunnel, sorted by name.
 func (m *Manager) Tunnels(ctx context.Context) ([]listing.Tunnel, error) {
 	return ask(ctx, m, func() []listing.Tunnel {
 		var list []listing.Tunnel
@@ -293,8 +292,8 @@ func (m *Manager) Tunnels(ctx context.Context) ([]listing.Tunnel, error) {
 	})
 }
 
-// Tunnel is the tunnel of that name, or ErrNoSuchTunnel. A file written just now counts: the
-// directories are read before it is said that there is none.
+// Tunnel returns the tunnel of that name, or ErrNoSuchTunnel. It reads the directories again
+// before it says that there is none.
 func (m *Manager) Tunnel(ctx context.Context, name string) (listing.Tunnel, error) {
 	shown := func(r *row) listing.Tunnel { return r.shown }
 	t, err := askRow(ctx, m, name, shown)
@@ -307,16 +306,16 @@ func (m *Manager) Tunnel(ctx context.Context, name string) (listing.Tunnel, erro
 	return askRow(ctx, m, name, shown)
 }
 
-// Global is what there is to say of the manager itself.
+// Global returns what the manager publishes of itself.
 func (m *Manager) Global(ctx context.Context) (listing.Global, error) {
 	return ask(ctx, m, func() listing.Global { return m.shown })
 }
 
-// Subscribe calls f with every later change, in order, from a goroutine of its own,
-// until cancel is called. Changes of one tunnel that f is too slow for become one.
+// Subscribe calls f with every later change, in order, from a goroutine of its own, until cancel
+// is called. If f is slow, changes of one tunnel are joined.
 func (m *Manager) Subscribe(f func(listing.Change)) (cancel func()) { return m.subscribers.add(f) }
 
-// showGlobal publishes what changed of the manager itself.
+// showGlobal publishes what the manager says of itself, if it has changed.
 func (m *Manager) showGlobal() {
 	now := listing.Global{
 		Version:       m.Version,

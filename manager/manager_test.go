@@ -288,7 +288,7 @@ func TestSystemdRefuses(t *testing.T) {
 	}
 	b.units.hints <- "holdfast-tunnel@web.service"
 	b.units.hints <- ""
-	if err := b.m.Reload(t.Context()); err != nil { // an occasion
+	if err := b.m.Reload(t.Context()); err != nil { // allows a retry
 		t.Fatal(err)
 	}
 	b.awaitState("web", tunnelfile.Failed)
@@ -352,7 +352,7 @@ func TestTriggerLimit(t *testing.T) {
 			t.Errorf("waits %v", wait)
 		}
 		r.retry.at = time.Now()
-		b.m.tryAgain()
+		b.m.retryDue()
 		return struct{}{}
 	})
 	if err != nil {
@@ -372,20 +372,20 @@ func TestRetryTimer(t *testing.T) {
 		b.m.rows["x"] = r
 		var got []time.Duration
 		for range 6 {
-			b.m.tryLater(r)
+			b.m.scheduleRetry(r)
 			got = append(got, r.retry.delay)
 		}
 		want := []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute}
 		if !slices.Equal(got, want) {
 			t.Errorf("delays %v, want %v", got, want)
 		}
-		r.retry.last = time.Now().Add(-forgetting - time.Second)
-		b.m.tryLater(r)
+		r.retry.last = time.Now().Add(-resetAfter - time.Second)
+		b.m.scheduleRetry(r)
 		if r.retry.delay != firstDelay {
 			t.Errorf("after a long time: %v", r.retry.delay)
 		}
 		delete(b.m.rows, "x")
-		b.m.setClock()
+		b.m.armClock()
 		if b.m.clock.Stop() {
 			t.Error("the clock runs for nobody")
 		}

@@ -11,10 +11,9 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// downMarkers remember which tunnels a person stopped, one file a tunnel, across
-// restarts of the daemon. Each carries when this service manager started (µs of
-// CLOCK_MONOTONIC): one of an earlier life is stale, since "down" lasts until the
-// manager's next start at most.
+// downMarkers store, across restarts of the daemon, which tunnels a person stopped: one file for
+// each tunnel. A file has the time at which this service manager started (µs of CLOCK_MONOTONIC).
+// A file with another time is stale, because "down" ends with the manager's next start.
 type downMarkers struct {
 	dir  string
 	life uint64
@@ -35,12 +34,12 @@ func (d downMarkers) set(name string, down bool) error {
 	}
 	err := os.WriteFile(d.path(name), []byte(strconv.FormatUint(d.life, 10)+"\n"), 0o600)
 	if err != nil {
-		_ = os.Remove(d.path(name)) // half a marker says nothing, and all ignores it
+		_ = os.Remove(d.path(name)) // half a marker would be ignored by all
 	}
 	return err
 }
 
-// all is the names of the tunnels with a marker of this life; stale ones are removed.
+// all returns the names of the tunnels that have a marker, and removes stale markers.
 func (d downMarkers) all() (map[string]bool, error) {
 	down := make(map[string]bool)
 	entries, err := os.ReadDir(d.dir)
@@ -59,7 +58,7 @@ func (d downMarkers) all() (map[string]bool, error) {
 		if strings.TrimSpace(string(text)) == strconv.FormatUint(d.life, 10) {
 			down[e.Name()] = true
 		} else {
-			_ = os.Remove(d.path(e.Name())) // it will be ignored again next time
+			_ = os.Remove(d.path(e.Name())) // if this fails, it is ignored the next time too
 		}
 	}
 	return down, err

@@ -8,19 +8,19 @@ import (
 
 // obstacle is what keeps a tunnel from running on a network.
 type obstacle struct {
-	why  fault.Reason // None: nothing does; Rule: it does not even listen
-	text string       // for people: what it waits for, and what would end the wait
+	why  fault.Reason // None if nothing does; with Rule it does not even listen
+	text string       // for people: what the tunnel waits for, and what ends the wait
 }
 
-// here says whether there is an obstacle.
-func (o obstacle) here() bool { return o.why != fault.None }
+// blocks says whether there is an obstacle.
+func (o obstacle) blocks() bool { return o.why != fault.None }
 
-// ofWay says whether it depends on the way to the server.
+// ofWay says whether the obstacle depends on the way to the server.
 func (o obstacle) ofWay() bool { return o.why == fault.Network || o.why == fault.Portal }
 
-// obstacleOf decides whether a tunnel may run on a network (pure). What NetworkManager says
-// of the network is about the way to the Internet: a server that is reached another way is
-// tried all the same. A rule of the tunnel's own holds whatever the way.
+// obstacleOf decides whether a tunnel may run on a network (pure). NetworkManager's state is about
+// the way to the Internet: a server that is reached in another way is tried all the same. A rule
+// of the tunnel itself applies to every way.
 func obstacleOf(t *tunnelfile.Tunnel, way Way, n netwatch.Network, asleep bool) obstacle {
 	if n.State != netwatch.Offline {
 		if reason := n.Allows(t.OnlyOn, t.NeverOn, t.Metered); reason != "" {
@@ -40,7 +40,7 @@ func obstacleOf(t *tunnelfile.Tunnel, way Way, n netwatch.Network, asleep bool) 
 	return obstacle{fault.Network, n.Reason() + "; it goes on by itself once there is a way to the server"}
 }
 
-// moved says whether tunnels that are up had better be probed.
+// moved says whether tunnels that are up should be probed.
 func moved(old, now netwatch.Network) bool {
 	return now.Perhaps() && (!old.Perhaps() || now.Moved(old))
 }

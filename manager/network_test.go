@@ -49,7 +49,7 @@ func TestObstacle(t *testing.T) {
 		{"costs, never mind", plain, WayOut, metered, false, "", false},
 	} {
 		o := obstacleOf(&c.tunnel, c.way, c.network, c.asleep)
-		if o.here() != (c.reason != "") || !strings.Contains(o.text, c.reason) || (o.why == fault.Rule) != c.rule {
+		if o.blocks() != (c.reason != "") || !strings.Contains(o.text, c.reason) || (o.why == fault.Rule) != c.rule {
 			t.Errorf("%s: %+v, want %q, rule %v", c.name, o, c.reason, c.rule)
 		}
 	}

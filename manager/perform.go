@@ -14,8 +14,8 @@ import (
 // unloadGrace is how long systemd may take to unload a transient unit that ended.
 const unloadGrace = time.Second
 
-// perform is the I/O of an action. It returns the file with its units as they were made,
-// where it looked at this machine again for that.
+// perform is the I/O of an action. Where it designs the units anew, it returns the file with
+// them.
 func (m *Manager) perform(ctx context.Context, name string, a Action, f *file) (*file, error) {
 	switch a.Verb {
 	case MakeService, MakeSocket, Diagnose:
@@ -33,12 +33,12 @@ func (m *Manager) perform(ctx context.Context, name string, a Action, f *file) (
 	return nil, m.performOn(ctx, name, a)
 }
 
-// performOn is the I/O of an action on units that are there.
+// performOn is the I/O of an action on units that exist.
 func (m *Manager) performOn(ctx context.Context, name string, a Action) error {
 	service, socket := tunnelfile.ServiceName(name), tunnelfile.SocketName(name)
 	switch a.Verb {
 	case StartService, RestartService:
-		// Its start limit is for crashes, not for people and networks.
+		// This resets the start limit, which is for crashes and not for starts by people and networks.
 		if err := ignoreGone(m.Units.ResetFailed(ctx, service)); err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (m *Manager) make(ctx context.Context, name string, v Verb, units design.Un
 	if err := units.CheckPaths(ctx); err != nil {
 		return err
 	}
-	if units.Socket.Name == "" { // perhaps there was one that failed
+	if units.Socket.Name == "" { // an earlier one may have failed
 		if err := ignoreGone(m.Units.ResetFailed(ctx, tunnelfile.SocketName(name))); err != nil {
 			return err
 		}
@@ -96,13 +96,13 @@ func (m *Manager) make(ctx context.Context, name string, v Verb, units design.Un
 	return errDesignRefused
 }
 
-// errDesignRefused says that a tunnel was started with the settings it had: another unit refers
-// to its units, and systemd keeps them loaded. Better the old settings than no tunnel.
+// errDesignRefused says that a tunnel was started with its old settings: another unit refers to
+// its units, so systemd keeps them loaded. The old settings are better than no tunnel.
 var errDesignRefused = errors.New("a unit that refers to the tunnel's units keeps them as they were: the new settings wait until that unit is stopped")
 
-// unload waits until systemd has forgotten a tunnel's units, which have ended. It does
-// so by itself as soon as their control group is empty, but at times it misses that
-// (seen with systemd 252 on Linux 6.18); stopping them once more makes it look again.
+// unload waits until systemd has unloaded a tunnel's units, which have ended. systemd unloads
+// them when their control group is empty, but sometimes it misses that (seen with systemd 252 on
+// Linux 6.18); another stop makes it look again.
 func (m *Manager) unload(ctx context.Context, name string) error {
 	for end, pause := time.Now().Add(unloadGrace), 10*time.Millisecond; ; pause *= 2 {
 		select {
@@ -120,13 +120,13 @@ func (m *Manager) unload(ctx context.Context, name string) error {
 	}
 }
 
-// stop stops both units, first the socket, so that no connection starts the service again.
+// stop stops both units: the socket first, so that no connection starts the service again.
 func (m *Manager) stop(ctx context.Context, name string) error {
 	return errors.Join(ignoreGone(m.Units.Stop(ctx, tunnelfile.SocketName(name))),
 		ignoreGone(m.Units.Stop(ctx, tunnelfile.ServiceName(name))))
 }
 
-// ignoreGone is err, unless it says that there is no such unit, which is as well.
+// ignoreGone returns err, or nil if it says that there is no such unit.
 func ignoreGone(err error) error {
 	if errors.Is(err, systemdctl.ErrNoSuchUnit) {
 		return nil

@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Action is the one next thing to do for a tunnel. When it is done the units are read
-// again and the next one is planned, until there is nothing to do.
+// Action is the next thing to do for a tunnel. When it is done, the units are read and the next
+// action is planned, until there is nothing to do.
 type Action struct {
 	Verb   Verb
 	Signal syscall.Signal // for SendSignal
@@ -20,24 +20,24 @@ type Verb int
 // Verbs of an Action.
 const (
 	Nothing        Verb = iota
-	Wait                // something is under way already
+	Wait                // systemd starts or stops a unit
 	MakeService         // both units, and start the service (which starts the socket)
 	MakeSocket          // both units, and start the socket alone
-	StartService        // the units are there
-	RestartService      // likewise; cuts an automatic restart's wait short
+	StartService        // the units are loaded
+	RestartService      // likewise; also ends the wait of an automatic restart
 	StopUnits
 	FreeNames // reset failed units, so that their names can be used again
-	Unload    // have systemd forget units that ended
-	Diagnose  // find out why the socket unit cannot listen, or whether it now could
+	Unload    // have systemd unload units that ended
+	Diagnose  // find out why the socket unit cannot listen, or whether it can now
 	SendSignal
 )
 
-// plan compares what a tunnel is to be with what it is (pure). The next action is
-// found from scratch each time, so that it does not matter in which order files,
-// units, people and the network changed.
+// plan compares what a tunnel is to be with what it is (pure). It finds the next action without
+// any memory of earlier ones, so the order in which files, units, wishes and the network changed
+// does not matter.
 func plan(r *row, o obstacle) Action {
 	if r.broken {
-		// What runs goes on as it was made; only the network still matters to it.
+		// A tunnel that runs goes on as it is; only the network still matters.
 		return signal(r, o)
 	}
 	if r.stopping || r.service.ending() || r.socket.ending() {
@@ -47,17 +47,17 @@ func plan(r *row, o obstacle) Action {
 		return planEnd(r)
 	}
 	if r.service.Job && !r.service.running() || r.socket.Job && !r.socket.running() {
-		return Action{Verb: Wait} // systemd has been told to start it
+		return Action{Verb: Wait} // systemd is about to start it
 	}
-	if r.diagnose || r.socket.failed() && r.socket.Result == "resources" && r.failure == (failure{}) && !r.again {
+	if r.diagnose || r.socket.failed() && r.socket.Result == "resources" && r.failure == (failure{}) && !r.retryNow {
 		return Action{Verb: Diagnose}
 	}
 	failed := r.service.failed() || r.socket.failed() || r.failure != (failure{}) || r.stoppedElsewhere
-	if failed && !r.again {
+	if failed && !r.retryNow {
 		return Action{}
 	}
 	if r.stale() && (r.service.running() || r.socket.running()) {
-		return Action{Verb: StopUnits} // and make them anew when they are gone
+		return Action{Verb: StopUnits} // the next plan makes them anew
 	}
 	if r.service.running() {
 		if r.restart {
@@ -65,7 +65,7 @@ func plan(r *row, o obstacle) Action {
 		}
 		return signal(r, o)
 	}
-	socketOnly := r.file.Start == tunnelfile.StartOnDemand || o.here()
+	socketOnly := r.file.Start == tunnelfile.StartOnDemand || o.blocks()
 	switch {
 	case socketOnly && !r.listens():
 		return Action{}
@@ -81,10 +81,10 @@ func plan(r *row, o obstacle) Action {
 	return Action{Verb: MakeService}
 }
 
-// planEnd is the plan for a tunnel that is not to run.
+// planEnd is plan for a tunnel that is not to run.
 func planEnd(r *row) Action {
 	switch {
-	case r.failure != (failure{}) && !r.again: // they could not be stopped
+	case r.failure != (failure{}) && !r.retryNow: // they could not be stopped
 		return Action{}
 	case r.service.running() || r.socket.running() || r.service.Job || r.socket.Job:
 		return Action{Verb: StopUnits}
@@ -96,15 +96,15 @@ func planEnd(r *row) Action {
 	return Action{}
 }
 
-// signal is what to tell a running worker.
+// signal is the signal to send to a running worker, if any.
 func signal(r *row, o obstacle) Action {
 	if r.service.waits() {
-		if r.probe && !o.here() {
+		if r.probe && !o.blocks() {
 			return Action{Verb: RestartService}
 		}
 		return Action{}
 	}
-	// A process that has not said anything yet may not have its handlers in place.
+	// A process that has not set a status yet may not handle signals yet.
 	if !r.service.running() || r.service.MainPID == 0 || r.service.StatusText == "" {
 		return Action{}
 	}
@@ -114,9 +114,9 @@ func signal(r *row, o obstacle) Action {
 	switch {
 	case !r.broken && r.outdated():
 		return Action{Verb: SendSignal, Signal: tunnelfile.SignalReload}
-	case o.here() && !(knows && suspended):
+	case o.blocks() && !(knows && suspended):
 		return Action{Verb: SendSignal, Signal: tunnelfile.SignalSuspend}
-	case o.here():
+	case o.blocks():
 		return Action{}
 	case suspended || r.probe:
 		return Action{Verb: SendSignal, Signal: tunnelfile.SignalProbe}
@@ -128,9 +128,9 @@ func signal(r *row, o obstacle) Action {
 	return Action{}
 }
 
-// outdated says whether the worker runs with other settings than the file's, and has
-// not been told so. One that was told of a file that has since been changed back still
-// complains about that one.
+// outdated says whether the worker runs with other settings than the file's, and has not been
+// sent SignalReload for them. A worker that was sent it for a file that has been changed back
+// needs it once more: it still reports that file's problems.
 func (r *row) outdated() bool {
 	if r.report == nil || r.file == nil || r.report.Settings == "" {
 		return false

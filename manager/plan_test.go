@@ -74,7 +74,7 @@ func TestPlan(t *testing.T) {
 		{"auto, up, forbidden here", auto, up, serving, nil, rule, do(StopUnits)},
 		{"auto, about to start", auto, starting, listening, nil, free, do(Wait)},
 		{"auto, stopped by hand", auto, dead, absent, func(r *row) { r.stoppedElsewhere = true }, free, Action{}},
-		{"auto, stopped by hand, asked for", auto, dead, absent, func(r *row) { r.stoppedElsewhere, r.again = false, true }, free, do(MakeService)},
+		{"auto, stopped by hand, asked for", auto, dead, absent, func(r *row) { r.stoppedElsewhere, r.retryNow = false, true }, free, do(MakeService)},
 		{"auto, down", auto, up, serving, func(r *row) { r.down = true }, free, do(StopUnits)},
 		{"auto, down, on its way", auto, ending, listening, func(r *row) { r.down = true }, free, do(Wait)},
 		{"auto, down, units left", auto, systemdctl.Unit{Name: "x", ActiveState: "inactive"}, absent, func(r *row) { r.down = true }, free, do(Unload)},
@@ -87,27 +87,27 @@ func TestPlan(t *testing.T) {
 		{"on demand, no network", onDemand, absent, absent, nil, noNetwork, do(MakeSocket)},
 		{"on demand, listening", onDemand, dead, listening, nil, free, Action{}},
 		{"on demand, in use", onDemand, up, serving, nil, free, Action{}},
-		{"on demand, service failed, asked for", onDemand, failed, listening, func(r *row) { r.again = true }, free, do(FreeNames)},
+		{"on demand, service failed, asked for", onDemand, failed, listening, func(r *row) { r.retryNow = true }, free, do(FreeNames)},
 
 		{"manual, nothing there", manual, absent, absent, nil, free, Action{}},
 		{"manual, started", manual, absent, absent, func(r *row) { r.started = true }, free, do(MakeService)},
 		{"manual, did its work", manual, dead, listening, nil, free, do(StopUnits)},
 
 		{"gave up", auto, failed, listening, nil, free, Action{}},
-		{"gave up, asked for", auto, failed, listening, func(r *row) { r.again = true }, free, do(StartService)},
-		{"both gave up, asked for", auto, failed, badSocket, func(r *row) { r.again = true }, free, do(MakeService)},
+		{"gave up, asked for", auto, failed, listening, func(r *row) { r.retryNow = true }, free, do(StartService)},
+		{"both gave up, asked for", auto, failed, badSocket, func(r *row) { r.retryNow = true }, free, do(MakeService)},
 		{"a port may be taken", auto, dead, badSocket, nil, free, do(Diagnose)},
 		{"a port is taken", auto, dead, badSocket, func(r *row) { r.failure = taken }, free, Action{}},
 		{"a port was taken a while ago", auto, dead, badSocket, func(r *row) { r.failure, r.diagnose = taken, true }, free, do(Diagnose)},
 		{"a port was taken, down", auto, absent, badSocket, func(r *row) { r.down, r.diagnose = true, true }, free, do(FreeNames)},
-		{"a port was taken", auto, absent, absent, func(r *row) { r.again = true }, free, do(MakeService)},
+		{"a port was taken", auto, absent, absent, func(r *row) { r.retryNow = true }, free, do(MakeService)},
 
 		{"the file is gone", auto, up, serving, func(r *row) { r.file = nil }, free, do(StopUnits)},
 		{"the file is broken", auto, up, serving, func(r *row) { r.broken = true }, free, Action{}},
 		{"the file is broken, never ran", auto, absent, absent, func(r *row) { r.file, r.broken = nil, true }, free, Action{}},
 		{"other unit settings", auto, as(up, design.Mark{Service: "old", Socket: "l"}.String()), serving, nil, free, do(StopUnits)},
 		{"other unit settings, which systemd would not take", auto, as(up, design.Mark{Service: "old", Socket: "l"}.String()), serving, func(r *row) { r.refusedDesign = r.file.design.Mark }, free, Action{}},
-		{"other unit settings, ended", auto, absent, absent, func(r *row) { r.again = true }, free, do(MakeService)},
+		{"other unit settings, ended", auto, absent, absent, func(r *row) { r.retryNow = true }, free, do(MakeService)},
 		{"other listeners, running", auto, as(up, design.Mark{Service: "s", Socket: "old"}.String()), serving, nil, free, Action{}},
 		{"other listeners, idle", onDemand, as(dead, design.Mark{Service: "s", Socket: "old"}.String()), listening, nil, free, do(StopUnits)},
 		{"other settings", auto, up, serving, func(r *row) { r.report = &tunnelfile.Report{Settings: "old"} }, free, send(syscall.SIGHUP)},
@@ -135,8 +135,8 @@ func TestPlan(t *testing.T) {
 
 		{"reconnect", auto, up, serving, func(r *row) { r.reconnect = true }, free, send(tunnelfile.SignalReconnect)},
 		{"reconnect, no network", auto, up, serving, func(r *row) { r.reconnect, r.lastSignal = true, lastSignal{pid: 7, suspend: true} }, noNetwork, Action{}},
-		{"restart", auto, up, serving, func(r *row) { r.restart, r.again = true, true }, free, do(RestartService)},
-		{"restart what does not run", auto, absent, absent, func(r *row) { r.restart, r.again = true, true }, free, do(MakeService)},
+		{"restart", auto, up, serving, func(r *row) { r.restart, r.retryNow = true, true }, free, do(RestartService)},
+		{"restart what does not run", auto, absent, absent, func(r *row) { r.restart, r.retryNow = true, true }, free, do(MakeService)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := planRow(c.start, c.service, c.socket)
@@ -177,7 +177,7 @@ func TestTake(t *testing.T) {
 			if c.change != nil {
 				c.change(r)
 			}
-			r.take(facts{service: unit{c.newService}, socket: unit{c.newSocket}})
+			r.observe(facts{service: unit{c.newService}, socket: unit{c.newSocket}})
 			if got := (result{r.stoppedElsewhere, r.started, r.stopping}); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}

@@ -10,17 +10,19 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// facts are a tunnel's units and its worker's report, read at one time.
+// facts is what a tunnel's units and its worker's report say, read at one time. The report is nil
+// if no worker gave one.
 type facts struct {
 	service, socket unit
 	report          *tunnelfile.Report
 }
 
-// read reads a row's units again; any number of hints meanwhile make one more reading.
+// read reads a row's units again. Hints that come meanwhile cause one more reading, however many
+// they are.
 func (m *Manager) read(r *row) { m.readUnit(r, "") }
 
-// readUnit reads again what a hint names: a service says much oftener that it changed
-// than a socket does, and systemd has hundreds of properties to tell for each.
+// readUnit reads again what a hint names. It reads the service alone if only that has changed: a
+// service changes much more often than a socket, and each has hundreds of properties.
 func (m *Manager) readUnit(r *row, unit string) {
 	serviceOnly := unit == tunnelfile.ServiceName(r.name)
 	r.readSocket = r.readSocket || !serviceOnly
@@ -42,10 +44,10 @@ func (m *Manager) readUnit(r *row, unit string) {
 		return func() {
 			r.reading = false
 			if err != nil {
-				m.unreadable(r, err)
+				m.rereadLater(r, err)
 			} else {
-				m.readingAgain = pause{}
-				r.take(f)
+				m.rereadDelay = 0
+				r.observe(f)
 				if r.starting {
 					m.checkStart(r)
 				}
@@ -55,21 +57,21 @@ func (m *Manager) readUnit(r *row, unit string) {
 	})
 }
 
-// unreadable has a row's units read again shortly: nobody may say that they changed.
-func (m *Manager) unreadable(r *row, err error) {
-	m.Log.Warn("cannot read units; they are read again shortly", "tunnel", r.name, "error", err)
-	m.readingAgain.later(func() { m.post(m.ctx, func() { m.read(r) }) })
+// rereadLater reads a row's units again shortly. systemd may send no signal that would cause it.
+func (m *Manager) rereadLater(r *row, err error) {
+	m.Log.Warn("cannot read units; the daemon tries again shortly", "tunnel", r.name, "error", err)
+	m.rereadDelay.after(func() { m.post(m.ctx, func() { m.read(r) }) })
 }
 
-// pause grows with each failure in a row to read units.
-type pause struct{ next time.Duration }
+// rereadDelay is how long to wait after a failure to read units. It doubles with each failure.
+type rereadDelay time.Duration
 
-func (p *pause) later(f func()) {
-	p.next = min(max(2*p.next, 100*time.Millisecond), 10*time.Second)
-	time.AfterFunc(p.next, f)
+func (d *rereadDelay) after(f func()) {
+	*d = min(max(2*(*d), rereadDelay(100*time.Millisecond)), rereadDelay(10*time.Second))
+	time.AfterFunc(time.Duration(*d), f)
 }
 
-// after goes on with a row once its units have been read, and reads what changed meanwhile.
+// after plans the next step of a row whose job has ended, and reads units that changed meanwhile.
 func (m *Manager) after(r *row) {
 	m.step(r)
 	if r.readAgain && !r.busy() && m.rows[r.name] == r {
@@ -81,15 +83,15 @@ func (m *Manager) after(r *row) {
 	}
 }
 
-// unitsOf is a glob over both units of a tunnel, and over those of a few others.
+// unitsOf is a glob for both units of a tunnel. It may match units of other tunnels too.
 func unitsOf(name string) string {
 	return strings.TrimSuffix(tunnelfile.ServiceName(name), "service") + "*"
 }
 
-// facts reads the units and, when the worker has had time to say something, its report.
+// facts reads the units and, if the worker has set a status, its report.
 //
-// Units are listed rather than read by name: systemd loads a unit to answer for it,
-// announces that, and the announcement would have it read again, and so on for ever.
+// It lists the units and does not read them by name: systemd would load a unit to answer, would
+// announce that, and the announcement would cause the next reading, without end.
 func (m *Manager) facts(ctx context.Context, name, pattern, runtimeDir string) (facts, error) {
 	units, err := m.Units.List(ctx, pattern)
 	if err != nil {
@@ -100,17 +102,17 @@ func (m *Manager) facts(ctx context.Context, name, pattern, runtimeDir string) (
 		f.add(name, u)
 	}
 	if f.service.MainPID != 0 && f.service.StatusText != "" {
-		said, err := report.Read(ctx, tunnelfile.ReportSocket(runtimeDir, name))
+		reported, err := report.Read(ctx, tunnelfile.ReportSocket(runtimeDir, name))
 		if err != nil {
 			m.Log.Debug("no report", "tunnel", name, "error", err)
 		} else {
-			f.report = &said
+			f.report = &reported
 		}
 	}
 	return f, nil
 }
 
-// runtimeDir is where a row's worker keeps its report socket.
+// runtimeDir is the folder with the report socket of a row's worker.
 func (m *Manager) runtimeDir(r *row) string {
 	if m.Host.Scope == systemdctl.System {
 		return tunnelfile.UserRuntimeDir(r.user())
@@ -121,7 +123,7 @@ func (m *Manager) runtimeDir(r *row) string {
 // loaded says whether systemd knows one of the units.
 func (f *facts) loaded() bool { return f.service.Name != "" || f.socket.Name != "" }
 
-// add puts a unit where it belongs, if it is one of the tunnel's.
+// add takes in a unit, if it is one of the tunnel's.
 func (f *facts) add(name string, u systemdctl.Unit) {
 	switch u.Name {
 	case tunnelfile.ServiceName(name):
@@ -131,17 +133,17 @@ func (f *facts) add(name string, u systemdctl.Unit) {
 	}
 }
 
-// readAll lists all units of ours and reads those of each tunnel that runs or is known.
+// readAll lists all our units, and reads those of each tunnel that has units or a row.
 func (m *Manager) readAll() {
 	m.do(func(ctx context.Context) func() {
 		units, err := m.Units.List(ctx, tunnelfile.UnitPattern)
 		return func() {
 			if err != nil {
-				m.Log.Warn("cannot list units; they are listed again shortly", "error", err)
-				m.readingAgain.later(func() { m.post(m.ctx, m.readAll) })
+				m.Log.Warn("cannot list units; the daemon tries again shortly", "error", err)
+				m.rereadDelay.after(func() { m.post(m.ctx, m.readAll) })
 				return
 			}
-			m.listed, m.readingAgain = true, pause{}
+			m.unitsListed, m.rereadDelay = true, 0
 			all := make(map[string]facts)
 			for _, u := range units {
 				name, ok := tunnelfile.NameOfUnit(u.Name)
@@ -156,21 +158,21 @@ func (m *Manager) readAll() {
 			for name, r := range m.rows {
 				f, loaded := all[name]
 				if !r.known && !loaded {
-					r.take(f) // nothing there: that is all there is to know
+					r.observe(f) // it has no units: there is nothing to read
 					m.step(r)
 					continue
 				}
 				if !r.known {
-					r.take(f)
+					r.observe(f)
 				}
-				m.read(r) // with the report
+				m.read(r) // and the report
 			}
 		}
 	})
 }
 
-// take takes over what was read, and notices what others did to the units.
-func (r *row) take(f facts) {
+// observe stores what was read, and notices what others did to the units.
+func (r *row) observe(f facts) {
 	wasRunning := r.service.running() || r.service.ending()
 	wasListening := r.socket.running()
 	r.facts, r.known = f, true
@@ -182,7 +184,7 @@ func (r *row) take(f facts) {
 	if r.stopping {
 		gone := (serviceGone || r.service.failed()) && (socketGone || r.socket.failed())
 		underWay := r.service.ending() || r.socket.ending() || r.service.Job || r.socket.Job
-		r.stopping = !gone && underWay // if neither, somebody started it again
+		r.stopping = !gone && underWay // if neither is true, somebody started it again
 		return
 	}
 	if r.service.running() || r.socket.running() && !wasListening {
@@ -197,17 +199,17 @@ func (r *row) take(f facts) {
 	switch {
 	case r.file.Start == tunnelfile.StartManual:
 		if r.service.running() && !r.down {
-			r.started = true // by whomever
+			r.started = true // whoever did it
 		} else if wasRunning && serviceGone {
-			r.started = false // it did what it was started for, or somebody stopped it
+			r.started = false // it has done its work, or somebody stopped it
 		}
 	case r.file.Start == tunnelfile.StartAuto && wasRunning && serviceGone, wasListening && socketGone && serviceGone:
 		r.stoppedElsewhere = true
 	}
 }
 
-// adopt takes a manual tunnel that is found running, or listening, for one that a
-// person started before this daemon did.
+// adopt marks a manual tunnel as started if it runs, or listens, when the daemon finds it: a
+// person started it before the daemon did.
 func (r *row) adopt() {
 	if r.file != nil && r.file.Start == tunnelfile.StartManual && !r.down && (r.service.running() || r.socket.running()) {
 		r.started = true

@@ -119,7 +119,7 @@ func TestConfigThatHangs(t *testing.T) {
 		t.Fatalf("%d files, %v", len(files), problems)
 	}
 	r := &row{name: "t0"}
-	r.takeFile(files[0])
+	r.applyFile(files[0])
 	listens := r.file.design.Listen
 
 	hangs.Store(true)
@@ -135,7 +135,7 @@ func TestConfigThatHangs(t *testing.T) {
 	if len(files) != 2*designers || len(problems) > 0 || at.Load() != 0 {
 		t.Fatalf("%d files, %v, %d still asked", len(files), problems, at.Load())
 	}
-	r.takeFile(files[0])
+	r.applyFile(files[0])
 	if !slices.Equal(r.file.design.Listen, listens) || len(listens) != 1 {
 		t.Errorf("listens on %v, which was %v", r.file.design.Listen, listens)
 	}

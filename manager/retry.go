@@ -6,26 +6,26 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// retryTimer is when to try again unasked: what failed because somebody else had a port,
-// because connections came faster than the program could take them, or because there was
-// no way to the server. Each may pass without a sign that the daemon could wait for.
+// retryTimer is when to try again without being asked, after a failure whose cause may end
+// without a signal to the daemon: somebody else had a port, connections came faster than the
+// program could take them, or there was no way to the server.
 type retryTimer struct {
-	at    time.Time // zero: not unasked
+	at    time.Time // zero if no retry is planned
 	delay time.Duration
-	last  time.Time // when it was last armed
+	last  time.Time // when the last retry was planned
 }
 
 const (
 	firstDelay = 5 * time.Second
 	lastDelay  = time.Minute
-	forgetting = 10 * time.Minute // without a failure, and the delays start over
+	resetAfter = 10 * time.Minute // the delay starts over after this time without a failure
 )
 
-// recent says whether it was armed not long ago.
-func (t retryTimer) recent() bool { return time.Since(t.last) < forgetting }
+// recent says whether the last retry was planned less than resetAfter ago.
+func (t retryTimer) recent() bool { return time.Since(t.last) < resetAfter }
 
-// tryLater arms the clock for a row; each failure doubles the delay.
-func (m *Manager) tryLater(r *row) {
+// scheduleRetry plans a retry of a row. Each failure doubles the delay.
+func (m *Manager) scheduleRetry(r *row) {
 	if !r.retry.recent() {
 		r.retry.delay = 0
 	}
@@ -33,12 +33,12 @@ func (m *Manager) tryLater(r *row) {
 	r.retry.last = now
 	r.retry.delay = min(max(2*r.retry.delay, firstDelay), lastDelay)
 	r.retry.at = now.Add(r.retry.delay)
-	m.setClock()
+	m.armClock()
 }
 
-// setClock arms the one clock for the row that is due first, if any: with nothing to
-// wait for, the daemon has no timer at all.
-func (m *Manager) setClock() {
+// armClock sets the clock for the row that is due first. The clock is stopped if none is, so an
+// idle daemon never wakes up.
+func (m *Manager) armClock() {
 	var first time.Time
 	for _, r := range m.rows {
 		if at := r.retry.at; !at.IsZero() && (first.IsZero() || at.Before(first)) {
@@ -51,8 +51,8 @@ func (m *Manager) setClock() {
 	}
 }
 
-// tryAgain retries the rows that are due.
-func (m *Manager) tryAgain() {
+// retryDue retries the rows that are due.
+func (m *Manager) retryDue() {
 	now := time.Now()
 	for _, r := range m.rows {
 		if at := r.retry.at; at.IsZero() || at.After(now) {
@@ -63,11 +63,11 @@ func (m *Manager) tryAgain() {
 		case m.obstacle(r).ofWay():
 			r.wayKnown = false
 		case r.failure.reason == fault.Listen:
-			r.diagnose = true // without troubling systemd
+			r.diagnose = true // this asks the kernel, not systemd
 		case r.failure != (failure{}) || r.socket.failed():
-			r.occasion()
+			r.allowRetry()
 		}
 		m.step(r)
 	}
-	m.setClock()
+	m.armClock()
 }

@@ -8,19 +8,19 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// row is one tunnel as the table has it. Only the table's goroutine touches it.
+// row is one tunnel in the table. Only Run's goroutine uses it.
 type row struct {
 	name   string
-	file   *file // as it was last read without problems; nil: there is none
-	broken bool  // the file as it stands cannot be read: leave alone what runs
+	file   *file // as it was last read without problems; nil if there is none
+	broken bool  // the file cannot be read now: leave alone what runs
 
 	wished
 	asked
 	seen
 	inFlight
 
-	failure failure    // of the last action; zero: it did not fail
-	retry   retryTimer // when to try again unasked
+	failure failure    // of the last action; zero if it did not fail
+	retry   retryTimer // when to try again without being asked
 
 	shown   listing.Tunnel
 	isShown bool
@@ -32,51 +32,51 @@ type failure struct {
 	text   string
 }
 
-// wished is what a person wants, until the next wish.
+// wished is what a person wants. It stays so until the person wants something else.
 type wished struct {
-	down             bool // a person said so (see downMarkers)
-	started          bool // Start=manual, and a person said so
-	stoppedElsewhere bool // by systemctl: not to be started again unasked
+	down             bool // a person stopped it (see downMarkers)
+	started          bool // Start=manual, and a person started it
+	stoppedElsewhere bool // systemctl stopped it: do not start it without being asked
 
-	markerOld bool  // the marker on disk is not as down says
-	markerErr error // why it could not be made so
+	markerOld bool  // the marker on disk differs from down
+	markerErr error // why the marker could not be written
 }
 
-// up is the wish that the tunnel run.
+// up is the wish that the tunnel runs.
 func (w *wished) up() {
 	w.markerOld = w.markerOld || w.down
 	w.down, w.started, w.stoppedElsewhere = false, true, false
 }
 
-// stop is the wish that it do not.
+// stop is the wish that it does not run.
 func (w *wished) stop() {
 	w.markerOld = w.markerOld || !w.down || w.markerErr != nil
 	w.down, w.started, w.stoppedElsewhere = true, false, false
 }
 
-// forget is for a tunnel whose file is gone: a new one of that name starts afresh.
+// forget is for a tunnel whose file is gone. A new file of that name starts from nothing.
 func (w *wished) forget() {
 	w.markerOld = w.markerOld || w.down
 	w.down = false
 }
 
-// asked is what is to be done once. The action that does it clears it.
+// asked is what to do once. The action that does it clears it.
 type asked struct {
-	again     bool // try again what failed, or what was stopped elsewhere
+	retryNow  bool // retry what failed, or start what was stopped elsewhere
 	restart   bool
 	reconnect bool
-	handOver  bool // to a new process
+	handOver  bool // have a new process take over
 	probe     bool
-	diagnose  bool // find out whether its addresses can be listened on by now
+	diagnose  bool // find out whether its addresses are free now
 }
 
-// begun is for an action that made or started units: what it stands for is done.
-func (a *asked) begun() { a.again, a.restart, a.handOver, a.probe = false, false, false, false }
+// begun is for an action that made or started units: these requests are done by it.
+func (a *asked) begun() { a.retryNow, a.restart, a.handOver, a.probe = false, false, false, false }
 
-// clear is for a plan with nothing in it.
+// clear is for a plan without an action.
 func (a *asked) clear() { *a = asked{diagnose: a.diagnose} }
 
-// seen is what was last seen of the tunnel.
+// seen is what was last observed of the tunnel.
 type seen struct {
 	facts
 	known bool // the units have been read
@@ -88,29 +88,29 @@ type seen struct {
 	wayKnown      bool
 }
 
-// lastSignal is what the worker with this process ID was told last.
+// lastSignal is what was last sent to the worker with this process ID.
 type lastSignal struct {
 	pid     uint32
-	suspend bool   // SIGUSR2, and not SIGUSR1 since
-	file    string // SettingsHash of the file for which it was sent SIGHUP
+	suspend bool   // SignalSuspend, and no SignalProbe since
+	file    string // SettingsHash of the file that SignalReload was about
 }
 
 // inFlight is what is under way.
 type inFlight struct {
-	acting     bool     // an action; it ends with a reading
+	acting     bool     // an action, which ends by reading the units
 	reading    bool     // the units are being read
-	readAgain  bool     // one of them changed meanwhile,
-	readSocket bool     // not only the service
-	starting   bool     // we asked for the service's start and have not seen it yet
-	stopping   bool     // we asked for the units' end and have not seen it yet
-	lingers    bool     // the units have ended and systemd keeps them, whatever we do
-	waiting    []func() // called when there is nothing to do
+	readAgain  bool     // one of them has changed meanwhile
+	readSocket bool     // and it was not only the service
+	starting   bool     // the start of the service was asked for and not yet observed
+	stopping   bool     // the stop of the units was asked for and not yet observed
+	lingers    bool     // the units have ended, and systemd does not unload them
+	waiting    []func() // to call when there is nothing more to do
 }
 
-// busy says whether the row is to be left alone until something has ended.
+// busy says whether a job of the row is under way: it must end before the next step.
 func (i *inFlight) busy() bool { return i.acting || i.reading }
 
-// finish answers those who wait for what they asked to be under way.
+// finish answers the callers that wait until what they asked for is under way.
 func (i *inFlight) finish() {
 	for _, f := range i.waiting {
 		f()
@@ -118,10 +118,10 @@ func (i *inFlight) finish() {
 	i.waiting = nil
 }
 
-// unit is a unit as it was last read; the zero unit is not loaded.
+// unit is a unit as it was last read. The zero unit is not loaded.
 type unit struct{ systemdctl.Unit }
 
-// running says whether the unit is there in any way that a stop would end.
+// running says whether the unit is in a state that a stop would end.
 func (u unit) running() bool {
 	switch u.ActiveState {
 	case "active", "activating", "reloading", "refreshing":
@@ -133,31 +133,31 @@ func (u unit) running() bool {
 func (u unit) failed() bool { return u.ActiveState == "failed" }
 func (u unit) ending() bool { return u.ActiveState == "deactivating" }
 
-// gone says whether the unit has ended, and not by failing.
+// gone says whether the unit has ended without a failure.
 func (u unit) gone() bool { return !u.running() && !u.ending() && !u.failed() && !u.Job }
 
-// waits says whether a crashed service waits for its next start.
+// waits says whether the service crashed and waits for its next start.
 func (u unit) waits() bool {
 	return u.ActiveState == "activating" && (u.SubState == "auto-restart" || u.SubState == "auto-restart-queued")
 }
 
-// active says whether any of the two units is there, or about to end.
+// active says whether one of the two units runs, or is about to end.
 func (s *seen) active() bool {
 	return s.service.running() || s.service.ending() || s.socket.running() || s.socket.ending()
 }
 
-// says tells whether the worker runs and its last word was this state.
-func (s *seen) says(state tunnelfile.State) bool {
+// statusIs says whether the worker runs and its status has this state.
+func (s *seen) statusIs(state tunnelfile.State) bool {
 	return s.service.running() && tunnelfile.ParseStatus(s.service.StatusText).State == state
 }
 
-// forgetWay has the server located again: the file, or the network, has changed.
+// forgetWay causes the server to be located anew: the file or the network has changed.
 func (s *seen) forgetWay() { s.way, s.wayKnown = WayOut, false }
 
 // listens says whether the tunnel is to have a socket unit.
 func (r *row) listens() bool { return r.file != nil && r.file.design.Socket.Name != "" }
 
-// wanted says whether the tunnel is to run, network permitting.
+// wanted says whether the tunnel is to run if the network permits.
 func (r *row) wanted() bool {
 	if r.file == nil || r.down {
 		return false
@@ -175,12 +175,12 @@ func (r *row) stale() bool {
 	if !ours || have.Service != want.Service {
 		return true
 	}
-	// A running worker opens and closes listeners by itself; the socket unit is made
-	// anew when it does not run.
+	// A running worker opens and closes listeners by itself. The socket unit is made anew when no
+	// worker runs.
 	return have.Socket != want.Socket && !r.service.running() && !r.service.ending()
 }
 
-// user is who a tunnel of the system runs as.
+// user is the user that a tunnel of the system runs as.
 func (r *row) user() string {
 	if r.file == nil {
 		return tunnelfile.Tunnel{}.User()
@@ -188,7 +188,7 @@ func (r *row) user() string {
 	return r.file.User()
 }
 
-// occasion lets the row try again what failed, or what somebody else stopped.
-func (r *row) occasion() {
-	r.again, r.stoppedElsewhere, r.failure = true, false, failure{}
+// allowRetry lets the row retry what failed, and start what somebody else stopped.
+func (r *row) allowRetry() {
+	r.retryNow, r.stoppedElsewhere, r.failure = true, false, failure{}
 }

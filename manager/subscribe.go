@@ -6,8 +6,8 @@ import (
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-// subscribers hand changes on, in order, each from a goroutine of its own, so that a
-// slow one holds up neither the table nor the others.
+// subscribers get changes in order, each from a goroutine of its own, so that a slow one delays
+// neither the table nor the others.
 type subscribers struct {
 	mu   sync.Mutex
 	list map[*subscriber]bool
@@ -39,9 +39,8 @@ func (s *subscribers) publish(c listing.Change) {
 	}
 }
 
-// subscriber is one reader's queue. A change of a tunnel that follows an undelivered
-// change of the same tunnel joins it: the queue is no longer than there are tunnels,
-// however slow the reader.
+// subscriber is the queue of one reader. A change is joined with an undelivered change of the same
+// tunnel, so the queue is never longer than the number of tunnels.
 type subscriber struct {
 	f    func(listing.Change)
 	mu   sync.Mutex

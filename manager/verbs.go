@@ -14,21 +14,21 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Start starts tunnels by name or glob (path.Match); no patterns means all. It
-// returns when systemd has been asked, not when they are up.
+// Start starts tunnels by name or glob (path.Match), all if there are no patterns. It returns when
+// systemd has the jobs, not when the tunnels are up.
 func (m *Manager) Start(ctx context.Context, patterns []string) error {
 	return m.each(ctx, patterns, func(r *row, _ bool) error {
 		r.up()
-		// One that runs and waits, for the next try or for a person, need wait no longer.
-		if r.says(tunnelfile.Blocked) || r.says(tunnelfile.Retrying) {
+		// A worker that waits for the next try, or for a person, tries at once.
+		if r.statusIs(tunnelfile.Blocked) || r.statusIs(tunnelfile.Retrying) {
 			r.reconnect = true
 		}
 		return nil
 	})
 }
 
-// Stop stops tunnels, until Start or the service manager's next start. It fails with
-// ErrNotStored when they are stopped, but the next daemon will not know.
+// Stop stops tunnels until Start, or until the service manager's next start. ErrNotStored says
+// that they are stopped, but the next daemon will start them again.
 func (m *Manager) Stop(ctx context.Context, patterns []string) error {
 	var stopped []*row
 	err := m.each(ctx, patterns, func(r *row, _ bool) error {
@@ -40,7 +40,7 @@ func (m *Manager) Stop(ctx context.Context, patterns []string) error {
 	if err != nil {
 		return err
 	}
-	forgotten, err := ask(ctx, m, func() error {
+	notStored, err := ask(ctx, m, func() error {
 		var errs []error
 		for _, r := range stopped {
 			if r.down && r.markerErr != nil {
@@ -50,7 +50,7 @@ func (m *Manager) Stop(ctx context.Context, patterns []string) error {
 		}
 		return errors.Join(errs...)
 	})
-	return errors.Join(forgotten, err)
+	return errors.Join(notStored, err)
 }
 
 // Restart stops and starts tunnels.
@@ -62,8 +62,8 @@ func (m *Manager) Restart(ctx context.Context, patterns []string) error {
 	})
 }
 
-// Reconnect asks for a new SSH connection, made before the old one is let go. A
-// tunnel that does not run is ErrRefused if it was named, and left alone otherwise.
+// Reconnect asks for a new SSH connection, which is made before the old one is closed. A tunnel
+// that does not run is ErrRefused if its name was given, and left alone if a glob matched it.
 func (m *Manager) Reconnect(ctx context.Context, patterns []string) error {
 	return m.each(ctx, patterns, func(r *row, named bool) error {
 		switch {
@@ -77,10 +77,10 @@ func (m *Manager) Reconnect(ctx context.Context, patterns []string) error {
 	})
 }
 
-// RestartRolling has new processes take over from those that run: they take the listeners, and
-// make their SSH connections before the old ones let go of theirs. A tunnel without an SSH
-// connection has nothing to lose and is restarted. One that does not run is ErrRefused if it was
-// named, and left alone otherwise; but one that listens starts the new program by itself.
+// RestartRolling has new processes take over from those that run: they get the listeners, and make
+// their SSH connections before the old processes close theirs. A tunnel without an SSH connection
+// has nothing to lose and is restarted. A tunnel that does not run is ErrRefused if its name was
+// given, unless it listens: then the next connection starts the new program.
 func (m *Manager) RestartRolling(ctx context.Context, patterns []string) error {
 	return m.each(ctx, patterns, func(r *row, named bool) error {
 		switch {
@@ -90,7 +90,7 @@ func (m *Manager) RestartRolling(ctx context.Context, patterns []string) error {
 			}
 		case r.canHandOver():
 			r.handOver = true
-		case r.says(tunnelfile.Up), r.says(tunnelfile.Degraded):
+		case r.statusIs(tunnelfile.Up), r.statusIs(tunnelfile.Degraded):
 			return fmt.Errorf("%w: %s runs a program that cannot hand over; \"restart\" starts the new one, and cuts what is open", listing.ErrRefused, r.name)
 		default:
 			r.up()
@@ -100,12 +100,12 @@ func (m *Manager) RestartRolling(ctx context.Context, patterns []string) error {
 	})
 }
 
-// canHandOver says whether the worker has something to hand over, and knows how.
+// canHandOver says whether the worker has an SSH connection, and can hand over.
 func (r *row) canHandOver() bool {
-	return r.report != nil && r.report.HandsOver && (r.says(tunnelfile.Up) || r.says(tunnelfile.Degraded))
+	return r.report != nil && r.report.HandsOver && (r.statusIs(tunnelfile.Up) || r.statusIs(tunnelfile.Degraded))
 }
 
-// renew has a worker of another version hand over to the program of now, once.
+// renew has a worker of another version hand over, once, to the program that is installed.
 func (m *Manager) renew(r *row) {
 	if m.RollingRestart && r.canHandOver() && r.report.Version != m.Version && r.renewed != r.service.MainPID {
 		r.renewed, r.handOver = r.service.MainPID, true
@@ -113,36 +113,36 @@ func (m *Manager) renew(r *row) {
 	}
 }
 
-// Attended says that there is somebody to ask from now on: what is blocked is tried again.
+// Attended says that somebody can answer questions from now on. Tunnels that are blocked try again.
 func (m *Manager) Attended(ctx context.Context) error {
 	return m.eachKnown(ctx, nil, func(r *row, _ bool) error {
-		r.reconnect = r.reconnect || r.says(tunnelfile.Blocked)
+		r.reconnect = r.reconnect || r.statusIs(tunnelfile.Blocked)
 		return nil
 	})
 }
 
-// up is a person's wish that the tunnel run.
+// up is a person's wish that the tunnel runs.
 func (r *row) up() {
 	r.wished.up()
 	r.retry = retryTimer{}
-	r.occasion()
+	r.allowRetry()
 }
 
-// Reload reads the directories again, and tries again what failed.
+// Reload reads the directories again, and retries what failed.
 func (m *Manager) Reload(ctx context.Context) error {
 	if err := m.loadAndWait(ctx); err != nil {
 		return err
 	}
 	return m.eachKnown(ctx, nil, func(r *row, _ bool) error {
 		if !r.stoppedElsewhere {
-			r.occasion()
+			r.allowRetry()
 		}
 		return nil
 	})
 }
 
-// Statistics is the running tunnel's own report, read now. One that does not run has
-// a report with its state and nothing else to say.
+// Statistics returns the report of a tunnel's worker, read now. The report of a tunnel that does
+// not run has its state and nothing else.
 func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Report, error) {
 	t, err := m.Tunnel(ctx, name)
 	if err != nil {
@@ -159,15 +159,14 @@ func (m *Manager) Statistics(ctx context.Context, name string) (tunnelfile.Repor
 	return now, nil
 }
 
-// User is who a tunnel of the system runs as.
+// User returns the user that a tunnel of the system runs as.
 func (m *Manager) User(ctx context.Context, name string) (string, error) {
 	return askRow(ctx, m, name, (*row).user)
 }
 
-// each does something to every tunnel that a pattern names, and waits until what
-// follows from it is under way. Nothing is done when a pattern names none. Files written
-// just now count: the directories are read first, unless all patterns are names of
-// tunnels that are known.
+// each does something to every tunnel that the patterns name, and waits until the actions that
+// follow are under way. It does nothing if a pattern names no tunnel. It reads the directories
+// first, unless all patterns are names of known tunnels.
 func (m *Manager) each(ctx context.Context, patterns []string, do func(r *row, named bool) error) error {
 	if len(patterns) > 0 && !slices.ContainsFunc(patterns, isGlob) {
 		if err := m.eachKnown(ctx, patterns, do); !errors.Is(err, listing.ErrNoSuchTunnel) {
@@ -211,7 +210,7 @@ func (m *Manager) eachKnown(ctx context.Context, patterns []string, do func(r *r
 	return cmp.Or(err, o.err)
 }
 
-// await waits for so many signs of being done.
+// await receives n times from done.
 func (m *Manager) await(ctx context.Context, done <-chan struct{}, n int) error {
 	for range n {
 		if _, err := receive(ctx, m, done); err != nil {
@@ -221,16 +220,16 @@ func (m *Manager) await(ctx context.Context, done <-chan struct{}, n int) error 
 	return nil
 }
 
-// isGlob says whether a pattern is one, and not a name.
+// isGlob says whether a pattern is a glob, and not a name.
 func isGlob(pattern string) bool { return strings.ContainsAny(pattern, `*?[\`) }
 
-// match is a row and whether it was called by its very name.
+// match is a row, and whether a pattern was its name.
 type match struct {
 	*row
 	named bool
 }
 
-// match is the tunnels that patterns name, each once, in the order of the patterns.
+// match returns the tunnels that the patterns name, each once, in the order of the patterns.
 func (m *Manager) match(patterns []string) ([]match, error) {
 	all := len(patterns) == 0
 	if all {
@@ -239,8 +238,7 @@ func (m *Manager) match(patterns []string) ([]match, error) {
 	var found []match
 	seen := make(map[string]bool)
 	for _, pattern := range patterns {
-		isName := !isGlob(pattern)
-		some := all
+		matched := all
 		for _, name := range m.names() {
 			ok, err := path.Match(pattern, name)
 			if err != nil {
@@ -250,16 +248,16 @@ func (m *Manager) match(patterns []string) ([]match, error) {
 			if !ok || !r.isShown {
 				continue
 			}
-			some = true
+			matched = true
 			if !seen[name] {
 				seen[name] = true
-				found = append(found, match{r, isName})
+				found = append(found, match{r, !isGlob(pattern)})
 			}
 		}
-		if problems := m.broken[pattern]; !some && len(problems) > 0 {
+		if problems := m.broken[pattern]; !matched && len(problems) > 0 {
 			return nil, problems
 		}
-		if !some {
+		if !matched {
 			return nil, noSuchTunnel(pattern)
 		}
 	}

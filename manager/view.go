@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// view is what a row shows, computed from its facts and stored nowhere.
+// view is what a row publishes. It is computed from the row, never stored.
 func (r *row) view(o obstacle, now time.Time) listing.Tunnel {
 	t := listing.Tunnel{Name: r.name, Unit: tunnelfile.ServiceName(r.name)}
 	if f := r.file; f != nil {
@@ -37,7 +37,7 @@ func (r *row) view(o obstacle, now time.Time) listing.Tunnel {
 		t.WorkerVersion = r.report.Version
 		t.UpSince, t.NextTry = stamp(r.report.UpSince), stamp(r.report.NextTry)
 		for _, f := range r.report.Forwards {
-			// Counters change with each byte; they are for Statistics.
+			// Counters change with each byte, so they are for Statistics alone.
 			f.ChannelsOpen, f.ChannelsTotal, f.Refused, f.BytesSent, f.BytesReceived = 0, 0, 0, 0, 0
 			t.Forwards = append(t.Forwards, f)
 		}
@@ -48,24 +48,24 @@ func (r *row) view(o obstacle, now time.Time) listing.Tunnel {
 	return t
 }
 
-// status is the state of the tunnel with what there is to say of it.
+// status is the state of the tunnel, with its reason and a text for people.
 func (r *row) status(o obstacle) tunnelfile.Status {
 	service := r.serviceStatus()
 	switch {
 	case r.service.running() || r.service.ending():
-		if service.State == tunnelfile.Offline && o.here() {
-			service.Reason, service.Text = o.why, o.text // the daemon knows better than the worker why
+		if service.State == tunnelfile.Offline && o.blocks() {
+			service.Reason, service.Text = o.why, o.text // the daemon knows more of the network than the worker
 		}
 		return service
 	case r.failure != (failure{}):
 		return tunnelfile.Status{State: tunnelfile.Failed, Reason: r.failure.reason, Text: r.failure.text}
-	case (r.service.failed() || r.socket.failed()) && r.again && r.wanted():
+	case (r.service.failed() || r.socket.failed()) && r.retryNow && r.wanted():
 		return tunnelfile.Status{State: tunnelfile.Connecting}
 	case r.service.failed():
 		return service
 	case r.socket.failed():
 		return socketFailure(r.socket)
-	case r.wanted() && o.here() && !r.stoppedElsewhere && (o.why == fault.Rule || !r.listens() || r.socket.running()):
+	case r.wanted() && o.blocks() && !r.stoppedElsewhere && (o.why == fault.Rule || !r.listens() || r.socket.running()):
 		return tunnelfile.Status{State: tunnelfile.Offline, Reason: o.why, Text: o.text}
 	case r.stoppedElsewhere && !r.socket.running():
 		return tunnelfile.Status{State: tunnelfile.Inactive, Text: "stopped by systemctl"}
@@ -81,18 +81,18 @@ func (r *row) status(o obstacle) tunnelfile.Status {
 	return tunnelfile.Status{State: tunnelfile.Inactive}
 }
 
-// serviceStatus is what the service unit alone says.
+// serviceStatus is the status by the service unit alone.
 func (r *row) serviceStatus() tunnelfile.Status {
 	u := r.service
-	said := u.StatusText
-	if said == "" && u.failed() {
-		said = tunnelfile.ExitText(tunnelfile.ExitStatus(u.ExecMainStatus))
+	line := u.StatusText
+	if line == "" && u.failed() {
+		line = tunnelfile.ExitText(tunnelfile.ExitStatus(u.ExecMainStatus))
 	}
-	s := tunnelfile.ParseStatus(said)
-	s.State = tunnelfile.StateOf(u.ActiveState, u.SubState, said)
+	s := tunnelfile.ParseStatus(line)
+	s.State = tunnelfile.StateOf(u.ActiveState, u.SubState, line)
 	switch {
-	case u.waits() && u.besideFailed():
-		s.Reason, s.Text = fault.Crashed, besideFailed+"; it is started again shortly"
+	case u.waits() && u.preStartFailed():
+		s.Reason, s.Text = fault.Crashed, preStartFailure+"; it is started again shortly"
 	case u.waits() && u.lastWords().Text != "":
 		last := u.lastWords()
 		s.Reason, s.Text = last.Reason, last.Text+"; it is started again shortly"
@@ -104,15 +104,15 @@ func (r *row) serviceStatus() tunnelfile.Status {
 	return s
 }
 
-// serviceFailure says why a service unit gave up.
+// serviceFailure is the status of a service unit that gave up.
 func (r *row) serviceFailure() tunnelfile.Status {
 	u := r.service
 	s := tunnelfile.Status{State: tunnelfile.Failed, Reason: fault.Crashed, Text: "the program last ended with " + howEnded(u)}
 	if last := u.lastWords(); last.Text != "" {
 		s.Reason, s.Text = cmp.Or(last.Reason, fault.Crashed), last.Text
 	}
-	if u.besideFailed() {
-		s.Reason, s.Text = fault.Crashed, besideFailed
+	if u.preStartFailed() {
+		s.Reason, s.Text = fault.Crashed, preStartFailure
 	}
 	if u.Result != "start-limit-hit" && u.NRestarts == 0 {
 		return s
@@ -125,12 +125,12 @@ func (r *row) serviceFailure() tunnelfile.Status {
 	return s
 }
 
-const besideFailed = "a command that comes before the program, as of ExecStartPre=, failed"
+const preStartFailure = "a command that comes before the program, as of ExecStartPre=, failed"
 
-// besideFailed says whether not the program but another command of the unit failed.
-func (u unit) besideFailed() bool { return u.Result == "exit-code" && u.ExecMainStatus == 0 }
+// preStartFailed says whether a command that runs before the program failed.
+func (u unit) preStartFailed() bool { return u.Result == "exit-code" && u.ExecMainStatus == 0 }
 
-// lastWords is why the program ended, as it said itself; the zero Status where it did not.
+// lastWords is why the program ended, by its own last status; the zero Status if it did not say.
 func (u unit) lastWords() tunnelfile.Status {
 	if s := tunnelfile.ParseStatus(u.StatusText); s.State == tunnelfile.Failed {
 		return s
@@ -138,7 +138,7 @@ func (u unit) lastWords() tunnelfile.Status {
 	return tunnelfile.Status{}
 }
 
-// howEnded is how a service's program ended last, for people.
+// howEnded is how a service's program ended, for people.
 func howEnded(s unit) string {
 	switch s.Result {
 	case "watchdog":
@@ -150,14 +150,15 @@ func howEnded(s unit) string {
 	case "resources":
 		return "no resources to start it"
 	}
-	// Whether the number is a status or a signal only Result tells, and a start limit hides that.
+	// Only Result says whether the number is a status or a signal. After a start limit was hit, it
+	// does not.
 	if s.Result == "signal" || s.Result == "core-dump" {
 		return fmt.Sprintf("signal %d, %v", s.ExecMainStatus, syscall.Signal(s.ExecMainStatus))
 	}
 	return systemdctl.ExitStatusText(s.ExecMainStatus)
 }
 
-// socketFailure says why a socket unit failed when nothing better is known.
+// socketFailure is the status of a socket unit that failed, if nothing better is known.
 func socketFailure(u unit) tunnelfile.Status {
 	s := tunnelfile.Status{State: tunnelfile.Failed, Reason: fault.Crashed}
 	switch u.Result {
@@ -173,7 +174,7 @@ func socketFailure(u unit) tunnelfile.Status {
 	return s
 }
 
-// idleForwards is what is known of the forwards while no worker tells.
+// idleForwards is what is known of the forwards while no worker reports.
 func (r *row) idleForwards(s tunnelfile.State) []tunnelfile.ForwardReport {
 	if r.file == nil {
 		return nil
@@ -189,8 +190,8 @@ func (r *row) idleForwards(s tunnelfile.State) []tunnelfile.ForwardReport {
 	return list
 }
 
-// since is when the tunnel came into its state: as the worker says, else since the
-// table first saw it so.
+// since is when the tunnel came into its state: as the worker reports, else when the table first
+// observed it.
 func (r *row) since(s tunnelfile.State, now time.Time) time.Time {
 	switch {
 	case r.report != nil && r.service.MainPID != 0 && r.report.State == s && !r.report.StateSince.IsZero():
@@ -203,7 +204,7 @@ func (r *row) since(s tunnelfile.State, now time.Time) time.Time {
 	return stamp(now)
 }
 
-// stamp is a time as the bus carries it: whole µs, so that equal times compare equal.
+// stamp is a time in whole µs, as the bus carries it, so that equal times compare equal.
 func stamp(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

@@ -49,8 +49,8 @@ func TestState(t *testing.T) {
 		{"killed", tunnelfile.StartAuto, killed, serving, nil, obstacle{}, tunnelfile.Retrying, "its program ended (signal 9, killed) and is started again shortly"},
 		{"port taken, no socket unit", tunnelfile.StartAuto, taken, absent, nil, obstacle{}, tunnelfile.Retrying, "LocalForward 1: address already in use; it is started again shortly"},
 		{"port taken, no socket unit, gave up", tunnelfile.StartAuto, gaveUp, absent, nil, obstacle{}, tunnelfile.Failed, "gave up after 5 starts in a minute; LocalForward 1: address already in use"},
-		{"ExecStartPre= fails", tunnelfile.StartAuto, unready, serving, nil, obstacle{}, tunnelfile.Retrying, besideFailed + "; it is started again shortly"},
-		{"ExecStartPre= fails on demand", tunnelfile.StartOnDemand, hopeless, spinning, func(r *row) { r.file.IdleTimeout = 10 * time.Second }, obstacle{}, tunnelfile.Failed, "gave up after 11 starts in a minute; " + besideFailed},
+		{"ExecStartPre= fails", tunnelfile.StartAuto, unready, serving, nil, obstacle{}, tunnelfile.Retrying, preStartFailure + "; it is started again shortly"},
+		{"ExecStartPre= fails on demand", tunnelfile.StartOnDemand, hopeless, spinning, func(r *row) { r.file.IdleTimeout = 10 * time.Second }, obstacle{}, tunnelfile.Failed, "gave up after 11 starts in a minute; " + preStartFailure},
 		{"trigger limit", tunnelfile.StartOnDemand, dead, spinning, nil, obstacle{}, tunnelfile.Failed, "too many connections while the program could not take them"},
 		{"stopped by hand", tunnelfile.StartAuto, absent, absent, func(r *row) { r.stoppedElsewhere = true }, obstacle{}, tunnelfile.Inactive, "stopped by systemctl"},
 	} {

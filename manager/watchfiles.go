@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// tunnelFiles is all that the directories hold of tunnels, for a watch: tunnel files, folders
-// of drop-ins, and what lies behind those that are links.
+// tunnelFiles adds to a watch what the directories have of tunnels: tunnel files, folders of
+// drop-ins, drop-ins, and the targets of those that are links.
 func tunnelFiles(dirs tunnelfile.Dirs) func(*filewatch.Set) {
 	return func(set *filewatch.Set) {
 		for _, dir := range dirs {
@@ -37,7 +37,7 @@ func isTunnelFile(name string) bool   { return strings.HasSuffix(name, tunnelfil
 func isDropInFolder(name string) bool { return strings.HasSuffix(name, tunnelfile.Suffix+".d") }
 func isDropIn(name string) bool       { return strings.HasSuffix(name, tunnelfile.DropInSuffix) }
 
-// namesIn is the names in a folder; none if it cannot be read.
+// namesIn returns the names in a folder, none if it cannot be read.
 func namesIn(dir string) []string {
 	entries, _ := os.ReadDir(dir)
 	names := make([]string, len(entries))

@@ -16,7 +16,7 @@ import (
 // Server is the first machine on the way to a tunnel's server.
 type Server struct {
 	Host    string // name or address
-	Command bool   // a ProxyCommand gets there, not a socket of ours
+	Command bool   // a ProxyCommand connects to it
 }
 
 // Way is how this machine gets to a server.
@@ -24,16 +24,15 @@ type Way int
 
 // The ways.
 const (
-	WayOut  Way = iota // over the way to the Internet, as far as is known
-	WayOwn             // over a route of its own, or by a command
-	WayHere            // it is this machine
+	WayOut  Way = iota // by the way to the Internet, as far as is known
+	WayOwn             // by a route of its own, or by a command
+	WayHere            // the server is this machine
 )
 
-// lookupTimeout bounds the lookup of a server's name. Without a way to a name server it
-// fails at once.
+// lookupTimeout bounds the lookup of a server's name.
 const lookupTimeout = 3 * time.Second
 
-// wayTo asks this machine how it gets to a server on a network that may lead nowhere else.
+// wayTo asks this machine how it gets to a server while the network is in this state.
 func wayTo(ctx context.Context, s Server, state netwatch.State) Way {
 	switch name, _ := os.Hostname(); {
 	case s.Command:
@@ -62,9 +61,9 @@ func underDomain(host, domain string) bool {
 	return strings.HasSuffix(strings.TrimSuffix(strings.ToLower(host), "."), "."+domain)
 }
 
-// addressesOf is what is known of a host's addresses. A name server is asked where the Internet
-// may be missing and the neighbours be there; one behind a captive portal answers with the
-// portal's own address.
+// addressesOf returns the addresses of a host, as far as they can be known. It asks a name server
+// only if the Internet may be missing while the local network is there. It asks none behind a
+// captive portal, whose name server answers with the portal's own address.
 func addressesOf(ctx context.Context, host string, state netwatch.State) []netip.Addr {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}
@@ -81,7 +80,7 @@ func addressesOf(ctx context.Context, host string, state netwatch.State) []netip
 
 const hostsFile = "/etc/hosts"
 
-// fromHostsFile is the addresses that hosts(5) has for a name.
+// fromHostsFile returns the addresses that hosts(5) has for a name.
 func fromHostsFile(path, host string) []netip.Addr {
 	f, err := os.Open(path)
 	if err != nil {

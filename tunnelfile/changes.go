@@ -146,17 +146,7 @@ type listening struct {
 }
 
 func listeningOf(f Forward, t Tunnel) listening {
-	return listening{f.Listen, f.Kind != RemoteForward && !f.Listen.Bind && gatewayPorts(t)}
-}
-
-// gatewayPorts is the tunnel's own GatewayPorts; the first one counts, as in ssh_config(5).
-func gatewayPorts(t Tunnel) bool {
-	for _, s := range t.SSH {
-		if strings.EqualFold(s.Key, "GatewayPorts") {
-			return strings.EqualFold(s.Value, "yes") || strings.EqualFold(s.Value, "true")
-		}
-	}
-	return false
+	return listening{f.Listen, f.Kind != RemoteForward && !f.Listen.Bind && t.Yes("GatewayPorts")}
 }
 
 // settingChanges is the keys of another section than [Tunnel] whose values differ. Where

@@ -21,15 +21,21 @@ var SSHDefaults = []Setting{
 	{Key: "TCPKeepAlive", Value: "yes"},
 }
 
-// Yes says whether the tunnel file switches a keyword of ssh_config(5) on, or leaves it to
-// SSHDefaults, which does.
-func (t Tunnel) Yes(keyword string) bool {
+// SSHSetting returns the value of a keyword in [SSH], or else in SSHDefaults; "" if neither has it.
+// The first line counts, as in ssh_config(5).
+func (t Tunnel) SSHSetting(keyword string) string {
 	for _, s := range slices.Concat(t.SSH, SSHDefaults) {
 		if strings.EqualFold(s.Key, keyword) {
-			return strings.EqualFold(s.Value, "yes") || strings.EqualFold(s.Value, "true")
+			return s.Value
 		}
 	}
-	return false
+	return ""
+}
+
+// Yes says whether SSHSetting of a keyword is yes, in one of ssh's two spellings.
+func (t Tunnel) Yes(keyword string) bool {
+	value := t.SSHSetting(keyword)
+	return strings.EqualFold(value, "yes") || strings.EqualFold(value, "true")
 }
 
 // Standing is what a keyword of ssh_config(5) means to a tunnel, over Holdfast's own SSH client.

@@ -1,7 +1,9 @@
 package tunnelfile
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,16 +47,19 @@ type Tunnel struct {
 	written []Setting // the assignments in [Tunnel] that count, for InForce
 }
 
-// User is who a tunnel of the system runs as: User= of its [Service], or root.
-func (t Tunnel) User() string {
-	user := "root"
-	for _, s := range t.Service {
-		if s.Key == "User" {
-			user = s.Value
+// ServiceSetting returns the line of [Service] that counts for a key that has one value: the last
+// one; the zero Setting if there is none.
+func (t Tunnel) ServiceSetting(key string) Setting {
+	for _, s := range slices.Backward(t.Service) {
+		if s.Key == key {
+			return s
 		}
 	}
-	return user
+	return Setting{}
 }
+
+// User is the user that a tunnel of the system runs as: User= of its [Service], or root.
+func (t Tunnel) User() string { return cmp.Or(t.ServiceSetting("User").Value, "root") }
 
 // Setting is one KEY=VALUE line outside [Tunnel], with its place for messages.
 type Setting struct {

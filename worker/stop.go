@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"syscall"
 	"time"
@@ -38,18 +39,15 @@ const (
 // drainTime is how long open connections have when the tunnel is asked to stop.
 // systemd does not tell a process its TimeoutStopSec, so the file is asked.
 func drainTime(t tunnelfile.Tunnel) time.Duration {
-	for _, s := range t.Service {
-		if s.Key != "TimeoutStopSec" && s.Key != "TimeoutSec" {
-			continue
-		}
-		if s.Value == "infinity" {
-			return endlessDrain
-		}
-		if d, err := tunnelfile.ParseSpan(s.Value); err == nil {
-			return max(d-drainMargin, 0)
-		}
+	limit := cmp.Or(t.ServiceSetting("TimeoutStopSec").Value, t.ServiceSetting("TimeoutSec").Value)
+	d, err := tunnelfile.ParseSpan(limit)
+	switch {
+	case limit == "infinity":
+		return endlessDrain
+	case err != nil:
+		return defaultDrain
 	}
-	return defaultDrain
+	return max(d-drainMargin, 0)
 }
 
 // shutDown closes the forwards, lets what is open drain, and then ends the keepers by

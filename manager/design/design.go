@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -174,8 +175,8 @@ func (u *Units) build(t tunnelfile.Tunnel, h Host) tunnelfile.Problems {
 	for _, section := range []struct {
 		name     string
 		settings []tunnelfile.Setting
-		base     []systemdctl.Setting
-	}{{"Unit", t.Unit, unitBase(t)}, {"Service", t.Service, u.serviceBase(t, h.Scope)}} {
+		defaults []systemdctl.Setting
+	}{{"Unit", t.Unit, unitDefaults(t)}, {"Service", t.Service, u.serviceDefaults(t, h.Scope)}} {
 		own, errs := systemdctl.Properties(h.Scope, section.name, settingsOf(section.settings))
 		for i, err := range errs {
 			if err != nil {
@@ -183,8 +184,8 @@ func (u *Units) build(t tunnelfile.Tunnel, h Host) tunnelfile.Problems {
 				problems = append(problems, tunnelfile.Problem{Path: s.Path, Line: s.Line, Key: s.Key, Message: err.Error()})
 			}
 		}
-		base, _ := systemdctl.Properties(h.Scope, section.name, missing(section.base, section.settings))
-		props = slices.Concat(props, base, own)
+		defaults, _ := systemdctl.Properties(h.Scope, section.name, missing(section.defaults, section.settings))
+		props = slices.Concat(props, defaults, own)
 	}
 	u.Service = systemdctl.Transient{Name: tunnelfile.ServiceName(t.Name), Properties: props}
 	return append(problems, u.checkFiles(t)...)
@@ -213,28 +214,26 @@ func (u *Units) socket(t tunnelfile.Tunnel, h Host) systemdctl.Transient {
 	}
 	if h.Scope == systemdctl.System {
 		// Unix sockets belong to the user that serves them, as they would without a socket unit.
-		socket.User, socket.Group = t.User(), groupOf(t)
+		socket.User, socket.Group = t.User(), t.ServiceSetting("Group").Value
 		u.Mark.Socket = digest(u.Mark.Socket, socket.User, socket.Group)
 	}
 	return systemdctl.Transient{Name: tunnelfile.SocketName(t.Name), Properties: socket.Properties()}
 }
 
-// missing returns the settings of base that the file does not have. ReadWritePaths of the file
-// are added to ours: without the paths that a tunnel writes to, nothing works.
-func missing(base []systemdctl.Setting, own []tunnelfile.Setting) []systemdctl.Setting {
-	return slices.DeleteFunc(base, func(b systemdctl.Setting) bool {
-		return b.Key != "ReadWritePaths" && slices.ContainsFunc(own, func(s tunnelfile.Setting) bool { return s.Key == b.Key })
-	})
+// unitDefaults is the settings of [Unit] that a tunnel file may replace.
+func unitDefaults(t tunnelfile.Tunnel) []systemdctl.Setting {
+	return []systemdctl.Setting{
+		{Key: "StartLimitIntervalSec", Value: "1min"},
+		{Key: "StartLimitBurst", Value: strconv.Itoa(tunnelfile.StartBurst(t))},
+	}
 }
 
-// groupOf is the group that a tunnel's file names, "" if it names none. The last line counts.
-func groupOf(t tunnelfile.Tunnel) (group string) {
-	for _, s := range t.Service {
-		if s.Key == "Group" {
-			group = s.Value
-		}
-	}
-	return group
+// missing returns the defaults that the file does not replace. ReadWritePaths of the file are added
+// to ours: without the paths that a tunnel writes to, nothing works.
+func missing(defaults []systemdctl.Setting, own []tunnelfile.Setting) []systemdctl.Setting {
+	return slices.DeleteFunc(defaults, func(b systemdctl.Setting) bool {
+		return b.Key != "ReadWritePaths" && slices.ContainsFunc(own, func(s tunnelfile.Setting) bool { return s.Key == b.Key })
+	})
 }
 
 func settingsOf(list []tunnelfile.Setting) []systemdctl.Setting {

@@ -117,14 +117,14 @@ Environment=A=b`), testHost)
 	}
 }
 
-// TestBase makes sure that systemd takes each of our own settings: what it does not
+// TestDefaults makes sure that systemd takes each of our own settings: what it does not
 // take would be left out in silence.
-func TestBase(t *testing.T) {
+func TestDefaults(t *testing.T) {
 	many := Units{Listen: make([]Listener, 2000)}
 	for _, scope := range []systemdctl.Scope{systemdctl.User, systemdctl.System} {
 		for section, base := range map[string][]systemdctl.Setting{
-			"Unit":    unitBase(tunnelfile.Tunnel{}),
-			"Service": many.serviceBase(tunnelfile.Tunnel{}, scope),
+			"Unit":    unitDefaults(tunnelfile.Tunnel{}),
+			"Service": many.serviceDefaults(tunnelfile.Tunnel{}, scope),
 		} {
 			_, errs := systemdctl.Properties(scope, section, base)
 			if err := errors.Join(errs...); err != nil {

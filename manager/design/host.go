@@ -12,8 +12,8 @@ import (
 // program runs one tunnel; each service unit runs it.
 const program = "holdfast-tunnel"
 
-// ThisHost is the machine that a daemon for this scope runs on. The program is taken from beside
-// the daemon's own, else from PATH.
+// ThisHost is the machine that a daemon for this scope runs on. The program is looked for in the
+// folder of the daemon's program, then in PATH.
 func ThisHost(scope systemdctl.Scope) (Host, error) {
 	path, err := findProgram()
 	h := Host{Scope: scope, Program: path, SSHConfig: sshConfig}

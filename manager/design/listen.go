@@ -28,8 +28,8 @@ func listensHere(t tunnelfile.Tunnel) bool {
 	return slices.ContainsFunc(t.Forwards, func(f tunnelfile.Forward) bool { return f.Kind != tunnelfile.RemoteForward })
 }
 
-// listenersOf is every local address of a tunnel, each once, in the order of the file. A bind
-// address whose name does not exist is a problem; one that cannot be looked up now is an error.
+// listenersOf returns every local address of a tunnel, each once, in the order of the file. A bind
+// address whose name does not exist is a problem; a name that cannot be looked up now is an error.
 func listenersOf(ctx context.Context, t tunnelfile.Tunnel) (all []Listener, problems tunnelfile.Problems, later error) {
 	seen := make(map[sockets.Address]bool)
 	for _, f := range t.Forwards {
@@ -59,8 +59,8 @@ func listenersOf(ctx context.Context, t tunnelfile.Tunnel) (all []Listener, prob
 	return all, problems, later
 }
 
-// free says why the address cannot be listened on, nil if it can. systemd says no more over
-// D-Bus than that the socket unit failed.
+// free says why it is not possible to listen on the address; nil if it is. systemd says over D-Bus
+// only that the socket unit failed.
 func (l Listener) free(ctx context.Context, unlink bool) *sockets.Error {
 	if err := l.Free(ctx, unlink); err != nil {
 		return sockets.Explain(l.forward, l.Address, err)
@@ -70,7 +70,7 @@ func (l Listener) free(ctx context.Context, unlink bool) *sockets.Error {
 
 // socketMode is the mode of unix sockets, from ssh_config(5)'s StreamLocalBindMask.
 func socketMode(t tunnelfile.Tunnel) (os.FileMode, error) {
-	text := sshSetting(t, "StreamLocalBindMask")
+	text := t.SSHSetting("StreamLocalBindMask")
 	if text == "" {
 		return 0o777 &^ tunnelfile.StreamLocalBindMask, nil
 	}
@@ -79,15 +79,4 @@ func socketMode(t tunnelfile.Tunnel) (os.FileMode, error) {
 		return 0, fmt.Errorf("%q is not an octal file mode mask", text)
 	}
 	return 0o777 &^ os.FileMode(mask), nil
-}
-
-// sshSetting is the value of a keyword in the tunnel's [SSH]; the first one counts,
-// as in ssh_config(5).
-func sshSetting(t tunnelfile.Tunnel, key string) string {
-	for _, s := range t.SSH {
-		if strings.EqualFold(s.Key, key) {
-			return s.Value
-		}
-	}
-	return ""
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/words"
@@ -18,22 +17,14 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// unitBase is the settings of [Unit] that a tunnel file may replace.
-func unitBase(t tunnelfile.Tunnel) []systemdctl.Setting {
-	return []systemdctl.Setting{
-		{Key: "StartLimitIntervalSec", Value: "1min"},
-		{Key: "StartLimitBurst", Value: strconv.Itoa(tunnelfile.StartBurst(t))},
-	}
-}
-
-// serviceBase is the settings of [Service] that a tunnel file may replace.
-func (u *Units) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []systemdctl.Setting {
+// serviceDefaults is the settings of [Service] that a tunnel file may replace.
+func (u *Units) serviceDefaults(t tunnelfile.Tunnel, scope systemdctl.Scope) []systemdctl.Setting {
 	base := []systemdctl.Setting{
 		{Key: "RestartSec", Value: "5s"},
 		{Key: "TimeoutStopSec", Value: "15s"}, // the worker lets open channels drain for 10 s
 		{Key: "WatchdogSec", Value: "30s"},
-		// With SIGABRT, systemd's own choice, a stopped worker runs on until it has died, and may
-		// take along clients that came meanwhile.
+		// SIGABRT is systemd's default. A worker that hangs would take clients for some time after it,
+		// and would lose them.
 		{Key: "WatchdogSignal", Value: "SIGKILL"},
 		{Key: "UMask", Value: "0077"},
 		{Key: "LimitCORE", Value: "0"}, // keys are in memory
@@ -45,10 +36,8 @@ func (u *Units) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []syste
 	if scope == systemdctl.System {
 		base = append(base, systemdctl.Setting{Key: "User", Value: t.User()}) // so that HOME is set
 	}
-	for _, s := range t.Service {
-		if on, ok := words.Boolean(s.Value); s.Key == "NoNewPrivileges" && ok && !on {
-			return base
-		}
+	if on, ok := words.Boolean(t.ServiceSetting("NoNewPrivileges").Value); ok && !on {
+		return base
 	}
 	base = append(base, sandbox...)
 	families := "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
@@ -69,10 +58,10 @@ func (u *Units) serviceBase(t tunnelfile.Tunnel, scope systemdctl.Scope) []syste
 	return base
 }
 
-// sandbox is what a worker can do without, and so can ssh, a ProxyCommand, an agent
-// and a command of ExecUp=: nothing here hides a file or forbids a program. In a user
-// unit each of these implies NoNewPrivileges=, so none is set where a tunnel file says
-// NoNewPrivileges=no, as a ProxyCommand with sudo(8) needs it.
+// sandbox is what a worker does not need, nor ssh, a ProxyCommand, an agent or a command of
+// ExecUp=: nothing here hides a file or forbids a program. In a user unit each of these implies
+// NoNewPrivileges=yes. So none is set if a tunnel file says NoNewPrivileges=no, which a
+// ProxyCommand with sudo(8) needs.
 var sandbox = []systemdctl.Setting{
 	{Key: "NoNewPrivileges", Value: "yes"},
 	{Key: "LockPersonality", Value: "yes"},
@@ -85,7 +74,7 @@ var sandbox = []systemdctl.Setting{
 	{Key: "SystemCallErrorNumber", Value: "EPERM"},
 }
 
-// systemSandbox is what the system's manager can take away besides.
+// systemSandbox is what the system's manager can take away in addition.
 var systemSandbox = []systemdctl.Setting{
 	{Key: "CapabilityBoundingSet", Value: "CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE"},
 	{Key: "ProtectSystem", Value: "strict"},
@@ -98,9 +87,9 @@ var systemSandbox = []systemdctl.Setting{
 	{Key: "ProtectProc", Value: "invisible"},
 }
 
-// writes is the folders that a tunnel of the system writes to: known_hosts and ControlPath
-// lie in ~/.ssh, or where [SSH] says, and unix sockets are made where a forward listens.
-// Those that do not exist are passed over.
+// writes returns the folders that a tunnel of the system writes to, for ReadWritePaths=: those of
+// known_hosts and ControlPath, which are ~/.ssh unless [SSH] names others, and those of the unix
+// sockets that it listens on. systemd ignores the ones that do not exist.
 func (u *Units) writes(t tunnelfile.Tunnel) []string {
 	home := homeOf(t.User())
 	ssh := filepath.Join(home, ".ssh")
@@ -109,7 +98,7 @@ func (u *Units) writes(t tunnelfile.Tunnel) []string {
 	}
 	paths := []string{"/run/holdfast", ssh}
 	for _, key := range []string{"UserKnownHostsFile", "ControlPath"} {
-		for _, path := range strings.Fields(sshSetting(t, key)) {
+		for _, path := range strings.Fields(t.SSHSetting(key)) {
 			if filepath.IsAbs(path) {
 				paths = append(paths, filepath.Dir(path))
 			}
@@ -128,7 +117,7 @@ func (u *Units) writes(t tunnelfile.Tunnel) []string {
 	return paths
 }
 
-// homeOf is the home of a user, given by name or number.
+// homeOf is the home folder of a user, who is given by name or number.
 func homeOf(name string) string {
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -140,7 +129,7 @@ func homeOf(name string) string {
 	return u.HomeDir
 }
 
-// textOf is all that the tunnel's file says, and what is known of ssh_config(5).
+// textOf is the text of the tunnel's file, and the settings that come from ssh_config(5).
 func textOf(t tunnelfile.Tunnel) string { return t.Text + fmt.Sprint(t.SSH, t.Service) }
 
 var (
@@ -148,7 +137,7 @@ var (
 	devices = regexp.MustCompile(`/dev/[a-zA-Z0-9]+`)
 )
 
-// usesDevice says whether a device is named that PrivateDevices=yes hides.
+// usesDevice says whether a setting names a device that PrivateDevices=yes hides.
 func usesDevice(t tunnelfile.Tunnel) bool {
 	return slices.ContainsFunc(devices.FindAllString(textOf(t), -1), func(path string) bool {
 		switch strings.TrimPrefix(path, "/dev/") {
@@ -159,8 +148,8 @@ func usesDevice(t tunnelfile.Tunnel) bool {
 	})
 }
 
-// usesSecurityKey says whether the worker may have to reach for a security key or a token: one
-// of the key files is such a key's, or a library for one is named.
+// usesSecurityKey says whether the worker may need a security key or a token: a key file belongs
+// to one, or a setting names a library for one.
 func usesSecurityKey(t tunnelfile.Tunnel) bool {
 	files := slices.Clone(config.DefaultIdentities)
 	for _, s := range t.SSH {
@@ -182,7 +171,7 @@ func usesSecurityKey(t tunnelfile.Tunnel) bool {
 	})
 }
 
-// isSecurityKey says whether a key file, or the public half beside it, is of a security key.
+// isSecurityKey says whether a key file, or the public key beside it, belongs to a security key.
 func isSecurityKey(path string) bool {
 	if strings.HasSuffix(path, "_sk") {
 		_, err := os.Stat(path)

@@ -11,17 +11,17 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// OfRoot says whether a tunnel of the system runs as root, as the daemon does. Another
-// user's ssh_config(5) is a program of that user's, and root does not run it.
+// OfRoot says whether a tunnel of the system runs as root, as the daemon does. The ssh_config(5) of
+// another user can run programs of that user, and root does not run them.
 func OfRoot(t tunnelfile.Tunnel) bool { return t.User() == "root" || t.User() == "0" }
 
 // sandboxKeywords are the keywords of ssh_config(5) that say which files and devices of this
 // machine a worker needs.
 var sandboxKeywords = []string{"IdentityAgent", "IdentityFile", "SecurityKeyProvider", "PKCS11Provider", "UserKnownHostsFile", "ControlPath", "ProxyCommand"}
 
-// sshConfigForUser is sshConfig for the system's tunnels, whose sandbox depends on more. What
-// the ssh_config(5) of another user says of how a tunnel listens its worker does by itself,
-// without a socket unit.
+// sshConfigForUser is sshConfig for the system's tunnels, whose sandbox depends on more keywords.
+// Forwards in the ssh_config(5) of another user are served by the worker alone, without a socket
+// unit.
 func sshConfigForUser(ctx context.Context, t tunnelfile.Tunnel) (tunnelfile.Tunnel, error) {
 	if !OfRoot(t) {
 		return t, nil
@@ -42,8 +42,8 @@ func sshConfigForUser(ctx context.Context, t tunnelfile.Tunnel) (tunnelfile.Tunn
 	return t, nil
 }
 
-// sshConfig completes a tunnel with what ssh_config(5) says of how it listens. The worker goes
-// by the same, and would listen beside its socket unit where the two differ.
+// sshConfig completes a tunnel with what ssh_config(5) says of how it listens. The worker reads the
+// same: if the two differed, it would listen in addition to its socket unit.
 func sshConfig(ctx context.Context, t tunnelfile.Tunnel) (tunnelfile.Tunnel, error) {
 	listens := listensHere(t) && config.Mentions("GatewayPorts", "StreamLocalBindMask", "StreamLocalBindUnlink", "ExitOnForwardFailure")
 	if !listens && (len(t.Forwards) > 0 || !config.Mentions("LocalForward", "DynamicForward")) {
@@ -65,8 +65,8 @@ func sshConfig(ctx context.Context, t tunnelfile.Tunnel) (tunnelfile.Tunnel, err
 	return t, nil
 }
 
-// resolved is what ssh_config(5) makes of a tunnel. It is nil where a setting is wrong, which
-// its worker says, and where that is not known now, which the error says.
+// resolved is what a tunnel resolves to by ssh_config(5). It is nil if a setting is wrong, which
+// the worker reports, and if it cannot be known now, which the error says.
 func resolved(ctx context.Context, t tunnelfile.Tunnel) (*config.Options, error) {
 	o, err := config.Resolve(ctx, config.Of(t))
 	if fault.ReasonOf(err) == fault.Settings {
