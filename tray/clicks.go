@@ -31,6 +31,10 @@ func (a *App) clicked(ctx context.Context, c Click) {
 		a.do("start all tunnels", func(ctx context.Context) error { return a.Client.Start(ctx) })
 	case "all-down":
 		a.do("stop all tunnels", func(ctx context.Context) error { return a.Client.Stop(ctx) })
+	case "renew":
+		if old := listing.Outdated(a.model.Global.Version, a.model.Tunnels); len(old) > 0 {
+			a.do("restart what runs an older program", func(ctx context.Context) error { return a.Client.RestartRolling(ctx, old...) })
+		}
 	case "resume":
 		a.resume()
 	case "pause":

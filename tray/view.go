@@ -2,10 +2,12 @@ package tray
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -23,7 +25,7 @@ const (
 // skeleton is the kinds of slots at the top level. A tray's separators can be neither moved
 // nor hidden, so ViewOf fits in it, whatever happens.
 var skeleton = slots(
-	many(2, Action), // the headline, and one more that matters now
+	many(2, Action), // the headline, and what is to be done now
 	many(1, Separator),
 	many(maxTop, Submenu),
 	many(1, Separator),
@@ -58,8 +60,8 @@ type Model struct {
 
 // ViewOf is the menu.
 func ViewOf(m Model) View {
-	v := View{Icon: IconOf(m.Snapshot)}
-	v.Items = append(v.Items, head(m)...)
+	todo := toDo(m)
+	v := View{Icon: IconOf(m.Snapshot), Items: head(m, todo)}
 	room := maxTop + 1 - len(v.Items)
 	v.Items = append(v.Items, separator)
 	v.Items = append(v.Items, tunnels(m, room)...)
@@ -67,46 +69,67 @@ func ViewOf(m Model) View {
 	if m.Running && len(m.Tunnels) > 0 {
 		v.Items = append(v.Items, all(m))
 	}
-	v.Items = append(v.Items, holdfast(m))
+	v.Items = append(v.Items, holdfast(m, todo))
 	return v
 }
 
-// holdfast is what is about no tunnel that there is.
-func holdfast(m Model) Item {
-	items := []Item{
-		{Key: "add", Label: "Add a tunnel…"},
-		{Key: "check", Label: "Check…"},
-		{Key: "help", Label: "Help"},
+// head is how things are, and under it the first thing to do about it. No line is disabled only
+// because it says something: some desktops make those hard to read.
+func head(m Model, todo []Item) []Item {
+	headline := Item{Key: "status", Label: Headline(m.Snapshot)}
+	switch {
+	case m.Running && m.Pause.Active():
+		headline.Label = "Paused " + m.Pause.label(m.Now)
+	case !m.Running && m.Err != nil:
+		headline.Label += ": " + m.Err.Error()
 	}
+	return append([]Item{headline}, todo[:min(len(todo), 1)]...)
+}
+
+// toDo is what a person may want to do now, the most important first.
+func toDo(m Model) []Item {
+	if !m.Running {
+		return []Item{{Key: "start-daemon", Label: "Start Holdfast"}}
+	}
+	var items []Item
+	if m.Pause.Active() {
+		items = append(items, Item{Key: "resume", Label: "Go on now", Disabled: len(m.Tunnels) == 0})
+	}
+	if needy := slices.DeleteFunc(slices.Clone(m.Tunnels), func(t listing.Tunnel) bool { return !needsYou(t) }); len(needy) > 0 {
+		r := remedyFor(needy[0])
+		item := Item{Key: key(r.verb, needy[0].Name), Label: r.label}
+		if len(needy) > 1 || !r.extra() { // which one, and of what
+			item.Label = needy[0].Name + ": " + r.label
+		}
+		items = append(items, item)
+	}
+	switch ps := m.Global.Problems; {
+	case len(ps) > 1:
+		items = append(items, Item{Key: "problems", Label: fmt.Sprintf("%d mistakes in tunnel files…", len(ps))})
+	case len(ps) == 1:
+		items = append(items, Item{Key: "problems", Label: "Mistake in " + ps[0].Path + "…"})
+	}
+	switch old := listing.Outdated(m.Global.Version, m.Tunnels); {
+	case len(old) > 1:
+		items = append(items, Item{Key: "renew", Label: text.Count(len(old), "tunnel") + " run an older program – restart them"})
+	case len(old) == 1:
+		items = append(items, Item{Key: "renew", Label: old[0] + " runs an older program – restart it"})
+	}
+	if len(m.Tunnels) == 0 && len(items) == 0 {
+		items = append(items, addTunnel)
+	}
+	return items
+}
+
+var addTunnel = Item{Key: "add", Label: "Add a tunnel…"}
+
+// holdfast is what is about no tunnel that there is, and what else there is to do.
+func holdfast(m Model, todo []Item) Item {
+	items := append(slices.Clone(todo[min(len(todo), 1):]), addTunnel, Item{Key: "check", Label: "Check…"}, Item{Key: "help", Label: "Help"})
 	if len(m.Muted) > 0 {
 		items = append(items, Item{Key: "unmute", Label: "Notify of " + text.Count(len(m.Muted), "muted tunnel") + " again"})
 	}
 	return Item{Key: "holdfast", Kind: Submenu, Label: "Holdfast", Items: append(items, Item{Key: "quit", Label: "Quit"})}
-}
-
-// head is how things are, and the one thing to do about it. No line is disabled only because
-// it says something: some desktops make those hard to read.
-func head(m Model) []Item {
-	headline := Item{Key: "status", Label: Headline(m.Snapshot)}
-	if m.Running && m.Pause.Active() {
-		headline.Label = "Paused " + m.Pause.label(m.Now)
-	}
-	switch ps := m.Global.Problems; {
-	case !m.Running:
-		if m.Err != nil {
-			headline.Label += ": " + m.Err.Error()
-		}
-		return []Item{headline, {Key: "start-daemon", Label: "Start Holdfast"}}
-	case m.Pause.Active():
-		return []Item{headline, {Key: "resume", Label: "Go on now", Disabled: len(m.Tunnels) == 0}}
-	case len(ps) > 1:
-		return []Item{headline, {Key: "problems", Label: fmt.Sprintf("%d mistakes in tunnel files…", len(ps))}}
-	case len(ps) == 1:
-		return []Item{headline, {Key: "problems", Label: "Mistake in " + ps[0].Path + "…"}}
-	case len(m.Tunnels) == 0:
-		return []Item{headline, {Key: "add", Label: "Add a tunnel…"}}
-	}
-	return []Item{headline}
 }
 
 // tunnels is those that need a person or run first, each with its submenu, and the rest by

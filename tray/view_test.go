@@ -78,12 +78,13 @@ func TestView(t *testing.T) {
 		tunnel("web", tunnelfile.Up, "3 forwards, rtt 12 ms"),
 	)
 	s.Global.Problems = []tunnelfile.Problem{{Path: "/h/x.tunnel", Line: 3}}
+	s.Global.Version, s.Tunnels[1].WorkerVersion = "1.1", "1.0"
 	got := Dump(ViewOf(Model{Snapshot: s, Now: noon, Muted: map[string]bool{"web": true}, Traffic: map[string]Traffic{
 		"web": {At: noon, In: 1234567, Out: 999, Statistics: dbusapi.Statistics{RoundTripTime: 12345 * time.Microsecond, ChannelsOpen: 1}},
 	}}))
 	want := `icon: attention
 1 of 2 up · needs you: db
-Mistake in /h/x.tunnel…
+Enter passphrase…
 ---
 db – needs you >
     Needs a passphrase for ~/.ssh/id_ed25519
@@ -114,6 +115,8 @@ All tunnels >
     Pause until 8:00 in the morning
     Pause until I say so
 Holdfast >
+    Mistake in /h/x.tunnel…
+    web runs an older program – restart it
     Add a tunnel…
     Check…
     Help
@@ -136,6 +139,35 @@ func TestViewOfLittle(t *testing.T) {
 	for _, want := range []string{"Paused until 13:00\n", "Go on now\n"} {
 		if !strings.Contains(paused, want) {
 			t.Errorf("in a pause there is no %q in\n%s", want, paused)
+		}
+	}
+}
+
+// TestToDo: the second line is what helps most, and nothing that there is to do is lost.
+func TestToDo(t *testing.T) {
+	needy := because(tunnel("db", tunnelfile.Blocked, ""), fault.Passphrase)
+	failed := tunnel("web", tunnelfile.Failed, "")
+	old := tunnel("old", tunnelfile.Up, "")
+	old.WorkerVersion = "1.0"
+	for _, c := range []struct {
+		s    dbusapi.Snapshot
+		want string
+	}{
+		{snapshot(), "add Add a tunnel…"},
+		{snapshot(tunnel("a", tunnelfile.Up, "")), ""},
+		{snapshot(tunnel("a", tunnelfile.Up, ""), needy), "answer db Enter passphrase…"},
+		{snapshot(needy, failed), "answer db db: Enter passphrase…"},
+		{snapshot(failed), "log web web: Show log"},
+		{snapshot(old), "renew old runs an older program – restart it"},
+		{snapshot(old, old), "renew 2 tunnels run an older program – restart them"},
+	} {
+		c.s.Global.Version = "1.1"
+		var got string
+		if items := ViewOf(Model{Snapshot: c.s, Now: noon}).Items; items[1].Kind == Action {
+			got = items[1].Key + " " + items[1].Label
+		}
+		if got != c.want {
+			t.Errorf("second line %q, want %q", got, c.want)
 		}
 	}
 }
@@ -244,7 +276,7 @@ func TestViewIsLow(t *testing.T) {
 					}
 				}
 			}
-			if rows := len(v.Items) - 2 + highest; rows > maxRows && n <= maxTop-maxGroups+maxGroups*maxMembers {
+			if rows := len(v.Items) - 2 + highest; rows > maxRows && n <= maxTop-1-maxGroups+maxGroups*maxMembers { // 1: what is to be done
 				t.Fatalf("%d tunnels: %d rows\n%s", n, rows, Dump(v))
 			}
 		}

@@ -86,12 +86,7 @@ func sshCommand(t listing.Tunnel) string {
 // OtherProgram says which tunnels run another version than the daemon's, and what has them run
 // that one; "" where none does.
 func OtherProgram(version string, all []listing.Tunnel) (message, command string) {
-	var names []string
-	for _, t := range all {
-		if version != "" && t.WorkerVersion != "" && t.WorkerVersion != version {
-			names = append(names, t.Name)
-		}
-	}
+	names := listing.Outdated(version, all)
 	if len(names) == 0 {
 		return "", ""
 	}

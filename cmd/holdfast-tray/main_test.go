@@ -46,15 +46,18 @@ func (b *backend) note(verb string, names []string) {
 // wait waits until something is asked, and forgets what was asked so far.
 func (b *backend) wait(t *testing.T, want string) {
 	t.Helper()
-	eventually(t, "a call: "+want, func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if !slices.Contains(b.asked, want) {
-			return false
-		}
-		b.asked = nil
-		return true
-	})
+	eventually(t, "a call: "+want, func() bool { return b.was(want) })
+}
+
+// was says whether something was asked; if so, it forgets what was asked so far.
+func (b *backend) was(want string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Contains(b.asked, want) {
+		return false
+	}
+	b.asked = nil
+	return true
 }
 
 func (b *backend) Start(ctx context.Context, names []string) error {
@@ -70,6 +73,11 @@ func (b *backend) Stop(ctx context.Context, names []string) error {
 func (b *backend) Reconnect(ctx context.Context, names []string) error {
 	b.note("reconnect", names)
 	return b.Backend.Reconnect(ctx, names)
+}
+
+func (b *backend) RestartRolling(ctx context.Context, names []string) error {
+	b.note("restart --rolling", names)
+	return b.Backend.RestartRolling(ctx, names)
 }
 
 // session is a session's bus, screen and folders, with a daemon made of memory.
@@ -277,6 +285,8 @@ func TestClicks(t *testing.T) {
 
 	i.click(t, "web – needs you", "Enter passphrase…")
 	b.wait(t, "reconnect web")
+	i.click(t, "Enter passphrase…") // under the headline
+	b.wait(t, "reconnect web")
 	i.click(t, "db – up", "Reconnect")
 	b.wait(t, "reconnect db")
 	i.click(t, "db – up", "Copy 127.0.0.1:5432")
@@ -304,6 +314,15 @@ func TestClicks(t *testing.T) {
 	for label, verb := range map[string]string{"Add a tunnel…": "add", "Check…": "check", "Help": "help"} {
 		i.click(t, "Holdfast", label)
 		told(`xdg-terminal-exec sh -c "$@" ; { printf '\nReturn closes this window. '; read -r _; } sh holdfast ` + verb)
+	}
+
+	old := tunnel("old", tunnelfile.Up, "")
+	old.WorkerVersion = "0.0.0-older"
+	b.Put(old)
+	i.click(t, "Holdfast", "old runs an older program")
+	b.wait(t, "restart --rolling old")
+	if err := b.RemoveTunnel(t.Context(), "old"); err != nil {
+		t.Fatal(err)
 	}
 
 	i.click(t, "db – up") // opens the submenu

@@ -32,3 +32,15 @@ func Count(tunnels []Tunnel) Tally {
 	}
 	return tally
 }
+
+// Outdated is the names of the tunnels whose program is of another version than this one, the
+// daemon's.
+func Outdated(version string, all []Tunnel) []string {
+	var names []string
+	for _, t := range all {
+		if version != "" && t.WorkerVersion != "" && t.WorkerVersion != version {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
