@@ -93,6 +93,34 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 }
 
+// TestIconCache: where there is a cache of icons, it knows ours after make install and not after
+// make uninstall, or notifications and menus would show none.
+func TestIconCache(t *testing.T) {
+	Need(t, "gtk-update-icon-cache")
+	source, destination := packageTree(t), t.TempDir()
+	theme := filepath.Join(destination, "usr/share/icons/hicolor")
+	if err := os.MkdirAll(filepath.Join(theme, "48x48/apps"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{"index.theme": "[Icon Theme]\nName=Hicolor\nDirectories=48x48/apps\n[48x48/apps]\nSize=48\n", "48x48/apps/other.png": ""} {
+		if err := os.WriteFile(filepath.Join(theme, file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runScript(t, source, "-c", `gtk-update-icon-cache -q -t -f "$0"`, theme)
+	knows := func(when string, want bool) {
+		t.Helper()
+		cache, err := os.ReadFile(filepath.Join(theme, "icon-theme.cache"))
+		if err != nil || strings.Contains(string(cache), "holdfast") != want {
+			t.Errorf("%s: the cache has the icon: %v (%v)", when, !want, err)
+		}
+	}
+	runScript(t, source, "packaging/install", "/usr", destination)
+	knows("installed", true)
+	runScript(t, source, "packaging/uninstall", "/usr", destination)
+	knows("uninstalled", false)
+}
+
 // TestInstallForPackagers: with PARTS set, all of it is below the prefix, and nothing is noted.
 func TestInstallForPackagers(t *testing.T) {
 	source, prefix := packageTree(t), filepath.Join(t.TempDir(), "store")
