@@ -66,7 +66,7 @@ screenshots: tray
 	$(GO) test -tags screenshots -count=1 -run TestScreenshots ./cmd/holdfast-tray
 	HOLDFAST_PICTURES='$(CURDIR)/docs/images' testbed/run-tests -run '^TestPictures$$' ./testbed/recipes
 
-# The tray on real desktops, in the box: GNOME on a small screen. Pictures land in bin/desktops.
+# The tray on real desktops, in the box: GNOME, Plasma, sway with waybar. Pictures land in bin/desktops.
 test-desktops:
 	testbed/install testbed/packages-screenshots
 	testbed/install testbed/packages-desktops

@@ -33,7 +33,10 @@ func need(t testing.TB, tools ...string) {
 }
 
 // screen starts an X server without a screen and points DISPLAY at it.
-func screen(t testing.TB) *exec.Cmd {
+func screen(t testing.TB) *exec.Cmd { return screenOf(t, "1000x600x24") }
+
+// screenOf is the same with a screen of that size.
+func screenOf(t testing.TB, size string) *exec.Cmd {
 	t.Helper()
 	need(t, "Xvfb")
 	r, w, err := os.Pipe()
@@ -41,7 +44,7 @@ func screen(t testing.TB) *exec.Cmd {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	x := exec.Command("Xvfb", "-displayfd", "3", "-noreset", "-nolisten", "tcp", "-screen", "0", "1000x600x24")
+	x := exec.Command("Xvfb", "-displayfd", "3", "-noreset", "-nolisten", "tcp", "-screen", "0", size)
 	x.ExtraFiles = []*os.File{w}
 	if err := x.Start(); err != nil {
 		t.Fatal(err)
@@ -401,3 +404,31 @@ func windows(title string) []string {
 	out, _ := exec.Command("xdotool", "search", "--onlyvisible", "--name", "^"+title+"$").Output()
 	return strings.Fields(string(out))
 }
+
+// tool runs a program to its end.
+func tool(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+}
+
+// dunstConfig is notifications as desktops show them, with the application's icon.
+const dunstConfig = `[global]
+    width = 330
+    offset = 15x45
+    frame_width = 1
+    frame_color = "#b0b0b0"
+    corner_radius = 6
+    padding = 10
+    horizontal_padding = 12
+    font = DejaVu Sans 10
+    format = "<b>%s</b>\n%b"
+    show_indicators = no
+    icon_position = left
+    max_icon_size = 32
+    icon_path = @icons@
+[urgency_normal]
+    background = "#fcfcfc"
+    foreground = "#2e3436"
+`

@@ -42,26 +42,6 @@ const panelConfig = `<?xml version="1.0" encoding="UTF-8"?>
 </channel>
 `
 
-// dunstConfig is notifications as desktops show them, with the application's icon.
-const dunstConfig = `[global]
-    width = 330
-    offset = 15x45
-    frame_width = 1
-    frame_color = "#b0b0b0"
-    corner_radius = 6
-    padding = 10
-    horizontal_padding = 12
-    font = DejaVu Sans 10
-    format = "<b>%s</b>\n%b"
-    show_indicators = no
-    icon_position = left
-    max_icon_size = 32
-    icon_path = @icons@
-[urgency_normal]
-    background = "#fcfcfc"
-    foreground = "#2e3436"
-`
-
 // TestScreenshots makes the pictures of docs/images: a real panel, the real tray, and
 // tunnels made of memory.
 func TestScreenshots(t *testing.T) {
@@ -186,14 +166,6 @@ func point(t *testing.T, x, y string) {
 
 // settle waits for what is drawn, which nobody announces.
 func settle() { time.Sleep(1500 * time.Millisecond) }
-
-// tool runs a program to its end.
-func tool(t *testing.T, name string, args ...string) {
-	t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, out)
-	}
-}
 
 // desktop is a session with a window manager, a panel and a notification server.
 func desktop(t *testing.T, dark bool) *backend {

@@ -3,55 +3,19 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
-	"github.com/holdfast/holdfast/internal/fault"
-	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tray"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
-
-// realDesktop skips a test unless make test-desktops runs it, and gives it a daemon of memory and
-// a tray.
-func realDesktop(t *testing.T, tools ...string) *backend {
-	t.Helper()
-	testbed.NeedBox(t)
-	if os.Getenv("HOLDFAST_DESKTOPS") == "" {
-		t.Skip("make test-desktops runs it")
-	}
-	testbed.Need(t, tools...)
-	for name, value := range map[string]string{"SSH_ASKPASS": "", "TZ": "UTC", "LIBGL_ALWAYS_SOFTWARE": "1", "NO_AT_BRIDGE": "1",
-		"PATH": os.Getenv("PATH") + ":/usr/games"} {
-		t.Setenv(name, value)
-	}
-	b := &backend{Backend: apitest.NewBackend()}
-	apitest.Serve(t, b)
-	return b
-}
-
-// picturesIn is the folder for pictures of a real desktop.
-func picturesIn(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.Abs("../../bin/desktops")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if own := os.Getenv("HOLDFAST_DESKTOPS"); strings.HasPrefix(own, "/") {
-		dir = own
-	}
-	return dir
-}
 
 // gnome is a GNOME shell that runs without a screen.
 type gnome struct{ *testing.T }
@@ -64,7 +28,7 @@ func startGNOME(t *testing.T, size string) gnome {
 		{"org.gnome.shell", "welcome-dialog-last-shown-version", "'999'"},
 		{"org.gnome.desktop.interface", "enable-animations", "false"},
 	} {
-		tool2(t, "gsettings", append([]string{"set"}, setting...)...)
+		tool(t, "gsettings", append([]string{"set"}, setting...)...)
 	}
 	for name, value := range map[string]string{"XDG_CURRENT_DESKTOP": "GNOME", "XDG_SESSION_TYPE": "wayland", "DISPLAY": "", "WAYLAND_DISPLAY": ""} {
 		t.Setenv(name, value)
@@ -156,17 +120,6 @@ func (g gnome) picture(name string) {
 	keepPicture(g.T, used, name)
 }
 
-func keepPicture(t *testing.T, file, name string) {
-	t.Helper()
-	b, err := os.ReadFile(file)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(picturesIn(t), name), b, 0o644)
-	}
-	if err != nil {
-		t.Logf("no picture: %v", err)
-	}
-}
-
 // rectangle is a place on the screen.
 type rectangle struct{ X, Y, W, H float64 }
 
@@ -202,22 +155,6 @@ func (g gnome) clickRow(label string) {
 	})
 	g.eval(fmt.Sprintf("hf.click(%f, %f); true", place.X+place.W/2, place.Y+place.H/2))
 	time.Sleep(200 * time.Millisecond) // the shell takes it in
-}
-
-// twelve puts twelve tunnels: two that need somebody, six that run, four that do not.
-func twelve(b *backend) {
-	for i := range 12 {
-		state := tunnelfile.Up
-		if i >= 8 {
-			state = tunnelfile.Inactive
-		}
-		one := tunnel(fmt.Sprintf("tunnel%02d", i), state, "")
-		one.Forwards = append(one.Forwards, tunnelfile.ForwardReport{Kind: tunnelfile.LocalForward, Listen: "localhost:8080", Target: "wiki:80", State: state})
-		if i < 2 {
-			one.State, one.Status, one.Reason = tunnelfile.Blocked, "needs a passphrase for ~/.ssh/id_ed25519", fault.Passphrase
-		}
-		b.Put(one)
-	}
 }
 
 // TestDesktopGNOME clicks every action of the last of twelve tunnels on a small screen, and types
@@ -291,18 +228,6 @@ func TestDesktopGNOME(t *testing.T) {
 		}, func() { g.picture("gnome-dialog.png") })
 }
 
-// traySeen is the tray that run-tests has built.
-const traySeen = "../../bin/tests/holdfast-tray"
-
-func snapshotOf(t *testing.T, b *backend) dbusapi.Snapshot {
-	t.Helper()
-	tunnels, err := b.Tunnels(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dbusapi.Snapshot{Running: true, Tunnels: tunnels}
-}
-
 // typed types a text; "\n" is Return.
 func (g gnome) typed(text string) {
 	g.Helper()
@@ -311,84 +236,5 @@ func (g gnome) typed(text string) {
 			r = 0xff0d
 		}
 		g.eval(fmt.Sprintf("hf.key(%d); true", r))
-	}
-}
-
-// typesElsewhere types forty letters into a window of another program while a question comes in,
-// and then has the question answered.
-func typesElsewhere(t *testing.T, b *backend, typed func(string), windows func() string, call, shown func()) {
-	t.Helper()
-	elsewhere := exec.Command("zenity", "--entry", "--title", "Elsewhere", "--text", "A letter")
-	out, err := elsewhere.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := elsewhere.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = elsewhere.Process.Kill() })
-	eventually(t, "a window elsewhere", func() bool { return strings.Contains(windows(), "Elsewhere") })
-	time.Sleep(time.Second) // it gets the keyboard
-	const letters = "abcdefghijklmnopqrstabcdefghijklmnopqrst"
-	typed(letters[:5])
-	answer := make(chan string, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		text, err := apitest.Dial(t).Ask(ctx, "tunnel05", "passphrase", "Enter passphrase for key '/home/me/.ssh/id_ed25519': ", false)
-		if err != nil {
-			text = err.Error()
-		}
-		answer <- text
-	}()
-	typed(letters[5:20])
-	time.Sleep(time.Second) // for a dialog to come up
-	typed(letters[20:])
-	if open := windows(); strings.Contains(open, "Holdfast: ") {
-		t.Errorf("a dialog that nobody called for: %s", open)
-	}
-	typed("\n")
-	line, _ := bufio.NewReader(out).ReadString('\n')
-	if line = strings.TrimSpace(line); line != letters {
-		t.Errorf("elsewhere %d letters arrived: %q", len(line), line)
-	}
-	_ = elsewhere.Wait()
-	call()
-	eventually(t, "the dialog", func() bool { return strings.Contains(windows(), "Holdfast: tunnel05") })
-	time.Sleep(time.Second) // it gets the keyboard
-	shown()
-	typed("secret\n")
-	if got := <-answer; got != "secret" {
-		t.Errorf("the dialog brought %q", got)
-	}
-}
-
-// notedPrograms are a terminal and others that note what they are asked.
-func notedPrograms(t *testing.T) func(want string) {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{"xdg-terminal-exec", "xdg-open", "wl-copy", "xclip"} {
-		script := "#!/bin/sh\nprintf '%s ' " + name + " \"$@\" >>" + dir + "/noted\ncase " + name + " in wl-copy|xclip) cat >>" + dir + "/noted ;; esac\n"
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	t.Setenv("TERMINAL", "")
-	return func(want string) {
-		t.Helper()
-		eventually(t, "a program: "+want, func() bool {
-			got, _ := os.ReadFile(dir + "/noted")
-			return strings.Contains(string(got), want)
-		})
-		_ = os.Remove(dir + "/noted")
-	}
-}
-
-// tool2 runs a program to its end.
-func tool2(t *testing.T, name string, args ...string) {
-	t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
 }
