@@ -96,7 +96,8 @@ func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) erro
 }
 
 // lookAgain is now with what the tunnels say when asked. A new connection changes neither
-// state nor status, so that nothing may be announced.
+// state nor status, so that nothing may be announced; why there is no new process is told there
+// alone.
 func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 	now.Tunnels = slices.Clone(now.Tunnels)
 	for i, t := range now.Tunnels {
@@ -104,10 +105,10 @@ func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 			continue
 		}
 		s, err := w.client.Statistics(w.Ctx, t.Name)
-		if err == nil && w.hands {
+		if err == nil && w.hands && s.NotHandedOverAt.After(w.start) {
 			w.stays[t.Name] = s.NotHandedOver
 		}
-		if err == nil && s.UpTime > 0 && s.UpTime < time.Since(w.start) {
+		if err == nil && !w.hands && s.UpTime > 0 && s.UpTime < time.Since(w.start) {
 			now.Tunnels[i].UpSince = time.Now().Add(-s.UpTime)
 		}
 	}

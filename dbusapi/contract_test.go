@@ -242,11 +242,11 @@ func TestThereAndBack(t *testing.T) {
 	now := time.UnixMicro(2e15)
 	report := tunnelfile.Report{
 		BytesSent: 1, BytesReceived: 2, ChannelsOpen: 3, ChannelsTotal: 4, Held: 5, RTT: 6 * time.Millisecond, Reconnects: 7, Connections: 12, ConnectionsWanted: 13,
-		UpSince: now.Add(-time.Hour), Transport: tunnelfile.TransportNative, Peer: "p", Kex: "k", Cipher: "c", HostKey: "h", NotHandedOver: "n",
+		UpSince: now.Add(-time.Hour), Transport: tunnelfile.TransportNative, Peer: "p", Kex: "k", Cipher: "c", HostKey: "h", NotHandedOver: "n", NotHandedOverAt: now,
 		Forwards: []tunnelfile.ForwardReport{{Kind: tunnelfile.LocalForward, Listen: "l", Target: "t", ChannelsOpen: 8, ChannelsTotal: 9, BytesSent: 10, BytesReceived: 11}},
 	}
 	want := Statistics{
-		1, 2, 3, 4, 5, 6 * time.Millisecond, 7, 12, 13, time.Hour, "native", "p", "k", "c", "h", "n",
+		1, 2, 3, 4, 5, 6 * time.Millisecond, 7, 12, 13, time.Hour, "native", "p", "k", "c", "h", "n", now,
 		[]ForwardStatistics{{"LocalForward", "l", "t", 8, 9, 10, 11}},
 	}
 	if got, err := withProperties(Statistics{}, properties(statisticsOf(report, now))); err != nil || !reflect.DeepEqual(got, want) || got.Empty() {

@@ -106,6 +106,7 @@ type Statistics struct {
 	KeyExchange, Cipher      string
 	HostKey                  string // type and SHA-256 fingerprint
 	NotHandedOver            string // why the last rolling restart failed
+	NotHandedOverAt          time.Time
 	Forwards                 []ForwardStatistics
 }
 
@@ -124,7 +125,7 @@ func statisticsOf(r tunnelfile.Report, now time.Time) Statistics {
 		Held: r.Held, RoundTripTime: max(r.RTT, 0), Reconnects: r.Reconnects,
 		Connections: uint64(max(r.Connections, 0)), ConnectionsWanted: uint64(max(r.ConnectionsWanted, 0)),
 		Transport: string(r.Transport), Peer: r.Peer, KeyExchange: r.Kex, Cipher: r.Cipher, HostKey: r.HostKey,
-		NotHandedOver: r.NotHandedOver, Forwards: make([]ForwardStatistics, len(r.Forwards)),
+		NotHandedOver: r.NotHandedOver, NotHandedOverAt: r.NotHandedOverAt, Forwards: make([]ForwardStatistics, len(r.Forwards)),
 	}
 	if !r.UpSince.IsZero() {
 		s.UpTime = max(now.Sub(r.UpSince), 0)

@@ -29,12 +29,18 @@ func (m *Manager) stepAll() {
 // step publishes a row and starts its next action; a row has one action at a time. Call it after
 // every change of a row.
 func (m *Manager) step(r *row) {
+	m.stepOne(r)
+	m.startHandOvers()
+}
+
+func (m *Manager) stepOne(r *row) {
 	if !m.isReady || !r.known || r.busy() {
 		return
 	}
 	if !r.isShown {
 		r.adopt()
 	}
+	m.seeHandOver(r)
 	m.renew(r)
 	o := m.obstacle(r)
 	if o.blocks() && o.why != fault.Rule && !r.wayKnown && (r.wanted() || r.service.running()) {
@@ -150,6 +156,7 @@ func (m *Manager) forget(r *row) {
 		return
 	}
 	delete(m.rows, r.name)
+	m.forgetHandOver(r.name)
 	if r.isShown {
 		m.subscribers.publish(listing.Change{Kind: listing.Removed, Old: r.shown})
 	}

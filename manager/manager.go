@@ -80,6 +80,7 @@ type Manager struct {
 	shown       listing.Global
 	jobs        jobs
 	loads       loads
+	handOvers   handOvers
 	rereadDelay rereadDelay // grows while units cannot be read
 	clock       *time.Timer // fires when the next retry of a row is due; stopped if none is
 
@@ -102,6 +103,7 @@ func New(c Config) *Manager {
 		markers:      downMarkers{dir: filepath.Join(c.RuntimeDir, "down")},
 		network:      netwatch.Network{State: netwatch.Unknown},
 		networkKnown: c.Networks == nil,
+		handOvers:    handOvers{underWay: make(map[string]handOver)},
 	}
 }
 

@@ -77,8 +77,8 @@ func (m *Manager) Reconnect(ctx context.Context, patterns []string) error {
 	})
 }
 
-// RestartRolling has new processes take over from those that run: they get the listeners, and make
-// their SSH connections before the old processes close theirs. A tunnel without an SSH connection
+// RestartRolling has new processes take over from those that run, few at a time: they get the
+// listeners, and make their SSH connections before the old processes close theirs. A tunnel without an SSH connection
 // has nothing to lose and is restarted. A tunnel that does not run is ErrRefused if its name was
 // given, unless it listens: then the next connection starts the new program.
 func (m *Manager) RestartRolling(ctx context.Context, patterns []string) error {
@@ -89,7 +89,7 @@ func (m *Manager) RestartRolling(ctx context.Context, patterns []string) error {
 				return fmt.Errorf("%w: %s does not run: it is %s", listing.ErrRefused, r.name, r.shown.State)
 			}
 		case r.canHandOver():
-			r.handOver = true
+			m.queueHandOver(r, false)
 		case r.statusIs(tunnelfile.Up), r.statusIs(tunnelfile.Degraded):
 			return fmt.Errorf("%w: %s runs a program that cannot hand over; \"restart\" starts the new one, and cuts what is open", listing.ErrRefused, r.name)
 		default:
@@ -98,19 +98,6 @@ func (m *Manager) RestartRolling(ctx context.Context, patterns []string) error {
 		}
 		return nil
 	})
-}
-
-// canHandOver says whether the worker has an SSH connection, and can hand over.
-func (r *row) canHandOver() bool {
-	return r.report != nil && r.report.HandsOver && (r.statusIs(tunnelfile.Up) || r.statusIs(tunnelfile.Degraded))
-}
-
-// renew has a worker of another version hand over, once, to the program that is installed.
-func (m *Manager) renew(r *row) {
-	if m.RollingRestart && r.canHandOver() && r.report.Version != m.Version && r.renewed != r.service.MainPID {
-		r.renewed, r.handOver = r.service.MainPID, true
-		m.Log.Info("handed over to the new program (RollingRestart=yes)", "tunnel", r.name, "from", r.report.Version, "to", m.Version)
-	}
 }
 
 // Attended says that somebody can answer questions from now on. Tunnels that are blocked try again.

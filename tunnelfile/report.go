@@ -27,8 +27,9 @@ type Report struct {
 	HostKey    string          `json:"host_key,omitempty"` // type and SHA-256 fingerprint
 	Forwards   []ForwardReport `json:"forwards"`
 
-	HandsOver     bool   `json:"hands_over"`                // it knows the signal that asks for a handover
-	NotHandedOver string `json:"not_handed_over,omitempty"` // why the last handover failed
+	HandsOver       bool      `json:"hands_over"`                // it knows the signal that asks for a handover
+	NotHandedOver   string    `json:"not_handed_over,omitempty"` // why the last handover failed
+	NotHandedOverAt time.Time `json:"not_handed_over_at"`        // when it did; zero if none did
 
 	RTT        time.Duration `json:"rtt_ns"` // last measured round trip; 0 unknown
 	Reconnects uint64        `json:"reconnects"`

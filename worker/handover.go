@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,12 +58,33 @@ type successor struct {
 	news    chan error // cap 1: nil: it is ready; else why it does not get there
 }
 
-// handOver starts a successor, unless one is on its way.
+// handing is what the report and the status have of handovers.
+type handing struct {
+	underWay bool
+	failure  string // why the last attempt failed; "": it did not
+	failedAt time.Time
+}
+
+// text is the same in the status.
+func (h handing) text() string {
+	switch {
+	case h.underWay:
+		return "a new process is to take over"
+	case h.failure != "":
+		return "not handed over to a new process: " + h.failure
+	}
+	return ""
+}
+
+// handOver starts a successor, unless one is on its way. While the file is being read it waits:
+// the successor is to read the same.
 func (w *worker) handOver() {
 	if w.successor != nil {
 		return
 	}
-	w.handOverNote("")
+	if w.handOverDue = w.reloading; w.handOverDue {
+		return
+	}
 	s, err := w.startSuccessor()
 	if err != nil {
 		w.handOverFailed(err)
@@ -70,6 +92,17 @@ func (w *worker) handOver() {
 	}
 	w.log.Info("another process is to take over", "pid", s.process.Pid)
 	w.successor = s
+	w.setHanding(func(h *handing) { h.underWay, h.failure = true, "" })
+	w.publish()
+}
+
+// beginAgain ends an attempt that began with another file than is about to be in force, and
+// has it made anew.
+func (w *worker) beginAgain() {
+	if w.successor != nil {
+		w.successor.end()
+		w.successor, w.handOverDue = nil, true
+	}
 }
 
 // successorNews receives how the successor does; nil while there is none.
@@ -87,25 +120,21 @@ func (w *worker) handOverFailed(err error) {
 		w.successor = nil
 	}
 	w.log.Error("the tunnel was not handed over, and goes on with the program it has", "error", err)
-	w.handOverNote(text.OneLine(err.Error()))
+	w.setHanding(func(h *handing) { *h = handing{failure: text.OneLine(err.Error()), failedAt: time.Now()} })
 	w.publish()
 }
 
-// handOverNote is what the report has of the last attempt.
-func (w *worker) handOverNote(why string) {
+func (w *worker) setHanding(f func(*handing)) {
 	w.publishedMu.Lock()
 	defer w.publishedMu.Unlock()
-	w.notHandedOver = why
+	f(&w.handing)
 }
 
-// handOverText is the same in the status.
+// handOverText is what the status has of handovers.
 func (w *worker) handOverText() string {
 	w.publishedMu.Lock()
 	defer w.publishedMu.Unlock()
-	if w.notHandedOver == "" {
-		return ""
-	}
-	return "not handed over to a new process: " + w.notHandedOver
+	return w.handing.text()
 }
 
 func (w *worker) startSuccessor() (*successor, error) {
@@ -124,22 +153,13 @@ func (w *worker) startSuccessor() (*successor, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	listeners, err := w.set.Files()
+	passed, err := w.passed()
+	defer passed.close()
 	if err != nil {
 		ours.Close()
 		return nil, err
 	}
-	files := append([]*os.File{os.Stdin, os.Stdout, os.Stderr}, listeners...)
-	defer func() {
-		for _, f := range listeners {
-			f.Close()
-		}
-	}()
-	process, err := os.StartProcess(program, os.Args, &os.ProcAttr{
-		Env: successorEnvironment(len(listeners)), Files: append(files, theirs),
-		// A sibling: its end is the service manager's to see, not ours.
-		Sys: &syscall.SysProcAttr{Cloneflags: unix.CLONE_PARENT},
-	})
+	process, err := startSibling(program, passed.environment(), append(passed.files, theirs))
 	if err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("%s: %w", program, err)
@@ -147,6 +167,28 @@ func (w *worker) startSuccessor() (*successor, error) {
 	s := &successor{process: process, conn: ours, news: make(chan error, 1)}
 	go func() { s.news <- s.awaitReady() }()
 	return s, nil
+}
+
+// startSibling starts a program with these files from firstFD on. Its end is the service
+// manager's to see, not ours. Unlike [os.StartProcess] it leaves the sockets as they are: that
+// makes them blocking, for us too, and then nothing ends an accept but somebody who connects.
+func startSibling(program string, env []string, files []*os.File) (*os.Process, error) {
+	fds := []uintptr{0, 1, 2}
+	for _, f := range files {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return nil, err
+		}
+		if err := raw.Control(func(fd uintptr) { fds = append(fds, fd) }); err != nil {
+			return nil, err
+		}
+	}
+	pid, err := syscall.ForkExec(program, os.Args, &syscall.ProcAttr{Env: env, Files: fds, Sys: &syscall.SysProcAttr{Cloneflags: unix.CLONE_PARENT}})
+	runtime.KeepAlive(files)
+	if err != nil {
+		return nil, err
+	}
+	return os.FindProcess(pid)
 }
 
 // socketPair is two ends of a stream socket, theirs to be inherited.
@@ -165,8 +207,41 @@ func socketPair() (ours net.Conn, theirs *os.File, err error) {
 	return ours, theirs, nil
 }
 
-// successorEnvironment is our own at our start, with so many listeners.
-func successorEnvironment(listeners int) []string {
+// passedSockets is what a successor gets of ours.
+type passedSockets struct {
+	files []*os.File
+	names []string
+}
+
+// passed is a copy of each listening socket.
+func (w *worker) passed() (p passedSockets, err error) {
+	forwards, err := w.set.Files()
+	if err != nil {
+		return p, err
+	}
+	p.add(fdPrefix, forwards)
+	report, err := w.reports.files()
+	if err != nil {
+		return p, err
+	}
+	p.add(reportName, report)
+	return p, nil
+}
+
+func (p *passedSockets) add(name string, files []*os.File) {
+	for _, f := range files {
+		p.files, p.names = append(p.files, f), append(p.names, name)
+	}
+}
+
+func (p *passedSockets) close() {
+	for _, f := range p.files {
+		f.Close()
+	}
+}
+
+// environment is that of our own start, with these sockets.
+func (p *passedSockets) environment() []string {
 	var env []string
 	for _, line := range environment {
 		name, _, _ := strings.Cut(line, "=")
@@ -177,7 +252,8 @@ func successorEnvironment(listeners int) []string {
 		}
 	}
 	// Its process ID is not known before it runs: the variable for the socket stands in for LISTEN_PID.
-	return append(env, "LISTEN_FDS="+strconv.Itoa(listeners), handOverVariable+"="+strconv.Itoa(firstFD+listeners))
+	n := len(p.files)
+	return append(env, "LISTEN_FDS="+strconv.Itoa(n), "LISTEN_FDNAMES="+strings.Join(p.names, ":"), handOverVariable+"="+strconv.Itoa(firstFD+n))
 }
 
 // awaitReady returns nil when the successor has its SSH connection.
@@ -216,6 +292,8 @@ func (s *successor) gone() <-chan struct{} {
 
 // yield lets the successor have the tunnel, and what is open here drain.
 func (w *worker) yield(endKeepers func()) {
+	w.setHanding(func(h *handing) { *h = handing{} })
+	w.publish() // the last words: the new main process has its own
 	w.handedOver.Store(true)
 	w.pool.each((*keeper.Keeper).Suspend)
 	ctx, cancel := context.WithTimeout(context.Background(), releaseLimit)
@@ -223,7 +301,7 @@ func (w *worker) yield(endKeepers func()) {
 		w.log.Warn("handed over all the same", "error", err)
 	}
 	cancel()
-	w.socket.leave()
+	w.reports.leave()
 	w.notify.mainPID(w.successor.process.Pid)
 	_, err := io.WriteString(w.successor.conn, lineYours+"\n")
 	w.log.Info("handed over; what is open here may end by itself", "pid", w.successor.process.Pid, "limit", text.Span(keeper.DrainTimeout), "error", err)

@@ -16,23 +16,31 @@ const fdPrefix = "holdfast"
 // firstFD is the first file descriptor that the service manager passes, see sd_listen_fds(3).
 const firstFD = 3
 
+// reportName is the name of the socket of --listen, which only a process that hands over passes.
+const reportName = fdPrefix + ".listen"
+
+// inherited is the listening sockets that were passed to us.
+type inherited struct {
+	listeners []net.Listener // of forwards
+	report    net.Listener   // of --listen; nil: it was not passed
+}
+
 // inherit takes the listening sockets that the service manager passed, or the process that
 // hands over to us, and hides them from the processes that we start.
-func inherit(log *slog.Logger, handedOver bool) []net.Listener {
+func inherit(log *slog.Logger, handedOver bool) (in inherited) {
 	defer func() {
 		for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"} {
 			os.Unsetenv(name)
 		}
 	}()
 	if !handedOver && os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
-		return nil
+		return in
 	}
 	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
 	if err != nil || n <= 0 {
-		return nil
+		return in
 	}
 	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
-	var listeners []net.Listener
 	for i := range n {
 		fd := firstFD + i
 		unix.CloseOnExec(fd)
@@ -53,7 +61,11 @@ func inherit(log *slog.Logger, handedOver bool) []net.Listener {
 		if u, ok := l.(*net.UnixListener); ok {
 			u.SetUnlinkOnClose(false) // the path is the socket unit's
 		}
-		listeners = append(listeners, l)
+		if handedOver && name == reportName {
+			in.report = l
+			continue
+		}
+		in.listeners = append(in.listeners, l)
 	}
-	return listeners
+	return in
 }

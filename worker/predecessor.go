@@ -103,7 +103,6 @@ func (w *worker) takeOver(ctx context.Context) error {
 		return ctx.Err()
 	}
 	w.log.Info("took over")
-	w.serveSocket(replaceReports)
 	w.set.Serve()
 	p.waits.Store(false)
 	w.notify.speak()

@@ -26,6 +26,7 @@ func (w *worker) reload(ctx context.Context) {
 		return
 	}
 	w.reloading = true
+	w.beginAgain()
 	w.remember(w.inForce.Load().tunnel)
 	if w.ready {
 		w.notify.reloading()
@@ -67,6 +68,8 @@ func (w *worker) apply(ctx context.Context, r reload) {
 	if w.reloadAgain {
 		w.reloadAgain = false
 		w.reload(ctx)
+	} else if w.handOverDue {
+		w.handOver()
 	}
 }
 

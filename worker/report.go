@@ -24,14 +24,14 @@ import (
 func (w *worker) report() tunnelfile.Report {
 	s, links := w.inForce.Load(), w.pool.status()
 	w.publishedMu.Lock()
-	status, since, notHandedOver := w.published, w.since, w.notHandedOver
+	status, since, handing := w.published, w.since, w.handing
 	w.publishedMu.Unlock()
 	r := tunnelfile.Report{
 		Name: s.tunnel.Name, Version: program.Version(), State: status.State, Reason: status.Reason, Status: status.Text, StateSince: since,
 		UpSince: links.UpSince, NextTry: links.NextTry, RTT: links.RTT, Reconnects: links.Reconnects,
 		Connections: links.up, ConnectionsWanted: links.wanted,
 		Settings: tunnelfile.SettingsHash(s.tunnel), Forwards: w.set.Report(),
-		HandsOver: true, NotHandedOver: notHandedOver,
+		HandsOver: true, NotHandedOver: handing.failure, NotHandedOverAt: handing.failedAt,
 	}
 	if s.resolved != nil {
 		r.Transport = s.resolved.Transport
@@ -49,59 +49,91 @@ func (w *worker) report() tunnelfile.Report {
 	return r
 }
 
-// serveReports answers on the tunnel's socket in the runtime directory, and where Options
-// say. A folder that is missing, full or not ours costs the statistics and nothing else.
-func (w *worker) serveReports(dir, name string) (stop func(), err error) {
-	server := w.reportServer()
-	if w.o.Listen != "" {
-		l, err := net.Listen("tcp", w.o.Listen)
-		if err != nil {
-			return nil, fault.Wrap(fault.Listen, err, "--listen %s", w.o.Listen)
-		}
-		w.log.Info("the report is served", "address", l.Addr().String())
-		go server.Serve(limited{l, make(chan struct{}, maxReportClients)})
-	}
+// reports is where the report is served: on the tunnel's socket in the runtime directory, and
+// at the address of --listen.
+type reports struct {
+	log      *slog.Logger
+	server   *http.Server
+	listener net.Listener // of --listen; nil: there is none
+	path     string       // of the socket; "": there is none
+	served   bool         // the path is ours
+	left     bool         // another process answers
+}
+
+// newReports listens where Options say, unless the process before us did and passed its
+// listener. Nobody is answered before begin. Without dir there is no socket: a folder that is
+// missing, full or not ours costs the statistics and nothing else.
+func (w *worker) newReports(dir, name string, passed net.Listener) (*reports, error) {
+	r := &reports{log: w.log, server: w.reportServer(), listener: passed}
 	if dir != "" {
-		w.socket = &reportSocket{server: server, path: tunnelfile.ReportSocket(dir, name)}
-		if !w.predecessor.serving() {
-			w.serveSocket(listenReports)
-		}
+		r.path = tunnelfile.ReportSocket(dir, name)
 	}
-	return func() { server.Close(); w.socket.remove() }, nil
-}
-
-// reportSocket is where the report is served on this machine.
-type reportSocket struct {
-	server *http.Server
-	path   string
-	served bool // the path is ours
-}
-
-// serveSocket answers on the report socket, which listen makes.
-func (w *worker) serveSocket(listen func(path string) (*net.UnixListener, error)) {
-	if w.socket == nil {
-		return
+	if w.o.Listen == "" || passed != nil {
+		return r, nil
 	}
-	l, err := listen(w.socket.path)
+	l, err := net.Listen("tcp", w.o.Listen)
 	if err != nil {
-		w.log.Warn("no report socket", "error", err)
+		return nil, fault.Wrap(fault.Listen, err, "--listen %s", w.o.Listen)
+	}
+	w.log.Info("the report is served", "address", l.Addr().String())
+	r.listener = l
+	return r, nil
+}
+
+// answerGrace is how long who is connected may take to ask, and to be answered, at the end.
+const answerGrace = 2 * time.Second
+
+// begin answers, on a socket that listen makes.
+func (r *reports) begin(listen func(path string) (*net.UnixListener, error)) {
+	if r.listener != nil {
+		go r.server.Serve(limited{r.listener, make(chan struct{}, maxReportClients)})
+	}
+	if r.path == "" {
 		return
 	}
-	w.socket.served = true
+	l, err := listen(r.path)
+	if err != nil {
+		r.log.Warn("no report socket", "error", err)
+		return
+	}
+	r.served = true
 	l.SetUnlinkOnClose(false)
-	go w.socket.server.Serve(l)
+	go r.server.Serve(l)
 }
 
-// leave lets another process have the path.
-func (s *reportSocket) leave() {
-	if s != nil {
-		s.served = false
+// files is a copy of the socket of --listen, for a process that is to answer there.
+func (r *reports) files() ([]*os.File, error) {
+	l, ok := r.listener.(*net.TCPListener)
+	if !ok {
+		return nil, nil
+	}
+	f, err := l.File()
+	return []*os.File{f}, err
+}
+
+// leave lets another process answer. Whoever connects from now on waits for that one, and who
+// is connected gets one more answer at most.
+func (r *reports) leave() {
+	r.served, r.left = false, true
+	r.server.SetKeepAlivesEnabled(false)
+	if r.listener != nil {
+		r.listener.Close()
 	}
 }
 
-func (s *reportSocket) remove() {
-	if s != nil && s.served {
-		os.Remove(s.path)
+// close ends what is left. Who was connected before another process took over is answered first.
+func (r *reports) close() {
+	if r.left {
+		ctx, cancel := context.WithTimeout(context.Background(), answerGrace)
+		defer cancel()
+		r.server.Shutdown(ctx)
+	}
+	r.server.Close()
+	if r.listener != nil {
+		r.listener.Close()
+	}
+	if r.served {
+		os.Remove(r.path)
 	}
 }
 

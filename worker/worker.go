@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -53,7 +52,7 @@ type worker struct {
 	managed bool // a service manager looks after us: a person's matter is waited for, not an end
 
 	predecessor *predecessor // that hands over to us; nil: none
-	socket      *reportSocket
+	reports     *reports
 
 	pool  *pool
 	set   *forward.Set
@@ -70,8 +69,8 @@ type worker struct {
 	published   tunnelfile.Status // guarded by publishedMu
 	since       time.Time         // of its State; guarded by publishedMu
 
-	handedOver    atomic.Bool
-	notHandedOver string // why the last attempt to hand over failed; guarded by publishedMu
+	handedOver atomic.Bool
+	handing    handing // guarded by publishedMu
 
 	wasUp     bool // ExecUp ran, ExecDown is due; keepersSay has it, while keepers run
 	tookOver  bool // likewise; ExecUp ran in the process before us
@@ -98,6 +97,8 @@ type worker struct {
 	reloadAgain bool // another SIGHUP came during a reload
 	inherited   int
 	successor   *successor // that takes over from us; nil: none
+	handOverDue bool       // once the file has been read
+	arrived     bool       // what was told after taking over was a state of our own
 }
 
 // Run runs the tunnel until it is told to stop, idles out, or meets what ends it; see
@@ -117,7 +118,10 @@ func Run(ctx context.Context, o Options) error {
 		w.o.Ask = w.shared
 	}
 	err := w.run(ctx)
-	if err != nil && !errors.Is(err, errHandedOver) {
+	if errors.Is(err, errHandedOver) {
+		return nil
+	}
+	if err != nil {
 		// The last StatusText stays with the unit, and tells why it failed.
 		last := tunnelfile.Status{State: tunnelfile.Failed, Reason: fault.ReasonOf(err), Text: err.Error()}
 		if last.Reason.Class().Blocks() {
@@ -135,7 +139,7 @@ func (w *worker) run(ctx context.Context) error {
 		return err
 	}
 	inherited := inherit(w.log, w.predecessor != nil)
-	w.inherited = len(inherited)
+	w.inherited = len(inherited.listeners)
 	if w.predecessor == nil {
 		return w.serve(ctx, watchdog, inherited)
 	}
@@ -147,7 +151,7 @@ func (w *worker) run(ctx context.Context) error {
 }
 
 // serve is the rest of run.
-func (w *worker) serve(ctx context.Context, watchdog time.Duration, inherited []net.Listener) error {
+func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited) error {
 	s, err := load(ctx, w.o.Path, w.o.Ask, w.log)
 	if err == nil && s.err != nil && !w.waitsForPerson() {
 		err = s.err
@@ -160,7 +164,7 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, inherited []
 	os.Setenv("HOLDFAST_NAME", s.tunnel.Name) // for the programs that we start
 
 	c := s.forwards()
-	c.Inherited, c.Log, c.Changed = inherited, w.log, w.wake
+	c.Inherited, c.Log, c.Changed = in.listeners, w.log, w.wake
 	c.Dormant = w.predecessor != nil
 	if w.notify.present() {
 		c.Store, c.Unstore = w.notify.store, w.notify.unstore
@@ -179,11 +183,13 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, inherited []
 	defer stopKeepers()
 	w.pool = newPool(keeping, func(l *connection) keeper.Config { return w.keeperConfig(l, dir) }, w.keepersSay)
 	w.connections(s.tunnel.Connections)
-	stopReports, err := w.serveReports(dir, s.tunnel.Name)
-	if err != nil {
+	if w.reports, err = w.newReports(dir, s.tunnel.Name, in.report); err != nil {
 		return err
 	}
-	defer stopReports()
+	defer w.reports.close()
+	if w.predecessor == nil {
+		w.reports.begin(listenReports)
+	}
 	w.tookOver = w.predecessor != nil
 	if !w.managed { // a daemon tells us else
 		go w.watchFile(keeping)
@@ -512,6 +518,10 @@ func (w *worker) publish() {
 	if w.stopping {
 		now = tunnelfile.Status{State: tunnelfile.Stopping}
 	}
+	arriving := w.predecessor != nil && !w.arrived
+	if arriving && now.State == tunnelfile.Connecting {
+		return // it is up for everybody, and our link is about to be in use
+	}
 	w.publishedMu.Lock()
 	same, sameState := now == w.published, now.State == w.published.State
 	if !sameState {
@@ -519,6 +529,10 @@ func (w *worker) publish() {
 	}
 	w.published = now
 	w.publishedMu.Unlock()
+	if arriving { // before the status, which makes others read the report
+		w.arrived = true
+		w.reports.begin(replaceReports)
+	}
 
 	switch {
 	case !w.ready && allUp(links.Status, forwards):

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,6 +123,162 @@ func TestHandOverFails(t *testing.T) {
 	awaitEnd(t, p)
 	if err := echoes(addr, 10*time.Second); err != nil {
 		t.Error(err)
+	}
+}
+
+var startedSuccessor = regexp.MustCompile(`another process is to take over.*pid=(\d+)`)
+
+// begin asks for a handover, and returns the new process when it was started and has not taken over.
+func (p *process) begin() (pid int) {
+	p.t.Helper()
+	before := len(p.Log())
+	p.Signal(tunnelfile.SignalHandOver)
+	testbed.WaitFor(p.t, 10*time.Second, func() error {
+		started := startedSuccessor.FindStringSubmatch(p.Log()[before:])
+		if started == nil {
+			return errors.New("no new process")
+		}
+		var err error
+		pid, err = strconv.Atoi(started[1])
+		return err
+	})
+	p.t.Cleanup(func() {
+		syscall.Kill(pid, syscall.SIGKILL)
+		syscall.Wait4(pid, nil, 0, nil)
+	})
+	return pid
+}
+
+// ends waits until a process that is a child of ours has ended.
+func ends(t *testing.T, pid int) {
+	t.Helper()
+	testbed.WaitFor(t, 10*time.Second, func() error {
+		if got, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil); got != pid && err != syscall.ECHILD {
+			return fmt.Errorf("process %d runs still", pid)
+		}
+		return nil
+	})
+}
+
+// TestHandOverDeaths: the end of either process during a handover ends the attempt, and the old
+// one serves as long as it lives.
+func TestHandOverDeaths(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	addr, line := local(t, testbed.Echo(t, "tcp", "127.0.0.1:0").String())
+	p := newProgram(t, fileFor(s, line))
+	n := newNotifySocket(t)
+	p.Start("NOTIFY_SOCKET=" + n.path)
+	n.until(t, "READY=1", 1)
+	if err := syscall.Kill(p.begin(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	p.Until("told", func(r tunnelfile.Report) bool { return strings.Contains(r.NotHandedOver, "ended before") })
+	if err := echoes(addr, 10*time.Second); err != nil {
+		t.Errorf("the old process does not go on: %v", err)
+	}
+	if said := n.until(t, "STATUS=up", 1); !strings.Contains(said[len(said)-1], "not handed over") {
+		t.Errorf("the last status is %q", said[len(said)-1])
+	}
+
+	successor := p.begin()
+	p.Signal(syscall.SIGTERM)
+	ends(t, successor)
+	p.Ends(0)
+
+	p = newProgram(t, fileFor(s, line))
+	p.Start("NOTIFY_SOCKET=" + n.path)
+	n.until(t, "READY=1", 2)
+	successor = p.begin()
+	p.Signal(syscall.SIGKILL)
+	ends(t, successor)
+	if len(n.said("MAINPID=")) > 0 {
+		t.Error("the service manager was told of another main process")
+	}
+}
+
+// TestHandOverReload: what a changed file says while a new process makes its connection is in
+// force there.
+func TestHandOverReload(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	echo := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
+	addr, line := local(t, echo)
+	added, another := local(t, echo)
+	gone, third := local(t, echo)
+	p := newProgram(t, fileFor(s, line, third))
+	n := newNotifySocket(t)
+	p.Start("NOTIFY_SOCKET=" + n.path)
+	n.until(t, "READY=1", 1)
+	p.begin()
+	p.SetFile(fileFor(s, line, another))
+	p.Signal(syscall.SIGHUP)
+	successorOf(t, n)
+	awaitEnd(t, p)
+	r := p.Until("with the forward that was added", func(r tunnelfile.Report) bool { return r.State == tunnelfile.Up && len(r.Forwards) == 2 })
+	for _, to := range []string{addr, added} {
+		if err := echoes(to, 10*time.Second); err != nil {
+			t.Errorf("%s: %v; %+v", to, err, r.Forwards)
+		}
+	}
+	if conn, err := net.Dial("tcp", gone); err == nil {
+		conn.Close()
+		t.Errorf("%s is listened on still", gone)
+	}
+}
+
+// TestHandOverProbes: who asks at the address of --listen is answered all the time, and hears
+// that the tunnel is ready.
+func TestHandOverProbes(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	addr, line := local(t, testbed.Echo(t, "tcp", "127.0.0.1:0").String())
+	p := newProgram(t, fileFor(s, line))
+	n := newNotifySocket(t)
+	probes := fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t))
+	p.StartCommand(p.command([]string{"NOTIFY_SOCKET=" + n.path}, "--listen", probes, p.Path))
+	n.until(t, "READY=1", 1)
+	before := len(n.said("STATUS="))
+	stop, ended := make(chan struct{}), make(chan struct{})
+	asked := 0
+	go func() {
+		defer close(ended)
+		kept, anew := &http.Client{Timeout: 10 * time.Second}, &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		for {
+			for _, client := range []*http.Client{kept, anew} {
+				r, err := client.Get("http://" + probes + "/readyz")
+				if err != nil {
+					t.Error(err)
+				} else if r.Body.Close(); r.StatusCode != http.StatusOK {
+					t.Errorf("not ready: %s", r.Status)
+				}
+				asked++
+			}
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	for i, pid := range []int{p.cmd.Process.Pid, 0, 0} {
+		if i > 0 {
+			pid = successorOf(t, n)
+		}
+		if err := syscall.Kill(pid, tunnelfile.SignalHandOver); err != nil {
+			t.Fatal(err)
+		}
+		n.until(t, "MAINPID=", i+1)
+		n.until(t, "READY=1", i+2)
+		if err := echoes(addr, 10*time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+	successorOf(t, n)
+	close(stop)
+	<-ended
+	t.Logf("%d probes, all answered", asked)
+	for _, status := range n.said("STATUS=")[before:] {
+		if !strings.HasPrefix(status, "STATUS=up") {
+			t.Errorf("the service manager was told %q", status)
+		}
 	}
 }
 

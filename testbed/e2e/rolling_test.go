@@ -3,14 +3,11 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,113 +16,33 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// load is clients of a listener: some come anew again and again, one stays. It counts what each
-// meets.
-type load struct {
-	network, address string
-	stop             chan struct{}
-	running          sync.WaitGroup
+// load is clients of a tunnel, see [testbed.Load].
+type load struct{ *testbed.Load }
 
-	served, refused, cut atomic.Int64
-	first                atomic.Pointer[error]
+// streamChunks is how long a stream of a load is that does not stay: some seconds.
+const streamChunks = 100
+
+func newLoad(network, address string) load {
+	return load{testbed.NewLoad(network, address, streamChunks)}
 }
 
-// chunk is what a client sends at a time, and wants back unchanged.
-const chunk = 8 << 10
-
-// pause keeps clients from being all that a machine does.
-const pause = 20 * time.Millisecond
-
-func newLoad(network, address string) *load {
-	l := &load{network: network, address: address, stop: make(chan struct{})}
-	l.running.Go(func() {
-		for !l.stopped() {
-			if l.connect(1) {
-				l.served.Add(1)
-			}
-			time.Sleep(pause)
-		}
-	})
-	l.running.Go(func() { l.connect(-1) })
-	return l
-}
-
-func (l *load) stopped() bool {
-	select {
-	case <-l.stop:
-		return true
-	default:
-		return false
-	}
-}
-
-// connect is one client that sends so many chunks; -1: until the load is stopped.
-func (l *load) connect(chunks int) bool {
-	conn, err := net.DialTimeout(l.network, l.address, 30*time.Second)
-	if err != nil {
-		l.failed(&l.refused, err)
-		return false
-	}
-	defer conn.Close()
-	for i := 0; i != chunks && (i < max(chunks, 1) || !l.stopped()); i++ {
-		// EchoThrough ends its direction; a stream that stays is asked piece by piece.
-		if err := l.ask(conn, byte(i)); err != nil {
-			l.failed(&l.cut, err)
-			return false
-		}
-		if chunks < 0 {
-			time.Sleep(pause)
-		}
-	}
-	return true
-}
-
-func (l *load) ask(conn net.Conn, first byte) error {
-	conn.SetDeadline(time.Now().Add(40 * time.Second))
-	want, got := make([]byte, chunk), make([]byte, chunk)
-	for i := range want {
-		want[i] = first + byte(i*7)
-	}
-	if _, err := conn.Write(want); err != nil {
-		return err
-	}
-	for n := 0; n < chunk; {
-		m, err := conn.Read(got[n:])
-		if n += m; err != nil {
-			return err
-		}
-	}
-	if string(got) != string(want) {
-		return errors.New("bytes are wrong")
-	}
-	return nil
-}
-
-func (l *load) failed(counter *atomic.Int64, err error) {
-	counter.Add(1)
-	l.first.CompareAndSwap(nil, &err)
-}
-
-// end stops the clients, and fails the test for each that met trouble.
-func (l *load) end(t *testing.T) {
+// end stops the clients, and fails the test if one met trouble.
+func (l load) end(t *testing.T) testbed.Counts {
 	t.Helper()
-	close(l.stop)
-	l.running.Wait()
-	if refused, cut := l.refused.Load(), l.cut.Load(); refused+cut > 0 {
-		t.Errorf("%s: %d served, %d refused, %d cut or wrong, the first: %v", l.address, l.served.Load(), refused, cut, *l.first.Load())
+	counts := l.Stop()
+	if !counts.Well() || counts.Served == 0 {
+		t.Error(counts)
 	}
-	if l.served.Load() == 0 {
-		t.Errorf("%s: nobody was served", l.address)
-	}
+	return counts
 }
 
 // awaitServed waits until so many more clients have been served.
-func (l *load) awaitServed(t *testing.T, more int64) {
+func (l load) awaitServed(t *testing.T, more int) {
 	t.Helper()
-	want := l.served.Load() + more
+	want := l.Counts().Served + more
 	testbed.WaitFor(t, 30*time.Second, func() error {
-		if n := l.served.Load(); n < want {
-			return fmt.Errorf("%d of %d served", n, want)
+		if c := l.Counts(); c.Served < want {
+			return fmt.Errorf("want %d: %v", want, c)
 		}
 		return nil
 	})
@@ -151,28 +68,28 @@ func TestRollingRestart(t *testing.T) {
 	target := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
 	sockets := testbed.SocketDir(t)
 	before := make(map[string]int)
-	var loads []*load
-	extra := []string{"", "Connections=3\n", "Start=on-demand\nIdleTimeout=1s\n", "ExecUp=/bin/sh -c 'echo up >>" + sockets + "/hooks'\nExecDown=/bin/sh -c 'echo down >>" + sockets + "/hooks'\n", "Transport=openssh\n"}
 	const tunnels = 20
+	loads := make([]load, tunnels)
+	locals := make([]string, tunnels)
+	extra := []string{"", "Connections=3\n", "Start=on-demand\nIdleTimeout=1s\n", "ExecUp=/bin/sh -c 'echo up >>" + sockets + "/hooks'\nExecDown=/bin/sh -c 'echo down >>" + sockets + "/hooks'\n", "Transport=openssh\n"}
 	for i := range tunnels {
 		name := fmt.Sprintf("t%02d", i)
-		network, local := "tcp", fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t))
+		local := fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t))
 		if i%7 == 6 {
-			network, local = "unix", filepath.Join(sockets, name)
+			local = filepath.Join(sockets, name)
 		}
 		d.write(name, "[Tunnel]\nDestination=server\nLocalForward="+local+" "+target+"\n"+extra[i%len(extra)])
-		loads = append(loads, newLoad(network, local))
-		before[name] = 0
+		locals[i] = local
 	}
 	d.holdfast("up", "--all", "--timeout=3m")
-	for i, l := range loads {
-		l.first.Store(nil) // before the tunnel was there
-		l.refused.Store(0)
-		l.cut.Store(0)
-		name := fmt.Sprintf("t%02d", i)
-		l.end(t)
-		loads[i] = newLoad(l.network, l.address)
+	for i, local := range locals {
+		network := "tcp"
+		if filepath.IsAbs(local) {
+			network = "unix"
+		}
+		loads[i] = newLoad(network, local)
 		loads[i].awaitServed(t, 2)
+		name := fmt.Sprintf("t%02d", i)
 		before[name] = mainPID(t, tunnelfile.ServiceName(name))
 	}
 	start := time.Now()
@@ -188,13 +105,12 @@ func TestRollingRestart(t *testing.T) {
 			t.Errorf("%s: the old process has ended, although a stream is open there", name)
 		}
 	}
-	var served int64
+	var counts testbed.Counts
 	for i, l := range loads {
-		l.end(t)
-		served += l.served.Load()
+		counts = counts.Add(l.end(t))
 		awaitEnd(t, before[fmt.Sprintf("t%02d", i)]) // its last stream has ended
 	}
-	t.Logf("%d tunnels were handed over in %v; %d short clients and %d streams, 0 refused, 0 cut, 0 bytes wrong", tunnels, took, served, tunnels)
+	t.Logf("%d tunnels were handed over in %v: %v", tunnels, took, counts)
 	if hooks, _ := os.ReadFile(sockets + "/hooks"); strings.Contains(string(hooks), "down") {
 		t.Errorf("ExecDown ran: %s", hooks)
 	}
