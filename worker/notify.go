@@ -22,6 +22,11 @@ type notifier struct {
 	address *net.UnixAddr // nil: no service manager
 	log     *slog.Logger
 	muted   atomic.Bool // another process is the unit's main one, and systemd hears that one alone
+
+	// What it was not told, since it read nothing for a while, as when it starts hundreds of units at once. The
+	// worker's loop owns this.
+	missed map[string]string // values, by the assignment's name
+	again  <-chan time.Time  // when to try that again; nil: never
 }
 
 // newNotifier reads NOTIFY_SOCKET and hides it from the processes that we start.
@@ -39,10 +44,10 @@ func newNotifier(log *slog.Logger) *notifier {
 // present says whether there is a service manager that is told things.
 func (n *notifier) present() bool { return n.address != nil }
 
-// send sends assignments, one a line, and file descriptors with them.
-func (n *notifier) send(fds []int, assignments ...string) {
+// send sends assignments, one a line, and file descriptors with them, and says whether that went well.
+func (n *notifier) send(fds []int, assignments ...string) bool {
 	if n.address == nil || n.muted.Load() {
-		return
+		return true
 	}
 	conn, err := net.DialUnix("unixgram", nil, n.address)
 	if err == nil {
@@ -58,7 +63,32 @@ func (n *notifier) send(fds []int, assignments ...string) {
 	if err != nil {
 		n.log.Warn("the service manager cannot be told", "error", err)
 	}
+	return err == nil
 }
+
+// tell sends an assignment that must arrive: what is missed, sayAgain tells.
+func (n *notifier) tell(name, value string) {
+	delete(n.missed, name)
+	if n.send(nil, name+value) {
+		return
+	}
+	if n.missed == nil {
+		n.missed = make(map[string]string)
+	}
+	n.missed[name], n.again = value, time.After(time.Second)
+}
+
+// sayAgain tells what was missed.
+func (n *notifier) sayAgain() {
+	n.again = nil
+	for _, name := range []string{statusName, readyName} {
+		if value, ok := n.missed[name]; ok {
+			n.tell(name, value)
+		}
+	}
+}
+
+const statusName, readyName = "STATUS=", "READY="
 
 // sendMessage is sendmsg(2) on a connected datagram socket, which WriteMsgUnix refuses.
 func sendMessage(conn *net.UnixConn, message, rights []byte) error {
@@ -79,14 +109,14 @@ func sendMessage(conn *net.UnixConn, message, rights []byte) error {
 const maxStatus = 2 << 10
 
 func (n *notifier) status(status string) {
-	n.send(nil, "STATUS="+text.BoundBytes(text.OneLine(status), maxStatus))
+	n.tell(statusName, text.BoundBytes(text.OneLine(status), maxStatus))
 }
 
 // ready and stopping send what changes the unit's state in a message of its own: it arrives
 // whatever becomes of the words.
 func (n *notifier) ready(status string) {
 	n.status(status)
-	n.send(nil, "READY=1")
+	n.tell(readyName, "1")
 }
 
 func (n *notifier) stopping(status string) {

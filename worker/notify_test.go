@@ -53,3 +53,52 @@ func TestNotify(t *testing.T) {
 		t.Errorf("store sent %q and %d bytes of rights", text, fds)
 	}
 }
+
+// TestNotifyBusy: a service manager that reads nothing for a while is told later what it missed, and no more than
+// the last of it.
+func TestNotifyBusy(t *testing.T) {
+	path := filepath.Join(testbed.SocketDir(t), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	n := newNotifier(slog.New(slog.DiscardHandler))
+	full, err := net.Dial("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for full.SetWriteDeadline(time.Now().Add(100*time.Millisecond)) == nil {
+		if _, err := full.Write([]byte("X=1")); err != nil {
+			break // nothing more fits
+		}
+	}
+	n.status("connecting")
+	n.ready("up: 1 forward")
+	if n.again == nil {
+		t.Fatal("all was told")
+	}
+	got := make(chan string)
+	go func() {
+		defer close(got)
+		message := make([]byte, 1000)
+		for {
+			count, err := manager.Read(message)
+			if err != nil {
+				return
+			}
+			if text := string(message[:count]); text != "X=1" {
+				got <- text
+			}
+		}
+	}()
+	<-n.again
+	go n.sayAgain()
+	for _, want := range []string{"STATUS=up: 1 forward", "READY=1"} {
+		if text := <-got; text != want {
+			t.Errorf("it was told %q, want %q", text, want)
+		}
+	}
+}

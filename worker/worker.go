@@ -309,6 +309,8 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 		case <-idle.C:
 		case <-alive:
 			w.proveLife(ctx, watchdog)
+		case <-w.notify.again:
+			w.notify.sayAgain()
 		}
 	}
 }
