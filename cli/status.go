@@ -55,6 +55,10 @@ func status(s *session.Session, names []string, watch, waybar bool) error {
 	if err != nil {
 		return err
 	}
+	count := tunnel.Statistics
+	if s.JSON && len(names) == 0 { // all are asked while the list of them is on its way
+		count = tunnel.StatisticsOfAll(s.Ctx, client)
+	}
 	snapshots, err := client.Watch(s.Ctx)
 	if err != nil {
 		return err
@@ -72,7 +76,8 @@ func status(s *session.Session, names []string, watch, waybar bool) error {
 		if waybar {
 			err = showWaybar(s, client, snapshot, names, first)
 		} else {
-			err = showStatus(s, client, snapshot, names, watch, first)
+			err = showStatus(s, client, snapshot, names, count, watch, first)
+			count = tunnel.Statistics
 		}
 		if err = cmp.Or(err, s.Out.Unwritten()); err != nil || !watch {
 			return err
@@ -82,7 +87,7 @@ func status(s *session.Session, names []string, watch, waybar bool) error {
 
 // showStatus shows one snapshot. Without watch, errNotRunning says that one of the named
 // tunnels does not run.
-func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, watch, first bool) error {
+func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, count tunnel.Counter, watch, first bool) error {
 	ctx, cancel := s.Call()
 	defer cancel()
 	tunnels, err := tunnel.Named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
@@ -91,7 +96,7 @@ func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Sna
 	}
 	var counted map[string]dbusapi.Statistics
 	if s.JSON || len(names) > 0 {
-		if counted, err = tunnel.Statistics(ctx, client, tunnels); err != nil && !watch {
+		if counted, err = count(ctx, client, tunnels); err != nil && !watch {
 			return err
 		}
 	}

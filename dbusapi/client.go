@@ -263,3 +263,20 @@ func (c *Client) Statistics(ctx context.Context, name string) (Statistics, error
 	}
 	return withProperties(Statistics{}, values)
 }
+
+// StatisticsOf is what these tunnels counted, of those that run; no names are all.
+func (c *Client) StatisticsOf(ctx context.Context, names ...string) (map[string]Statistics, error) {
+	var values map[string]map[string]dbus.Variant
+	if err := c.manager(ctx, "Statistics", sendableList(names)).Store(&values); err != nil {
+		return nil, err
+	}
+	counted := make(map[string]Statistics, len(values))
+	for name, one := range values {
+		s, err := withProperties(Statistics{}, one)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		counted[name] = s
+	}
+	return counted, nil
+}

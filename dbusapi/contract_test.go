@@ -22,7 +22,7 @@ import (
 var promised = map[string]map[string]string{
 	ManagerInterface: {
 		"AddTunnel": "ss → o", "UpdateTunnel": "ss →", "RemoveTunnel": "s →", "CheckTunnel": "ss → a(uss)", "GetTunnel": "s → o",
-		"Start": "as →", "Stop": "as →", "Restart": "as →", "Reconnect": "as →", "Reload": "→", "RestartRolling": "as →",
+		"Start": "as →", "Stop": "as →", "Restart": "as →", "Reconnect": "as →", "Reload": "→", "RestartRolling": "as →", "Statistics": "as → a{sa{sv}}",
 		"RegisterAgent": "o →", "UnregisterAgent": "o →",
 		"Version": "s const", "Network": "s", "NetworkSource": "s", "Problems": "a(suss)",
 	},

@@ -3,6 +3,7 @@ package dbusapi
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/godbus/dbus/v5"
 
@@ -41,8 +42,8 @@ func boundText(name, text string) error {
 	return nil
 }
 
-// onNames is do for the methods that take names and globs.
-func (o managerObject) onNames(msg dbus.Message, f func(ctx context.Context, patterns []string) error, names []string) *dbus.Error {
+// boundNames is an error for more names, or longer ones, than there can be.
+func boundNames(names []string) *dbus.Error {
 	if len(names) > maxNames {
 		return bus.LimitsExceeded(fmt.Sprintf("%d names, more than %d", len(names), maxNames))
 	}
@@ -50,6 +51,14 @@ func (o managerObject) onNames(msg dbus.Message, f func(ctx context.Context, pat
 		if err := boundText(name, ""); err != nil {
 			return dbusError(err)
 		}
+	}
+	return nil
+}
+
+// onNames is do for the methods that take names and globs.
+func (o managerObject) onNames(msg dbus.Message, f func(ctx context.Context, patterns []string) error, names []string) *dbus.Error {
+	if err := boundNames(names); err != nil {
+		return err
 	}
 	return o.do(msg, func(ctx context.Context) error { return f(ctx, names) })
 }
@@ -85,6 +94,53 @@ func (o managerObject) UpdateTunnel(msg dbus.Message, name, text string) *dbus.E
 
 func (o managerObject) RemoveTunnel(msg dbus.Message, name string) *dbus.Error {
 	return o.do(msg, func(ctx context.Context) error { return o.backend.RemoveTunnel(ctx, name) })
+}
+
+// askedAtOnce is how many tunnels are asked side by side what they counted: one that hangs takes a second.
+const askedAtOnce = 32
+
+func (o managerObject) Statistics(msg dbus.Message, names []string) (map[string]map[string]dbus.Variant, *dbus.Error) {
+	if err := onEntry(msg, ManagerInterface); err != nil {
+		return nil, err
+	}
+	if err := boundNames(names); err != nil {
+		return nil, err
+	}
+	return answer(o.server, func(ctx context.Context) (map[string]map[string]dbus.Variant, error) {
+		tunnels, err := o.backend.Tunnels(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var (
+			mu      sync.Mutex
+			asked   sync.WaitGroup
+			counted = make(map[string]map[string]dbus.Variant)
+			slots   = make(chan struct{}, askedAtOnce)
+			wanted  = make(map[string]bool)
+		)
+		for _, name := range names {
+			wanted[name] = true
+		}
+		for _, t := range tunnels {
+			if len(names) > 0 && !wanted[t.Name] {
+				continue
+			}
+			slots <- struct{}{}
+			asked.Go(func() {
+				defer func() { <-slots }()
+				s, err := o.counted(ctx, t.Name)
+				if err != nil || s.Empty() {
+					return
+				}
+				values := s.shown(o.mayRead(msg, t))
+				mu.Lock()
+				defer mu.Unlock()
+				counted[t.Name] = values
+			})
+		}
+		asked.Wait()
+		return counted, nil
+	})
 }
 
 // checkRow is a tunnelfile.Problem of a text that has no path: (uss).

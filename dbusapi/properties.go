@@ -136,6 +136,17 @@ func statisticsOf(r tunnelfile.Report, now time.Time) Statistics {
 	return s
 }
 
+// shown is the statistics as D-Bus values, for who may read the tunnel's file or may not.
+func (s Statistics) shown(mayRead bool) map[string]dbus.Variant {
+	values := properties(s)
+	if !mayRead {
+		for _, secret := range []string{"Forwards", "Peer", "HostKey"} {
+			delete(values, secret)
+		}
+	}
+	return values
+}
+
 // Empty says whether the tunnel does not run.
 func (s Statistics) Empty() bool {
 	return len(s.Forwards) == 0 && reflect.DeepEqual(s, Statistics{Forwards: s.Forwards})

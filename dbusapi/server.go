@@ -124,6 +124,12 @@ func answerFor[T any](s *server, name string, f func(ctx context.Context, name s
 	return answer(s, func(ctx context.Context) (T, error) { return f(ctx, name) })
 }
 
+// counted is what a tunnel counted until now.
+func (s *server) counted(ctx context.Context, name string) (Statistics, error) {
+	report, err := s.backend.Statistics(ctx, name)
+	return statisticsOf(report, time.Now()), err
+}
+
 // do calls f for a message that asks to change something, if its sender may.
 func (s *server) do(msg dbus.Message, f func(ctx context.Context) error) *dbus.Error {
 	if err := s.allowed(msg); err != nil {

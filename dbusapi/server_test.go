@@ -91,6 +91,15 @@ func TestVerbs(t *testing.T) {
 	if _, err := c.Statistics(ctx, "bew"); !errors.Is(err, listing.ErrNoSuchTunnel) {
 		t.Errorf("statistics of one that is not there: %v", err)
 	}
+	for _, names := range [][]string{nil, {"web", "bew"}} {
+		all, err := c.StatisticsOf(ctx, names...)
+		if err != nil || all["web"].RoundTripTime != 12*time.Millisecond || len(all["web"].Forwards) == 0 || all["bew"].Transport != "" {
+			t.Errorf("statistics of %q: %v, %+v", names, err, all)
+		}
+	}
+	if all, err := c.StatisticsOf(ctx, "bew"); err != nil || len(all) > 0 {
+		t.Errorf("statistics of none: %v, %+v", err, all)
+	}
 	if err := c.Reconnect(ctx); err != nil {
 		t.Error(err)
 	}

@@ -2,7 +2,6 @@ package dbusapi
 
 import (
 	"context"
-	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -39,12 +38,6 @@ func (o tunnelObject) Statistics(msg dbus.Message) (map[string]dbus.Variant, *db
 	if err != nil {
 		return nil, err
 	}
-	report, err := answerFor(o.server, name, o.backend.Statistics)
-	counted := properties(statisticsOf(report, time.Now()))
-	if !o.mayReadNamed(msg, name) {
-		for _, secret := range []string{"Forwards", "Peer", "HostKey"} {
-			delete(counted, secret)
-		}
-	}
-	return counted, err
+	counted, err := answerFor(o.server, name, o.counted)
+	return counted.shown(o.mayReadNamed(msg, name)), err
 }

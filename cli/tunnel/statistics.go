@@ -2,44 +2,43 @@ package tunnel
 
 import (
 	"context"
-	"errors"
-	"sync"
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-// atOnce is how many questions are under way: a bus bounds the answers that a connection waits for,
-// the system's to 128.
-const atOnce = 64
+// Counter is a way to learn what tunnels counted.
+type Counter func(ctx context.Context, client *dbusapi.Client, tunnels []listing.Tunnel) (map[string]dbusapi.Statistics, error)
 
-// Statistics asks tunnels side by side what they counted, since one that hangs takes the daemon a
-// second. Those that do not run, or went away in between, are left out. It fails where the
-// daemon does not answer.
+// Statistics is what these tunnels counted, of those that run.
 func Statistics(ctx context.Context, client *dbusapi.Client, tunnels []listing.Tunnel) (map[string]dbusapi.Statistics, error) {
-	var (
-		mu      sync.Mutex
-		asked   sync.WaitGroup
-		failed  error
-		counted = make(map[string]dbusapi.Statistics)
-		slots   = make(chan struct{}, atOnce)
-	)
-	for _, t := range tunnels {
-		slots <- struct{}{}
-		asked.Go(func() {
-			defer func() { <-slots }()
-			s, err := client.Statistics(ctx, t.Name)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case errors.Is(err, listing.ErrNoSuchTunnel):
-			case err != nil:
-				failed = err
-			case !s.Empty():
-				counted[t.Name] = s
-			}
-		})
+	if len(tunnels) == 0 {
+		return nil, nil // no names would be all
 	}
-	asked.Wait()
-	return counted, failed
+	var names []string
+	for _, t := range tunnels {
+		names = append(names, t.Name)
+	}
+	return client.StatisticsOf(ctx, names...)
+}
+
+// StatisticsOfAll asks all tunnels at once, and returns a Counter that has the answer once, for whichever are named.
+func StatisticsOfAll(ctx context.Context, client *dbusapi.Client) Counter {
+	type answer struct {
+		counted map[string]dbusapi.Statistics
+		err     error
+	}
+	asked := make(chan answer, 1)
+	go func() {
+		counted, err := client.StatisticsOf(ctx)
+		asked <- answer{counted, err}
+	}()
+	return func(ctx context.Context, _ *dbusapi.Client, _ []listing.Tunnel) (map[string]dbusapi.Statistics, error) {
+		select {
+		case a := <-asked:
+			return a.counted, a.err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
