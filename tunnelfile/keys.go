@@ -33,60 +33,51 @@ func defaults(name string) Tunnel {
 // tunnelKey is a key of [Tunnel].
 type tunnelKey struct {
 	name string
-	// text is set for a value that is taken to the end of the line: in such a value a
-	// ";" may be meant.
+	// text says that the value goes to the end of the line: a ";" in it is no comment.
 	text bool
-	// set takes a value over into the tunnel and says what is wrong with it.
+	// set takes a value over into the tunnel, and says what is wrong with it.
 	set func(t *Tunnel, value string, at Setting) (why string)
-	// reset makes it as if the key had not been given: an empty assignment does that.
+	// reset does what an empty assignment does: as if the key had not been given.
 	reset func(t *Tunnel)
 	// format is the inverse of set: the values that make the tunnel what it is.
 	format func(t Tunnel) []string
-	// word is the value in force, written or not, of a key that has one; nil for a list.
+	// word is the value in force, written or not. It is nil for a list.
 	word func(t Tunnel) string
 }
 
-// list says whether each assignment adds to those before.
+// list says whether each assignment adds to those before it.
 func (k tunnelKey) list() bool { return k.word == nil }
 
-// tunnelKeys are the keys of [Tunnel] in the order in which Format writes them. They are
-// filled in by init, since messages about one key name others.
+// tunnelKeys are the keys of [Tunnel] in the order in which Format writes them. init fills them in,
+// since messages about one key name others.
 var tunnelKeys []tunnelKey
 
 func init() {
 	tunnelKeys = []tunnelKey{
-		textKey("Description", func(t *Tunnel) *string { return &t.Description }),
-		{
-			name: "Destination",
-			set: func(t *Tunnel, value string, _ Setting) string {
-				t.Destination = value
-				return CheckDestination(value)
-			},
-			reset:  func(t *Tunnel) { t.Destination = "" },
-			format: func(t Tunnel) []string { return unless(t.Destination == "", t.Destination) },
-			word:   func(t Tunnel) string { return t.Destination },
-		},
+		descriptionKey(),
+		valueKey("Destination", func(t *Tunnel) *string { return &t.Destination },
+			func(value string) (string, string) { return value, CheckDestination(value) }, itself),
 		forwardKey(LocalForward),
 		forwardKey(RemoteForward),
 		forwardKey(DynamicForward),
 		wordKey("Start", func(t *Tunnel) *StartMode { return &t.Start }, StartAuto, StartOnDemand, StartManual),
-		spanKey("IdleTimeout", 0, func(t *Tunnel) *time.Duration { return &t.IdleTimeout }),
-		spanKey("HoldTimeout", 0, func(t *Tunnel) *time.Duration { return &t.HoldTimeout }),
-		numberKey("MaxHeld", 0, 1<<16, func(t *Tunnel) *int { return &t.MaxHeld }),
+		valueKey("IdleTimeout", func(t *Tunnel) *time.Duration { return &t.IdleTimeout }, anySpan, FormatSpan),
+		valueKey("HoldTimeout", func(t *Tunnel) *time.Duration { return &t.HoldTimeout }, anySpan, FormatSpan),
+		valueKey("MaxHeld", func(t *Tunnel) *int { return &t.MaxHeld }, number(0, 1<<16), strconv.Itoa),
 		wordKey("AllowUsers", func(t *Tunnel) *string { return &t.AllowUsers }, "any", "self"),
-		numberKey("Connections", 1, 16, func(t *Tunnel) *int { return &t.Connections }),
-		tagsKey(),
-		spanKey("GateTime", 0, func(t *Tunnel) *time.Duration { return &t.GateTime }),
-		retryMaxKey(),
+		valueKey("Connections", func(t *Tunnel) *int { return &t.Connections }, number(1, 16), strconv.Itoa),
+		listKey("Tags", func(t *Tunnel) *[]string { return &t.Tags }, addTags, oneLine(func(tags []string) string { return strings.Join(tags, " ") })),
+		valueKey("GateTime", func(t *Tunnel) *time.Duration { return &t.GateTime }, anySpan, FormatSpan),
+		valueKey("RetryMax", func(t *Tunnel) *time.Duration { return &t.RetryMax }, retryMax, FormatSpan),
 		wordKey("Transport", func(t *Tunnel) *Transport { return &t.Transport }, TransportAuto, TransportNative, TransportOpenSSH),
 		commandKey("ExecUp", func(t *Tunnel) *[][]string { return &t.ExecUp }),
 		commandKey("ExecDown", func(t *Tunnel) *[][]string { return &t.ExecDown }),
 		wordKey("Check", func(t *Tunnel) *string { return &t.Check }, "none", "connect"),
-		maxChannelsKey(),
-		retryDeniedKey(),
-		boolKey("Metered", func(t *Tunnel) *bool { return &t.Metered }),
-		globsKey("OnlyOn", func(t *Tunnel) *[]string { return &t.OnlyOn }),
-		globsKey("NeverOn", func(t *Tunnel) *[]string { return &t.NeverOn }),
+		valueKey("MaxChannels", func(t *Tunnel) *int { return &t.MaxChannels }, number(1, 1<<20), formatMaxChannels),
+		valueKey("RetryDenied", func(t *Tunnel) *time.Duration { return &t.RetryDenied }, retryDenied, formatRetryDenied),
+		valueKey("Metered", func(t *Tunnel) *bool { return &t.Metered }, yesOrNo, formatBool),
+		listKey("OnlyOn", func(t *Tunnel) *[]string { return &t.OnlyOn }, addGlobs, oneLine(joinWords)),
+		listKey("NeverOn", func(t *Tunnel) *[]string { return &t.NeverOn }, addGlobs, oneLine(joinWords)),
 	}
 }
 
@@ -120,163 +111,138 @@ func unknownTunnelKey(written string) string {
 	return "is not a key of [Tunnel]"
 }
 
-// unless is the value, or none where it goes without saying.
-func unless(silent bool, value string) []string {
-	if silent {
-		return nil
-	}
-	return []string{value}
-}
-
-func textKey(name string, at func(*Tunnel) *string) tunnelKey {
+// valueKey is a key that has one value. parse reads it, and write is the inverse.
+func valueKey[T comparable](name string, at func(*Tunnel) *T, parse func(string) (T, string), write func(T) string) tunnelKey {
+	byDefault := func() T { d := defaults(""); return *at(&d) }
 	return tunnelKey{
 		name: name,
-		text: true,
 		set: func(t *Tunnel, value string, _ Setting) string {
-			*at(t) = value
-			return ""
+			v, why := parse(value)
+			if why == "" {
+				*at(t) = v
+			}
+			return why
 		},
-		reset:  func(t *Tunnel) { *at(t) = "" },
-		format: func(t Tunnel) []string { return unless(*at(&t) == "", *at(&t)) },
-		word:   func(t Tunnel) string { return *at(&t) },
+		reset: func(t *Tunnel) { *at(t) = byDefault() },
+		format: func(t Tunnel) []string {
+			if *at(&t) == byDefault() {
+				return nil
+			}
+			return []string{write(*at(&t))}
+		},
+		word: func(t Tunnel) string { return write(*at(&t)) },
 	}
+}
+
+// listKey is a key to which each assignment adds. add reads a value, and write is the inverse.
+func listKey[T any](name string, at func(*Tunnel) *[]T, add func(list []T, value string) ([]T, string), write func([]T) []string) tunnelKey {
+	return tunnelKey{
+		name: name,
+		set: func(t *Tunnel, value string, _ Setting) string {
+			list, why := add(*at(t), value)
+			if why == "" {
+				*at(t) = list
+			}
+			return why
+		},
+		reset:  func(t *Tunnel) { *at(t) = nil },
+		format: func(t Tunnel) []string { return write(*at(&t)) },
+	}
+}
+
+// oneLine writes a list as one value, and an empty list as none.
+func oneLine(join func([]string) string) func([]string) []string {
+	return func(list []string) []string {
+		if len(list) == 0 {
+			return nil
+		}
+		return []string{join(list)}
+	}
+}
+
+func itself(value string) string { return value }
+
+func descriptionKey() tunnelKey {
+	key := valueKey("Description", func(t *Tunnel) *string { return &t.Description },
+		func(value string) (string, string) { return value, "" }, itself)
+	key.text = true
+	return key
 }
 
 func wordKey[T ~string](name string, at func(*Tunnel) *T, words ...T) tunnelKey {
-	plain := make([]string, len(words))
+	allowed := make([]string, len(words))
 	for i, word := range words {
-		plain[i] = string(word)
+		allowed[i] = string(word)
 	}
-	return tunnelKey{
-		name: name,
-		set: func(t *Tunnel, value string, _ Setting) string {
-			if !slices.Contains(plain, value) {
-				return oneOf(value, plain)
-			}
-			*at(t) = T(value)
-			return ""
-		},
-		reset:  resetTo(at),
-		format: func(t Tunnel) []string { return unless(isDefault(t, at), string(*at(&t))) },
-		word:   func(t Tunnel) string { return string(*at(&t)) },
+	return valueKey(name, at, func(value string) (T, string) {
+		if !slices.Contains(allowed, value) {
+			return "", oneOf(value, allowed)
+		}
+		return T(value), ""
+	}, func(word T) string { return string(word) })
+}
+
+func anySpan(value string) (time.Duration, string) { return spanFrom(0, value) }
+
+func spanFrom(lowest time.Duration, value string) (time.Duration, string) {
+	span, err := ParseSpan(value)
+	switch {
+	case err != nil:
+		return 0, err.Error()
+	case span < lowest:
+		return 0, fmt.Sprintf("%q is shorter than %s", value, FormatSpan(lowest))
+	}
+	return span, ""
+}
+
+// retryMax is a wait that suits both a server and a person.
+func retryMax(value string) (time.Duration, string) {
+	span, why := spanFrom(time.Second, value)
+	if span == Infinity {
+		why = "infinity would be to give up: it is the longest wait between two tries"
+	}
+	return span, why
+}
+
+const never = "never"
+
+// retryDenied is "never", which is 0, or a time span that is no offence to the server.
+func retryDenied(value string) (time.Duration, string) {
+	switch value {
+	case never:
+		return 0, ""
+	case "infinity":
+		return 0, "infinity would be never: write never"
+	}
+	if _, err := ParseSpan(value); err != nil {
+		return 0, fmt.Sprintf("%q is neither never nor a time span of at least 1min%s", value, text.DidYouMean(value, []string{never}))
+	}
+	return spanFrom(time.Minute, value)
+}
+
+func formatRetryDenied(span time.Duration) string {
+	if span == 0 {
+		return never
+	}
+	return FormatSpan(span)
+}
+
+func number(lowest, highest int) func(string) (int, string) {
+	return func(value string) (int, string) {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < lowest || n > highest {
+			return 0, fmt.Sprintf("%q is not a number from %d to %d", value, lowest, highest)
+		}
+		return n, ""
 	}
 }
 
-func spanKey(name string, lowest time.Duration, at func(*Tunnel) *time.Duration) tunnelKey {
-	return tunnelKey{
-		name: name,
-		set: func(t *Tunnel, value string, _ Setting) string {
-			span, err := ParseSpan(value)
-			if err != nil {
-				return err.Error()
-			}
-			if span < lowest {
-				return fmt.Sprintf("%q is shorter than %s", value, FormatSpan(lowest))
-			}
-			*at(t) = span
-			return ""
-		},
-		reset:  resetTo(at),
-		format: func(t Tunnel) []string { return unless(isDefault(t, at), FormatSpan(*at(&t))) },
-		word:   func(t Tunnel) string { return FormatSpan(*at(&t)) },
+// formatMaxChannels: 0, the default, is a number that follows from LimitNOFILE=.
+func formatMaxChannels(n int) string {
+	if n == 0 {
+		return "by LimitNOFILE"
 	}
-}
-
-// retryMaxKey is a time span that a server can live with and a person too.
-func retryMaxKey() tunnelKey {
-	key := spanKey("RetryMax", time.Second, func(t *Tunnel) *time.Duration { return &t.RetryMax })
-	setSpan := key.set
-	key.set = func(t *Tunnel, value string, at Setting) string {
-		before := t.RetryMax
-		if why := setSpan(t, value, at); why != "" {
-			return why
-		}
-		if t.RetryMax == Infinity {
-			t.RetryMax = before
-			return "infinity would be to give up: it is the longest wait between two tries"
-		}
-		return ""
-	}
-	return key
-}
-
-func numberKey(name string, lowest, highest int, at func(*Tunnel) *int) tunnelKey {
-	return tunnelKey{
-		name: name,
-		set: func(t *Tunnel, value string, _ Setting) string {
-			n, err := strconv.Atoi(value)
-			if err != nil || n < lowest || n > highest {
-				return fmt.Sprintf("%q is not a number from %d to %d", value, lowest, highest)
-			}
-			*at(t) = n
-			return ""
-		},
-		reset:  resetTo(at),
-		format: func(t Tunnel) []string { return unless(isDefault(t, at), strconv.Itoa(*at(&t))) },
-		word:   func(t Tunnel) string { return strconv.Itoa(*at(&t)) },
-	}
-}
-
-// maxChannelsKey is a number that, where nobody wrote it, follows from LimitNOFILE=.
-func maxChannelsKey() tunnelKey {
-	key := numberKey("MaxChannels", 1, 1<<20, func(t *Tunnel) *int { return &t.MaxChannels })
-	number := key.word
-	key.word = func(t Tunnel) string {
-		if t.MaxChannels == 0 {
-			return "by LimitNOFILE"
-		}
-		return number(t)
-	}
-	return key
-}
-
-// retryDeniedKey is "never", or a time span that a server's penalties can live with.
-func retryDeniedKey() tunnelKey {
-	const never = "never"
-	key := spanKey("RetryDenied", time.Minute, func(t *Tunnel) *time.Duration { return &t.RetryDenied })
-	setSpan := key.set
-	key.set = func(t *Tunnel, value string, at Setting) string {
-		switch value {
-		case never:
-			t.RetryDenied = 0
-			return ""
-		case "infinity":
-			return "infinity would be never: write never"
-		}
-		if _, err := ParseSpan(value); err != nil {
-			return fmt.Sprintf("%q is neither never nor a time span of at least 1min%s", value, text.DidYouMean(value, []string{never}))
-		}
-		return setSpan(t, value, at)
-	}
-	key.word = func(t Tunnel) string {
-		if t.RetryDenied == 0 {
-			return never
-		}
-		return FormatSpan(t.RetryDenied)
-	}
-	return key
-}
-
-// tagsKey is a list of words, several in one value, and several values.
-func tagsKey() tunnelKey {
-	return tunnelKey{
-		name: "Tags",
-		set: func(t *Tunnel, value string, _ Setting) string {
-			for _, tag := range strings.Fields(value) {
-				switch bare := strings.TrimPrefix(tag, "@"); {
-				case bare != tag && ValidName(bare):
-					return fmt.Sprintf("%q is written without the @ here", tag)
-				case !ValidName(tag):
-					return fmt.Sprintf("%q is not a tag: %s", tag, nameRule)
-				case !slices.Contains(t.Tags, tag):
-					t.Tags = append(t.Tags, tag)
-				}
-			}
-			return ""
-		},
-		reset:  func(t *Tunnel) { t.Tags = nil },
-		format: func(t Tunnel) []string { return unless(len(t.Tags) == 0, strings.Join(t.Tags, " ")) },
-	}
+	return strconv.Itoa(n)
 }
 
 // yesOrNo reads a boolean as systemd does.
@@ -288,86 +254,62 @@ func yesOrNo(value string) (yes bool, why string) {
 	return yes, why
 }
 
-func boolKey(name string, at func(*Tunnel) *bool) tunnelKey {
-	word := func(t Tunnel) string {
-		if *at(&t) {
-			return "yes"
+func formatBool(yes bool) string { return map[bool]string{true: "yes", false: "no"}[yes] }
+
+// addTags takes several words in a value, each once.
+func addTags(tags []string, value string) ([]string, string) {
+	for _, tag := range strings.Fields(value) {
+		switch bare := strings.TrimPrefix(tag, "@"); {
+		case bare != tag && ValidName(bare):
+			return nil, fmt.Sprintf("%q is written without the @ here", tag)
+		case !ValidName(tag):
+			return nil, fmt.Sprintf("%q is not a tag: %s", tag, nameRule)
+		case !slices.Contains(tags, tag):
+			tags = append(tags, tag)
 		}
-		return "no"
 	}
-	return tunnelKey{
-		name: name,
-		set: func(t *Tunnel, value string, _ Setting) string {
-			yes, why := yesOrNo(value)
-			if why == "" {
-				*at(t) = yes
-			}
-			return why
-		},
-		reset:  resetTo(at),
-		format: func(t Tunnel) []string { return unless(isDefault(t, at), word(t)) },
-		word:   word,
-	}
+	return tags, ""
 }
 
-// globsKey is a list of patterns: several in one value, and several values. Names of
-// networks have blanks in them, and who writes "OnlyOn=Wired connection 1" means one: so
-// without quotes the value as a whole is a pattern as well as each of its words.
-func globsKey(name string, at func(*Tunnel) *[]string) tunnelKey {
-	return tunnelKey{
-		name: name,
-		set: func(t *Tunnel, value string, _ Setting) string {
-			words, err := Words(value)
-			if err != nil {
-				return err.Error()
-			}
-			for _, word := range words {
-				if word == "" {
-					return "has an empty pattern"
-				}
-				if _, err := path.Match(word, ""); err != nil {
-					return fmt.Sprintf("%q is not a pattern: %v", word, err)
-				}
-			}
-			if len(words) > 1 && !strings.ContainsAny(value, `"'\`) {
-				words = append(words, value)
-			}
-			*at(t) = append(*at(t), words...)
-			return ""
-		},
-		reset: func(t *Tunnel) { *at(t) = nil },
-		format: func(t Tunnel) []string {
-			globs := *at(&t)
-			return unless(len(globs) == 0, joinWords(globs))
-		},
+// addGlobs takes several patterns in a value. Names of networks have blanks in them, and a person
+// who writes "OnlyOn=Wired connection 1" means one name. So a value without quotes is a pattern as
+// a whole as well, besides each of its words.
+func addGlobs(globs []string, value string) ([]string, string) {
+	words, err := Words(value)
+	if err != nil {
+		return nil, err.Error()
 	}
+	for _, word := range words {
+		if word == "" {
+			return nil, "has an empty pattern"
+		}
+		if _, err := path.Match(word, ""); err != nil {
+			return nil, fmt.Sprintf("%q is not a pattern: %v", word, err)
+		}
+	}
+	if len(words) > 1 && !strings.ContainsAny(value, `"'\`) {
+		words = append(words, value)
+	}
+	return append(globs, words...), ""
 }
 
-// commandKey is a list of commands, one a value: words as Words has them, no shell.
+// commandKey is a list of commands, one in each value: words as Words splits them, no shell.
 func commandKey(name string, at func(*Tunnel) *[][]string) tunnelKey {
-	return tunnelKey{
-		name: name,
-		text: true,
-		set: func(t *Tunnel, value string, _ Setting) string {
-			argv, err := Words(value)
-			if err != nil {
-				return err.Error()
-			}
-			if why := checkCommand(name, argv); why != "" {
-				return why
-			}
-			*at(t) = append(*at(t), argv)
-			return ""
-		},
-		reset: func(t *Tunnel) { *at(t) = nil },
-		format: func(t Tunnel) []string {
-			var values []string
-			for _, argv := range *at(&t) {
-				values = append(values, joinWords(argv))
-			}
-			return values
-		},
-	}
+	key := listKey(name, at, func(commands [][]string, value string) ([][]string, string) {
+		argv, err := Words(value)
+		if err != nil {
+			return nil, err.Error()
+		}
+		return append(commands, argv), checkCommand(name, argv)
+	}, func(commands [][]string) []string {
+		var values []string
+		for _, argv := range commands {
+			values = append(values, joinWords(argv))
+		}
+		return values
+	})
+	key.text = true
+	return key
 }
 
 func checkCommand(key string, argv []string) (why string) {
@@ -409,17 +351,4 @@ func forwardKey(kind ForwardKind) tunnelKey {
 			return values
 		},
 	}
-}
-
-// resetTo makes a reset that gives a field its default.
-func resetTo[T any](at func(*Tunnel) *T) func(*Tunnel) {
-	return func(t *Tunnel) {
-		d := defaults(t.Name)
-		*at(t) = *at(&d)
-	}
-}
-
-func isDefault[T comparable](t Tunnel, at func(*Tunnel) *T) bool {
-	d := defaults(t.Name)
-	return *at(&t) == *at(&d)
 }

@@ -1,6 +1,8 @@
 package tunnelfile
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -40,20 +42,14 @@ func SocketName(name string) string { return unitPrefix + name + ".socket" }
 // NameOfUnit is the inverse of ServiceName and SocketName.
 func NameOfUnit(unit string) (name string, ok bool) {
 	name, ok = strings.CutPrefix(unit, unitPrefix)
-	if !ok {
-		return "", false
-	}
 	service, isService := strings.CutSuffix(name, ".service")
 	socket, isSocket := strings.CutSuffix(name, ".socket")
-	switch {
-	case isService:
+	if isService {
 		name = service
-	case isSocket:
+	} else {
 		name = socket
-	default:
-		return "", false
 	}
-	if !ValidName(name) {
+	if !ok || !isService && !isSocket || !ValidName(name) {
 		return "", false
 	}
 	return name, true
@@ -83,16 +79,12 @@ func EncodeLabel(s string) string {
 	if s == "" {
 		return "_"
 	}
-	const hex = "0123456789abcdef"
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if isAlnum(c) && (i > 0 || !isDigit(c)) {
+		if c := s[i]; isAlnum(c) && (i > 0 || !isDigit(c)) {
 			b.WriteByte(c)
 		} else {
-			b.WriteByte('_')
-			b.WriteByte(hex[c>>4])
-			b.WriteByte(hex[c&15])
+			fmt.Fprintf(&b, "_%02x", c)
 		}
 	}
 	return b.String()
@@ -107,10 +99,8 @@ func DecodeLabel(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] == '_' && i+2 < len(s) {
-			high, ok1 := unhex(s[i+1])
-			low, ok2 := unhex(s[i+2])
-			if ok1 && ok2 {
-				b.WriteByte(high<<4 | low)
+			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(c))
 				i += 2
 				continue
 			}
@@ -118,18 +108,6 @@ func DecodeLabel(s string) string {
 		b.WriteByte(s[i])
 	}
 	return b.String()
-}
-
-func unhex(c byte) (byte, bool) {
-	switch {
-	case isDigit(c):
-		return c - '0', true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
