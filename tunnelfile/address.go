@@ -31,8 +31,8 @@ func (f Forward) ListenText() string {
 	return bracket(a.Host) + ":" + strconv.Itoa(a.Port)
 }
 
-// TargetText is where the forward goes, for people: "db.internal:5432", a path, or
-// "SOCKS" where clients choose.
+// TargetText is where the forward goes, for people: "db.internal:5432", a path, or "SOCKS" if
+// clients choose.
 func (f Forward) TargetText() string {
 	switch {
 	case f.SOCKS():
@@ -43,7 +43,7 @@ func (f Forward) TargetText() string {
 	return bracket(f.Target.Host) + ":" + strconv.Itoa(f.Target.Port)
 }
 
-// bracket puts an IPv6 address in the brackets that a port after it needs.
+// bracket puts an IPv6 address in brackets, so that a port can follow.
 func bracket(host string) string {
 	if strings.Contains(host, ":") {
 		return "[" + host + "]"

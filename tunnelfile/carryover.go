@@ -1,18 +1,17 @@
 package tunnelfile
 
-// Carried is what a tunnel takes over of a command line of ssh or autossh.
+// Carried is what a tunnel takes over from a command line of ssh or autossh.
 type Carried struct {
 	Text      string   // of the tunnel file
-	LeftOut   []string // what a tunnel does not do, and why, an argument each
-	Forwards  bool     // there are some among the arguments
-	Config    string   // -F: what ssh reads in place of its own files, and a tunnel does not
-	NoCommand bool     // -N or its like: it runs for its forwards, which ssh_config(5) may have
+	LeftOut   []string // arguments that a tunnel has no use for, and why
+	Forwards  bool     // there are forwards among the arguments
+	Config    string   // -F: the file that ssh reads in place of its own, which a tunnel does not
+	NoCommand bool     // -N or -f: ssh ran for its forwards, which ssh_config(5) may have
 }
 
-// CarryOver is FromSSHArguments for a command line that somebody wrote for ssh: what a tunnel
-// does not do is left out where the tunnel is one without it. dir is the folder that relative
-// paths begin in; where it is empty, the working directory. With an error, Forwards and
-// NoCommand are right all the same.
+// CarryOver is FromSSHArguments for a command line that a person wrote for ssh: it leaves out
+// arguments that a tunnel can do without. Relative paths begin in dir, or in the working directory
+// if dir is "". If there is an error, Forwards and NoCommand are right all the same.
 func CarryOver(args []string, dir string) (Carried, error) {
 	c := converter{args: args, lenient: true, dir: dir}
 	err := c.read()

@@ -15,7 +15,7 @@ const (
 	EffectAtOnce   Effect = "at-once"
 	EffectAdded    Effect = "added"
 	EffectDropped  Effect = "dropped"
-	EffectTarget   Effect = "target" // the listener stays, and leads elsewhere
+	EffectTarget   Effect = "target" // the listener stays, and its target changes
 	EffectRedial   Effect = "redial"
 	EffectMayStop  Effect = "may-stop"
 	EffectRestarts Effect = "restarts"
@@ -40,15 +40,15 @@ func (e Effect) String() string {
 	return "applied at once"
 }
 
-// Change is one key, or one forward, in which two texts of a tunnel file differ.
+// Change is one key, or one forward, that differs between two texts of a tunnel file.
 type Change struct {
 	Section, Key string
-	Old, New     string // several values have a newline between them; empty: not written
+	Old, New     string // several values have a newline between them; "" if not written
 	Effect       Effect
 }
 
-// Changes is what putting the second tunnel in force in place of the first does while it is
-// up, key by key. What is in neither SettingsHash nor a unit's settings the daemon acts on.
+// Changes says, key by key, what happens to a tunnel that is up when the second text replaces the
+// first. The daemon acts on keys that are neither in SettingsHash nor in a unit's settings.
 func Changes(before, now Tunnel) []Change {
 	var changes []Change
 	if before.Path != now.Path {
@@ -74,14 +74,14 @@ func Changes(before, now Tunnel) []Change {
 	return append(changes, settingChanges(SectionService, before.Service, now.Service, EffectRestarts)...)
 }
 
-// Who starts more often than this gives up: five crashes in a minute.
+// A unit that starts more often than this gives up: five crashes in a minute.
 const (
 	StartInterval = time.Minute
 	CrashBurst    = 5
 )
 
-// StartBurst is how many starts of a tunnel's unit within StartInterval are too many.
-// Those of a tunnel that starts on demand and idles out are no crashes.
+// StartBurst is how many starts a tunnel's unit may have within StartInterval. A tunnel that starts
+// on demand and ends when idle may have more: those starts follow no crash.
 func StartBurst(t Tunnel) int {
 	if t.Start != StartOnDemand {
 		return CrashBurst
@@ -89,7 +89,7 @@ func StartBurst(t Tunnel) int {
 	return CrashBurst + int(StartInterval/max(t.IdleTimeout, time.Second))
 }
 
-// effectOf is the effect of a changed key of [Tunnel] that is no forward.
+// effectOf is the effect of a changed key of [Tunnel] other than a forward.
 func effectOf(key string, before, now Tunnel) Effect {
 	switch key {
 	case "Destination", "Transport":
@@ -99,7 +99,7 @@ func effectOf(key string, before, now Tunnel) Effect {
 		case StartBurst(before) != StartBurst(now):
 			return EffectRestarts // both are in the unit's StartLimitBurst=
 		case key == "Start" && now.Start == StartManual:
-			return EffectMayStop // nobody said up
+			return EffectMayStop // no person has started it
 		}
 	case "Metered", "OnlyOn", "NeverOn":
 		return EffectMayStop
@@ -107,7 +107,7 @@ func effectOf(key string, before, now Tunnel) Effect {
 	return EffectAtOnce
 }
 
-// forwardChanges is the forwards of one kind that come, go, or lead elsewhere.
+// forwardChanges is the forwards of one kind that are added, dropped or get another target.
 func forwardChanges(kind ForwardKind, before, now Tunnel) []Change {
 	var changes []Change
 	add := func(was, is string, e Effect) {
@@ -130,7 +130,7 @@ func forwardChanges(kind ForwardKind, before, now Tunnel) []Change {
 	return changes
 }
 
-// forwardsBeside is the forwards of one kind that a tunnel has and another has not.
+// forwardsBeside is the forwards of one kind that one tunnel has and the other has not.
 func forwardsBeside(kind ForwardKind, t, other Tunnel) []Forward {
 	return slices.DeleteFunc(slices.Clone(t.Forwards), func(f Forward) bool {
 		return f.Kind != kind || slices.ContainsFunc(other.Forwards, func(g Forward) bool {
@@ -139,7 +139,7 @@ func forwardsBeside(kind ForwardKind, t, other Tunnel) []Forward {
 	})
 }
 
-// listening is what makes the listener of a forward the same one in another file.
+// listening is what two forwards have in common if they have the same listener.
 type listening struct {
 	at         Address
 	everywhere bool // GatewayPorts, where it matters
@@ -149,8 +149,8 @@ func listeningOf(f Forward, t Tunnel) listening {
 	return listening{f.Listen, f.Kind != RemoteForward && !f.Listen.Bind && t.Yes("GatewayPorts")}
 }
 
-// settingChanges is the keys of another section than [Tunnel] whose values differ. Where
-// only their order does, which may matter too, it is the section itself.
+// settingChanges is the keys of a section other than [Tunnel] whose values differ. If only their
+// order differs, which may matter too, it is one Change of the whole section.
 func settingChanges(section string, before, now []Setting, e Effect) []Change {
 	var changes []Change
 	seen := make(map[string]bool)

@@ -13,11 +13,11 @@ const DaemonFile = "/etc/holdfast/holdfast.conf"
 
 // Daemon is the settings of a daemon.
 type Daemon struct {
-	RollingRestart bool // hand tunnels of another version over to the program of now
+	RollingRestart bool // hand tunnels of another version over to the program that is installed
 }
 
-// LoadDaemon reads the settings of the daemon. A file that is not there has none; what is wrong
-// with one that is leaves the rest in force.
+// LoadDaemon reads the settings of the daemon. A missing file is no error. A mistake in the file is
+// an error, and the other settings count.
 func LoadDaemon(path string) (Daemon, error) {
 	text, err := os.ReadFile(path)
 	switch {

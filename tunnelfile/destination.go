@@ -7,10 +7,10 @@ import (
 	"unicode"
 )
 
-// CheckDestination says what is wrong with what ssh(1) is to take as its destination:
-// an alias, [user@]host, or ssh://[user@]host[:port]; empty: nothing. The text ends up
-// on a command line of ssh, so whatever could be read as an option or, in ProxyCommand's
-// %h and %r, as something for a shell is refused, as ssh itself does.
+// CheckDestination says what is wrong with a destination of ssh(1), "" if nothing is: an alias,
+// [user@]host, or ssh://[user@]host[:port]. The text will be an argument of ssh, and %h and %r of
+// a ProxyCommand. So it refuses, as ssh does, what could be an option or mean something to a
+// shell.
 func CheckDestination(text string) string {
 	switch {
 	case text == "":
@@ -41,8 +41,8 @@ func CheckDestination(text string) string {
 	return ""
 }
 
-// DestinationParts splits a destination that was checked: user and port (a number) are
-// empty where it names none. Host may be an alias of ssh_config(5).
+// DestinationParts splits a destination that was checked. User and port (a number) are "" if it has
+// none. Host may be an alias of ssh_config(5).
 func DestinationParts(destination string) (user, host, port string) {
 	rest, isURI := cutSSHScheme(destination)
 	if !isURI {
@@ -63,7 +63,7 @@ func DestinationParts(destination string) (user, host, port string) {
 	return user, host, port
 }
 
-// withoutBrackets is the host of a destination that is no URI: an address may have brackets.
+// withoutBrackets is the host of a destination that is no URI. An address may have brackets.
 func withoutBrackets(host string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 }
@@ -76,7 +76,7 @@ func cutSSHScheme(text string) (rest string, ok bool) {
 	return text, false
 }
 
-// splitUser splits at the last @, as ssh does: a user's name may have one in it.
+// splitUser splits at the last @, as ssh does: a user's name may contain one.
 func splitUser(text string) (user, host string) {
 	if i := strings.LastIndexByte(text, '@'); i >= 0 {
 		return text[:i], text[i+1:]
@@ -124,7 +124,7 @@ func checkURI(rest string) string {
 	return ""
 }
 
-// CheckHostName says what is wrong with a host's name or address; empty: nothing.
+// CheckHostName says what is wrong with a host's name or address, "" if nothing is.
 func CheckHostName(host string) string {
 	if strings.ContainsFunc(host, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
 		return "has a host with a blank or a control character in it"

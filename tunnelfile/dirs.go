@@ -12,17 +12,16 @@ import (
 	"unicode/utf8"
 )
 
-// Dirs are the folders in which tunnel files and drop-ins are looked for, the most
-// important first. As with systemd's own units, the first folder that has NAME.tunnel
-// has the say, be the file broken or not, and of drop-ins with one file name the first
-// counts; a symbolic link to /dev/null hides what is behind it.
+// Dirs are the folders with tunnel files and drop-ins, the most important first. As with systemd's
+// units, the first NAME.tunnel counts, even if it is wrong; of drop-ins with the same file name
+// the first counts; and a symbolic link to /dev/null hides the files in the folders after it.
 type Dirs []string
 
 // UserDirs is the search path for a person's own tunnels.
 func UserDirs(getenv func(string) string) Dirs {
 	dirs := Dirs{"/etc/holdfast/user", "/usr/lib/holdfast/user"}
 	config := getenv("XDG_CONFIG_HOME")
-	// A relative path is to be ignored, says the XDG Base Directory Specification.
+	// The XDG Base Directory Specification says to ignore a relative path.
 	if home := getenv("HOME"); !filepath.IsAbs(config) && filepath.IsAbs(home) {
 		config = filepath.Join(home, ".config")
 	}
@@ -35,8 +34,8 @@ func UserDirs(getenv func(string) string) Dirs {
 // SystemDirs is the search path in system mode.
 func SystemDirs() Dirs { return Dirs{"/etc/holdfast/system", "/usr/lib/holdfast/system"} }
 
-// NameOfFile is the name of the tunnel that a path belongs to, be it a NAME.tunnel, a
-// NAME.tunnel.d, or a drop-in in that.
+// NameOfFile is the name of the tunnel that a path belongs to: a NAME.tunnel, a NAME.tunnel.d, or a
+// drop-in in such a folder.
 func NameOfFile(path string) (name string, ok bool) {
 	base := filepath.Base(path)
 	if strings.HasSuffix(base, DropInSuffix) {
@@ -49,8 +48,8 @@ func NameOfFile(path string) (name string, ok bool) {
 	return name, true
 }
 
-// LoadAll reads every tunnel, sorted by name. Those with problems are left out; the
-// problems say all that is wrong with them, each with the path of the file it is in.
+// LoadAll reads every tunnel, sorted by name. It leaves out tunnels with problems. The problems say
+// everything that is wrong with these, each with the path of its file.
 func (d Dirs) LoadAll() ([]Tunnel, Problems) {
 	paths, problems := d.find()
 	var tunnels []Tunnel
@@ -59,7 +58,7 @@ func (d Dirs) LoadAll() ([]Tunnel, Problems) {
 		switch broken, isProblems := errors.AsType[Problems](err); {
 		case isProblems:
 			problems = append(problems, broken...)
-		case errors.Is(err, fs.ErrNotExist): // it went away in between
+		case errors.Is(err, fs.ErrNotExist): // it was removed meanwhile
 		case err != nil:
 			problems = append(problems, Problem{Path: paths[name], Message: fileMessage(err)})
 		default:
@@ -69,8 +68,8 @@ func (d Dirs) LoadAll() ([]Tunnel, Problems) {
 	return tunnels, problems
 }
 
-// Load reads one tunnel by name. The error is fs.ErrNotExist where there is none of
-// that name, or Problems, or what kept the file from being read.
+// Load reads one tunnel by name. The error is fs.ErrNotExist if there is none of that name, or
+// Problems, or why the file cannot be read.
 func (d Dirs) Load(name string) (Tunnel, error) {
 	path, err := d.path(name)
 	if err != nil {
@@ -79,8 +78,8 @@ func (d Dirs) Load(name string) (Tunnel, error) {
 	return d.load(name, path)
 }
 
-// Files are the paths that a tunnel is read from: its file, then its drop-ins in order.
-// What they say does not matter. The error is fs.ErrNotExist where there is no such tunnel.
+// Files are the paths that a tunnel is read from: its file, then its drop-ins in order. They may
+// have problems. The error is fs.ErrNotExist if there is no such tunnel.
 func (d Dirs) Files(name string) ([]string, error) {
 	path, err := d.path(name)
 	if err != nil {
@@ -111,8 +110,8 @@ func (d Dirs) path(name string) (string, error) {
 	return "", fmt.Errorf("tunnel %s: %w", name, fs.ErrNotExist)
 }
 
-// LoadFile reads one tunnel file and its drop-ins: those beside it and, where it is in a
-// folder of a search path, those in all of that path's folders. The error may be Problems.
+// LoadFile reads one tunnel file and its drop-ins: those beside it and, if it is in a folder of a
+// search path, those in all folders of that path. The error may be Problems.
 func LoadFile(path string) (Tunnel, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -142,14 +141,14 @@ func (d Dirs) find() (map[string]string, Problems) {
 			problems = append(problems, Problem{Path: dir, Message: fileMessage(err)})
 		}
 		for _, file := range files {
-			// Editors keep their own files beside ours, and begin them with a dot.
+			// Editors have their own files beside ours, whose names begin with a dot.
 			if strings.HasPrefix(file.Name(), ".") || !strings.HasSuffix(file.Name(), Suffix) {
 				continue
 			}
 			path := filepath.Join(dir, file.Name())
 			name := strings.TrimSuffix(file.Name(), Suffix)
 			if !ValidName(name) {
-				// The name may be any bytes; who reads the path gets text.
+				// The name may be any bytes, and a Problem's path is text.
 				path = strings.ToValidUTF8(path, "\uFFFD")
 				problems = append(problems, Problem{Path: path, Message: fileNameMessage(file.Name())})
 				continue
@@ -179,8 +178,8 @@ func (d Dirs) load(name, path string) (Tunnel, error) {
 	return d.merge(name, source{path, text})
 }
 
-// LoadAs is the tunnel as it would be if its file in the first folder had this text: the
-// drop-ins count, and nothing is written. The error may be Problems.
+// LoadAs is the tunnel as it would be if its file in the first folder had this text. The drop-ins
+// count, and nothing is written. The error may be Problems.
 func (d Dirs) LoadAs(name, text string) (Tunnel, error) {
 	return d.merge(name, source{filepath.Join(d[0], name+Suffix), text})
 }
@@ -211,8 +210,8 @@ func (d Dirs) merge(name string, file source) (Tunnel, error) {
 	return t, nil
 }
 
-// vanished says whether a file could not be read because it went away in between, and
-// not because it is a link to nothing, which is for a person to mend.
+// vanished says whether a file could not be read because it was removed meanwhile. It is false for
+// a link to nothing, which a person has to correct.
 func vanished(path string, err error) bool {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false
@@ -252,8 +251,8 @@ func (d Dirs) dropIns(name string) ([]string, error) {
 	return sorted, nil
 }
 
-// masked says whether path is a symbolic link to /dev/null: systemd's way to say that
-// there shall be no such file, whatever the folders behind have.
+// masked says whether path is a symbolic link to /dev/null: as with systemd, there is no such file
+// then, whatever the other folders have.
 func masked(path string) bool {
 	target, err := os.Readlink(path)
 	return err == nil && target == os.DevNull

@@ -31,7 +31,7 @@ func readText(path string) (string, error) {
 	return string(text), err
 }
 
-// fileMessage is what went wrong with a file, without its path, which a Problem says.
+// fileMessage is what went wrong with a file, without the path, which the Problem has.
 func fileMessage(err error) string {
 	message := err.Error()
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
@@ -43,10 +43,9 @@ func fileMessage(err error) string {
 	return message
 }
 
-// Write puts text at path, whole or not at all: whoever reads the file, also after a
-// crash or on a full disk, finds the old text or the new. Folders that are missing are
-// made. A file that is there keeps its mode; where path is a symbolic link, what it
-// points to is written.
+// Write replaces the text of a file as a whole: a reader finds the old text or the new one, even
+// after a crash or on a full disk. It makes missing folders, keeps the mode of an existing file,
+// and writes the target of a symbolic link.
 func Write(path, text string) (err error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -55,7 +54,7 @@ func Write(path, text string) (err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	// The leading dot keeps the name from being taken for a tunnel file's.
+	// The name of the new file begins with a dot, so it is no tunnel file.
 	file, err := createBeside(path)
 	if err != nil {
 		return err
@@ -86,8 +85,9 @@ func Write(path, text string) (err error) {
 	return syncDir(dir)
 }
 
-// modeFor is the mode of the file at path with that text: what it has, or 0600 where a secret
-// comes in; false: it is new and has the mode that it is made with.
+// modeFor is the mode for the file at path with that text: the mode that it has, or 0600 if the text
+// has a secret and the old one had none. It is false for a new file, which keeps the mode that it
+// is made with.
 func modeFor(path, text string) (mode fs.FileMode, ok bool) {
 	before, _ := readText(path)
 	if HoldsSecrets(text) && !HoldsSecrets(before) {
@@ -100,8 +100,8 @@ func modeFor(path, text string) (mode fs.FileMode, ok bool) {
 	return info.Mode().Perm(), true
 }
 
-// createBeside makes a new file in the folder of path, mode 0644 as the umask allows:
-// unlike os.CreateTemp's it is the file that stays.
+// createBeside makes a new file in the folder of path, with mode 0644 less the umask. (os.CreateTemp
+// would use 0600.)
 func createBeside(path string) (*os.File, error) {
 	for try := 0; ; try++ {
 		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.%d", filepath.Base(path), os.Getpid(), try))
@@ -113,14 +113,14 @@ func createBeside(path string) (*os.File, error) {
 	}
 }
 
-// syncDir makes a rename last.
+// syncDir makes a rename durable.
 func syncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	// Some file systems cannot sync a folder; there the rename is all one can have.
+	// Some file systems cannot sync a folder.
 	if err := dir.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}

@@ -2,14 +2,14 @@ package tunnelfile
 
 import "fmt"
 
-// Finding is one thing that was looked at because somebody asked what would keep a tunnel
-// from staying up. `holdfast-tunnel --check --login --json` writes a list of them, and the
-// command line reads it. As JSON its members are added to, never renamed or removed.
+// Finding is the result of one look at what could keep a tunnel from staying up.
+// `holdfast-tunnel --check --login --json` writes a list of them, and the command line reads it.
+// Its JSON members may get company, but are never renamed or removed.
 type Finding struct {
 	Subject  string   `json:"subject"`  // what was looked at, one of the Subject constants
 	Severity Severity `json:"severity"` // ok, hint or problem
 	Message  string   `json:"message"`  // one sentence, for people
-	Mend     string   `json:"mend"`     // a line that mends it, to be pasted; empty: none, or nothing to mend
+	Mend     string   `json:"mend"`     // a command that corrects it, to be pasted; "" if there is none
 }
 
 // Severity is how much a Finding matters.

@@ -2,8 +2,8 @@ package tunnelfile
 
 import "strings"
 
-// Format writes a tunnel as the text of a tunnel file: what goes without saying is left
-// out. Reading the text gives the same tunnel again.
+// Format writes a tunnel as the text of a tunnel file, without the keys that have their default.
+// Parse reads the same tunnel from it.
 func Format(t Tunnel) string {
 	if t.Description == t.Destination {
 		t.Description = ""

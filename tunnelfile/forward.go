@@ -18,8 +18,8 @@ import (
 //	[bind_address:]port /path             /path:host:hostport   /path:/path   port:/path
 //	[bind_address:]port                   /path                 (SOCKS)
 //
-// A name or IPv6 address may stand in brackets, a word in quotes, and a colon in a path
-// behind a backslash. Tokens (%h), variables and ~ are not expanded.
+// A name or IPv6 address may be in brackets, a word in quotes, and a colon in a path may have a
+// backslash before it. Tokens (%h), variables and ~ are not expanded.
 func ParseForward(kind ForwardKind, text string) (Forward, error) {
 	words, err := Words(text)
 	if err != nil {
@@ -76,10 +76,10 @@ func parseForward(kind ForwardKind, words []string) (f Forward, why string) {
 	return f, ""
 }
 
-// field is what stands between the colons of a forward.
+// field is the text between two colons of a forward.
 type field struct {
 	text string
-	path bool // has a slash in it: a unix socket's
+	path bool // it has a slash: it is the path of a unix socket
 }
 
 // splitFields splits at colons, as parse_fwd_field of OpenSSH's readconf.c does: brackets
@@ -124,8 +124,8 @@ func splitFields(spec string) (fields []field, why string) {
 	return fields, ""
 }
 
-// divide tells where the fields of a forward in one argument listen from where they go.
-// There is no target where the listener is a SOCKS proxy.
+// divide splits the fields of a forward in one argument into where it listens and where it goes. A
+// SOCKS proxy has no target.
 func divide(kind ForwardKind, fields []field) (listen, target []field) {
 	n := len(fields)
 	switch {
@@ -184,7 +184,7 @@ func targetAddress(fields []field) (a Address, why string) {
 	return a, why
 }
 
-// unixAddress checks a path: a tunnel has no folder that a relative one could begin in.
+// unixAddress checks a path. It must be absolute: a tunnel has no folder of its own.
 func unixAddress(path string) (a Address, why string) {
 	switch {
 	case strings.HasPrefix(path, "~"), strings.HasPrefix(path, "%"), strings.Contains(path, "${"):
@@ -234,14 +234,14 @@ func parsePort(text string, lowest int) (port int, why string) {
 	return port, ""
 }
 
-// isServiceName says whether text is like a name in services(5): net.LookupPort takes more.
+// isServiceName says whether text looks like a name in services(5). net.LookupPort takes more.
 func isServiceName(text string) bool {
 	return isAlnum(text[0]) && !strings.ContainsFunc(text, func(r rune) bool {
 		return r > 127 || !isAlnum(byte(r)) && !strings.ContainsRune("-_.", r)
 	})
 }
 
-// noTarget is the message for a LocalForward that only says where it listens.
+// noTarget is the message for a LocalForward without a target.
 func noTarget(spec string) string {
 	if parts := strings.Split(spec, "/"); len(parts) == 3 && isNumber(parts[0]) && isNumber(parts[2]) {
 		return fmt.Sprintf("%q is a path to ssh; write %s:%s:%s", spec, parts[0], parts[1], parts[2])

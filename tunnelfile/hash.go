@@ -6,10 +6,9 @@ import (
 	"encoding/json"
 )
 
-// SettingsHash tells one set of settings from another as far as a worker acts on them.
-// What systemd or the daemon acts on ([Unit], [Service], OnlyOn=, Metered=, …), Tags, where a
-// setting stands and the Description are not in it: a change of those alone is no
-// reason for a worker to read its file again.
+// SettingsHash is a hash of the settings that a worker acts on. It leaves out what systemd or the
+// daemon acts on ([Unit], [Service], OnlyOn=, Metered=, …), the Description, Tags, and the lines
+// of settings: if only these change, the worker does not have to read its file again.
 func SettingsHash(t Tunnel) string {
 	t.Path, t.DropIns, t.Text, t.Description = "", nil, "", ""
 	t.Unit, t.Service, t.Tags = nil, nil, nil

@@ -1,9 +1,8 @@
 package tunnelfile
 
-// InForce is what each key of [Tunnel] comes to, in the order of Keys: a key that has one
-// value once, with its default where nobody wrote it (Path is empty then); a list once for
-// each assignment that counts, and not at all where there is none. A later drop-in has
-// replaced what stood before it, an empty assignment has taken it back.
+// InForce is the value of each key of [Tunnel], in the order of Keys. A key with one value comes
+// once, with its default and without a Path if it is not written. A list comes once for each
+// assignment that counts. Assignments that a later one replaced or removed do not count.
 func (t Tunnel) InForce() []Setting {
 	var all []Setting
 	for _, key := range tunnelKeys {

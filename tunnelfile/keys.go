@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast/holdfast/internal/words"
 )
 
-// defaults is a tunnel that only says its name.
+// defaults is a tunnel whose file sets nothing.
 func defaults(name string) Tunnel {
 	return Tunnel{
 		Name:        name,

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// checkListeners finds forwards that want the same listener, on this side or on the server.
+// checkListeners finds forwards with the same listener, here or on the server.
 func checkListeners(forwards []Forward) Problems {
 	var problems Problems
 	for i, f := range forwards {
@@ -24,7 +24,7 @@ func checkListeners(forwards []Forward) Problems {
 	return problems
 }
 
-// lineOf is "line 7", with the path where that is another file.
+// lineOf is "line 7", or "path:7" if that is another file.
 func lineOf(here, path string, line int) string {
 	if path == here {
 		return fmt.Sprintf("line %d", line)
@@ -32,8 +32,8 @@ func lineOf(here, path string, line int) string {
 	return fmt.Sprintf("%s:%d", path, line)
 }
 
-// sameListener says whether a second bind(2) of the two would fail: the same path, or the
-// same port on an address that both have.
+// sameListener says whether the second bind(2) of the two would fail: they have the same path, or
+// the same port and an address in common.
 func sameListener(a, b Address) bool {
 	if a.Unix != "" || b.Unix != "" {
 		return a.Unix == b.Unix
@@ -51,8 +51,8 @@ func sameListener(a, b Address) bool {
 	return false
 }
 
-// bindAddresses are the addresses that a listener is bound to. A name stands for itself:
-// what it resolves to is not known here.
+// bindAddresses are the addresses that a listener is bound to. A name is taken as it is, without a
+// lookup.
 func bindAddresses(a Address) []string {
 	switch {
 	case a.Host == "" && !a.Bind, a.Host == "localhost":
@@ -75,8 +75,8 @@ func overlap(x, y string) bool {
 	return p == q || p.Is4() == q.Is4() && (p.IsUnspecified() || q.IsUnspecified())
 }
 
-// CheckOnDemand finds that a tunnel with Start=on-demand has no listener, and would never be
-// asked for. A file that names no forwards has those of ssh_config(5), which the caller fills in.
+// CheckOnDemand finds a tunnel with Start=on-demand and no listener: nothing would ever start it. If
+// a file names no forwards, the caller must fill in those of ssh_config(5).
 func (t Tunnel) CheckOnDemand() Problems {
 	if t.Start != StartOnDemand || slices.ContainsFunc(t.Forwards, func(f Forward) bool { return f.Kind != RemoteForward }) {
 		return nil

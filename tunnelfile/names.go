@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Names that the parts of Holdfast meet under.
+// Names that several parts of Holdfast use.
 const (
 	Suffix       = ".tunnel"                         // of a tunnel file
 	DropInSuffix = ".conf"                           // of a drop-in, in NAME.tunnel.d/
@@ -65,7 +65,7 @@ func NameOfPath(path string) (name string, ok bool) {
 		return "", false
 	}
 	name = DecodeLabel(label)
-	// A label has one spelling: "a%62" in another disguise is no object of ours.
+	// A label has one spelling; another one for the same name is no object of ours.
 	if !ValidName(name) || EncodeLabel(name) != label {
 		return "", false
 	}
@@ -90,8 +90,8 @@ func EncodeLabel(s string) string {
 	return b.String()
 }
 
-// DecodeLabel is the inverse of EncodeLabel. Like sd_bus_path_decode(3) it leaves an
-// underscore that two hexadecimal digits do not follow as it is.
+// DecodeLabel is the inverse of EncodeLabel. Like sd_bus_path_decode(3) it keeps an underscore
+// without two hexadecimal digits after it.
 func DecodeLabel(s string) string {
 	if s == "_" {
 		return ""

@@ -18,11 +18,11 @@ const (
 
 var sections = []string{SectionTunnel, SectionSSH, SectionUnit, SectionService}
 
-// maxProblems is how many problems of a file are told: more of them help nobody.
+// maxProblems is how many problems of a file are reported. More would help nobody.
 const maxProblems = 100
 
-// Parse reads the text of one tunnel file, without drop-ins. All that is wrong is
-// returned at once, in the order of the lines; the Tunnel is then what could be read.
+// Parse reads the text of one tunnel file, without drop-ins. It returns all problems, in the order
+// of the lines; the Tunnel is then what could be read.
 func Parse(name, path, text string) (Tunnel, Problems) {
 	return merge(name, []source{{path, text}})
 }
@@ -30,9 +30,9 @@ func Parse(name, path, text string) (Tunnel, Problems) {
 // source is the text of a tunnel file or of one of its drop-ins.
 type source struct{ path, text string }
 
-// merge reads a tunnel file, which comes first, and its drop-ins in their order. As
-// systemd does it: a later assignment of a key that has one value replaces the earlier, of
-// a list adds to it, and an empty one takes back all that came before.
+// merge reads a tunnel file, which is the first source, and its drop-ins in their order. As with
+// systemd, a later assignment replaces an earlier one, or adds to it if the key is a list, and an
+// empty assignment removes all earlier ones.
 func merge(name string, sources []source) (Tunnel, Problems) {
 	m := merger{tunnel: defaults(name)}
 	m.tunnel.Path, m.tunnel.Text = sources[0].path, sources[0].text
@@ -49,8 +49,8 @@ func merge(name string, sources []source) (Tunnel, Problems) {
 type merger struct {
 	tunnel   Tunnel
 	problems Problems
-	// misread is set where something that was meant to be there could not be read, so
-	// that its absence is no second problem.
+	// misread says what is missing because its line had a problem, so that this is not reported as a
+	// second one.
 	misread struct{ destination, listener bool }
 }
 
@@ -88,8 +88,8 @@ func (m *merger) read(s source) {
 	m.problems = append(m.problems, problems...)
 }
 
-// knownSection says whether a section is ours, or one of those beginning with X- that
-// systemd.unit(5) leaves to others.
+// knownSection says whether a section is ours, or begins with X-, which systemd.unit(5) leaves to
+// other programs.
 func knownSection(section string) bool {
 	return slices.Contains(sections, section) || strings.HasPrefix(section, "X-")
 }
@@ -136,8 +136,8 @@ func (m *merger) setSSH(e entry, at Setting) (why string) {
 		return ""
 	}
 	if !slices.Contains(sshLists, key) {
-		// ssh would take the first of two values, systemd the last. A drop-in is there
-		// to replace; within one file nobody can know what is meant.
+		// ssh would take the first of two values, systemd the last. A drop-in replaces the value; in
+		// one file it is unclear which is meant.
 		if i := slices.IndexFunc(m.tunnel.SSH, same); i >= 0 {
 			if earlier := m.tunnel.SSH[i]; earlier.Path == at.Path {
 				return fmt.Sprintf("is set already on line %d", earlier.Line)
@@ -150,9 +150,8 @@ func (m *merger) setSSH(e entry, at Setting) (why string) {
 	return ""
 }
 
-// assign adds a setting of [Unit] or [Service] as it stands: what it means, and whether
-// it may be there, is for whoever hands it to systemd. A ";" in it is systemd's as well
-// (ExecStartPre= has it between commands), so there are no comments behind these.
+// assign adds a setting of [Unit] or [Service] unread: systemdctl checks it. A ";" in it may be
+// systemd's, as in ExecStartPre=, so a line has no comment at its end.
 func assign(settings []Setting, e entry, at Setting) []Setting {
 	at.Value = strings.TrimSpace(e.value)
 	if at.Value == "" {
@@ -161,7 +160,7 @@ func assign(settings []Setting, e entry, at Setting) []Setting {
 	return append(settings, at)
 }
 
-// finish checks what no single line can tell.
+// finish checks the file as a whole.
 func (m *merger) finish() {
 	t := &m.tunnel
 	if t.Destination == "" && !m.misread.destination {

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// Report is what a worker says of itself on $XDG_RUNTIME_DIR/holdfast/NAME.sock,
-// GET /status, as JSON. The worker writes it and the daemon reads it.
+// Report is what a worker reports on $XDG_RUNTIME_DIR/holdfast/NAME.sock, GET /status, as JSON. The
+// worker writes it, and the daemon reads it.
 type Report struct {
 	Name       string          `json:"name"`
 	Version    string          `json:"version"` // of the program
@@ -27,9 +27,9 @@ type Report struct {
 	HostKey    string          `json:"host_key,omitempty"` // type and SHA-256 fingerprint
 	Forwards   []ForwardReport `json:"forwards"`
 
-	HandsOver       bool      `json:"hands_over"`                // it knows the signal that asks for a handover
+	HandsOver       bool      `json:"hands_over"`                // it knows SignalHandOver
 	NotHandedOver   string    `json:"not_handed_over,omitempty"` // why the last handover failed
-	NotHandedOverAt time.Time `json:"not_handed_over_at"`        // when it did; zero if none did
+	NotHandedOverAt time.Time `json:"not_handed_over_at"`        // when the last handover failed; zero if none did
 
 	RTT        time.Duration `json:"rtt_ns"` // last measured round trip; 0 unknown
 	Reconnects uint64        `json:"reconnects"`
@@ -47,7 +47,7 @@ type Report struct {
 // Line is the StatusText of the worker's unit.
 func (r Report) Line() Status { return Status{r.State, r.Reason, r.Status} }
 
-// Note is what there is to say of the forward at this time, for people:
+// Note is the forward's Message, with the time since its last failure:
 // "db.internal:5432 refuses connections, 3 times, last 12 s ago".
 func (f ForwardReport) Note(now time.Time) string {
 	if f.LastFailure.IsZero() {
@@ -61,13 +61,13 @@ type ForwardReport struct {
 	Kind          ForwardKind  `json:"kind"`
 	Text          string       `json:"text"` // as written
 	Listen        string       `json:"listen"`
-	Target        string       `json:"target"`           // "SOCKS" where clients choose
+	Target        string       `json:"target"`           // "SOCKS" if clients choose
 	State         State        `json:"state"`            // up, listening, retrying, degraded, …
 	Reason        fault.Reason `json:"reason,omitempty"` // why it is not well
 	Message       string       `json:"message,omitempty"`
-	Failures      uint64       `json:"failures,omitempty"`    // connections in a row that failed of what Message says
-	LastFailure   time.Time    `json:"last_failure,omitzero"` // when the last of them did
-	Refused       uint64       `json:"refused"`               // connections that were turned away, for whatever reason
+	Failures      uint64       `json:"failures,omitempty"`    // connections in a row that failed for the reason in Message
+	LastFailure   time.Time    `json:"last_failure,omitzero"` // when the last of them failed
+	Refused       uint64       `json:"refused"`               // connections that were refused, for any reason
 	ChannelsOpen  int64        `json:"channels_open"`
 	ChannelsTotal uint64       `json:"channels_total"`
 	BytesSent     uint64       `json:"bytes_sent"`

@@ -16,11 +16,10 @@ const RuntimeDirName = "holdfast"
 // has 108 and the last is a NUL.
 const maxSocketPath = 107
 
-// RuntimeDir is where sockets, locks and marks of running tunnels are: "holdfast" in
-// $XDG_RUNTIME_DIR. Where that is not set, it is /run/holdfast for root (system mode), and for
-// others a folder in /run/user or, as in a container, in the one for temporary files; see
-// [MakeRuntimeDir]. A tunnel of the system has the folder of the user that it runs as, which
-// systemd made for it.
+// RuntimeDir is the folder with the sockets, locks and markers of running tunnels: "holdfast" in
+// $XDG_RUNTIME_DIR. If that is not set, it is /run/holdfast for root (system mode), and for other
+// users a folder in /run/user or, as in a container, in the folder for temporary files; see
+// [MakeRuntimeDir]. A tunnel of the system has the folder that systemd made for its user.
 func RuntimeDir(getenv func(string) string) string {
 	if dir, ok := systemRuntimeDir(getenv); ok {
 		return dir
@@ -42,8 +41,8 @@ func RuntimeDir(getenv func(string) string) string {
 	return filepath.Join(temporary, fmt.Sprintf("%s-%d", RuntimeDirName, uid))
 }
 
-// MakeRuntimeDir makes a RuntimeDir for this user alone. It fails where somebody else could
-// put something into it, as in a folder for everybody's temporary files.
+// MakeRuntimeDir makes a RuntimeDir for this user alone. It fails if other users can write to it,
+// which is possible in a shared folder for temporary files.
 func MakeRuntimeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -54,7 +53,7 @@ func MakeRuntimeDir(dir string) error {
 	return nil
 }
 
-// isOwn says whether path is a folder, and no link to one, that this user alone may change.
+// isOwn says whether path is a folder, and no link, that only this user may change.
 func isOwn(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
@@ -64,15 +63,15 @@ func isOwn(path string) bool {
 	return ok && int(stat.Uid) == os.Getuid()
 }
 
-// usersDir has a folder for each user that tunnels of the system run as.
+// usersDir has a folder for each user that a tunnel of the system runs as.
 const usersDir = "/run/" + RuntimeDirName + "/user"
 
-// UserRuntimeDir is the RuntimeDir of the system's tunnels that run as a user. Those of one
-// user share it; nobody else but root can look into it.
+// UserRuntimeDir is the RuntimeDir that the system's tunnels of one user share. Only that user and
+// root can read it.
 func UserRuntimeDir(user string) string { return filepath.Join(usersDir, user) }
 
-// OfSystem says whether this process belongs to a tunnel of the system, by what systemd
-// put into its environment for RuntimeDirectory=.
+// OfSystem says whether this process belongs to a tunnel of the system: systemd sets
+// RUNTIME_DIRECTORY for RuntimeDirectory=.
 func OfSystem(getenv func(string) string) bool {
 	_, ok := systemRuntimeDir(getenv)
 	return ok
@@ -89,9 +88,8 @@ func systemRuntimeDir(getenv func(string) string) (dir string, ok bool) {
 
 // ReportSocket is the unix socket on which the worker of a tunnel gives its Report.
 //
-// In a deep runtime directory a long name would not fit in a socket's address; then the
-// socket is called by a hash of the name, which both sides compute alike. "~" is in no
-// tunnel's name, so the two kinds never meet.
+// If the path is too long for a socket, the socket's name is a hash of the tunnel's name. No
+// tunnel's name has a "~", so the two never collide.
 func ReportSocket(runtimeDir, name string) string {
 	path := filepath.Join(runtimeDir, name+".sock")
 	if len(path) <= maxSocketPath {

@@ -8,12 +8,12 @@ import (
 
 var (
 	secretNames = regexp.MustCompile(`(?i)(pass(w(or)?d|phrase)?|secret|token|credential|apikey|api_key|private_?key)s?$`)
-	// secretWords are an option or an assignment with a secret behind it, and a URL with a password in it.
+	// secretWords are an option or an assignment with a secret after it, and a URL with a password.
 	secretWords = regexp.MustCompile(`(?i)(pass(w(or)?d|phrase)?|secret|token|credential|api-?key)s?[ =:]\S|://[^/\s:@]+:[^/\s@]+@|\bsshpass +-p`)
 )
 
-// HoldsSecrets says whether a tunnel file's text has something that is not for everybody's eyes:
-// a credential, a variable that is named like a password, a command with one in it. Such a file
+// HoldsSecrets says whether a tunnel file's text has something that other users must not read: a
+// credential, a variable with a name like a password's, or a command with a password. Such a file
 // has mode 0600.
 func HoldsSecrets(text string) bool {
 	assignments, _ := Assignments(text)

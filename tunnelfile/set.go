@@ -9,13 +9,12 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// Set changes one key of a section in the text of a tunnel file: it has these values
-// then, in this order, and no others. No values removes the key. Everything else stays as
-// it is: comments, order, line endings, other keys, also what is wrong with them. A
-// section that is missing is made at the end.
+// Set gives a key of a section in the text of a tunnel file these values, in this order, and no
+// others. Without values it removes the key. Everything else stays: comments, order, line endings,
+// other keys and their mistakes. A missing section is added at the end.
 //
-// A value is written as it would be in the file, quotes included. The error says what
-// cannot be written so that it is read back alike.
+// A value is spelled as in the file, quotes included. The error says which value would not be read
+// back as it is.
 func Set(text, section, key string, values []string) (string, error) {
 	if err := checkAssignable(section, key, values); err != nil {
 		return "", err
@@ -31,7 +30,7 @@ func Set(text, section, key string, values []string) (string, error) {
 	return result, nil
 }
 
-// Add is Set with one more value behind those that the key has.
+// Add is Set with one more value after those that the key has.
 func Add(text, section, key, value string) (string, error) {
 	doc, _ := scan(text)
 	var values []string
@@ -57,8 +56,8 @@ func checkAssignable(section, key string, values []string) error {
 	return nil
 }
 
-// checkSet reads back what was written: a value that ends in a backslash, or has an
-// unquoted comment in it, would not be what was asked for.
+// checkSet reads back what was written: a value with a backslash at its end, or with an unquoted
+// comment, would be read as another one.
 func checkSet(text, section, key string, values []string) error {
 	doc, _ := scan(text)
 	var got []string
@@ -77,7 +76,7 @@ func checkSet(text, section, key string, values []string) error {
 	return nil
 }
 
-// find is every assignment of a key in a section, empty ones included.
+// find returns every assignment of a key in a section, empty ones included.
 func (d document) find(section, key string) []entry {
 	var found []entry
 	for _, e := range d.entries {
@@ -88,8 +87,8 @@ func (d document) find(section, key string) []entry {
 	return found
 }
 
-// sameKey says whether two spellings are one key: ssh's letter case and older names of
-// its keywords do not matter, systemd's letter case does.
+// sameKey says whether two spellings mean one key. Keywords of ssh may differ in letter case and
+// have older names; keys of systemd may not.
 func sameKey(section, a, b string) bool {
 	if section != SectionSSH {
 		return a == b
@@ -103,7 +102,7 @@ func sameKey(section, a, b string) bool {
 	return strings.EqualFold(a, b)
 }
 
-// splitComment is an entry's value and the comment behind it, where its key has such.
+// splitComment returns an entry's value, and the comment after it if its key allows one.
 func (e entry) splitComment() (value, comment string) {
 	switch e.section {
 	case SectionTunnel:
@@ -120,8 +119,8 @@ func (e entry) splitComment() (value, comment string) {
 	return splitComment(e.value)
 }
 
-// set is Set's work on the lines. The first values take the places of those that are
-// there; values left over follow the last of them, places left over go.
+// set does the work of Set. The values replace the assignments that exist, one after another. More
+// values are added after the last assignment; more assignments are removed.
 func (d document) set(section, key string, values []string) string {
 	replace := make(map[int]string) // by the index of an entry's first line
 	drop := make(map[int]bool)
@@ -146,8 +145,8 @@ func (d document) set(section, key string, values []string) string {
 	var b strings.Builder
 	write := func(line string) {
 		if text := b.String(); text != "" && !strings.HasSuffix(text, "\n") {
-			// The last line had no ending, and is not the last any more. If it ends in a
-			// backslash, an empty line keeps what follows from being its continuation.
+			// The last line had no ending, and another line follows now. If it ends in a backslash,
+			// an empty line must follow, or the new line would be its continuation.
 			b.WriteString(d.eol)
 			if continues(text) {
 				b.WriteString(d.eol)
@@ -179,8 +178,8 @@ func (d document) set(section, key string, values []string) string {
 	return b.String()
 }
 
-// assignment is an entry's line with another value: what stands before the key, around
-// the "=" and behind the value stays.
+// assignment is an entry's line with another value. The text before the key, around the "=" and
+// after the value stays.
 func (d document) assignment(e entry, value string) string {
 	before, after, ok := strings.Cut(d.content(e.first), "=")
 	if !ok { // the "=" came after a continuation
@@ -196,7 +195,7 @@ func (d document) assignment(e entry, value string) string {
 	}
 	text := before + "=" + blanks + strings.TrimSpace(value)
 	if comment != "" && !strings.HasSuffix(comment, `\`) {
-		// In the column where it was, if there is room.
+		// The comment stays in its column if there is room.
 		column := strings.LastIndex(d.content(e.first), comment)
 		text += strings.Repeat(" ", max(1, column-len(text))) + comment
 	}
@@ -206,9 +205,8 @@ func (d document) assignment(e entry, value string) string {
 	return text + d.eol
 }
 
-// endOf is the index of the last line of a section that says something, so that what is
-// added stands with the section and not behind the empty lines and comments that lead to
-// the next.
+// endOf is the index of the last line of a section that is neither empty nor a comment: those may
+// belong to the section after it.
 func (d document) endOf(section string) (line int, exists bool) {
 	for _, h := range d.headers {
 		if h.section == section {

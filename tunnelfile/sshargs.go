@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// FromSSHArguments makes the text of a tunnel file from what would follow ssh or autossh
-// on a command line. What says nothing about a tunnel (-N, -f, -T, -v, autossh's -M, …)
-// is left out; what a tunnel cannot do is an error that names the argument.
+// FromSSHArguments makes the text of a tunnel file from the arguments of ssh or autossh. It leaves
+// out arguments that do not concern a tunnel (-N, -f, -T, -v, autossh's -M, …). The error names an
+// argument that a tunnel cannot do.
 //
-// A relative path after -i is taken from the working directory, as ssh does.
+// A relative path after -i begins in the working directory, as with ssh.
 func FromSSHArguments(args []string) (text string, err error) {
 	c := converter{args: args}
 	if err := c.read(); err != nil {
@@ -21,7 +21,7 @@ func FromSSHArguments(args []string) (text string, err error) {
 	return c.text()
 }
 
-// read goes through all arguments. A lenient converter goes on behind a mistake.
+// read reads all arguments. A lenient converter goes on after a mistake.
 func (c *converter) read() (first error) {
 	for len(c.args) > 0 {
 		arg := c.args[0]
@@ -37,11 +37,11 @@ func (c *converter) read() (first error) {
 	return first
 }
 
-// argument reads one argument, and those behind it that belong to it.
+// argument reads one argument, and those after it that belong to it.
 func (c *converter) argument(arg string) error {
 	switch {
 	case arg == "--":
-		// ssh goes on to look for options behind the destination, but not here.
+		// ssh looks for options after the destination too, but not after "--".
 		if c.destination == "" && len(c.args) > 0 {
 			c.destination, c.args = c.args[0], c.args[1:]
 		}
@@ -58,7 +58,7 @@ func (c *converter) argument(arg string) error {
 	return nil
 }
 
-// command is what becomes of a command for the server.
+// command handles a command for the server.
 func (c *converter) command(words []string) error {
 	if !c.lenient {
 		return remoteCommand(c.destination, words)
@@ -68,8 +68,8 @@ func (c *converter) command(words []string) error {
 	return nil
 }
 
-// sshOptions are the letters of ssh(1) and what becomes of each. Those that take an
-// argument are in getopt(3)'s way of writing followed by it: "-p22" or "-p 22".
+// sshOptions are the letters of ssh(1), and what each does to a tunnel. An argument follows its
+// letter as with getopt(3): "-p22" or "-p 22".
 var sshOptions = map[byte]sshOption{
 	'4': keywordIs("AddressFamily", "inet"),
 	'6': keywordIs("AddressFamily", "inet6"),
@@ -93,11 +93,11 @@ var sshOptions = map[byte]sshOption{
 	'o': {argument: true, do: (*converter).option},
 	'p': keywordFrom("Port"),
 
-	// About a terminal, a session, the background or what is printed: a tunnel has none of them.
+	// These are about a terminal, a session, the background or output, which a tunnel does not have.
 	'N': {do: (*converter).forForwards}, 'f': {do: (*converter).forForwards},
 	'2': dropped, 'A': dropped, 'T': dropped, 'a': dropped, 'n': dropped,
 	'q': dropped, 't': dropped, 'v': dropped, 'x': dropped, 'y': dropped,
-	'E': {argument: true, do: func(*converter, string) error { return nil }}, // the journal keeps what it says
+	'E': {argument: true, do: func(*converter, string) error { return nil }}, // the journal has its output
 	'e': {argument: true, do: func(*converter, string) error { return nil }},
 
 	'1': refused("there is no SSH protocol 1 any more"),
@@ -113,10 +113,10 @@ var sshOptions = map[byte]sshOption{
 	'w': loose(refusedWith("a tunnel forwards no network device")),
 }
 
-// sshOption is what becomes of one option.
+// sshOption is what one option does.
 type sshOption struct {
-	argument bool // it takes one
-	loose    bool // a tunnel is one without it
+	argument bool // it takes an argument
+	loose    bool // a tunnel can do without it
 	do       func(c *converter, argument string) error
 }
 
@@ -149,19 +149,19 @@ func loose(option sshOption) sshOption {
 	return option
 }
 
-// converter goes through arguments and collects what they say.
+// converter reads arguments and collects what a tunnel takes over from them.
 type converter struct {
-	args        []string // still to come
+	args        []string // not yet read
 	destination string
 	forwards    []assignment
 	ssh         []assignment
 
 	lenient   bool // CarryOver
 	config    string
-	dir       string // of relative paths; empty: the working directory
+	dir       string // where relative paths begin; "" is the working directory
 	leftOut   []string
 	noCommand bool
-	wants     bool // a forward stands among the arguments, be it a wrong one
+	wants     bool // there is a forward among the arguments, right or wrong
 }
 
 type assignment struct{ key, value string }
@@ -208,8 +208,8 @@ func (c *converter) options(letters string) error {
 	return nil
 }
 
-// monitorPort reads what follows -M: with autossh a port, or port:echo_port, which a
-// tunnel has no need of; with ssh nothing, for it makes a ControlMaster of it.
+// monitorPort reads what follows -M: for autossh a port, or port:echo_port, which a tunnel does not
+// need; for ssh nothing, because there -M asks for a ControlMaster.
 func (c *converter) monitorPort(letters string) (rest string, err error) {
 	isPort := func(s string) bool {
 		port, echo, has := strings.Cut(s, ":")
@@ -240,7 +240,7 @@ func (c *converter) identity(path string) error {
 	return c.set("IdentityFile", quoteWord(path))
 }
 
-// configFile is what becomes of -F.
+// configFile handles -F.
 func (c *converter) configFile(path string) error {
 	if !c.lenient {
 		return errors.New("a tunnel reads ~/.ssh/config; what that file says belongs there, or in the tunnel's [SSH]")
@@ -283,7 +283,7 @@ func (c *converter) option(line string) error {
 	return c.set(key, value)
 }
 
-// set takes over a keyword. Of those that have one value the first counts, as with ssh.
+// set takes over a keyword. If it has one value, the first counts, as with ssh.
 func (c *converter) set(key, value string) error {
 	if !slices.Contains(sshLists, key) && slices.ContainsFunc(c.ssh, func(a assignment) bool { return a.key == key }) {
 		return nil
@@ -310,8 +310,8 @@ func (c *converter) forward(kind ForwardKind, value string) error {
 	return nil
 }
 
-// withoutTokens is the path of a socket as it is without the tokens of ssh_config(5), of which a
-// tunnel file has none: "%%" is a percent sign.
+// withoutTokens is the path of a socket with "%%" replaced by a percent sign. A tunnel file has no
+// other tokens of ssh_config(5).
 func withoutTokens(path string) (string, error) {
 	before, after, found := strings.Cut(path, "%")
 	if !found {
@@ -324,14 +324,13 @@ func withoutTokens(path string) (string, error) {
 	return before + "%" + after, err
 }
 
-// forForwards takes over -N and -f, which a tunnel is without being told.
+// forForwards handles -N and -f: a tunnel runs no command and is in the background anyway.
 func (c *converter) forForwards(string) error {
 	c.noCommand = true
 	return nil
 }
 
-// text is the tunnel file. It is read once as a check: whatever came in by an argument,
-// the file does not say anything else.
+// text is the tunnel file. It is parsed as a check, so that no argument can add other lines to it.
 func (c *converter) text() (string, error) {
 	if c.destination == "" {
 		return "", errors.New("there is no destination among the arguments: user@host is missing")
@@ -365,8 +364,8 @@ func (c *converter) text() (string, error) {
 	return text, nil
 }
 
-// checkUser refuses two users: to ssh the first on the command line counts, in a file the
-// destination's would.
+// checkUser refuses two different users: ssh takes the first on the command line, but in a file the
+// destination's would count.
 func (c *converter) checkUser() error {
 	inDestination, _, _ := DestinationParts(c.destination)
 	for _, a := range c.ssh {
@@ -377,7 +376,7 @@ func (c *converter) checkUser() error {
 	return nil
 }
 
-// remoteCommand is the error for what stands behind the destination.
+// remoteCommand is the error for words after the destination.
 func remoteCommand(destination string, command []string) error {
 	if base := filepath.Base(destination); base == "ssh" || base == "autossh" {
 		return fmt.Errorf("%s: leave out the word %s: only what follows it is wanted", command[0], base)

@@ -8,10 +8,10 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// StreamLocalBindMask is the umask of ssh_config(5) for unix sockets where nobody sets another.
+// StreamLocalBindMask is the default of that keyword of ssh_config(5): the umask of unix sockets.
 const StreamLocalBindMask os.FileMode = 0o177
 
-// SSHDefaults go under everything that the person and the system wrote in files of ssh_config(5).
+// SSHDefaults count for keywords that neither the tunnel file nor ssh_config(5) sets.
 var SSHDefaults = []Setting{
 	{Key: "ServerAliveInterval", Value: "10"},
 	{Key: "ServerAliveCountMax", Value: "3"},
@@ -44,19 +44,19 @@ type Standing string
 // The standings of a keyword.
 const (
 	Honoured    Standing = "honoured"                    // does what ssh_config(5) says
-	Resolved    Standing = "resolved by ssh"             // has done its work when ssh -G has printed its answer
-	Irrelevant  Standing = "not about tunnels"           // about terminals, X11, agents over there: nothing a tunnel has
+	Resolved    Standing = "resolved by ssh"             // ssh -G has dealt with it
+	Irrelevant  Standing = "not about tunnels"           // about terminals, X11 or agents on the server, which a tunnel does not have
 	OnlyOpenSSH Standing = "needs the openssh transport" // when it is switched on
 )
 
-// sshKeywords are the keywords of ssh_config(5) that a tunnel may set, OpenSSH 10's and
-// the GSSAPI ones that Debian and Fedora add, and what becomes of each. Which of them the
-// installed ssh knows is not decided here.
+// sshKeywords are the keywords of ssh_config(5) that a tunnel may set, and what each means to it:
+// those of OpenSSH 10, and the GSSAPI ones that Debian and Fedora add. The installed ssh may not
+// know all of them.
 var sshKeywords = []struct {
 	name     string
 	standing Standing
 }{
-	{"AddKeysToAgent", Irrelevant}, // keys that are decrypted here stay here
+	{"AddKeysToAgent", Irrelevant}, // Holdfast adds no keys to the agent
 	{"AddressFamily", Honoured},
 	{"BatchMode", Honoured},
 	{"BindAddress", Honoured},
@@ -173,7 +173,7 @@ var sshAliases = map[string]string{
 	"tisauthentication":               "KbdInteractiveAuthentication",
 }
 
-// sshGone are keywords that ssh once had and now skips with a warning.
+// sshGone are keywords that ssh once had, and ignores now with a warning.
 var sshGone = []string{
 	"Cipher", "CompressionLevel", "FallBackToRsh", "GlobalKnownHostsFile2", "Protocol",
 	"RSAAuthentication", "RhostsAuthentication", "RhostsRSAAuthentication",
@@ -190,18 +190,17 @@ var sshElsewhere = map[string]string{
 	"DynamicForward": "belongs in [Tunnel]",
 }
 
-// sshLists are keywords that ssh collects; of all others it takes one value.
+// sshLists are keywords with several values. All others have one value.
 var sshLists = []string{"CertificateFile", "IdentityFile", "SendEnv"}
 
-// sshCommands are keywords whose value is a command line: ";" and quotes in it are the
-// shell's.
+// sshCommands are keywords whose value is a command line: a shell reads ";" and quotes in it.
 var sshCommands = []string{"KnownHostsCommand", "LocalCommand", "ProxyCommand", "RemoteCommand"}
 
-// SSHKeyword is a keyword as ssh_config(5) spells it today, whatever its letter case and
-// whatever older name it was written by; false: [SSH] takes no such keyword.
+// SSHKeyword is a keyword as ssh_config(5) spells it today. It may be written in any letter case,
+// or by an older name. It is false if [SSH] takes no such keyword.
 func SSHKeyword(written string) (spelled string, ok bool) { return keyword(written) }
 
-// keyword is the keyword as ssh_config(5) spells it. Letter case does not matter to ssh.
+// keyword is SSHKeyword.
 func keyword(written string) (spelled string, ok bool) {
 	if spelled, ok := sshAliases[strings.ToLower(written)]; ok {
 		return spelled, true
@@ -217,8 +216,8 @@ func sshKeywordNames() []string {
 	return names
 }
 
-// SSHStanding is what a keyword means to a tunnel, given by its name of today in any letter
-// case, and its spelling; false: ssh_config(5) has none of that name.
+// SSHStanding is the spelling of a keyword, and what it means to a tunnel. It may be written in any
+// letter case. It is false if ssh_config(5) has no keyword of that name today.
 func SSHStanding(written string) (spelled string, s Standing, ok bool) {
 	for _, k := range sshKeywords {
 		if strings.EqualFold(k.name, written) {
@@ -245,13 +244,13 @@ func sameButCase(written string, words []string) (word string, ok bool) {
 	return words[i], true
 }
 
-// isKeyword says whether ssh_config(5) has this keyword, here or elsewhere.
+// isKeyword says whether ssh_config(5) has this keyword, for [SSH] or not.
 func isKeyword(written string) bool {
 	_, known := keyword(written)
 	return known || elsewhere(written) != ""
 }
 
-// elsewhere says why a keyword of ssh_config(5) is not for [SSH]; empty: it is none, or it is.
+// elsewhere says why a keyword of ssh_config(5) is not for [SSH]; "" for all other words.
 func elsewhere(written string) string {
 	for word, why := range sshElsewhere {
 		if strings.EqualFold(word, written) {
@@ -261,7 +260,7 @@ func elsewhere(written string) string {
 	return ""
 }
 
-// checkKeyword says what is wrong with a keyword in [SSH]; empty: nothing.
+// checkKeyword says what is wrong with a keyword in [SSH], "" if nothing is.
 func checkKeyword(written string) string {
 	if _, ok := keyword(written); ok {
 		return ""

@@ -11,15 +11,15 @@ import (
 // States lists every State.
 func States() []State { return slices.Clone(states) }
 
-// states are for whoever reads one from text.
+// states is every State.
 var states = []State{Inactive, Listening, Offline, Connecting, Up, Degraded, Retrying, Blocked, Failed, Stopping}
 
-// StateOf is the state of a tunnel as its unit shows it: ActiveState, SubState and
-// StatusText as in org.freedesktop.systemd1(5). It serves the socket unit too.
+// StateOf is the state of a tunnel by its unit: ActiveState, SubState and StatusText as in
+// org.freedesktop.systemd1(5). The unit may be the socket.
 //
-// A worker that ended because a person is needed leaves a failed unit whose last
-// StatusText still says "blocked: …"; that is what it is. Where a unit has no
-// StatusText, give ExitText of its ExecMainStatus instead.
+// A worker that ended because a person is needed leaves a failed unit whose StatusText still says
+// "blocked: …": the tunnel is Blocked. If a unit has no StatusText, pass ExitText of its
+// ExecMainStatus instead.
 func StateOf(active, sub, statusText string) State {
 	word := ParseStatus(statusText).State
 	switch {
@@ -40,12 +40,12 @@ func StateOf(active, sub, statusText string) State {
 	case active == "activating":
 		return Connecting
 	case active == "active", active == "reloading", active == "refreshing":
-		return Up // Type=notify: it said READY=1
+		return Up // Type=notify: it has sent READY=1
 	}
 	return Inactive
 }
 
-// Status is what there is to say of a tunnel, as the StatusText of its unit carries it:
+// Status is the state of a tunnel with its reason and a text, as the StatusText of its unit has it:
 // "up: 3 forwards, rtt 12 ms", "retrying [unreachable]: in 8 s; connection refused".
 type Status struct {
 	State  State
@@ -65,9 +65,9 @@ func (s Status) String() string {
 	return text
 }
 
-// ParseStatus is the inverse of [Status.String]. Where text does not begin with a state, it
-// is all Text. A Reason that is not known here, as of a newer worker's, is kept. The text is a
-// peer's: the worker may be of another user, and so may whatever else sends its STATUS=.
+// ParseStatus is the inverse of [Status.String]. A text that does not begin with a state becomes
+// Text as a whole. It accepts an unknown Reason, which a newer worker may send. The text comes from
+// a peer: the worker may belong to another user.
 func ParseStatus(statusText string) Status {
 	head, rest, _ := strings.Cut(statusText, ":")
 	word, bracket, hasReason := strings.Cut(head, " [")
@@ -86,8 +86,8 @@ func isReasonWord(word string) bool {
 	return word != "" && len(word) <= maxReason && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == ""
 }
 
-// ExitText is the StatusText of a worker that ended with this status and left none; it
-// is empty where the status says nothing of why.
+// ExitText is the StatusText for a worker that ended with this status and left none; "" if the
+// status does not say why.
 func ExitText(status ExitStatus) string {
 	switch status {
 	case ExitDistrusted:

@@ -8,21 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// The reader of systemd.syntax(7) here is our own. go-systemd's unit package stops at
-// the first mistake, keeps no line numbers, leaves continuations raw, reads comments in
-// the middle of a continuation as text, keeps the CR of a CRLF file and takes no line
-// over 2048 bytes; an editor of files needs all places, and a person all mistakes. The
-// tests hold the two against each other: what go-systemd reads, this reads alike.
+// This is a reader of systemd.syntax(7) of our own. go-systemd's unit package stops at the first
+// mistake, has no line numbers, does not join continuations, reads comments between continuations
+// as text, keeps the CR of a CRLF file and takes no line over 2048 bytes. Set needs the position of
+// each line, and a person needs all mistakes. A test checks that both read the same from what
+// go-systemd can read.
 
 // MaxFileSize is how long a tunnel file or drop-in may be, in bytes.
 const MaxFileSize = 1 << 20
 
 const byteOrderMark = "\uFEFF"
 
-// document is the text of a tunnel file or drop-in, taken apart but not understood.
+// document is the lines of a tunnel file or drop-in, split into keys and values.
 type document struct {
-	lines   []string // as they stand, line endings included
-	eol     string   // what ends a line here: "\n" or "\r\n"
+	lines   []string // unchanged, with their line endings
+	eol     string   // the line ending: "\n" or "\r\n"
 	headers []header
 	entries []entry
 }
@@ -37,7 +37,7 @@ type header struct {
 type entry struct {
 	section     string
 	key         string
-	value       string // continuations joined; spaces around and comments behind still there
+	value       string // continuations joined; with spaces around it and a comment after it
 	first, last int    // indices in lines, both inclusive
 }
 
@@ -45,11 +45,11 @@ type entry struct {
 type Assignment struct {
 	Section, Key string
 	Value        string // continuations joined
-	Line         int    // its first
+	Line         int    // the first line, from 1
 }
 
-// Assignments reads any such file, a unit of somebody's too. What it makes no sense of is told,
-// and left out.
+// Assignments reads any file in that syntax, such as a unit. It leaves out lines that it cannot
+// read, and returns them as Problems.
 func Assignments(text string) ([]Assignment, Problems) {
 	doc, problems := scan(text)
 	var all []Assignment
@@ -59,10 +59,10 @@ func Assignments(text string) ([]Assignment, Problems) {
 	return all, problems
 }
 
-// lineNumber is where a person finds the entry.
+// lineNumber is the entry's line for people, from 1.
 func (e entry) lineNumber() int { return e.first + 1 }
 
-// scan takes text apart. It goes on after a mistake, so that all of them are found.
+// scan splits text into lines, headers and entries. It goes on after a mistake, to find them all.
 func scan(text string) (document, Problems) {
 	doc := document{eol: "\n"}
 	if len(text) > MaxFileSize {
@@ -100,7 +100,7 @@ func scan(text string) (document, Problems) {
 				i++
 				next := doc.content(i)
 				if isComment(strings.TrimSpace(next)) {
-					continue // a comment between the parts of a value is only a comment
+					continue // a comment may be between the parts of a value
 				}
 				if why := notText(next); why != "" {
 					problems = append(problems, Problem{Line: i + 1, Message: why})
@@ -136,7 +136,7 @@ func (d document) content(i int) string {
 	return line
 }
 
-// notText says why a line cannot be part of a tunnel file; empty: it can.
+// notText says why a line cannot be part of a tunnel file, "" if it can.
 func notText(line string) string {
 	if !utf8.ValidString(line) {
 		return "is not UTF-8 text"
@@ -154,13 +154,13 @@ func isComment(trimmed string) bool {
 	return strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, ";")
 }
 
-// continues says whether a line ends in a backslash that no other backslash escapes.
+// continues says whether a line ends in a backslash that is not escaped.
 func continues(line string) bool {
 	backslashes := len(line) - len(strings.TrimRight(line, `\`))
 	return backslashes%2 == 1
 }
 
-// sectionName reads a [Section] line, which may have a comment behind it.
+// sectionName reads a [Section] line, which may have a comment after it.
 func sectionName(trimmed string) (name, why string) {
 	name, rest, ok := strings.Cut(trimmed[1:], "]")
 	rest = strings.TrimSpace(rest)
@@ -183,9 +183,9 @@ func noAssignment(trimmed string) string {
 	return "is not KEY=VALUE, a [Section] or a comment"
 }
 
-// splitComment cuts a comment off the end of a value: spaces and then ";", or spaces,
-// "#" and a space or the end, outside of quotes. (systemd knows no such comments, ssh
-// those with "#"; keys whose values may have a lone ";" in them do not call this.)
+// splitComment cuts a comment off the end of a value: blanks and then ";", or blanks, "#" and a
+// blank or the end, outside of quotes. (systemd has no such comments, ssh has those with "#". Do
+// not call it for keys whose values may contain a ";" as a word.)
 func splitComment(value string) (text, comment string) {
 	var quote byte
 	afterBlank := false

@@ -13,11 +13,11 @@ import (
 // Tunnel is one tunnel file, its drop-ins merged in and its defaults filled in.
 type Tunnel struct {
 	Name    string
-	Path    string   // of the NAME.tunnel file; empty when parsed from text alone
+	Path    string   // of the NAME.tunnel file; "" if parsed from text alone
 	DropIns []string // paths of the drop-ins that were merged, in order
-	Text    string   // of the NAME.tunnel file, as it stands
+	Text    string   // of the NAME.tunnel file, unchanged
 
-	Description string // one line for people; Destination when not given
+	Description string // one line for people; Destination if not given
 	Destination string // what ssh(1) takes: alias, user@host, ssh://user@host:port
 	Forwards    []Forward
 
@@ -34,8 +34,8 @@ type Tunnel struct {
 	ExecUp      [][]string // argv each
 	ExecDown    [][]string
 	Check       string        // "none" or "connect"
-	MaxChannels int           // 0: as many as LimitNOFILE= leaves room for
-	RetryDenied time.Duration // 0: never
+	MaxChannels int           // 0 for as many as LimitNOFILE= allows
+	RetryDenied time.Duration // 0 for never
 	Metered     bool
 	OnlyOn      []string // globs over NetworkManager connection ids
 	NeverOn     []string
@@ -61,7 +61,7 @@ func (t Tunnel) ServiceSetting(key string) Setting {
 // User is the user that a tunnel of the system runs as: User= of its [Service], or root.
 func (t Tunnel) User() string { return cmp.Or(t.ServiceSetting("User").Value, "root") }
 
-// Setting is one KEY=VALUE line outside [Tunnel], with its place for messages.
+// Setting is one KEY=VALUE line, with its path and line for messages.
 type Setting struct {
 	Key, Value string
 	Path       string
@@ -93,10 +93,10 @@ func (f Forward) SOCKS() bool { return f.Target == Address{} }
 
 // Address is one end of a forward: a TCP host and port, or the path of a unix socket.
 type Address struct {
-	Unix string // path of a unix socket; when set, the rest is empty
+	Unix string // path of a unix socket; if set, the other fields are zero
 	Host string // without brackets; may be empty, "*", "localhost", an address or a name
 	Port int
-	Bind bool // a listener's bind address was written, be it empty ("*" and "" mean all interfaces, none written means loopback)
+	Bind bool // a bind address was written, even an empty one ("*" and "" mean all interfaces; without one it is loopback)
 }
 
 // StartMode is the Start= key.
@@ -119,7 +119,7 @@ const (
 	TransportOpenSSH Transport = "openssh"
 )
 
-// Problem is one thing wrong with a tunnel file. Line is 0 where no single line is to blame.
+// Problem is one thing that is wrong with a tunnel file. Line is 0 if no single line is wrong.
 type Problem struct {
 	Path    string
 	Line    int
@@ -149,7 +149,7 @@ func (p Problem) Error() string {
 	return b.String()
 }
 
-// Problems is all that is wrong with a file; as an error it is one line a problem.
+// Problems is all that is wrong with a file. As an error it has one line for each problem.
 type Problems []Problem
 
 // Reason says why a tunnel with these problems is not well.

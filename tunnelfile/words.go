@@ -7,10 +7,10 @@ import (
 
 var errQuote = errors.New("a quotation mark is not closed")
 
-// Words splits a value at blanks as ssh_config(5) does: single and double quotes
-// keep blanks together and may begin within a word; a backslash before a quote, before a
-// backslash, or outside of quotes before a space makes it an ordinary character, and
-// before anything else is one itself. Its error is a quotation mark that is not closed.
+// Words splits a value at blanks as ssh_config(5) does. Blanks in single or double quotes do not
+// split; quotes may begin within a word. A backslash escapes a quote, a backslash and, outside of
+// quotes, a space; before any other character it is itself. The error is a quote that is not
+// closed.
 func Words(value string) ([]string, error) {
 	var words []string
 	var word strings.Builder
@@ -48,8 +48,8 @@ func Words(value string) ([]string, error) {
 	return words, nil
 }
 
-// escapes says whether rest begins with a backslash that makes the next character an
-// ordinary one. Quote is the quotation mark that is open, or 0.
+// escapes says whether rest begins with a backslash that escapes the next character. quote is the
+// quotation mark that is open, or 0.
 func escapes(rest string, quote byte) bool {
 	if len(rest) < 2 || rest[0] != '\\' {
 		return false
@@ -57,7 +57,7 @@ func escapes(rest string, quote byte) bool {
 	return strings.IndexByte(`\"'`, rest[1]) >= 0 || quote == 0 && rest[1] == ' '
 }
 
-// quoteWord is the inverse of Words for one word: quoted where it must be.
+// quoteWord is the inverse of Words for one word. It adds quotes only if they are needed.
 func quoteWord(word string) string {
 	if word != "" && !strings.ContainsAny(word, " \t\"'\\;#") {
 		return word
