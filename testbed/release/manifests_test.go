@@ -202,5 +202,33 @@ func TestNix(t *testing.T) {
 	}
 }
 
+// TestNixModules evaluates what both modules make of a configuration.
+func TestNixModules(t *testing.T) {
+	testbed.Need(t, "nix-instantiate")
+	var made map[string]string
+	if err := json.Unmarshal([]byte(run(t, "sh", "-c", "nix-instantiate --eval --strict --json testbed/release/testdata/modules.nix 2>/dev/null")), &made); err != nil {
+		t.Fatal(err)
+	}
+	const holdfast = "/nix/store/holdfast"
+	for name, want := range map[string]string{
+		"packages": strings.Repeat(holdfast+" ", 3) + holdfast,
+		"boot":     "multi-user.target", "login": holdfast + "/bin/holdfastd default.target", "account": "holdfast",
+	} {
+		if made[name] != want {
+			t.Errorf("%s is %q, want %q", name, made[name], want)
+		}
+	}
+	for _, name := range []string{"etc/holdfast/system/backup.tunnel", "config/holdfast/backup.tunnel"} {
+		file := filepath.Join(t.TempDir(), "backup.tunnel")
+		if err := os.WriteFile(file, []byte(made[name]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		run(t, "bin/holdfast-tunnel", "--check", file)
+		if !strings.Contains(made[name], "RemoteForward=2222 localhost:22\n") || !strings.Contains(made[name], "User=holdfast\n") {
+			t.Errorf("%s:\n%s", name, made[name])
+		}
+	}
+}
+
 // expressions finds what a dashboard asks.
 var expressions = regexp.MustCompile(`"expr": ("(?:[^"\\]|\\.)*")`)

@@ -1,4 +1,4 @@
-# As much of nixpkgs' lib as packaging/nix/tunnel.nix uses; types are taken as they come.
+# As much of nixpkgs' lib as packaging/nix uses; types are taken as they come.
 let
   any = _: any;
   type = { __functor = _: _: type; };
@@ -10,9 +10,13 @@ rec {
   optionalString = c: v: if c then v else "";
   concatMapStrings = f: l: concatStringsSep "" (map f l);
   mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
+  mapAttrs' = f: set: builtins.listToAttrs (mapAttrsToList f set);
+  nameValuePair = name: value: { inherit name value; };
+  mkIf = c: v: if c then v else { };
   mkOption = option: option;
+  mkEnableOption = description: { inherit description; default = false; };
   types = {
-    listOf = any; attrsOf = any; either = any; oneOf = any; nullOr = any; enum = any; strMatching = any;
-    str = type; bool = type; int = type;
+    listOf = any; attrsOf = any; either = any; oneOf = any; nullOr = any; enum = any; strMatching = any; submodule = any;
+    package = type; str = type; bool = type; int = type;
   };
 }
