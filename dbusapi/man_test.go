@@ -51,7 +51,7 @@ does it.
 .PP
 Changes are announced by the standard signals PropertiesChanged, InterfacesAdded and InterfacesRemoved, and by none of its own.
 Members are added, never renamed or removed.
-On the system bus root may change tunnels, and whom polkit allows.
+On the system bus root may change tunnels, and whom polkit allows; polkit asks a person about calls with the flag ALLOW_INTERACTIVE_AUTHORIZATION.
 `)
 	for _, name := range []string{ManagerInterface, TunnelInterface, AgentInterface} {
 		i := contract()[name]

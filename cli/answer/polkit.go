@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -34,12 +35,16 @@ func Polkit(s *session.Session) (stop func(), err error) {
 		return nil, err
 	}
 	defer known.Close()
-	cmd := exec.Command("pkttyagent", "--notify-fd=3", "--fallback")
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, "pkttyagent", "--notify-fd=3", "--fallback")
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = time.Second
 	cmd.ExtraFiles = []*os.File{notify}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	err = cmd.Start()
 	notify.Close()
 	if err != nil {
+		cancel()
 		return nil, err
 	}
 	// It closes its end when polkit knows it, and when it ends.
@@ -47,7 +52,7 @@ func Polkit(s *session.Session) (stop func(), err error) {
 		_, _ = io.Copy(io.Discard, known)
 	}
 	return func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
+		cancel()
 		_ = cmd.Wait()
 		signal.Ignore(syscall.SIGTTOU)                // this may have been put in the background meanwhile
 		_ = term.Restore(int(agent.tty.Fd()), before) // it may have ended in the middle of a password

@@ -161,6 +161,10 @@ func TestSystem(t *testing.T) {
 		if exitStatus(err) != 1 || !strings.Contains(shown, `the same as root: sudo holdfast --system set web 'Description=it'\''s web'`) || strings.Count(shown, "Password: ") != 1 {
 			t.Errorf("with a wrong password: %v; it shows %q", err, shown)
 		}
+		if shown, err := m.ordinaryAtTerminal(t, []string{"down", "web"}, "Password: ", "\x03"); exitStatus(err) != 1 || strings.Count(shown, "Password: ") != 1 {
+			t.Errorf("with Ctrl-C: %v; it shows %q", err, shown)
+		}
+
 		// A file that not everybody may read is read with that password too, and never changed unread.
 		const private = "/etc/holdfast/system/private.tunnel"
 		m.write(t, "private", "[Tunnel]\nDestination=nowhere\nRemoteForward=1:a:1\nStart=manual\n")

@@ -17,7 +17,8 @@ func TestServer(t *testing.T) {
 	m.server()
 	m.root("dpkg -i " + built(t, "holdfast_*_amd64.deb"))
 	m.root(`cd && ssh-keygen -q -t ed25519 -N '' -f key && cat key.pub >>~tester/.ssh/authorized_keys
-systemd-creds encrypt --with-key=host --name=id_ed25519 key /etc/holdfast/db.cred && rm key
+systemd-creds encrypt --with-key=host --name=id_ed25519 key /etc/holdfast/db.cred
+systemd-creds encrypt --with-key=tpm2-absent --name=id_ed25519 key /etc/holdfast/own.cred && rm key
 install -o holdfast -m 600 ~tester/.ssh/known_hosts /var/lib/holdfast/.ssh/known_hosts
 systemctl enable --now holdfastd`)
 
@@ -49,7 +50,7 @@ systemctl enable --now holdfastd`)
 		m := machine{t, m.dir}
 		// The daemon does not read ssh_config in another user's name, so the process listens itself.
 		m.write("/var/lib/holdfast/.ssh/config", "Host own\nHostName 127.0.0.1\nPort 2222\nUser tester\nLocalForward 127.0.0.1:82 127.0.0.1:2222\n")
-		m.write("/etc/holdfast/system/own.tunnel", "[Tunnel]\nDestination=own\nStart=manual\n[SSH]\nIdentityFile=${CREDENTIALS_DIRECTORY}/id_ed25519\n[Service]\nUser=holdfast\nLoadCredentialEncrypted=id_ed25519:/etc/holdfast/db.cred\n")
+		m.write("/etc/holdfast/system/own.tunnel", "[Tunnel]\nDestination=own\nStart=manual\n[SSH]\nIdentityFile=${CREDENTIALS_DIRECTORY}/id_ed25519\n[Service]\nUser=holdfast\nLoadCredentialEncrypted=id_ed25519:/etc/holdfast/own.cred\n")
 		if got, err := m.box("root", "holdfast", "--system", "up", "own"); err == nil || !strings.Contains(got, "ports below 1024 are for root") {
 			t.Errorf("without the capability: %v %s", err, got)
 		}
@@ -86,6 +87,8 @@ systemctl enable --now holdfastd`)
 		m.root("systemctl stop testsshd && systemctl restart user@$(id -u tester)")
 		m.await("user", "test $(systemctl --user show -p ActiveState --value holdfast-up@web) = activating")
 		m.await("user", "holdfast status web | grep -q retrying")
+		// A daemon that is replaced meanwhile ends no wait.
+		m.user("systemctl --user restart holdfastd && holdfast list && systemctl --user show -p ActiveState holdfast-up@web | grep -q activating")
 		m.user("test $(systemctl --user show -p ActiveState --value report) = inactive")
 		m.root("systemctl start --no-block testsshd")
 		m.await("user", "systemctl --user is-active report")
