@@ -5,7 +5,6 @@ package bench
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -92,7 +91,9 @@ func fall(t *testing.T, r *running, proxy *testbed.Proxy, inUse bool) hole {
 				case <-over:
 					return
 				case <-time.After(r.restart):
-					r.launch(t)
+					if err := r.launch(t); err != nil {
+						t.Error(err)
+					}
 				}
 			case <-time.After(20 * time.Millisecond):
 				if proxy.Accepted() > attempts {
@@ -101,21 +102,12 @@ func fall(t *testing.T, r *running, proxy *testbed.Proxy, inUse bool) hole {
 			}
 		}
 	})
-	served := func(patience time.Duration) error {
-		c, err := net.Dial("tcp", r.local)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		c.SetDeadline(time.Now().Add(patience))
-		return ask(c)
-	}
 	if inUse {
 		var clients sync.WaitGroup
 		for end := begin.Add(holeLength); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 			clients.Go(func() {
 				came := time.Since(begin)
-				switch err := served(clientPatience); {
+				switch err := r.served(clientPatience); {
 				case errors.Is(err, os.ErrDeadlineExceeded):
 					waited.Add(1)
 				case err != nil:
@@ -130,7 +122,7 @@ func fall(t *testing.T, r *running, proxy *testbed.Proxy, inUse bool) hole {
 	}
 	proxy.SetSilent(false)
 	end := time.Now()
-	for served(time.Second) != nil && time.Since(end) < 3*time.Minute {
+	for r.served(time.Second) != nil && time.Since(end) < 3*time.Minute {
 		time.Sleep(20 * time.Millisecond)
 	}
 	usable := time.Since(end)

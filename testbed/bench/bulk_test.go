@@ -4,11 +4,12 @@ package bench
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,23 +113,88 @@ func local(r *running) (net.Conn, error) { return net.Dial("tcp", r.local) }
 func socks(r *running) (net.Conn, error) { return testbed.DialSOCKS("tcp", r.socks, r.target) }
 
 // bulk moves total bytes over so many streams at once and returns MiB/s.
-func bulk(t *testing.T, r *running, dial dial, direction byte, streams int, total int64) float64 {
-	t.Helper()
+func bulk(r *running, dial dial, direction byte, streams int, total int64) (float64, error) {
 	begin := time.Now()
-	var wg sync.WaitGroup
+	failed := make(chan error, streams)
 	for range streams {
-		wg.Go(func() {
+		go func() {
 			c, err := dial(r)
 			if err == nil {
 				_, err = transfer(c, direction, total/int64(streams))
 			}
-			if err != nil {
-				t.Errorf("%s: %v", r.name, err)
-			}
-		})
+			failed <- err
+		}()
 	}
-	wg.Wait()
-	return float64(total) / (1 << 20) / time.Since(begin).Seconds()
+	var err error
+	for range streams {
+		err = errors.Join(err, <-failed)
+	}
+	return float64(total) / mib / time.Since(begin).Seconds(), err
+}
+
+const mib = 1 << 20
+
+// flow keeps so many downloads going and returns MiB/s of a span that begins after a while. It is
+// for lines on which nobody knows how many bytes take how long.
+func flow(r *running, streams int, after, span time.Duration) (float64, error) {
+	d, err := startDownloads(r, streams)
+	if err != nil {
+		return 0, err
+	}
+	defer d.stop()
+	time.Sleep(after)
+	before, begin := d.received.Load(), time.Now()
+	time.Sleep(span)
+	rate := float64(d.received.Load()-before) / mib / time.Since(begin).Seconds()
+	return rate, d.failed()
+}
+
+// downloads are streams that take all they get.
+type downloads struct {
+	streams  []net.Conn
+	received atomic.Int64
+	err      atomic.Pointer[error]
+}
+
+func startDownloads(r *running, number int) (*downloads, error) {
+	d := new(downloads)
+	for range number {
+		c, err := local(r)
+		if err == nil {
+			d.streams = append(d.streams, c)
+			_, err = c.Write(binary.BigEndian.AppendUint64([]byte{download}, 1<<40))
+		}
+		if err != nil {
+			d.stop()
+			return nil, err
+		}
+		go func() {
+			buf := make([]byte, block)
+			for {
+				n, err := c.Read(buf)
+				d.received.Add(int64(n))
+				if err != nil {
+					d.err.CompareAndSwap(nil, &err)
+					return
+				}
+			}
+		}()
+	}
+	return d, nil
+}
+
+// failed is why a stream has ended, nil while none has.
+func (d *downloads) failed() error {
+	if err := d.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (d *downloads) stop() {
+	for _, c := range d.streams {
+		c.Close()
+	}
 }
 
 // bulkColumns are directions with numbers of streams.
@@ -144,7 +210,7 @@ func bulkOf(column string) (direction byte, streams int) {
 
 // Throughput over one long-lived tunnel each, loopback, no delay.
 func TestBulk(t *testing.T) {
-	loopback(t, "bulk", "Bulk through a forwarded port", local, programs(sshGCM, withAutossh, withHoldfast, holdfast4, holdfastOpenSSH, withSocat, raw))
+	loopback(t, "bulk", "Bulk through a forwarded port", local, programs(sshGCM, withAutossh, withHoldfast, holdfastOpenSSH, withSocat, raw))
 }
 
 // The same through SOCKS.
@@ -153,23 +219,22 @@ func TestBulkSOCKS(t *testing.T) {
 }
 
 func loopback(t *testing.T, name, title string, dial dial, programs []program) {
-	w := way{server: here.server(t), target: target(t)}
-	var all []*running
-	for _, p := range programs {
-		all = append(all, start(t, p, w))
-	}
+	all := startAll(t, programs, way{server: here.server(t), target: target(t)})
 	speed := newResults(name, fmt.Sprintf("%s, loopback, MiB/s (ratio to ssh); %d MiB, medians of %d", title, *size, *rounds), bulkColumns...)
 	cost := newResults(name+"-cpu", title+", loopback, the program's CPU, s/GiB (ratio to ssh; less is better)", bulkColumns...)
-	total := *size << 20
+	total := *size * mib
 	for range *rounds {
 		for _, column := range bulkColumns {
 			direction, streams := bulkOf(column)
 			for _, r := range all {
-				before := r.cpu()
-				speed.add(column, r.name, bulk(t, r, dial, direction, streams, total))
-				if r.cmd != nil {
-					cost.add(column, r.name, (r.cpu()-before).Seconds()/(float64(total)/(1<<30)))
-				}
+				speed.measure(t, column, r, func() (float64, error) {
+					before := r.cpu()
+					rate, err := bulk(r, dial, direction, streams, total)
+					if err == nil && r.cmd != nil {
+						cost.add(column, r.name, (r.cpu()-before).Seconds()/(float64(total)/(1<<30)))
+					}
+					return rate, err
+				})
 			}
 		}
 	}
@@ -177,26 +242,28 @@ func loopback(t *testing.T, name, title string, dial dial, programs []program) {
 	cost.publish(t)
 }
 
-// One stream down a long line on which nothing is lost.
+// One stream down a long line on which nothing is lost, from its first byte on.
 func TestLongLine(t *testing.T) {
+	const span = 6 * time.Second
 	lines := []line{{rtt: 20 * time.Millisecond}, {rtt: 100 * time.Millisecond}, {rtt: 300 * time.Millisecond}}
-	overLines(t, "long-line", "One stream down, no loss, MiB/s (ratio to ssh)", lines, programs(withHoldfast, raw), func(l line, r *running) float64 {
-		// What ssh moves in four seconds, of which the first round trips are a small part.
-		total := int64(4 * float64(2<<20) / l.rtt.Seconds())
-		return bulk(t, r, local, download, 1, max(total, *size<<17))
+	title := fmt.Sprintf("One stream down, no loss, its first %v, MiB/s (ratio to ssh)", span)
+	overLines(t, "long-line", title, lines, programs(withHoldfast, raw), func(_ line, r *running) (float64, error) {
+		return flow(r, 1, 0, span)
 	})
 }
 
 // Eight streams down a line that loses packets.
 func TestLossyLine(t *testing.T) {
+	const after, span = 2 * time.Second, 6 * time.Second
 	lines := []line{{20 * time.Millisecond, 100 * mbit, 0.001}, {100 * time.Millisecond, 100 * mbit, 0.001}}
-	overLines(t, "lossy-line", "Eight streams down, 100 Mbit/s, cubic, MiB/s (ratio to ssh)", lines, programs(withHoldfast, holdfast4, holdfast8, raw), func(_ line, r *running) float64 {
-		return bulk(t, r, local, download, 8, *size<<20/8)
+	title := fmt.Sprintf("Eight streams down, 100 Mbit/s, cubic, after %v for %v, MiB/s (ratio to ssh)", after, span)
+	overLines(t, "lossy-line", title, lines, programs(withHoldfast, holdfastAuto, holdfast8, raw), func(_ line, r *running) (float64, error) {
+		return flow(r, 8, after, span)
 	})
 }
 
 // overLines measures programs over lines, a column each.
-func overLines(t *testing.T, name, title string, lines []line, programs []program, measure func(line, *running) float64) {
+func overLines(t *testing.T, name, title string, lines []line, programs []program, measure func(line, *running) (float64, error)) {
 	var columns []string
 	for _, l := range lines {
 		columns = append(columns, l.String())
@@ -206,14 +273,11 @@ func overLines(t *testing.T, name, title string, lines []line, programs []progra
 		// ssh takes a % in a path for a token, and paths have the test's name in them.
 		t.Run(strings.ReplaceAll(l.String(), "%", "percent"), func(t *testing.T) {
 			p := far(t, l)
-			w := way{server: p.server(t), target: p.target(t)}
-			var all []*running
-			for _, p := range programs {
-				all = append(all, start(t, p, w))
-			}
+			all := startAll(t, programs, way{server: p.server(t), target: p.target(t)})
 			for range *rounds {
 				for _, r := range all {
-					table.add(l.String(), r.name, measure(l, r))
+					table.measure(t, l.String(), r, func() (float64, error) { return measure(l, r) })
+					time.Sleep(2 * l.rtt) // what is under way still is not the next one's
 				}
 			}
 		})

@@ -4,46 +4,61 @@ package bench
 
 import (
 	"net"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/holdfast/holdfast/testbed"
 )
 
-// Memory of one tunnel: fresh and idle, with a hundred silent connections open, and
-// idle again after bulk.
+// Memory of one tunnel: fresh and idle, with a hundred silent connections open, and idle again
+// after bulk. What programs share is looked at in TestFiftyIdle.
 func TestMemory(t *testing.T) {
-	server := testbed.StartServer(t, testbed.ServerOptions{})
-	w := way{server: server, target: target(t)}
-	columns := []string{"RSS", "PSS", "private"}
-	for _, moment := range []string{"idle", "with 100 silent connections", "idle after bulk"} {
-		table := newResults("memory-"+strings.ReplaceAll(moment, " ", "-"), "Memory, "+moment+", MiB (ratio to ssh; less is better)", columns...)
-		for _, p := range programs(withAutossh, withHoldfast, holdfastOpenSSH) {
-			r := start(t, p, w)
-			switch moment {
-			case "with 100 silent connections":
-				for range 100 {
-					c, err := net.Dial("tcp", r.local)
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer c.Close()
-					// One answer, so that the connection is known to stand.
-					if err := ask(c); err != nil {
-						t.Fatal(err)
-					}
+	all := startAll(t, programs(withAutossh, withHoldfast, holdfastOpenSSH), way{server: here.server(t), target: target(t)})
+	columns := []string{"idle", "100 silent connections", "idle after bulk"}
+	tables := map[string]*results{
+		"Rss":           newResults("memory-rss", "Resident memory of one tunnel, MiB (ratio to ssh; less is better)", columns...),
+		"Private_Dirty": newResults("memory-private", "Private memory of one tunnel, MiB (ratio to ssh; less is better)", columns...),
+	}
+	var open []net.Conn
+	work := map[string]func(*running) error{
+		columns[0]: func(*running) error { return nil },
+		columns[1]: func(r *running) error {
+			for range 100 {
+				c, err := local(r)
+				if err == nil {
+					open = append(open, c)
+					err = ask(c) // so that the connection is known to stand
 				}
-			case "idle after bulk":
-				bulk(t, r, local, download, 8, *size<<20)
-				bulk(t, r, local, upload, 8, *size<<20)
+				if err != nil {
+					return err
+				}
 			}
-			settle(r)
-			table.add("RSS", p.name, float64(r.memory("Rss"))/1024)
-			table.add("PSS", p.name, float64(r.memory("Pss"))/1024)
-			table.add("private", p.name, float64(r.memory("Private_Dirty"))/1024)
-			r.stop()
+			return nil
+		},
+		columns[2]: func(r *running) error {
+			_, err := bulk(r, local, download, 8, *size*mib)
+			if err == nil {
+				_, err = bulk(r, local, upload, 8, *size*mib)
+			}
+			return err
+		},
+	}
+	for _, column := range columns {
+		for _, r := range all {
+			if r.err == nil {
+				r.err = work[column](r)
+			}
 		}
+		settle(all...)
+		for _, r := range all {
+			for field, table := range tables {
+				table.measure(t, column, r, func() (float64, error) { return float64(r.memory(field)) / 1024, nil })
+			}
+		}
+		for _, c := range open {
+			c.Close()
+		}
+		open = nil
+	}
+	for _, table := range tables {
 		table.publish(t)
 	}
 }
@@ -60,13 +75,17 @@ func ask(c net.Conn) error {
 const tidyTime = 8 * time.Second
 
 // settle waits tidyTime, and then until memory has not changed for a second, ten at most.
-func settle(r *running) {
+func settle(all ...*running) {
 	time.Sleep(tidyTime)
 	last, since, end := int64(0), time.Now(), time.Now().Add(10*time.Second)
 	for time.Now().Before(end) && time.Since(since) < time.Second {
-		if now := r.memory("Rss"); now != last {
+		var now int64
+		for _, r := range all {
+			now += r.memory("Rss")
+		}
+		if now != last {
 			last, since = now, time.Now()
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 }

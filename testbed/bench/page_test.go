@@ -3,8 +3,8 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 )
@@ -17,31 +17,31 @@ const (
 	pageAnswer      = 30 << 10
 )
 
-func page(t *testing.T, r *running) float64 {
-	t.Helper()
+func page(r *running) (float64, error) {
 	begin := time.Now()
-	var wg sync.WaitGroup
+	failed := make(chan error, pageConnections)
 	tickets := make(chan struct{}, pageAtOnce)
 	for range pageConnections {
 		tickets <- struct{}{}
-		wg.Go(func() {
+		go func() {
 			defer func() { <-tickets }()
 			c, err := socks(r)
 			if err == nil {
 				_, err = transfer(c, download, pageAnswer)
 			}
-			if err != nil {
-				t.Error(err)
-			}
-		})
+			failed <- err
+		}()
 	}
-	wg.Wait()
-	return float64(time.Since(begin).Microseconds()) / 1000
+	var err error
+	for range pageConnections {
+		err = errors.Join(err, <-failed)
+	}
+	return float64(time.Since(begin).Microseconds()) / 1000, err
 }
 
 // A page of small connections through SOCKS.
 func TestPage(t *testing.T) {
 	lines := []line{{rtt: 20 * time.Millisecond}, {rtt: 100 * time.Millisecond}, {rtt: 100 * time.Millisecond, loss: 0.01}}
 	title := fmt.Sprintf("A page of %d connections of %d KiB through SOCKS, %d at a time, cubic, ms (ratio to ssh; less is better)", pageConnections, pageAnswer>>10, pageAtOnce)
-	overLines(t, "page", title, lines, programs(withHoldfast, holdfast4, holdfast8), func(_ line, r *running) float64 { return page(t, r) })
+	overLines(t, "page", title, lines, programs(withHoldfast, holdfastAuto, holdfast8), func(_ line, r *running) (float64, error) { return page(r) })
 }

@@ -27,10 +27,13 @@ func TestSystemCalls(t *testing.T) {
 			}
 			time.Sleep(time.Second) // strace does not say when it has attached
 			before := r.cpu()
-			bulk(t, r, local, direction, 1, *size<<20)
+			_, err := bulk(r, local, direction, 1, *size*mib)
 			spent := r.cpu() - before
 			trace.Process.Signal(os.Interrupt)
 			trace.Wait()
+			if err != nil {
+				t.Fatal(err)
+			}
 			text, err := os.ReadFile(out)
 			if err != nil {
 				t.Fatal(err)

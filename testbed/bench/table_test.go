@@ -4,7 +4,6 @@ package bench
 
 import (
 	"fmt"
-	"html"
 	"io"
 	"os"
 	"path/filepath"
@@ -22,18 +21,44 @@ type results struct {
 	columns  []string
 	programs []string
 	figures  map[[2]string][]float64
+	failures map[[2]string]int
 }
 
 func newResults(name, title string, columns ...string) *results {
-	return &results{name: name, title: title, columns: columns, figures: make(map[[2]string][]float64)}
+	return &results{name: name, title: title, columns: columns, figures: make(map[[2]string][]float64), failures: make(map[[2]string]int)}
 }
 
 func (r *results) add(column, program string, figure float64) {
+	key := r.key(column, program)
+	r.figures[key] = append(r.figures[key], figure)
+}
+
+// fail counts what did not work in place of a figure, or within one.
+func (r *results) fail(column, program string, times int) {
+	r.failures[r.key(column, program)] += times
+}
+
+func (r *results) key(column, program string) [2]string {
 	if !slices.Contains(r.programs, program) {
 		r.programs = append(r.programs, program)
 	}
-	key := [2]string{column, program}
-	r.figures[key] = append(r.figures[key], figure)
+	return [2]string{column, program}
+}
+
+// measure adds what f finds out about a program, or that it failed: other figures are not lost.
+func (r *results) measure(t *testing.T, column string, run *running, f func() (float64, error)) {
+	t.Helper()
+	var figure float64
+	err := run.err
+	if err == nil {
+		figure, err = f()
+	}
+	if err != nil {
+		t.Errorf("%s, %s, %s: %v", r.name, column, run.name, err)
+		r.fail(column, run.name, 1)
+		return
+	}
+	r.add(column, run.name, figure)
 }
 
 // sorted are the figures of a column and a program.
@@ -69,19 +94,29 @@ func (r *results) text(out io.Writer) {
 	for _, p := range r.programs {
 		fmt.Fprint(w, p)
 		for _, c := range r.columns {
-			all := r.sorted(c, p)
-			switch {
-			case len(all) == 0:
-				fmt.Fprint(w, "\t–")
-			case len(all) == 1:
-				fmt.Fprintf(w, "\t%s (%.2f)", short(all[0]), r.ratio(c, p))
-			default:
-				fmt.Fprintf(w, "\t%s (%.2f) %s…%s", short(r.median(c, p)), r.ratio(c, p), short(all[0]), short(all[len(all)-1]))
-			}
+			fmt.Fprint(w, "\t"+r.cell(c, p))
 		}
 		fmt.Fprintln(w)
 	}
 	w.Flush()
+}
+
+func (r *results) cell(column, program string) string {
+	all, failed := r.sorted(column, program), r.failures[[2]string{column, program}]
+	if len(all) == 0 {
+		if failed > 0 {
+			return "failed"
+		}
+		return "–"
+	}
+	text := fmt.Sprintf("%s (%.2f)", short(r.median(column, program)), r.ratio(column, program))
+	if len(all) > 1 {
+		text += " " + short(all[0]) + "…" + short(all[len(all)-1])
+	}
+	if failed > 0 {
+		text += fmt.Sprintf(", %d failed", failed)
+	}
+	return text
 }
 
 // publish prints the table and, where -docs says so, writes it as a text and as a picture.
@@ -104,47 +139,6 @@ func (r *results) publish(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-// picture is the table as bars of ratios, a group for each column.
-func (r *results) picture(foot string) string {
-	const left, width, right, bar = 210, 420, 130, 16
-	most := 1.0
-	for _, c := range r.columns {
-		for _, p := range r.programs {
-			most = max(most, r.ratio(c, p))
-		}
-	}
-	var body strings.Builder
-	y := 44
-	for _, c := range r.columns {
-		fmt.Fprintf(&body, "<text x=\"8\" y=\"%d\" font-weight=\"bold\">%s</text>\n", y+12, html.EscapeString(c))
-		y += bar + 4
-		for _, p := range r.programs {
-			ratio := r.ratio(c, p)
-			if ratio == 0 {
-				continue
-			}
-			colour := "#8a8f98"
-			if strings.HasPrefix(p, "holdfast") {
-				colour = "#2a6fb0"
-			}
-			length := int(ratio / most * width)
-			fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>", left-8, y+12, html.EscapeString(p))
-			fmt.Fprintf(&body, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>", left, y+2, max(length, 1), bar-4, colour)
-			fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\">%.2f (%s)</text>\n", left+length+6, y+12, ratio, short(r.median(c, p)))
-			y += bar
-		}
-		y += 8
-	}
-	one := left + int(width/most)
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%[1]d" height="%[2]d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="12" fill="#222">
-<rect width="100%%" height="100%%" fill="#fff"/>
-<text x="8" y="22" font-size="14" font-weight="bold">%[3]s</text>
-<line x1="%[4]d" x2="%[4]d" y1="36" y2="%[5]d" stroke="#c0392b" stroke-dasharray="3 3"/>
-%[6]s<text x="8" y="%[7]d" font-size="9" fill="#666">%[8]s</text>
-</svg>
-`, left+width+right, y+24, html.EscapeString(r.title), one, y-4, body.String(), y+14, html.EscapeString(foot))
 }
 
 // short prints three digits.
