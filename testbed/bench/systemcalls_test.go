@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -17,11 +18,14 @@ import (
 func TestSystemCalls(t *testing.T) {
 	testbed.Need(t, "strace")
 	w := way{server: here.server(t), target: target(t)}
-	for _, p := range programs(withHoldfast) {
+	for _, p := range programs(withHoldfast, holdfastOpenSSH) {
 		r := start(t, p, w)
 		for _, direction := range []byte{download, upload} {
 			out := testbed.SocketDir(t) + "/strace"
-			trace := exec.Command("strace", "-f", "-c", "-U", "calls,name", "-o", out, "-p", strconv.Itoa(r.cmd.Process.Pid))
+			trace := exec.Command("strace", "-f", "-c", "-U", "calls,name", "-o", out)
+			for _, pid := range r.pids() {
+				trace.Args = append(trace.Args, "-p", strconv.Itoa(pid))
+			}
 			if err := trace.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -38,7 +42,7 @@ func TestSystemCalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%s, %c, %v under strace\n%s", p.name, direction, spent, text)
+			fmt.Printf("%s, %c, %v under strace\n%s", p.name, direction, spent, text)
 		}
 		r.stop()
 	}
