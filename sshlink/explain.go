@@ -23,6 +23,8 @@ func (r *Resolved) Explain(ctx context.Context) []Explained {
 	var own ssh.Algorithms // the zero value where the person's lists leave none
 	if r.Transport == tunnelfile.TransportNative {
 		own, _ = native.Algorithms(r.Options, nil)
+	} else {
+		own.Ciphers = config.SplitList(openssh.Ciphers(r.Options))
 	}
 	var all []Explained
 	for _, e := range r.Options.Explain(ctx) {

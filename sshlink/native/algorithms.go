@@ -5,28 +5,20 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/cpu"
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/sshlink/hostkeys"
 	"github.com/holdfast/holdfast/sshlink/login"
+	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
-// hasAES says whether this CPU encrypts AES-GCM in hardware.
-var hasAES = cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ || cpu.ARM64.HasAES && cpu.ARM64.HasPMULL ||
-	cpu.S390X.HasAES && cpu.S390X.HasAESGCM
-
-// cipherOrder is the order for who set none. AES-GCM is faster than ssh's own first choice,
-// chacha20, wherever the CPU helps, at either end.
+// cipherOrder is the order for who set none.
 func cipherOrder() []string {
-	gcm := []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM}
-	chacha := []string{ssh.CipherChaCha20Poly1305}
-	ctr := []string{ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR}
-	if hasAES {
-		return slices.Concat(gcm, chacha, ctr)
-	}
-	return slices.Concat(chacha, gcm, ctr)
+	return wire.FastFirst([]string{
+		ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES256GCM,
+		ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR,
+	})
 }
 
 // Supported are the algorithms that x/crypto has, weak ones included: those are used only

@@ -143,6 +143,9 @@ func (m *master) arguments() ([]string, error) {
 	for _, keyword := range SwitchedOff {
 		own = append(own, tunnelfile.Setting{Key: keyword, Value: "no"})
 	}
+	if ciphers := Ciphers(m.o); ciphers != "" {
+		own = append(own, tunnelfile.Setting{Key: "Ciphers", Value: ciphers})
+	}
 	if mark := m.o.IPQoS(); mark != "" {
 		// A master with -N would choose otherwise than any other ssh -N.
 		own = append(own, tunnelfile.Setting{Key: "IPQoS", Value: mark})
@@ -159,6 +162,16 @@ func (m *master) arguments() ([]string, error) {
 		arguments = append([]string{"-F", file}, arguments...)
 	}
 	return append([]string{"-N", "-T", "-n"}, arguments...), nil
+}
+
+// Ciphers is the list that ssh is given where nobody has set one, its own with the fast ones first;
+// empty: the person's stands. Jumps keep ssh's order: what a configuration says last, as one file of
+// it does with Match final, could not be told to beat ours there.
+func Ciphers(o *config.Options) string {
+	if !o.Unset("ciphers") {
+		return ""
+	}
+	return strings.Join(wire.FastFirst(o.List("ciphers")), ",")
 }
 
 // configFile is an ssh_config that switches off what must be off, and includes the person's. ssh

@@ -1,0 +1,29 @@
+package wire
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/cpu"
+)
+
+// hasAES says whether this CPU encrypts AES-GCM in hardware.
+var hasAES = cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ || cpu.ARM64.HasAES && cpu.ARM64.HasPMULL ||
+	cpu.S390X.HasAES && cpu.S390X.HasAESGCM
+
+// FastFirst is a list of ciphers with AES-GCM first where the CPU helps with it: it is then faster
+// than ssh's own first choice, chacha20, at either end. Nothing is added, and nothing left out.
+func FastFirst(ciphers []string) []string {
+	if !hasAES {
+		return ciphers
+	}
+	var fast, rest []string
+	for _, cipher := range ciphers {
+		if strings.HasSuffix(cipher, "-gcm@openssh.com") {
+			fast = append(fast, cipher)
+		} else {
+			rest = append(rest, cipher)
+		}
+	}
+	return slices.Concat(fast, rest)
+}
