@@ -34,8 +34,8 @@ const (
 )
 
 // masterChannel is a channel that a ControlMaster opened for us: it reads from and writes to
-// descriptors that we passed over, one for each direction so that each can end alone. The
-// control connection holds it open.
+// pipes that we passed over, one for each direction so that each can end alone. The control
+// connection holds it open. A pipe has one copy less than a pair of sockets, see SpliceTo.
 //
 // x/crypto's NewControlClientConn would give channels too. But ssh 9.2 keeps an entry for each
 // of those that the server refuses, 10,000 at most, and ends itself, with every session in it,
@@ -43,7 +43,7 @@ const (
 type masterChannel struct {
 	link    *Link
 	control net.Conn
-	in, out net.Conn
+	in, out pipeEnd
 	remote  net.Addr
 	once    sync.Once
 }
@@ -65,7 +65,7 @@ func (l *Link) dialTCP(ctx context.Context, to wire.Endpoint, remote net.Addr) (
 		control.Close()
 		return nil, l.masterError(ctx, err)
 	}
-	return &masterChannel{link: l, control: control, in: in, out: out, remote: remote}, nil
+	return &masterChannel{link: l, control: control, in: pipeEnd{File: in}, out: pipeEnd{File: out}, remote: remote}, nil
 }
 
 // dialUnix opens a channel to a unix socket on the server, for which the control protocol
@@ -133,8 +133,8 @@ func (l *Link) masterError(ctx context.Context, err error) error {
 	}
 }
 
-// openStdio asks for a channel whose ends are two sockets of ours.
-func openStdio(control *net.UnixConn, host string, port uint32) (in, out net.Conn, err error) {
+// openStdio asks for a channel whose ends are two pipes of ours.
+func openStdio(control *net.UnixConn, host string, port uint32) (in, out *os.File, err error) {
 	if err := muxWrite(control, binary.BigEndian.AppendUint32(muxMessage(muxHello), muxVersion)); err != nil {
 		return nil, nil, err
 	}
@@ -164,14 +164,14 @@ func openStdio(control *net.UnixConn, host string, port uint32) (in, out net.Con
 	return in, out, nil
 }
 
-// passStdio makes two pairs of sockets and passes the far ends as standard input and output.
-func passStdio(control *net.UnixConn) (in, out net.Conn, err error) {
-	out, stdin, err := wire.SocketPair()
+// passStdio makes two pipes and passes the far ends as standard input and output.
+func passStdio(control *net.UnixConn) (in, out *os.File, err error) {
+	stdin, out, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer stdin.Close()
-	in, stdout, err := wire.SocketPair()
+	in, stdout, err := os.Pipe()
 	if err != nil {
 		out.Close()
 		return nil, nil, err

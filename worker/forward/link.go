@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -41,4 +42,12 @@ type Liveness interface {
 // there is another link.
 type Stalling interface {
 	Unanswered() time.Time
+}
+
+// Splicer is what a connection of a Link may have besides: it moves bytes between itself and a
+// socket here within the kernel, as splice(2) does. Each call waits for some, and says which side
+// failed. A readErr of [errors.ErrUnsupported] means that bytes have to be copied.
+type Splicer interface {
+	SpliceFrom(socket syscall.Conn) (n int, readErr, writeErr error)
+	SpliceTo(socket syscall.Conn) (n int, readErr, writeErr error)
 }

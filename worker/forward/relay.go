@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // Copy buffers. A connection that is silent waits with a small one; one whose reads
@@ -117,18 +118,29 @@ func pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Uint64) (read
 			largeBuffers.Put(large)
 		}
 	}()
+	splice := splicing(dst, src)
 	for {
-		buf := small[:]
-		if large != nil {
-			buf = large[:]
-		}
-		n, err := src.Read(buf)
-		if n > 0 {
-			if _, werr := dst.Write(buf[:n]); werr != nil {
-				return nil, werr
+		var n int
+		var err error
+		if large != nil && splice != nil {
+			n, err, writeErr = splice()
+			if err == errors.ErrUnsupported {
+				splice = nil
+				continue
 			}
-			count.Add(uint64(n))
+		} else {
+			buf := small[:]
+			if large != nil {
+				buf = large[:]
+			}
+			if n, err = src.Read(buf); n > 0 {
+				_, writeErr = dst.Write(buf[:n])
+			}
 		}
+		if writeErr != nil {
+			return nil, writeErr
+		}
+		count.Add(uint64(n))
 		switch {
 		case err != nil:
 			return err, nil
@@ -160,6 +172,21 @@ func passOn(dst io.Writer, src nexter, count *atomic.Uint64) (readErr, writeErr 
 			return nil, err
 		}
 	}
+}
+
+// splicing is how bytes go from src to dst within the kernel, nil where they cannot.
+func splicing(dst io.Writer, src io.Reader) func() (n int, readErr, writeErr error) {
+	if channel, ok := dst.(Splicer); ok {
+		if socket, ok := src.(syscall.Conn); ok {
+			return func() (int, error, error) { return channel.SpliceFrom(socket) }
+		}
+	}
+	if channel, ok := src.(Splicer); ok {
+		if socket, ok := dst.(syscall.Conn); ok {
+			return func() (int, error, error) { return channel.SpliceTo(socket) }
+		}
+	}
+	return nil
 }
 
 // closeWrite passes a half-close on.
