@@ -32,12 +32,15 @@ test:
 check:
 	testbed/check
 
-# Beside ssh, autossh, socat and TCP itself, in the same run, as ratios, into docs/bench; as root.
-# WITH='name=command {local} {target} …' takes another program in, BENCH='-run TestPage' a part.
+# Beside ssh, autossh, socat and TCP itself, in the same run, as ratios, into docs/bench; as root, in
+# about 20 minutes. BEFORE=PROGRAM compares with a worker of an older commit, WITH='name=command
+# {local} {target} …' with another program; BENCH='-run TestPage' measures a part, ROUNDS= (3) how often.
+ROUNDS ?= 3
 bench:
 	testbed/install
 	mkdir -p docs/bench
-	$(GO) test -tags bench -count=1 -v -timeout 60m $(or $(BENCH),-skip 'TestBlackHole|TestSystemCalls') ./testbed/bench -docs '$(CURDIR)/docs/bench' -with '$(WITH)'
+	$(GO) test -tags bench -count=1 -v -timeout 90m $(or $(BENCH),-skip 'TestBlackHole|TestSystemCalls') ./testbed/bench \
+		-docs '$(CURDIR)/docs/bench' -rounds $(ROUNDS) -before '$(BEFORE)' -with '$(WITH)'
 
 # What faults do to tunnels, beside autossh and a restarted ssh.
 compare:

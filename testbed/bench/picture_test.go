@@ -11,10 +11,11 @@ import (
 // picture is the table as bars of ratios, a group for each column.
 func (r *results) picture(foot string) string {
 	const left, width, right, bar = 210, 420, 130, 16
+	const longest = 4 // what is more would make all others too short to compare
 	most := 1.0
 	for _, c := range r.columns {
 		for _, p := range r.programs {
-			most = max(most, r.ratio(c, p))
+			most = min(longest, max(most, r.ratio(c, p)))
 		}
 	}
 	var body strings.Builder
@@ -24,17 +25,23 @@ func (r *results) picture(foot string) string {
 		y += bar + 4
 		for _, p := range r.programs {
 			ratio := r.ratio(c, p)
-			if ratio == 0 {
+			cell := fmt.Sprintf("%.2f (%s)", ratio, short(r.median(c, p)))
+			switch {
+			case r.failures[[2]string{c, p}] > 0 && ratio == 0:
+				cell = "failed"
+			case ratio == 0:
 				continue
+			case ratio > longest:
+				cell = "» " + cell
 			}
 			colour := "#8a8f98"
 			if strings.HasPrefix(p, "holdfast") {
 				colour = "#2a6fb0"
 			}
-			length := int(ratio / most * width)
+			length := int(min(ratio, longest) / most * width)
 			fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>", left-8, y+12, html.EscapeString(p))
 			fmt.Fprintf(&body, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>", left, y+2, max(length, 1), bar-4, colour)
-			fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\">%.2f (%s)</text>\n", left+length+6, y+12, ratio, short(r.median(c, p)))
+			fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\">%s</text>\n", left+length+6, y+12, html.EscapeString(cell))
 			y += bar
 		}
 		y += 8
