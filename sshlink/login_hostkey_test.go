@@ -114,7 +114,7 @@ func TestLoginsByHostKeySettings(t *testing.T) {
 		{name: "RevokedHostKeys, a list of others", want: in, config: strict + " UserKnownHostsFile DIR/k\n RevokedHostKeys " + krl(t, s.IdentityFile+".pub"), files: map[string]string{"k": at + " " + key + "\n"}},
 		{name: "yes to an unknown key", want: in, config: base + " UserKnownHostsFile DIR/k", answer: map[string]string{"continue connecting": "yes"}},
 		{name: "no to an unknown key", want: unknownKey, config: base + " UserKnownHostsFile DIR/k", answer: map[string]string{"continue connecting": "no"}},
-		{name: "unknown key in batch mode", want: unknownKey, config: base + " BatchMode yes\n UserKnownHostsFile DIR/k", says: "holdfast trust web"},
+		{name: "unknown key in batch mode", want: unknownKey, config: base + " BatchMode yes\n UserKnownHostsFile DIR/k", says: "nobody is there to say whether it is right"},
 	})
 }
 

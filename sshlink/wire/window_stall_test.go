@@ -34,7 +34,7 @@ func TestWindowsOfEverySizeDoNotStall(t *testing.T) {
 	for _, size := range []int64{8 << 20, largeWindow, 32 << 20} {
 		t.Run(fmt.Sprintf("%d MiB", size>>20), func(t *testing.T) {
 			b := login(t, server, proxy.Addr)
-			total := 3 * size
+			total := 2 * size
 			var written atomic.Int64
 			target := testbed.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 				chunk := make([]byte, 64<<10)
