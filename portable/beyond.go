@@ -47,7 +47,7 @@ func cannot(t tunnelfile.Tunnel, key string, format Format) string {
 			return "every user of this machine can connect to its ports"
 		}
 	case "Connections":
-		if t.Connections > 1 {
+		if t.Connections != 1 {
 			return "there is one SSH connection, and all ends with it"
 		}
 	case "Tags":

@@ -44,6 +44,9 @@ type Link interface {
 	// Progress is what the server's kernel has acknowledged of what was written, and what it has
 	// not; false where that cannot be told.
 	Progress() (acknowledged, queued uint64, ok bool)
+	// Line is the shortest round trip to the server lately, and how many packets were lost so far,
+	// or came out of order; false where that cannot be told.
+	Line() (minRTT time.Duration, lost uint64, ok bool)
 
 	// Alive is false from the moment that the connection failed or was closed.
 	Alive() bool

@@ -61,6 +61,8 @@ var floors = map[string]float64{
 	"sshlink/config":       2,
 	"worker/forward":       3,
 	"worker/keeper":        3,
+	"worker/answers":       3.5,
+	"worker/pool":          3.5,
 	"internal/sockets":     2,
 	"internal/filewatch":   1,
 	"systemdctl":           2,

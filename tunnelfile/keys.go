@@ -65,7 +65,7 @@ func init() {
 		valueKey("HoldTimeout", func(t *Tunnel) *time.Duration { return &t.HoldTimeout }, anySpan, FormatSpan),
 		valueKey("MaxHeld", func(t *Tunnel) *int { return &t.MaxHeld }, number(0, 1<<16), strconv.Itoa),
 		wordKey("AllowUsers", func(t *Tunnel) *string { return &t.AllowUsers }, "any", "self"),
-		valueKey("Connections", func(t *Tunnel) *int { return &t.Connections }, number(1, 16), strconv.Itoa),
+		valueKey("Connections", func(t *Tunnel) *int { return &t.Connections }, connections, formatConnections),
 		listKey("Tags", func(t *Tunnel) *[]string { return &t.Tags }, addTags, oneLine(func(tags []string) string { return strings.Join(tags, " ") })),
 		valueKey("GateTime", func(t *Tunnel) *time.Duration { return &t.GateTime }, anySpan, FormatSpan),
 		valueKey("RetryMax", func(t *Tunnel) *time.Duration { return &t.RetryMax }, retryMax, FormatSpan),
@@ -202,6 +202,30 @@ func retryMax(value string) (time.Duration, string) {
 		why = "infinity would be to give up: it is the longest wait between two tries"
 	}
 	return span, why
+}
+
+// MaxAutoConnections is how many SSH connections Connections=auto comes to.
+const MaxAutoConnections = 8
+
+const auto = "auto"
+
+// connections is how many SSH connections there are to be, or "auto", which is 0.
+func connections(value string) (int, string) {
+	if value == auto {
+		return 0, ""
+	}
+	n, why := number(1, 16)(value)
+	if why != "" {
+		why += ", nor auto" + text.DidYouMean(value, []string{auto})
+	}
+	return n, why
+}
+
+func formatConnections(n int) string {
+	if n == 0 {
+		return auto
+	}
+	return strconv.Itoa(n)
 }
 
 const never = "never"

@@ -30,7 +30,7 @@ IdleTimeout=1min 30s
 HoldTimeout=0
 MaxHeld = 12
 AllowUsers=self
-Connections=1
+Connections=auto
 Tags=work db
 Tags=db home
 GateTime=500ms
@@ -84,7 +84,7 @@ func TestParseEverything(t *testing.T) {
 			{DynamicForward, Address{Port: 1080}, Address{}, "1080", path, 10},
 		},
 		Start: StartOnDemand, IdleTimeout: 90 * time.Second, HoldTimeout: 0, MaxHeld: 12, AllowUsers: "self",
-		Connections: 1, GateTime: 500 * time.Millisecond, RetryMax: 2 * time.Minute, Transport: TransportOpenSSH,
+		Connections: 0, GateTime: 500 * time.Millisecond, RetryMax: 2 * time.Minute, Transport: TransportOpenSSH,
 		ExecUp:   [][]string{{"/usr/bin/notify-send", "it is up; at last", "--urgency=low"}, {"true"}},
 		ExecDown: [][]string{{"sh", "-c", "echo down; sleep 1"}},
 		Check:    "connect", Metered: false, Tags: []string{"work", "db", "home"}, MaxChannels: 100, RetryDenied: 5 * time.Minute,
@@ -155,7 +155,8 @@ func TestProblems(t *testing.T) {
 		{"MaxChannels", good + "MaxChannels=0\n", []string{"3:MaxChannels:not a number from 1"}},
 		{"RetryMax for ever", good + "RetryMax=infinity\n", []string{"3:RetryMax:give up"}},
 		{"numbers", good + "MaxHeld=-1\nConnections=0\n", []string{"3:MaxHeld:not a number from 0", "4:Connections:not a number from 1 to 16"}},
-		{"too many connections", good + "Connections=17\n", []string{"3:Connections:not a number from 1 to 16"}},
+		{"too many connections", good + "Connections=17\n", []string{"3:Connections:not a number from 1 to 16, nor auto"}},
+		{"auto, misspelt", good + "Connections=atuo\n", []string{"3:Connections:did you mean auto?"}},
 		{"on demand without a listener", good + "Start=on-demand\nRemoteForward=1:a:1\n", []string{"3:Start:needs a LocalForward"}},
 		{"on demand with a listener that is misspelt", good + "Start=on-demand\nLocalForward=1\n", []string{"4:LocalForward:does not say where"}},
 		{"destination", "[Tunnel]\nDestination=-oProxyCommand=x\n", []string{"2:Destination:begins with -"}},

@@ -25,8 +25,8 @@ type Tunnel struct {
 	IdleTimeout time.Duration
 	HoldTimeout time.Duration
 	MaxHeld     int
-	AllowUsers  string // "any" or "self"
-	Connections int
+	AllowUsers  string   // "any" or "self"
+	Connections int      // 0: auto, as many as are needed up to MaxAutoConnections
 	Tags        []string // in the order written, each once
 	GateTime    time.Duration
 	RetryMax    time.Duration

@@ -141,7 +141,7 @@ func (w *worker) startSuccessor() (*successor, error) {
 	if !w.managed {
 		return nil, errors.New("there is no service manager that would take another process for this one")
 	}
-	if s := w.pool.status(); s.up == 0 {
+	if s := w.pool.Status(); s.Up == 0 {
 		return nil, errors.New("there is no SSH connection to hand over")
 	}
 	program, err := exec.LookPath(os.Args[0])
@@ -295,7 +295,7 @@ func (w *worker) yield(endKeepers func()) {
 	w.setHanding(func(h *handing) { *h = handing{} })
 	w.publish() // the last words: the new main process has its own
 	w.handedOver.Store(true)
-	w.pool.each((*keeper.Keeper).Suspend)
+	w.pool.Each((*keeper.Keeper).Suspend)
 	ctx, cancel := context.WithTimeout(context.Background(), releaseLimit)
 	if err := w.set.HandOver(ctx); err != nil {
 		w.log.Warn("handed over all the same", "error", err)

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"cmp"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -14,7 +16,8 @@ const ownDescriptors = 64
 // fitting is how many connections may run through the tunnel, and how many may wait, so that
 // a process with so many descriptors has some left for itself. Waiting ones get a half at most.
 func fitting(t tunnelfile.Tunnel, transport tunnelfile.Transport, listeners int, descriptors uint64) (channels, pending int) {
-	room := int(min(descriptors, 1<<20)) - ownDescriptors - 2*t.Connections - listeners
+	connections := cmp.Or(t.Connections, tunnelfile.MaxAutoConnections)
+	room := int(min(descriptors, 1<<20)) - ownDescriptors - 2*connections - listeners
 	room = max(room, 16)
 	pending = min(t.MaxHeld, room/2)
 	channels = room - pending

@@ -1,14 +1,13 @@
 package worker
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/keeper"
+	"github.com/holdfast/holdfast/worker/pool"
 )
 
 // linkOf is a link that is nothing but there.
@@ -50,58 +49,14 @@ func TestJoin(t *testing.T) {
 		{"no network", all{offline, offline}, 0, nil, "offline: no network"},
 		{"no network, one kept", all{offline, kept}, 0, &a, "offline: no network, the connection is kept in case it comes back soon"},
 	} {
-		j := join(c.all)
+		j := pool.Join(c.all)
 		got := describe(j, []tunnelfile.ForwardReport{{State: tunnelfile.Up}}, 0).String()
-		if got != c.want || j.up != c.well || j.wanted != len(c.all) || j.Link != c.link {
-			t.Errorf("%s: %q, %d of %d well", c.what, got, j.up, j.wanted)
+		if got != c.want || j.Up != c.well || j.Wanted != len(c.all) || j.Link != c.link {
+			t.Errorf("%s: %q, %d of %d well", c.what, got, j.Up, j.Wanted)
 		}
 	}
-	j := join(all{up, waits, older})
+	j := pool.Join(all{up, waits, older})
 	if !j.UpSince.Equal(at) || j.Reconnects != 3 || j.RTT != time.Millisecond || !j.NextTry.Equal(at) || j.Err != reset {
 		t.Errorf("summed up to %+v", j)
 	}
 }
-
-func TestSharedAnswers(t *testing.T) {
-	ctx, asked := t.Context(), 0
-	a := &sharedAnswers{watchedAsker: &watchedAsker{Asker: askFunc(func(q asking.Question) ([]byte, error) {
-		asked++
-		return []byte{byte('0' + asked)}, nil
-	}), changed: func() {}}}
-	pass := asking.Question{Kind: asking.KindPassphrase, Subject: "id", Prompt: "Passphrase: "}
-	wrong := pass
-	wrong.Again = true
-	for _, c := range []struct {
-		what   string
-		before func()
-		q      asking.Question
-		want   string
-	}{
-		{"one connection", func() {}, pass, "1"},
-		{"asked again", func() {}, pass, "2"},
-		{"several", func() { a.keep(true) }, pass, "3"},
-		{"the second", func() {}, pass, "3"},
-		{"it was wrong", func() {}, wrong, "4"},
-		{"the third", func() { a.keep(true) }, pass, "4"},
-		{"another key", func() {}, asking.Question{Kind: asking.KindPassphrase, Subject: "other"}, "5"},
-		{"a code, good for one login", func() {}, asking.Question{Kind: asking.KindInteractive, Prompt: "Code: "}, "6"},
-		{"and the next", func() {}, asking.Question{Kind: asking.KindInteractive, Prompt: "Code: "}, "7"},
-		{"a login was refused", a.wrong, pass, "8"},
-		{"all connections stand", func() { a.keep(false) }, pass, "9"},
-	} {
-		c.before()
-		if got, err := a.Ask(ctx, c.q); err != nil || string(got) != c.want {
-			t.Errorf("%s: answered %q, %v, want %q", c.what, got, err, c.want)
-		}
-	}
-	if len(a.answers) != 0 {
-		t.Error("answers are kept that no connection needs")
-	}
-}
-
-// askFunc is an Asker that answers as it says.
-type askFunc func(asking.Question) ([]byte, error)
-
-func (f askFunc) Ask(_ context.Context, q asking.Question) ([]byte, error) { return f(q) }
-
-func (f askFunc) Confirm(context.Context, asking.Question) (bool, error) { return false, nil }

@@ -59,7 +59,7 @@ func (w *worker) apply(ctx context.Context, r reload) {
 		w.sayLimits(r.settings)
 		w.log.Info("the file was read again", "redial", redial)
 		w.connections(r.settings.tunnel.Connections)
-		w.pool.each(func(k *keeper.Keeper) { k.Change(r.settings.policy(), redial) })
+		w.pool.Each(func(k *keeper.Keeper) { k.Change(r.settings.policy(), redial) })
 	}
 	if w.ready {
 		w.notify.ready(w.statusText())

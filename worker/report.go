@@ -22,14 +22,14 @@ import (
 
 // report is what the tunnel says of itself when somebody asks.
 func (w *worker) report() tunnelfile.Report {
-	s, links := w.inForce.Load(), w.pool.status()
+	s, links := w.inForce.Load(), w.pool.Status()
 	w.publishedMu.Lock()
 	status, since, handing := w.published, w.since, w.handing
 	w.publishedMu.Unlock()
 	r := tunnelfile.Report{
 		Name: s.tunnel.Name, Version: program.Version(), State: status.State, Reason: status.Reason, Status: status.Text, StateSince: since,
 		UpSince: links.UpSince, NextTry: links.NextTry, RTT: links.RTT, Reconnects: links.Reconnects,
-		Connections: links.up, ConnectionsWanted: links.wanted,
+		Connections: links.Up, ConnectionsWanted: links.Wanted,
 		Settings: tunnelfile.SettingsHash(s.tunnel), Forwards: w.set.Report(),
 		HandsOver: true, NotHandedOver: handing.failure, NotHandedOverAt: handing.failedAt,
 	}
@@ -223,7 +223,7 @@ func (w *worker) handler() http.Handler {
 	mux.HandleFunc("GET /livez", func(rw http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 		defer cancel()
-		answer(rw, w.pool.answers(ctx))
+		answer(rw, w.pool.Answers(ctx))
 	})
 	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, r *http.Request) {
 		if rep := w.report(); rep.State != tunnelfile.Up && rep.State != tunnelfile.Degraded {

@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/forward"
 	"github.com/holdfast/holdfast/worker/keeper"
+	"github.com/holdfast/holdfast/worker/pool"
 )
 
 // panics takes what the server logs, and keeps that a handler panicked.
@@ -36,13 +37,13 @@ func FuzzReportServer(f *testing.F) {
 	w.inForce.Store(&settings{tunnel: tunnelfile.Tunnel{Name: "t"}})
 	keeping, stop := context.WithCancel(context.Background())
 	f.Cleanup(stop)
-	w.pool = newPool(keeping, func(*connection) keeper.Config {
+	w.pool = pool.New(keeping, pool.Config{Set: w.set, Keeper: func(*pool.Connection) keeper.Config {
 		return keeper.Config{Log: log, Dial: func(ctx context.Context) (keeper.Link, error) {
 			<-ctx.Done()
 			return nil, context.Cause(ctx)
 		}}
-	}, func(poolStatus) {})
-	w.pool.resize(1)
+	}, Changed: func(pool.Status) {}})
+	w.pool.Resize(1)
 	var err error
 	if w.set, err = forward.New(forward.Config{Log: log, Changed: func() {}}); err != nil {
 		f.Fatal(err)

@@ -56,7 +56,7 @@ func (s settings) policy() keeper.Policy {
 func (s settings) forwards() forward.Config {
 	t := s.tunnel
 	c := forward.Config{
-		Forwards: t.Forwards, Connections: t.Connections, HoldTimeout: t.HoldTimeout, AllowUsers: t.AllowUsers, Check: t.Check,
+		Forwards: t.Forwards, HoldTimeout: t.HoldTimeout, AllowUsers: t.AllowUsers, Check: t.Check,
 		StreamLocalBindMask:   tunnelfile.StreamLocalBindMask,
 		StreamLocalBindUnlink: t.Yes("StreamLocalBindUnlink"), ExitOnForwardFailure: t.Yes("ExitOnForwardFailure"),
 	}

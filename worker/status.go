@@ -10,12 +10,13 @@ import (
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/keeper"
+	"github.com/holdfast/holdfast/worker/pool"
 )
 
 // describe is what there is to say of the tunnel, from what the
 // keepers say of the links and the forwards of themselves. rtt is the round trip to
 // show, 0 for none.
-func describe(s poolStatus, forwards []tunnelfile.ForwardReport, rtt time.Duration) tunnelfile.Status {
+func describe(s pool.Status, forwards []tunnelfile.ForwardReport, rtt time.Duration) tunnelfile.Status {
 	slow := slices.ContainsFunc(forwards, func(f tunnelfile.ForwardReport) bool { return f.Reason == fault.SlowAnswer })
 	if s.State != tunnelfile.Up && !(s.State == tunnelfile.Connecting && s.Link != nil && slow) {
 		return tunnelfile.Status{State: s.State, Reason: s.Reason, Text: s.Text}
@@ -33,10 +34,10 @@ func describe(s poolStatus, forwards []tunnelfile.ForwardReport, rtt time.Durati
 		}
 		return tunnelfile.Status{State: tunnelfile.Degraded, Reason: bad[0].Reason, Text: line}
 	}
-	if s.problem != "" {
+	if s.Problem != "" {
 		return tunnelfile.Status{
 			State: tunnelfile.Degraded, Reason: fault.Connections,
-			Text: fmt.Sprintf("%d of %d connections, %s", s.up, s.wanted, s.problem),
+			Text: fmt.Sprintf("%d of %d connections, %s", s.Up, s.Wanted, s.Problem),
 		}
 	}
 	line := text.Count(len(forwards), "forward")
@@ -44,10 +45,13 @@ func describe(s poolStatus, forwards []tunnelfile.ForwardReport, rtt time.Durati
 		line += fmt.Sprintf(", %d of them not there yet", waiting)
 	}
 	switch {
-	case s.up < s.wanted:
-		line += fmt.Sprintf(", %d of %d connections so far", s.up, s.wanted)
-	case s.wanted > 1:
-		line += fmt.Sprintf(", %d connections", s.wanted)
+	case s.Up < s.Wanted:
+		line += fmt.Sprintf(", %d of %d connections so far", s.Up, s.Wanted)
+	case s.Wanted > 1:
+		line += fmt.Sprintf(", %d connections", s.Wanted)
+	}
+	if s.Refused != nil {
+		line += ", and no further one to be had"
 	}
 	if rtt > 0 {
 		line += ", rtt " + text.Milliseconds(rtt)

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/keeper"
+	"github.com/holdfast/holdfast/worker/pool"
 )
 
 func TestDescribe(t *testing.T) {
@@ -34,7 +35,7 @@ func TestDescribe(t *testing.T) {
 		{up, []tunnelfile.ForwardReport{well, later}, 0, "up: 2 forwards, 1 of them not there yet"},
 		{keeper.Status{State: tunnelfile.Retrying, Text: "in 8s, connection refused"}, []tunnelfile.ForwardReport{held}, time.Second, "retrying: in 8s, connection refused"},
 	} {
-		if got := describe(join([]keeper.Status{c.said}), c.forwards, c.rtt).String(); got != c.want {
+		if got := describe(pool.Join([]keeper.Status{c.said}), c.forwards, c.rtt).String(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

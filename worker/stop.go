@@ -61,7 +61,7 @@ func (w *worker) shutDown(cause error, endKeepers func()) {
 	} else {
 		limit = 0 // there is no link, nothing can drain
 	}
-	w.pool.each((*keeper.Keeper).Suspend)
+	w.pool.Each((*keeper.Keeper).Suspend)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	done := make(chan struct{})
@@ -82,7 +82,7 @@ func (w *worker) shutDown(cause error, endKeepers func()) {
 		w.log.Info("connections were cut that did not end in time", "limit", limit.String())
 	}
 	endKeepers()
-	last := w.pool.status().Status
+	last := w.pool.Status().Status
 	last.State = tunnelfile.Stopping
 	w.isDown(last)
 	hooksCtx, stop := context.WithTimeout(context.Background(), hookGrace)

@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/keeper"
+	"github.com/holdfast/holdfast/worker/pool"
 )
 
 // TestStatusText is the StatusText of each thing that can be wrong, with its Reason.
@@ -42,7 +43,7 @@ func TestStatusText(t *testing.T) {
 		{[]keeper.Status{connected}, []tunnelfile.ForwardReport{forward(tunnelfile.Degraded, fault.SlowAnswer, "no answer yet", 0)}, "degraded [slow-answer]: LocalForward 1 h:1: no answer yet"},
 		{[]keeper.Status{connected}, []tunnelfile.ForwardReport{forward(tunnelfile.Connecting, "", "", 0)}, "connecting: logged in, the forwards follow"},
 	} {
-		if got := describe(join(c.keepers), c.forwards, 0).String(); got != c.want {
+		if got := describe(pool.Join(c.keepers), c.forwards, 0).String(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

@@ -20,8 +20,10 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/answers"
 	"github.com/holdfast/holdfast/worker/forward"
 	"github.com/holdfast/holdfast/worker/keeper"
+	"github.com/holdfast/holdfast/worker/pool"
 )
 
 // Options is how a worker is run.
@@ -54,7 +56,7 @@ type worker struct {
 	predecessor *predecessor // that hands over to us; nil: none
 	reports     *reports
 
-	pool  *pool
+	pool  *pool.Pool
 	set   *forward.Set
 	hooks *hooks
 
@@ -77,8 +79,7 @@ type worker struct {
 	lastStamp atomic.Pointer[string]
 	resolving sync.Mutex // one sender to resolved
 
-	asking *watchedAsker  // nil: nobody is asked
-	shared *sharedAnswers // likewise
+	answers *answers.Shared // nil: nobody is asked
 
 	commandOn    atomic.Pointer[sshlink.Link] // RemoteCommand runs there
 	commandEnded chan commandEnd
@@ -112,10 +113,8 @@ func Run(ctx context.Context, o Options) error {
 		published:    tunnelfile.Status{State: tunnelfile.Connecting}, since: time.Now(),
 	}
 	w.managed = w.notify.present() && !o.Once
-	if o.Ask != nil {
-		w.asking = &watchedAsker{Asker: o.Ask, changed: w.wake}
-		w.shared = &sharedAnswers{watchedAsker: w.asking}
-		w.o.Ask = w.shared
+	if w.answers = answers.Share(o.Ask, w.wake); w.answers != nil {
+		w.o.Ask = w.answers
 	}
 	err := w.run(ctx)
 	if errors.Is(err, errHandedOver) {
@@ -181,7 +180,9 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 	}
 	keeping, stopKeepers := context.WithCancel(context.Background())
 	defer stopKeepers()
-	w.pool = newPool(keeping, func(l *connection) keeper.Config { return w.keeperConfig(l, dir) }, w.keepersSay)
+	w.pool = pool.New(keeping, pool.Config{
+		Set: w.set, Keeper: func(c *pool.Connection) keeper.Config { return w.keeperConfig(c, dir) }, Changed: w.keepersSay, Log: w.log,
+	})
 	w.connections(s.tunnel.Connections)
 	if w.reports, err = w.newReports(dir, s.tunnel.Name, in.report); err != nil {
 		return err
@@ -196,7 +197,7 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 	}
 
 	err = w.loop(ctx, watchdog)
-	endKeepers := func() { stopKeepers(); w.pool.running.Wait() }
+	endKeepers := func() { stopKeepers(); w.pool.Wait() }
 	switch {
 	case errors.Is(err, errHandedOver):
 		w.yield(endKeepers)
@@ -217,29 +218,37 @@ var errStopped = errors.New("it was asked to stop")
 func (w *worker) waitsForPerson() bool { return w.managed && !w.predecessor.serving() }
 
 // keeperConfig is what the keeper of one connection works with.
-func (w *worker) keeperConfig(l *connection, dir string) keeper.Config {
+func (w *worker) keeperConfig(c *pool.Connection, dir string) keeper.Config {
 	log := w.log
-	if l.slot > 0 {
-		log = log.With("connection", l.slot+1)
+	if c.Number > 1 {
+		log = log.With("connection", c.Number)
 	}
 	return keeper.Config{
 		Policy: w.inForce.Load().policy(), Courtesy: keeper.Courtesy{Dir: serversDir(dir)},
-		Dial: w.dial,
+		Dial: func(ctx context.Context) (keeper.Link, error) {
+			if w.pool.Further(c) {
+				if err := w.answers.Bars(); err != nil {
+					return nil, err
+				}
+				ctx = keeper.WithoutPerson(ctx)
+			}
+			return w.dial(ctx)
+		},
 		Use: func(ctx context.Context, link keeper.Link) error {
 			if err := w.takeOver(ctx); err != nil {
 				return err
 			}
-			return w.set.Use(ctx, l.slot, link.(sshlink.Link))
+			return c.Slot.Use(ctx, link.(sshlink.Link))
 		},
 		Lost: w.lost, Draining: w.draining, Fingerprint: w.fingerprint,
 		Once: w.o.Once, Log: log,
 	}
 }
 
-// connections puts another number of them in force; the forwards know it already.
+// connections puts another number of them in force; 0 is auto.
 func (w *worker) connections(n int) {
-	tuneFor(n)
-	w.pool.resize(n)
+	w.pool.Resize(n)
+	w.set.Watch(n != 1)
 	w.wake()
 }
 
@@ -253,6 +262,8 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 	}
 	idle := time.NewTimer(time.Hour)
 	defer idle.Stop()
+	fit := time.NewTimer(time.Hour)
+	defer fit.Stop()
 	tidy := time.NewTimer(tidyAfter) // once the first connection stands, too
 	defer tidy.Stop()
 	ctx, stopCommand := context.WithCancel(ctx)
@@ -268,7 +279,7 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-w.pool.ended:
+		case err := <-w.pool.Ended():
 			return err
 		case s := <-w.o.Signals:
 			if s == syscall.SIGTERM || s == syscall.SIGINT {
@@ -289,12 +300,17 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 			w.apply(ctx, r)
 		case <-w.fileChanged:
 			w.reload(ctx)
+		case load := <-w.set.Loads():
+			w.fit(&load, fit)
+		case <-fit.C:
+			w.fit(nil, fit)
 		case <-w.changed:
-			if all := w.pool.status(); all.State == tunnelfile.Blocked && all.NextTry.IsZero() && !w.waitsForPerson() {
+			w.fit(nil, fit)
+			if all := w.pool.Status(); all.State == tunnelfile.Blocked && all.NextTry.IsZero() && !w.waitsForPerson() {
 				return all.Err
 			}
 			w.publish()
-			if s := w.pool.first(); s.State == tunnelfile.Up {
+			if s := w.pool.First(); s.State == tunnelfile.Up {
 				w.runCommand(ctx, s.Link.(sshlink.Link))
 			}
 		case end := <-w.commandEnded:
@@ -315,6 +331,14 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 	}
 }
 
+// fit makes it as many connections as are needed, and sets the timer for the next time.
+func (w *worker) fit(load *forward.Load, timer *time.Timer) {
+	if again := w.pool.Fit(time.Now(), load); !again.IsZero() {
+		timer.Reset(max(time.Until(again), time.Millisecond))
+	}
+	tuneFor(w.pool.Size())
+}
+
 // handle does what a signal asks for.
 func (w *worker) handle(ctx context.Context, s os.Signal) {
 	w.log.Debug("signal", "signal", s.String())
@@ -322,11 +346,11 @@ func (w *worker) handle(ctx context.Context, s os.Signal) {
 	case tunnelfile.SignalReload:
 		w.reload(ctx)
 	case tunnelfile.SignalProbe:
-		w.pool.each((*keeper.Keeper).Probe)
+		w.pool.Each((*keeper.Keeper).Probe)
 	case tunnelfile.SignalSuspend:
-		w.pool.each((*keeper.Keeper).Suspend)
+		w.pool.Each((*keeper.Keeper).Suspend)
 	case tunnelfile.SignalReconnect:
-		w.pool.each((*keeper.Keeper).Reconnect)
+		w.pool.Each((*keeper.Keeper).Reconnect)
 	case tunnelfile.SignalHandOver:
 		w.handOver()
 	}
@@ -336,7 +360,7 @@ func (w *worker) handle(ctx context.Context, s os.Signal) {
 func (w *worker) proveLife(ctx context.Context, interval time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, interval/4)
 	defer cancel()
-	if err := w.pool.answers(ctx); err != nil {
+	if err := w.pool.Answers(ctx); err != nil {
 		w.log.Error("the keeper does not answer", "error", err)
 		return
 	}
@@ -375,7 +399,7 @@ func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
 		}
 		class := fault.ClassOf(err)
 		if class == fault.ClassDenied {
-			w.shared.wrong()
+			w.answers.Wrong()
 		}
 		if ctx.Err() != nil || !class.Blocks() || !r.Changed() {
 			return nil, err
@@ -423,7 +447,7 @@ func (w *worker) adopt(s settings) {
 	}
 	w.inForce.Store(&s)
 	if s.policy() != old.policy() {
-		w.pool.each(func(k *keeper.Keeper) { k.Change(s.policy(), false) })
+		w.pool.Each(func(k *keeper.Keeper) { k.Change(s.policy(), false) })
 	}
 }
 
@@ -447,7 +471,7 @@ func (w *worker) wake() {
 }
 
 // keepersSay is called with each change of what the keepers say together.
-func (w *worker) keepersSay(all poolStatus) {
+func (w *worker) keepersSay(all pool.Status) {
 	switch {
 	case w.predecessor.serving(), w.handedOver.Load(): // what becomes of the tunnel is another's to say
 	case all.State == tunnelfile.Up && !w.wasUp:
@@ -460,7 +484,7 @@ func (w *worker) keepersSay(all poolStatus) {
 	case all.Link == nil:
 		w.isDown(all.Status)
 	}
-	w.shared.keep(all.up < all.wanted && all.wanted > 1)
+	w.answers.Keep(all.Up < all.Wanted && all.Wanted > 1)
 	w.wake()
 }
 
@@ -493,13 +517,13 @@ func (w *worker) runHooks(event string, s keeper.Status) {
 
 // publish computes the state and publishes it, if it is another.
 func (w *worker) publish() {
-	links, forwards := w.pool.status(), w.set.Report()
+	links, forwards := w.pool.Status(), w.set.Report()
 	if links.State == "" || w.predecessor.serving() {
 		return // the keeper has not begun, or another process speaks for the tunnel
 	}
 	w.rtt = steady(w.rtt, links.RTT)
 	now := describe(links, forwards, w.rtt)
-	waitsFor, waiting := w.asking.waitsFor()
+	waitsFor, waiting := w.answers.WaitsFor()
 	if now.State == tunnelfile.Connecting {
 		now.Reason = waitsFor
 	}

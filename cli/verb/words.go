@@ -70,11 +70,12 @@ func WordsToSet(s *session.Session, before []string) (all []Word) {
 
 // valuesOf are what keys of [Tunnel] can be, where that is a few words.
 var valuesOf = map[string][]string{
-	"Start":      {string(tunnelfile.StartAuto), string(tunnelfile.StartOnDemand), string(tunnelfile.StartManual)},
-	"Transport":  {string(tunnelfile.TransportAuto), string(tunnelfile.TransportNative), string(tunnelfile.TransportOpenSSH)},
-	"AllowUsers": {"any", "self"},
-	"Check":      {"none", "connect"},
-	"Metered":    {"yes", "no"},
+	"Start":       {string(tunnelfile.StartAuto), string(tunnelfile.StartOnDemand), string(tunnelfile.StartManual)},
+	"Transport":   {string(tunnelfile.TransportAuto), string(tunnelfile.TransportNative), string(tunnelfile.TransportOpenSSH)},
+	"AllowUsers":  {"any", "self"},
+	"Connections": {"auto"},
+	"Check":       {"none", "connect"},
+	"Metered":     {"yes", "no"},
 }
 
 // TunnelNames are the names of all tunnels but these, from the folders alone.

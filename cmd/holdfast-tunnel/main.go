@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/internal/program"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker"
+	"github.com/holdfast/holdfast/worker/answers"
 )
 
 const usage = `Usage: holdfast-tunnel [OPTION] FILE.tunnel
@@ -97,7 +98,7 @@ func run(args []string) int {
 		err = printConfig(ctx, path, *all, *asJSON, *tabs)
 	default:
 		worker.Tune()
-		err = worker.Run(ctx, worker.Options{Path: path, Listen: *listen, Once: *once, Ask: worker.NewAskpass(log), Log: log, Signals: signals, Fatal: func(reason string) {
+		err = worker.Run(ctx, worker.Options{Path: path, Listen: *listen, Once: *once, Ask: answers.New(log), Log: log, Signals: signals, Fatal: func(reason string) {
 			log.Warn(reason)
 			os.Exit(1)
 		}})
@@ -118,7 +119,7 @@ func run(args []string) int {
 func checkLogin(ctx context.Context, path string, asJSON bool) int {
 	silent := slog.New(slog.DiscardHandler)
 	findings := checkup.Tunnel(ctx, checkup.Options{Path: path, Log: silent, Ask: func(t tunnelfile.Tunnel) asking.Asker {
-		return worker.NewUnattended(t.Service, silent)
+		return answers.Unattended(t.Service, silent)
 	}})
 	status := 0
 	for _, f := range findings {

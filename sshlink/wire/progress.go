@@ -43,3 +43,19 @@ func (b *Base) minRTT() (trip time.Duration) {
 	})
 	return trip
 }
+
+// Line is what the kernel knows of the way to the server: the shortest round trip lately, and how
+// many packets were sent again or came after one that is missing. False: not a TCP connection of
+// this process's.
+func (b *Base) Line() (minRTT time.Duration, lost uint64, ok bool) {
+	if b.Conn.raw == nil {
+		return 0, 0, false
+	}
+	b.Conn.raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			minRTT, ok = time.Duration(info.Min_rtt)*time.Microsecond, true
+			lost = uint64(info.Total_retrans) + uint64(info.Rcv_ooopack)
+		}
+	})
+	return minRTT, lost, ok
+}

@@ -137,13 +137,6 @@ func (s *Set) commit(c Config, now, added, gone []*forward, spare []*port) {
 			f.bind.moveTo(s.first())
 		}
 	}
-	s.withdraw(func(n *lane) bool {
-		if n.slot < c.slots() {
-			return false
-		}
-		n.superseded()
-		return true
-	})
 	s.restartCheck(c.Check)
 	s.mu.Unlock()
 

@@ -309,7 +309,7 @@ func (g *granted) cancel(freed func()) {
 		close(ended)
 	}()
 	patience := cancelTimeout
-	if g.lane.stalls() {
+	if g.lane.owes(stalled) {
 		patience = 0
 	}
 	timeout := time.NewTimer(patience)

@@ -144,12 +144,12 @@ func TestUseIsAbandoned(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if err := s.Use(ctx, 0, silent); !errors.Is(err, context.DeadlineExceeded) {
+	if err := slotOf(s).Use(ctx, silent); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("ended by ctx: %v", err)
 	}
 	ended := make(chan error)
 	<-asked
-	go func() { ended <- s.Use(context.Background(), 0, silent) }()
+	go func() { ended <- slotOf(s).Use(context.Background(), silent) }()
 	<-asked
 	s.Lost(silent)
 	select {

@@ -14,7 +14,6 @@ import (
 type Config struct {
 	Forwards []tunnelfile.Forward
 
-	Connections int           // links in use at once; 0 is 1
 	HoldTimeout time.Duration // how long a new local connection waits for a link; 0 refuses at once
 	MaxHeld     int           // how many may wait
 	MaxChannels int           // how many connections may run through all forwards at once; 0: no limit
@@ -44,9 +43,6 @@ type Config struct {
 	Changed func()
 	Log     *slog.Logger // may be nil
 }
-
-// slots is how many links may be in use at once.
-func (c *Config) slots() int { return max(c.Connections, 1) }
 
 // Totals are a Set's sums over all its forwards, past ones included.
 type Totals struct {

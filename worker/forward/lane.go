@@ -3,7 +3,6 @@ package forward
 import (
 	"context"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +16,7 @@ const openGrace = 2 * time.Second
 // lane is a link in use, or one that was and drains, with what runs over it.
 type lane struct {
 	link Link
-	slot int // among the links in use at once; guarded by Set.mu
+	slot *Slot // guarded by Set.mu
 
 	ctx  context.Context // ends when the link is lost: whatever waits for it is abandoned
 	lose context.CancelFunc
@@ -26,6 +25,14 @@ type lane struct {
 	stopOpening context.CancelFunc
 
 	channels atomic.Int64 // open or being opened
+
+	chosen uint64 // the last channel that was put here, as the Set counts them; guarded by Set.mu
+
+	// Of the sampler's last look; guarded by Set.mu.
+	bulk  int           // channels that move much
+	quiet int           // channels that move nothing
+	rtt   time.Duration // the shortest round trip; 0: not known
+	lost  uint64        // packets
 
 	mu     sync.Mutex
 	relays map[*relay]struct{}
@@ -38,46 +45,13 @@ func newLane(link Link) *lane {
 	return n
 }
 
-// stalled is how long a link may owe an answer and still get openGrace.
-const stalled = time.Second
-
 // superseded is called when another lane takes the new channels.
 func (n *lane) superseded() {
 	grace := openGrace
-	if n.stalls() {
+	if n.owes(stalled) {
 		grace = 0
 	}
 	time.AfterFunc(grace, n.stopOpening)
-}
-
-// stalls says whether the link owes an answer for too long.
-func (n *lane) stalls() bool {
-	l, ok := n.link.(Stalling)
-	if !ok {
-		return false
-	}
-	since := l.Unanswered()
-	return !since.IsZero() && time.Since(since) > stalled
-}
-
-// leastLoaded is where a new channel goes: of the lanes that have not failed it, the one with
-// the fewest channels, the first of several; one that stalls only where all do. nil: none.
-func leastLoaded(lanes, failed []*lane) (least *lane) {
-	var stalls bool
-	var load int
-	for _, n := range lanes {
-		switch {
-		case slices.Contains(failed, n):
-			continue
-		case len(lanes) == 1:
-			return n
-		}
-		s, l := n.stalls(), n.load()
-		if least == nil || stalls && !s || stalls == s && l < load {
-			least, stalls, load = n, s, l
-		}
-	}
-	return least
 }
 
 // end abandons everything that waits for the lane and resets its connections.

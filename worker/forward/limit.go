@@ -37,12 +37,16 @@ func (s *Set) takeRemote(n *lane) bool {
 // count notes one more channel on a lane. s.mu is held.
 func (s *Set) count(n *lane) {
 	s.channels++
+	s.counted++
+	n.chosen = s.counted
 	n.enter()
+	s.wakeSampler()
 }
 
 // give is the end of a channel. The visitor that has waited longest gets its place.
 func (s *Set) give(n *lane) {
 	n.leave()
+	s.wakeSampler()
 	s.mu.Lock()
 	wasFull := s.full()
 	s.channels--

@@ -137,7 +137,7 @@ func TestSlowAnswer(t *testing.T) {
 	}
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(freeAddr(t)), tcp(freeAddr(t)))}})
 	used := make(chan error, 1)
-	go func() { used <- s.Use(t.Context(), 0, slow) }()
+	go func() { used <- slotOf(s).Use(t.Context(), slow) }()
 	defer s.Lost(slow)
 	if r := awaitState(t, s, 0, tunnelfile.Degraded); r.Reason != fault.SlowAnswer {
 		t.Errorf("%s: %s", r.Reason, r.Message)

@@ -183,13 +183,20 @@ func allStacks() string {
 	return string(buf[:runtime.Stack(buf, true)])
 }
 
+// use puts a link to use where there is one slot.
 func use(t testing.TB, s *Set, l Link) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := s.Use(ctx, 0, l); err != nil {
-		t.Fatal(err)
+	useAt(t, slotOf(s), l)
+}
+
+// slotOf is the slot of the link in use, or a new one.
+func slotOf(s *Set) *Slot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.first(); n != nil {
+		return n.slot
 	}
+	return s.Slot()
 }
 
 // tcp and sock are addresses in a forward.

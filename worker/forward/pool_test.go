@@ -14,28 +14,36 @@ import (
 )
 
 // useAt puts a link to use at a slot.
-func useAt(t testing.TB, s *Set, slot int, l Link) {
+func useAt(t testing.TB, slot *Slot, l Link) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := s.Use(ctx, slot, l); err != nil {
+	if err := slot.Use(ctx, l); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// stalling is a link that owes an answer.
-type stalling struct{ *fakeLink }
+// owing is a link that owes an answer for so long.
+type owing struct {
+	*fakeLink
+	since time.Duration
+}
 
-func (stalling) Unanswered() time.Time { return time.Now().Add(-time.Minute) }
+func (l owing) Unanswered() time.Time { return time.Now().Add(-l.since) }
 
-func TestLeastLoaded(t *testing.T) {
+func TestBest(t *testing.T) {
 	with := func(channels int64, l Link) *lane {
 		n := newLane(l)
 		n.channels.Store(channels)
 		return n
 	}
 	idle, other, busy := with(0, direct()), with(0, direct()), with(5, direct())
-	stalls, idleStalls := with(1, stalling{direct()}), with(0, stalling{direct()})
+	recent, heavy, quiet := with(0, direct()), with(1, direct()), with(9, direct())
+	recent.chosen, heavy.bulk, quiet.quiet = 7, 1, 8
+	owes, idleOwes := with(1, owing{direct(), time.Minute}), with(0, owing{direct(), time.Minute})
+	slow := with(0, owing{direct(), 300 * time.Millisecond})
+	late := with(0, owing{direct(), 300 * time.Millisecond})
+	late.rtt = 100 * time.Millisecond
 	for _, c := range []struct {
 		what          string
 		lanes, failed []*lane
@@ -46,12 +54,17 @@ func TestLeastLoaded(t *testing.T) {
 		{"one that failed", []*lane{busy}, []*lane{busy}, nil},
 		{"the least loaded", []*lane{busy, idle}, nil, idle},
 		{"the oldest of several", []*lane{idle, other}, nil, idle},
+		{"the one that was not chosen for longest", []*lane{recent, idle}, nil, idle},
+		{"not behind bulk", []*lane{heavy, busy}, nil, busy},
+		{"quiet channels are in nobody's way", []*lane{busy, quiet}, nil, quiet},
 		{"not one that failed", []*lane{idle, busy}, []*lane{idle}, busy},
 		{"all failed", []*lane{idle, busy}, []*lane{busy, idle}, nil},
-		{"not one that stalls", []*lane{idleStalls, busy}, nil, busy},
-		{"unless all do", []*lane{stalls, idleStalls}, nil, idleStalls},
+		{"not one that owes an answer", []*lane{idleOwes, busy, heavy}, nil, busy},
+		{"unless all do", []*lane{owes, idleOwes}, nil, idleOwes},
+		{"an answer in time", []*lane{slow, busy}, nil, slow},
+		{"one that is late on this line", []*lane{late, busy}, nil, busy},
 	} {
-		if got := leastLoaded(c.lanes, c.failed); got != c.want {
+		if got := best(c.lanes, c.failed); got != c.want {
 			t.Errorf("%s: %p, want %p", c.what, got, c.want)
 		}
 	}
@@ -62,11 +75,11 @@ func TestLeastLoaded(t *testing.T) {
 func TestChannelsSpread(t *testing.T) {
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	s := newSet(t, Config{Forwards: []tunnelfile.Forward{local(loopback, tcp(echo))}, Connections: 4})
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{local(loopback, tcp(echo))}})
 	var links []*sshLink
-	for place := range 4 {
+	for range 4 {
 		l := dialSSH(t, server, server.Addr)
-		useAt(t, s, place, l)
+		useAt(t, s.Slot(), l)
 		defer s.Lost(l)
 		links = append(links, l)
 	}
@@ -115,11 +128,12 @@ func TestRemoteForwardMovesToTheNext(t *testing.T) {
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
 	there := freeAddr(t)
-	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(there), tcp(echo))}, Connections: 2})
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(there), tcp(echo))}})
 	s.pace = pace{10 * time.Millisecond}
 	first, second := dialSSH(t, server, server.Addr), dialSSH(t, server, server.Addr)
-	useAt(t, s, 0, first)
-	useAt(t, s, 1, second)
+	slot := s.Slot()
+	useAt(t, slot, first)
+	useAt(t, s.Slot(), second)
 	defer s.Lost(second)
 	c := connect(t, there)
 	testbed.WaitFor(t, patience, func() error {
@@ -141,7 +155,7 @@ func TestRemoteForwardMovesToTheNext(t *testing.T) {
 	awaitState(t, s, 0, tunnelfile.Up)
 
 	third := dialSSH(t, server, server.Addr)
-	useAt(t, s, 0, third)
+	useAt(t, slot, third)
 	defer s.Lost(third)
 	open := connect(t, there)
 	testbed.WaitFor(t, patience, func() error {
@@ -157,14 +171,14 @@ func TestRemoteForwardMovesToTheNext(t *testing.T) {
 // the next.
 func TestVisitorTriesEachLink(t *testing.T) {
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	s := newSet(t, Config{Forwards: []tunnelfile.Forward{local(loopback, tcp(echo))}, Connections: 3})
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{local(loopback, tcp(echo))}})
 	opens := make(chan int, 100)
 	for place := range 2 {
 		odd := &fakeLink{dial: func(context.Context, string, string) (net.Conn, error) {
 			opens <- place
 			return nil, errors.New("odd")
 		}}
-		useAt(t, s, place, odd)
+		useAt(t, s.Slot(), odd)
 		defer s.Lost(odd)
 	}
 	c := connect(t, s.addr(0))
@@ -173,20 +187,21 @@ func TestVisitorTriesEachLink(t *testing.T) {
 		t.Errorf("%d opens, want one on each of two links", n)
 	}
 	link := direct()
-	useAt(t, s, 2, link)
+	useAt(t, s.Slot(), link)
 	defer s.Lost(link)
 	testbed.CheckEcho(t, c, 1000, patience)
 }
 
-// With fewer links in the file what is too many gets no new channels, and keeps those it has.
-func TestFewerLinks(t *testing.T) {
+// A slot that is closed gets no new channels, and keeps those it has; one with channels is not
+// closed as an idle one.
+func TestClosedSlot(t *testing.T) {
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	c := Config{Forwards: []tunnelfile.Forward{local(loopback, tcp(echo))}, Connections: 2, HoldTimeout: patience, MaxHeld: 256}
-	s := newSet(t, c)
-	first, second := direct(), direct()
-	useAt(t, s, 0, first)
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{local(loopback, tcp(echo))}, HoldTimeout: patience, MaxHeld: 256})
+	first, second, third := direct(), direct(), direct()
+	useAt(t, s.Slot(), first)
 	defer s.Lost(first)
-	useAt(t, s, 1, second)
+	slot, idle := s.Slot(), s.Slot()
+	useAt(t, slot, second)
 	defer s.Lost(second)
 	loads := func(a, b int) {
 		t.Helper()
@@ -199,16 +214,20 @@ func TestFewerLinks(t *testing.T) {
 	}
 	one, two := connect(t, s.addr(0)), connect(t, s.addr(0))
 	loads(1, 1)
-	c.Connections = 1
-	c.Forwards = []tunnelfile.Forward{s.forwards[0].settings()}
-	if err := s.Apply(c); err != nil {
-		t.Fatal(err)
+	if slot.CloseIdle() {
+		t.Error("a slot with a channel was closed as an idle one")
 	}
+	useAt(t, idle, third)
+	defer s.Lost(third)
+	if !idle.CloseIdle() {
+		t.Error("an idle slot was not closed")
+	}
+	slot.Close()
 	connect(t, s.addr(0))
 	connect(t, s.addr(0))
 	loads(3, 1)
 	late := direct()
-	useAt(t, s, 1, late) // it was on its way
+	useAt(t, slot, late) // it was on its way
 	connect(t, s.addr(0))
 	loads(4, 1)
 	testbed.CheckEcho(t, one, 1000, patience)

@@ -31,6 +31,9 @@ type relay struct {
 	channel net.Conn
 	cut     atomic.Bool
 
+	moved  atomic.Int64 // bytes both ways
+	weight weight       // of Set.sampler
+
 	fromLocal   []byte // read from local already; goes into the channel first
 	fromChannel []byte // the same the other way round
 }
@@ -61,7 +64,7 @@ func (r *relay) run() {
 
 // send copies from the socket into the channel.
 func (r *relay) send() {
-	readErr, writeErr := pump(r.channel, r.local, r.fromLocal, &r.forward.sent)
+	readErr, writeErr := r.pump(r.channel, r.local, r.fromLocal, &r.forward.sent)
 	switch {
 	case writeErr != nil:
 		// The server closed the channel. What it sent before is still to be received.
@@ -75,7 +78,7 @@ func (r *relay) send() {
 
 // receive copies from the channel to the socket.
 func (r *relay) receive() {
-	readErr, writeErr := pump(r.local, r.channel, r.fromChannel, &r.forward.received)
+	readErr, writeErr := r.pump(r.local, r.channel, r.fromChannel, &r.forward.received)
 	switch {
 	case writeErr != nil:
 		r.abort()
@@ -98,12 +101,13 @@ func (r *relay) abort() {
 
 // pump writes head and then what it reads, until a read or a write fails, and says
 // which did.
-func pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Uint64) (readErr, writeErr error) {
+func (r *relay) pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Uint64) (readErr, writeErr error) {
 	if len(head) > 0 {
 		if _, err := dst.Write(head); err != nil {
 			return nil, err
 		}
 		count.Add(uint64(len(head)))
+		r.note(len(head))
 	}
 	if src, ok := src.(nexter); ok {
 		if readErr, writeErr = passOn(dst, src, count); readErr != errors.ErrUnsupported {
@@ -141,6 +145,7 @@ func pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Uint64) (read
 			return nil, writeErr
 		}
 		count.Add(uint64(n))
+		r.note(n)
 		switch {
 		case err != nil:
 			return err, nil

@@ -265,7 +265,8 @@ func TestPump(t *testing.T) {
 		}
 		var got bytes.Buffer
 		var count atomic.Uint64
-		readErr, writeErr := pump(&got, src, []byte("head"), &count)
+		r := relay{forward: &forward{set: new(Set)}}
+		readErr, writeErr := r.pump(&got, src, []byte("head"), &count)
 		if readErr != io.EOF || writeErr != nil || !bytes.Equal(got.Bytes(), want) || count.Load() != uint64(len(want)) {
 			t.Errorf("%s: %d bytes, %d counted, %v, %v", name, got.Len(), count.Load(), readErr, writeErr)
 		}

@@ -39,9 +39,11 @@ type Set struct {
 	retired    []*forward // gone from the file; their counters still count
 	spare      []*port    // the service manager's, wanted by no forward: they reset
 	inUse      []*lane    // where new channels go, one for each slot, the oldest first; empty while there is no link
+	sampler    sampler    // looks at what the lanes carry
 	turn       uint64     // counts what came into use
 	lanes      map[Link]*lane
 	channels   int     // in use, of all lanes
+	counted    uint64  // channels so far
 	refusing   refusal // why nobody may wait; the zero value while they may
 	pending    pendingQueue
 	closed     bool // it serves nobody who is new: Close or HandOver was called
@@ -65,6 +67,7 @@ func New(c Config) (*Set, error) {
 		serving:  make(chan struct{}),
 		checkNow: make(chan struct{}, 1),
 		lanes:    make(map[Link]*lane),
+		sampler:  sampler{loads: make(chan Load, 1)},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -110,7 +113,7 @@ func (s *Set) laneFor(v *visitor) *lane {
 	if v.turn != s.turn {
 		v.turn, v.failed = s.turn, nil
 	}
-	return leastLoaded(s.inUse, v.failed)
+	return best(s.inUse, v.failed)
 }
 
 // first is where remote forwards live: the oldest lane in use. s.mu is held.
@@ -132,9 +135,9 @@ func (s *Set) leave() {
 	token(s.idle)
 }
 
-// Use makes l a link that new channels go to, and the only one of its slot: the link
-// that had the slot before drains. The slots are those below [Config.Connections]; new
-// channels go to the least loaded of their links.
+// Use makes l a link that new channels go to, and the only one of the slot: the link
+// that was there before drains. Of the links of all slots a new channel goes to the one
+// that has the least to do.
 //
 // Connections that waited are served in order of arrival. Remote forwards live on the
 // oldest link: where l takes its slot they move, cancelled there, bound on l, and Use
@@ -143,15 +146,16 @@ func (s *Set) leave() {
 //
 // The error is ctx's, or that another call to Use or Lost made this one pointless.
 // Whatever is given to Use is given to Lost in the end.
-func (s *Set) Use(ctx context.Context, slot int, l Link) error {
+func (slot *Slot) Use(ctx context.Context, l Link) error {
+	s := slot.set
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return net.ErrClosed
 	}
-	if slot >= s.config.Load().slots() {
+	if slot.closed {
 		s.mu.Unlock()
-		return nil // fewer are wanted by now, and whoever made it is about to hear so
+		return nil // whoever made the link is about to hear so
 	}
 	n := s.lanes[l]
 	if n == nil {

@@ -1,4 +1,4 @@
-package worker
+package answers
 
 import (
 	"context"
@@ -31,7 +31,7 @@ func TestOpenQuestions(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			changed := make(chan struct{}, 2)
-			a := &watchedAsker{Asker: silentAsker{}, changed: func() { changed <- struct{}{} }}
+			a := Share(silentAsker{}, func() { changed <- struct{}{} })
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			go func() {
@@ -45,12 +45,12 @@ func TestOpenQuestions(t *testing.T) {
 				}
 			}()
 			<-changed
-			if got, note := a.waitsFor(); got != want || note == "" {
+			if got, note := a.WaitsFor(); got != want || note == "" {
 				t.Errorf("waits for %q: %q, want %q", got, note, want)
 			}
 			cancel()
 			<-changed
-			if got, note := a.waitsFor(); got != fault.None || note != "" {
+			if got, note := a.WaitsFor(); got != fault.None || note != "" {
 				t.Errorf("still waits for %q: %q", got, note)
 			}
 		})

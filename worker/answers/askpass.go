@@ -1,4 +1,6 @@
-package worker
+// Package answers is who answers what a login asks: credentials that systemd hands over, programs
+// that follow the convention of SSH_ASKPASS, and what is remembered of their answers.
+package answers
 
 import (
 	"context"
@@ -47,11 +49,11 @@ type askProgram struct {
 	environment []string // besides ours
 }
 
-// NewAskpass finds who can answer: the credentials of this unit, `holdfast askpass`, which
+// New finds who can answer: the credentials of this unit, `holdfast askpass`, which
 // looks into the keyring and asks the daemon, where it is installed beside this program and
 // there is a session bus or the tunnel is the system's, and then $SSH_ASKPASS under the conditions of ssh(1). It is nil
 // where there is none of these.
-func NewAskpass(log *slog.Logger) asking.Asker {
+func New(log *slog.Logger) asking.Asker {
 	a := &Askpass{credentials: handedOver(), limit: askTime, log: log}
 	if holdfast, ok := holdfastAskpass(); ok {
 		a.programs = append(a.programs, holdfast)
@@ -69,9 +71,9 @@ func NewAskpass(log *slog.Logger) asking.Asker {
 	return a
 }
 
-// NewUnattended finds what answers without a person: the files of LoadCredential= in the
+// Unattended finds what answers without a person: the files of LoadCredential= in the
 // tunnel's [Service] section, and the keyring.
-func NewUnattended(service []tunnelfile.Setting, log *slog.Logger) asking.Asker {
+func Unattended(service []tunnelfile.Setting, log *slog.Logger) asking.Asker {
 	a := &Askpass{credentials: toBeLoaded(service), limit: askTime, log: log}
 	if holdfast, ok := holdfastAskpass(); ok {
 		holdfast.environment = []string{unattended}

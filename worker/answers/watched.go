@@ -1,9 +1,10 @@
-package worker
+package answers
 
 import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/asking"
@@ -14,30 +15,33 @@ import (
 // remembered is there at once.
 const askingAfter = time.Second
 
-// watchedAsker is an Asker that tells what a person is waited for: who looks at the tunnel may
+// watched is an Asker that tells what a person is waited for: who looks at the tunnel may
 // not be where the dialog is.
-type watchedAsker struct {
+type watched struct {
 	asking.Asker
 	changed func()
+
+	touched atomic.Bool // a key was to be touched
 
 	mu   sync.Mutex
 	open []fault.Reason // what the open questions ask for, the oldest first
 }
 
 // Ask is asking.Asker.
-func (a *watchedAsker) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
+func (a *watched) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	defer a.begin(q.Reason())()
 	return a.Asker.Ask(ctx, q)
 }
 
 // Confirm is asking.Asker.
-func (a *watchedAsker) Confirm(ctx context.Context, q asking.Question) (bool, error) {
+func (a *watched) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 	defer a.begin(q.Reason())()
 	return a.Asker.Confirm(ctx, q)
 }
 
 // Notify is asking.Notifier, where the Asker is one.
-func (a *watchedAsker) Notify(ctx context.Context, q asking.Question) {
+func (a *watched) Notify(ctx context.Context, q asking.Question) {
+	a.touched.Store(true)
 	defer a.begin(q.Reason())()
 	if n, ok := a.Asker.(asking.Notifier); ok {
 		n.Notify(ctx, q)
@@ -46,7 +50,7 @@ func (a *watchedAsker) Notify(ctx context.Context, q asking.Question) {
 }
 
 // begin notes a question, until end is called.
-func (a *watchedAsker) begin(reason fault.Reason) (end func()) {
+func (a *watched) begin(reason fault.Reason) (end func()) {
 	timer := time.AfterFunc(askingAfter, func() {
 		a.mu.Lock()
 		a.open = append(a.open, reason)
@@ -64,21 +68,4 @@ func (a *watchedAsker) begin(reason fault.Reason) (end func()) {
 		a.mu.Unlock()
 		a.changed()
 	}
-}
-
-// waitsFor is what the oldest open question asks for, and a note for people; both are empty
-// where there is none.
-func (a *watchedAsker) waitsFor() (fault.Reason, string) {
-	if a == nil {
-		return fault.None, ""
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case len(a.open) == 0:
-		return fault.None, ""
-	case a.open[0] == fault.Touch:
-		return fault.Touch, "waiting for the security key to be touched"
-	}
-	return a.open[0], "waiting for an answer"
 }

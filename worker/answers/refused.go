@@ -1,4 +1,4 @@
-package worker
+package answers
 
 import (
 	"hash/maphash"

@@ -1,0 +1,184 @@
+package forward
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// How the lanes are looked at while something moves, and what is found.
+const (
+	sampleEvery = 100 * time.Millisecond
+	restAfter   = 20              // looks that find nothing to move
+	bulkBytes   = 128 << 10       // a channel that moves so much within about a second is bulk
+	freshFor    = 2 * time.Second // after it was opened a channel counts as fresh
+	lossWindow  = 10 * time.Second
+	lossApart   = 250 * time.Millisecond // what is lost within this counts once
+)
+
+// Load is what the links in use carry.
+type Load struct {
+	Bulk      int           // channels that move much
+	BulkLinks int           // links with such channels
+	Fresh     int           // channels that were opened within the last seconds, or are being opened
+	Losses    int           // how often packets were lost within the last seconds
+	RTT       time.Duration // the shortest round trip to the server; 0: not known
+}
+
+// Line is what a Link may have besides: what its kernel knows of the way to the server. lost
+// counts packets that were sent again, or that came after one that is missing.
+type Line interface {
+	Line() (minRTT time.Duration, lost uint64, ok bool)
+}
+
+// sampler looks at the lanes of a Set, but not while nothing moves.
+type sampler struct {
+	state  atomic.Int32
+	loads  chan Load   // cap 1
+	idle   int         // looks in a row that found nothing to move; guarded by Set.mu
+	losses []time.Time // likewise
+}
+
+const (
+	off int32 = iota
+	asleep
+	awake
+)
+
+// Watch says whether the lanes are looked at: where there is one, and always will be, nothing
+// depends on it.
+func (s *Set) Watch(yes bool) {
+	if yes {
+		s.sampler.state.CompareAndSwap(off, asleep)
+	} else {
+		s.sampler.state.Store(off)
+	}
+}
+
+// Loads receives what a look has found.
+func (s *Set) Loads() <-chan Load { return s.sampler.loads }
+
+// wakeSampler is for whatever is worth a look.
+func (s *Set) wakeSampler() {
+	if s.sampler.state.Load() == asleep && s.sampler.state.CompareAndSwap(asleep, awake) {
+		time.AfterFunc(sampleEvery, s.look)
+	}
+}
+
+// weight is how much a relay has moved lately.
+type weight struct {
+	since time.Time // of the first look
+	seen  int64     // bytes in all
+	bytes int64     // of about the last second
+}
+
+// look takes another sample.
+func (w *weight) look(moved int64, now time.Time) (moves bool) {
+	if w.since.IsZero() {
+		w.since = now
+	}
+	moves = moved > w.seen
+	w.bytes += moved - w.seen - w.bytes/8
+	w.seen = moved
+	return moves
+}
+
+// note counts what was moved.
+func (r *relay) note(n int) {
+	r.moved.Add(int64(n))
+	r.forward.set.wakeSampler()
+}
+
+// look is the sampler's timer function.
+func (s *Set) look() {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending || s.sampler.state.Load() != awake {
+		return
+	}
+	var load Load
+	moves, lost := false, false
+	for _, n := range s.inUse {
+		found, m := n.look(now)
+		moves = moves || m || found.Fresh > 0
+		lost = lost || found.Losses > 0
+		load.Bulk += found.Bulk
+		load.BulkLinks += found.BulkLinks
+		load.Fresh += found.Fresh
+		if found.RTT > 0 && (load.RTT == 0 || found.RTT < load.RTT) {
+			load.RTT = found.RTT
+		}
+	}
+	load.Losses = s.sampler.count(lost, now)
+	if s.sampler.idle++; moves {
+		s.sampler.idle = 0
+	}
+	select {
+	case <-s.sampler.loads: // the one before was not looked at
+	default:
+	}
+	s.sampler.loads <- load
+	if s.sampler.idle < restAfter {
+		time.AfterFunc(sampleEvery, s.look)
+		return
+	}
+	for _, n := range s.inUse {
+		n.rest()
+	}
+	s.sampler.idle = 0
+	s.sampler.state.CompareAndSwap(awake, asleep)
+}
+
+// count notes whether something was lost just now, and returns how often that was lately.
+func (p *sampler) count(lost bool, now time.Time) int {
+	if n := len(p.losses); lost && (n == 0 || now.Sub(p.losses[n-1]) >= lossApart) {
+		p.losses = append(p.losses, now)
+	}
+	for len(p.losses) > 0 && now.Sub(p.losses[0]) > lossWindow {
+		p.losses = p.losses[1:]
+	}
+	return len(p.losses)
+}
+
+// look is what the lane carries now, and whether any of it moves. Set.mu is held.
+func (n *lane) look(now time.Time) (found Load, moves bool) {
+	relays := 0
+	n.quiet, n.bulk = 0, 0
+	n.mu.Lock()
+	for r := range n.relays {
+		relays++
+		moved := r.weight.look(r.moved.Load(), now)
+		moves = moves || moved
+		switch {
+		case r.weight.bytes >= bulkBytes:
+			n.bulk++
+		case now.Sub(r.weight.since) < freshFor:
+			found.Fresh++
+		case !moved:
+			n.quiet++
+		}
+	}
+	n.mu.Unlock()
+	found.Fresh += max(n.load()-relays, 0)
+	found.Bulk = n.bulk
+	found.BulkLinks = min(n.bulk, 1)
+	if l, ok := n.link.(Line); ok {
+		if rtt, lost, ok := l.Line(); ok {
+			if n.rtt > 0 && lost > n.lost {
+				found.Losses = 1
+			}
+			n.rtt, n.lost, found.RTT = rtt, lost, rtt
+		}
+	}
+	return found, moves
+}
+
+// rest forgets what moved: the next look may be long from now. Set.mu is held.
+func (n *lane) rest() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.quiet, n.bulk = len(n.relays), 0
+	for r := range n.relays {
+		r.weight.bytes = 0
+	}
+}

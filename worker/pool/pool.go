@@ -1,0 +1,235 @@
+// Package pool keeps the SSH connections of a tunnel: a keeper for each, their turns, what they
+// say together, and how many there are.
+package pool
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/forward"
+	"github.com/holdfast/holdfast/worker/keeper"
+)
+
+// Config is what a Pool works with.
+type Config struct {
+	Set     *forward.Set                    // whose links it makes
+	Keeper  func(*Connection) keeper.Config // of a connection's keeper, but for Turn and State
+	Changed func(Status)                    // called with each change, one call at a time; must not block
+	Log     *slog.Logger
+}
+
+// Pool is the SSH connections of a tunnel, a keeper for each. Their attempts are made one at
+// a time, and each waits until all keepers before it are complete. So a server that has lost
+// all of them at once, or allows few logins at a time, meets one; and what it refuses the
+// first it is not asked for again by the others.
+type Pool struct {
+	c       Config
+	ctx     context.Context // ends the keepers
+	running sync.WaitGroup
+	ended   chan error // cap 1: what the first keeper ended with that did not end well
+	auto    auto       // for who calls Resize and Fit
+
+	mu          sync.Mutex
+	automatic   bool
+	connections []*Connection // changed by who calls Resize and Fit
+	trying      *Connection   // whose turn it is; nil: nobody's
+	waiting     chan struct{} // closed when the next may look whether it is theirs; nil: nobody waits
+	reconnects  uint64        // of connections that are no longer of the pool
+	refused     error         // why there is no further connection to be had
+}
+
+// Connection is one SSH connection of a pool.
+type Connection struct {
+	Number int           // from 1, the lowest that is free
+	Slot   *forward.Slot // where its links are used
+	keeper *keeper.Keeper
+
+	last  keeper.Status // guarded by Pool.mu
+	stood time.Duration // how long its last link was up, once that is lost; likewise
+}
+
+// New makes a pool of none.
+func New(ctx context.Context, c Config) *Pool {
+	return &Pool{c: c, ctx: ctx, ended: make(chan error, 1)}
+}
+
+// Wait returns when all keepers have ended.
+func (p *Pool) Wait() { p.running.Wait() }
+
+// Ended receives what the first keeper ended with that did not end well.
+func (p *Pool) Ended() <-chan error { return p.ended }
+
+// Resize makes it n connections, those that are too many drain; n of 0 makes it as many as are
+// needed, see Fit. Resize and Fit are for one goroutine.
+func (p *Pool) Resize(n int) {
+	p.mu.Lock()
+	have := len(p.connections)
+	p.automatic, p.refused = n == 0, nil
+	p.mu.Unlock()
+	p.auto = auto{need: max(have, 1), since: time.Now()}
+	if n == 0 {
+		n = max(have, 1)
+	}
+	for ; have < n; have++ {
+		p.add()
+	}
+	for ; have > n; have-- {
+		c := p.connections[have-1]
+		c.Slot.Close()
+		p.remove(c)
+	}
+}
+
+// add makes one more connection.
+func (p *Pool) add() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := &Connection{Number: 1, Slot: p.c.Set.Slot()}
+	for slices.ContainsFunc(p.connections, func(o *Connection) bool { return o.Number == c.Number }) {
+		c.Number++
+	}
+	config := p.c.Keeper(c)
+	config.Turn = func(ctx context.Context) (func(), error) { return p.turn(ctx, c) }
+	config.State = func(s keeper.Status) { p.update(c, s) }
+	c.keeper = keeper.New(config)
+	p.connections = append(p.connections, c)
+	p.running.Go(func() {
+		if err := c.keeper.Run(p.ctx); err != nil {
+			select {
+			case p.ended <- err:
+			default: // there was another before
+			}
+		}
+	})
+}
+
+// remove takes a connection out of the pool, whose slot is closed. It drains.
+func (p *Pool) remove(c *Connection) {
+	p.mu.Lock()
+	i := slices.Index(p.connections, c)
+	p.connections = slices.Delete(slices.Clone(p.connections), i, i+1)
+	p.reconnects += c.last.Reconnects
+	p.lookAgain()
+	p.mu.Unlock()
+	c.keeper.Retire() // which waits for its goroutine, and that perhaps for the mutex
+}
+
+// turn is [keeper.Config.Turn] of c's keeper.
+func (p *Pool) turn(ctx context.Context, c *Connection) (done func(), err error) {
+	for {
+		p.mu.Lock()
+		if p.isNext(c) {
+			p.trying = c
+			p.mu.Unlock()
+			return sync.OnceFunc(func() {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.trying = nil
+				p.lookAgain()
+			}), nil
+		}
+		if p.waiting == nil {
+			p.waiting = make(chan struct{})
+		}
+		again := p.waiting
+		p.mu.Unlock()
+		select {
+		case <-again:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// isNext says whether it is c's turn. p.mu is held.
+func (p *Pool) isNext(c *Connection) bool {
+	before := p.connections
+	if i := slices.Index(before, c); i >= 0 {
+		before = before[:i]
+	}
+	return p.trying == nil && !slices.ContainsFunc(before, func(c *Connection) bool { return !c.last.Complete })
+}
+
+// lookAgain wakes those that wait for their turn. p.mu is held.
+func (p *Pool) lookAgain() {
+	if p.waiting != nil {
+		close(p.waiting)
+		p.waiting = nil
+	}
+}
+
+// update is called by a keeper, in its goroutine, with each change. Ignore a connection
+// that was removed from the pool.
+func (p *Pool) update(c *Connection, s keeper.Status) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.last.Link != nil && s.Link == nil {
+		c.stood = time.Since(c.last.UpSince)
+	}
+	c.last = s
+	if slices.Contains(p.connections, c) {
+		p.lookAgain()
+		p.c.Changed(p.join())
+	}
+}
+
+// Status is what the keepers say together.
+func (p *Pool) Status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.join()
+}
+
+// First is what the first keeper says.
+func (p *Pool) First() keeper.Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.connections[0].last
+}
+
+// join is what the keepers say together. Of connections that nobody asked for by number, only
+// the first is missed. p.mu is held.
+func (p *Pool) join() Status {
+	var all []keeper.Status
+	for i, c := range p.connections {
+		if i == 0 || !p.automatic || c.last.State == tunnelfile.Up {
+			all = append(all, c.last)
+		}
+	}
+	j := Join(all)
+	j.Reconnects += p.reconnects
+	j.Refused = p.refused
+	return j
+}
+
+// Size is how many connections there are.
+func (p *Pool) Size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.connections)
+}
+
+// Each calls f with every keeper, the first one first. Methods of a keeper wait for its
+// goroutine, which may be in update.
+func (p *Pool) Each(f func(*keeper.Keeper)) {
+	p.mu.Lock()
+	all := p.connections
+	p.mu.Unlock()
+	for _, c := range all {
+		f(c.keeper)
+	}
+}
+
+// Answers returns when the goroutine of every keeper has answered.
+func (p *Pool) Answers(ctx context.Context) (err error) {
+	p.Each(func(k *keeper.Keeper) {
+		if err == nil {
+			err = k.Answers(ctx)
+		}
+	})
+	return err
+}
