@@ -8,6 +8,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
 
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -31,7 +32,7 @@ func tunnelPath(name string) dbus.ObjectPath { return dbus.ObjectPath(tunnelfile
 const (
 	introspectableInterface = "org.freedesktop.DBus.Introspectable"
 	peerInterface           = "org.freedesktop.DBus.Peer"
-	propertiesInterface     = "org.freedesktop.DBus.Properties"
+	propertiesInterface     = bus.PropertiesInterface
 	objectManagerInterface  = "org.freedesktop.DBus.ObjectManager"
 )
 

@@ -13,30 +13,28 @@ import (
 // connectTimeout is how long the system bus may take to let us in.
 const connectTimeout = 5 * time.Second
 
-const propertiesInterface = "org.freedesktop.DBus.Properties"
-
-// systemBus is a connection to the system bus that listens to all that is a hint.
+// systemBus is a connection to the system bus that listens to all hints.
 type systemBus struct {
 	*bus.Conn
 	address string
 	log     *slog.Logger
 	hint    func()
-	slept   chan struct{} // the machine may be about to sleep, or awake again
-	logind  chan struct{} // logind is another one now
+	slept   chan struct{} // the machine may be about to sleep, or have woken up
+	logind  chan struct{} // logind was started again
 }
 
-// hints are the signals that are hints, and no more: each one wakes us up. Access points that
-// come and go, for one, do not.
+// hints are the signals that matter. Each of them wakes this process up, so there are no more than
+// needed: none for access points, for example.
 var hints = []bus.Match{
-	{Sender: managerName, Path: managerPath, Interface: propertiesInterface, Member: "PropertiesChanged"},
-	{Sender: managerName, PathPrefix: activePath, Interface: propertiesInterface, Member: "PropertiesChanged"},
-	{Sender: networkdName, Path: networkdPath, Interface: propertiesInterface, Member: "PropertiesChanged"},
+	{Sender: managerName, Path: managerPath, Interface: bus.PropertiesInterface, Member: "PropertiesChanged"},
+	{Sender: managerName, PathPrefix: activePath, Interface: bus.PropertiesInterface, Member: "PropertiesChanged"},
+	{Sender: networkdName, Path: networkdPath, Interface: bus.PropertiesInterface, Member: "PropertiesChanged"},
 	{Sender: logindName, Path: logindPath, Interface: logindInterface, Member: "PrepareForSleep"},
 	bus.OwnerChanges(managerName), bus.OwnerChanges(networkdName), bus.OwnerChanges(logindName),
 }
 
-// connectBus connects; ctx is the connection's life. Hint is called for each signal that
-// may mean something, from the goroutine that reads: it must not block.
+// connectBus connects until ctx ends. It calls hint for each hint, from the goroutine that reads:
+// hint must not block.
 func connectBus(ctx context.Context, c Config, hint func()) (*systemBus, error) {
 	b := &systemBus{address: c.SystemBusAddress, log: c.Log, hint: hint, slept: make(chan struct{}, 1), logind: make(chan struct{}, 1)}
 	if b.address == "" {
@@ -56,7 +54,7 @@ func connectBus(ctx context.Context, c Config, hint func()) (*systemBus, error) 
 	return b, nil
 }
 
-// take is called for each signal, in order.
+// take takes the signals, in order.
 func (b *systemBus) take(signal *dbus.Signal) {
 	name, _, _ := bus.OwnerChange(signal)
 	switch {
@@ -69,24 +67,18 @@ func (b *systemBus) take(signal *dbus.Signal) {
 	}
 }
 
-// call calls a method. A service that does not run is not started by it.
+// call calls a method. It does not start a service that does not run.
 func (b *systemBus) call(ctx context.Context, name string, path dbus.ObjectPath, method string, arguments ...any) *dbus.Call {
 	return b.Object(name, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, arguments...)
 }
 
-func (b *systemBus) properties(ctx context.Context, name string, path dbus.ObjectPath, iface string) (map[string]dbus.Variant, error) {
-	var properties map[string]dbus.Variant
-	err := b.call(ctx, name, path, propertiesInterface+".GetAll", iface).Store(&properties)
-	return properties, err
-}
-
-// value is a property, or the zero value where it is missing or of another type.
+// value is a property, or the zero value if it is missing or has another type.
 func value[T any](properties map[string]dbus.Variant, name string) T {
 	v, _ := properties[name].Value().(T)
 	return v
 }
 
-// notify leaves a token in a channel that holds one.
+// notify puts a token into a channel with room for one, unless there is one already.
 func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:

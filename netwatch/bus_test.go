@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/testbed"
 )
 
@@ -73,7 +75,7 @@ func newLogind(t *testing.T, address string) *standInLogind {
 	if err := conn.ExportMethodTable(map[string]any{"Inhibit": l.inhibit}, logindPath, logindInterface); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.ExportMethodTable(map[string]any{"Get": l.get}, logindPath, propertiesInterface); err != nil {
+	if err := conn.ExportMethodTable(map[string]any{"Get": l.get}, logindPath, bus.PropertiesInterface); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.RequestName(logindName, dbus.NameFlagReplaceExisting|dbus.NameFlagAllowReplacement); err != nil {

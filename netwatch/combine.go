@@ -2,17 +2,17 @@ package netwatch
 
 import "slices"
 
-// combine makes one snapshot of what the sources say: NetworkManager where it runs and
-// is in charge, else networkd where that says something, else the kernel. A source that
-// is not there is nil or empty; last is the snapshot before.
+// combine makes one snapshot of the sources' readings: of NetworkManager if it runs and is in
+// charge, else of networkd if it has a state, else of the kernel. A missing source is nil or "".
+// last is the snapshot before.
 //
-// Checking says that NetworkManager is about to find out whether the Internet is there.
+// checking says that NetworkManager is checking whether the Internet is there.
 func combine(manager *managerReading, networkd State, kernel kernelReading, last Network) (n Network, checking bool) {
 	n.Addresses = kernel.addresses
 	stayed := last.State != "" && slices.Equal(kernel.addresses, last.Addresses)
 	if manager != nil && manager.silent {
 		if stayed && last.Source == SourceNetworkManager {
-			return last, false // it has much to do, or hangs; the kernel knows of nothing new
+			return last, false // it is busy or hangs, and the kernel has nothing new
 		}
 		manager = nil
 	}
@@ -21,8 +21,8 @@ func combine(manager *managerReading, networkd State, kernel kernelReading, last
 	}
 	if manager != nil {
 		if manager.startup && stayed && last.Perhaps() && kernel.defaultRoute() {
-			// It was restarted and is still taking over what is there: its "disconnected"
-			// is about itself. The kernel's routes stand, so the last word does.
+			// It was restarted and is still taking over what exists: its "disconnected" is about
+			// itself. The kernel's routes have not changed, so the last snapshot is still right.
 			return last, false
 		}
 		n.Source, n.State = SourceNetworkManager, manager.networkState()
@@ -30,7 +30,7 @@ func combine(manager *managerReading, networkd State, kernel kernelReading, last
 			n.Primary, n.Active, n.Metered = manager.primary, manager.active, manager.metered()
 			return n, manager.checking()
 		}
-		// Connections and addresses that it is about to bring up are of no use yet.
+		// Its connections and addresses are not usable yet.
 		if !manager.foreign {
 			n.Addresses = nil
 			return n, false

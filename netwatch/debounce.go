@@ -3,19 +3,18 @@ package netwatch
 import "time"
 
 const (
-	// offlineDelay is how long the network, or its primary connection, must stay away
-	// before that is published: moving from one access point to another, or from a cable to
-	// Wi-Fi, is over by then.
+	// offlineDelay is how long the network, or its primary connection, must be missing before that
+	// is published. A change of the access point, or from a cable to Wi-Fi, takes less.
 	offlineDelay = 400 * time.Millisecond
-	// checkDelay is how long NetworkManager may take to find out whether there is a
-	// captive portal before a network that it has not checked counts as perhaps online.
+	// checkDelay is how long NetworkManager may check for a captive portal before a network counts
+	// as perhaps online.
 	checkDelay = 2 * time.Second
 )
 
-// debounce decides when a snapshot is published. It is a value with no clock of its own.
+// debounce decides when a snapshot is published. It has no clock of its own.
 type debounce struct {
 	published Network // last
-	any       bool    // published is one
+	any       bool    // something was published
 	next      Network // to be published at until
 	until     time.Time
 	kind      delayKind
@@ -29,8 +28,8 @@ const (
 	beingChecked
 )
 
-// offer takes the latest snapshot. What is worse than before waits; what is better, or
-// other but no worse, is due at once.
+// offer takes the latest snapshot. A worse one than the published one is delayed, any other is due
+// at once.
 func (s *debounce) offer(n Network, checking bool, now time.Time) {
 	kind := notDelayed
 	switch reachable := s.any && s.published.Perhaps(); {
@@ -38,15 +37,15 @@ func (s *debounce) offer(n Network, checking bool, now time.Time) {
 		s.kind, s.until = notDelayed, time.Time{}
 		return
 	case reachable && (!n.Perhaps() || n.Primary == Connection{} && s.published.Primary != Connection{}):
-		// Without its connection a network that is called online is about to be
-		// offline, or on another connection.
+		// A network that is online without a connection is about to be offline, or to get another
+		// connection.
 		kind = goingOffline
 	case !reachable && n.Perhaps() && checking:
 		kind = beingChecked
 	}
 	s.next = n
 	if kind == s.kind && !s.until.IsZero() && kind != notDelayed {
-		return // the same change goes on: the delay counts from its beginning
+		return // the same change goes on: its delay has begun already
 	}
 	s.kind = kind
 	switch kind {
@@ -59,7 +58,7 @@ func (s *debounce) offer(n Network, checking bool, now time.Time) {
 	}
 }
 
-// due gives the snapshot that is due to be published.
+// due returns the snapshot that is due to be published, if any.
 func (s *debounce) due(now time.Time) (n Network, ok bool) {
 	if s.until.IsZero() || now.Before(s.until) {
 		return Network{}, false

@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelReading is what the kernel says of its routes and addresses.
+// kernelReading is the kernel's routes and addresses.
 type kernelReading struct {
-	interfaces []string     // that a default route goes through, and that have a carrier; sorted
-	addresses  []netip.Addr // theirs; sorted
-	connected  bool         // some interface but the loopback has a carrier and an address
-	unreadable bool         // nothing of this is known
+	interfaces []string     // with a carrier and a default route; sorted
+	addresses  []netip.Addr // of these interfaces; sorted
+	connected  bool         // an interface other than the loopback has a carrier and an address
+	unreadable bool         // nothing is known
 }
 
 func (k kernelReading) defaultRoute() bool { return len(k.interfaces) > 0 }
@@ -34,11 +34,11 @@ func (k kernelReading) networkState() State {
 	return Offline
 }
 
-// kernelWatch is a netlink socket to ask by. (Hints come by another one.)
+// kernelWatch is a netlink socket for questions. (Hints come from another one.)
 type kernelWatch struct{ conn *rtnetlink.Conn }
 
-// watchKernel opens two netlink sockets, one to ask by and one that hears of changes,
-// and closes them when ctx ends.
+// watchKernel opens two netlink sockets, one for questions and one for hints, and closes them when
+// ctx ends.
 func watchKernel(ctx context.Context, hint func()) (*kernelWatch, error) {
 	events, err := rtnetlink.Dial(&netlink.Config{
 		Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR |
@@ -63,7 +63,7 @@ func watchKernel(ctx context.Context, hint func()) (*kernelWatch, error) {
 			if errors.Is(err, os.ErrClosed) || ctx.Err() != nil {
 				return
 			}
-			// An error is as good as a hint: most likely there was too much to hear (ENOBUFS).
+			// An error is a hint too: most likely there were too many messages (ENOBUFS).
 			if err != nil || anyOf(messages, changes.matter) {
 				hint()
 			}
@@ -72,9 +72,8 @@ func watchKernel(ctx context.Context, hint func()) (*kernelWatch, error) {
 	return &kernelWatch{conn}, nil
 }
 
-// changes tells messages that may be about being online from the others: routes to
-// single networks come and go by the thousand on some machines, and a Wi-Fi card tells
-// of each scan by a message that says of its link what the one before said.
+// changes finds the messages that may be about being online. Some machines have thousands of route
+// changes to single networks, and a Wi-Fi card sends the same link message at each scan.
 type changes struct{ flags map[uint32]uint32 } // of links, by index
 
 func (c changes) matter(m rtnetlink.Message) bool {
@@ -82,7 +81,7 @@ func (c changes) matter(m rtnetlink.Message) bool {
 	case *rtnetlink.RouteMessage:
 		return m.DstLength <= 1
 	case *rtnetlink.LinkMessage:
-		if len(c.flags) > 1000 { // containers come and go, their indices for ever up
+		if len(c.flags) > 1000 { // each container has a new index
 			clear(c.flags)
 		}
 		before, known := c.flags[m.Index]
@@ -92,7 +91,7 @@ func (c changes) matter(m rtnetlink.Message) bool {
 	return true
 }
 
-// anyOf asks of every message, since each may be remembered.
+// anyOf calls matter for every message, since it remembers some.
 func anyOf(messages []rtnetlink.Message, matter func(rtnetlink.Message) bool) bool {
 	found := false
 	for _, m := range messages {
@@ -103,14 +102,14 @@ func anyOf(messages []rtnetlink.Message, matter func(rtnetlink.Message) bool) bo
 	return found
 }
 
-// isDefault says whether a route leads to everywhere, or to a half of it: VPNs put two
-// halves in front of the default route.
+// isDefault says whether a route is a default route, or one half of one: VPNs make two halves, which
+// win over the default route.
 func isDefault(r rtnetlink.RouteMessage) bool {
 	const down = unix.RTNH_F_DEAD | unix.RTNH_F_LINKDOWN
 	return r.DstLength <= 1 && r.Type == unix.RTN_UNICAST && r.Flags&down == 0
 }
 
-// read asks for links, addresses and routes. A nil kernelWatch knows nothing.
+// read asks for links, addresses and routes. A nil kernelWatch has no socket.
 func (k *kernelWatch) read() (kernelReading, error) {
 	unreadable := kernelReading{unreadable: true}
 	if k == nil {
@@ -131,11 +130,11 @@ func (k *kernelWatch) read() (kernelReading, error) {
 	return summarize(links, addresses, routes), nil
 }
 
-// summarize is pure, so that a test can say what the kernel would.
+// summarize makes a reading of the kernel's messages (pure).
 func summarize(links []rtnetlink.LinkMessage, addresses []rtnetlink.AddressMessage, routes []rtnetlink.RouteMessage) kernelReading {
 	var reading kernelReading
 	const up = unix.IFF_UP | unix.IFF_LOWER_UP
-	names := make(map[uint32]string) // of interfaces that could carry something
+	names := make(map[uint32]string) // of interfaces that are up and have a carrier
 	for _, link := range links {
 		if link.Flags&up == up && link.Flags&unix.IFF_LOOPBACK == 0 && link.Attributes != nil {
 			names[link.Index] = link.Attributes.Name
@@ -146,11 +145,7 @@ func summarize(links []rtnetlink.LinkMessage, addresses []rtnetlink.AddressMessa
 		if !isDefault(route) {
 			continue
 		}
-		hops := []uint32{route.Attributes.OutIface}
-		for _, hop := range route.Attributes.Multipath {
-			hops = append(hops, hop.Hop.IfIndex)
-		}
-		for _, index := range hops {
+		for _, index := range interfacesOf(route) {
 			if name, ok := names[index]; ok && !through[index] {
 				through[index] = true
 				reading.interfaces = append(reading.interfaces, name)
@@ -173,7 +168,16 @@ func summarize(links []rtnetlink.LinkMessage, addresses []rtnetlink.AddressMessa
 	return reading
 }
 
-// usable is the address of a message, if something in another network could answer to it.
+// interfacesOf is the indices of the interfaces that a route goes through.
+func interfacesOf(route rtnetlink.RouteMessage) []uint32 {
+	indices := []uint32{route.Attributes.OutIface}
+	for _, hop := range route.Attributes.Multipath {
+		indices = append(indices, hop.Hop.IfIndex)
+	}
+	return indices
+}
+
+// usable is the address of a message, if other networks can answer to it.
 func usable(m rtnetlink.AddressMessage) (netip.Addr, bool) {
 	if m.Attributes == nil || m.Scope != unix.RT_SCOPE_UNIVERSE && m.Scope != unix.RT_SCOPE_SITE {
 		return netip.Addr{}, false

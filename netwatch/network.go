@@ -32,9 +32,9 @@ type Network struct {
 	State  State
 	Source string // who says so: one of the Source constants
 
-	// What only NetworkManager knows. While it is away this stays as it was, as long
-	// as the addresses do.
-	Primary Connection   // the connection of the default route; zero: none, or not known
+	// Only NetworkManager knows these. While it does not run they stay the same as long as the
+	// addresses do.
+	Primary Connection   // the connection of the default route; zero if there is none, or it is not known
 	Active  []Connection // all that are active, VPNs too
 	Metered bool         // it calls the network metered, or guesses that it is
 
@@ -48,23 +48,23 @@ type Connection struct {
 	VPN  bool
 }
 
-// Equal says whether two snapshots say the same.
+// Equal says whether two snapshots are the same.
 func (n Network) Equal(o Network) bool {
 	return n.State == o.State && n.Source == o.Source && n.Metered == o.Metered && !n.Moved(o)
 }
 
-// Moved says whether traffic may go another way than it did at o, so that connections
-// made then are worth a probe: other addresses, or another set of connections.
+// Moved says whether traffic may go another way than at o, because the addresses or the connections
+// differ. SSH connections made then should be probed.
 func (n Network) Moved(o Network) bool {
 	return n.Primary != o.Primary || !slices.Equal(n.Active, o.Active) || !slices.Equal(n.Addresses, o.Addresses)
 }
 
-// Perhaps says whether it is worth trying to reach a server: only a network that is
-// known to lead nowhere says no.
+// Perhaps says whether it is worth trying to reach a server. It is false only if the network is known
+// to lead nowhere.
 func (n Network) Perhaps() bool { return n.State == Online || n.State == Unknown }
 
-// Reason is why it is not worth trying, for people: "no network", "captive portal on
-// 'Hotel'". It is empty where Perhaps says yes.
+// Reason is why it is not worth trying, for people: "no network", "captive portal on 'Hotel'". It is
+// "" if Perhaps is true.
 func (n Network) Reason() string {
 	on := ""
 	if n.Primary.ID != "" {
@@ -81,12 +81,11 @@ func (n Network) Reason() string {
 	return ""
 }
 
-// Allows says why the rules of a tunnel keep it down on this network; empty: they do
-// not. OnlyOn and neverOn are the globs of OnlyOn= and NeverOn= over the ids of active
-// connections, meteredOK is Metered=.
+// Allows says why the rules of a tunnel forbid this network, "" if they do not. onlyOn and neverOn
+// are the globs of OnlyOn= and NeverOn= for the ids of active connections; meteredOK is Metered=.
 //
-// Where nobody knows the connections (no NetworkManager), OnlyOn= keeps a tunnel down
-// and NeverOn= does not: each errs on the side that its name says.
+// Without NetworkManager the connections are not known. Then OnlyOn= forbids the network, and
+// NeverOn= does not.
 func (n Network) Allows(onlyOn, neverOn []string, meteredOK bool) (reason string) {
 	if len(onlyOn) > 0 && !slices.ContainsFunc(n.Active, matches(onlyOn)) {
 		rule := "OnlyOn=" + list(onlyOn)
@@ -110,9 +109,9 @@ func (n Network) Allows(onlyOn, neverOn []string, meteredOK bool) (reason string
 	return ""
 }
 
-// list is globs in one line, with quotes round those that have blanks. A glob that is
-// those before it, joined, is left out: without quotes nobody can tell "two names" from
-// "one name", so it counts as both, and was written once.
+// list is globs in one line, with quotes around those that have blanks. It leaves out a glob that is
+// the globs before it, joined: tunnelfile adds that one to a value without quotes, which may mean
+// several names or one.
 func list(globs []string) string {
 	var quoted []string
 	for i, glob := range globs {
@@ -128,14 +127,13 @@ func list(globs []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// matches makes a test for connections whose id one of the globs matches. A "/" in an id
-// is a letter like any other.
+// matches makes a test for connections whose id matches one of the globs. A "*" matches a "/" too.
 func matches(globs []string) func(Connection) bool {
 	plain := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 	return func(c Connection) bool {
 		return slices.ContainsFunc(globs, func(glob string) bool {
 			ok, err := path.Match(plain(glob), plain(c.ID))
-			return ok && err == nil // a glob that is none was refused with its file
+			return ok && err == nil // a bad glob was refused with its file
 		})
 	}
 }

@@ -9,10 +9,10 @@ const (
 	networkdInterface = "org.freedesktop.network1.Manager"
 )
 
-// readNetworkd asks systemd-networkd, if it runs and manages a link that matters for
-// being online (RequiredForOnline=); empty: it says nothing.
+// readNetworkd asks systemd-networkd. The State is "" if it does not run, or manages no link with
+// RequiredForOnline=.
 func (b *systemBus) readNetworkd(ctx context.Context) State {
-	properties, err := b.properties(ctx, networkdName, networkdPath, networkdInterface)
+	properties, err := b.Properties(ctx, networkdName, networkdPath, networkdInterface)
 	if err != nil {
 		return ""
 	}

@@ -40,18 +40,18 @@ const (
 
 // managerReading is what NetworkManager says.
 type managerReading struct {
-	silent bool // it runs and does not answer; nothing else is known
+	silent bool // it runs and does not answer: the other fields are zero
 
 	state        uint32 // NMState
 	connectivity uint32 // NMConnectivityState
 	checks       bool   // it checks whether the Internet is there
-	startup      bool   // it has just started and is not done taking over
+	startup      bool   // it has just started, and is still taking over what exists
 	meteredState uint32 // NMMetered
 	primary      Connection
 	active       []Connection
 
-	// foreign says that it is not connected, but that a default route goes through an
-	// interface that it does not manage: it is not in charge.
+	// foreign says that it is not connected while a default route goes through an interface that
+	// it does not manage: it is not in charge.
 	foreign bool
 }
 
@@ -59,7 +59,7 @@ func (m managerReading) metered() bool {
 	return m.meteredState == meteredYes || m.meteredState == meteredGuessYes
 }
 
-// checking says that NetworkManager will say more as soon as its check has an answer.
+// checking says that NetworkManager is checking whether the Internet is there.
 func (m managerReading) checking() bool {
 	return m.state >= stateConnectedLocal && m.checks && m.connectivity == connectivityUnknown
 }
@@ -84,13 +84,13 @@ func (m managerReading) networkState() State {
 	case connectivityUnknown:
 		return Unknown
 	}
-	return Limited // none, limited: there is a connection, and it does not get far
+	return Limited // none or limited: there is a connection, but not to the Internet
 }
 
-// readNetworkManager asks NetworkManager, if it runs; nil: it does not. The error says
-// why it is silent. Interfaces are those of the kernel's default routes.
+// readNetworkManager asks NetworkManager. The reading is nil if it does not run. The error says why
+// it is silent. interfaces are those of the kernel's default routes.
 func (b *systemBus) readNetworkManager(ctx context.Context, interfaces []string) (*managerReading, error) {
-	properties, err := b.properties(ctx, managerName, managerPath, managerInterface)
+	properties, err := b.Properties(ctx, managerName, managerPath, managerInterface)
 	if err != nil {
 		if bus.NoOwner(err) {
 			return nil, nil
@@ -106,12 +106,12 @@ func (b *systemBus) readNetworkManager(ctx context.Context, interfaces []string)
 	}
 	primary := value[dbus.ObjectPath](properties, "PrimaryConnection")
 	for _, path := range value[[]dbus.ObjectPath](properties, "ActiveConnections") {
-		active, err := b.properties(ctx, managerName, path, activeInterface)
+		active, err := b.Properties(ctx, managerName, path, activeInterface)
 		if err != nil {
 			if ctx.Err() != nil {
 				return &managerReading{silent: true}, err
 			}
-			continue // it went away meanwhile; a signal of that is on its way
+			continue // it has ended meanwhile; the signal of that will be a hint
 		}
 		c := Connection{ID: value[string](active, "Id"), Type: value[string](active, "Type")}
 		c.VPN = value[bool](active, "Vpn") || c.Type == "wireguard"
@@ -139,6 +139,6 @@ func (b *systemBus) manages(ctx context.Context, name string) bool {
 	if err != nil {
 		return false
 	}
-	device, err := b.properties(ctx, managerName, path, deviceInterface)
+	device, err := b.Properties(ctx, managerName, path, deviceInterface)
 	return err == nil && value[uint32](device, "State") > deviceUnmanaged
 }

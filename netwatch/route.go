@@ -11,11 +11,11 @@ import (
 // Route is how this machine would send to an address.
 type Route struct {
 	Local bool // the address is this machine's own
-	Own   bool // not over the way to the Internet: a connected network, a VPN, a host route
+	Own   bool // not by the way to the Internet: a connected network, a VPN or a host route
 }
 
-// RouteTo asks the kernel for the route to an address. It sends nothing. There is no route
-// over an interface that is down, has no carrier or no address.
+// RouteTo asks the kernel for the route to an address. It sends nothing to the address. An interface
+// that is down, or has no carrier or no address, is no route.
 func RouteTo(addr netip.Addr) (Route, error) {
 	addr = addr.Unmap()
 	if addr.IsLoopback() {
@@ -32,7 +32,7 @@ func RouteTo(addr netip.Addr) (Route, error) {
 	defer conn.Close()
 	request := &rtnetlink.RouteMessage{
 		Family: unix.AF_INET6, DstLength: uint8(addr.BitLen()),
-		Flags:      unix.RTM_F_FIB_MATCH, // the entry of the table, rather than one made for this address
+		Flags:      unix.RTM_F_FIB_MATCH, // the entry of the table, not one made for this address
 		Attributes: rtnetlink.RouteAttributes{Dst: addr.AsSlice()},
 	}
 	if addr.Is4() {
@@ -46,11 +46,7 @@ func RouteTo(addr netip.Addr) (Route, error) {
 	if r.Type == unix.RTN_LOCAL {
 		return Route{Local: true, Own: true}, nil
 	}
-	hops := []uint32{r.Attributes.OutIface}
-	for _, hop := range r.Attributes.Multipath {
-		hops = append(hops, hop.Hop.IfIndex)
-	}
-	for _, index := range hops {
+	for _, index := range interfacesOf(r) {
 		link, err := net.InterfaceByIndex(int(index))
 		if err != nil || !usableLink(link) {
 			continue

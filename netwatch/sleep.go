@@ -17,8 +17,8 @@ const (
 	logindInterface = "org.freedesktop.login1.Manager"
 )
 
-// releaseTimeout is how long a Sleep that nobody releases may hold the machine up. By
-// itself logind waits 5 s (InhibitDelayMaxSec=).
+// releaseTimeout is how long a Sleep that nobody releases may delay the machine. logind would wait
+// 5 s (InhibitDelayMaxSec=).
 const releaseTimeout = 2 * time.Second
 
 // Sleep says that the machine is about to sleep (Going), or that it has woken up.
@@ -27,21 +27,21 @@ type Sleep struct {
 	release func()
 }
 
-// Release lets the machine sleep: call it as soon as the tunnels were told. Calling it
-// again, or after waking up, does nothing.
+// Release lets the machine sleep. Call it as soon as the tunnels have been signalled. A second call,
+// or one after the machine has woken up, does nothing.
 func (s Sleep) Release() {
 	if s.release != nil {
 		s.release()
 	}
 }
 
-// isGoing asks logind whether the machine is about to sleep. A logind that does not say so is
-// taken to be awake: who is not told of a sleep loses less than who is not told of a waking.
+// isGoing asks logind whether the machine is about to sleep. If logind does not answer, it is not:
+// a missed sleep does less harm than a missed waking.
 func (b *systemBus) isGoing(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var going dbus.Variant
-	err := b.call(ctx, logindName, logindPath, propertiesInterface+".Get", logindInterface, "PreparingForSleep").Store(&going)
+	err := b.call(ctx, logindName, logindPath, bus.PropertiesInterface+".Get", logindInterface, "PreparingForSleep").Store(&going)
 	if err != nil {
 		b.log.Debug("logind does not say whether the machine is about to sleep", "error", err)
 	}
@@ -49,9 +49,9 @@ func (b *systemBus) isGoing(ctx context.Context) bool {
 	return yes
 }
 
-// watchSleep tells of each sleep and waking until ctx ends. While the machine is awake it
-// holds a delay inhibitor of logind's, the only way to be asked before a sleep; it gives
-// it back as soon as the tunnels were told. Should this process die, the kernel does.
+// watchSleep sends each sleep and waking to out until ctx ends. While the machine is awake it has a
+// delay inhibitor of logind, the only way to be notified before a sleep, and releases it once the
+// Sleep was released. If this process dies, the kernel closes the inhibitor.
 func (b *systemBus) watchSleep(ctx context.Context, out chan<- Sleep) {
 	lock := b.inhibit(ctx)
 	defer func() { lock.release() }()
@@ -59,7 +59,7 @@ func (b *systemBus) watchSleep(ctx context.Context, out chan<- Sleep) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-b.logind: // another logind may not know of our lock
+		case <-b.logind: // a new logind may not know our inhibitor
 			old := lock
 			lock = b.inhibit(ctx)
 			old.release()
@@ -75,14 +75,14 @@ func (b *systemBus) watchSleep(ctx context.Context, out chan<- Sleep) {
 			}
 			continue
 		}
-		b.hint() // much may have changed meanwhile
+		b.hint() // the network may have changed meanwhile
 		b.send(ctx, out, Sleep{})
-		lock.release() // where it woke up before anybody released it
+		lock.release() // the machine may have woken up before it was released
 		lock = b.inhibit(ctx)
 	}
 }
 
-// send hands a Sleep over, unless there is a newer one or ctx ends.
+// send sends a Sleep, unless there is a newer one or ctx ends.
 func (b *systemBus) send(ctx context.Context, out chan<- Sleep, s Sleep) bool {
 	select {
 	case out <- s:
@@ -95,11 +95,11 @@ func (b *systemBus) send(ctx context.Context, out chan<- Sleep, s Sleep) bool {
 	}
 }
 
-// inhibitor is a lock of logind's: a file that releases it when closed. Nil is none.
+// inhibitor is a lock of logind, which ends when the file is closed. A nil file is no lock.
 type inhibitor struct{ file *os.File }
 
-// inhibit takes a delay lock. Without one (no logind, not allowed) sleep is told of all
-// the same, only perhaps too late.
+// inhibit takes a delay lock. Without one (no logind, not allowed) sleep is still announced, but
+// perhaps too late.
 func (b *systemBus) inhibit(ctx context.Context) inhibitor {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

@@ -2,7 +2,7 @@ package netwatch
 
 import "time"
 
-// idleTimer is a timer that is not armed while nothing is planned.
+// idleTimer is a timer that is stopped while nothing is planned.
 type idleTimer struct{ t *time.Timer }
 
 func newIdleTimer() idleTimer {
@@ -22,7 +22,7 @@ func (i idleTimer) arm(at time.Time) {
 	i.t.Reset(time.Until(at))
 }
 
-// earliest is the first of some times; the zero time is none.
+// earliest is the first of some times. It ignores zero times.
 func earliest(times ...time.Time) time.Time {
 	var first time.Time
 	for _, t := range times {
@@ -33,5 +33,5 @@ func earliest(times ...time.Time) time.Time {
 	return first
 }
 
-// isDue says whether a planned time has come; the zero time never does.
+// isDue says whether a planned time has come. The zero time never comes.
 func isDue(at time.Time) bool { return !at.IsZero() && !time.Now().Before(at) }

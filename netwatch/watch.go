@@ -7,27 +7,25 @@ import (
 )
 
 const (
-	// lookGap is the least time between two looks at the network: however many hints
-	// come, there are at most twenty looks a second, and the first is at once. Where a
-	// look takes long, the gap grows up to lookGapMax.
+	// lookGap is the least time between two looks at the network: there are at most twenty looks a
+	// second, however many hints come. If a look takes long, the gap grows up to lookGapMax.
 	lookGap    = 50 * time.Millisecond
 	lookGapMax = time.Second
 	// readTimeout is how long a look waits for NetworkManager or networkd.
 	readTimeout = 2 * time.Second
-	// busRetries and busRetryMax are for a system bus that went away: tries with a
-	// growing delay. After those, and where there never was one, it is tried when the
-	// kernel says that something changed.
+	// busRetries is how often the system bus is tried, with growing delays, after it went away. After
+	// that, and if there never was one, it is tried at each hint of the kernel.
 	busRetries  = 10
 	busRetryMin = 100 * time.Millisecond
 	busRetryMax = 30 * time.Second
-	// againMax is the longest wait before NetworkManager is asked again when it did not answer.
-	againMax = time.Minute
+	// askManagerMax is the longest wait before NetworkManager, which did not answer, is asked again.
+	askManagerMax = time.Minute
 )
 
-// Config is what a Watcher needs to know; the zero value is right for the daemon.
+// Config is what a Watcher needs. The zero value is right for the daemon.
 type Config struct {
-	Log              *slog.Logger // nil: slog.Default()
-	SystemBusAddress string       // a D-Bus address; empty: the system bus
+	Log              *slog.Logger // nil for slog.Default()
+	SystemBusAddress string       // a D-Bus address; "" for the system bus
 }
 
 // Watcher watches the network until its context ends.
@@ -38,25 +36,24 @@ type Watcher struct {
 
 	hints   chan struct{}      // something may have changed
 	lost    chan *systemBus    // a bus connection ended
-	kernel  *kernelWatch       // nil: no netlink socket could be had
-	bus     *systemBus         // nil: not connected
+	kernel  *kernelWatch       // nil if netlink is not available
+	bus     *systemBus         // nil if not connected
 	cancel  context.CancelFunc // ends the goroutines of bus
 	busSeen bool               // it was connected once
-	busTry  int                // tries to connect since then that failed
-	noReply int                // looks in a row that NetworkManager did not answer
+	busTry  int                // failed tries to connect since then
+	noReply int                // looks in a row without an answer of NetworkManager
 
-	memory   Network // what was read last
+	last     Network // what was read last
 	debounce debounce
 
-	// What is planned; the zero time is nothing.
-	lookAt  time.Time // a look that was asked for
-	againAt time.Time // a look because NetworkManager did not answer the last one
-	retryAt time.Time // another try to reach the bus
-	mayLook time.Time // not a plan: looks before this would be too many
+	// What is planned; zero if nothing is.
+	lookAt       time.Time // a look after a hint
+	askManagerAt time.Time // a look because NetworkManager did not answer at the last one
+	retryAt      time.Time // another try to reach the bus
+	mayLook      time.Time // not a plan: no look before this time
 }
 
-// Watch starts to watch. It returns at once; the first Network comes as soon as it is
-// known, which is at most some seconds.
+// Watch starts to watch, and returns at once. The first Network comes within some seconds.
 func Watch(ctx context.Context, c Config) *Watcher {
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -72,21 +69,18 @@ func Watch(ctx context.Context, c Config) *Watcher {
 	return w
 }
 
-// Networks gives the network as it is, first, and then each time it differs. Who reads
-// late gets the latest only. Going offline is told some hundred milliseconds late, should
-// it be over by then; coming online is told at once.
+// Networks sends the network as it is, and then each time it differs. A late reader gets only the
+// latest. Going offline comes some hundred milliseconds late, and not at all if it is over by then.
+// Coming online comes at once.
 func (w *Watcher) Networks() <-chan Network { return w.networks }
 
-// Sleeps tells of each sleep and each waking. Read it always: the machine's sleep waits
-// up to two seconds for what it gives to be released.
+// Sleeps sends each sleep and each waking. Read it always: the machine waits up to two seconds until
+// a Sleep is released.
 func (w *Watcher) Sleeps() <-chan Sleep { return w.sleeps }
 
 // hint asks for another look at the network. It never blocks.
 func (w *Watcher) hint() {
-	select {
-	case w.hints <- struct{}{}:
-	default: // one is waiting already, and the look comes after both
-	}
+	notify(w.hints)
 }
 
 func (w *Watcher) run(ctx context.Context) {
@@ -99,11 +93,11 @@ func (w *Watcher) run(ctx context.Context) {
 	defer w.disconnect()
 	w.hint()
 
-	var latest Network     // to be told
-	var out chan<- Network // nil: nothing to tell
+	var latest Network     // to be published
+	var out chan<- Network // nil if there is nothing to publish
 	timer := newIdleTimer()
 	for {
-		timer.arm(earliest(w.lookAt, w.againAt, w.retryAt, w.debounce.until))
+		timer.arm(earliest(w.lookAt, w.askManagerAt, w.retryAt, w.debounce.until))
 		select {
 		case <-ctx.Done():
 			return
@@ -127,8 +121,8 @@ func (w *Watcher) run(ctx context.Context) {
 				w.askLook()
 			}
 		}
-		if isDue(w.againAt) {
-			w.againAt = time.Time{}
+		if isDue(w.askManagerAt) {
+			w.askManagerAt = time.Time{}
 			w.askLook()
 		}
 		if isDue(w.lookAt) {
@@ -141,7 +135,7 @@ func (w *Watcher) run(ctx context.Context) {
 	}
 }
 
-// askLook plans a look at the network, at once unless the last was just now.
+// askLook plans a look at the network: at once, unless the last one was just now.
 func (w *Watcher) askLook() {
 	if w.lookAt.IsZero() {
 		w.lookAt = w.mayLook
@@ -158,13 +152,13 @@ func (w *Watcher) look(ctx context.Context) {
 	}
 	began := time.Now()
 	n, checking := w.read(ctx)
-	// A tenth of the time at most is spent looking, however many hints come.
+	// At most a tenth of the time goes into looks, however many hints come.
 	gap := min(max(lookGap, 10*time.Since(began)), lookGapMax)
 	w.lookAt, w.mayLook = time.Time{}, time.Now().Add(gap)
 	w.debounce.offer(n, checking, time.Now())
 }
 
-// connect tries to reach the system bus once, and plans the next try where that fails.
+// connect tries once to connect to the system bus, and plans the next try if that fails.
 func (w *Watcher) connect(ctx context.Context) {
 	w.retryAt = time.Time{}
 	life, cancel := context.WithCancel(ctx)
@@ -197,11 +191,11 @@ func (w *Watcher) disconnect() {
 		w.cancel()
 		w.bus.Close()
 		w.bus = nil
-		w.noReply, w.againAt = 0, time.Time{}
+		w.noReply, w.askManagerAt = 0, time.Time{}
 	}
 }
 
-// read looks at the network. Checking says that NetworkManager is about to find out more.
+// read reads the network. checking says that NetworkManager is checking the Internet.
 func (w *Watcher) read(ctx context.Context) (n Network, checking bool) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -218,19 +212,18 @@ func (w *Watcher) read(ctx context.Context) (n Network, checking bool) {
 			networkd = w.bus.readNetworkd(ctx)
 		}
 	}
-	n, checking = combine(manager, networkd, kernel, w.memory)
-	w.memory = n
+	n, checking = combine(manager, networkd, kernel, w.last)
+	w.last = n
 	return n, checking
 }
 
-// answered plans another look where NetworkManager runs and does not answer: it will not
-// say when it does again.
+// answered plans another look if NetworkManager did not answer: no signal will say when it can.
 func (w *Watcher) answered(err error) {
 	if err == nil {
-		w.noReply, w.againAt = 0, time.Time{}
+		w.noReply, w.askManagerAt = 0, time.Time{}
 		return
 	}
 	w.config.Log.Debug("NetworkManager does not answer", "error", err)
-	w.againAt = time.Now().Add(min(againMax, time.Second<<min(w.noReply, 10)))
+	w.askManagerAt = time.Now().Add(min(askManagerMax, time.Second<<min(w.noReply, 10)))
 	w.noReply++
 }

@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
-	"github.com/holdfast/holdfast/testbed"
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/bus"
+	"github.com/holdfast/holdfast/testbed"
 )
 
 // listenIn listens in another network namespace.
@@ -250,7 +252,7 @@ func TestThousandSignals(t *testing.T) {
 	defer conn.Close()
 	signals := make(chan *dbus.Signal, 4000)
 	conn.Signal(signals)
-	if err := conn.AddMatchSignal(dbus.WithMatchSender(managerName), dbus.WithMatchInterface(propertiesInterface)); err != nil {
+	if err := conn.AddMatchSignal(dbus.WithMatchSender(managerName), dbus.WithMatchInterface(bus.PropertiesInterface)); err != nil {
 		t.Fatal(err)
 	}
 
@@ -259,7 +261,7 @@ func TestThousandSignals(t *testing.T) {
 	calls := make(chan *dbus.Call, 1000)
 	manager := conn.Object(managerName, managerPath)
 	for i := range 1000 {
-		manager.Go(propertiesInterface+".Set", 0, calls, managerInterface, "WwanEnabled", dbus.MakeVariant(i%2 == 0))
+		manager.Go(bus.PropertiesInterface+".Set", 0, calls, managerInterface, "WwanEnabled", dbus.MakeVariant(i%2 == 0))
 	}
 	for range 1000 {
 		if call := <-calls; call.Err != nil {
@@ -275,7 +277,7 @@ func TestThousandSignals(t *testing.T) {
 	// In the middle of such a storm a change is told all the same, once.
 	go func() {
 		for i := range 1000 {
-			manager.Call(propertiesInterface+".Set", dbus.FlagNoReplyExpected, managerInterface, "WwanEnabled", dbus.MakeVariant(i%2 == 0))
+			manager.Call(bus.PropertiesInterface+".Set", dbus.FlagNoReplyExpected, managerInterface, "WwanEnabled", dbus.MakeVariant(i%2 == 0))
 		}
 	}()
 	testbed.Command(t, "nmcli", "connection", "down", "lan")

@@ -26,7 +26,6 @@ const (
 	managerInterface = "org.freedesktop.systemd1.Manager"
 	unitInterface    = "org.freedesktop.systemd1.Unit"
 	serviceInterface = "org.freedesktop.systemd1.Service"
-	propsInterface   = "org.freedesktop.DBus.Properties"
 )
 
 // Conn is a connection to a systemd manager. It is good until Done is closed; a

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/bus"
 )
 
 // UserspaceTimestamp is when this manager started: the realtime clock, and
@@ -22,7 +24,7 @@ func (c *Conn) UserspaceTimestamp(ctx context.Context) (realtime time.Time, mono
 
 func (c *Conn) managerProperty(ctx context.Context, name string, into any) error {
 	var v dbus.Variant
-	err := c.manager.CallWithContext(ctx, propsInterface+".Get", dbus.FlagNoAutoStart, managerInterface, name).Store(&v)
+	err := c.manager.CallWithContext(ctx, bus.PropertiesInterface+".Get", dbus.FlagNoAutoStart, managerInterface, name).Store(&v)
 	if err == nil {
 		err = v.Store(into)
 	}

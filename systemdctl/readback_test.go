@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/bus"
 )
 
 // examples has at least one value for every setting; a setting given twice or more in
@@ -216,7 +218,7 @@ func TestReadBack(t *testing.T) {
 func all(ctx context.Context, t *testing.T, c *Conn, name string) map[string]dbus.Variant {
 	t.Helper()
 	var props map[string]dbus.Variant
-	if err := c.bus.Object(busName, unitPath(name)).CallWithContext(ctx, propsInterface+".GetAll", 0, "").Store(&props); err != nil {
+	if err := c.bus.Object(busName, unitPath(name)).CallWithContext(ctx, bus.PropertiesInterface+".GetAll", 0, "").Store(&props); err != nil {
 		t.Fatal(err)
 	}
 	return props

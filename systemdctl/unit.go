@@ -42,10 +42,7 @@ func (c *Conn) Unit(ctx context.Context, name string) (Unit, error) {
 // read gets every property in one call, so that they fit together. It takes 1.6 ms,
 // systemd's share included; a call for each of those wanted takes 2.7 ms.
 func (c *Conn) read(ctx context.Context, name string) (Unit, error) {
-	var props map[string]dbus.Variant
-	object := c.bus.Object(busName, unitPath(name))
-	// An empty interface name means all of them to systemd.
-	err := object.CallWithContext(ctx, propsInterface+".GetAll", dbus.FlagNoAutoStart, "").Store(&props)
+	props, err := c.bus.Properties(ctx, busName, unitPath(name), "") // of all interfaces
 	if err != nil {
 		return Unit{}, err
 	}

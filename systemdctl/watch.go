@@ -21,7 +21,7 @@ var signals = []bus.Match{
 	{Sender: busName, Interface: managerInterface, Member: "UnitRemoved"},
 	{Sender: busName, Interface: managerInterface, Member: "JobRemoved"},
 	{Sender: busName, Interface: managerInterface, Member: "Reloading"},
-	{Sender: busName, PathPrefix: "/org/freedesktop/systemd1/unit", Interface: propsInterface, Member: "PropertiesChanged", Arg0: unitInterface},
+	{Sender: busName, PathPrefix: "/org/freedesktop/systemd1/unit", Interface: bus.PropertiesInterface, Member: "PropertiesChanged", Arg0: unitInterface},
 	bus.OwnerChanges(busName),
 }
 
@@ -39,7 +39,7 @@ func hintOf(s *dbus.Signal) (unit string, ok bool) {
 		return text(0)
 	case managerInterface + ".JobRemoved":
 		return text(2)
-	case propsInterface + ".PropertiesChanged":
+	case bus.PropertiesInterface + ".PropertiesChanged":
 		return nameOfPath(s.Path)
 	}
 	return "", true

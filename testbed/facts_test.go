@@ -49,6 +49,7 @@ var facts = []struct {
 		"internal/sockets",
 		"cli/add_ask.go", // what a server is asked, not this machine
 	}},
+	{"the interface of properties: bus.PropertiesInterface", `"org\.freedesktop\.DBus\.Properties|\+ "\.Properties"`, []string{"internal/bus"}},
 	{"bus connections: internal/bus", `dbus\.(Dial|Connect|SessionBus|SystemBus|ConnectSessionBus|ConnectSystemBus)\(`, []string{
 		"internal/bus",
 		"dbusapi/apitest", // a client as others write one

@@ -7,7 +7,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// NoOwner says whether a call failed because nobody has the name that was called.
+// NoOwner says whether a call failed because its destination has no owner.
 func NoOwner(err error) bool {
 	return Is(err, Name+".Error.NameHasNoOwner", Name+".Error.ServiceUnknown")
 }

@@ -9,17 +9,17 @@ import (
 
 // A message is bounded before it is read.
 const (
-	// fixedHeader is the part of a message that says how long the rest is.
+	// fixedHeader is the length of the first part of a message, which has the length of the rest.
 	fixedHeader = 16
-	// maxFields is for the header: names have 255 bytes at most, a path any number.
+	// maxFields bounds the header. Names have at most 255 bytes, a path may have any number.
 	maxFields = 64 << 10
-	// MaxCall is for the body of a call: a text of 1 MiB, and what goes with it.
+	// MaxCall bounds the body of a call: a text of 1 MiB and its other arguments.
 	MaxCall = 1<<20 + 64<<10
-	// maxReply is for the body of what was asked for. It is what a system bus lets pass.
+	// maxReply bounds the body of a reply. A system bus has the same limit.
 	maxReply = 32 << 20
 )
 
-// header is what stands before a message's body; see "Message Format" of the D-Bus specification.
+// header is the header of a message; see "Message Format" in the D-Bus specification.
 type header struct {
 	kind        dbus.Type
 	flags       dbus.Flags
@@ -37,16 +37,16 @@ func byteOrder(mark byte) binary.ByteOrder {
 	return binary.LittleEndian
 }
 
-// lengths is how many bytes of a message follow its fixedHeader: fields, with what pads them,
-// and the body.
+// lengths is how many bytes of a message follow its fixedHeader: the fields with their padding, and
+// the body.
 func lengths(fixed []byte) (fields, body uint64) {
 	order := byteOrder(fixed[0])
 	fields = (uint64(order.Uint32(fixed[12:])) + 7) &^ 7
 	return fields, uint64(order.Uint32(fixed[4:]))
 }
 
-// headerOf reads a message's header, without its body. It is false for one with fields that
-// are not of today's protocol.
+// headerOf reads a message's header. It is false for a header with fields that the protocol does not
+// have.
 func headerOf(b []byte) (h header, ok bool) {
 	if len(b) < fixedHeader {
 		return h, false
@@ -67,7 +67,7 @@ func headerOf(b []byte) (h header, ok bool) {
 	return h, true
 }
 
-// fieldReader goes through the fields of a header: an array of (yv).
+// fieldReader reads the fields of a header: an array of (yv).
 type fieldReader struct {
 	b     []byte
 	order binary.ByteOrder
@@ -115,7 +115,7 @@ func (r *fieldReader) field(h *header) bool {
 	return false
 }
 
-// text takes a string of so many bytes, after its length and before its NUL.
+// text reads a string of that length, after the bytes of its length, with its NUL.
 func (r *fieldReader) text(before int, length uint64) (string, bool) {
 	start := r.pos + before
 	if length >= uint64(len(r.b)-start) {

@@ -8,8 +8,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// How many calls may be under way at once, and how many bytes they may have together. A
-// question that a person thinks about is under way, so a user has many more than a sender.
+// How many calls may be under way at once, and how many bytes they may have in total. A question is
+// under way until a person answers, so a user may have many more calls than a single connection.
 const (
 	senderCalls, senderBytes = 256, 2 * MaxCall
 	userCalls, userBytes     = 1024, 8 * MaxCall
@@ -17,17 +17,16 @@ const (
 
 const limitsExceeded = Name + ".Error.LimitsExceeded"
 
-// LimitsExceeded is the error of a call that would be one too many, or too long.
+// LimitsExceeded is the error for one call too many, or one that is too long.
 func LimitsExceeded(why string) *dbus.Error { return dbus.NewError(limitsExceeded, []any{why}) }
 
 func invalidArgs(why string) *dbus.Error {
 	return dbus.NewError(Name+".Error.InvalidArgs", []any{why})
 }
 
-// Export serves the methods of a value on the object at path and, with below, on all objects
-// under it. Values may have strings, object paths, booleans, lists of those, and variants as
-// arguments, no others. Export all before anybody can know of it: the library does not bear
-// exports beside introspection.
+// Export serves the methods of a value on the object at path and, with below, on all objects below
+// it. Arguments may be strings, object paths, booleans, lists of these, and variants. Export
+// everything before requesting a name: godbus cannot export while it answers introspection.
 func (c *Conn) Export(value any, path dbus.ObjectPath, iface string, below bool) error {
 	c.gate.mu.Lock()
 	c.gate.serves = true
@@ -38,8 +37,8 @@ func (c *Conn) Export(value any, path dbus.ObjectPath, iface string, below bool)
 	return c.raw.Export(value, path, iface)
 }
 
-// Bound is for a connection that serves many: it bounds the answers of others as their calls
-// are, and with users, the calls of each user but root.
+// Bound is for a connection that serves many others. It bounds replies to this connection as calls
+// are bounded and, with users, the calls of each user except root.
 func (c *Conn) Bound(users bool) {
 	c.gate.mu.Lock()
 	defer c.gate.mu.Unlock()
@@ -59,31 +58,31 @@ type gate struct {
 	byUser       map[uint32]usage
 }
 
-// call is a call of somebody else's, as its answer names it.
+// call identifies a call of another connection.
 type call struct {
 	sender string
 	serial uint32
 }
 
-// admitted is what a call counts for, until it is answered.
+// admitted is a call that is under way.
 type admitted struct {
 	bytes   int
 	user    uint32
 	ofUser  bool // counted for its user too
-	noReply bool // the answer is not to be sent
+	noReply bool // do not send the reply
 }
 
 type usage struct{ calls, bytes int }
 
-// full says whether so many bytes more would be too many.
+// full says whether one more call with that many bytes would be too much.
 func (u usage) full(bytes, maxCalls, maxBytes int) bool {
 	return u.calls >= maxCalls || u.calls > 0 && u.bytes+bytes > maxBytes
 }
 
-// drop is in place of an error that is not sent.
+// drop stands for an error that is not sent.
 var drop = new(dbus.Error)
 
-// admit counts a call that may come in, or says why it may not.
+// admit counts a call that is allowed, or returns the error that refuses it.
 func (g *gate) admit(h header) *dbus.Error {
 	g.mu.Lock()
 	serves, boundUsers := g.serves, g.boundUsers
@@ -115,8 +114,8 @@ func (g *gate) admit(h header) *dbus.Error {
 	if g.underWay == nil {
 		g.underWay, g.senders, g.byUser = make(map[call]admitted), make(map[string]usage), make(map[uint32]usage)
 	}
-	if _, again := g.underWay[call{h.sender, h.serial}]; again {
-		return drop // its answer would be taken for the first one's
+	if _, twice := g.underWay[call{h.sender, h.serial}]; twice {
+		return drop // its reply could not be told from the first one's
 	}
 	g.underWay[call{h.sender, h.serial}] = a
 	count(g.senders, h.sender, 1, a.bytes)
@@ -126,8 +125,8 @@ func (g *gate) admit(h header) *dbus.Error {
 	return nil
 }
 
-// servable says whether a method could have such arguments: of other types a short message
-// can make large values. Variants, which only Set of Properties has, are kept short.
+// servable says whether a method can have such arguments. A short message of other types can make
+// large values. Only Set of Properties has a variant, which must be short.
 func servable(signature string, size uint32) bool {
 	return strings.Trim(signature, "soba") == "" || signature == "ssv" && size <= 4<<10
 }
@@ -142,7 +141,7 @@ func count[K comparable](m map[K]usage, key K, calls, bytes int) {
 	m[key] = u
 }
 
-// answered takes in that a message goes out, and says whether to send it.
+// answered notes a reply that this connection sends, and says whether to send it.
 func (g *gate) answered(message []byte) (send bool) {
 	if kind := dbus.Type(message[1]); kind != dbus.TypeMethodReply && kind != dbus.TypeError {
 		return true
@@ -151,7 +150,7 @@ func (g *gate) answered(message []byte) (send bool) {
 	return !ok || !g.done(h.destination, h.replySerial).noReply
 }
 
-// done takes a call out of what is under way.
+// done removes a call from those under way.
 func (g *gate) done(sender string, serial uint32) admitted {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -167,7 +166,7 @@ func (g *gate) done(sender string, serial uint32) admitted {
 	return a
 }
 
-// maxReply is how long an answer may be.
+// maxReply is how many bytes a reply may have.
 func (g *gate) maxReply() uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()

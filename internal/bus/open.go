@@ -15,8 +15,11 @@ import (
 // Name is the message bus itself: the sender of its signals, the destination of its methods.
 const Name = "org.freedesktop.DBus"
 
-// Conn is a connection of its own to a message bus. Its methods may be called from any
-// goroutine. It is good until Done is closed; a lost connection is not mended.
+// PropertiesInterface is the standard interface for properties.
+const PropertiesInterface = Name + ".Properties"
+
+// Conn is a private connection to a message bus. Its methods may be called from any goroutine. It
+// works until Done is closed; it does not reconnect.
 type Conn struct {
 	raw     *dbus.Conn
 	address string
@@ -33,8 +36,8 @@ func System() string {
 	return "unix:path=/run/dbus/system_bus_socket"
 }
 
-// Session is the address of the session bus; the error says where it was looked for. No bus
-// is started: one of our own would have nobody else on it.
+// Session is the address of the session bus. The error says where it was looked for. It starts no
+// bus: nobody else would be on it.
 func Session() (string, error) {
 	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" && address != "autolaunch:" {
 		return address, nil
@@ -50,13 +53,13 @@ func Session() (string, error) {
 	return "unix:path=" + dbus.EscapeBusAddressValue(socket), nil
 }
 
-// Open connects to the bus at an address, such as that of Session or System. The context
-// bounds the connecting only.
+// Open connects to the bus at an address, such as that of Session or System. ctx is for connecting
+// only.
 func Open(ctx context.Context, address string) (*Conn, error) {
 	return open(ctx, address, false)
 }
 
-// open is Open; a connection that takes files may get file descriptors in replies.
+// open is Open. With takesFiles, replies may have file descriptors.
 func open(ctx context.Context, address string, takesFiles bool) (*Conn, error) {
 	socket, err := dial(ctx, address)
 	if err != nil {
@@ -70,7 +73,7 @@ func open(ctx context.Context, address string, takesFiles bool) (*Conn, error) {
 		_ = socket.Close()
 		return nil, err
 	}
-	// Neither step takes a context: its end closes the connection under them.
+	// Auth and Hello take no context, so its end closes the connection.
 	abandon := context.AfterFunc(ctx, func() { _ = c.raw.Close() })
 	err = c.raw.Auth(nil)
 	if err == nil {
@@ -138,8 +141,8 @@ func (c *Conn) Object(name string, path dbus.ObjectPath) dbus.BusObject {
 	return c.raw.Object(name, path)
 }
 
-// CallInteractive calls a method and lets who answers ask a person first, by polkit: the call has
-// the flag ALLOW_INTERACTIVE_AUTHORIZATION, which godbus takes off those of its objects.
+// CallInteractive calls a method with the flag ALLOW_INTERACTIVE_AUTHORIZATION: the service may ask
+// a person first, by polkit. godbus removes that flag from the calls of its objects.
 func (c *Conn) CallInteractive(ctx context.Context, destination string, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
 	dot := strings.LastIndexByte(method, '.')
 	call := &dbus.Message{
@@ -155,10 +158,17 @@ func (c *Conn) CallInteractive(ctx context.Context, destination string, path dbu
 	return <-c.raw.SendWithContext(ctx, call, make(chan *dbus.Call, 1)).Done
 }
 
+// Properties gets all properties of an interface of an object. It does not start a service.
+func (c *Conn) Properties(ctx context.Context, name string, path dbus.ObjectPath, iface string) (map[string]dbus.Variant, error) {
+	var properties map[string]dbus.Variant
+	err := c.Object(name, path).CallWithContext(ctx, PropertiesInterface+".GetAll", dbus.FlagNoAutoStart, iface).Store(&properties)
+	return properties, err
+}
+
 // BusObject is the object of the bus itself.
 func (c *Conn) BusObject() dbus.BusObject { return c.raw.BusObject() }
 
-// Emit sends a signal to whoever listens.
+// Emit sends a signal to all listeners on the bus.
 func (c *Conn) Emit(path dbus.ObjectPath, name string, values ...any) error {
 	return c.raw.Emit(path, name, values...)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Match says which signals are meant. What is empty does not matter, but for Sender, which is
-// always needed: a well-known name, a unique one, or that of the bus.
+// Match says which signals to listen to. Sender is required: a well-known name, a unique name, or
+// the bus. Of the other fields, "" matches everything.
 type Match struct {
 	Sender     string
 	Path       dbus.ObjectPath
@@ -20,12 +20,12 @@ type Match struct {
 	Arg0       string
 }
 
-// OwnerChanges is the signals that tell that a name has another owner.
+// OwnerChanges is the signals that announce a new owner of a name.
 func OwnerChanges(name string) Match {
 	return Match{Sender: Name, Path: "/org/freedesktop/DBus", Interface: Name, Member: "NameOwnerChanged", Arg0: name}
 }
 
-// OwnerChange is what a signal of OwnerChanges tells: owner is "" where nobody has the name.
+// OwnerChange is the content of a signal of OwnerChanges. owner is "" if nobody has the name.
 func OwnerChange(s *dbus.Signal) (name, owner string, ok bool) {
 	var old string
 	if s.Name != Name+".NameOwnerChanged" || dbus.Store(s.Body, &name, &old, &owner) != nil {
@@ -55,15 +55,15 @@ func (m Match) options() []dbus.MatchOption {
 	return options
 }
 
-// describes says whether a message is as the match says, but for its sender and arguments.
+// describes says whether the match fits a message, apart from its sender and arguments.
 func (m Match) describes(path, iface, member string) bool {
 	below := m.PathPrefix == "" || path == string(m.PathPrefix) || strings.HasPrefix(path, strings.TrimSuffix(string(m.PathPrefix), "/")+"/")
 	return below && (m.Path == "" || path == string(m.Path)) &&
 		(m.Interface == "" || iface == m.Interface) && (m.Member == "" || member == m.Member)
 }
 
-// hub hands signals to those who listen, and knows whom to believe. The library calls it from
-// the goroutine that reads, for one message after another.
+// hub delivers signals to listeners, and knows which senders to believe. godbus calls it from the
+// goroutine that reads, for one message after another.
 type hub struct {
 	conn  *Conn
 	files *fileReader // of a connection that takes files
@@ -71,7 +71,7 @@ type hub struct {
 	mu        sync.Mutex
 	closed    bool
 	listeners []*listener
-	owners    map[string]*owner // of well-known names that somebody listens to
+	owners    map[string]*owner // of the well-known names that listeners need
 }
 
 type listener struct {
@@ -80,14 +80,14 @@ type listener struct {
 	end     func() // the connection is lost
 }
 
-// owner is who has a name.
+// owner is the connection that has a name.
 type owner struct {
 	uses   int
 	unique string
 	asOf   dbus.Sequence
 }
 
-// believed says whether sender is who a match is about.
+// believed says whether sender is the sender that a match names.
 func (h *hub) believed(m Match, sender string) bool {
 	if m.Sender == Name || strings.HasPrefix(m.Sender, ":") {
 		return sender == m.Sender
@@ -96,10 +96,10 @@ func (h *hub) believed(m Match, sender string) bool {
 	return o != nil && o.unique != "" && o.unique == sender
 }
 
-// listens says whether a signal is to be decoded: somebody listens to it, and it is believed.
+// listens says whether to decode a signal: a listener wants it, and its sender is believed.
 func (h *hub) listens(head header) bool {
 	if head.sender == Name && head.iface == Name {
-		return true // NameAcquired and NameLost are the library's, NameOwnerChanged is ours
+		return true // godbus needs NameAcquired and NameLost, the hub needs NameOwnerChanged
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -110,7 +110,7 @@ func (h *hub) listens(head header) bool {
 	})
 }
 
-// DeliverSignal is called by the library for each signal, in order.
+// DeliverSignal delivers a signal. godbus calls it for each, in order.
 func (h *hub) DeliverSignal(iface, member string, s *dbus.Signal) {
 	h.mu.Lock()
 	if name, unique, ok := OwnerChange(s); ok && s.Sender == Name {
@@ -118,22 +118,22 @@ func (h *hub) DeliverSignal(iface, member string, s *dbus.Signal) {
 			o.unique, o.asOf = unique, s.Sequence
 		}
 	}
-	var hear []func(*dbus.Signal)
+	var wanting []func(*dbus.Signal)
 	for _, l := range h.listeners {
 		if slices.ContainsFunc(l.matches, func(m Match) bool {
 			return h.believed(m, s.Sender) && m.describes(string(s.Path), iface, member) &&
 				(m.Arg0 == "" || len(s.Body) > 0 && s.Body[0] == m.Arg0)
 		}) {
-			hear = append(hear, l.f)
+			wanting = append(wanting, l.f)
 		}
 	}
 	h.mu.Unlock()
-	for _, f := range hear {
+	for _, f := range wanting {
 		f(s)
 	}
 }
 
-// Terminate is called by the library at the end of the connection.
+// Terminate ends all listeners. godbus calls it at the end of the connection.
 func (h *hub) Terminate() {
 	h.mu.Lock()
 	h.closed = true
@@ -145,9 +145,8 @@ func (h *hub) Terminate() {
 	}
 }
 
-// Listen calls f for each signal that matches, in order, from the goroutine that reads: f must
-// not block and must not call anything over this connection. It ends with stop, or with the
-// connection.
+// Listen calls f for each signal that matches, in order, from the goroutine that reads: f must not
+// block, and must not use this connection. It ends with stop, or with the connection.
 func (c *Conn) Listen(ctx context.Context, f func(*dbus.Signal), matches ...Match) (stop func(), err error) {
 	return c.listen(ctx, &listener{matches: matches, f: f, end: func() {}})
 }
@@ -164,7 +163,7 @@ func (c *Conn) listen(ctx context.Context, l *listener) (stop func(), err error)
 			undoAll()
 		}
 	}()
-	// First who is to be believed, then what is told: so nothing is missed.
+	// Learn whom to believe before the first signal can come, so that none is missed.
 	for _, m := range l.matches {
 		if m.Sender == Name || strings.HasPrefix(m.Sender, ":") {
 			continue
@@ -206,12 +205,12 @@ func (c *Conn) addMatch(ctx context.Context, m Match) error {
 	return c.raw.AddMatchSignalContext(ctx, m.options()...)
 }
 
-// removeMatch takes a rule back. It does not wait: the connection may be gone.
+// removeMatch removes a rule. It does not wait, because the connection may be gone.
 func (c *Conn) removeMatch(m Match) {
 	go func() { _ = c.raw.RemoveMatchSignalContext(c.Context(), m.options()...) }()
 }
 
-// Follow learns who has a name, for Owner, and keeps it so. Listen does it for its senders.
+// Follow learns who has a name, for Owner, and follows its changes. Listen does it for its senders.
 func (c *Conn) Follow(ctx context.Context, name string) error {
 	c.hub.mu.Lock()
 	if c.hub.owners == nil {
@@ -258,7 +257,8 @@ func (c *Conn) release(name string) {
 	}
 }
 
-// Owner is who has a well-known name that this connection follows.
+// Owner is the unique name of the owner of a well-known name that this connection follows; "" if
+// nobody has it.
 func (c *Conn) Owner(name string) string {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
@@ -268,8 +268,8 @@ func (c *Conn) Owner(name string) string {
 	return ""
 }
 
-// Signals is Listen with a channel, which is closed at the end of the connection. A reader
-// that is slow misses nothing. After stop it gives no more and is not closed.
+// Signals is Listen with a channel. A slow reader misses nothing. The channel is closed at the end of
+// the connection. After stop it delivers nothing more, and is not closed.
 func (c *Conn) Signals(ctx context.Context, matches ...Match) (signals <-chan *dbus.Signal, stop func(), err error) {
 	q := &queue{wake: make(chan struct{}, 1), stopped: make(chan struct{}), out: make(chan *dbus.Signal)}
 	remove, err := c.listen(ctx, &listener{matches: matches, f: q.put, end: q.end})
@@ -280,7 +280,7 @@ func (c *Conn) Signals(ctx context.Context, matches ...Match) (signals <-chan *d
 	return q.out, sync.OnceFunc(func() { close(q.stopped); remove() }), nil
 }
 
-// queue is the signals that a reader has yet to take.
+// queue is the signals that a reader has not taken yet.
 type queue struct {
 	wake    chan struct{} // there may be something to take
 	stopped chan struct{}
@@ -337,8 +337,7 @@ func (q *queue) run() {
 	}
 }
 
-// Left is Listen for the end of a connection to the bus: f is called once it has left, also
-// where it has left already.
+// Left calls f once when another connection leaves the bus, also if it has left already.
 func (c *Conn) Left(ctx context.Context, unique string, f func()) (stop func(), err error) {
 	once := sync.OnceFunc(f)
 	stop, err = c.Listen(ctx, func(s *dbus.Signal) {

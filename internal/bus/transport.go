@@ -14,16 +14,16 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// transport is the bytes of a connection: after the authentication it hands on whole messages,
-// and of those only what this side asked for or serves.
+// transport is the bytes of a connection. After the authentication it passes on whole messages, and
+// only those that this side asked for or serves.
 //
-// It does not pass file descriptors, unless it is made to: a peer that sends them would fill
-// this process's table of them.
+// It accepts no file descriptors unless it has a fileReader: a peer could fill the table of open
+// files of this process.
 type transport struct {
 	*net.UnixConn
 	conn  *Conn
 	in    io.Reader
-	files *fileReader // nil: none are taken
+	files *fileReader // nil if it accepts no files
 
 	begun bool // authenticated: messages follow
 	rest  []byte
@@ -39,7 +39,7 @@ func newTransport(socket *net.UnixConn, conn *Conn, takesFiles bool) *transport 
 	return t
 }
 
-// begin is the last line of the authentication. It is sent before anything is read as messages.
+// begin is the last line of the authentication. After it, both sides send messages.
 var begin = []byte("BEGIN\r\n")
 
 func (t *transport) Write(b []byte) (int, error) {
@@ -57,7 +57,7 @@ func (t *transport) Write(b []byte) (int, error) {
 	return t.UnixConn.Write(b)
 }
 
-// negotiateFiles asks the bus to pass file descriptors, where they are taken.
+// negotiateFiles asks the bus to pass file descriptors, if this connection accepts them.
 func (t *transport) negotiateFiles() error {
 	if t.files == nil {
 		return nil
@@ -89,7 +89,7 @@ func (t *transport) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// next is the next message, or nothing where it is not for us.
+// next reads the next message. It returns nil for a message that is not passed on.
 func (t *transport) next() ([]byte, error) {
 	message, err := readFixed(t.in)
 	if err != nil {
@@ -116,7 +116,8 @@ func (t *transport) next() ([]byte, error) {
 			t.conn.refuse(h, refused)
 			return nil, t.skip(body)
 		}
-		// One answer each, so that what is under way is known; and no flags of tomorrow.
+		// The library must answer each call, so that the gate knows what is under way. Remove flags
+		// that this version does not know.
 		message[2] &= byte(dbus.FlagNoAutoStart | dbus.FlagAllowInteractiveAuthorization)
 	case dbus.TypeSignal:
 		if body > maxReply || !t.conn.hub.listens(h) {
@@ -132,7 +133,7 @@ func (t *transport) next() ([]byte, error) {
 	if message, err = readBody(t.in, message, body); err != nil {
 		return nil, err
 	}
-	// The library ends the connection at a message that it cannot decode.
+	// godbus closes the connection at a message that it cannot decode.
 	if _, err := dbus.DecodeMessage(bytes.NewReader(message)); err != nil {
 		switch h.kind {
 		case dbus.TypeMethodCall:
@@ -151,14 +152,14 @@ func (t *transport) skip(n uint64) error {
 	return err
 }
 
-// readBody reads the rest of a message. What is long is allocated as it comes.
+// readBody reads the rest of a message. It allocates a long one as the bytes come.
 func readBody(r io.Reader, message []byte, n uint64) ([]byte, error) {
 	b := bytes.NewBuffer(message)
 	_, err := io.CopyN(b, r, int64(n))
 	return b.Bytes(), err
 }
 
-// failedReply is an error in place of an answer that is not taken.
+// failedReply is an error in place of a reply that is not accepted.
 func failedReply(h header, why string) []byte {
 	var b bytes.Buffer
 	m := dbus.Message{Type: dbus.TypeError, Headers: map[dbus.HeaderField]dbus.Variant{
@@ -167,11 +168,11 @@ func failedReply(h header, why string) []byte {
 		dbus.FieldSender:      dbus.MakeVariant(h.sender),
 		dbus.FieldSignature:   dbus.MakeVariant(dbus.SignatureOf("")),
 	}, Body: []any{why}}
-	_ = m.EncodeTo(&b, byteOrder('l')) // of values that always can be
+	_ = m.EncodeTo(&b, byteOrder('l')) // these values can always be encoded
 	return b.Bytes()
 }
 
-// refuse answers a call with an error, where an answer is wanted.
+// refuse answers a call with an error, if it wants a reply.
 func (c *Conn) refuse(h header, why *dbus.Error) {
 	if why == drop || h.flags&dbus.FlagNoReplyExpected != 0 {
 		return
@@ -184,16 +185,16 @@ func (c *Conn) refuse(h header, why *dbus.Error) {
 	}, Body: why.Body}, nil)
 }
 
-// fileReader reads from a socket and takes the file descriptors that come with the bytes.
+// fileReader reads from a socket, and collects the file descriptors that come with the bytes.
 type fileReader struct {
 	socket *net.UnixConn
-	fresh  []int // came with the message that is being read
+	fresh  []int // of the message that is being read
 
-	mu   sync.Mutex
-	kept []int // came with replies
+	mu      sync.Mutex
+	replies []int // of replies
 }
 
-// Read reads no more than asked for: what comes with a message's first byte is that message's.
+// Read reads no more than it is asked for, so files belong to the message that is being read.
 func (r *fileReader) Read(b []byte) (int, error) {
 	oob := make([]byte, 1024)
 	n, oobn, _, _, err := r.socket.ReadMsgUnix(b, oob)
@@ -208,7 +209,7 @@ func (r *fileReader) Read(b []byte) (int, error) {
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
-	return max(n, 0), err // an error is told with -1, which no reader of ours expects
+	return max(n, 0), err // n is -1 with an error
 }
 
 // sort keeps the descriptors of the message that is being read, or closes them.
@@ -216,23 +217,24 @@ func (r *fileReader) sort(keep bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if keep {
-		r.kept = append(r.kept, r.fresh...)
+		r.replies = append(r.replies, r.fresh...)
 	} else {
 		closeAll(r.fresh)
 	}
 	r.fresh = nil
 }
 
-// take is the first descriptor that was kept, -1 if there is none. The others are closed.
+// take returns the first descriptor that came with a reply, -1 if there is none. It closes the
+// others.
 func (r *fileReader) take() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fd := -1
-	if len(r.kept) > 0 {
-		fd = r.kept[0]
-		closeAll(r.kept[1:])
+	if len(r.replies) > 0 {
+		fd = r.replies[0]
+		closeAll(r.replies[1:])
 	}
-	r.kept = nil
+	r.replies = nil
 	return fd
 }
 
@@ -242,8 +244,8 @@ func closeAll(fds []int) {
 	}
 }
 
-// CallForFile calls a method whose answer is an open file, on a connection of its own that
-// ends with the call.
+// CallForFile calls a method that returns an open file. It uses a connection of its own for the
+// call.
 func CallForFile(ctx context.Context, address, name string, path dbus.ObjectPath, method string, args ...any) (*os.File, error) {
 	c, err := open(ctx, address, true)
 	if err != nil {

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// uidTime is how long the bus may take to say who a connection is.
+// uidTime is how long the bus may take to name the user of a connection.
 const uidTime = 2 * time.Second
 
 // maxUIDs is how many connections are remembered.
 const maxUIDs = 4096
 
-// users is who the connections of a bus are. A unique name is never given to another
-// connection, so what was learnt once stays so.
+// users has the users of the bus's connections. A bus never gives a unique name to another
+// connection, so an answer stays right.
 type users struct {
 	conn *Conn
 
 	mu    sync.Mutex
-	side  *Conn // asks the bus, beside a connection that may be flooded
+	side  *Conn // a second connection: the first one may be flooded
 	known map[string]uint32
 }
 
-// UID is the user at the other end of a connection, as the bus knows it from the kernel. The
-// bus is asked once for each unique name, over a connection of its own.
+// UID is the user of the connection with this unique name. The bus knows it from the kernel. It is
+// asked once for each name, over a second connection.
 func (c *Conn) UID(sender string) (uint32, error) {
 	u := &c.users
 	u.mu.Lock()
