@@ -9,10 +9,9 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Agent answers what only a person can: a terminal, a dialog. Its context ends when the
-// answer is no longer wanted. It is asked one question at a time. An error that is
-// ErrRefused says that the person does not want to answer; with any other the
-// next agent is asked.
+// Agent answers questions that only a person can answer, in a terminal or a dialog. It gets one
+// question at a time. The context ends when the answer is no longer needed. ErrRefused says that
+// the person does not want to answer; after any other error the next agent is asked.
 type Agent interface {
 	// Ask asks for a line. Kind is passphrase, password, code, pin or other.
 	Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error)
@@ -20,12 +19,11 @@ type Agent interface {
 	Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error)
 }
 
-// agentPath is where a client's agent is.
+// agentPath is the object of a client's agent.
 const agentPath = EntryPath + "/Agent"
 
-// RegisterAgent has the daemon ask this agent, before those registered earlier, until
-// UnregisterAgent or Close. A client has one agent at most. A daemon that is started
-// anew must be told again.
+// RegisterAgent has the daemon ask this agent, before those registered earlier, until UnregisterAgent
+// or Close. A client has at most one agent. After a restart of the daemon, register again.
 func (c *Client) RegisterAgent(ctx context.Context, agent Agent) error {
 	if err := c.conn.Follow(ctx, BusName); err != nil {
 		return goError(err)
@@ -37,7 +35,7 @@ func (c *Client) RegisterAgent(ctx context.Context, agent Agent) error {
 	return c.manager(ctx, "RegisterAgent", agentPath).Err
 }
 
-// UnregisterAgent has the daemon ask this client's agent no more.
+// UnregisterAgent stops the daemon asking this client's agent.
 func (c *Client) UnregisterAgent(ctx context.Context) error {
 	return c.manager(ctx, "UnregisterAgent", agentPath).Err
 }
@@ -61,7 +59,7 @@ func (a clientAgent) Confirm(msg dbus.Message, tunnel dbus.ObjectPath, kind, pro
 	})
 }
 
-// Cancel ends the question under way, if there is one.
+// Cancel ends the current question, if there is one.
 func (a clientAgent) Cancel(msg dbus.Message) *dbus.Error {
 	if err := a.ofDaemon(senderOf(msg)); err != nil {
 		return err
@@ -73,7 +71,7 @@ func (a clientAgent) Cancel(msg dbus.Message) *dbus.Error {
 	return nil
 }
 
-// ofDaemon is an error unless sender is the daemon: nobody else asks a person in its name.
+// ofDaemon returns an error unless sender is the daemon. Nobody else may ask in its name.
 func (a clientAgent) ofDaemon(sender string) *dbus.Error {
 	if sender != a.conn.Owner(BusName) {
 		return accessDenied("only holdfastd asks here")
@@ -81,7 +79,7 @@ func (a clientAgent) ofDaemon(sender string) *dbus.Error {
 	return nil
 }
 
-// wanted asks until Cancel, or until the daemon that wants to know has left the bus.
+// wanted asks until Cancel, or until the daemon has left the bus.
 func wanted[T any](a clientAgent, daemon string, ask func(context.Context) (T, error)) (answer T, failed *dbus.Error) {
 	if err := a.ofDaemon(daemon); err != nil {
 		return answer, err
@@ -104,27 +102,27 @@ func wanted[T any](a clientAgent, daemon string, ask func(context.Context) (T, e
 	return answer, dbusError(err)
 }
 
-// nameAt is the name of the tunnel at path; empty when the question is about none.
+// nameAt is the name of the tunnel at path, "" if there is no tunnel.
 func nameAt(path dbus.ObjectPath) string {
 	name, _ := tunnelfile.NameOfPath(string(path))
 	return name
 }
 
-// Ask asks the daemon, and so whoever can answer, for a line. It waits as long as they do.
+// Ask asks the daemon, which asks its agents, for a line. It has no deadline of its own.
 func (c *Client) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error) {
 	var answer string
 	err := c.once(ctx, EntryPath, AgentInterface+".Ask", about(tunnel), kind, prompt, echo).Store(&answer)
 	return answer, err
 }
 
-// Confirm asks likewise for a yes or a no.
+// Confirm asks for a yes or a no in the same way.
 func (c *Client) Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error) {
 	var yes bool
 	err := c.once(ctx, EntryPath, AgentInterface+".Confirm", about(tunnel), kind, prompt).Store(&yes)
 	return yes, err
 }
 
-// about is the object a question is about: a tunnel, or everything.
+// about is the object that a question is about: a tunnel, or the entry object.
 func about(tunnel string) dbus.ObjectPath {
 	if tunnel == "" {
 		return EntryPath

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-// What agents and those who ask them may have at most.
+// Limits for agents and their questions.
 const (
 	maxAgents      = 64
 	maxAgentsOfOne = 8
@@ -25,12 +25,12 @@ const (
 type remoteAgent struct {
 	owner string // unique name of the connection
 	path  dbus.ObjectPath
-	turn  chan struct{} // holds a token while the agent is asked: one question at a time
-	stop  func()        // stops watching whether the connection leaves
+	turn  chan struct{} // has a token while the agent is asked: one question at a time
+	stop  func()        // stops waiting for the connection to leave
 }
 
-// registry is who may be asked, registered last comes last. It is owned by the goroutine that
-// runs Serve.
+// registry is the agents, in the order of their registration. Only the goroutine that runs Serve uses
+// it.
 type registry []*remoteAgent
 
 // inLoop runs f in the goroutine that owns the registry.
@@ -49,7 +49,7 @@ func (s *server) inLoop(ctx context.Context, f func(*registry)) error {
 	}
 }
 
-// register adds an agent. One that is registered already is asked first from now on.
+// register adds an agent. If it is registered already, it is asked first from now on.
 func (s *server) register(ctx context.Context, owner string, path dbus.ObjectPath) error {
 	agent := &remoteAgent{owner: owner, path: path, turn: make(chan struct{}, 1)}
 	var known, full bool
@@ -86,7 +86,7 @@ func (s *server) register(ctx context.Context, owner string, path dbus.ObjectPat
 	return s.backend.Attended(ctx)
 }
 
-// full says whether this connection may register no more agents.
+// full says whether this connection has registered as many agents as it may.
 func (r registry) full(owner string) bool {
 	ofOwner := 0
 	for _, a := range r {
@@ -120,8 +120,8 @@ func (s *server) unregister(ctx context.Context, owner string, path dbus.ObjectP
 
 func (a *remoteAgent) same(b *remoteAgent) bool { return a.owner == b.owner && a.path == b.path }
 
-// agentObject is the Agent interface of the daemon, on the entry object: what it is
-// asked, by a tunnel's askpass, it asks the registered agents in turn.
+// agentObject is the Agent interface of the daemon, on the entry object. A tunnel's askpass asks it,
+// and it asks the registered agents, one after another.
 type agentObject struct{ *server }
 
 func (o agentObject) Ask(msg dbus.Message, tunnel dbus.ObjectPath, kind, prompt string, echo bool) (string, *dbus.Error) {
@@ -136,13 +136,13 @@ func (o agentObject) Confirm(msg dbus.Message, tunnel dbus.ObjectPath, kind, pro
 	return yes, err
 }
 
-// Cancel is for agents that are asked; who asks the daemon leaves the bus, or waits.
+// Cancel does nothing: it is for agents. A caller that needs no answer leaves the bus.
 func (o agentObject) Cancel(msg dbus.Message) *dbus.Error {
 	return onEntry(msg, AgentInterface)
 }
 
-// ask passes a question on to the agents, the one registered last first, until one
-// answers or refuses. There is no deadline but the asker's: a person is thinking.
+// ask passes a question on to the agents, the last one registered first, until one answers or
+// refuses. It has no deadline, because a person is thinking; it ends when the caller leaves the bus.
 func (o agentObject) ask(msg dbus.Message, tunnel dbus.ObjectPath, answer any, method, kind, prompt string, args ...any) *dbus.Error {
 	if err := onEntry(msg, AgentInterface); err != nil {
 		return err
@@ -173,7 +173,8 @@ func (o agentObject) ask(msg dbus.Message, tunnel dbus.ObjectPath, answer any, m
 	return dbusError(ErrNoAgent)
 }
 
-// askOne asks one agent when it is its turn, and tells it when the answer is no longer wanted.
+// askOne asks one agent when it has no other question, and cancels when the answer is no longer
+// needed.
 func (o agentObject) askOne(ctx context.Context, agent *remoteAgent, answer any, method string, args ...any) error {
 	select {
 	case agent.turn <- struct{}{}:

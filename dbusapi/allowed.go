@@ -9,7 +9,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// manageAction is what polkit knows as changing the system's tunnels.
+// manageAction is polkit's action for changing the system's tunnels.
 const manageAction = BusName + ".manage"
 
 // personTime is how long a person may take to answer polkit's question.
@@ -19,9 +19,8 @@ func accessDenied(why string) *dbus.Error {
 	return dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{why})
 }
 
-// allowed says whether the sender may change anything. A session bus lets nobody but
-// its user on. On the system bus it must be root, or somebody whom polkit allows it;
-// where there is no polkit, root alone.
+// allowed returns an error unless the sender may change something. On a session bus everybody may:
+// only its user can connect. On the system bus root may, and whoever polkit allows.
 func (s *server) allowed(msg dbus.Message) *dbus.Error {
 	if !s.system {
 		return nil
@@ -42,8 +41,8 @@ func (s *server) isRoot(msg dbus.Message) bool {
 	return err == nil && uid == 0
 }
 
-// mayAsk says whether the sender may put a question of a tunnel's to whoever is there:
-// that is the tunnel's own askpass, which runs as the user that the tunnel runs as.
+// mayAsk returns an error unless the sender may ask a question of a tunnel. That is the tunnel's own
+// askpass, which runs as the tunnel's user.
 func (s *server) mayAsk(msg dbus.Message, tunnel dbus.ObjectPath) *dbus.Error {
 	if !s.system {
 		return nil
@@ -69,14 +68,14 @@ func (s *server) runsAs(tunnel string, uid uint32) bool {
 	return account == number || err == nil && u.Uid == number
 }
 
-// polkitSubject is who polkit is asked about: (sa{sv}).
+// polkitSubject is the process that polkit is asked about: (sa{sv}).
 type polkitSubject struct {
 	Kind    string
 	Details map[string]dbus.Variant
 }
 
-// allowedByPolkit asks polkit(8) about the sender. polkit asks a person only if the sender's
-// message says that one is there. Without polkit it is no.
+// allowedByPolkit asks polkit(8) about the sender. polkit asks a person only if the sender's message
+// allows it. Without polkit the answer is no.
 func (s *server) allowedByPolkit(msg dbus.Message) bool {
 	var flags uint32
 	limit := callTime

@@ -14,17 +14,16 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Client talks to the daemon. Calls start a daemon that does not run, where D-Bus
-// activation is set up. Their errors are those of the manager (ErrNoSuchTunnel,
-// tunnelfile.Problems, …), ErrNoAgent, or say why there is no daemon to talk to:
-// ErrNotInstalled, ErrNotStarted, ErrGone.
+// Client talks to the daemon. Calls start the daemon if D-Bus activation is set up. Their errors are
+// those of the manager (ErrNoSuchTunnel, tunnelfile.Problems, …), ErrNoAgent, or say why there is no
+// daemon: ErrNotInstalled, ErrNotStarted, ErrGone.
 type Client struct {
 	conn   *bus.Conn
 	person *person
 }
 
-// Dial connects to the daemon's bus; it does not start the daemon. The context bounds
-// the connecting only. Errors are ErrNoBus.
+// Dial connects to the daemon's bus, and does not start the daemon. ctx is for connecting only.
+// Errors are ErrNoBus.
 func Dial(ctx context.Context, system bool) (*Client, error) {
 	conn, err := Connect(ctx, system)
 	if err != nil {
@@ -61,8 +60,8 @@ func (c *Client) send(ctx context.Context, path dbus.ObjectPath, method string, 
 	return call
 }
 
-// call calls a method that may be called twice. A daemon that went away before it
-// answered, as in an upgrade, is asked again: that starts the next one.
+// call calls a method that may be called twice. If the daemon ends before it answers, as in an
+// upgrade, it calls once more, which starts the next daemon.
 func (c *Client) call(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
 	call := c.once(ctx, path, method, args...)
 	if !errors.Is(call.Err, ErrGone) {
@@ -89,7 +88,7 @@ func (c *Client) Tunnels(ctx context.Context) ([]listing.Tunnel, error) {
 	return sorted(byPath), nil
 }
 
-// managed is all tunnels by object, and the reply's place in the order of messages.
+// managed returns all tunnels by object, and the sequence number of the reply.
 func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]listing.Tunnel, dbus.Sequence, error) {
 	var objects map[dbus.ObjectPath]map[string]map[string]dbus.Variant
 	call := c.call(ctx, EntryPath, objectManagerInterface+".GetManagedObjects")
@@ -105,7 +104,7 @@ func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]listing.Tunne
 		if !complete(properties) {
 			t, err := c.tunnelAt(ctx, path)
 			if errors.Is(err, listing.ErrNoSuchTunnel) {
-				continue // removed meanwhile
+				continue // it was removed meanwhile
 			}
 			if err != nil {
 				return nil, 0, err
@@ -140,14 +139,14 @@ func (c *Client) Tunnel(ctx context.Context, name string) (listing.Tunnel, error
 	return c.tunnelAt(ctx, path)
 }
 
-// complete says whether properties that were told to all have everything but the file's text.
-// Those of a system's tunnel whose file not everybody may read do not: they are asked for.
+// complete says whether properties that everybody gets have everything except the file's text. If not
+// everybody may read the file of a system's tunnel, they do not, and must be asked for.
 func complete(properties map[string]dbus.Variant) bool {
 	_, ok := properties["Destination"]
 	return ok
 }
 
-// tunnelAt is the tunnel whose object is at path, as far as this client may know it.
+// tunnelAt returns the tunnel whose object is at path, as far as this client may read it.
 func (c *Client) tunnelAt(ctx context.Context, path dbus.ObjectPath) (listing.Tunnel, error) {
 	var properties map[string]dbus.Variant
 	err := c.call(ctx, path, propertiesInterface+".GetAll", TunnelInterface).Store(&properties)
@@ -170,7 +169,7 @@ func (c *Client) Text(ctx context.Context, name string) (string, error) {
 	return text, err
 }
 
-// Global is what the daemon says of itself.
+// Global returns what the daemon publishes of itself.
 func (c *Client) Global(ctx context.Context) (listing.Global, error) {
 	g, _, err := c.global(ctx)
 	return g, err
@@ -188,7 +187,7 @@ func (c *Client) global(ctx context.Context) (listing.Global, dbus.Sequence, err
 
 // AddTunnel makes a tunnel from the text of a tunnel file.
 func (c *Client) AddTunnel(ctx context.Context, name, text string) error {
-	if err := boundText(name, text); err != nil { // the daemon would not even read it
+	if err := boundText(name, text); err != nil { // the daemon would refuse to read it
 		return err
 	}
 	return c.once(ctx, EntryPath, ManagerInterface+".AddTunnel", name, text).Err
@@ -207,7 +206,7 @@ func (c *Client) RemoveTunnel(ctx context.Context, name string) error {
 	return c.once(ctx, EntryPath, ManagerInterface+".RemoveTunnel", name).Err
 }
 
-// CheckTunnel says what is wrong with a text; nothing is written.
+// CheckTunnel returns what is wrong with a text. It writes nothing.
 func (c *Client) CheckTunnel(ctx context.Context, name, text string) (tunnelfile.Problems, error) {
 	if err := boundText(name, text); err != nil {
 		return nil, err
@@ -223,27 +222,28 @@ func (c *Client) CheckTunnel(ctx context.Context, name, text string) (tunnelfile
 	return problems, nil
 }
 
-// Start starts tunnels by name or glob; none means all. It does not wait until they are up.
+// Start starts tunnels by name or glob, all if there are no patterns. It does not wait until they are
+// up.
 func (c *Client) Start(ctx context.Context, patterns ...string) error {
 	return c.manager(ctx, "Start", sendableList(patterns)).Err
 }
 
-// Stop stops tunnels likewise.
+// Stop stops tunnels.
 func (c *Client) Stop(ctx context.Context, patterns ...string) error {
 	return c.manager(ctx, "Stop", sendableList(patterns)).Err
 }
 
-// Restart restarts tunnels likewise.
+// Restart restarts tunnels.
 func (c *Client) Restart(ctx context.Context, patterns ...string) error {
 	return c.manager(ctx, "Restart", sendableList(patterns)).Err
 }
 
-// Reconnect makes new SSH connections for tunnels likewise.
+// Reconnect asks for new SSH connections of tunnels.
 func (c *Client) Reconnect(ctx context.Context, patterns ...string) error {
 	return c.manager(ctx, "Reconnect", sendableList(patterns)).Err
 }
 
-// RestartRolling has new processes take tunnels over, with nothing refused or cut.
+// RestartRolling has new processes take over tunnels, without refusing or cutting a connection.
 func (c *Client) RestartRolling(ctx context.Context, patterns ...string) error {
 	return c.manager(ctx, "RestartRolling", sendableList(patterns)).Err
 }
@@ -251,7 +251,7 @@ func (c *Client) RestartRolling(ctx context.Context, patterns ...string) error {
 // Reload has the directories of tunnel files read again.
 func (c *Client) Reload(ctx context.Context) error { return c.manager(ctx, "Reload").Err }
 
-// Statistics is what a tunnel counted, Empty where it does not run.
+// Statistics returns what a tunnel counted. It is Empty if the tunnel does not run.
 func (c *Client) Statistics(ctx context.Context, name string) (Statistics, error) {
 	var values map[string]dbus.Variant
 	err := c.call(ctx, tunnelPath(name), TunnelInterface+".Statistics").Store(&values)

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// Connect makes a connection of its own to the session bus, or to the system bus.
-// The context bounds the making only. Errors are ErrNoBus.
+// Connect makes a private connection to the session bus, or to the system bus. ctx is for connecting
+// only. Errors are ErrNoBus.
 func Connect(ctx context.Context, system bool) (*bus.Conn, error) {
 	address, err := bus.Session()
 	if system {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// connectionLook is how often AwaitConnection looks: a new SSH connection beside an old one
-// changes nothing that is announced.
+// connectionLook is how often AwaitConnection looks. No signal announces a new SSH connection that
+// replaces an old one.
 const connectionLook = 500 * time.Millisecond
 
 // AwaitConnection waits until the tunnel has an SSH connection that was made after since, or

@@ -1,10 +1,9 @@
-// Package dbusapi is the D-Bus contract: the XML, a server that answers from a
-// manager, a client, and the error names.
+// Package dbusapi is the D-Bus contract: the XML, a server that answers from a manager, a client,
+// and the names of errors.
 //
-// The XML file in this folder is the contract: it is installed, embedded, served to
-// who introspects, and held against the Go types by a test. Change it first.
+// The XML file in this folder is the contract: it is installed, embedded and returned by
+// Introspect, and a test compares it with the Go types. Change it first.
 //
-// Package dbusapi decides nothing and keeps no state, no mutexes and no goroutines of
-// its own: what the server tells is computed from its Backend when asked, and Serve
-// runs in its caller's goroutine.
+// Package dbusapi decides nothing and keeps no state: the server computes its answers from its
+// Backend, and Serve runs in its caller's goroutine.
 package dbusapi

@@ -13,17 +13,17 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// ErrNoAgent says that nobody is there to answer a question.
+// ErrNoAgent says that there is nobody to answer a question.
 var ErrNoAgent = errors.New("no agent: nobody is there to ask")
 
 // ErrDenied says that the caller may not do this to the system's tunnels.
 var ErrDenied = errors.New("access denied")
 
-// ErrTooMany says that somebody wants more of something than there may be.
+// ErrTooMany says that a limit would be exceeded.
 var ErrTooMany = errors.New("too much")
 
-// errorNames is the one table of errors: what Go calls it, what the bus calls it.
-// A text that does not parse is tunnelfile.Problems and InvalidSettings.
+// errorNames is the table of errors: in Go, and by name on the bus. tunnelfile.Problems is not in it,
+// which is InvalidSettings on the bus.
 var errorNames = []struct {
 	err  error
 	name string
@@ -72,13 +72,14 @@ func problemsOf(rows []problemRow) []tunnelfile.Problem {
 	return ps
 }
 
-// sendable is a text as D-Bus can carry it: an error that cannot be sent leaves its caller waiting.
+// sendable is a text that D-Bus can carry. A reply that cannot be sent would leave its caller
+// waiting.
 func sendable(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// dbusError is a Go error as the bus says it; nil for nil. Its first value is the
-// sentence. InvalidSettings carries the problems, a(suss), as a second.
+// dbusError is a Go error on the bus, nil for nil. Its first value is the text. InvalidSettings has
+// the problems, a(suss), as its second value.
 func dbusError(err error) *dbus.Error {
 	if err == nil {
 		return nil
@@ -98,7 +99,7 @@ func dbusError(err error) *dbus.Error {
 	return dbus.NewError(failed, []any{sendable(err.Error())})
 }
 
-// remoteError is an error that came over the bus: errors.Is finds the Go error it stands for.
+// remoteError is an error that came over the bus. errors.Is finds its Go error.
 type remoteError struct {
 	message string
 	err     error
@@ -107,7 +108,7 @@ type remoteError struct {
 func (e remoteError) Error() string { return e.message }
 func (e remoteError) Unwrap() error { return e.err }
 
-// goError is the inverse of dbusError: what came back from a call to the daemon, as a Go error.
+// goError is the inverse of dbusError: the error of a call to the daemon, as a Go error.
 func goError(err error) error {
 	var e dbus.Error
 	if !errors.As(err, &e) {
@@ -132,12 +133,12 @@ func goError(err error) error {
 	return remoteError{e.Error(), err}
 }
 
-// Why there is no daemon to talk to.
+// Errors that say why there is no daemon to talk to.
 var (
 	ErrNotInstalled = errors.New("holdfastd is not installed: nothing on the bus offers " + BusName)
 	ErrNotStarted   = errors.New("holdfastd did not start")
 	ErrGone         = errors.New("holdfastd went away before it answered")
-	ErrStopped      = errors.New("holdfastd was stopped") // nothing was asked of it
+	ErrStopped      = errors.New("holdfastd was stopped") // while no call waited for it
 	ErrNoBus        = errors.New("no message bus")
 )
 
@@ -149,7 +150,7 @@ var (
 	gone         = []string{"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected"}
 )
 
-// absence says why there is no daemon to talk to, if that is what the error means.
+// absence is the error that says why there is no daemon, nil if the error means something else.
 func absence(e dbus.Error) error {
 	switch {
 	case slices.Contains(notInstalled, e.Name):

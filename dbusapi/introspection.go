@@ -33,8 +33,8 @@ var (
 	}
 )
 
-// introspection is what Introspect answers on an object that has these interfaces of the
-// contract, beside the standard ones, and these children.
+// introspection is the answer of Introspect on an object with these interfaces of the contract, the
+// standard ones, and these children.
 func introspection(interfaces, children []string) (string, error) {
 	node := introspect.Node{Interfaces: []introspect.Interface{introspect.PeerData, introspect.IntrospectData, propertiesData}}
 	for _, name := range interfaces {

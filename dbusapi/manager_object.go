@@ -15,7 +15,7 @@ import (
 // managerObject is the Manager interface, on the entry object.
 type managerObject struct{ *server }
 
-// do is server.do where there is a Manager interface.
+// do is server.do on the entry object.
 func (o managerObject) do(msg dbus.Message, f func(ctx context.Context) error) *dbus.Error {
 	if err := onEntry(msg, ManagerInterface); err != nil {
 		return err
@@ -23,15 +23,15 @@ func (o managerObject) do(msg dbus.Message, f func(ctx context.Context) error) *
 	return o.server.do(msg, f)
 }
 
-// What a caller may hand over at most. A pattern is held against the name of each tunnel, while
-// the table waits.
+// Limits for what a caller may pass. Each pattern is compared with the name of each tunnel, while the
+// manager's table waits.
 const (
 	maxTunnels = 4096
 	maxNames   = maxTunnels
 	maxName    = 255 // bytes of a name or glob
 )
 
-// boundText is an error for a name or text that no tunnel has.
+// boundText returns an error for a name or text that is too long for a tunnel.
 func boundText(name, text string) error {
 	switch {
 	case len(name) > maxName:
@@ -214,7 +214,8 @@ func (o managerObject) UnregisterAgent(msg dbus.Message, path dbus.ObjectPath) *
 	return o.do(msg, func(ctx context.Context) error { return o.unregister(ctx, senderOf(msg), path) })
 }
 
-// onEntry is an error unless the message is for the entry object, where alone this interface is.
+// onEntry returns an error unless the message is for the entry object, the only one with this
+// interface.
 func onEntry(msg dbus.Message, iface string) *dbus.Error {
 	path := pathOf(msg)
 	if path == EntryPath {

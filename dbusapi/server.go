@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Backend is what the server tells of and acts on; *manager.Manager is one.
+// Backend is what the server publishes and acts on; *manager.Manager is one.
 type Backend interface {
 	AddTunnel(ctx context.Context, name, text string) error
 	UpdateTunnel(ctx context.Context, name, text string) error
@@ -29,7 +29,7 @@ type Backend interface {
 	Reload(ctx context.Context) error
 	// Attended is called when an agent has registered.
 	Attended(ctx context.Context) error
-	// User is who a tunnel of the system runs as.
+	// User is the user that a tunnel of the system runs as.
 	User(ctx context.Context, name string) (string, error)
 	Statistics(ctx context.Context, name string) (tunnelfile.Report, error)
 	Global(ctx context.Context) (listing.Global, error)
@@ -37,10 +37,10 @@ type Backend interface {
 	Subscribe(f func(listing.Change)) (cancel func())
 }
 
-// callTime is how long a call may take; callers commonly wait 25 s.
+// callTime is how long a call may take. Most callers wait 25 s.
 const callTime = 20 * time.Second
 
-// ErrNameTaken says that another daemon answers on this bus already.
+// ErrNameTaken says that another daemon runs on this bus.
 var ErrNameTaken = errors.New(BusName + " is taken: another holdfastd runs on this bus")
 
 // Serve answers on conn, which Connect made, until ctx ends (nil) or the bus goes away.
@@ -50,8 +50,8 @@ func Serve(ctx context.Context, conn *bus.Conn, system bool, backend Backend) er
 	defer stop()
 	conn.Bound(system)
 	s := &server{ctx: ctx, conn: conn, system: system, backend: backend, calls: make(chan func(*registry))}
-	// All objects are exported once, before anybody can know of them: godbus does not
-	// bear exports beside introspection.
+	// All objects are exported once, before the name is requested: godbus cannot export while it
+	// answers introspection.
 	for name, object := range map[string]any{
 		ManagerInterface:        managerObject{s},
 		TunnelInterface:         tunnelObject{s},
@@ -101,8 +101,8 @@ func Serve(ctx context.Context, conn *bus.Conn, system bool, backend Backend) er
 	}
 }
 
-// server is what all exported objects have in common. What it answers is computed from
-// the backend; the agents are owned by the goroutine that runs Serve.
+// server is what all exported objects share. It computes its answers from the backend. Only the
+// goroutine that runs Serve uses the agents.
 type server struct {
 	ctx     context.Context // as long as Serve
 	conn    *bus.Conn
@@ -173,15 +173,15 @@ func (s *server) publish(c listing.Change) {
 	}
 }
 
-// changed announces changed properties, if there are any: those that everybody may know with
-// their values, the others by their names.
+// changed announces changed properties, if there are any: properties with their values, and withheld
+// ones, which not everybody may read, by name.
 func (s *server) changed(path dbus.ObjectPath, iface string, properties map[string]dbus.Variant, withheld []string) {
 	if len(properties)+len(withheld) > 0 {
 		s.emit(path, propertiesInterface+".PropertiesChanged", iface, properties, sendableList(withheld))
 	}
 }
 
-// emit sends a signal. When the bus is gone nobody is there to hear, and Serve ends.
+// emit sends a signal. It ignores errors: if the bus is gone, Serve ends.
 func (s *server) emit(path dbus.ObjectPath, name string, values ...any) {
 	_ = s.conn.Emit(path, name, values...)
 }
@@ -196,7 +196,7 @@ func senderOf(msg dbus.Message) string {
 	return sender
 }
 
-// unknownObjectName is the error of a call to an object that is not there.
+// unknownObjectName is the error of a call to an object that does not exist.
 const unknownObjectName = "org.freedesktop.DBus.Error.UnknownObject"
 
 func unknownObject(path dbus.ObjectPath) *dbus.Error {

@@ -10,13 +10,13 @@ import (
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-// tunnelInterfaces is a tunnel as GetManagedObjects and InterfacesAdded tell it.
+// tunnelInterfaces is a tunnel in GetManagedObjects and InterfacesAdded.
 func (s *server) tunnelInterfaces(t listing.Tunnel) map[string]map[string]dbus.Variant {
 	return map[string]map[string]dbus.Variant{TunnelInterface: s.forAll(t)}
 }
 
-// propertiesOf is the properties of the object that the message is for, by interface, as far
-// as the sender may know them.
+// propertiesOf returns the properties of the object that the message is for, by interface, as far as
+// the sender may read them.
 func (s *server) propertiesOf(msg dbus.Message) (map[string]map[string]dbus.Variant, *dbus.Error) {
 	switch path := pathOf(msg); path {
 	case EntryPath:
@@ -54,7 +54,7 @@ func (o propertiesObject) Get(msg dbus.Message, iface, name string) (dbus.Varian
 	return v, nil
 }
 
-// GetAll answers for the interface, or for all of them when it is empty.
+// GetAll returns the properties of the interface, or of all interfaces if it is "".
 func (o propertiesObject) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, *dbus.Error) {
 	byInterface, err := o.propertiesOf(msg)
 	if err != nil {
@@ -77,7 +77,7 @@ func (o propertiesObject) GetAll(msg dbus.Message, iface string) (map[string]dbu
 	return properties, nil
 }
 
-// Set never sets: the contract has no property that can be written.
+// Set is always an error: no property of the contract can be written.
 func (o propertiesObject) Set(msg dbus.Message, iface, name string, _ dbus.Variant) *dbus.Error {
 	if _, err := o.Get(msg, iface, name); err != nil {
 		return err

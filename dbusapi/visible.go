@@ -11,11 +11,11 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// On the system bus, everybody reads signals and may call. What a tunnel file says goes only
-// to those who may read the file itself; in signals and GetManagedObjects, which are for all
-// alike, it goes to nobody unless everybody may read it, and the file's text not even then.
+// On the system bus, everybody can read signals and call. What is in a tunnel file goes only to users
+// who may read the file. Signals and GetManagedObjects are the same for everybody, so they have it
+// only if everybody may read the file, and never the text of the file.
 
-// fromFile are the properties that repeat what is in the tunnel file.
+// fromFile are the properties that have something of the tunnel file.
 var fromFile = []string{"Text", "Description", "Destination", "Status", "Tags", "LocalForward", "RemoteForward", "DynamicForward", "Forwards"}
 
 // mayRead says whether the sender may read the tunnel's file.
@@ -33,7 +33,7 @@ func (s *server) mayRead(msg dbus.Message, t listing.Tunnel) bool {
 	return s.runsAs(t.Name, uid) || s.allowedByPolkit(msg)
 }
 
-// mayReadNamed is mayRead for the tunnel of this name.
+// mayReadNamed is mayRead by the tunnel's name.
 func (s *server) mayReadNamed(msg dbus.Message, name string) bool {
 	if !s.system {
 		return true
@@ -55,7 +55,7 @@ func worldReadable(path string) bool {
 	})
 }
 
-// visible is a tunnel's properties for who may read its file, or for who may not.
+// visible is a tunnel's properties for somebody who may read its file, or who may not.
 func visible(t listing.Tunnel, mayRead bool) map[string]dbus.Variant {
 	all := properties(t)
 	if !mayRead {
@@ -66,7 +66,7 @@ func visible(t listing.Tunnel, mayRead bool) map[string]dbus.Variant {
 	return all
 }
 
-// forAll is a tunnel's properties as everybody on the bus may know them.
+// forAll is the properties of a tunnel that everybody on the bus may read.
 func (s *server) forAll(t listing.Tunnel) map[string]dbus.Variant {
 	all := visible(t, !s.system || worldReadable(t.FilePath))
 	if s.system {
@@ -75,7 +75,7 @@ func (s *server) forAll(t listing.Tunnel) map[string]dbus.Variant {
 	return all
 }
 
-// withhold takes the properties that not everybody may know out of changed, and names them.
+// withhold removes the properties that not everybody may read from changed, and returns their names.
 func (s *server) withhold(t listing.Tunnel, changed map[string]dbus.Variant) (withheld []string) {
 	known := s.forAll(t)
 	for name := range changed {
@@ -88,10 +88,10 @@ func (s *server) withhold(t listing.Tunnel, changed map[string]dbus.Variant) (wi
 	return withheld
 }
 
-// hiddenProblem is in place of what is wrong with a file that not everybody may read.
+// hiddenProblem replaces the message for a file that not everybody may read.
 const hiddenProblem = "only who may read the file is told what is wrong with it"
 
-// globalFor is what the manager says of itself to somebody who may read all files, or may not.
+// globalFor is what the manager publishes of itself for somebody who may read all files, or may not.
 func (s *server) globalFor(g listing.Global, mayRead bool) listing.Global {
 	if !s.system || mayRead {
 		return g

@@ -10,11 +10,11 @@ import (
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-// Snapshot is all there is to know at one moment.
+// Snapshot is everything the daemon publishes, at one moment.
 type Snapshot struct {
-	Running bool   // the daemon is there; else the rest is empty
-	Err     error  // why it is not, where that is known
-	Owner   string // its process's unique bus name: the next one has none of its agents
+	Running bool   // the daemon runs; if not, only Err is set
+	Err     error  // why it does not run, if that is known
+	Owner   string // the unique bus name of its process, which changes with each start
 	Global  listing.Global
 	Tunnels []listing.Tunnel // sorted by name
 }
@@ -29,12 +29,11 @@ func (s Snapshot) Tunnel(name string) (listing.Tunnel, bool) {
 	return listing.Tunnel{}, false
 }
 
-// Watch tells how things are now, and again whenever something differs, until ctx ends
-// or the bus goes away; then the channel is closed. A reader that is slow misses what was
-// in between, never the latest.
+// Watch sends a Snapshot now, and whenever something differs. The channel is closed when ctx ends or
+// the bus goes away. A slow reader misses Snapshots in between, but never the latest.
 //
-// It starts the daemon at first. Should the daemon go away, a Snapshot says so and the
-// next one comes when it is back, by itself or by Activate.
+// It starts the daemon once. If the daemon ends, a Snapshot says so, and the next one comes when it
+// runs again, by itself or by Activate.
 func (c *Client) Watch(ctx context.Context) (<-chan Snapshot, error) {
 	signals, stop, err := c.conn.Signals(ctx, bus.Match{Sender: BusName, PathPrefix: EntryPath}, bus.OwnerChanges(BusName))
 	if err != nil {
@@ -52,22 +51,22 @@ type watcher struct {
 	signals <-chan *dbus.Signal
 	stop    func()
 
-	now                     Snapshot // but for its Tunnels
+	now                     Snapshot // without its Tunnels
 	tunnels                 map[dbus.ObjectPath]listing.Tunnel
 	tunnelsAsOf, globalAsOf moment
 }
 
-// moment is when something was asked, in the one order in which replies and signals come.
+// moment is when a question was asked, in the order in which replies and signals come.
 //
-// A signal that came before the question was asked tells nothing that is not in the reply, and
-// one that came after the reply tells what is not. One that came in between may be either: the
-// daemon makes a reply before it sends it.
+// The reply includes the changes of signals that came before the question, and not those of signals
+// after the reply. For a signal in between it is unknown: the daemon makes a reply before it sends
+// it.
 type moment struct {
-	asked   dbus.Sequence // of a reply that was there when the question was asked
+	asked   dbus.Sequence // of a reply that came before the question
 	replied dbus.Sequence
 }
 
-// news says whether a signal tells what was not known at the moment; unsure that it may.
+// news says whether a signal has a change that the reply does not include, or may have one (unsure).
 func (m moment) news(signal *dbus.Signal) (news, unsure bool) {
 	return signal.Sequence > m.replied, signal.Sequence > m.asked && signal.Sequence < m.replied
 }
@@ -135,7 +134,7 @@ func (w *watcher) loadTunnels(ctx context.Context) error {
 	return err
 }
 
-// take takes a signal in and says whether something may differ.
+// take takes in a signal, and says whether something may differ.
 func (w *watcher) take(ctx context.Context, signal *dbus.Signal) bool {
 	switch signal.Name {
 	case bus.Name + ".NameOwnerChanged":
@@ -165,14 +164,14 @@ func (w *watcher) take(ctx context.Context, signal *dbus.Signal) bool {
 	return false
 }
 
-// ofTunnels takes in a signal about the tunnels: it changes what is known, or has it asked for
-// anew, or tells nothing.
+// ofTunnels takes in a signal about the tunnels. If the signal is news it calls change; if that is
+// unsure it asks for all tunnels anew.
 func (w *watcher) ofTunnels(ctx context.Context, signal *dbus.Signal, change func() bool) bool {
 	switch news, unsure := w.tunnelsAsOf.news(signal); {
 	case !w.now.Running:
 		return false
 	case unsure:
-		// Where the daemon does not answer any more, its end is the next thing that is heard.
+		// If the daemon does not answer any more, the signal of its end follows.
 		return w.loadTunnels(ctx) == nil
 	case !news:
 		return false
@@ -204,7 +203,7 @@ func (w *watcher) propertiesChanged(ctx context.Context, signal *dbus.Signal) bo
 	case ManagerInterface:
 		switch news, unsure := w.globalAsOf.news(signal); {
 		case unsure, news && len(invalidated) > 0:
-			// The tunnels are never older than what the daemon says of itself.
+			// The tunnels are never older than what the daemon publishes of itself.
 			return w.loadGlobal(ctx) == nil && w.loadTunnels(ctx) == nil
 		case !news:
 			return false
@@ -224,7 +223,7 @@ func (w *watcher) propertiesChanged(ctx context.Context, signal *dbus.Signal) bo
 	return false
 }
 
-// readTunnel asks for a tunnel of which a signal did not tell all.
+// readTunnel asks for a tunnel, because a signal did not have all its properties.
 func (w *watcher) readTunnel(ctx context.Context, path dbus.ObjectPath) bool {
 	t, err := w.client.tunnelAt(ctx, path)
 	if err == nil {
@@ -233,7 +232,7 @@ func (w *watcher) readTunnel(ctx context.Context, path dbus.ObjectPath) bool {
 	return err == nil
 }
 
-// update changes of a tunnel what is given.
+// update changes these properties of a tunnel.
 func (w *watcher) update(path dbus.ObjectPath, properties map[string]dbus.Variant) bool {
 	t, err := withProperties(w.tunnels[path], properties)
 	if err != nil || t.Name == "" {
@@ -243,7 +242,7 @@ func (w *watcher) update(path dbus.ObjectPath, properties map[string]dbus.Varian
 	return true
 }
 
-// Wait watches until done says so of a snapshot, and returns that snapshot.
+// Wait watches until done is true for a Snapshot, and returns that one.
 func (c *Client) Wait(ctx context.Context, done func(Snapshot) bool) (Snapshot, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast/holdfast/internal/bus"
 )
 
-// Scope says which systemd manager is meant.
+// Scope is one of the two kinds of systemd manager.
 type Scope int
 
 // The two kinds of manager.
@@ -28,24 +28,23 @@ const (
 	serviceInterface = "org.freedesktop.systemd1.Service"
 )
 
-// Conn is a connection to a systemd manager. It is good until Done is closed; a
-// lost connection is not mended, its owner connects again and looks at everything
-// anew. Its methods may be called from any goroutine, and none outlasts its context.
+// Conn is a connection to a systemd manager. It works until Done is closed, and does not reconnect:
+// its owner connects again and reads everything anew. Its methods may be called from any goroutine,
+// and return when their context ends.
 //
-// One bus connection carries both calls and signals, so a signal that systemd sent
-// before a reply is also seen before it.
+// Calls and signals use one bus connection, so a signal that systemd sent before a reply comes
+// before it.
 type Conn struct {
 	bus     *bus.Conn
 	manager dbus.BusObject
 }
 
-// joinTime is how long systemd may take to join its bus. The bus of a user starts with
-// its first client, which may be us.
+// joinTime is how long systemd may take to join its bus. The bus of a user starts with its first
+// client, which may be this process.
 const joinTime = 3 * time.Second
 
-// Connect connects to the manager of a scope and asks it to send its signals. The
-// context bounds the connecting only. Without a bus, or without a systemd on it, the
-// error is ErrNoManager.
+// Connect connects to the manager of a scope and asks it to send signals. ctx is for connecting
+// only. The error is ErrNoManager if there is no bus, or no systemd on it.
 func Connect(ctx context.Context, scope Scope) (*Conn, error) {
 	c, err := open(ctx, scope)
 	if err != nil {
@@ -78,7 +77,7 @@ func open(ctx context.Context, scope Scope) (*Conn, error) {
 	return &Conn{bus: b, manager: b.Object(busName, managerPath)}, nil
 }
 
-// subscribe asks systemd for its signals, and gives it joinTime to join the bus.
+// subscribe asks systemd to send signals. It waits up to joinTime until systemd joins the bus.
 func (c *Conn) subscribe(ctx context.Context) error {
 	joined := make(chan struct{}, 1)
 	stop, err := c.bus.Listen(ctx, func(*dbus.Signal) {
@@ -107,11 +106,11 @@ func (c *Conn) subscribe(ctx context.Context) error {
 // Done is closed when the connection is lost or closed.
 func (c *Conn) Done() <-chan struct{} { return c.bus.Done() }
 
-// Close ends the connection; what waits on it returns with an error.
+// Close ends the connection. Calls that wait return with an error.
 func (c *Conn) Close() error { return c.bus.Close() }
 
-// call calls a method of the manager. A bus without a systemd answers at once:
-// there is no point in having the bus start one.
+// call calls a method of the manager. The bus must not start a systemd, so it answers at once if
+// there is none.
 func (c *Conn) call(ctx context.Context, method string, args ...any) *dbus.Call {
 	return c.manager.CallWithContext(ctx, managerInterface+"."+method, dbus.FlagNoAutoStart, args...)
 }

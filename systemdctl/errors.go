@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// What a caller can tell apart with errors.Is.
+// Errors for errors.Is.
 var (
 	ErrNoManager  = errors.New("no systemd manager there")
 	ErrNoSuchUnit = errors.New("no such unit")
@@ -17,7 +17,8 @@ var (
 	ErrNoProcess  = errors.New("no process runs there")
 )
 
-// kinds is what the bus and systemd (src/libsystemd/sd-bus/bus-common-errors.h) call them.
+// kinds is these errors by their names on the bus; systemd's are in
+// src/libsystemd/sd-bus/bus-common-errors.h.
 var kinds = map[string]error{
 	"org.freedesktop.systemd1.NoSuchUnit":              ErrNoSuchUnit,
 	"org.freedesktop.systemd1.UnitExists":              ErrUnitExists,
@@ -27,7 +28,7 @@ var kinds = map[string]error{
 	"org.freedesktop.DBus.Error.Spawn.ServiceNotFound": ErrNoManager,
 }
 
-// reasons is why a unit cannot be as it is wanted, for errors that say so by their name.
+// reasons is why a unit cannot be made or started, by the name of the error.
 var reasons = map[string]fault.Reason{
 	"org.freedesktop.DBus.Error.InvalidArgs":              fault.Settings,
 	"org.freedesktop.DBus.Error.PropertyReadOnly":         fault.Settings,
@@ -38,8 +39,8 @@ var reasons = map[string]fault.Reason{
 	"org.freedesktop.systemd1.TransactionOrderIsCyclic":   fault.Dependency,
 }
 
-// translate replaces a D-Bus error that has a name here by it. Others stay, with the reason
-// where it is known: their text is systemd's own sentence.
+// translate replaces a D-Bus error by one of kinds, or adds its reason. Other errors stay as they
+// are.
 func translate(err error) error {
 	e, ok := errors.AsType[dbus.Error](err)
 	if !ok {

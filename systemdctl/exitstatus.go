@@ -2,8 +2,8 @@ package systemdctl
 
 import "fmt"
 
-// startStatuses are those by which systemd says that a setting kept it from running a unit's
-// program, and that setting; see systemd.exec(5), "Process Exit Codes".
+// startStatuses are the exit statuses of a unit whose program systemd could not start, with the
+// setting that is the cause; see systemd.exec(5), "Process Exit Codes".
 var startStatuses = map[int32]string{
 	200: "CHDIR, which blames WorkingDirectory=",
 	201: "NICE, which blames Nice=",
@@ -27,8 +27,8 @@ var startStatuses = map[int32]string{
 }
 
 // ExitStatusText is an exit status of a unit's main process for people, as systemctl(1) shows it:
-// "exit status 2", or, where systemd could not run the program, "exit status 243/CREDENTIALS,
-// which blames LoadCredential= or LoadCredentialEncrypted=".
+// "exit status 2", or, if systemd could not start the program, "exit status 243/CREDENTIALS, which
+// blames LoadCredential= or LoadCredentialEncrypted=".
 func ExitStatusText(status int32) string {
 	if blame, ok := startStatuses[status]; ok {
 		return fmt.Sprintf("exit status %d/%s", status, blame)

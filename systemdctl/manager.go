@@ -10,9 +10,8 @@ import (
 	"github.com/holdfast/holdfast/internal/bus"
 )
 
-// UserspaceTimestamp is when this manager started: the realtime clock, and
-// CLOCK_MONOTONIC in µs, which tells two lives of a manager apart though the
-// realtime clock was set between them.
+// UserspaceTimestamp is when this manager started: by the realtime clock, and in µs of
+// CLOCK_MONOTONIC, which identifies the start even if the realtime clock is set.
 func (c *Conn) UserspaceTimestamp(ctx context.Context) (realtime time.Time, monotonic uint64, err error) {
 	var usec uint64
 	if err := c.managerProperty(ctx, "UserspaceTimestamp", &usec); err != nil {

@@ -15,7 +15,7 @@ func unitPath(name string) dbus.ObjectPath {
 	return dbus.ObjectPath(unitPathPrefix + tunnelfile.EncodeLabel(name))
 }
 
-// nameOfPath is the inverse of unitPath; false when the path is not a unit's.
+// nameOfPath is the inverse of unitPath. It is false if the path is not a unit's.
 func nameOfPath(path dbus.ObjectPath) (string, bool) {
 	label, ok := strings.CutPrefix(string(path), unitPathPrefix)
 	name := tunnelfile.DecodeLabel(label)

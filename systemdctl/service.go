@@ -9,8 +9,8 @@ import (
 	sddbus "github.com/coreos/go-systemd/v22/dbus"
 )
 
-// Service is a service unit: systemd.service(5) and systemd.exec(5) have the meaning
-// of each field. What is zero is left to systemd's default.
+// Service is a service unit: systemd.service(5) and systemd.exec(5) document each field. A zero
+// field has systemd's default.
 type Service struct {
 	Description string
 	Slice       string
@@ -28,8 +28,8 @@ type Service struct {
 	Watchdog                 time.Duration `property:"WatchdogUSec"`
 	FileDescriptorStoreMax   uint32
 
-	// RuntimeDirectory is a folder below /run that the program's user alone may enter. It is
-	// made at the start and stays: other units may have it too.
+	// RuntimeDirectory is a folder below /run that only the program's user may enter. systemd makes
+	// it at the start, and keeps it: units may share it.
 	RuntimeDirectory string `property:"-"`
 
 	Requires, Wants, After []string
@@ -38,7 +38,7 @@ type Service struct {
 // exitStatuses is a set of exit statuses and signals.
 type exitStatuses struct{ Statuses, Signals []int32 }
 
-// Properties is the service as StartTransient takes it.
+// Properties returns the service as StartTransient takes it.
 func (s Service) Properties() []Property {
 	props := propertiesOf(s)
 	if len(s.ExecStart) > 0 {
@@ -53,8 +53,8 @@ func (s Service) Properties() []Property {
 	return props
 }
 
-// propertiesOf is the fields of a unit that are not zero, by their own names or those of their
-// tags.
+// propertiesOf returns the fields of a unit that are not zero. Their names are the tags', or else
+// the fields'.
 func propertiesOf(unit any) []Property {
 	var props []Property
 	v := reflect.ValueOf(unit)

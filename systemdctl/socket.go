@@ -5,26 +5,23 @@ import (
 	"time"
 )
 
-// Socket is a socket unit: systemd.socket(5) has the meaning of each field.
+// Socket is a socket unit: systemd.socket(5) documents each field.
 //
-// What happens to a connection that waits, as measured with systemd 252:
-//   - The service is killed and Restart= applies: the connection stays in the queue
-//     for the whole of RestartSec=, then it is served. It does not cut the wait short,
-//     so a service that crashes again and again does not spin.
-//   - The service ends for good (no Restart=, or RestartPreventExitStatus=): systemd
-//     starts it again at once for the connection, every 7 ms. With a start limit of 5 in
-//     10 s both units fail after 5 runs, in 70 ms; without one the socket fails after
-//     TriggerLimitBurst= runs, 20 in 0.14 s, and the service is what its last run was.
+// This happens to a waiting connection, as measured with systemd 252:
+//   - The service is killed and Restart= applies: the connection waits in the queue for all of
+//     RestartSec= and is served then. It does not shorten the wait, so a service that crashes
+//     repeatedly does not spin.
+//   - The service ends for good (no Restart=, or RestartPreventExitStatus=): systemd starts it at
+//     once for the connection, every 7 ms. With a start limit of 5 in 10 s both units fail after 5
+//     runs, in 70 ms. Without one the socket fails after TriggerLimitBurst= runs, 20 in 0.14 s.
 //     Result is then service-start-limit-hit or trigger-limit-hit.
-//   - A socket that failed has closed its listeners: clients are refused until it is
-//     reset and made again. There is no limit that only pauses it (PollLimit… came
-//     with systemd 255).
-//   - FlushPending= drops the queue whenever the service ends, also between a crash
-//     and the restart: the spin is gone, and so are the clients.
+//   - A failed socket has closed its listeners: clients are refused until it is reset and made
+//     again. No limit only pauses it (PollLimit… came with systemd 255).
+//   - FlushPending= would drop the queue whenever the service ends, also between a crash and the
+//     restart: that ends the spin, but loses the clients.
 //
-// So a service that cannot serve should keep running and refuse, rather than exit
-// while connections wait; the limit of 20 in 2 s bounds the rest, and no service that
-// takes 100 ms to come and go meets it.
+// So a service that cannot serve should run on and refuse, and not exit while connections wait. A
+// limit of 20 in 2 s ends a spin, and no service that runs for 100 ms reaches it.
 type Socket struct {
 	Description        string
 	Slice              string
@@ -36,8 +33,8 @@ type Socket struct {
 	RemoveOnStop       bool        // unlink the paths when the socket stops
 	Backlog            uint32      // 0 for systemd's default
 
-	// How often connections may start the service before the socket gives up; a zero
-	// interval or burst switches the limit off.
+	// How often connections may start the service before the socket fails. A zero interval or burst
+	// means no limit.
 	TriggerLimitInterval time.Duration `property:"-"`
 	TriggerLimitBurst    uint32        `property:"-"`
 }
@@ -45,7 +42,7 @@ type Socket struct {
 // listen is one address of a socket unit.
 type listen struct{ Type, Address string }
 
-// Properties is the socket as StartTransient takes it.
+// Properties returns the socket as StartTransient takes it.
 func (s Socket) Properties() []Property {
 	addresses := make([]listen, len(s.ListenStream))
 	for i, a := range s.ListenStream {

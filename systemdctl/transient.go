@@ -26,13 +26,11 @@ type Transient struct {
 	Properties []Property
 }
 
-// StartTransient makes a unit and those that go with it in one call, and queues a
-// start job for the first; the others are only loaded. It returns without waiting
-// for the job.
+// StartTransient makes a unit and its auxiliary units in one call, and queues a start job for the
+// first. The others are only loaded. It does not wait for the job.
 //
-// A transient unit that failed keeps its name until it is reset. Units of that kind
-// are reset here, and the call is made once more; a name that is in use otherwise is
-// ErrUnitExists.
+// A transient unit that failed keeps its name until it is reset. StartTransient resets such units
+// and tries once more. The error is ErrUnitExists if a name is in use otherwise.
 func (c *Conn) StartTransient(ctx context.Context, unit Transient, aux ...Transient) error {
 	err := c.startTransient(ctx, unit, aux)
 	if errors.Is(err, ErrUnitExists) && c.resetLeftovers(ctx, append(aux[:len(aux):len(aux)], unit)) {
@@ -42,7 +40,7 @@ func (c *Conn) StartTransient(ctx context.Context, unit Transient, aux ...Transi
 		if name := c.missing(ctx, unit, aux); name != "" {
 			return fault.Because(fault.Dependency, err, "it requires %s, and there is no such unit", name)
 		}
-		// It has just made it, and does not find what it wrote.
+		// systemd has just made the unit, and does not find its file.
 		return fmt.Errorf("start %s: %w: systemd could not write it down; is its folder below /run full?", unit.Name, err)
 	}
 	if err != nil {
@@ -58,7 +56,7 @@ func (c *Conn) startTransient(ctx context.Context, unit Transient, aux []Transie
 	return translate(c.call(ctx, "StartTransientUnit", unit.Name, replace, unit.Properties, aux).Err)
 }
 
-// Required is the units that a unit requires to be there, each once.
+// Required returns the units that a unit requires, each once.
 func (t Transient) Required() []string {
 	var names []string
 	for _, p := range t.Properties {
@@ -72,7 +70,8 @@ func (t Transient) Required() []string {
 	return slices.Compact(names)
 }
 
-// missing is a unit that the first requires, and that neither is made with it nor exists.
+// missing returns a unit that the unit requires and that is neither auxiliary nor exists; "" if there
+// is none.
 func (c *Conn) missing(ctx context.Context, unit Transient, aux []Transient) string {
 	for _, name := range unit.Required() {
 		if slices.ContainsFunc(aux, func(t Transient) bool { return t.Name == name }) {
@@ -85,7 +84,7 @@ func (c *Conn) missing(ctx context.Context, unit Transient, aux []Transient) str
 	return ""
 }
 
-// resetLeftovers resets the failed ones among units; true when none of them is alive.
+// resetLeftovers resets the failed units. It is true if none of the units runs.
 func (c *Conn) resetLeftovers(ctx context.Context, units []Transient) bool {
 	for _, t := range units {
 		u, err := c.read(ctx, t.Name)

@@ -10,8 +10,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Unit is what a unit looks like at one moment. The fields from StatusText down to
-// Environment are a service's and stay zero for other types.
+// Unit is a unit at one moment. The fields from StatusText to Environment are zero for units that
+// are no services, except Result.
 type Unit struct {
 	Name        string
 	Description string
@@ -22,15 +22,14 @@ type Unit struct {
 	Job         bool // a job is queued or running for it
 
 	StatusText     string // STATUS= of sd_notify(3)
-	Result         string // success, exit-code, signal, watchdog, trigger-limit-hit, …; a socket has it too
+	Result         string // success, exit-code, signal, watchdog, trigger-limit-hit, …; sockets have it too
 	MainPID        uint32
 	ExecMainStatus int32 // exit status or signal of the last main process
 	NRestarts      uint32
-	Environment    []string // as the unit says it, not as the process has it
+	Environment    []string // of the unit, not of its process
 }
 
-// Unit reads a unit. One that systemd does not have loaded, and has no file for, is
-// ErrNoSuchUnit.
+// Unit reads a unit. The error is ErrNoSuchUnit if it is not loaded and has no file.
 func (c *Conn) Unit(ctx context.Context, name string) (Unit, error) {
 	u, err := c.read(ctx, name)
 	if err != nil {
@@ -39,8 +38,8 @@ func (c *Conn) Unit(ctx context.Context, name string) (Unit, error) {
 	return u, nil
 }
 
-// read gets every property in one call, so that they fit together. It takes 1.6 ms,
-// systemd's share included; a call for each of those wanted takes 2.7 ms.
+// read gets all properties in one call, so that they are consistent. It takes 1.6 ms; a call for
+// each property that is needed would take 2.7 ms.
 func (c *Conn) read(ctx context.Context, name string) (Unit, error) {
 	props, err := c.bus.Properties(ctx, busName, unitPath(name), "") // of all interfaces
 	if err != nil {
@@ -53,7 +52,8 @@ func (c *Conn) read(ctx context.Context, name string) (Unit, error) {
 	return u, nil
 }
 
-// unitOf is a unit as its properties say it; what is missing or of another type stays zero.
+// unitOf is a unit by its properties. A field is zero if its property is missing or has another
+// type.
 func unitOf(props map[string]dbus.Variant) Unit {
 	var u Unit
 	get := func(name string, into any) {
@@ -86,7 +86,7 @@ func unitOf(props map[string]dbus.Variant) Unit {
 	return u
 }
 
-// timeOf is the time of a timestamp property: µs since the epoch, 0 for none.
+// timeOf is the time of a timestamp property: µs since the epoch, 0 for no time.
 func timeOf(usec uint64) time.Time {
 	if usec == 0 {
 		return time.Time{}
@@ -94,8 +94,8 @@ func timeOf(usec uint64) time.Time {
 	return time.UnixMicro(int64(usec))
 }
 
-// List reads all loaded units whose names match a glob (fnmatch(3), as systemctl
-// takes it), sorted by name. A unit that goes away meanwhile is left out.
+// List reads all loaded units whose names match a glob (fnmatch(3), as for systemctl), sorted by
+// name. It leaves out units that are unloaded meanwhile.
 func (c *Conn) List(ctx context.Context, pattern string) ([]Unit, error) {
 	names, err := c.names(ctx, pattern)
 	if err != nil {

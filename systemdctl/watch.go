@@ -10,12 +10,12 @@ import (
 	"github.com/holdfast/holdfast/internal/bus"
 )
 
-// maxPending is how many names a watch remembers for a reader that is busy; past it
-// they become one "look at all".
+// maxPending is how many names a watch stores for a busy reader. More become one hint about all
+// units.
 const maxPending = 1024
 
-// signals are those of systemd about units. It announces a change twice, for the unit's own
-// interface and then for Unit; it always sends the second, so that alone is asked for.
+// signals are systemd's signals about units. It announces a change twice, for the interface of the
+// unit's type and for Unit. It always sends the second, so only that is asked for.
 var signals = []bus.Match{
 	{Sender: busName, Interface: managerInterface, Member: "UnitNew"},
 	{Sender: busName, Interface: managerInterface, Member: "UnitRemoved"},
@@ -25,7 +25,7 @@ var signals = []bus.Match{
 	bus.OwnerChanges(busName),
 }
 
-// hintOf is the name of the unit that a signal is about, "" when it is about all.
+// hintOf is the name of the unit that a signal is about, "" if it is about all.
 func hintOf(s *dbus.Signal) (unit string, ok bool) {
 	text := func(i int) (string, bool) {
 		if i >= len(s.Body) {
@@ -45,14 +45,14 @@ func hintOf(s *dbus.Signal) (unit string, ok bool) {
 	return "", true
 }
 
-// Watch gives the names of units to look at again, of those that match says yes to;
-// "" means all of them. Names are hints: many changes of a unit become one, and
-// nothing need have changed. No change is lost, however slow the reader: past 1024
-// pending names it gets one "" instead.
+// Watch sends the names of units that may have changed, and that match accepts; "" means all of
+// them. Names are hints: several changes of a unit become one name, and a unit may not have
+// changed at all. No change is lost, even if the reader is slow: instead of more than 1024 names
+// it gets one "".
 //
-// The first value is "". Whoever looks after it sees every change before it. The
-// channel is closed when the context or the connection ends. Match is called from
-// the connection's own goroutine and must not block.
+// The first value is "". A reader that reads the units after it sees every earlier change. The
+// channel is closed when the context or the connection ends. match is called from the connection's
+// goroutine, and must not block.
 func (c *Conn) Watch(ctx context.Context, match func(unit string) bool) <-chan string {
 	w := &watch{match: match, wake: make(chan struct{}, 1)}
 	hints := make(chan string)
@@ -78,7 +78,7 @@ func (c *Conn) Watch(ctx context.Context, match func(unit string) bool) <-chan s
 			}
 			for unit, ok := w.next(); ok; unit, ok = w.next() {
 				if unit == "" {
-					// A manager that executes itself anew keeps its subscribers; one that died does not.
+					// A manager that was started again has forgotten its subscribers.
 					c.call(ctx, "Subscribe")
 				}
 				select {
@@ -94,14 +94,14 @@ func (c *Conn) Watch(ctx context.Context, match func(unit string) bool) <-chan s
 	return hints
 }
 
-// watch is the hints that one reader has not taken yet.
+// watch is the hints that a reader has not taken yet.
 type watch struct {
 	match func(string) bool
 	wake  chan struct{} // cap 1: there may be a hint
 
 	mu      sync.Mutex
 	all     bool
-	pending []string // in the order they came
+	pending []string // oldest first
 }
 
 func (w *watch) add(unit string) {
