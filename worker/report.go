@@ -54,17 +54,18 @@ func (w *worker) report() tunnelfile.Report {
 type reports struct {
 	log      *slog.Logger
 	server   *http.Server
-	listener net.Listener // of --listen; nil: there is none
-	path     string       // of the socket; "": there is none
-	served   bool         // the path is ours
-	left     bool         // another process answers
+	listener net.Listener  // of --listen; nil: there is none
+	free     chan struct{} // full while no more clients may connect there
+	path     string        // of the socket; "": there is none
+	served   bool          // the path is ours
+	left     bool          // another process answers
 }
 
 // newReports listens where Options say, unless the process before us did and passed its
 // listener. Nobody is answered before begin. Without dir there is no socket: a folder that is
 // missing, full or not ours costs the statistics and nothing else.
 func (w *worker) newReports(dir, name string, passed net.Listener) (*reports, error) {
-	r := &reports{log: w.log, server: w.reportServer(), listener: passed}
+	r := &reports{log: w.log, server: w.reportServer(), listener: passed, free: make(chan struct{}, maxReportClients)}
 	if dir != "" {
 		r.path = tunnelfile.ReportSocket(dir, name)
 	}
@@ -86,7 +87,7 @@ const answerGrace = 2 * time.Second
 // begin answers, on a socket that listen makes.
 func (r *reports) begin(listen func(path string) (*net.UnixListener, error)) {
 	if r.listener != nil {
-		go r.server.Serve(limited{r.listener, make(chan struct{}, maxReportClients)})
+		go r.server.Serve(limited{r.listener, r.free})
 	}
 	if r.path == "" {
 		return
@@ -124,9 +125,7 @@ func (r *reports) leave() {
 // close ends what is left. Who was connected before another process took over is answered first.
 func (r *reports) close() {
 	if r.left {
-		ctx, cancel := context.WithTimeout(context.Background(), answerGrace)
-		defer cancel()
-		r.server.Shutdown(ctx)
+		r.awaitClients()
 	}
 	r.server.Close()
 	if r.listener != nil {
@@ -134,6 +133,19 @@ func (r *reports) close() {
 	}
 	if r.served {
 		os.Remove(r.path)
+	}
+}
+
+// awaitClients returns when all who connected to the listener, which is closed, were answered.
+// Shutdown would leave those without an answer whose question comes now.
+func (r *reports) awaitClients() {
+	over := time.After(answerGrace)
+	for range cap(r.free) {
+		select {
+		case r.free <- struct{}{}:
+		case <-over:
+			return
+		}
 	}
 }
 
