@@ -305,17 +305,16 @@ func (w *worker) yield(endKeepers func()) {
 	w.notify.mainPID(w.successor.process.Pid)
 	_, err := io.WriteString(w.successor.conn, lineYours+"\n")
 	w.log.Info("handed over; what is open here may end by itself", "pid", w.successor.process.Pid, "limit", text.Span(keeper.DrainTimeout), "error", err)
-	w.drain(w.successor.gone())
-	endKeepers()
+	w.drain(w.successor.gone(), endKeepers)
 	hooks, stop := context.WithTimeout(context.Background(), hookGrace)
 	defer stop()
 	w.hooks.close(hooks)
 }
 
-// drain waits for what is open, as long as for a connection that was replaced. Being asked to
-// stop, or the end of the successor, leaves it the time that a tunnel has which is stopped; being
-// asked again, none.
-func (w *worker) drain(gone <-chan struct{}) {
+// drain waits for what is open, as long as for a connection that was replaced, and then for the
+// process that handed over to us: it takes our end for the tunnel's. Being asked to stop, or the
+// end of the successor, leaves the time that a tunnel has which is stopped; being asked again, none.
+func (w *worker) drain(gone <-chan struct{}, endKeepers func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), keeper.DrainTimeout)
 	defer cancel()
 	done := make(chan struct{})
@@ -343,5 +342,10 @@ func (w *worker) drain(gone <-chan struct{}) {
 	}()
 	if err := w.set.Close(ctx); err != nil {
 		w.log.Info("connections were cut that did not end in time")
+	}
+	endKeepers()
+	select {
+	case <-w.predecessor.over():
+	case <-ctx.Done():
 	}
 }

@@ -24,7 +24,8 @@ type predecessor struct {
 	waits  atomic.Bool // it serves the tunnel, and we do not
 	drains atomic.Bool // it is there
 	once   sync.Once
-	ended  chan error // cap 1: it does not hand over
+	ended  chan error    // cap 1: it does not hand over
+	left   chan struct{} // closed when it is gone
 }
 
 // takePredecessor is who started us to take over.
@@ -45,7 +46,7 @@ func takePredecessor() (*predecessor, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &predecessor{conn: conn, lines: make(chan string, 1), ended: make(chan error, 1)}
+	p := &predecessor{conn: conn, lines: make(chan string, 1), ended: make(chan error, 1), left: make(chan struct{})}
 	p.waits.Store(true)
 	p.drains.Store(true)
 	return p, nil
@@ -58,6 +59,7 @@ func (p *predecessor) listen(gone func()) {
 	p.lines <- line
 	r.ReadString('\n')
 	p.drains.Store(false)
+	close(p.left)
 	gone()
 }
 
@@ -66,6 +68,16 @@ func (p *predecessor) serving() bool { return p != nil && p.waits.Load() }
 
 // draining says whether connections may be open in the predecessor.
 func (p *predecessor) draining() bool { return p != nil && p.drains.Load() }
+
+// over is closed when nothing is open in the predecessor any more.
+func (p *predecessor) over() <-chan struct{} {
+	if p == nil {
+		none := make(chan struct{})
+		close(none)
+		return none
+	}
+	return p.left
+}
 
 // failed tells the predecessor why we do not get there.
 func (p *predecessor) failed(err error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -194,6 +195,46 @@ func TestHandOverDeaths(t *testing.T) {
 	if len(n.said("MAINPID=")) > 0 {
 		t.Error("the service manager was told of another main process")
 	}
+}
+
+// TestHandOverTwice: what is open in the first process may end by itself there, also when the
+// second has handed over to a third.
+func TestHandOverTwice(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{})
+	addr, line := local(t, testbed.Echo(t, "tcp", "127.0.0.1:0").String())
+	p := newProgram(t, fileFor(s, line, "Service:TimeoutStopSec=600ms"))
+	n := newNotifySocket(t)
+	p.Start("NOTIFY_SOCKET=" + n.path)
+	n.until(t, "READY=1", 1)
+	conn := dial(t, addr)
+	defer conn.Close()
+	talk := func(patience time.Duration) error {
+		conn.SetReadDeadline(time.Now().Add(patience))
+		_, err := io.ReadFull(conn, make([]byte, 1))
+		return err
+	}
+	conn.Write([]byte("x"))
+	if err := talk(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	p.Signal(tunnelfile.SignalHandOver)
+	second := successorOf(t, n)
+	n.until(t, "READY=1", 2)
+	if err := syscall.Kill(second, tunnelfile.SignalHandOver); err != nil {
+		t.Fatal(err)
+	}
+	n.until(t, "READY=1", 3)
+	successorOf(t, n)
+	if err := talk(time.Second); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a connection of the first process: %v", err)
+	}
+	conn.Write([]byte("y"))
+	if err := talk(10 * time.Second); err != nil {
+		t.Error(err)
+	}
+	conn.Close()
+	awaitEnd(t, p)
+	ends(t, second)
 }
 
 // TestHandOverReload: what a changed file says while a new process makes its connection is in
