@@ -29,18 +29,19 @@ func printVersion(s *session.Session, args []string) error {
 		return advice.Misuse{Message: "version takes no names"}
 	}
 	daemon, older := "", ""
+	running := jsonout.VersionsOf(nil)
 	if client, err := s.Daemon(); err == nil {
 		ctx, cancel := context.WithTimeout(s.Ctx, 5*time.Second)
 		defer cancel()
 		if global, err := client.Global(ctx); err == nil {
 			daemon = global.Version
 			if tunnels, err := client.Tunnels(ctx); err == nil {
-				older = tunnel.HintOtherProgram(daemon, tunnels)
+				older, running = tunnel.HintOtherProgram(daemon, tunnels), jsonout.VersionsOf(tunnels)
 			}
 		}
 	}
 	if s.JSON {
-		return s.Out.JSON(jsonout.Version{Version: s.Version, Daemon: daemon}, false)
+		return s.Out.JSON(jsonout.Version{Version: s.Version, Daemon: daemon, Tunnels: running}, false)
 	}
 	s.Out.Line("holdfast %s", s.Version)
 	if daemon != "" && daemon != s.Version {

@@ -58,6 +58,7 @@ type Tunnel struct {
 	UpSince     *time.Time  `json:"up_since"`
 	NextTry     *time.Time  `json:"next_try"`
 	Unit        string      `json:"unit"`
+	Worker      string      `json:"worker_version"` // of the program that runs; "" when none does
 	File        string      `json:"file"`
 	Forwards    []Forward   `json:"forwards"`
 	Statistics  *Statistics `json:"statistics,omitempty"` // of status, while it runs
@@ -150,6 +151,24 @@ type Imported struct {
 type Version struct {
 	Version string `json:"version"`
 	Daemon  string `json:"daemon"` // empty when none answers
+
+	Tunnels []TunnelVersion `json:"tunnels"` // those that run
+}
+
+type TunnelVersion struct {
+	Name   string `json:"name"`
+	Worker string `json:"worker_version"`
+}
+
+// VersionsOf are the versions of the programs that run.
+func VersionsOf(tunnels []listing.Tunnel) []TunnelVersion {
+	list := []TunnelVersion{}
+	for _, t := range tunnels {
+		if t.WorkerVersion != "" {
+			list = append(list, TunnelVersion{t.Name, t.WorkerVersion})
+		}
+	}
+	return list
 }
 
 func ProblemsOf(problems []tunnelfile.Problem) []Problem {
@@ -181,7 +200,7 @@ func tunnelOf(t listing.Tunnel) Tunnel {
 		Name: t.Name, Description: t.Description, Destination: t.Destination, Start: string(t.StartMode), Tags: append([]string{}, t.Tags...),
 		State: string(t.State), Reason: string(t.Reason), Status: t.Status,
 		StateSince: timeOf(t.StateSince), UpSince: timeOf(t.UpSince), NextTry: timeOf(t.NextTry),
-		Unit: t.Unit, File: t.FilePath, Forwards: []Forward{},
+		Unit: t.Unit, Worker: t.WorkerVersion, File: t.FilePath, Forwards: []Forward{},
 	}
 	for _, f := range t.Forwards {
 		j.Forwards = append(j.Forwards, Forward{string(f.Kind), f.Listen, f.Target, string(f.State), f.Message})

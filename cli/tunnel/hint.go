@@ -90,13 +90,12 @@ func OtherProgram(version string, all []listing.Tunnel) (message, command string
 	if len(names) == 0 {
 		return "", ""
 	}
-	message = "the program of another version than " + version + " runs for " + text.Count(len(names), "tunnel")
-	command = "holdfast restart --rolling --all"
-	if len(names) <= 3 {
-		message += ": " + strings.Join(names, ", ")
-		command = "holdfast restart --rolling " + strings.Join(names, " ")
+	const most = 3 // to name
+	message = "the program of another version than " + version + " runs for " + text.Count(len(names), "tunnel") + ": " + strings.Join(names[:min(most, len(names))], ", ")
+	if len(names) > most {
+		return message + fmt.Sprintf(" and %d more", len(names)-most), "holdfast restart --rolling --all"
 	}
-	return message, command
+	return message, "holdfast restart --rolling " + strings.Join(names, " ")
 }
 
 // HintOtherProgram is the same as a hint.
