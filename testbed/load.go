@@ -64,7 +64,7 @@ func (c Counts) Add(o Counts) Counts {
 
 const (
 	loadChunk    = 4 << 10               // what a client sends at a time, and wants back
-	loadPause    = 20 * time.Millisecond // between two of them: clients are not to be all that a machine does
+	loadPause    = 50 * time.Millisecond // between two of them: clients are not to be all that a machine does
 	loadPatience = 40 * time.Second      // of a client, for a connection or for a chunk
 )
 

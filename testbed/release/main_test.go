@@ -67,6 +67,10 @@ var packages = sync.OnceValues(func() (string, error) {
 var scratch string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == loadVerb {
+		serveLoad(os.Args[2:])
+		return
+	}
 	var err error
 	// The box sees the checkout; its /tmp is its own.
 	if scratch, err = filepath.Abs("../../bin/release"); err == nil {

@@ -135,11 +135,13 @@ func TestSameFiles(t *testing.T) {
 // TestConffiles: what the administrator may change is kept over an upgrade.
 func TestConffiles(t *testing.T) {
 	testbed.Need(t, "dpkg-deb", "rpm")
-	if got := strings.TrimSpace(run(t, "dpkg-deb", "-I", built(t, "holdfast-tray_*_amd64.deb"), "conffiles")); got != "/etc/xdg/autostart/holdfast-tray.desktop" {
-		t.Errorf("conffiles are %q", got)
-	}
-	if got := strings.TrimSpace(run(t, "rpm", "-qpc", built(t, "holdfast-tray-*.x86_64.rpm"))); got != "/etc/xdg/autostart/holdfast-tray.desktop" {
-		t.Errorf("rpm's configuration files are %q", got)
+	for name, want := range map[string]string{"holdfast": "/etc/holdfast/holdfast.conf", "holdfast-tray": "/etc/xdg/autostart/holdfast-tray.desktop"} {
+		if got := strings.TrimSpace(run(t, "dpkg-deb", "-I", built(t, name+"_*_amd64.deb"), "conffiles")); got != want {
+			t.Errorf("conffiles of %s are %q", name, got)
+		}
+		if got := strings.TrimSpace(run(t, "rpm", "-qpc", built(t, name+"-[0t]*[0-9].*.x86_64.rpm"))); !strings.Contains(got, want) {
+			t.Errorf("rpm's configuration files of %s are %q", name, got)
+		}
 	}
 }
 
