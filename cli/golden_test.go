@@ -35,6 +35,7 @@ var goldenVerbs = []struct{ file, command string }{
 	{"edit", "edit mail"}, {"show", "show file"}, {"show-changes", "show --changes file new.tunnel"}, {"export", "export file"},
 	{"import", "import --dry-run old.sh"}, {"rename", "rename mail letters"}, {"clone", "clone file file2"}, {"remove", "remove post"},
 	{"version", "version"}, {"completion", "completion"}, {"metrics", "metrics web"}, {"trust", "trust --json file"}, {"logs", "logs wbe"}, {"top", "top -d 0"},
+	{"logs-web", "logs web"}, {"logs-two", "logs -n 4 web db"}, {"history", "history"}, {"history-web", "history web"}, {"explain", "explain file"}, {"top-table", "top -n 1 -d 0.1"},
 }
 
 // TestGolden holds what each verb prints on terminals of several widths, without colour.
@@ -47,6 +48,7 @@ func TestGolden(t *testing.T) {
 	for name, value := range map[string]string{"HOME": home, "XDG_CONFIG_HOME": "", "TERM": "xterm", "NO_COLOR": "1", "TZ": "UTC", "EDITOR": "true", "GORACE": "atexit_sleep_ms=0"} {
 		t.Setenv(name, value)
 	}
+	t.Setenv("JOURNAL", pastWeek(t))
 	write(t, home, ".config/holdfast/file.tunnel", "# mine\n[Tunnel]\nDestination=me@server.invalid\nLocalForward=5433:db.internal:5432\nTags=work\n")
 	write(t, home, ".config/holdfast/file.tunnel.d/10-more.conf", "[Tunnel]\nRetryMax=9s\n")
 	write(t, home, "new.tunnel", "[Tunnel]\nDestination=you@server.invalid\nLocalForward=5433:db.internal:5433\n[Service]\nMemoryMax=32M\n")
@@ -98,7 +100,7 @@ func putTunnels(t *testing.T, b *apitest.Backend) {
 		since      time.Duration
 	}{
 		{"a-rather-long-name-for-a-tunnel", "Destination=me@refused\nLocalForward=127.0.0.1:8443 intranet.eu-central.example.internal:443\nTags=work", tunnelfile.Retrying, fault.Unreachable,
-			"in 8s; cannot connect to 198.51.100.2 port 22: connection refused", 10 * time.Minute},
+			"in 8s, cannot connect to 198.51.100.2 port 22: connection refused", 10 * time.Minute},
 		{"broken", "Destination=me@broken\nDynamicForward=1083\nStart=manual", tunnelfile.Failed, fault.Crashed, "holdfast-tunnel ended with status 1, five times in a minute", time.Hour},
 		{"cafe", "Destination=me@ruled\nLocalForward=2525:localhost:25\nNeverOn=cafe*", tunnelfile.Offline, fault.Rule, "NeverOn=cafe*: not on cafe-guest", 3 * time.Minute},
 		{"db", "Destination=me@denied\nLocalForward=5432:db.internal:5432\nTags=work", tunnelfile.Blocked, fault.Denied, "the server refused every way to authenticate (publickey)", 2 * time.Hour},
@@ -128,7 +130,7 @@ func putTunnels(t *testing.T, b *apitest.Backend) {
 }
 
 // times are what differs from run to run, of one width.
-var times = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
+var times = regexp.MustCompile(`(\d{4}-\d\d-\d\d|[A-Z][a-z]{2} \d\d) \d\d:\d\d:\d\d`)
 
 // onTerminal is what a command prints on a terminal so wide, when it has ended; what it wrote
 // over is left out.
@@ -146,5 +148,10 @@ func onTerminal(t *testing.T, dir string, width int, args ...string) string {
 		shown = shown[i+len("\x1b[J"):]
 	}
 	shown = strings.ReplaceAll(shown, dir, "/home/me")
-	return times.ReplaceAllString(shown, "2026-01-02 03:04:05") + status
+	return times.ReplaceAllStringFunc(shown, func(at string) string {
+		if strings.Contains(at, "-") {
+			return "2026-01-02 03:04:05"
+		}
+		return "Jan 02 03:04:05"
+	}) + status
 }

@@ -23,7 +23,9 @@ func TestMain(m *testing.M) {
 		"holdfast": func() { os.Exit(cli.Main(program, os.Args[1:])) },
 		// An editor: it puts the file $NEXT_TEXT names in place of what it is given, and
 		// moves on to the next one by name: text1, text2, …
-		"next-text": nextText,
+		"next-text":       nextText,
+		"holdfast-tunnel": standInTunnel,
+		"journalctl":      realJournal,
 		// A program that panics when a line is typed, while it shows a live line.
 		"panics": func() {
 			out := terminal.New(os.Stdout, os.Stderr, os.Getenv)
@@ -55,7 +57,7 @@ func nextText() {
 }
 
 // needed are the programs that sessions use.
-var needed = map[string][]string{"completion.txtar": {"bash", "zsh", "fish"}}
+var needed = map[string][]string{"completion.txtar": {"bash", "zsh", "fish"}, "past.txtar": {"journalctl", "/lib/systemd/systemd-journal-remote"}}
 
 // TestSessions runs each session of testdata against a bus and a Backend of its own.
 func TestSessions(t *testing.T) {
@@ -70,6 +72,10 @@ func TestSessions(t *testing.T) {
 			t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
 			backend := apitest.NewBackend()
 			stop := apitest.Serve(t, backend)
+			past := ""
+			if filepath.Base(file) == "past.txtar" {
+				past = pastWeek(t)
+			}
 			testscript.Run(t, testscript.Params{
 				Files: []string{file},
 				Setup: func(e *testscript.Env) error {
@@ -78,6 +84,7 @@ func TestSessions(t *testing.T) {
 					e.Setenv("XDG_CONFIG_HOME", "")
 					e.Setenv("TERM", "xterm")
 					e.Setenv("TZ", "UTC")
+					e.Setenv("JOURNAL", past)
 					e.Setenv("GORACE", "atexit_sleep_ms=0") // else each command takes a second more
 					return nil
 				},

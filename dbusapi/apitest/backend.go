@@ -30,7 +30,7 @@ type Backend struct {
 // outcomes is what becomes of a tunnel to a host of this name, state after state. One to
 // any other host comes up at once.
 var outcomes = map[string][]outcome{
-	"refused":  {{state: tunnelfile.Connecting}, {tunnelfile.Retrying, fault.Unreachable, "in 8s; cannot connect to 198.51.100.2 port 22: connection refused"}},
+	"refused":  {{state: tunnelfile.Connecting}, {tunnelfile.Retrying, fault.Unreachable, "in 8s, cannot connect to 198.51.100.2 port 22: connection refused"}},
 	"denied":   {{state: tunnelfile.Connecting}, {tunnelfile.Blocked, fault.Denied, "the server refused every way to authenticate (publickey)"}},
 	"stranger": {{state: tunnelfile.Connecting}, {tunnelfile.Blocked, fault.HostKeyUnknown, "the host key of stranger is not known, and nobody is there to ask"}},
 	"broken":   {{tunnelfile.Failed, fault.Crashed, "holdfast-tunnel ended with status 1, five times in a minute"}},
