@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/cli/advice"
-	"github.com/holdfast/holdfast/cli/jsonout"
 	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
@@ -50,9 +49,7 @@ func edit(s *session.Session, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	t, err := s.EditableOne(ctx, client, name)
+	t, err := s.EditableOne(client, name)
 	if err != nil {
 		return err
 	}
@@ -68,14 +65,8 @@ func edit(s *session.Session, args []string) error {
 	switch {
 	case err == nil && !stored:
 		s.Out.Line("Nothing changed.")
-	case err == nil && s.JSON:
-		ctx, cancel := s.Call()
-		defer cancel()
-		if t, err = client.Tunnel(ctx, name); err == nil {
-			err = s.Out.JSON(jsonout.TunnelsOf([]listing.Tunnel{t}), false)
-		}
 	case err == nil:
-		s.Out.Line("Wrote %s", text.Tilde(t.FilePath))
+		err = s.Wrote(client, name)
 	default:
 		return advice.Error{Err: err, Hint: "your text is kept in " + copied}
 	}
@@ -126,9 +117,7 @@ func editUntilWell(s *session.Session, client *dbusapi.Client, t listing.Tunnel,
 
 // store stores the text, unless somebody else changed the file meanwhile.
 func store(s *session.Session, client *dbusapi.Client, before listing.Tunnel, content string) error {
-	ctx, cancel := s.Call()
-	defer cancel()
-	now, err := s.EditableOne(ctx, client, before.Name)
+	now, err := s.EditableOne(client, before.Name)
 	if err != nil {
 		return err
 	}
@@ -136,7 +125,7 @@ func store(s *session.Session, client *dbusapi.Client, before listing.Tunnel, co
 		return fmt.Errorf("%s was changed by somebody else meanwhile", text.Tilde(now.FilePath))
 	}
 	sayCuts(s, before.Name, content)
-	return client.UpdateTunnel(ctx, before.Name, content)
+	return client.UpdateTunnel(s.Ctx, before.Name, content)
 }
 
 // again asks whether to go back to the editor; without a terminal it is no.

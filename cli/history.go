@@ -79,9 +79,7 @@ func knownTunnels(s *session.Session) []listing.Tunnel {
 	if err != nil {
 		return nil
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	tunnels, err := client.Tunnels(ctx)
+	tunnels, err := client.Tunnels(s.Ctx)
 	if err != nil {
 		return nil
 	}

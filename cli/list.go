@@ -83,17 +83,11 @@ func list(s *session.Session, o listOptions, patterns []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	all, err := client.Tunnels(ctx)
+	now, err := client.Snapshot(s.Ctx)
 	if err != nil {
 		return err
 	}
-	global, err := client.Global(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := tunnel.Named(ctx, client, all, global.Problems, patterns)
+	found, err := tunnel.Named(s.Ctx, client, now, patterns)
 	if err != nil {
 		return err
 	}
@@ -106,13 +100,13 @@ func list(s *session.Session, o listOptions, patterns []string) error {
 			s.Out.Command(t.Name)
 		}
 		return nil
-	case len(all) == 0 && len(found) == 0:
+	case len(now.Tunnels) == 0 && len(found) == 0:
 		s.Out.Line("No tunnels yet. This makes one:")
 		s.Out.Command(s.Ours("  holdfast add web -L 9090:localhost:9090 me@host"))
 	default:
 		s.Out.Rows(tunnel.Table(found, time.Now(), *o.output == "wide"))
 	}
-	problems(s, global.Problems)
+	problems(s, now.Global.Problems)
 	s.Out.Hint(whoNeedsYou(found))
 	return nil
 }

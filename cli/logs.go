@@ -87,9 +87,7 @@ func withJournal(s *session.Session, patterns []string) ([]string, error) {
 	if err != nil {
 		return patterns, nil
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	found, err := s.Editable(ctx, client, patterns)
+	found, err := s.Editable(client, patterns)
 	if errors.Is(err, listing.ErrNoSuchTunnel) {
 		return nil, err
 	}

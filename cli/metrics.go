@@ -7,7 +7,6 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/session"
-	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
@@ -45,22 +44,16 @@ func printMetrics(s *session.Session, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	global, err := client.Global(ctx)
+	now, err := client.Snapshot(s.Ctx)
 	if err != nil {
 		return err
 	}
-	tunnels, err := client.Tunnels(ctx)
-	if err != nil {
-		return err
-	}
-	counted, err := tunnel.Statistics(ctx, client, tunnels)
+	counted, err := client.StatisticsOf(s.Ctx)
 	if err != nil {
 		return err
 	}
 	var text bytes.Buffer
-	writeMetrics(&text, global, tunnels, counted)
+	writeMetrics(&text, now.Global, now.Tunnels, counted)
 	s.Out.Text(text.String())
 	return nil
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"sync"
 
 	"github.com/holdfast/holdfast/cli/advice"
@@ -39,13 +38,11 @@ func remove(s *session.Session, patterns []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	found, err := s.Editable(ctx, client, patterns)
+	found, err := s.Editable(client, patterns)
 	if err != nil {
 		return err
 	}
-	failed := removeAll(s, ctx, client, found)
+	failed := removeAll(s, client, found)
 	var removed []listing.Tunnel
 	for i, t := range found {
 		if failed[i] != nil {
@@ -68,7 +65,7 @@ func remove(s *session.Session, patterns []string) error {
 }
 
 // removeAll removes tunnels side by side, and says of each why it could not.
-func removeAll(s *session.Session, ctx context.Context, client *dbusapi.Client, all []listing.Tunnel) []error {
+func removeAll(s *session.Session, client *dbusapi.Client, all []listing.Tunnel) []error {
 	failed := make([]error, len(all))
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
@@ -76,7 +73,7 @@ func removeAll(s *session.Session, ctx context.Context, client *dbusapi.Client, 
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			failed[i] = client.RemoveTunnel(ctx, t.Name)
+			failed[i] = client.RemoveTunnel(s.Ctx, t.Name)
 		})
 	}
 	wait.Wait()

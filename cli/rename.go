@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,12 +9,10 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
-	"github.com/holdfast/holdfast/cli/jsonout"
 	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
-	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/portable"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -62,25 +59,23 @@ func rename(s *session.Session, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	t, err := s.EditableOne(ctx, client, old)
+	t, err := s.EditableOne(client, old)
 	if err != nil {
 		return err
 	}
-	if err := mustBeFree(s, ctx, client, name); err != nil {
+	if err := mustBeFree(s, client, name); err != nil {
 		return err
 	}
 	ran := t.State != tunnelfile.Inactive && t.State != ""
 	if ran { // both would listen on the same addresses
-		if err := client.Stop(ctx, old); err != nil && !errors.Is(err, listing.ErrUnderWay) {
+		if err := client.Stop(s.Ctx, old); err != nil && !errors.Is(err, listing.ErrUnderWay) {
 			return err
 		}
 	}
-	err = moveTunnel(s, ctx, client, t, name)
+	err = moveTunnel(s, client, t, name)
 	if err != nil {
 		if ran {
-			err = errors.Join(err, client.Start(ctx, old))
+			err = errors.Join(err, client.Start(s.Ctx, old))
 		}
 		return err
 	}
@@ -88,25 +83,25 @@ func rename(s *session.Session, args []string) error {
 	if ran {
 		now = client.Start
 	}
-	if err := now(ctx, name); err != nil && !errors.Is(err, listing.ErrUnderWay) {
+	if err := now(s.Ctx, name); err != nil && !errors.Is(err, listing.ErrUnderWay) {
 		return err
 	}
-	return wrote(s, ctx, client, name)
+	return s.Wrote(client, name)
 }
 
 // moveTunnel stores a tunnel under another name and removes the old one, or leaves it all as it was.
-func moveTunnel(s *session.Session, ctx context.Context, client *dbusapi.Client, t listing.Tunnel, name string) error {
+func moveTunnel(s *session.Session, client *dbusapi.Client, t listing.Tunnel, name string) error {
 	dropIns := t.FilePath + ".d"
 	moved := filepath.Join(filepath.Dir(t.FilePath), name+tunnelfile.Suffix+".d")
 	if err := os.Rename(dropIns, moved); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	err := client.AddTunnel(ctx, name, t.Text)
+	err := client.AddTunnel(s.Ctx, name, t.Text)
 	if err == nil {
-		if err = client.RemoveTunnel(ctx, t.Name); err == nil {
+		if err = client.RemoveTunnel(s.Ctx, t.Name); err == nil {
 			return nil
 		}
-		err = errors.Join(err, client.RemoveTunnel(ctx, name))
+		err = errors.Join(err, client.RemoveTunnel(s.Ctx, name))
 	}
 	if back := os.Rename(moved, dropIns); !errors.Is(back, os.ErrNotExist) {
 		err = errors.Join(err, back)
@@ -124,9 +119,7 @@ func clone(s *session.Session, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	if _, err := s.EditableOne(ctx, client, old); err != nil {
+	if _, err := s.EditableOne(client, old); err != nil {
 		return err
 	}
 	content, err := merged(s, old)
@@ -137,13 +130,13 @@ func clone(s *session.Session, args []string) error {
 	if content, err = change(content, changes); err != nil {
 		return err
 	}
-	if err := client.AddTunnel(ctx, name, content); err != nil {
+	if err := client.AddTunnel(s.Ctx, name, content); err != nil {
 		return err
 	}
 	if alike && !s.JSON {
 		s.Out.Note("%s listens on the same addresses as %s, so it starts only when told (Start=manual)", name, old)
 	}
-	return wrote(s, ctx, client, name)
+	return s.Wrote(client, name)
 }
 
 // cloneChanges is changes, and Start=manual where the clone would listen where the old one does.
@@ -181,11 +174,11 @@ func merged(s *session.Session, name string) (string, error) {
 }
 
 // mustBeFree fails where there is a tunnel of this name already.
-func mustBeFree(s *session.Session, ctx context.Context, client *dbusapi.Client, name string) error {
+func mustBeFree(s *session.Session, client *dbusapi.Client, name string) error {
 	if !tunnelfile.ValidName(name) {
 		return fmt.Errorf("%w: %s", listing.ErrInvalidName, name)
 	}
-	_, err := client.Tunnel(ctx, name)
+	_, err := client.Tunnel(s.Ctx, name)
 	switch {
 	case err == nil:
 		return fmt.Errorf("%w: %s", listing.ErrTunnelExists, name)
@@ -193,17 +186,4 @@ func mustBeFree(s *session.Session, ctx context.Context, client *dbusapi.Client,
 		return nil
 	}
 	return err
-}
-
-// wrote says that a tunnel's file was written.
-func wrote(s *session.Session, ctx context.Context, client *dbusapi.Client, name string) error {
-	t, err := client.Tunnel(ctx, name)
-	if err != nil {
-		return err
-	}
-	if s.JSON {
-		return s.Out.JSON(jsonout.TunnelsOf([]listing.Tunnel{t}), false)
-	}
-	s.Out.Line("Wrote %s", text.Tilde(t.FilePath))
-	return nil
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,44 +34,6 @@ Of several tunnels, all are checked before one is changed.`,
 	}
 }
 
-func enableVerb() verb.Verb {
-	return verb.Verb{
-		Name: "enable", Args: "NAME…", Group: verb.Running,
-		Summary: "have tunnels start by themselves: Start=auto",
-		About: `
-They start now, and with every login (the system's tunnels with every boot). With --on-demand they
-listen, and make the SSH connection at the first connection.`,
-		Examples: []verb.Example{
-			{Command: "holdfast enable web", Does: "web starts now and with every login"},
-			{Command: "holdfast enable --on-demand db", Does: "db listens; the SSH connection is made at the first connection"},
-		},
-		Setup: func(f *flag.FlagSet) verb.Command {
-			onDemand := f.Bool("on-demand", false, "Start=on-demand")
-			return func(s *session.Session, names []string) error {
-				if *onDemand {
-					return setStart(s, names, tunnelfile.StartOnDemand)
-				}
-				return setStart(s, names, tunnelfile.StartAuto)
-			}
-		},
-		Words: verb.ManyNames,
-	}
-}
-
-func disableVerb() verb.Verb {
-	return verb.Verb{
-		Name: "disable", Args: "NAME…", Group: verb.Running,
-		Summary: "have tunnels start only when told: Start=manual",
-		About:   "One that nobody brought up by holdfast up stops now.",
-		Examples: []verb.Example{
-			{Command: "holdfast disable web", Does: "web does not start by itself any more"},
-			{Command: "holdfast disable 'db-*'", Does: "likewise all whose names begin with db-"},
-		},
-		Setup: verb.Plain(func(s *session.Session, names []string) error { return setStart(s, names, tunnelfile.StartManual) }),
-		Words: verb.ManyNames,
-	}
-}
-
 // set changes keys in the files of tunnels.
 func set(s *session.Session, args []string) error {
 	isChange := func(arg string) bool { return strings.Contains(arg, "=") }
@@ -86,17 +46,6 @@ func set(s *session.Session, args []string) error {
 		return advice.Misuse{Message: changes[i] + " is not KEY=VALUE (KEY= removes a key)"}
 	}
 	_, err := setAll(s, names, changes)
-	return err
-}
-
-// setStart sets Start=.
-func setStart(s *session.Session, names []string, start tunnelfile.StartMode) error {
-	found, err := setAll(s, names, []string{"Start=" + string(start)})
-	for _, t := range found {
-		if err == nil && !s.JSON {
-			sayStart(s, t.Name, start)
-		}
-	}
 	return err
 }
 
@@ -115,9 +64,7 @@ func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, e
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	found, err := s.Editable(ctx, client, patterns)
+	found, err := s.Editable(client, patterns)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +77,7 @@ func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, e
 	}
 	if len(all) > 1 {
 		for _, c := range all {
-			problems, err := client.CheckTunnel(ctx, c.Name, c.text)
+			problems, err := client.CheckTunnel(s.Ctx, c.Name, c.text)
 			if err != nil {
 				return nil, err
 			}
@@ -140,7 +87,7 @@ func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, e
 		}
 	}
 	for _, c := range all {
-		if err := setOne(s, ctx, client, c); err != nil {
+		if err := setOne(s, client, c); err != nil {
 			return nil, err
 		}
 	}
@@ -148,7 +95,7 @@ func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, e
 		return found, nil
 	}
 	for i := range found {
-		if found[i], err = client.Tunnel(ctx, found[i].Name); err != nil {
+		if found[i], err = client.Tunnel(s.Ctx, found[i].Name); err != nil {
 			return nil, err
 		}
 	}
@@ -156,14 +103,14 @@ func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, e
 }
 
 // setOne stores the new text of one tunnel.
-func setOne(s *session.Session, ctx context.Context, client *dbusapi.Client, c changed) error {
+func setOne(s *session.Session, client *dbusapi.Client, c changed) error {
 	if c.text == c.Text {
 		if !s.JSON {
 			s.Out.Line("Nothing changed: %s has these values already", text.Tilde(c.FilePath))
 		}
 		return nil
 	}
-	err := client.UpdateTunnel(ctx, c.Name, c.text)
+	err := client.UpdateTunnel(s.Ctx, c.Name, c.text)
 	var problems tunnelfile.Problems
 	if errors.As(err, &problems) {
 		return session.Blame(problems, "", text.Tilde(c.FilePath))

@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,39 +15,33 @@ import (
 	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
-	"github.com/holdfast/holdfast/worker"
 )
 
 // standInTunnel is what holdfast asks of holdfast-tunnel, without a machine and a server to look at.
 func standInTunnel() {
 	name, _ := tunnelfile.NameOfFile(os.Args[len(os.Args)-1])
-	has := func(flag string) bool { return slices.Contains(os.Args, flag) }
-	explanation := worker.Explanation{
-		Name: name, Destination: "me@server.invalid", HostName: "server.invalid", Port: 22, User: "me", Transport: "native", Reason: "nothing here needs another",
-		DropIns: []string{filepath.Join(os.Getenv("HOME"), ".config/holdfast", name+".tunnel.d/10-more.conf")},
-		Settings: []worker.Explained{
-			{Section: "Tunnel", Keyword: "LocalForward", Value: "5433:db.internal:5432", Source: "~/.config/holdfast/" + name + ".tunnel:4", Written: true},
-			{Section: "Tunnel", Keyword: "RetryMax", Value: "9s", Source: "~/.config/holdfast/" + name + ".tunnel.d/10-more.conf:2", Written: true},
-			{Section: "SSH", Keyword: "IdentityFile", Value: "~/.ssh/id_ed25519", Source: "~/.ssh/config:2", Written: true},
-			{Section: "SSH", Keyword: "LocalForward", Value: "8080 [localhost]:80", Source: "~/.ssh/config:3", Written: true, Note: "not served: the tunnel file names its own forwards"},
-			{Section: "SSH", Keyword: "ServerAliveInterval", Value: "10", Source: "Holdfast's default"},
-		},
+	config := filepath.Join("~/.config/holdfast", name+".tunnel")
+	rows := [][]string{
+		{name + " goes to me@server.invalid, which is me@server.invalid:22"}, {"transport: native (nothing here needs another)"}, {"drop-in: " + config + ".d/10-more.conf"}, {""},
+		{"[Tunnel]"}, {"  LocalForward", "5433:db.internal:5432", config + ":4"}, {"  RetryMax", "9s", config + ".d/10-more.conf:2"}, {""},
+		{"[SSH] and ssh_config(5)"}, {"  IdentityFile", "~/.ssh/id_ed25519", "~/.ssh/config:2"},
+		{"  LocalForward", "8080 [localhost]:80", "~/.ssh/config:3", "not served: the tunnel file names its own forwards"}, {"  ServerAliveInterval", "10", "Holdfast's default"}, {""},
+		{"Left out: 70 settings of ssh that nobody wrote or that mean nothing to a tunnel. --all shows them."},
 	}
-	var err error
-	switch {
-	case has("--print-config") && has("--json"):
-		err = json.NewEncoder(os.Stdout).Encode(explanation)
-	case has("--print-config"):
-		err = explanation.Print(os.Stdout, has("--all"), has("--tabs"))
-	default:
-		err = json.NewEncoder(os.Stdout).Encode([]tunnelfile.Finding{
-			{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.FindingOK, Message: "its file is well"},
-			{Subject: tunnelfile.SubjectLogin, Severity: tunnelfile.Trouble, Message: "server.invalid refused every way to log in as me (it takes publickey)", Mend: "ssh-copy-id me@server.invalid"},
-		})
+	between := "   "
+	switch has := func(flag string) bool { return slices.Contains(os.Args, flag) }; {
+	case has("--check"):
+		fmt.Println(`[{"subject":"file","severity":"ok","message":"its file is well","mend":""},
+			{"subject":"login","severity":"problem","message":"server.invalid refused every way to log in as me (it takes publickey)","mend":"ssh-copy-id me@server.invalid"}]`)
+		return
+	case has("--json"):
+		fmt.Printf(`{"name":%q,"settings":[{"section":"Tunnel","keyword":"RetryMax","value":"9s"}]}`+"\n", name)
+		return
+	case has("--tabs"):
+		between = "\t"
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	for _, row := range rows {
+		fmt.Println(strings.Join(row, between))
 	}
 }
 

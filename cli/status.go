@@ -88,15 +88,13 @@ func status(s *session.Session, names []string, watch, waybar bool) error {
 // showStatus shows one snapshot. Without watch, errNotRunning says that one of the named
 // tunnels does not run.
 func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, count tunnel.Counter, watch, first bool) error {
-	ctx, cancel := s.Call()
-	defer cancel()
-	tunnels, err := tunnel.Named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
+	tunnels, err := tunnel.Named(s.Ctx, client, snapshot, names)
 	if err != nil && (!watch || first && snapshot.Running) {
 		return err
 	}
 	var counted map[string]dbusapi.Statistics
 	if s.JSON || len(names) > 0 {
-		if counted, err = count(ctx, client, tunnels); err != nil && !watch {
+		if counted, err = count(s.Ctx, client, tunnels); err != nil && !watch {
 			return err
 		}
 	}

@@ -216,14 +216,12 @@ func act(s *session.Session, o actOptions, patterns []string, a action) error {
 	agent, stopAsking := answer.Prompts(s, client, names)
 	stopAsking = sync.OnceFunc(stopAsking)
 	defer stopAsking()
-	ctx, cancel := s.Call()
-	defer cancel()
 	start := time.Now()
 	if o.all {
 		names = nil // also those that came meanwhile
 	}
 	// What is under way still is waited for below.
-	if err := a.call(client)(ctx, names...); err != nil && !errors.Is(err, listing.ErrUnderWay) {
+	if err := a.call(client)(s.Ctx, names...); err != nil && !errors.Is(err, listing.ErrUnderWay) {
 		return err
 	}
 	if o.noWait {

@@ -25,9 +25,7 @@ type waybar struct {
 // showWaybar prints a line about the named tunnels; none means all.
 func showWaybar(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, first bool) error {
 	if snapshot.Running {
-		ctx, cancel := s.Call()
-		defer cancel()
-		tunnels, err := tunnel.Named(ctx, client, snapshot.Tunnels, snapshot.Global.Problems, names)
+		tunnels, err := tunnel.Named(s.Ctx, client, snapshot, names)
 		if err != nil && first {
 			return err
 		}

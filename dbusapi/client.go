@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -38,13 +39,8 @@ func (c *Client) Close() error { return c.conn.Close() }
 // once calls a method of the daemon. One that is denied has done nothing: it is called again
 // where a person can be asked.
 func (c *Client) once(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
-	if c.person == nil {
-		return c.send(ctx, path, method, args...)
-	}
-	ctx, cancel := c.person.patient(ctx)
-	defer cancel()
 	call := c.send(ctx, path, method, args...)
-	if !errors.Is(call.Err, ErrDenied) {
+	if c.person == nil || !errors.Is(call.Err, ErrDenied) {
 		return call
 	}
 	return c.person.ask(call, func(ctx context.Context) *dbus.Call {
@@ -54,7 +50,12 @@ func (c *Client) once(ctx context.Context, path dbus.ObjectPath, method string, 
 	})
 }
 
+// Patience is how long a call may take, whatever its context says: the bus has 25 s to start the daemon.
+const Patience = 30 * time.Second
+
 func (c *Client) send(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
 	call := c.conn.Object(BusName, path).CallWithContext(ctx, method, 0, args...)
 	call.Err = goError(call.Err)
 	return call
@@ -77,6 +78,16 @@ func (c *Client) manager(ctx context.Context, method string, args ...any) *dbus.
 // Activate starts the daemon if it does not run.
 func (c *Client) Activate(ctx context.Context) error {
 	return goError(c.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.StartServiceByName", 0, BusName, uint32(0)).Err)
+}
+
+// Snapshot is how things are now.
+func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
+	tunnels, err := c.Tunnels(ctx)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	global, err := c.Global(ctx)
+	return Snapshot{Running: err == nil, Global: global, Tunnels: tunnels}, err
 }
 
 // Tunnels is all tunnels, sorted by name.

@@ -14,7 +14,6 @@ type person struct {
 	there func() error
 
 	mu     sync.Mutex
-	said   bool // they have been asked, and took their time
 	denied bool // that was their last word
 }
 
@@ -35,16 +34,6 @@ func (p *person) ask(denied *dbus.Call, again func(context.Context) *dbus.Call) 
 	ctx, cancel := context.WithTimeout(p.ctx, personTime)
 	defer cancel()
 	call := again(ctx)
-	p.said, p.denied = true, errors.Is(call.Err, ErrDenied)
+	p.denied = errors.Is(call.Err, ErrDenied)
 	return call
-}
-
-// patient is a context for a call, which does not count the time that a person took before it.
-func (p *person) patient(ctx context.Context) (context.Context, context.CancelFunc) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.said {
-		return context.WithTimeout(p.ctx, callTime)
-	}
-	return ctx, func() {}
 }

@@ -47,7 +47,7 @@ var facts = []struct {
 	{"metric families of tunnels: internal/metrics", `"holdfast_(state|up_since|forward|round_trip|reconnects|connections|held|channels|sent|received)`, []string{"internal/metrics"}},
 	{"who has a local address: internal/sockets", `/proc/net/(tcp|unix)`, []string{
 		"internal/sockets",
-		"cli/add_ask.go", // what a server is asked, not this machine
+		"cli/add/listening.go", // what a server is asked, not this machine
 	}},
 	{"the interface of properties: bus.PropertiesInterface", `"org\.freedesktop\.DBus\.Properties|\+ "\.Properties"`, []string{"internal/bus"}},
 	{"bus connections: internal/bus", `dbus\.(Dial|Connect|SessionBus|SystemBus|ConnectSessionBus|ConnectSystemBus)\(`, []string{

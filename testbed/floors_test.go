@@ -26,6 +26,7 @@ var floors = map[string]float64{
 	"cmd/holdfast-tunnel":  7,
 	"cmd/holdfast-tray":    7,
 	"cli":                  6,
+	"cli/add":              5.9,
 	"cli/answer":           5.8,
 	"cli/check":            5.8,
 	"cli/completion":       5.8,

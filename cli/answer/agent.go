@@ -57,9 +57,7 @@ func Prompts(s *session.Session, client *dbusapi.Client, names []string) (agent 
 	if err != nil {
 		return agent, func() {}
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	if err := client.RegisterAgent(ctx, agent); err != nil {
+	if err := client.RegisterAgent(s.Ctx, agent); err != nil {
 		return agent, func() {} // then the tunnel says what it needs
 	}
 	return agent, func() {

@@ -147,13 +147,11 @@ func checkDaemon(s *session.Session) (told, []tunnelfile.Finding) {
 	if err != nil {
 		return silent(err)
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	global, err := client.Global(ctx)
+	global, err := client.Global(s.Ctx)
 	if err != nil {
 		return silent(err)
 	}
-	tunnels, err := client.Tunnels(ctx)
+	tunnels, err := client.Tunnels(s.Ctx)
 	if err != nil {
 		return silent(err)
 	}

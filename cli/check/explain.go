@@ -51,9 +51,7 @@ func explainTunnel(s *session.Session, args []string, all bool) error {
 	}
 	// Settings are on disk; a daemon that does not answer is no reason not to show them.
 	if client, err := s.Daemon(); err == nil && !s.JSON {
-		ctx, cancel := s.Call()
-		defer cancel()
-		if t, err := client.Tunnel(ctx, name); err == nil {
+		if t, err := client.Tunnel(s.Ctx, name); err == nil {
 			s.Out.Line("%s is %s", name, tunnel.Line(t))
 			s.Out.Line("")
 		}

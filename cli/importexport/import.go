@@ -238,13 +238,11 @@ func addAll(s *session.Session, tunnels []imported) error {
 		if t.result != "new" {
 			continue
 		}
-		ctx, cancel := s.Call()
-		err := client.AddTunnel(ctx, t.Name, t.Text)
+		err := client.AddTunnel(s.Ctx, t.Name, t.Text)
 		var written listing.Tunnel
 		if err == nil {
-			written, err = client.Tunnel(ctx, t.Name)
+			written, err = client.Tunnel(s.Ctx, t.Name)
 		}
-		cancel()
 		if err != nil {
 			message, hint := s.Explain(err)
 			if problems, ok := errors.AsType[tunnelfile.Problems](err); ok {

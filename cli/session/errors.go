@@ -95,7 +95,7 @@ func (s *Session) Explain(err error) (message, hint string) {
 	case errors.Is(err, dbusapi.ErrNoBus):
 		return err.Error(), "there is none in a bare su or sudo: log in as the user, by ssh or machinectl shell; without any, holdfast-tunnel FILE runs one tunnel"
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("holdfastd does not answer (waited %d s)", int(callTime.Seconds())), status + " says what it does"
+		return fmt.Sprintf("holdfastd does not answer (waited %d s)", int(dbusapi.Patience.Seconds())), status + " says what it does"
 	case errors.Is(err, context.Canceled):
 		return "interrupted", ""
 	}

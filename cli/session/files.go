@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,25 +22,21 @@ import (
 // there because its file is not well is its file alone: that can be changed, mended and removed.
 // The daemon may not have heard of a file that was written just now: it reads the folders when
 // it is asked for a tunnel that it does not know.
-func (s *Session) Editable(ctx context.Context, client *dbusapi.Client, patterns []string) ([]listing.Tunnel, error) {
+func (s *Session) Editable(client *dbusapi.Client, patterns []string) ([]listing.Tunnel, error) {
 	for again := false; ; again = true {
-		all, err := client.Tunnels(ctx)
+		now, err := client.Snapshot(s.Ctx)
 		if err != nil {
 			return nil, err
 		}
-		global, err := client.Global(ctx)
-		if err != nil {
-			return nil, err
-		}
-		found, err := tunnel.Match(s.withBroken(all, global.Problems), nil, patterns)
+		found, err := tunnel.Match(s.withBroken(now.Tunnels, now.Global.Problems), nil, patterns)
 		if again || !errors.Is(err, listing.ErrNoSuchTunnel) {
-			return found, errors.Join(err, readTexts(ctx, client, found))
+			return found, errors.Join(err, s.readTexts(client, found))
 		}
 		for _, p := range patterns {
 			if !tunnelfile.ValidName(p) {
 				continue
 			}
-			if _, err := client.Tunnel(ctx, p); err != nil && !errors.Is(err, listing.ErrNoSuchTunnel) {
+			if _, err := client.Tunnel(s.Ctx, p); err != nil && !errors.Is(err, listing.ErrNoSuchTunnel) {
 				return nil, err
 			}
 		}
@@ -49,16 +44,16 @@ func (s *Session) Editable(ctx context.Context, client *dbusapi.Client, patterns
 }
 
 // readTexts reads the files' texts that were not told to all, as those of the system's are not.
-func readTexts(ctx context.Context, client *dbusapi.Client, tunnels []listing.Tunnel) error {
+func (s *Session) readTexts(client *dbusapi.Client, tunnels []listing.Tunnel) error {
 	for i, t := range tunnels {
 		if t.Text != "" || t.Unit == "" {
 			continue // it has a text, or is known from its problems alone
 		}
-		text, err := client.Text(ctx, t.Name) // first: a person may be asked for it
+		text, err := client.Text(s.Ctx, t.Name) // first: a person may be asked for it
 		if err != nil {
 			return err
 		}
-		if tunnels[i], err = client.Tunnel(ctx, t.Name); err != nil {
+		if tunnels[i], err = client.Tunnel(s.Ctx, t.Name); err != nil {
 			return err
 		}
 		tunnels[i].Text = text
@@ -67,11 +62,11 @@ func readTexts(ctx context.Context, client *dbusapi.Client, tunnels []listing.Tu
 }
 
 // EditableOne is likewise the one tunnel of this name.
-func (s *Session) EditableOne(ctx context.Context, client *dbusapi.Client, name string) (listing.Tunnel, error) {
+func (s *Session) EditableOne(client *dbusapi.Client, name string) (listing.Tunnel, error) {
 	if !tunnelfile.ValidName(name) {
 		return listing.Tunnel{}, fmt.Errorf("%w: %s", listing.ErrInvalidName, name)
 	}
-	found, err := s.Editable(ctx, client, []string{name})
+	found, err := s.Editable(client, []string{name})
 	if err != nil {
 		return listing.Tunnel{}, err
 	}

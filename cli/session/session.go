@@ -8,7 +8,6 @@ import (
 	"io"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/terminal"
@@ -47,20 +46,10 @@ type Session struct {
 	stopPolkit func()
 }
 
-// callTime is how long the daemon may take to answer: the bus has 25 s to start it.
-const callTime = 30 * time.Second
-
-// Call is a context for one call to the daemon.
-func (s *Session) Call() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(s.Ctx, callTime)
-}
-
 // Daemon is the client, dialled at first use.
 func (s *Session) Daemon() (*dbusapi.Client, error) {
 	if s.client == nil {
-		ctx, cancel := s.Call()
-		defer cancel()
-		client, err := dbusapi.Dial(ctx, s.System)
+		client, err := dbusapi.Dial(s.Ctx, s.System)
 		if err != nil {
 			return nil, err
 		}

@@ -27,9 +27,7 @@ func (s *Session) Watch(patterns []string) (w Watched, err error) {
 	if w.First = <-w.Snapshots; !w.First.Running {
 		return w, s.InterruptedOr(w.First.Err)
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	w.Named, err = tunnel.Named(ctx, w.Client, w.First.Tunnels, w.First.Global.Problems, patterns)
+	w.Named, err = tunnel.Named(s.Ctx, w.Client, w.First, patterns)
 	return w, err
 }
 

@@ -288,13 +288,11 @@ func goOn(s *session.Session, name string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	t, err := client.Tunnel(ctx, name)
+	t, err := client.Tunnel(s.Ctx, name)
 	if err != nil || t.State != tunnelfile.Blocked {
 		return err
 	}
-	if err := client.Reconnect(ctx, name); err != nil {
+	if err := client.Reconnect(s.Ctx, name); err != nil {
 		return err
 	}
 	s.Out.Line(s.Ours("%s tries again; holdfast status %s shows how it goes"), name, name)

@@ -4,7 +4,6 @@
 package tunnel
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,10 +46,11 @@ func Match(all []listing.Tunnel, problems []tunnelfile.Problem, patterns []strin
 // Named is Match, for whom a file counts that was written or mended just now, of which the
 // daemon may not have heard: it reads the directories when it is asked for a tunnel that it does
 // not know.
-func Named(ctx context.Context, client *dbusapi.Client, all []listing.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]listing.Tunnel, error) {
-	found, err := Match(all, problems, patterns)
+func Named(ctx context.Context, client *dbusapi.Client, now dbusapi.Snapshot, patterns []string) ([]listing.Tunnel, error) {
+	found, err := Match(now.Tunnels, now.Global.Problems, patterns)
 	unknown := func(pattern string) bool {
-		return tunnelfile.ValidName(pattern) && !slices.ContainsFunc(all, func(t listing.Tunnel) bool { return t.Name == pattern })
+		_, known := now.Tunnel(pattern)
+		return tunnelfile.ValidName(pattern) && !known
 	}
 	i := slices.IndexFunc(patterns, unknown)
 	if err == nil || i < 0 {
@@ -59,12 +59,10 @@ func Named(ctx context.Context, client *dbusapi.Client, all []listing.Tunnel, pr
 	if _, err := client.Tunnel(ctx, patterns[i]); err != nil && !errors.Is(err, listing.ErrNoSuchTunnel) {
 		return nil, err
 	}
-	now, listErr := client.Tunnels(ctx)
-	global, globalErr := client.Global(ctx)
-	if listErr != nil || globalErr != nil {
-		return nil, cmp.Or(listErr, globalErr)
+	if now, err = client.Snapshot(ctx); err != nil {
+		return nil, err
 	}
-	return Match(now, global.Problems, patterns)
+	return Match(now.Tunnels, now.Global.Problems, patterns)
 }
 
 // NoSuch says that no tunnel has this name or matches this glob: because its file is not

@@ -1,4 +1,5 @@
-package cli
+// Package add is the verb add: it makes a tunnel from what would follow ssh, or from what a person answers.
+package add
 
 import (
 	"bufio"
@@ -13,16 +14,14 @@ import (
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/answer"
 	"github.com/holdfast/holdfast/cli/flags"
-	"github.com/holdfast/holdfast/cli/jsonout"
 	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/verb"
-	"github.com/holdfast/holdfast/internal/listing"
-	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-func addVerb() verb.Verb {
+// Verb is the verb add. A tunnel that was made by asking is tried by up.
+func Verb(up func(s *session.Session, name string) error) verb.Verb {
 	return verb.Verb{
 		Name: "add", Args: "[NAME SSH-ARGUMENTS…]", Group: verb.Making,
 		Summary: "make a tunnel from what would follow ssh or autossh",
@@ -42,7 +41,7 @@ the tunnel is root's.`,
 			{Command: "holdfast add web -L 9090:localhost:9090 me@host", Does: "port 9090 here leads to port 9090 of host"},
 			{Command: "holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", Does: "a database behind a gateway, connected to when it is used"},
 		},
-		Setup: verb.Plain(add),
+		Setup: verb.Plain(func(s *session.Session, args []string) error { return add(s, up, args) }),
 		OwnFlags: []verb.Word{
 			{Word: "--on-demand", Does: "make the SSH connection at the first connection to one of its ports"},
 			{Word: "--manual", Does: "start only when holdfast up says so"},
@@ -54,7 +53,7 @@ the tunnel is root's.`,
 
 // add makes a tunnel from what would follow ssh. Our own flags have two dashes, which
 // none of ssh's have, and stand before NAME or right behind it.
-func add(s *session.Session, args []string) error {
+func add(s *session.Session, up func(*session.Session, string) error, args []string) error {
 	start := tunnelfile.StartAuto
 	name := ""
 	own := s.FlagSet("add")
@@ -84,12 +83,12 @@ func add(s *session.Session, args []string) error {
 			case *manual:
 				start = tunnelfile.StartManual
 			}
-			return addFrom(s, name, start, *owner, args)
+			return fromArguments(s, name, start, *owner, args)
 		}
 		args = args[1:]
 	}
 	if _, ok := answer.AtTerminal(s); name == "" && ok && !s.JSON {
-		return addByAsking(s)
+		return byAsking(s, up)
 	}
 	if name == "" {
 		return advice.Misuse{Message: "no NAME: give the tunnel a name, then what would follow ssh"}
@@ -97,7 +96,7 @@ func add(s *session.Session, args []string) error {
 	return advice.Misuse{Message: "no destination: after the name comes what would follow ssh, as in -L 9090:localhost:9090 me@host"}
 }
 
-func addFrom(s *session.Session, name string, start tunnelfile.StartMode, owner string, sshArguments []string) error {
+func fromArguments(s *session.Session, name string, start tunnelfile.StartMode, owner string, sshArguments []string) error {
 	// People paste the whole line.
 	if program := sshArguments[0]; (program == "ssh" || program == "autossh") && len(sshArguments) > 1 {
 		sshArguments = sshArguments[1:]
@@ -123,33 +122,14 @@ func addFrom(s *session.Session, name string, start tunnelfile.StartMode, owner 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.Call()
-	defer cancel()
-	if err := client.AddTunnel(ctx, name, content); err != nil {
+	if err := client.AddTunnel(s.Ctx, name, content); err != nil {
 		return err
 	}
-	t, err := client.Tunnel(ctx, name)
-	if err != nil {
+	if err := s.Wrote(client, name); err != nil {
 		return err
 	}
-	if s.JSON {
-		return s.Out.JSON(jsonout.TunnelsOf([]listing.Tunnel{t}), false)
-	}
-	s.Out.Line("Wrote %s", text.Tilde(t.FilePath))
-	sayStart(s, name, start)
+	s.SayStart(name, start)
 	return nil
-}
-
-// sayStart says when a tunnel starts.
-func sayStart(s *session.Session, name string, start tunnelfile.StartMode) {
-	switch start {
-	case tunnelfile.StartAuto:
-		s.Out.Line(s.Ours("%s starts now and with every %s; holdfast status %s shows how it is"), name, s.NextStart(), name)
-	case tunnelfile.StartOnDemand:
-		s.Out.Line("%s listens now and with every %s; the SSH connection is made at the first connection", name, s.NextStart())
-	case tunnelfile.StartManual:
-		s.Out.Line(s.Ours("holdfast up %s starts it"), name)
-	}
 }
 
 // mustForward refuses a tunnel that would do nothing: one without forwards, also in ssh_config,

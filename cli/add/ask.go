@@ -1,0 +1,190 @@
+package add
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/verb"
+	"github.com/holdfast/holdfast/tunnelfile"
+)
+
+// errLeft says that a person ended the questions. Nothing was written by then.
+var errLeft = advice.Error{Err: errors.New("nothing was added")}
+
+// byAsking makes a tunnel from what a person answers. Nothing is kept before the last yes.
+func byAsking(s *session.Session, up func(*session.Session, string) error) error {
+	q := &questions{out: s.Out}
+	plan, err := askPlan(s, q)
+	if err != nil {
+		return err
+	}
+	content, err := plan.file()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "\nThis is %s%s:\n\n", plan.name, tunnelfile.Suffix)
+	for line := range strings.Lines(content) {
+		fmt.Fprint(os.Stderr, "    "+line)
+	}
+	fmt.Fprintf(os.Stderr, "\nIt stands for: ssh -N %s\n\n", strings.Join(plan.shellWords(), " "))
+	yes, err := q.yes("Make it, and try it?", true)
+	if err != nil {
+		return err
+	}
+	if !yes {
+		return errLeft
+	}
+	if err := fromArguments(s, plan.name, plan.start, "", plan.arguments); err != nil || plan.start == tunnelfile.StartOnDemand {
+		return err
+	}
+	return up(s, plan.name)
+}
+
+// plan is the tunnel that was asked for.
+type plan struct {
+	name      string
+	start     tunnelfile.StartMode
+	arguments []string // what would follow ssh -N
+}
+
+func (p plan) file() (string, error) {
+	content, err := tunnelfile.FromSSHArguments(p.arguments)
+	if err != nil || p.start == tunnelfile.StartAuto {
+		return content, err
+	}
+	return tunnelfile.Set(content, tunnelfile.SectionTunnel, "Start", []string{string(p.start)})
+}
+
+func (p plan) shellWords() (words []string) {
+	for _, a := range p.arguments {
+		words = append(words, tunnelfile.ShellWord(a))
+	}
+	return words
+}
+
+// askPlan asks where to, what, which port, when, and for a name.
+func askPlan(s *session.Session, q *questions) (p plan, err error) {
+	q.say("A tunnel, question by question. Enter takes what stands in brackets; Ctrl-C leaves nothing behind.")
+	var destination string
+	for destination == "" || strings.HasPrefix(destination, "-") {
+		if destination, err = q.ask("Where to? user@host, or a Host of ssh_config (Tab completes)", "", words(verb.Hosts())); err != nil {
+			return p, err
+		}
+	}
+	what, err := q.choose("What for?", "a service on the server, or behind it, to be used here", "a service of this machine, to be used on the server", "a proxy (SOCKS): programs here reach what the server reaches")
+	if err != nil {
+		return p, err
+	}
+	forward, err := askForward(s, q, what, destination)
+	if err != nil {
+		return p, err
+	}
+	starts := []tunnelfile.StartMode{tunnelfile.StartAuto, tunnelfile.StartManual, tunnelfile.StartOnDemand}
+	whens := []string{"always, from now on", "when I say holdfast up", "when somebody here connects to its port"}
+	if what == 1 { // nobody here connects
+		starts, whens = starts[:2], whens[:2]
+	}
+	when, err := q.choose("When is it to be up?", whens...)
+	if err != nil {
+		return p, err
+	}
+	name := freeName(s, destination)
+	for {
+		if p.name, err = q.ask("Its name?", name, nil); err != nil {
+			return p, err
+		}
+		if tunnelfile.ValidName(p.name) {
+			break
+		}
+		q.say("A name is letters, digits, dots, dashes and underscores, and begins with a letter or a digit.")
+	}
+	p.start, p.arguments = starts[when], append(forward, destination)
+	return p, nil
+}
+
+// askForward asks which ports, or unix sockets.
+func askForward(s *session.Session, q *questions, what int, destination string) ([]string, error) {
+	switch what {
+	case 1:
+		here, err := q.target("Which port is it on here? Or a socket's path", nil)
+		if err != nil {
+			return nil, err
+		}
+		there, err := q.listen("Which port is it to have on the server?", portOf(here))
+		return []string{"-R", there + ":" + here}, err
+	case 2:
+		here, err := q.port("Which port is the proxy to have here?", "1080")
+		return []string{"-D", here}, err
+	}
+	var found []string
+	if look, err := q.yes("Log in once, to see what listens there?", false); err != nil {
+		return nil, err
+	} else if look {
+		found = sayListening(s, q, destination)
+	}
+	there, err := q.target("Which port there? Or host:port behind the server, or a socket's path", found)
+	if err != nil {
+		return nil, err
+	}
+	here, err := q.listen("Which port is it to have here?", offerHere(destination, there))
+	return []string{"-L", here + ":" + there}, err
+}
+
+// portOf is the port to offer for the other end; none below 1024, which takes root.
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	if isPath(address) {
+		_, port, _ = strings.Cut(filepath.Base(address), ".s.PGSQL.")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1024 {
+		return ""
+	}
+	return port
+}
+
+// offerHere is what to offer for the end here: a port, or for a unix socket a path that no service of this
+// machine has.
+func offerHere(destination, there string) string {
+	port, dir := portOf(there), os.Getenv("XDG_RUNTIME_DIR")
+	if port != "" || !isPath(there) || dir == "" {
+		return port
+	}
+	return filepath.Join(dir, hostOf(destination)+"-"+filepath.Base(there))
+}
+
+// hostOf is a destination's host as a name: the first part, of an address all of it.
+func hostOf(destination string) string {
+	_, host, _ := tunnelfile.DestinationParts(destination)
+	if net.ParseIP(host) == nil {
+		host, _, _ = strings.Cut(host, ".")
+	}
+	if !tunnelfile.ValidName(host) {
+		return "tunnel"
+	}
+	return host
+}
+
+// freeName is a name from the destination that no tunnel has.
+func freeName(s *session.Session, destination string) string {
+	host := hostOf(destination)
+	name := host
+	for n := 2; slices.Contains(words(verb.TunnelNames(s, nil)), name); n++ {
+		name = fmt.Sprintf("%s-%d", host, n)
+	}
+	return name
+}
+
+func words(candidates []verb.Word) (words []string) {
+	for _, c := range candidates {
+		words = append(words, c.Word)
+	}
+	return words
+}

@@ -1,0 +1,85 @@
+package add
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast/holdfast/cli/session"
+)
+
+// listeningCommand says what listens on a server, by whichever way it has, and which of its unix sockets whoever
+// logs in may write to.
+const listeningCommand = `sh -c 'ss -Htln 2>/dev/null || netstat -tln 2>/dev/null || cat /proc/net/tcp /proc/net/tcp6
+while read -r _ _ _ flags type _ _ path; do
+	case $flags$type$path in 000100000001/*) [ -w "$path" ] && echo "$path";; esac
+done 2>/dev/null </proc/net/unix; true'`
+
+// sayListening logs in with ssh(1), which asks what it has to, and tells what listens there. Where
+// that is not allowed it is no matter.
+func sayListening(s *session.Session, q *questions, destination string) []string {
+	ctx, cancel := context.WithCancel(s.Ctx)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "ssh", "-T", "-o", "ClearAllForwardings=yes", "-o", "ConnectTimeout=15", "--", destination, listeningCommand)
+	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
+	out, err := cmd.Output()
+	found := listening(string(out))
+	switch {
+	case len(found) > 0:
+		q.say("There listens: %s", strings.Join(found, ", "))
+	case err != nil:
+		q.say("The server did not say: %v", err)
+	default:
+		q.say("Nothing listens there that it tells of.")
+	}
+	return found
+}
+
+// listening are the ports in what ss, netstat or /proc/net/tcp print, and behind them the paths of unix sockets.
+func listening(out string) []string {
+	var ports []int
+	var paths []string
+	for line := range strings.Lines(out) {
+		if path := strings.TrimSpace(line); strings.HasPrefix(path, "/") {
+			if !slices.Contains(paths, path) && !ofMachine.MatchString(path) {
+				paths = append(paths, path)
+			}
+			continue
+		}
+		if port := listeningPort(strings.Fields(line)); port > 0 && !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	slices.Sort(ports)
+	slices.Sort(paths)
+	var found []string
+	for _, port := range ports {
+		found = append(found, strconv.Itoa(port))
+	}
+	return append(found, paths...)
+}
+
+// ofMachine are unix sockets through which the parts of a machine talk to each other: nobody makes a tunnel to them.
+var ofMachine = regexp.MustCompile(`/systemd/|/dbus|/bus$|/ssh-|/s\.gpg-agent|/S\.|/\.X11-unix/|/\.ICE-unix/`)
+
+// listeningPort is the port of a line of ss, netstat or /proc/net/tcp; 0 where it is not of one that listens.
+func listeningPort(fields []string) int {
+	if len(fields) < 4 {
+		return 0
+	}
+	address, base := fields[3], 10
+	if address == "0A" && strings.HasSuffix(fields[0], ":") { // /proc/net/tcp: LISTEN
+		address, base = fields[1], 16
+	} else if !slices.Contains(fields, "LISTEN") {
+		return 0
+	}
+	port, err := strconv.ParseUint(address[strings.LastIndex(address, ":")+1:], base, 16)
+	if err != nil {
+		return 0
+	}
+	return int(port)
+}
