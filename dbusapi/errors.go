@@ -9,6 +9,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -142,18 +143,17 @@ var (
 	ErrNoBus        = errors.New("no message bus")
 )
 
-// notInstalled, notStarted and gone are how message buses (dbus-daemon, dbus-broker) and
-// systemd name the same three things.
+// notStarted and gone are the names of two conditions in message buses (dbus-daemon, dbus-broker)
+// and systemd.
 var (
-	notInstalled = []string{"org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"}
-	notStarted   = []string{"org.freedesktop.DBus.Error.TimedOut", "org.freedesktop.systemd1.NoSuchUnit", "org.freedesktop.systemd1.LoadFailed", "org.freedesktop.systemd1.UnitMasked"}
-	gone         = []string{"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected"}
+	notStarted = []string{"org.freedesktop.DBus.Error.TimedOut", "org.freedesktop.systemd1.NoSuchUnit", "org.freedesktop.systemd1.LoadFailed", "org.freedesktop.systemd1.UnitMasked"}
+	gone       = []string{"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected"}
 )
 
 // absence is the error that says why there is no daemon, nil if the error means something else.
 func absence(e dbus.Error) error {
 	switch {
-	case slices.Contains(notInstalled, e.Name):
+	case bus.NoOwner(e):
 		return ErrNotInstalled
 	case slices.Contains(notStarted, e.Name), strings.HasPrefix(e.Name, "org.freedesktop.DBus.Error.Spawn."):
 		return fmt.Errorf("%w: %s", ErrNotStarted, e.Error())

@@ -138,7 +138,7 @@ func (u unit) gone() bool { return !u.running() && !u.ending() && !u.failed() &&
 
 // waits says whether the service crashed and waits for its next start.
 func (u unit) waits() bool {
-	return u.ActiveState == "activating" && (u.SubState == "auto-restart" || u.SubState == "auto-restart-queued")
+	return tunnelfile.StateOf(u.ActiveState, u.SubState, "") == tunnelfile.Retrying
 }
 
 // active says whether one of the two units runs, or is about to end.

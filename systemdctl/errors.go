@@ -5,6 +5,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/holdfast/holdfast/internal/bus"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 )
@@ -23,8 +24,6 @@ var kinds = map[string]error{
 	"org.freedesktop.systemd1.NoSuchUnit":              ErrNoSuchUnit,
 	"org.freedesktop.systemd1.UnitExists":              ErrUnitExists,
 	"org.freedesktop.systemd1.NoSuchProcess":           ErrNoProcess,
-	"org.freedesktop.DBus.Error.ServiceUnknown":        ErrNoManager,
-	"org.freedesktop.DBus.Error.NameHasNoOwner":        ErrNoManager,
 	"org.freedesktop.DBus.Error.Spawn.ServiceNotFound": ErrNoManager,
 }
 
@@ -45,6 +44,9 @@ func translate(err error) error {
 	e, ok := errors.AsType[dbus.Error](err)
 	if !ok {
 		return err
+	}
+	if bus.NoOwner(err) {
+		return ErrNoManager
 	}
 	if kind, ok := kinds[e.Name]; ok {
 		return kind

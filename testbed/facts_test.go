@@ -50,6 +50,9 @@ var facts = []struct {
 		"cli/add/listening.go", // what a server is asked, not this machine
 	}},
 	{"the interface of properties: bus.PropertiesInterface", `"org\.freedesktop\.DBus\.Properties|\+ "\.Properties"`, []string{"internal/bus"}},
+	{"errors of a name without an owner: bus.NoOwner", `NameHasNoOwner`, []string{"internal/bus"}},
+	{"a service that waits for its next start: tunnelfile.StateOf", `"auto-restart`, []string{"tunnelfile/status.go"}},
+	{"the name of the worker's program: tunnelfile.Program", `"holdfast-tunnel@?"`, []string{"tunnelfile/names.go"}},
 	{"bus connections: internal/bus", `dbus\.(Dial|Connect|SessionBus|SystemBus|ConnectSessionBus|ConnectSystemBus)\(`, []string{
 		"internal/bus",
 		"dbusapi/apitest", // a client as others write one

@@ -14,7 +14,8 @@ const (
 	BusName      = "io.github.holdfast.Holdfast1"    // on the session bus, or with --system on the system bus
 	EntryPath    = "/io/github/holdfast/Holdfast1"   // the entry object
 	TunnelPath   = EntryPath + "/tunnel/"            // and an escaped name: a tunnel's object
-	unitPrefix   = "holdfast-tunnel@"                // and a name: a tunnel's units
+	Program      = "holdfast-tunnel"                 // which runs one tunnel
+	unitPrefix   = Program + "@"                     // and a name: a tunnel's units
 	UnitPattern  = unitPrefix + "*"                  // a glob over all units of all tunnels
 	maxNameLen   = 64                                // bytes
 	nameRule     = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}" // for messages; ValidName is the rule

@@ -188,7 +188,7 @@ func checkTunnel(s *session.Session, name string, environment []string, now told
 	if err != nil {
 		return trouble(err)
 	}
-	program, err := runas.Program("holdfast-tunnel")
+	program, err := runas.Program(tunnelfile.Program)
 	if err != nil {
 		return trouble(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/cli/verb"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // ExplainVerb is the verb explain.
@@ -56,7 +57,7 @@ func explainTunnel(s *session.Session, args []string, all bool) error {
 			s.Out.Line("")
 		}
 	}
-	program, err := runas.Program("holdfast-tunnel")
+	program, err := runas.Program(tunnelfile.Program)
 	if err != nil {
 		return err
 	}

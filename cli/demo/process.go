@@ -37,7 +37,7 @@ func (d *demo) raiseProcess(text string) error {
 	d.say(good, "tunnel file", "%s", file)
 	d.quote(text)
 	p := &process{
-		command: exec.Command(filepath.Join(d.Programs, "holdfast-tunnel"), file),
+		command: exec.Command(filepath.Join(d.Programs, tunnelfile.Program), file),
 		socket:  tunnelfile.ReportSocket(filepath.Join(d.dir, tunnelfile.RuntimeDirName), "demo"),
 		ended:   make(chan struct{}),
 	}

@@ -50,7 +50,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
 	signals := worker.Signals()
-	flags := flag.NewFlagSet("holdfast-tunnel", flag.ContinueOnError)
+	flags := flag.NewFlagSet(tunnelfile.Program, flag.ContinueOnError)
 	once := flags.Bool("once", false, "")
 	check := flags.Bool("check", false, "")
 	print := flags.Bool("print-config", false, "")
@@ -66,7 +66,7 @@ func run(args []string) int {
 	}
 	switch {
 	case *version:
-		fmt.Println("holdfast-tunnel", program.Version())
+		fmt.Println(tunnelfile.Program, program.Version())
 		return 0
 	case flags.NArg() != 1:
 		return program.Misused(flags, usage, "one tunnel file is wanted")

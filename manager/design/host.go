@@ -7,10 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast/holdfast/systemdctl"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
-
-// program runs one tunnel; each service unit runs it.
-const program = "holdfast-tunnel"
 
 // ThisHost is the machine that a daemon for this scope runs on. The program is looked for in the
 // folder of the daemon's program, then in PATH.
@@ -26,14 +24,14 @@ func ThisHost(scope systemdctl.Scope) (Host, error) {
 func findProgram() (string, error) {
 	self, err := os.Executable()
 	if err == nil {
-		path := filepath.Join(filepath.Dir(self), program)
+		path := filepath.Join(filepath.Dir(self), tunnelfile.Program)
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}
 	}
-	path, err := exec.LookPath(program)
+	path, err := exec.LookPath(tunnelfile.Program)
 	if err != nil {
-		return "", fmt.Errorf("%s is neither beside holdfastd nor in PATH", program)
+		return "", fmt.Errorf("%s is neither beside holdfastd nor in PATH", tunnelfile.Program)
 	}
 	return filepath.Abs(path)
 }
