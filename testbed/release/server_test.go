@@ -59,7 +59,7 @@ systemctl enable --now holdfastd`)
 
 	m.user("systemctl --user enable --now holdfastd && holdfast add web -L 8080:127.0.0.1:2222 -p 2222 tester@127.0.0.1 && holdfast set web HoldTimeout=0 RetryMax=1s && holdfast up web")
 	m.write("/etc/systemd/system/report.service", ordered("db", through443, "multi-user.target"))
-	m.write("/etc/systemd/system/early.service", strings.ReplaceAll(ordered("db", through443, "multi-user.target"), "holdfast-up@db.service", "basic.target"))
+	m.write("/etc/systemd/system/early.service", "[Unit]\nBefore=testsshd.service\n"+strings.ReplaceAll(ordered("db", through443, "multi-user.target"), "holdfast-up@db.service", "basic.target"))
 	m.write("/home/tester/.config/systemd/user/report.service", ordered("web", works, "default.target"))
 	m.root("systemctl daemon-reload && systemctl enable report early")
 	m.user("systemctl --user daemon-reload && systemctl --user enable report")
