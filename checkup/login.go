@@ -56,7 +56,7 @@ func (x *examination) refused(err error) {
 	case reason == fault.Passphrase:
 		x.Problem(tunnelfile.SubjectLogin, "ssh-add "+tildeWord(x.lockedKey()), "%s, and nobody and nothing here gives it: not at boot either", text)
 	case reason.WantsAnswer():
-		x.Problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s, which only a person can give: use a key instead", text)
+		x.Problem(tunnelfile.SubjectLogin, "ssh-copy-id "+x.copyID(), "%s. Only a person can answer that: use a key instead", text)
 	case errors.Is(err, login.ErrTooManyTries):
 		x.Problem(tunnelfile.SubjectLogin, x.nameOneKey(), "%s", text)
 	case reason == fault.Denied:

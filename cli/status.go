@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 func statusVerb() verb.Verb {
@@ -112,6 +113,12 @@ func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Sna
 	default:
 		if watch {
 			s.Out.Home()
+		}
+		if len(names) > 0 { // other tunnels' files are not what was asked about
+			snapshot.Global.Problems = slices.DeleteFunc(slices.Clone(snapshot.Global.Problems), func(p tunnelfile.Problem) bool {
+				name, _ := tunnelfile.NameOfFile(p.Path)
+				return !slices.ContainsFunc(tunnels, func(t listing.Tunnel) bool { return t.Name == name })
+			})
 		}
 		showDaemon(s, snapshot)
 		if len(names) == 0 {

@@ -224,6 +224,9 @@ func checkTunnel(s *session.Session, name string, environment []string, now told
 	}
 	findings = append(findings, nobody...)
 	if t, ok := now.tunnels[name]; ok {
+		if slices.ContainsFunc(findings, func(f tunnelfile.Finding) bool { return f.Severity == tunnelfile.Trouble }) {
+			t.Status = "" // why is said above, as it was found just now
+		}
 		findings = append(findings, stateFinding(t, s.NextStart()))
 	}
 	for i := range findings {
@@ -286,7 +289,7 @@ func stateFinding(t listing.Tunnel, nextStart string) tunnelfile.Finding {
 		f.Severity = tunnelfile.Hint
 		if t.Reason == fault.Rule {
 			f.Subject, f.Mend = tunnelfile.SubjectNetwork, "holdfast edit "+t.Name
-			f.Message = "its own rule keeps it down on this network: " + text.Printable(t.Status)
+			f.Message = strings.TrimSuffix("its own rule keeps it down on this network: "+text.Printable(t.Status), ": ")
 		}
 	case tunnelfile.Failed:
 		f.Severity, f.Mend = tunnelfile.Trouble, "holdfast logs "+t.Name+" -n 20; holdfast up "+t.Name

@@ -103,7 +103,7 @@ func tables(content string) (blocks []layout.Block) {
 		}
 		if table == nil {
 			table = &layout.Table{Columns: []layout.Column{
-				{}, {Wrap: true, Min: 16}, {Wrap: true, Min: 18, GiveWay: 1, Below: true}, {Wrap: true, Min: 24, GiveWay: 2, Below: true},
+				{}, {Wrap: true, Min: 16}, {Wrap: true, Min: 22, GiveWay: 1, Below: true}, {Wrap: true, Min: 24, GiveWay: 2, Below: true},
 			}}
 			blocks = append(blocks, layout.Block{Table: table})
 		}

@@ -51,6 +51,8 @@ func TestWrap(t *testing.T) {
 		{"  indented text goes on", 12, "  indented|  text goes|  on"},
 		{"averyveryverylongword x", 8, "averyver|yverylon|gword x"},
 		{"one\ntwo", 12, "one|two"},
+		{"aes128-gcm,aes256-gcm,x", 16, "aes128-gcm,|aes256-gcm,x"},
+		{"a,verylongwordofletters", 16, "a,verylongwordof|letters"},
 		{"one two", 0, "one two"},
 		{"", 5, ""},
 		{"隧道隧道", 3, "隧|道|隧|道"},

@@ -41,7 +41,7 @@ func Middle(text string, width int) string {
 }
 
 // Wrap is a text in lines of at most width, broken at spaces; a word that is longer is broken
-// where the line ends. Line breaks stay. Lines after the first stand in as far as the text
+// behind a comma, or where the line ends. Line breaks stay. Lines after the first stand in as far as the text
 // does; 0 is no end.
 func Wrap(text string, width int) (lines []string) {
 	for line := range strings.SplitSeq(text, "\n") {
@@ -73,7 +73,7 @@ func wrapLine(text string, width int) (lines []string) {
 			lines = append(lines, line)
 		}
 		for line = margin + word; Width(line) > width; {
-			part := head(line, width)
+			part := atComma(head(line, width))
 			if part == margin || part == "" { // a grapheme that is wider than the line
 				break
 			}
@@ -82,6 +82,14 @@ func wrapLine(text string, width int) (lines []string) {
 		}
 	}
 	return append(lines, line)
+}
+
+// atComma is the beginning of a word that is too long for its line: up to its last comma, if that is most of it.
+func atComma(part string) string {
+	if i := strings.LastIndexByte(part, ','); i > len(part)/2 {
+		return part[:i+1]
+	}
+	return part
 }
 
 // Hang is a text in lines of at most width, whose first has this before it and whose others

@@ -162,6 +162,7 @@ func Read(ctx context.Context, q Query, f func(Line) error) error {
 
 func each(in io.Reader, f func(Line) error) error {
 	entries := json.NewDecoder(bufio.NewReader(in))
+	last := make(map[string]journal.Event) // of each tunnel, the state that was told
 	for {
 		var e entry
 		err := entries.Decode(&e)
@@ -173,6 +174,12 @@ func each(in io.Reader, f func(Line) error) error {
 			return nil
 		case err != nil:
 			return fmt.Errorf("journalctl: %w", err)
+		}
+		if e.Kind == journal.State {
+			if e.Event == last[e.Tunnel] {
+				continue // the daemon saw what the tunnel's program had said
+			}
+			last[e.Tunnel] = e.Event
 		}
 		if err := f(e.line()); err != nil {
 			return err

@@ -29,6 +29,7 @@ func TestRead(t *testing.T) {
 	worker("db", "MESSAGE", "a warning \x1b[31m", "PRIORITY", "4")
 	worker("other", "MESSAGE", "not this")
 	add("_SYSTEMD_USER_UNIT", "holdfastd.service", "HOLDFAST_TUNNEL", "web", "MESSAGE", "web: offline", "HOLDFAST_EVENT", "state", "HOLDFAST_STATE", "offline", "HOLDFAST_REASON", "rule", "HOLDFAST_STATUS", "NeverOn=cafe")
+	add("_SYSTEMD_USER_UNIT", "holdfastd.service", "HOLDFAST_TUNNEL", "web", "MESSAGE", "again", "HOLDFAST_EVENT", "state", "HOLDFAST_STATE", "offline", "HOLDFAST_REASON", "rule", "HOLDFAST_STATUS", "NeverOn=cafe")
 	add("_SYSTEMD_USER_UNIT", "stranger.service", "HOLDFAST_TUNNEL", "web", "MESSAGE", "forged")
 	worker("web", "MESSAGE", "retrying [unreachable]: x", "PRIORITY", "4", "HOLDFAST_EVENT", "state", "HOLDFAST_STATE", "retrying", "HOLDFAST_REASON", "unreachable", "HOLDFAST_STATUS", "in 8s, connection refused")
 	worker("web", "MESSAGE", "lost: closed by the server", "PRIORITY", "4", "HOLDFAST_EVENT", "lost", "HOLDFAST_REASON", "lost")

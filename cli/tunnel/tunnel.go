@@ -69,6 +69,9 @@ func Named(ctx context.Context, client *dbusapi.Client, now dbusapi.Snapshot, pa
 // well, or which was meant perhaps.
 func NoSuch(pattern string, tunnels []listing.Tunnel, problems []tunnelfile.Problem) error {
 	if own := ProblemsOf(pattern, problems); len(own) > 0 {
+		for i := range own {
+			own[i].Path = text.Tilde(own[i].Path)
+		}
 		return advice.Error{Err: fmt.Errorf("the file of %s has mistakes:\n%w", pattern, own), Hint: "holdfast edit " + pattern + " mends it"}
 	}
 	err := fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, pattern)
