@@ -1,5 +1,5 @@
-// Package asking is a question to a person, and who answers it: a dialog, a terminal, a
-// credential, a keyring.
+// Package asking is questions to a person, and their answers from a dialog, a terminal, a credential
+// or a keyring.
 package asking
 
 import (
@@ -12,10 +12,9 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// Asker puts questions to a person. An implementation returns when ctx ends, and
-// returns an error that wraps [ErrNobody] when there is nobody to ask, or [ErrNoAnswer]
-// when whoever was asked said nothing in time; any other error means that the person
-// declined.
+// Asker asks a person. An implementation returns when ctx ends. Its error wraps [ErrNobody] if there
+// is nobody to ask, and [ErrNoAnswer] if the person did not answer in time. Any other error means
+// that the person declined.
 type Asker interface {
 	// Ask returns what the person typed. The caller wipes it once it has served.
 	Ask(ctx context.Context, q Question) ([]byte, error)
@@ -23,8 +22,8 @@ type Asker interface {
 	Confirm(ctx context.Context, q Question) (bool, error)
 }
 
-// A Notifier is an Asker that can also show what wants no answer: that a security key waits to
-// be touched. Where an Asker is none, the log alone says it.
+// Notifier is an Asker that can also show a message without a question: that a security key waits
+// for a touch. If an Asker is no Notifier, only the log has the message.
 type Notifier interface {
 	// Notify shows the question's prompt until ctx ends.
 	Notify(ctx context.Context, q Question)
@@ -49,7 +48,7 @@ const (
 	KindTouch       Kind = "touch"                // a notice, see Notifier: a security key waits for a finger
 )
 
-// reason is that of most questions of this kind.
+// reason is the Reason of most questions of this kind.
 func (k Kind) reason() fault.Reason {
 	switch k {
 	case KindPassphrase:
@@ -75,8 +74,8 @@ type Question struct {
 	Again   bool   // the last answer to this very question was wrong: do not repeat a remembered one
 }
 
-// AsksPassword says whether the answer is certainly the account's password, which servers with PAM
-// ask for as a field of keyboard-interactive. A new password, or one for a single login, is another.
+// AsksPassword says whether the answer is certainly the account's password. Servers with PAM ask for
+// it as a field of keyboard-interactive. A new password, or a one-time password, is not meant.
 func (q Question) AsksPassword() bool {
 	if q.Kind != KindInteractive || q.Echo {
 		return q.Kind == KindPassword
@@ -87,7 +86,7 @@ func (q Question) AsksPassword() bool {
 
 var passwordField = regexp.MustCompile(`(?i)^(?:\(\S+@[^\s)]+\) )?(?:(?:unix |ldap |\S+'s )?password|password for \S+)\s*:?\s*$`)
 
-// Reason is why a tunnel is not well that has no answer to this question.
+// Reason is the Reason of a tunnel that has no answer to this question.
 func (q Question) Reason() fault.Reason {
 	if q.AsksPassword() {
 		return fault.Password
@@ -95,8 +94,8 @@ func (q Question) Reason() fault.Reason {
 	return q.Kind.reason()
 }
 
-// PassphraseQuestion asks for the passphrase of a key file, in ssh's own words, so that one that
-// is remembered serves both transports.
+// PassphraseQuestion asks for the passphrase of a key file, in ssh's words, so that a remembered
+// passphrase serves both transports.
 func PassphraseQuestion(file string) Question {
 	return Question{Kind: KindPassphrase, Subject: file, Prompt: fmt.Sprintf("Enter passphrase for key '%s': ", file)}
 }

@@ -10,9 +10,9 @@ import (
 // ErrTimeout is the cause of an attempt's context once its limit is over.
 var ErrTimeout = errors.New("connect timeout")
 
-// Attempt bounds one try to connect, from the first look-up to the last message of the
-// authentication, and puts its questions to a person. The time that a person takes to answer
-// does not count. A nil Attempt has no limit and nobody to ask.
+// Attempt bounds one try to connect, from the first lookup to the last message of the authentication,
+// and asks a person its questions. The time until a person answers does not count. A nil Attempt has
+// no limit and nobody to ask.
 type Attempt struct {
 	asker Asker // nil: nobody is there
 
@@ -23,8 +23,8 @@ type Attempt struct {
 	pauses int
 }
 
-// Start begins an attempt; a limit of 0 is none. The context it returns ends with its parent,
-// or with the cause ErrTimeout; call cancel when the attempt is over.
+// Start begins an attempt. A limit of 0 means no limit. The context ends with its parent, or with the
+// cause ErrTimeout. Call cancel when the attempt is over.
 func Start(parent context.Context, limit time.Duration, asker Asker) (context.Context, *Attempt, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	a := &Attempt{asker: asker, left: limit, since: time.Now()}
@@ -37,7 +37,7 @@ func Start(parent context.Context, limit time.Duration, asker Asker) (context.Co
 	}
 }
 
-// Pause stops the clock: a person has something to do. Resume lets it go on.
+// Pause stops the clock while a person does something. Resume starts it again.
 func (a *Attempt) Pause() {
 	if a == nil {
 		return
@@ -50,7 +50,7 @@ func (a *Attempt) Pause() {
 	}
 }
 
-// Resume lets the clock go on, once for each Pause.
+// Resume ends one Pause.
 func (a *Attempt) Resume() {
 	if a == nil {
 		return
@@ -64,7 +64,7 @@ func (a *Attempt) Resume() {
 	}
 }
 
-// Ask is Asker's, with the clock stopped meanwhile.
+// Ask asks the Asker, with the clock stopped.
 func (a *Attempt) Ask(ctx context.Context, q Question) ([]byte, error) {
 	if a == nil || a.asker == nil {
 		return nil, ErrNobody
@@ -74,7 +74,7 @@ func (a *Attempt) Ask(ctx context.Context, q Question) ([]byte, error) {
 	return a.asker.Ask(ctx, q)
 }
 
-// Confirm is Asker's, with the clock stopped meanwhile.
+// Confirm asks the Asker, with the clock stopped.
 func (a *Attempt) Confirm(ctx context.Context, q Question) (bool, error) {
 	if a == nil || a.asker == nil {
 		return false, ErrNobody
@@ -84,7 +84,7 @@ func (a *Attempt) Confirm(ctx context.Context, q Question) (bool, error) {
 	return a.asker.Confirm(ctx, q)
 }
 
-// Notify is Notifier's, where the Asker is one.
+// Notify notifies the Asker, if it is a Notifier.
 func (a *Attempt) Notify(ctx context.Context, q Question) {
 	if a == nil {
 		return

@@ -5,8 +5,8 @@ import (
 	"net"
 )
 
-// Class says what to do about a link that was lost or could not be made. That a server
-// still holds a remote port is no class: the link is well then, and the forward tries again.
+// Class says what to do about a link that was lost or could not be made. There is no class for a
+// remote port that the server does not give: the link is well then, and the forward tries again.
 type Class int
 
 // The classes, the least serious first.
@@ -44,9 +44,9 @@ type Reasoned interface {
 	Reason() Reason
 }
 
-// ReasonOf is the Reason of an error of an attempt, or of a link that was lost. Of several
-// errors that are joined, as of several addresses or keys, the most serious counts, and the
-// first of those that are equally serious. It is None for an error that says nothing of it.
+// ReasonOf is the Reason of an error of an attempt, or of a link that was lost. Of joined errors, as
+// for several addresses or keys, the most serious counts, and the first of equally serious ones. It
+// is None if the error has no Reason.
 func ReasonOf(err error) Reason {
 	worst := None
 	walk(err, func(r Reason) {

@@ -24,7 +24,7 @@ func Wrap(r Reason, err error, format string, args ...any) *Error {
 	return &Error{reason: r, message: fmt.Sprintf(format, args...), err: err}
 }
 
-// Because is New with a cause that is there for errors.Is only: the message says it all.
+// Because is New with a cause for errors.Is only: the message already has its words.
 func Because(r Reason, err error, format string, args ...any) *Error {
 	return &Error{reason: r, message: fmt.Sprintf(format, args...), err: err, silent: true}
 }
@@ -51,7 +51,7 @@ func As(err error) *Error {
 	return e
 }
 
-// Within is the same error, said of a step of something larger, such as "ProxyJump".
+// Within is the error with the name of a step before it, such as "ProxyJump".
 func (e *Error) Within(step string) *Error {
 	return &Error{reason: e.reason, message: step + ": " + e.message, err: e.err, silent: e.silent}
 }

@@ -50,13 +50,6 @@ var reasons = []Reason{
 // Reasons lists every Reason but None.
 func Reasons() []Reason { return slices.Clone(reasons) }
 
-// ParseReason returns the Reason that is spelled word, and whether there is one. The empty
-// word is None.
-func ParseReason(word string) (Reason, bool) {
-	r := Reason(word)
-	return r, r == None || slices.Contains(reasons, r)
-}
-
 // Class is what is to be done about an error with this reason.
 func (r Reason) Class() Class {
 	switch r {

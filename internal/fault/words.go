@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Words is what an error says, without the prefixes that packages net and os put before a cause:
-// of "read tcp 192.0.2.1:40112->198.51.100.2:22: read: connection reset by peer" it is the last
-// part. Whom it is about the message around it says; addresses of a socket pair say nothing.
+// Words is the text of an error without the prefixes of packages net and os: the last part of "read
+// tcp 192.0.2.1:40112->198.51.100.2:22: read: connection reset by peer". The message around it names
+// the peer.
 func Words(err error) string {
 	said := err.Error()
 	shorten(&said, err)

@@ -1,3 +1,3 @@
-// Package filewatch tells when files may have changed: those in a folder, and those behind
-// links, with every link on the way there. It does not read them.
+// Package filewatch notices when files may have changed: files in a folder, targets of links, and
+// every link on the way to them. It does not read them.
 package filewatch

@@ -9,7 +9,7 @@ import (
 // Set is what is watched, by the folders that it lies in.
 type Set struct{ folders map[string]*folder }
 
-// folder is a folder without a link on the way to it, and what is of interest in it.
+// folder is a folder without a link on the way to it, and the names that matter in it.
 type folder struct {
 	names map[string]bool
 	match []func(name string) bool
@@ -24,14 +24,15 @@ func (s *Set) folder(path string) *folder {
 	return f
 }
 
-// File adds a file or a folder as such, there or not, and each link on the way to it.
+// File adds a file, or a folder without its content, and each link on the way to it. It need not
+// exist.
 func (s *Set) File(path string) {
 	real, _ := s.follow(path)
 	s.folder(filepath.Dir(real)).names[filepath.Base(real)] = true
 }
 
-// Folder adds what a folder holds, as far as match says so of a name, and each link on the way
-// to it. Where there is no such folder it adds that it comes.
+// Folder adds the content of a folder whose names match accepts, and each link on the way to it. If
+// the folder does not exist, it adds the place where it will appear.
 func (s *Set) Folder(path string, match func(name string) bool) {
 	real, ok := s.follow(path)
 	if info, err := os.Stat(real); !ok || err != nil || !info.IsDir() {
@@ -42,11 +43,11 @@ func (s *Set) Folder(path string, match func(name string) bool) {
 	f.match = append(f.match, match)
 }
 
-// maxLinks is as many links on the way to a file as the kernel follows.
+// maxLinks is how many links the kernel follows on the way to a file.
 const maxLinks = 40
 
-// follow adds each link on the way to path, and returns where the way leads. If it ends
-// early, that is the first thing that is not there, and false.
+// follow adds each link on the way to path, and returns the target. If a part of the way does not
+// exist, it returns the first such part, and false.
 func (s *Set) follow(path string) (real string, ok bool) {
 	left := strings.Split(filepath.Clean(path), "/")
 	real = "/"
@@ -74,7 +75,7 @@ func (s *Set) follow(path string) (real string, ok bool) {
 	return real, true
 }
 
-// concerns says whether a change at a path is of interest.
+// concerns says whether a change at a path matters.
 func (s *Set) concerns(path string) bool {
 	if s.folders[path] != nil {
 		return true // a folder that is watched came or went

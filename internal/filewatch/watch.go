@@ -8,16 +8,16 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Editors write a file in several steps, and people copy several files: changes are
-// told when nothing has happened for quiet, and at the latest after patience.
+// Editors write a file in several steps, and people copy several files. So a change is announced when
+// nothing more has happened for quiet, and at the latest after patience.
 const (
 	quiet    = 50 * time.Millisecond
 	patience = 500 * time.Millisecond
 )
 
-// Watch tells on changed when something that look adds to a set may have changed, until the
-// context ends; once at the beginning, too. It has look look again each time: what is not
-// there yet is seen when it comes to be.
+// Watch sends to changed when something in the set that look makes may have changed, and once at the
+// beginning, until the context ends. It calls look after each change, so that it sees files that
+// appear.
 func Watch(ctx context.Context, log *slog.Logger, look func(*Set), changed chan<- struct{}) {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -70,8 +70,8 @@ func tell(ctx context.Context, changed chan<- struct{}) bool {
 	}
 }
 
-// rewatch watches the folders that look asks for now, and no others. A folder that came
-// while it looked may hold another: it looks until there is nothing new.
+// rewatch watches the folders of the set that look makes now, and no others. A folder that appears
+// meanwhile may have another in it, so it repeats that until nothing is new.
 func rewatch(watcher *fsnotify.Watcher, look func(*Set), log *slog.Logger) *Set {
 	failed := make(map[string]bool)
 	for {

@@ -1,6 +1,6 @@
-// Package journal is what Holdfast's programs and the journal say to each other: a log whose
-// lines are entries with fields where there is a journal, and events in it that a program can
-// read again. It writes and reads the same fields, so that nobody has to read sentences.
+// Package journal writes and reads the entries of Holdfast's programs in the journal: a log whose
+// lines become entries with fields, and events that a program can read back. Nobody has to read
+// sentences.
 //
 // The text of an entry is for people. Message IDs are explained in packaging/holdfast.catalog.
 package journal
@@ -31,7 +31,7 @@ type Event struct {
 // Fields are the fields of an Event, for journalctl --output-fields.
 const Fields = "HOLDFAST_EVENT,HOLDFAST_TUNNEL,HOLDFAST_STATE,HOLDFAST_REASON,HOLDFAST_STATUS"
 
-// messageIDs tell one event from another in journalctl -x, by state or else by kind.
+// messageIDs are the MESSAGE_IDs for journalctl -x, by state or else by kind.
 var messageIDs = map[string]string{
 	"inactive":   "f8a9b5738658444983ffb6c9e6e1bc7f",
 	"listening":  "55ff1bf5353b485885ae173462d3d6a4",
@@ -69,8 +69,8 @@ func (e Event) message() string {
 	return text
 }
 
-// Log writes the event as a line of a log. Where that is no journal, the line has msg and
-// args, as any other line.
+// Log writes the event to a log. If the log is no journal, it is a line with msg and args, like any
+// other.
 func (e Event) Log(log *slog.Logger, level slog.Level, msg string, args ...any) {
 	log.Log(context.WithValue(context.Background(), eventKey{}, e), level, msg, args...)
 }

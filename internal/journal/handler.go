@@ -23,9 +23,9 @@ var socketPath = "/run/systemd/journal/socket"
 // maxMessage bounds the text of an entry, so that it fits into one datagram.
 const maxMessage = 32 << 10
 
-// Goes says whether f goes straight to the journal: JOURNAL_STREAM names the device and the
-// inode of the stream that it connected, see systemd.exec(5). The variable alone tells
-// nothing, since a terminal's children inherit it too.
+// Goes says whether f leads directly to the journal: JOURNAL_STREAM has the device and the inode of
+// the stream that systemd connected, see systemd.exec(5). The variable alone is not enough, since
+// the children of a terminal inherit it too.
 func Goes(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {
@@ -45,8 +45,8 @@ type Handler struct {
 	attrs   string // said of every record
 }
 
-// NewHandler makes a handler for records from level on. Where journald takes no entries,
-// they go to the other one.
+// NewHandler makes a handler for records from level on. If journald takes no entries, they go to the
+// other handler.
 func NewHandler(level slog.Leveler, other slog.Handler) *Handler {
 	return &Handler{level: level, journal: &socket{path: socketPath}, other: other}
 }
@@ -146,15 +146,15 @@ func field(entry *bytes.Buffer, name, value string) {
 	entry.WriteByte('\n')
 }
 
-// socket is the connection to journald. It is made when it is needed, and again when journald
-// is another.
+// socket is the connection to journald. It is made when it is needed, and made anew when journald was
+// restarted.
 type socket struct {
 	path string
 	mu   sync.Mutex
 	conn net.Conn
 }
 
-// sendPatience is how long a journald that does not read is waited for.
+// sendPatience is how long to wait for a journald that does not read.
 const sendPatience = time.Second
 
 func (s *socket) send(entry []byte) error {
@@ -180,7 +180,7 @@ func (s *socket) send(entry []byte) error {
 	return err
 }
 
-// MessageIDs are all message IDs of ours, for who looks whether the catalogue has them.
+// MessageIDs are all our message IDs, for a check of the catalogue.
 func MessageIDs() []string {
 	var ids []string
 	for _, id := range messageIDs {

@@ -2,13 +2,12 @@ package keyring
 
 import "strings"
 
-// Account is what an answer is remembered under: the kind of the question and its words, which
-// name the key file, or the account and the host.
+// Account is the key of a remembered answer: the kind of the question and its words, which name the
+// key file, or the account and the host.
 type Account string
 
-// AccountOf is the account of a question of the Agent interface. It is empty for answers that
-// are not remembered: codes are good for once, and a wrong PIN, tried again and again, locks
-// what it opens.
+// AccountOf is the account of a question of the Agent interface. It is "" for answers that are not
+// remembered: a code is valid once, and repeated tries of a wrong PIN would lock its token.
 func AccountOf(kind, prompt string) Account {
 	if kind != "passphrase" && kind != "password" {
 		return ""
@@ -16,8 +15,8 @@ func AccountOf(kind, prompt string) Account {
 	return Account(kind + ": " + trim(prompt))
 }
 
-// What is what would be remembered, for a person: "the passphrase for key '/h/id'", or
-// "me@host's password".
+// What names what would be remembered, for a person: "the passphrase for key '/h/id'", or "me@host's
+// password".
 func (a Account) What() string {
 	_, prompt, _ := strings.Cut(string(a), ": ")
 	if what, ok := strings.CutPrefix(prompt, "Enter "); ok {

@@ -9,9 +9,9 @@ import (
 	"slices"
 )
 
-// Declined are the accounts whose answers the person does not want remembered, and does not
-// want to be offered again. It is a small JSON file, which every program of ours that asks may
-// read and write; it holds no secret.
+// Declined are the accounts whose answers the person does not want to have remembered: no program
+// offers it again. It is a small JSON file without secrets, which each of our programs that asks may
+// read and write.
 type Declined struct {
 	Path string // empty: nothing is kept
 }

@@ -1,6 +1,6 @@
-// Package keyring keeps what a person wanted remembered: passphrases and passwords, in the
-// desktop's keyring (the Secret Service, org.freedesktop.secrets).
+// Package keyring stores passphrases and passwords that a person wants remembered, in the desktop's
+// keyring (the Secret Service, org.freedesktop.secrets).
 //
-// It asks a person nothing and decides nothing: who asked the person offers, and who needs an
-// answer looks here first. No call takes longer than Time.
+// It asks nobody and decides nothing: the program that asks a person offers to remember the answer,
+// and a program that needs an answer looks here first. No call takes longer than Time.
 package keyring

@@ -25,7 +25,7 @@ type Keyring interface {
 // SecretService is the desktop's keyring, see the Secret Service API of freedesktop.org.
 type SecretService struct{}
 
-// Get is Keyring. A keyring that stays locked is left behind after Time.
+// Get implements Keyring. It gives up after Time if the keyring stays locked.
 func (SecretService) Get(ctx context.Context, account Account) (string, bool, error) {
 	type result struct {
 		secret string
@@ -49,7 +49,7 @@ func (SecretService) Get(ctx context.Context, account Account) (string, bool, er
 	}
 }
 
-// Set is Keyring.
+// Set implements Keyring.
 func (SecretService) Set(ctx context.Context, account Account, secret string) error {
 	done := make(chan error, 1)
 	go func() { done <- keyring.Set(attribute, string(account), secret) }()
@@ -63,7 +63,7 @@ func (SecretService) Set(ctx context.Context, account Account, secret string) er
 	}
 }
 
-// ErrLocked is what a keyring that does not answer in time is taken for.
+// ErrLocked says that the keyring did not answer in time, probably because it is locked.
 var ErrLocked = errors.New("the keyring did not answer in time; is it locked?")
 
 func late(ctx context.Context) error {

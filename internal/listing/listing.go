@@ -33,7 +33,7 @@ type Tunnel struct {
 	Forwards []tunnelfile.ForwardReport
 }
 
-// Line is the state of a tunnel with what there is to say of it.
+// Line is the state of a tunnel with its reason and status.
 func (t Tunnel) Line() tunnelfile.Status {
 	return tunnelfile.Status{State: t.State, Reason: t.Reason, Text: t.Status}
 }
@@ -49,7 +49,7 @@ type Global struct {
 // ChangeKind says what happened to a row.
 type ChangeKind int
 
-// What can happen to a row, or to the manager itself.
+// The kinds of change of a row, or of the manager itself.
 const (
 	Added ChangeKind = iota
 	Changed
@@ -57,8 +57,8 @@ const (
 	GlobalChanged
 )
 
-// Change is one difference between what was published and what is. Subscribers get
-// changes in order, after the fact, never from the goroutine that owns the table.
+// Change is one difference between what was published before and what is published now. Subscribers
+// get changes in order, and never from the goroutine that owns the table.
 type Change struct {
 	Kind     ChangeKind
 	Old, New Tunnel // Old for Changed and Removed, New for Added and Changed

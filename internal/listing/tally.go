@@ -5,17 +5,16 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Wanted says whether the tunnel is meant to run now: nobody stopped it, and no rule of its
-// own forbids this network.
+// Wanted says whether the tunnel is meant to run now: nobody stopped it, and no rule of its own forbids
+// this network.
 func (t Tunnel) Wanted() bool {
 	return t.State != tunnelfile.Inactive && t.State != tunnelfile.Stopping && t.Reason != fault.Rule
 }
 
-// Well says whether the tunnel does all that it should, as far as anybody asks for it.
+// Well says whether the tunnel does everything that is asked of it now.
 func (t Tunnel) Well() bool { return t.State == tunnelfile.Up || t.State == tunnelfile.Listening }
 
-// Tally is how many tunnels are well, of those that are wanted, of all: what every face says
-// of all tunnels together.
+// Tally is how many tunnels are well, of those that are wanted, of all. Each face shows these numbers.
 type Tally struct{ Well, Wanted, All int }
 
 // Count makes the Tally of tunnels.

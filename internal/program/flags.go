@@ -7,12 +7,12 @@ import (
 	"os"
 )
 
-// Misuse is the exit status of a program whose command line makes no sense.
+// Misuse is the exit status for a wrong command line.
 const Misuse = 2
 
-// Parse reads the command line of the program that the flags are named after. Ended says that
-// nothing else is to be done but to end with status: usage was asked for, and is on standard
-// output, or the command line makes no sense, and standard error says why.
+// Parse reads the command line of the program that the flags are named after. ended says that the
+// program must end with status: either usage was asked for, and is on standard output, or the
+// command line is wrong, and standard error says why.
 func Parse(flags *flag.FlagSet, usage string, args []string) (status int, ended bool) {
 	flags.SetOutput(os.Stderr)
 	flags.Usage = func() {} // usage has more to say than the list of flags
@@ -27,8 +27,7 @@ func Parse(flags *flag.FlagSet, usage string, args []string) (status int, ended 
 	return 0, false
 }
 
-// Misused says on standard error what is wrong with a command line that could be parsed, and
-// returns Misuse.
+// Misused writes to standard error what is wrong with a command line, and returns Misuse.
 func Misused(flags *flag.FlagSet, usage, complaint string) int {
 	fmt.Fprintf(os.Stderr, "%s: %s\n%s", flags.Name(), complaint, usage)
 	return Misuse

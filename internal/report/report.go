@@ -1,7 +1,6 @@
-// Package report reads what a running tunnel says of itself on its report socket.
+// Package report reads the report of a running tunnel from its socket.
 //
-// It believes the worker's process and root, and nobody else who may listen there, and takes
-// no more than a report can have.
+// It believes only the worker's user and root, and reads no more than a report can have.
 package report
 
 import (
@@ -31,8 +30,8 @@ const (
 	maxReport = 1 << 20 // bytes
 )
 
-// Read asks the worker that listens on a socket for its report. It does so by hand: http.Client
-// would make half a megabyte of each program.
+// Read asks the worker that listens on a socket for its report. It does not use http.Client, which
+// would add half a megabyte to each program.
 func Read(ctx context.Context, socket string) (tunnelfile.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, Deadline)
 	defer cancel()
@@ -72,8 +71,8 @@ func parse(answer io.Reader) (r tunnelfile.Report, err error) {
 	return r, nil
 }
 
-// believe is an error unless the process that listens is root's, or of the user whom the
-// socket's folder belongs to.
+// believe returns an error unless the process that listens belongs to root, or to the owner of the
+// socket's folder.
 func believe(conn *net.UnixConn, socket string) error {
 	info, err := os.Stat(filepath.Dir(socket))
 	if err != nil {
@@ -90,7 +89,7 @@ func believe(conn *net.UnixConn, socket string) error {
 	return fmt.Errorf("%s: a process of user %d listens there, which is not the tunnel", socket, uid)
 }
 
-// clean makes every word of a report fit for people.
+// clean makes every text of a report safe to show.
 func clean(r *tunnelfile.Report) {
 	for _, word := range []*string{&r.Name, &r.Status, &r.Version, &r.Peer, &r.Kex, &r.Cipher, &r.HostKey, &r.NotHandedOver,
 		(*string)(&r.State), (*string)(&r.Reason), (*string)(&r.Transport)} {

@@ -88,8 +88,8 @@ func (a Address) exists() bool {
 	return !errors.Is(err, syscall.EADDRNOTAVAIL) && !errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
-// Is says whether a socket that is bound to addr listens at this address. Of an address
-// that is still a name, only the port counts.
+// Is says whether a socket that is bound to addr listens at this address. If the address is a name,
+// only the port is compared.
 func (a Address) Is(addr net.Addr) bool {
 	switch addr := addr.(type) {
 	case *net.UnixAddr:
@@ -108,7 +108,7 @@ func (a Address) Is(addr net.Addr) bool {
 	return false
 }
 
-// conflicts says whether a listener at other keeps everybody else from listening here.
+// conflicts says whether a listener at other prevents listening here.
 func (a Address) conflicts(other netip.AddrPort) bool {
 	host, port, ok := a.split()
 	if !ok || port != other.Port() {

@@ -1,4 +1,4 @@
-// Package sockets is what there is to know of listening sockets on this machine: the
-// addresses that a forward listens on, whether they are free, and who has one that is not.
-// It answers by what is so now, and leaves everything as it is.
+// Package sockets knows the listening sockets of this machine: the addresses that a forward listens
+// on, whether they are free, and who has one that is not. It looks at each question, and changes
+// nothing.
 package sockets

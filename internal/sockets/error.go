@@ -23,9 +23,8 @@ type Error struct {
 	Err     error
 }
 
-// Explain makes an *Error of what listening at an address of a forward failed with, and
-// finds out who has it. What net adds to an error of the kernel is left out: the forward
-// is named.
+// Explain makes an *Error of the error from listening at an address of a forward, and finds out who
+// has the address. It leaves out what package net adds to an error of the kernel.
 func Explain(f tunnelfile.Forward, a Address, err error) *Error {
 	err = bare(err)
 	e := &Error{Forward: f, Address: a, Err: err}

@@ -16,14 +16,14 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// answerTimeout is how long whoever has a unix socket may take to answer.
+// answerTimeout is how long the owner of a unix socket may take to answer.
 const answerTimeout = time.Second
 
-// Free says why a forward could not listen here, nil if it could. With unlink, a unix
-// socket that nobody answers on counts as free. The error is an *Error.
+// Free says why a forward cannot listen here, nil if it can. With unlink, a unix socket on which nobody
+// answers counts as free. The error is an *Error.
 //
-// Ask to find a reason, not before listening: a process that is being started at this
-// moment has copies of our sockets, and the address would seem taken.
+// Call it to find a reason, not before listening: a process that is starting has copies of our
+// sockets, so the address would seem to be in use.
 func Free(ctx context.Context, f tunnelfile.Forward, gatewayPorts, unlink bool) error {
 	addresses, err := Of(ctx, f.Listen, gatewayPorts)
 	if err != nil {
@@ -37,7 +37,7 @@ func Free(ctx context.Context, f tunnelfile.Forward, gatewayPorts, unlink bool) 
 	return nil
 }
 
-// Free says why nobody could listen at this address, nil if one could; see the function Free.
+// Free says why it is not possible to listen at this address, nil if it is; see the function Free.
 func (a Address) Free(ctx context.Context, unlink bool) error {
 	if a.Network == "unix" {
 		return freePath(ctx, a.Addr, unlink)

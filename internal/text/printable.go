@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxPeer is how many runes of somebody else's words are kept.
+// MaxPeer is how many runes of a peer's words FromPeer returns.
 const MaxPeer = 300
 
-// FromPeer is what a server, a child process, a bus peer or a file of somebody else's said, in
-// one line, without what a terminal or a service manager would obey, and at most MaxPeer
-// runes long. Every word that comes from outside goes through it where it comes in.
+// FromPeer is the words of a server, a child process, a bus peer or another user's file in one line,
+// without characters that control a terminal or a service manager, and at most MaxPeer runes long.
+// Pass everything through it that comes from outside, where it comes in.
 func FromPeer(s string) string {
 	// A rune has at most 4 bytes: what is far beyond the bound need not be looked at.
 	if len(s) > 16*MaxPeer {

@@ -12,14 +12,14 @@ import (
 // Escapes is what a backslash means in a word, as in systemd.syntax(7), "Quoting".
 type Escapes int
 
-// What there is.
+// The meanings of a backslash.
 const (
 	DropEscapes   Escapes = iota // the character after it, whatever it is
 	RetainEscapes                // itself: unit names are full of them
 	CEscapes                     // \n, \x41, \u00e4, …
 )
 
-// split splits a value at white space that is not in quotes, and takes the quotes away.
+// split splits a value at white space outside of quotes, and removes the quotes.
 func split(value string, e Escapes) ([]string, error) {
 	var list []string
 	rest := value
@@ -38,7 +38,7 @@ func split(value string, e Escapes) ([]string, error) {
 // Whitespace separates words.
 const Whitespace = " \t\n\r"
 
-// Cut takes the first word off a value; ok is false when there is none.
+// Cut cuts the first word off a value. ok is false if there is none.
 func Cut(value string, e Escapes) (word, rest string, ok bool, err error) {
 	value = strings.TrimLeft(value, Whitespace)
 	if value == "" {
@@ -87,7 +87,7 @@ func Quote(word string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`, "\n", `\n`).Replace(word) + `"`
 }
 
-// Unescape reads the escape that a text begins with: what it stands for and how long it is.
+// Unescape reads the escape at the beginning of a text: its meaning, and its length in bytes.
 func Unescape(text string, e Escapes) (s string, n int, err error) {
 	if len(text) < 2 {
 		return "", 0, fmt.Errorf("a backslash at the end")
@@ -163,7 +163,7 @@ func Literal(text string) (string, error) {
 	return b.String(), nil
 }
 
-// Plain is the words of a value, which has no specifiers.
+// Plain is the words of a value without specifiers.
 func Plain(value string, e Escapes) ([]string, error) {
 	list, err := split(value, e)
 	if err != nil {
@@ -180,7 +180,7 @@ func Plain(value string, e Escapes) ([]string, error) {
 	return list, nil
 }
 
-// Boolean reads a boolean as systemd does; ok is false when the value is none.
+// Boolean reads a boolean as systemd does. ok is false if the value is none.
 func Boolean(value string) (yes, ok bool) {
 	switch strings.ToLower(value) {
 	case "1", "yes", "y", "true", "t", "on":
