@@ -68,7 +68,9 @@ func edit(s *session.Session, args []string) error {
 	case err == nil:
 		err = s.Wrote(client, name)
 	default:
-		return advice.Error{Err: err, Hint: "your text is kept in " + copied}
+		if content, readErr := os.ReadFile(copied); readErr != nil || string(content) != t.Text {
+			return advice.Error{Err: err, Hint: "your text is kept in " + copied}
+		}
 	}
 	if removeErr := os.RemoveAll(dir); err == nil {
 		err = removeErr

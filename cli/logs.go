@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/flags"
+	"github.com/holdfast/holdfast/cli/history"
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/logs"
 	"github.com/holdfast/holdfast/cli/session"
@@ -53,6 +54,11 @@ func showLogs(s *session.Session, q logs.Query, patterns []string) error {
 		return advice.Misuse{Message: fmt.Sprintf("-n %d: how many lines?", q.Lines)}
 	}
 	var err error
+	if q.Since != "" {
+		if _, err = history.Timestamp(s.Ctx, q.Since); err != nil {
+			return err
+		}
+	}
 	if q.Names, err = withJournal(s, patterns); err != nil {
 		return err
 	}

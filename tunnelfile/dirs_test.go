@@ -351,3 +351,11 @@ func TestWrite(t *testing.T) {
 	}
 	check("three", 0o600)
 }
+
+// TestWriteNames: an error of Write names the file that was to be written.
+func TestWriteNames(t *testing.T) {
+	path := filepath.Join("/proc/self/fdinfo", "web.tunnel") // where nobody can make a file
+	if err := Write(path, "[Tunnel]\n"); err == nil || !strings.Contains(err.Error(), " "+path+": ") {
+		t.Errorf("%v", err)
+	}
+}

@@ -56,15 +56,18 @@ func Write(path, text string) (err error) {
 	}
 	// The name of the new file begins with a dot, so it is no tunnel file.
 	file, err := createBeside(path)
-	if err != nil {
-		return err
-	}
 	defer func() {
-		if err != nil {
+		if err != nil && file != nil {
 			file.Close()
 			os.Remove(file.Name())
 		}
+		if failed, ok := errors.AsType[*fs.PathError](err); ok {
+			failed.Path = path // the name of the new file says nothing to people
+		}
 	}()
+	if err != nil {
+		return err
+	}
 	if mode, ok := modeFor(path, text); ok {
 		if err := file.Chmod(mode); err != nil {
 			return err

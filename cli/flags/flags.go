@@ -3,6 +3,7 @@
 package flags
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -90,7 +91,7 @@ func Take(f *flag.FlagSet, args []string) (rest []string, err error) {
 		value, args = args[0], args[1:]
 	}
 	if err := known.Value.Set(value); err != nil {
-		return nil, advice.Misuse{Message: fmt.Sprintf("%s %s: %s", Spelled(name), value, whyNot(known, err))}
+		return nil, advice.Misuse{Message: fmt.Sprintf("%s %s: %s", Spelled(name), cmp.Or(value, `""`), whyNot(known, err))}
 	}
 	return args, nil
 }

@@ -47,7 +47,7 @@ type Report struct {
 
 // Read reads the journal.
 func Read(ctx context.Context, q Query) (Report, error) {
-	since, err := timestamp(ctx, q.Since)
+	since, err := Timestamp(ctx, q.Since)
 	if err != nil {
 		return Report{}, err
 	}

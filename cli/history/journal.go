@@ -347,8 +347,8 @@ func split(lists ...[]event) byTunnel {
 // of is what happened to a tunnel, with what happened to all.
 func (b byTunnel) of(name string) []event { return inOrder(b[""], b[name]) }
 
-// timestamp is a time as systemd.time(7) has it: "yesterday", "-2h", "2026-01-02 03:04".
-func timestamp(ctx context.Context, text string) (time.Time, error) {
+// Timestamp is a time as systemd.time(7) has it: "yesterday", "-2h", "2026-01-02 03:04".
+func Timestamp(ctx context.Context, text string) (time.Time, error) {
 	cmd := exec.CommandContext(ctx, "systemd-analyze", "timestamp", "--", text)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.Output()

@@ -4,6 +4,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,7 +75,7 @@ func NoSuch(pattern string, tunnels []listing.Tunnel, problems []tunnelfile.Prob
 		}
 		return advice.Error{Err: fmt.Errorf("the file of %s has mistakes:\n%w", pattern, own), Hint: "holdfast edit " + pattern + " mends it"}
 	}
-	err := fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, pattern)
+	err := fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, cmp.Or(pattern, `""`))
 	if len(tunnels) == 0 {
 		return advice.Error{Err: err, Hint: "there are none yet; holdfast add NAME SSH-ARGUMENTS… makes one"}
 	}
