@@ -105,15 +105,15 @@ var systemSettings = []row{
 	{"Service", "DynamicUser", refuse("a user that is made up at each start has no keys and no known_hosts; name one that stays by User=")},
 }
 
-type place struct{ section, key string }
+type settingKey struct{ section, key string }
 
-var conversions = map[Scope]map[place]conversion{User: index(settings), System: index(settings, systemSettings)}
+var conversions = map[Scope]map[settingKey]conversion{User: index(settings), System: index(settings, systemSettings)}
 
-func index(tables ...[]row) map[place]conversion {
-	all := make(map[place]conversion)
+func index(tables ...[]row) map[settingKey]conversion {
+	all := make(map[settingKey]conversion)
 	for _, r := range slices.Concat(tables...) {
 		for _, key := range strings.Fields(r.keys) {
-			all[place{r.section, key}] = r.takes
+			all[settingKey{r.section, key}] = r.takes
 		}
 	}
 	return all
@@ -162,11 +162,11 @@ func conversionOf(scope Scope, section, key string) (conversion, error) {
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("no such section: [%s]", section)
-	case all[place{section, key}] != nil:
-		return all[place{section, key}], nil
-	case all[place{"", key}] != nil:
-		return all[place{"", key}], nil
-	case all[place{other, key}] != nil:
+	case all[settingKey{section, key}] != nil:
+		return all[settingKey{section, key}], nil
+	case all[settingKey{"", key}] != nil:
+		return all[settingKey{"", key}], nil
+	case all[settingKey{other, key}] != nil:
 		return nil, fmt.Errorf("belongs in [%s]", other)
 	}
 	if meant := text.Nearest(key, known(section)); meant != "" {

@@ -120,7 +120,7 @@ func TestTables(t *testing.T) {
 	for at := range conversions[System] {
 		switch key, _ := strings.CutPrefix(at.key, "Condition"); {
 		case at.section == "" || at.key == "DynamicUser":
-		case conversions[User][place{"", at.key}] != nil && conversions[User][at] != nil:
+		case conversions[User][settingKey{"", at.key}] != nil && conversions[User][at] != nil:
 			t.Errorf("[%s] %s is taken and refused", at.section, at.key)
 		case !regexp.MustCompile(`(?m)^(Condition\.\.\.: )?` + key + `[,.=]`).Match(manual):
 			t.Errorf("holdfast.tunnel(5) does not list %s", key)

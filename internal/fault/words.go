@@ -11,25 +11,25 @@ import (
 // tcp 192.0.2.1:40112->198.51.100.2:22: read: connection reset by peer". The message around it names
 // the peer.
 func Words(err error) string {
-	said := err.Error()
-	shorten(&said, err)
-	return said
+	message := err.Error()
+	shorten(&message, err)
+	return message
 }
 
-func shorten(said *string, err error) {
+func shorten(message *string, err error) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		switch e := err.(type) {
 		case *net.OpError:
 			if e.Err != nil {
-				*said = strings.Replace(*said, e.Error(), e.Err.Error(), 1)
+				*message = strings.Replace(*message, e.Error(), e.Err.Error(), 1)
 			}
 		case *os.SyscallError:
-			*said = strings.Replace(*said, e.Error(), e.Err.Error(), 1)
+			*message = strings.Replace(*message, e.Error(), e.Err.Error(), 1)
 		case *net.DNSError:
-			*said = strings.Replace(*said, e.Error(), e.Err, 1)
+			*message = strings.Replace(*message, e.Error(), e.Err, 1)
 		case interface{ Unwrap() []error }:
 			for _, branch := range e.Unwrap() {
-				shorten(said, branch)
+				shorten(message, branch)
 			}
 			return
 		}

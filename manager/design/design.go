@@ -222,10 +222,7 @@ func (u *Units) socket(t tunnelfile.Tunnel, h Host) systemdctl.Transient {
 
 // unitDefaults is the settings of [Unit] that a tunnel file may replace.
 func unitDefaults(t tunnelfile.Tunnel) []systemdctl.Setting {
-	return []systemdctl.Setting{
-		{Key: "StartLimitIntervalSec", Value: "1min"},
-		{Key: "StartLimitBurst", Value: strconv.Itoa(tunnelfile.StartBurst(t))},
-	}
+	return lines("StartLimitIntervalSec=1min", "StartLimitBurst="+strconv.Itoa(tunnelfile.StartBurst(t)))
 }
 
 // missing returns the defaults that the file does not replace. ReadWritePaths of the file are added

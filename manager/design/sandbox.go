@@ -19,22 +19,16 @@ import (
 
 // serviceDefaults is the settings of [Service] that a tunnel file may replace.
 func (u *Units) serviceDefaults(t tunnelfile.Tunnel, scope systemdctl.Scope) []systemdctl.Setting {
-	base := []systemdctl.Setting{
-		{Key: "RestartSec", Value: "5s"},
-		{Key: "TimeoutStopSec", Value: "15s"}, // the worker lets open channels drain for 10 s
-		{Key: "WatchdogSec", Value: "30s"},
-		// SIGABRT is systemd's default. A worker that hangs would take clients for some time after it,
-		// and would lose them.
-		{Key: "WatchdogSignal", Value: "SIGKILL"},
-		{Key: "UMask", Value: "0077"},
-		{Key: "LimitCORE", Value: "0"}, // keys are in memory
-		{Key: "KeyringMode", Value: "private"},
-	}
+	// A worker that hangs would go on to take clients, and lose them, for some time after SIGABRT,
+	// systemd's default for WatchdogSignal. Open channels drain for 10 s of TimeoutStopSec. LimitCORE
+	// is 0 because keys are in memory.
+	base := lines("RestartSec=5s", "TimeoutStopSec=15s", "WatchdogSec=30s", "WatchdogSignal=SIGKILL",
+		"UMask=0077", "LimitCORE=0", "KeyringMode=private")
 	if n := u.files(); n > usualFiles {
-		base = append(base, systemdctl.Setting{Key: "LimitNOFILE", Value: fmt.Sprintf("%d:%d", n, max(n, maxFiles))})
+		base = append(base, lines("LimitNOFILE="+fmt.Sprintf("%d:%d", n, max(n, maxFiles)))...)
 	}
 	if scope == systemdctl.System {
-		base = append(base, systemdctl.Setting{Key: "User", Value: t.User()}) // so that HOME is set
+		base = append(base, lines("User="+t.User())...) // so that HOME is set
 	}
 	if on, ok := words.Boolean(t.ServiceSetting("NoNewPrivileges").Value); ok && !on {
 		return base
@@ -44,15 +38,15 @@ func (u *Units) serviceDefaults(t tunnelfile.Tunnel, scope systemdctl.Scope) []s
 	if scope != systemdctl.System || vsock.MatchString(textOf(t)) {
 		families += " AF_VSOCK"
 	}
-	base = append(base, systemdctl.Setting{Key: "RestrictAddressFamilies", Value: families})
+	base = append(base, lines("RestrictAddressFamilies="+families)...)
 	if scope == systemdctl.System {
 		base = append(base, systemSandbox...)
-		base = append(base, systemdctl.Setting{Key: "ReadWritePaths", Value: strings.Join(u.writes(t), " ")})
+		base = append(base, lines("ReadWritePaths="+strings.Join(u.writes(t), " "))...)
 		if !strings.Contains(textOf(t), "/tmp/") {
-			base = append(base, systemdctl.Setting{Key: "PrivateTmp", Value: "yes"})
+			base = append(base, lines("PrivateTmp=yes")...)
 		}
 		if !usesDevice(t) && !usesSecurityKey(t) {
-			base = append(base, systemdctl.Setting{Key: "PrivateDevices", Value: "yes"})
+			base = append(base, lines("PrivateDevices=yes")...)
 		}
 	}
 	return base
@@ -62,29 +56,22 @@ func (u *Units) serviceDefaults(t tunnelfile.Tunnel, scope systemdctl.Scope) []s
 // ExecUp=: nothing here hides a file or forbids a program. In a user unit each of these implies
 // NoNewPrivileges=yes. So none is set if a tunnel file says NoNewPrivileges=no, which a
 // ProxyCommand with sudo(8) needs.
-var sandbox = []systemdctl.Setting{
-	{Key: "NoNewPrivileges", Value: "yes"},
-	{Key: "LockPersonality", Value: "yes"},
-	{Key: "MemoryDenyWriteExecute", Value: "yes"},
-	{Key: "RestrictNamespaces", Value: "yes"},
-	{Key: "RestrictRealtime", Value: "yes"},
-	{Key: "RestrictSUIDSGID", Value: "yes"},
-	{Key: "SystemCallArchitectures", Value: "native"},
-	{Key: "SystemCallFilter", Value: "@system-service"},
-	{Key: "SystemCallErrorNumber", Value: "EPERM"},
-}
+var sandbox = lines("NoNewPrivileges=yes", "LockPersonality=yes", "MemoryDenyWriteExecute=yes",
+	"RestrictNamespaces=yes", "RestrictRealtime=yes", "RestrictSUIDSGID=yes",
+	"SystemCallArchitectures=native", "SystemCallFilter=@system-service", "SystemCallErrorNumber=EPERM")
 
 // systemSandbox is what the system's manager can take away in addition.
-var systemSandbox = []systemdctl.Setting{
-	{Key: "CapabilityBoundingSet", Value: "CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE"},
-	{Key: "ProtectSystem", Value: "strict"},
-	{Key: "ProtectKernelTunables", Value: "yes"},
-	{Key: "ProtectKernelModules", Value: "yes"},
-	{Key: "ProtectKernelLogs", Value: "yes"},
-	{Key: "ProtectControlGroups", Value: "yes"},
-	{Key: "ProtectClock", Value: "yes"},
-	{Key: "ProtectHostname", Value: "yes"},
-	{Key: "ProtectProc", Value: "invisible"},
+var systemSandbox = lines("CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE", "ProtectSystem=strict",
+	"ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes",
+	"ProtectClock=yes", "ProtectHostname=yes", "ProtectProc=invisible")
+
+// lines are settings as KEY=VALUE.
+func lines(assignments ...string) []systemdctl.Setting {
+	settings := make([]systemdctl.Setting, len(assignments))
+	for i, line := range assignments {
+		settings[i].Key, settings[i].Value, _ = strings.Cut(line, "=")
+	}
+	return settings
 }
 
 // writes returns the folders that a tunnel of the system writes to, for ReadWritePaths=: those of
