@@ -54,6 +54,10 @@ func cannot(t tunnelfile.Tunnel, key string, format Format) string {
 		return "nothing else knows it by these words"
 	case "MaxChannels":
 		return "only LimitNOFILE= bounds how many connections it carries"
+	case "NoDelay":
+		if t.NoDelay {
+			return "the server collects small packets before it sends them"
+		}
 	case "RetryDenied":
 		if t.RetryDenied > 0 {
 			return map[Format]string{

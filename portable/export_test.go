@@ -40,7 +40,7 @@ func TestNotes(t *testing.T) {
 	const lowest = "[Tunnel]\nDestination=h\nDynamicForward=1\n"
 	beyondAll := []string{
 		"Start=on-demand", "IdleTimeout=1min", "HoldTimeout=5s", "MaxHeld=3", "AllowUsers=self", "GateTime=5s", "RetryMax=5s", "Transport=native",
-		"ExecUp=/bin/true", "ExecDown=/bin/true", "Check=connect", "Metered=no", "OnlyOn=home", "NeverOn=work", "Connections=2", "MaxChannels=9", "RetryDenied=5min", "Tags=work",
+		"ExecUp=/bin/true", "ExecDown=/bin/true", "Check=connect", "Metered=no", "OnlyOn=home", "NeverOn=work", "Connections=2", "MaxChannels=9", "RetryDenied=5min", "NoDelay=yes", "Tags=work",
 	}
 	noted := func(text string, format Format) []string {
 		_, notes := Export(parsed(t, text), format, Around{})

@@ -92,7 +92,7 @@ func StartBurst(t Tunnel) int {
 // effectOf is the effect of a changed key of [Tunnel] other than a forward.
 func effectOf(key string, before, now Tunnel) Effect {
 	switch key {
-	case "Destination", "Transport":
+	case "Destination", "Transport", "NoDelay":
 		return EffectRedial
 	case "Start", "IdleTimeout":
 		switch {

@@ -42,7 +42,7 @@ func TestInForce(t *testing.T) {
 		"Description=host default", "Destination=host web.tunnel:2", "LocalForward=2 h:2 10.conf:4", "LocalForward=3 h:3 20.conf:3",
 		"Start=auto default", "IdleTimeout=10s default", "HoldTimeout=30s default", "MaxHeld=256 default", "AllowUsers=any default",
 		"Connections=1 default", "Tags=x y web.tunnel:10", "GateTime=30s web.tunnel:3", "RetryMax=9s 10.conf:2", "Transport=auto default", "Check=none default",
-		"MaxChannels=by LimitNOFILE default", "RetryDenied=never default",
+		"MaxChannels=by LimitNOFILE default", "RetryDenied=never default", "NoDelay=no default",
 		"Metered=yes web.tunnel:8", "OnlyOn=a web.tunnel:6", "OnlyOn=d 20.conf:4", "NeverOn=b c 10.conf:6",
 	}
 	if !slices.Equal(got, want) {

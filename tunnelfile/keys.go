@@ -75,6 +75,7 @@ func init() {
 		wordKey("Check", func(t *Tunnel) *string { return &t.Check }, "none", "connect"),
 		valueKey("MaxChannels", func(t *Tunnel) *int { return &t.MaxChannels }, number(1, 1<<20), formatMaxChannels),
 		valueKey("RetryDenied", func(t *Tunnel) *time.Duration { return &t.RetryDenied }, retryDenied, formatRetryDenied),
+		valueKey("NoDelay", func(t *Tunnel) *bool { return &t.NoDelay }, yesOrNo, formatBool),
 		valueKey("Metered", func(t *Tunnel) *bool { return &t.Metered }, yesOrNo, formatBool),
 		listKey("OnlyOn", func(t *Tunnel) *[]string { return &t.OnlyOn }, addGlobs, oneLine(joinWords)),
 		listKey("NeverOn", func(t *Tunnel) *[]string { return &t.NeverOn }, addGlobs, oneLine(joinWords)),

@@ -43,6 +43,7 @@ ExecUp=true
 ExecDown=sh -c 'echo down; sleep 1'
 Check=connect
 MaxChannels=100
+NoDelay=yes
 RetryDenied=5min
 Metered=off
 OnlyOn=Home "Office *"
@@ -87,18 +88,18 @@ func TestParseEverything(t *testing.T) {
 		Connections: 0, GateTime: 500 * time.Millisecond, RetryMax: 2 * time.Minute, Transport: TransportOpenSSH,
 		ExecUp:   [][]string{{"/usr/bin/notify-send", "it is up; at last", "--urgency=low"}, {"true"}},
 		ExecDown: [][]string{{"sh", "-c", "echo down; sleep 1"}},
-		Check:    "connect", Metered: false, Tags: []string{"work", "db", "home"}, MaxChannels: 100, RetryDenied: 5 * time.Minute,
+		Check:    "connect", Metered: false, Tags: []string{"work", "db", "home"}, MaxChannels: 100, RetryDenied: 5 * time.Minute, NoDelay: true,
 		OnlyOn: []string{"Home", "Office *", "Train"}, NeverOn: []string{"Hotel*"},
 		SSH: []Setting{
-			{"ServerAliveInterval", "10", path, 36},
-			{"IdentityFile", "~/.ssh/a", path, 37},
-			{"IdentityFile", `"~/.ssh/b c"`, path, 38},
-			{"ProxyCommand", "sh -c 'nc %h %p; true' ; echo", path, 39},
+			{"ServerAliveInterval", "10", path, 37},
+			{"IdentityFile", "~/.ssh/a", path, 38},
+			{"IdentityFile", `"~/.ssh/b c"`, path, 39},
+			{"ProxyCommand", "sh -c 'nc %h %p; true' ; echo", path, 40},
 		},
-		Unit: []Setting{{"After", "a.service b.service", path, 42}},
+		Unit: []Setting{{"After", "a.service b.service", path, 43}},
 		Service: []Setting{
-			{"MemoryMax", "64M", path, 44},
-			{"ExecStartPre", "/bin/true ; /bin/false", path, 45},
+			{"MemoryMax", "64M", path, 45},
+			{"ExecStartPre", "/bin/true ; /bin/false", path, 46},
 		},
 	}
 	got.written = nil // TestInForce looks at it
@@ -255,6 +256,7 @@ ExecUp=
 ExecDown=
 Check=
 MaxChannels=
+NoDelay=
 RetryDenied=
 Metered=
 OnlyOn=

@@ -36,6 +36,7 @@ type Tunnel struct {
 	Check       string        // "none" or "connect"
 	MaxChannels int           // 0 for as many as LimitNOFILE= allows
 	RetryDenied time.Duration // 0 for never
+	NoDelay     bool          // the server is to send small packets at once
 	Metered     bool
 	OnlyOn      []string // globs over NetworkManager connection ids
 	NeverOn     []string

@@ -80,6 +80,7 @@ func (s settings) forwards() forward.Config {
 func (s settings) sameLink(o settings) bool {
 	same := func(a, b tunnelfile.Setting) bool { return a.Key == b.Key && a.Value == b.Value }
 	return s.tunnel.Destination == o.tunnel.Destination && s.tunnel.Transport == o.tunnel.Transport &&
+		s.tunnel.NoDelay == o.tunnel.NoDelay &&
 		slices.EqualFunc(s.tunnel.SSH, o.tunnel.SSH, same) &&
 		(s.resolved == nil) == (o.resolved == nil)
 }

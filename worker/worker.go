@@ -232,7 +232,11 @@ func (w *worker) keeperConfig(c *pool.Connection, dir string) keeper.Config {
 				}
 				ctx = keeper.WithoutPerson(ctx)
 			}
-			return w.dial(ctx)
+			link, err := w.dial(ctx)
+			if err == nil && w.inForce.Load().tunnel.NoDelay {
+				go w.noDelay(link.(sshlink.Link))
+			}
+			return link, err
 		},
 		Use: func(ctx context.Context, link keeper.Link) error {
 			if err := w.takeOver(ctx); err != nil {

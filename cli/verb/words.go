@@ -75,6 +75,7 @@ var valuesOf = map[string][]string{
 	"AllowUsers":  {"any", "self"},
 	"Connections": {"auto"},
 	"Check":       {"none", "connect"},
+	"NoDelay":     {"yes", "no"},
 	"Metered":     {"yes", "no"},
 }
 

@@ -43,5 +43,5 @@ func page(r *running) (float64, error) {
 func TestPage(t *testing.T) {
 	lines := []line{{rtt: 20 * time.Millisecond}, {rtt: 100 * time.Millisecond}, {rtt: 100 * time.Millisecond, loss: 0.01}}
 	title := fmt.Sprintf("A page of %d connections of %d KiB through SOCKS, %d at a time, cubic, ms (ratio to ssh; less is better)", pageConnections, pageAnswer>>10, pageAtOnce)
-	overLines(t, "page", title, lines, programs(withHoldfast, holdfastAuto, holdfast8), func(_ line, r *running) (float64, error) { return page(r) })
+	overLines(t, "page", title, lines, programs(withHoldfast, holdfastAuto, holdfastNoDelay, holdfast8), func(_ line, r *running) (float64, error) { return page(r) })
 }

@@ -167,6 +167,7 @@ var (
 	raw             = program{name: "raw TCP"}
 	withHoldfast    = holdfast("holdfast")
 	holdfastAuto    = holdfast("holdfast, Connections=auto", "Connections=auto")
+	holdfastNoDelay = holdfast("holdfast, Connections=auto, NoDelay", "Connections=auto", "NoDelay=yes")
 	holdfast8       = holdfast("holdfast, 8 connections", "Connections=8")
 	holdfastOpenSSH = holdfast("holdfast, openssh", "Transport=openssh")
 )
