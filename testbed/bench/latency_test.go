@@ -112,7 +112,7 @@ func TestPingBesideBulk(t *testing.T) {
 	const after, span = 3 * time.Second, 8 * time.Second
 	lines := []line{{rtt: 20 * time.Millisecond, rate: 100 * mbit}}
 	title := fmt.Sprintf("p99 of a ping beside 4 streams down that began %v before, 100 Mbit/s, cubic, ms (ratio to ssh; less is better)", after)
-	overLines(t, "ping-beside-bulk", title, lines, programs(withHoldfast, holdfastAuto), func(_ line, r *running) (float64, error) {
+	overLines(t, "ping-beside-bulk", title, lines, programs(withHoldfast, holdfastAuto, raw), func(_ line, r *running) (float64, error) {
 		d, err := startDownloads(r, 4)
 		if err != nil {
 			return 0, err
