@@ -34,18 +34,18 @@ type App struct {
 	Log      *slog.Logger
 	Quit     func() // what the person's Quit does
 
-	renderer *Renderer
-	prompter *Prompter
-	seen     dbusapi.Snapshot // what the daemon says; the model has open questions besides
-	model    Model
-	memory   Memory
-	notices  Notices
-	calls    chan func()
-	watching map[string]context.CancelFunc // tunnels whose submenu is open
-	onDemand map[string]bool               // tunnels that were that before Start at login was switched off
-	agentOf  string                        // the daemon that knows us as an agent
-	timer    *time.Timer
-	alarm    *alarm
+	renderer  *Renderer
+	prompter  *Prompter
+	seen      dbusapi.Snapshot // what the daemon says; the model has open questions besides
+	model     Model
+	memory    Memory
+	notices   Notices
+	calls     chan func()
+	watching  map[string]context.CancelFunc // tunnels whose submenu is open
+	onDemand  map[string]bool               // tunnels that were that before Start at login was switched off
+	agentOf   string                        // the daemon that knows us as an agent
+	timer     *time.Timer
+	wallTimer *wallTimer
 }
 
 // NewApp is an App whose fields are still to be set.
@@ -54,16 +54,16 @@ func NewApp() *App { return &App{calls: make(chan func(), 64)} }
 // Run shows the tray until ctx ends, which is nil, or the bus goes away.
 func (a *App) Run(ctx context.Context) error {
 	a.watching, a.onDemand = make(map[string]context.CancelFunc), make(map[string]bool)
-	a.model, a.memory = kept(a.Paths, a.Log)
+	a.model, a.memory = restored(a.Paths, a.Log)
 	a.renderer = NewRenderer(a.Driver)
 	a.prompter = a.newPrompter()
 	a.timer = time.NewTimer(0)
 	defer a.timer.Stop()
 	var err error
-	if a.alarm, err = newAlarm(); err != nil {
+	if a.wallTimer, err = newWallTimer(); err != nil {
 		return err
 	}
-	defer a.alarm.close()
+	defer a.wallTimer.close()
 	snapshots, err := a.Client.Watch(ctx)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (a *App) Run(ctx context.Context) error {
 		case call := <-a.calls:
 			call()
 		case <-a.timer.C:
-		case <-a.alarm.rung:
+		case <-a.wallTimer.fired:
 		}
 		a.update(time.Now())
 		if n := a.renderer.Slots(); n > fullAt && n > 2*size(ViewOf(a.model).Items)+len(skeleton) {
@@ -102,8 +102,8 @@ func (a *App) Run(ctx context.Context) error {
 	}
 }
 
-// kept is what is shown besides what the daemon says, and what is remembered.
-func kept(paths Paths, log *slog.Logger) (Model, Memory) {
+// restored is what is shown besides what the daemon says, and what is remembered.
+func restored(paths Paths, log *slog.Logger) (Model, Memory) {
 	var model Model
 	var memory Memory
 	for path, into := range map[string]any{paths.Memory: &memory, paths.Pause: &model.Pause} {
@@ -122,7 +122,7 @@ func kept(paths Paths, log *slog.Logger) (Model, Memory) {
 
 // Now is the View that a tray shows at this moment, for those who have none.
 func Now(s dbusapi.Snapshot, paths Paths, log *slog.Logger) View {
-	model, _ := kept(paths, log)
+	model, _ := restored(paths, log)
 	model.Snapshot, model.Now = s, time.Now()
 	return ViewOf(model)
 }
@@ -147,12 +147,12 @@ func (a *App) update(now time.Time) {
 	if again := a.renderer.Render(ViewOf(a.model), now); again > 0 {
 		soonest(now.Add(again))
 	}
-	notices, again := a.notices.Update(a.model.Snapshot, a.memory.Muted, a.attention, now)
+	notices, again := a.notices.Update(a.model.Snapshot, a.memory.Muted, a.prompter.questions.attention, now)
 	for _, n := range notices {
 		a.Notifier.Show(n)
 	}
 	soonest(again)
-	if err := a.alarm.set(nextByClock(a.model.Pause, now)); err != nil {
+	if err := a.wallTimer.set(nextByClock(a.model.Pause, now)); err != nil {
 		a.Log.Warn("the end of a pause may be missed", "err", err)
 	}
 	a.timer.Stop()
@@ -171,11 +171,16 @@ func (a *App) do(what string, f func(context.Context) error) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), callTime)
 		defer cancel()
-		if err := f(ctx); err != nil {
-			a.Log.Warn("could not "+what, "err", err)
-			a.Notifier.Show(Notice{Key: "error", Title: "Could not " + what, Body: err.Error()})
-		}
+		a.failed(what, f(ctx))
 	}()
+}
+
+// failed tells the person what did not work, if anything.
+func (a *App) failed(what string, err error) {
+	if err != nil {
+		a.Log.Warn("could not "+what, "err", err)
+		a.Notifier.Show(Notice{Key: "error", Title: "Could not " + what, Body: err.Error()})
+	}
 }
 
 // withQuestions is what the daemon says, with the questions that wait for a click.
@@ -185,17 +190,6 @@ func (a *App) withQuestions(s dbusapi.Snapshot) dbusapi.Snapshot {
 		s.Tunnels[i] = a.prompter.questions.take(t)
 	}
 	return s
-}
-
-// attention is what the person knows of a tunnel's need.
-func (a *App) attention(tunnel string) attention {
-	switch q := a.prompter.questions; {
-	case q.waits(tunnel):
-		return expected
-	case q.attended(tunnel):
-		return aware
-	}
-	return unaware
 }
 
 // newPrompter answers the daemon's questions. It runs beside the loop and asks it.
@@ -229,7 +223,7 @@ func (a *App) remember() {
 func (a *App) pause(until time.Time) {
 	p := Pause{Since: time.Now(), Until: until}
 	for _, t := range a.model.Tunnels {
-		if t.State != tunnelfile.Inactive && t.State != tunnelfile.Failed && t.State != tunnelfile.Stopping {
+		if !isStopped(t) && t.State != tunnelfile.Stopping {
 			p.Tunnels = append(p.Tunnels, t.Name)
 		}
 	}
@@ -242,14 +236,9 @@ func (a *App) pause(until time.Time) {
 
 // resume ends a pause.
 func (a *App) resume() {
-	var names []string
-	for _, name := range a.model.Pause.Tunnels {
-		if _, ok := a.model.Tunnel(name); ok {
-			names = append(names, name)
-		}
-	}
-	if !a.model.Running {
-		names = a.model.Pause.Tunnels
+	names := a.model.Pause.Tunnels
+	if a.model.Running { // some may have been removed
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { _, ok := a.model.Tunnel(name); return !ok })
 	}
 	a.setPause(Pause{})
 	if len(names) > 0 {
@@ -265,10 +254,7 @@ func (a *App) setPause(p Pause) {
 	}
 }
 
-const (
-	looks    = 6
-	lookTime = time.Second
-)
+const looks, lookTime = 6, time.Second
 
 // watchTraffic looks at a tunnel's traffic for a few seconds: while its submenu is open,
 // as far as that can be known.
@@ -293,7 +279,11 @@ func (a *App) watchTraffic(ctx context.Context, name string) {
 				return
 			}
 		}
-		a.inLoop(func() { a.model.Traffic[name] = a.model.Traffic[name].still() })
+		a.inLoop(func() { // totals stay, and no rates that grow old
+			last := a.model.Traffic[name]
+			last.In, last.Out = -1, -1
+			a.model.Traffic[name] = last
+		})
 	}()
 }
 

@@ -13,9 +13,6 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// logLines is how much of the past a log begins with.
-const logLines = "200"
-
 // clicked does what a click means. The daemon checks again whether it makes sense by now.
 func (a *App) clicked(ctx context.Context, c Click) {
 	verb, about, _ := strings.Cut(c.Key, " ")
@@ -45,16 +42,10 @@ func (a *App) clicked(ctx context.Context, c Click) {
 		}
 	case "problems":
 		if ps := a.model.Global.Problems; len(ps) > 0 {
-			a.desktop("open "+ps[0].Path, a.Desktop.Open(ps[0].Path))
+			a.failed("open "+ps[0].Path, a.Desktop.Open(ps[0].Path))
 		}
-	case "status":
-		a.desktop("show the status", a.terminal(always, "status", strings.Fields(about)...))
-	case "add":
-		a.desktop("add a tunnel", a.terminal(always, "add"))
-	case "check":
-		a.desktop("check the tunnels", a.terminal(always, "check", strings.Fields(about)...))
-	case "help":
-		a.desktop("show the help", a.terminal(always, "help"))
+	case "status", "add", "check", "help":
+		a.inTerminal(always, verb, strings.Fields(about)...)
 	case "pick":
 		a.model.Picked = about
 	case "unmute":
@@ -92,11 +83,15 @@ func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 		a.Notifier.Show(Notice{Key: t.Name})
 		a.remember()
 	case "log":
-		a.desktop("show the log", a.terminal(onFailure, "logs", t.Name, "-f", "-n", logLines))
+		a.inTerminal(onFailure, "logs", t.Name, "-f", "-n", "200")
 	case "trust":
-		a.desktop("review the host key", a.terminal(always, "trust", t.Name))
-	case "edit":
-		a.desktop("edit "+t.Name, a.edit(t))
+		a.inTerminal(always, "trust", t.Name)
+	case "edit": // the command line checks what was written
+		err := a.terminal(onFailure, "edit", t.Name)
+		if err != nil {
+			err = a.Desktop.Open(t.FilePath)
+		}
+		a.failed("edit "+t.Name, err)
 	case "copy", "open":
 		if i, err := strconv.Atoi(rest); err == nil && i < len(t.Forwards) {
 			a.forwardClicked(verb, t.Forwards[i])
@@ -131,41 +126,24 @@ func (a *App) review(ctx context.Context, t listing.Tunnel) error {
 	}
 	asked := false
 	s, err := a.Client.Wait(ctx, func(s dbusapi.Snapshot) bool {
-		asked = asked || a.prompter.questions.attended(t.Name)
+		asked = asked || a.prompter.questions.attention(t.Name) == aware
 		now, ok := s.Tunnel(t.Name)
 		return asked || !ok || now.Well() || now.StateSince.After(t.StateSince) && now.State == tunnelfile.Blocked
 	})
 	if now, _ := s.Tunnel(t.Name); err == nil && !asked && now.Reason == fault.HostKeyUnknown {
-		a.inLoop(func() { a.desktop("review the host key", a.terminal(always, "trust", t.Name)) })
+		a.inLoop(func() { a.inTerminal(always, "trust", t.Name) })
 	}
 	return nil // that it takes long is no news
 }
 
 func (a *App) forwardClicked(verb string, f tunnelfile.ForwardReport) {
 	if verb == "open" && webAddress(f) != "" {
-		a.desktop("open "+webAddress(f), a.Desktop.Open(webAddress(f)))
+		a.failed("open "+webAddress(f), a.Desktop.Open(webAddress(f)))
 		return
 	}
 	if err := a.Desktop.Copy(copied(f)); err != nil {
 		// It can still be read, and copied, from here.
 		a.Notifier.Show(Notice{Key: "copy", Title: copied(f), Body: "Not copied: " + err.Error()})
-	}
-}
-
-// edit prefers the command line, which checks what was written.
-func (a *App) edit(t listing.Tunnel) error {
-	err := a.terminal(onFailure, "edit", t.Name)
-	if err != nil {
-		return a.Desktop.Open(t.FilePath)
-	}
-	return nil
-}
-
-// desktop tells the person when a program of theirs did not start.
-func (a *App) desktop(what string, err error) {
-	if err != nil {
-		a.Log.Warn("could not "+what, "err", err)
-		a.Notifier.Show(Notice{Key: "error", Title: "Could not " + what, Body: err.Error()})
 	}
 }
 
@@ -180,6 +158,11 @@ const (
 func (a *App) terminal(wait, verb string, args ...string) error {
 	script := `"$@" ` + wait + ` { printf '\nReturn closes this window. '; read -r _; }`
 	return a.Desktop.Terminal(append([]string{"sh", "-c", script, "sh", a.Command, verb}, args...)...)
+}
+
+// inTerminal is the same, and tells the person when there is no terminal.
+func (a *App) inTerminal(wait, verb string, args ...string) {
+	a.failed("run holdfast "+verb, a.terminal(wait, verb, args...))
 }
 
 // otherStart is what Start= becomes when Start at login is switched on or off.

@@ -2,7 +2,6 @@ package tray
 
 import (
 	"errors"
-	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
@@ -76,40 +75,25 @@ func (p Programs) outside(argv []string) []string {
 	return append(append(unit, "--"), argv...)
 }
 
-// terminals is how each terminal is told what to run, in the order tried.
-var terminals = []struct {
-	program string
-	before  []string
-}{
-	{"xdg-terminal-exec", nil},
-	{"x-terminal-emulator", []string{"-e"}},
-	{"gnome-terminal", []string{"--"}},
-	{"kgx", []string{"--"}},
-	{"konsole", []string{"-e"}},
-	{"xfce4-terminal", []string{"-x"}},
-	{"mate-terminal", []string{"-x"}},
-	{"kitty", nil},
-	{"alacritty", []string{"-e"}},
-	{"foot", nil},
-	{"xterm", []string{"-e"}},
+// terminals is what each terminal is told before what it is to run, in the order tried.
+var terminals = [][]string{
+	{"xdg-terminal-exec"}, {"x-terminal-emulator", "-e"}, {"gnome-terminal", "--"}, {"kgx", "--"}, {"konsole", "-e"},
+	{"xfce4-terminal", "-x"}, {"mate-terminal", "-x"}, {"kitty"}, {"alacritty", "-e"}, {"foot"}, {"xterm", "-e"},
 }
 
 // Terminal uses $TERMINAL, or the first terminal there is.
 func (p Programs) Terminal(argv ...string) error {
+	list := terminals
 	if own := p.Environment.Get("TERMINAL"); own != "" {
-		before := []string{"-e"}
-		for _, t := range terminals {
-			if t.program == own {
-				before = t.before
-			}
+		first := []string{own, "-e"}
+		if i := slices.IndexFunc(terminals, func(t []string) bool { return t[0] == own }); i >= 0 {
+			first = terminals[i]
 		}
-		if path, err := p.LookPath(own); err == nil {
-			return p.start("", append(append([]string{path}, before...), argv...)...)
-		}
+		list = append([][]string{first}, terminals...)
 	}
-	for _, t := range terminals {
-		if path, err := p.LookPath(t.program); err == nil {
-			return p.start("", append(append([]string{path}, t.before...), argv...)...)
+	for _, t := range list {
+		if path, err := p.LookPath(t[0]); err == nil {
+			return p.start("", slices.Concat([]string{path}, t[1:], argv)...)
 		}
 	}
 	return errors.New("no terminal found; set TERMINAL")
@@ -135,9 +119,5 @@ func (p Programs) Copy(text string) error {
 			return p.start(text, append([]string{path}, tool[1:]...)...)
 		}
 	}
-	names := make([]string, len(tools))
-	for i, tool := range tools {
-		names[i] = tool[0]
-	}
-	return fmt.Errorf("needs one of %s", strings.Join(names, ", "))
+	return errors.New("needs wl-copy, xclip or xsel")
 }

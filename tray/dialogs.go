@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"github.com/holdfast/holdfast/internal/text"
 )
 
 // FindDialog is the program that asks: $SSH_ASKPASS, else the first of zenity, kdialog (on KDE the
@@ -29,17 +31,19 @@ func FindDialog(e Environment, lookPath func(string) (string, error)) (Dialog, e
 			return askpass{program{path, e}}, nil
 		}
 	}
-	own := []string{"zenity", "kdialog"} // a desktop's own looks at home there
+	names := []string{"zenity", "kdialog", "pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", "pinentry-x11", "pinentry"}
 	if strings.Contains(e.Get("XDG_CURRENT_DESKTOP"), "KDE") {
-		slices.Reverse(own)
+		slices.Reverse(names[:2]) // a desktop's own looks at home there
 	}
-	for _, name := range own {
-		if path, err := lookPath(name); err == nil {
-			return map[string]Dialog{"zenity": zenity{program{path, e}}, "kdialog": kdialog{program{path, e}}}[name], nil
-		}
-	}
-	for _, name := range []string{"pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", "pinentry-x11", "pinentry"} {
-		if path, err := lookPath(name); err == nil {
+	for _, name := range names {
+		path, err := lookPath(name)
+		switch {
+		case err != nil:
+		case name == "zenity":
+			return zenity{program{path, e}}, nil
+		case name == "kdialog":
+			return kdialog{program{path, e}}, nil
+		default:
 			return pinentry{program{path, e}}, nil
 		}
 	}
@@ -81,21 +85,15 @@ func run(cmd *exec.Cmd) (string, error) {
 	case errors.As(err, &exit) && exit.ExitCode() == 1:
 		return "", errDeclined
 	}
-	return "", fmt.Errorf("%s: %w %s", filepath.Base(cmd.Path), err, firstLine(complaint.String()))
+	return "", fmt.Errorf("%s: %w %s", filepath.Base(cmd.Path), err, text.FromPeer(complaint.String()))
 }
 
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return line
-}
-
-// yesNo is run for a question that the exit status answers.
-func yesNo(cmd *exec.Cmd) (bool, error) {
-	_, err := run(cmd)
+// yesNo is the answer to a question of yes or no.
+func yesNo(yes bool, err error) (bool, error) {
 	if errors.Is(err, errDeclined) {
 		return false, nil
 	}
-	return err == nil, err
+	return yes && err == nil, err
 }
 
 // askpass is the program of $SSH_ASKPASS, see ssh(1).
@@ -108,7 +106,8 @@ func (a askpass) Ask(ctx context.Context, q Question) (string, error) {
 func (a askpass) Confirm(ctx context.Context, q Question) (bool, error) {
 	cmd := a.command(ctx, q.Text)
 	cmd.Env = append(slices.Clip(cmd.Env), "SSH_ASKPASS_PROMPT=confirm")
-	return yesNo(cmd)
+	_, err := run(cmd)
+	return yesNo(true, err)
 }
 
 type zenity struct{ program }
@@ -123,8 +122,9 @@ func (z zenity) Ask(ctx context.Context, q Question) (string, error) {
 }
 
 func (z zenity) Confirm(ctx context.Context, q Question) (bool, error) {
-	return yesNo(z.command(ctx, "--question", "--default-cancel", "--title", q.Title, "--text", asMarkup(q.Text),
+	_, err := run(z.command(ctx, "--question", "--default-cancel", "--title", q.Title, "--text", asMarkup(q.Text),
 		"--ok-label", q.Yes, "--cancel-label", q.No, "--width", "420"))
+	return yesNo(true, err)
 }
 
 // unescaped is a text in which zenity and kdialog find no escape like \n: a Windows account
@@ -144,10 +144,7 @@ func (k kdialog) Ask(ctx context.Context, q Question) (string, error) {
 // Confirm is a list: which button of a question Return presses is a matter of the desktop.
 func (k kdialog) Confirm(ctx context.Context, q Question) (bool, error) {
 	answer, err := run(k.command(ctx, "--title", q.Title, "--default", q.No, "--menu", asHTML(q.Text), "no", q.No, "yes", q.Yes))
-	if errors.Is(err, errDeclined) {
-		return false, nil
-	}
-	return answer == "yes", err
+	return yesNo(answer == "yes", err)
 }
 
 // asHTML is a text as it is: Qt takes one for HTML when it looks so, and this one may be a
@@ -178,10 +175,7 @@ func (p pinentry) Ask(ctx context.Context, q Question) (string, error) {
 
 func (p pinentry) Confirm(ctx context.Context, q Question) (bool, error) {
 	_, err := p.converse(ctx, q, "SETOK "+q.Yes, "SETCANCEL "+q.No, "CONFIRM")
-	if errors.Is(err, errDeclined) {
-		return false, nil
-	}
-	return err == nil, err
+	return yesNo(true, err)
 }
 
 // converse sends commands and returns the data that the last one brought.

@@ -22,10 +22,8 @@ func dump(b *strings.Builder, items []Item, indent string) {
 		case item.Kind == Submenu:
 			fmt.Fprintf(b, "%s%s >\n", indent, item.Label)
 			dump(b, item.Items, indent+"    ")
-		case item.Kind == Check && item.Checked:
-			fmt.Fprintf(b, "%s[x] %s\n", indent, item.Label)
 		case item.Kind == Check:
-			fmt.Fprintf(b, "%s[ ] %s\n", indent, item.Label)
+			fmt.Fprintf(b, "%s[%s] %s\n", indent, map[bool]string{true: "x", false: " "}[item.Checked], item.Label)
 		case item.Disabled:
 			fmt.Fprintf(b, "%s(%s)\n", indent, item.Label)
 		default:

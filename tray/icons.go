@@ -7,17 +7,13 @@ var icons embed.FS
 
 // pictures is the drawings as PNG files of 48 by 48, read once and kept for ever: panels'
 // libraries do not copy them.
-var pictures = func() map[Icon][]byte {
-	all := make(map[Icon][]byte)
+var pictures = map[Icon][]byte{}
+
+func init() {
 	for _, name := range Icons() {
-		png, err := icons.ReadFile("icons/" + string(name) + ".png")
-		if err != nil {
-			panic(err) // they are part of the program
-		}
-		all[name] = png
+		pictures[name], _ = icons.ReadFile("icons/" + string(name) + ".png") // they are part of the program
 	}
-	return all
-}()
+}
 
 // Picture is a drawing as a PNG file. It must not be changed.
 func Picture(name Icon) []byte { return pictures[name] }

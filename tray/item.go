@@ -58,6 +58,3 @@ func Icons() []Icon { return slices.Sorted(maps.Keys(descriptions)) }
 
 // Description is what the drawing stands for.
 func (i Icon) Description() string { return descriptions[i] }
-
-// separator divides sections.
-var separator = Item{Kind: Separator}

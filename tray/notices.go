@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// patience is how long a tunnel may be down before anybody is told.
-	patience = 30 * time.Second
+	// downDelay is how long a tunnel may be down before anybody is told.
+	downDelay = 30 * time.Second
 	// A tunnel that was interrupted so often in that time is unstable, which is told once.
 	unstableAfter  = 5
 	unstableWindow = 10 * time.Minute
-	// crowd is how many tunnels are told of one by one.
-	crowd = 3
-	// together is how long one waits for others that go the same way: what hits one
+	// maxSingle is how many tunnels are told of one by one.
+	maxSingle = 3
+	// groupWait is how long one waits for others that go the same way: what hits one
 	// tunnel often hits all, and never in the same moment.
-	together = 2 * time.Second
+	groupWait = 2 * time.Second
 )
 
 // Notice is a notification that is to be shown, or taken back.
@@ -34,7 +34,7 @@ type Notice struct {
 	Title   string // empty: close the one that is shown
 	Body    string
 	Urgent  bool
-	Stands  bool           // it says how things are, until it is replaced or closed
+	Lasting bool           // it says how things are, until it is replaced or closed
 	Actions []NoticeAction // the first is what a click on the notice does
 }
 
@@ -59,13 +59,13 @@ type group struct {
 
 // episode is what has been seen and told of a tunnel.
 type episode struct {
-	phase    phase
-	since    time.Time    // when it was first seen in this phase
-	told     subject      // what stands on the screen, or nothing
-	grouped  bool         // that is about others too
-	reason   fault.Reason // that was told
-	drops    []time.Time
-	unstable bool
+	phase     phase
+	since     time.Time    // when it was first seen in this phase
+	announced subject      // what stands on the screen, or nothing
+	grouped   bool         // that is about others too
+	reason    fault.Reason // that was told
+	drops     []time.Time
+	unstable  bool
 }
 
 // phase is what a state is, as far as news go.
@@ -122,40 +122,38 @@ func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, of func(tunn
 		n.episodes = make(map[string]*episode)
 	}
 	var news news
-	present := map[string]bool{}
 	for _, t := range s.Tunnels {
-		present[t.Name] = true
 		e := n.episodes[t.Name]
 		if e == nil {
 			e = &episode{}
 			n.episodes[t.Name] = e
 		}
 		before := *e
-		e.see(phaseOf(t, of(t.Name)), now)
+		e.observe(phaseOf(t, of(t.Name)), now)
 		if muted[t.Name] {
 			*e = episode{phase: e.phase, since: e.since}
 			continue
 		}
 		if e.phase == phaseGood || e.phase == phaseIdle {
-			e.told = nothing
-			if before.grouped && before.told != nothing && e.phase == phaseGood {
-				n.groups[before.told].back++
+			e.announced = nothing
+			if before.grouped && before.announced != nothing && e.phase == phaseGood {
+				n.groups[before.announced].back++
 			}
-			notices = append(notices, n.over(before, t, now)...)
+			notices = append(notices, n.ended(before, t, now)...)
 		}
 		news.add(e, t)
 	}
 	for name, e := range n.episodes {
-		if !present[name] {
-			if e.told != nothing && !e.grouped {
+		if _, there := s.Tunnel(name); !there {
+			if e.announced != nothing && !e.grouped {
 				notices = append(notices, Notice{Key: name})
 			}
 			delete(n.episodes, name)
 		}
 	}
 	for _, about := range []subject{needy, down, unstable} {
-		ripe, due := news.ripe(about, now)
-		notices = append(notices, n.tell(about, ripe)...)
+		dueNow, due := news.dueNow(about, now)
+		notices = append(notices, n.tell(about, dueNow)...)
 		if !due.IsZero() && (again.IsZero() || due.Before(again)) {
 			again = due
 		}
@@ -163,8 +161,8 @@ func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, of func(tunn
 	return append(notices, n.closeGroups()...), again
 }
 
-// see takes in how a tunnel is.
-func (e *episode) see(p phase, now time.Time) {
+// observe takes in how a tunnel is.
+func (e *episode) observe(p phase, now time.Time) {
 	e.drops = slices.DeleteFunc(e.drops, func(d time.Time) bool { return now.Sub(d) > unstableWindow })
 	if len(e.drops) == 0 {
 		e.unstable = false
@@ -178,15 +176,15 @@ func (e *episode) see(p phase, now time.Time) {
 	e.phase, e.since = p, now
 }
 
-// over is what is told of a tunnel whose episode came to an end.
-func (n *Notices) over(before episode, t listing.Tunnel, now time.Time) []Notice {
+// ended is what is told of a tunnel whose episode came to an end.
+func (n *Notices) ended(before episode, t listing.Tunnel, now time.Time) []Notice {
 	log := actions(t.Name, "log", "Show log")
 	switch {
-	case before.told == nothing || before.grouped || before.unstable:
+	case before.announced == nothing || before.grouped || before.unstable:
 		return nil
 	case !t.Well():
 		return []Notice{{Key: t.Name}}
-	case before.told == needy:
+	case before.announced == needy:
 		return []Notice{{Key: t.Name, Title: t.Name + " is up", Actions: log}}
 	}
 	return []Notice{{Key: t.Name, Title: t.Name + " is up again", Body: "It was down for " + text.Period(now.Sub(before.since)) + ".", Actions: log}}
@@ -201,77 +199,71 @@ type candidate struct {
 
 // news is what there may be to tell.
 type news struct {
-	list     [subjects][]candidate
-	restless [subjects]bool // other tunnels may be about to follow
+	list       [subjects][]candidate
+	moreComing [subjects]bool // other tunnels may be about to follow
 }
 
 func (n *news) add(e *episode, t listing.Tunnel) {
 	if t.State == tunnelfile.Connecting && e.phase == phaseDown {
-		n.restless[needy] = true
+		n.moreComing[needy] = true
 	}
 	if !e.unstable && e.phase == phaseGood && len(e.drops) == unstableAfter-1 {
-		n.restless[unstable] = true
+		n.moreComing[unstable] = true
 	}
 	about, due := nothing, e.since
 	switch {
-	case e.phase == phaseNeedy && (e.told != needy || e.reason != t.Reason):
+	case e.phase == phaseNeedy && (e.announced != needy || e.reason != t.Reason):
 		about = needy
 	case e.phase != phaseDown || e.unstable:
 	case len(e.drops) >= unstableAfter:
 		about = unstable
-	case e.told != down:
-		about, due = down, e.since.Add(patience)
+	case e.announced != down:
+		about, due = down, e.since.Add(downDelay)
 	}
 	n.list[about] = append(n.list[about], candidate{e, t, due})
 }
 
-// ripe is the candidates that are to be told of now, and when there are more.
-func (n *news) ripe(about subject, now time.Time) (ripe []candidate, again time.Time) {
-	var later []candidate
-	for _, c := range n.list[about] {
-		if c.due.After(now) {
-			later = append(later, c)
-		} else {
-			ripe = append(ripe, c)
-		}
+// dueNow is the candidates that are to be told of now, and when there are more.
+func (n *news) dueNow(about subject, now time.Time) (dueNow []candidate, again time.Time) {
+	list := n.list[about]
+	slices.SortStableFunc(list, func(a, b candidate) int { return a.due.Compare(b.due) })
+	i := slices.IndexFunc(list, func(c candidate) bool { return c.due.After(now) })
+	if i < 0 {
+		i = len(list)
+	} else {
+		again = list[i].due
 	}
-	earliest := func(list []candidate) time.Time {
-		return slices.MinFunc(list, func(a, b candidate) int { return a.due.Compare(b.due) }).due
-	}
-	if len(later) > 0 {
-		again = earliest(later)
-	}
-	if len(ripe) == 0 {
+	if i == 0 {
 		return nil, again
 	}
 	// Those that are told of together are told of when the first has waited for the others.
-	last := earliest(ripe).Add(together)
-	if last.After(now) && (n.restless[about] || len(later) > 0 && !again.After(last)) {
+	last := list[0].due.Add(groupWait)
+	if last.After(now) && (n.moreComing[about] || i < len(list) && !again.After(last)) {
 		return nil, last
 	}
-	return ripe, again
+	return list[:i], again
 }
 
 // tell is the notices about tunnels, or the one about all of them.
 func (n *Notices) tell(about subject, list []candidate) []Notice {
 	var notices []Notice
 	var names []string
-	many := len(list) > crowd || n.groups[about].open
+	many := len(list) > maxSingle || n.groups[about].open
 	for _, c := range list {
 		was := *c.episode
-		c.told, c.reason, c.unstable = about, c.tunnel.Reason, about == unstable
+		c.announced, c.reason, c.unstable = about, c.tunnel.Reason, about == unstable
 		notice := noticeOf(about, c)
 		// An urgent one is not hidden among others.
 		if c.grouped = many && !notice.Urgent; !c.grouped {
 			notices = append(notices, notice)
 			continue
 		}
-		if was.told != nothing && !was.grouped {
+		if was.announced != nothing && !was.grouped {
 			notices = append(notices, Notice{Key: c.tunnel.Name})
 		}
 	}
 	for name, e := range n.episodes {
-		if e.grouped && e.told == about {
+		if e.grouped && e.announced == about {
 			names = append(names, name)
 		}
 	}
@@ -289,7 +281,7 @@ func (n *Notices) closeGroups() []Notice {
 	for about := range subjects {
 		left := false
 		for _, e := range n.episodes {
-			left = left || e.grouped && e.told == about
+			left = left || e.grouped && e.announced == about
 		}
 		if g := n.groups[about]; g.open && !left {
 			notice := Notice{Key: groupKey(about)}
@@ -305,24 +297,22 @@ func (n *Notices) closeGroups() []Notice {
 // noticeOf is the notice about one tunnel.
 func noticeOf(about subject, c candidate) Notice {
 	t := c.tunnel
-	n := Notice{Key: t.Name, Title: t.Name + " is down", Body: sentence(t.Status), Stands: true, Actions: actions(t.Name, "log", "Show log")}
-	switch about {
-	case needy:
+	n := Notice{Key: t.Name, Title: t.Name + " is down", Body: sentence(t.Status), Lasting: true, Actions: actions(t.Name, "log", "Show log")}
+	switch {
+	case about == needy:
 		return needsYouNotice(t)
-	case unstable:
+	case about == unstable:
 		n.Title = t.Name + " is unstable"
 		n.Body = fmt.Sprintf("It was interrupted %d times in the last %s.", len(c.drops), text.Period(unstableWindow))
-	case down:
-		if t.State == tunnelfile.Degraded {
-			n.Title = t.Name + " is not well"
-		}
+	case t.State == tunnelfile.Degraded:
+		n.Title = t.Name + " is not well"
 	}
 	return n
 }
 
 func needsYouNotice(t listing.Tunnel) Notice {
 	r := remedyFor(t)
-	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: needOf(t), Stands: true, Actions: actions(t.Name, r.verb, r.label)}
+	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: needOf(t), Lasting: true, Actions: actions(t.Name, r.verb, r.label)}
 	switch {
 	case t.Reason == fault.HostKeyChanged:
 		n.Title, n.Urgent = t.Name+": the server's host key has changed", true
@@ -346,14 +336,14 @@ func sentence(status string) string {
 // groupNotice is the notice about several tunnels.
 func groupNotice(about subject, names []string) Notice {
 	body := strings.Join(names, ", ")
-	if len(names) > crowd+1 {
-		body = strings.Join(names[:crowd], ", ") + fmt.Sprintf(" and %d more", len(names)-crowd)
+	if len(names) > maxSingle+1 {
+		body = strings.Join(names[:maxSingle], ", ") + fmt.Sprintf(" and %d more", len(names)-maxSingle)
 	}
 	title := text.Count(len(names), "tunnel") + " waiting for you"
 	if about != needy {
 		title = several(len(names), map[subject]string{down: "down", unstable: "unstable"}[about])
 	}
-	return Notice{Key: groupKey(about), Title: title, Body: body, Stands: true, Actions: []NoticeAction{{"status", "Show status"}}}
+	return Notice{Key: groupKey(about), Title: title, Body: body, Lasting: true, Actions: []NoticeAction{{"status", "Show status"}}}
 }
 
 // several says how so many tunnels are.

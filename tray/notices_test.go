@@ -106,10 +106,10 @@ func TestNoticesTimer(t *testing.T) {
 		t.Errorf("all well, and yet again at %v", again)
 	}
 	n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, nobody, noon)
-	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, nobody, noon.Add(time.Second)); !again.Equal(noon.Add(patience)) {
+	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, nobody, noon.Add(time.Second)); !again.Equal(noon.Add(downDelay)) {
 		t.Errorf("again at %v, want 30 s after the drop", again)
 	}
-	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, nobody, noon.Add(patience)); !again.IsZero() {
+	if _, again := n.Update(snapshot(tunnel("db", tunnelfile.Retrying, "")), nil, nobody, noon.Add(downDelay)); !again.IsZero() {
 		t.Errorf("told, and yet again at %v", again)
 	}
 }

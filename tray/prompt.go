@@ -54,11 +54,8 @@ var _ dbusapi.Agent = (*Prompter)(nil)
 func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error) {
 	account := keyring.AccountOf(kind, prompt)
 	p.offers.end(tunnel, account) // asked again, so that the last answer was wrong
-	dialog, err := p.Dialog()
+	dialog, err := p.await(ctx, tunnel, kind, prompt)
 	if err != nil {
-		return "", err
-	}
-	if err := p.questions.await(ctx, tunnel, kind, prompt); err != nil {
 		return "", err
 	}
 	q := p.question(ctx, tunnel, prompt, echo)
@@ -66,12 +63,11 @@ func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bo
 		q.Text = "The last answer was wrong.\n\n" + q.Text
 	}
 	answer, err := dialog.Ask(ctx, q)
-	p.questions.done(tunnel, prompt, outcomeOf(err == nil, p.refusal(ctx, err)))
-	if err != nil {
-		return "", p.refusal(ctx, err)
+	if err = p.done(ctx, tunnel, prompt, err == nil, err); err != nil {
+		return "", err
 	}
 	if account != "" && answer != "" && p.Keyring != nil && !p.Declined.Has(account) {
-		go p.offer(p.offers.begin(tunnel, account), account, answer)
+		go p.offer(p.offers.begin(tunnel, account), answer)
 	}
 	return answer, nil
 }
@@ -83,11 +79,8 @@ func (p *Prompter) Confirm(ctx context.Context, tunnel, kind, prompt string) (bo
 		p.Tell(Notice{Key: "touch", Title: "Touch your security key", Body: q.Text})
 		return true, nil
 	}
-	dialog, err := p.Dialog()
+	dialog, err := p.await(ctx, tunnel, kind, prompt)
 	if err != nil {
-		return false, err
-	}
-	if err := p.questions.await(ctx, tunnel, kind, prompt); err != nil {
 		return false, err
 	}
 	q := p.question(ctx, tunnel, prompt, true)
@@ -96,24 +89,34 @@ func (p *Prompter) Confirm(ctx context.Context, tunnel, kind, prompt string) (bo
 		q.Yes, q.No = "Trust this key", "Do not connect"
 	}
 	yes, err := dialog.Confirm(ctx, q)
-	err = p.refusal(ctx, err)
-	if err == nil && !yes {
-		p.questions.done(tunnel, prompt, declined)
-	} else {
-		p.questions.done(tunnel, prompt, outcomeOf(yes, err))
-	}
-	return yes, err
+	return yes, p.done(ctx, tunnel, prompt, yes, err)
 }
 
-// outcomeOf is what became of a dialog that brought an answer, or this error of refusal's.
-func outcomeOf(ok bool, err error) outcome {
-	switch {
-	case ok:
-		return answered
-	case errors.Is(err, listing.ErrRefused):
-		return declined
+// await returns a dialog when it may be shown.
+func (p *Prompter) await(ctx context.Context, tunnel, kind, prompt string) (Dialog, error) {
+	dialog, err := p.Dialog()
+	if err != nil {
+		return nil, err
 	}
-	return withdrawn
+	return dialog, p.questions.await(ctx, tunnel, kind, prompt)
+}
+
+// done takes in what a dialog brought: an answer, a no, or an error. It tells a person's no, which
+// is final, from a dialog that did not work.
+func (p *Prompter) done(ctx context.Context, tunnel, prompt string, yes bool, err error) error {
+	o := withdrawn
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case errors.Is(err, errDeclined):
+		o, err = declined, fmt.Errorf("%w: the dialog was %w", listing.ErrRefused, err)
+	case yes:
+		o = answered
+	case err == nil:
+		o = declined
+	}
+	p.questions.done(tunnel, prompt, o)
+	return err
 }
 
 func (p *Prompter) question(ctx context.Context, tunnel, prompt string, echo bool) Question {
@@ -128,15 +131,4 @@ func (p *Prompter) question(ctx context.Context, tunnel, prompt string, echo boo
 	}
 	q.Text += "\n\n" + about
 	return q
-}
-
-// refusal tells a person's no, which is final, from a dialog that did not work.
-func (p *Prompter) refusal(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, errDeclined):
-		return fmt.Errorf("%w: the dialog was %w", listing.ErrRefused, err)
-	}
-	return err
 }

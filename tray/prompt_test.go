@@ -3,6 +3,7 @@ package tray
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -137,7 +138,7 @@ func TestPrompterWaits(t *testing.T) {
 	}
 	ask(t.Context())
 	<-waits
-	if len(d.questions) != 0 || !p.questions.waits("db") {
+	if len(d.questions) != 0 || p.questions.attention("db") != expected {
 		t.Fatalf("a dialog that nobody called for: %v", d.questions)
 	}
 	db := p.questions.take(tunnel("db", tunnelfile.Retrying, "in 8s"))
@@ -168,11 +169,11 @@ func TestPrompterWaits(t *testing.T) {
 	p.questions.take(tunnel("db", tunnelfile.Up, ""))
 	ended, cancel := context.WithCancel(t.Context())
 	ask(ended)
-	for !p.questions.waits("db") {
+	for p.questions.attention("db") != expected {
 		<-waits
 	}
 	cancel()
-	if r := <-results; !errors.Is(r.err, context.Canceled) || p.questions.waits("db") {
+	if r := <-results; !errors.Is(r.err, context.Canceled) || p.questions.attention("db") == expected {
 		t.Errorf("no longer wanted: %v", r.err)
 	}
 }
@@ -240,6 +241,13 @@ func TestDialogs(t *testing.T) {
 				t.Errorf("a no: %v, %v", yes, err)
 			}
 		})
+	}
+	all := func(name string) (string, error) { return "/usr/bin/" + name, nil }
+	if d, err := FindDialog(Environment{"XDG_CURRENT_DESKTOP=KDE"}, all); fmt.Sprintf("%T", d) != "tray.kdialog" {
+		t.Errorf("on KDE: %T, %v", d, err)
+	}
+	if d, err := FindDialog(Environment{"XDG_CURRENT_DESKTOP=XFCE"}, all); fmt.Sprintf("%T", d) != "tray.zenity" {
+		t.Errorf("elsewhere: %T, %v", d, err)
 	}
 	if _, err := FindDialog(Environment{"SSH_ASKPASS=/usr/bin/holdfast-askpass"}, look("")); err == nil {
 		t.Error("a dialog was found where there is none")

@@ -138,13 +138,17 @@ func (q *questions) wrong(tunnel, prompt string) bool {
 	return q.about(tunnel).answered == prompt
 }
 
-// attended says whether a person knows what the tunnel needs: its dialog is on the screen, or
-// they have closed it.
-func (q *questions) attended(tunnel string) bool {
+// attention is what a person knows of a tunnel's need.
+func (q *questions) attention(tunnel string) attention {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	a := q.about(tunnel)
-	return a.shown || a.declined
+	switch a := q.about(tunnel); {
+	case a.call != nil:
+		return expected
+	case a.shown || a.declined:
+		return aware
+	}
+	return unaware
 }
 
 // take takes in how a tunnel is, and returns it with the question that waits for a click.
@@ -163,13 +167,6 @@ func (q *questions) take(t listing.Tunnel) listing.Tunnel {
 		t.State, t.Reason, t.Status = tunnelfile.Connecting, a.reason, strings.TrimRight(line, ":")
 	}
 	return t
-}
-
-// waits says whether a tunnel's question waits for a click.
-func (q *questions) waits(tunnel string) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.about(tunnel).call != nil
 }
 
 // reasonOf is what a kind of the Agent interface asks for.

@@ -15,31 +15,33 @@ const offerTime = 2 * time.Minute
 // offers are the answers that may be offered to be remembered, one for each question of a tunnel.
 type offers struct {
 	mu   sync.Mutex
-	open map[string]*offer
+	open map[offerKey]*offer
+}
+
+// offerKey is a question of a tunnel.
+type offerKey struct {
+	tunnel  string
+	account keyring.Account
 }
 
 // offer is one of them.
 type offer struct {
-	tunnel string
+	offerKey
 	ctx    context.Context // ends when it is taken back
 	cancel context.CancelFunc
 	choice chan bool // what the person chose
 }
 
-func offerKey(tunnel string, account keyring.Account) string {
-	return tunnel + "\x00" + string(account)
-}
-
 // begin is an offer that stands until end is called for the same question.
 func (o *offers) begin(tunnel string, account keyring.Account) *offer {
 	ctx, cancel := context.WithCancel(context.Background())
-	begun := &offer{tunnel, ctx, cancel, make(chan bool, 1)}
+	begun := &offer{offerKey{tunnel, account}, ctx, cancel, make(chan bool, 1)}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.open == nil {
-		o.open = make(map[string]*offer)
+		o.open = make(map[offerKey]*offer)
 	}
-	o.open[offerKey(tunnel, account)] = begun
+	o.open[begun.offerKey] = begun
 	return begun
 }
 
@@ -47,9 +49,9 @@ func (o *offers) begin(tunnel string, account keyring.Account) *offer {
 func (o *offers) end(tunnel string, account keyring.Account) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if open := o.open[offerKey(tunnel, account)]; open != nil {
+	if open := o.open[offerKey{tunnel, account}]; open != nil {
 		open.cancel()
-		delete(o.open, offerKey(tunnel, account))
+		delete(o.open, open.offerKey)
 	}
 }
 
@@ -69,35 +71,32 @@ func (o *offers) choose(tunnel string, remember bool) {
 
 // offer offers by a notification to remember an answer, once the tunnel is up with it and where
 // there is a keyring that can.
-func (p *Prompter) offer(o *offer, account keyring.Account, answer string) {
-	ctx, tunnel := o.ctx, o.tunnel
+func (p *Prompter) offer(o *offer, answer string) {
 	defer o.cancel()
-	waiting, stop := context.WithTimeout(ctx, offerTime)
+	waiting, stop := context.WithTimeout(o.ctx, offerTime)
 	defer stop()
-	if p.Connected(waiting, tunnel, time.Now()) != nil {
+	if p.Connected(waiting, o.tunnel, time.Now()) != nil {
 		return
 	}
-	if old, _, err := p.Keyring.Get(ctx, account); err != nil || old == answer {
+	if old, _, err := p.Keyring.Get(o.ctx, o.account); err != nil || old == answer {
 		return
 	}
-	notice := "remember " + tunnel
-	p.Tell(Notice{Key: notice, Title: "Remember " + account.What() + "?", Body: "It is kept in the keyring.", Actions: []NoticeAction{
-		{key("remember", tunnel), "Remember"}, {key("forget", tunnel), "Not this one"}}})
+	notice := "remember " + o.tunnel
+	p.Tell(Notice{Key: notice, Title: "Remember " + o.account.What() + "?", Body: "It is kept in the keyring.", Actions: []NoticeAction{
+		{key("remember", o.tunnel), "Remember"}, {key("forget", o.tunnel), "Not this one"}}})
 	defer p.Tell(Notice{Key: notice})
+	var err error
 	select {
-	case <-ctx.Done():
+	case <-o.ctx.Done():
 	case <-time.After(offerTime):
 	case remember := <-o.choice:
-		if err := p.remember(ctx, account, answer, remember); err != nil {
-			p.Log.Warn("not kept, whether it is to be remembered", "err", err)
+		if remember {
+			err = p.Keyring.Set(o.ctx, o.account, answer)
+		} else {
+			err = p.Declined.Add(o.account)
 		}
 	}
-}
-
-// remember keeps an answer, or that this one is not to be offered again.
-func (p *Prompter) remember(ctx context.Context, account keyring.Account, answer string, yes bool) error {
-	if yes {
-		return p.Keyring.Set(ctx, account, answer)
+	if err != nil {
+		p.Log.Warn("the choice whether to remember is not stored", "err", err)
 	}
-	return p.Declined.Add(account)
 }

@@ -39,16 +39,19 @@ type slot struct {
 	children []*slot
 }
 
-// NewRenderer makes the skeleton of a menu, all hidden.
+// NewRenderer makes the skeleton of a menu, all hidden. Each submenu has an item from the start:
+// Plasma makes no submenu of an item that it has seen without.
 func NewRenderer(d Driver) *Renderer {
 	r := &Renderer{driver: d, clicks: make(chan *slot, 64)}
 	for _, kind := range skeleton {
-		r.top = append(r.top, r.add(nil, kind, Item{Kind: kind}))
+		s := r.add(nil, kind, Item{})
+		if kind == Submenu {
+			s.children = []*slot{r.add(s.handle, Action, Item{})}
+		}
+		r.top = append(r.top, s)
 	}
 	for _, s := range r.top {
-		if s.kind != Separator {
-			r.hide(s)
-		}
+		r.hide(s)
 	}
 	return r
 }
@@ -94,35 +97,20 @@ func (r *Renderer) Render(v View, now time.Time) (again time.Duration) {
 func (r *Renderer) match(parent Handle, slots []*slot, items []Item, now time.Time) []*slot {
 	next := 0
 	for _, item := range items {
-		s := r.take(slots, &next, item.Kind)
-		if s == nil {
-			for _, passed := range slots[next:] {
-				r.hide(passed)
-			}
-			s = r.add(parent, item.Kind, item)
-			slots = append(slots, s)
-			next = len(slots)
+		for next < len(slots) && slots[next].kind != item.Kind {
+			r.hide(slots[next])
+			next++
 		}
-		r.show(s, item, now)
+		if next == len(slots) {
+			slots = append(slots, r.add(parent, item.Kind, item))
+		}
+		r.show(slots[next], item, now)
+		next++
 	}
 	for _, s := range slots[next:] {
 		r.hide(s)
 	}
 	return slots
-}
-
-// take is the next slot of a kind; those passed over are hidden.
-func (r *Renderer) take(slots []*slot, next *int, kind Kind) *slot {
-	for i := *next; i < len(slots); i++ {
-		if slots[i].kind == kind {
-			for _, s := range slots[*next:i] {
-				r.hide(s)
-			}
-			*next = i + 1
-			return slots[i]
-		}
-	}
-	return nil
 }
 
 // add makes a slot at the end of a menu.

@@ -101,7 +101,7 @@ func TestRenderClicks(t *testing.T) {
 	m := &menu{}
 	r := NewRenderer(m)
 	view := func(key string, disabled bool) View {
-		return View{Icon: IconUp, Items: []Item{{Key: key, Label: "one", Disabled: disabled}, separator,
+		return View{Icon: IconUp, Items: []Item{{Key: key, Label: "one", Disabled: disabled}, {Kind: Separator},
 			{Key: "sub", Kind: Submenu, Label: "two", Items: []Item{{Key: "box", Kind: Check, Label: "three", Checked: true}}}}}
 	}
 	click := func(label string, now time.Time) (Click, bool) {
@@ -150,5 +150,19 @@ func TestRedraw(t *testing.T) {
 		if again := r.Render(view, now); again != 0 || m.icons != 2 || m.icon != IconUp {
 			t.Errorf("%v set %d times, again in %v; want it twice", m.icon, m.icons, again)
 		}
+	}
+}
+
+// TestSubmenusFromTheStart: Plasma makes no submenu of an item that it has seen without one.
+func TestSubmenusFromTheStart(t *testing.T) {
+	m := &menu{}
+	NewRenderer(m)
+	for n, item := range m.items {
+		if item.kind == Submenu && len(item.items) == 0 {
+			t.Errorf("slot %d is a submenu with nothing in it", n)
+		}
+	}
+	if shown := seen(m.items); len(shown) != 2 { // the separators
+		t.Errorf("before the first view there is %v", shown)
 	}
 }

@@ -40,17 +40,14 @@ func DefaultPaths(getenv func(string) string) Paths {
 
 // load reads a JSON file; one that is missing leaves into as it is.
 func load(path string, into any) error {
-	if path == "" {
+	switch b, err := os.ReadFile(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	default:
+		return json.Unmarshal(b, into)
 	}
-	return json.Unmarshal(b, into)
 }
 
 // save writes a JSON file, whole or not at all.

@@ -25,8 +25,7 @@ func Headline(s dbusapi.Snapshot) string {
 		switch {
 		case needsYou(t) && t.Wanted():
 			needy = append(needy, t.Name)
-		case t.State == tunnelfile.Inactive, t.Well():
-		default:
+		case t.State != tunnelfile.Inactive && !t.Well():
 			rest[t.State]++
 		}
 	}

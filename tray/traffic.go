@@ -27,38 +27,15 @@ func (t Traffic) next(at time.Time, s dbusapi.Statistics) Traffic {
 	return n
 }
 
-// still is the traffic when nobody looks any more: totals, and no rates that grow old.
-func (t Traffic) still() Traffic {
-	t.In, t.Out = -1, -1
-	return t
-}
-
 // String is one line for people.
 func (t Traffic) String() string {
-	if t.At.IsZero() {
-		return "↓ –  ↑ –"
-	}
-	in, out := amount(float64(t.Statistics.BytesReceived)), amount(float64(t.Statistics.BytesSent))
+	in, out := text.Bytes(t.Statistics.BytesReceived), text.Bytes(t.Statistics.BytesSent)
 	if t.In >= 0 {
-		in, out = amount(t.In)+"/s", amount(t.Out)+"/s"
+		in, out = text.Bytes(uint64(t.In))+"/s", text.Bytes(uint64(t.Out))+"/s"
 	}
 	line := fmt.Sprintf("↓ %s  ↑ %s", in, out)
 	if rtt := t.Statistics.RoundTripTime; rtt > 0 {
 		line += " · rtt " + text.Milliseconds(rtt)
 	}
 	return line + " · " + text.Count(int(t.Statistics.ChannelsOpen), "connection")
-}
-
-// amount is an amount for people, in powers of 1000 as networks count.
-func amount(n float64) string {
-	for _, unit := range []string{"B", "kB", "MB", "GB"} {
-		if n < 999.5 {
-			if n < 9.95 && unit != "B" {
-				return fmt.Sprintf("%.1f %s", n, unit)
-			}
-			return fmt.Sprintf("%.0f %s", n, unit)
-		}
-		n /= 1000
-	}
-	return fmt.Sprintf("%.1f TB", n)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,13 +21,13 @@ func tunnelItem(m Model, t listing.Tunnel, rows int) Item {
 	if r := remedyFor(t); needsYou(t) && r.extra() {
 		items = append(items, Item{Key: key(r.verb, t.Name), Label: r.label})
 	}
-	if t.State == tunnelfile.Inactive || t.State == tunnelfile.Failed {
+	if isStopped(t) {
 		items = append(items, Item{Key: key("start", t.Name), Label: "Start"})
 	} else {
 		items = append(items, Item{Key: key("stop", t.Name), Label: "Stop", Disabled: t.State == tunnelfile.Stopping})
 	}
 	if !needsYou(t) {
-		items = append(items, Item{Key: key("reconnect", t.Name), Label: "Reconnect", Disabled: !connects(t.State)})
+		items = append(items, Item{Key: key("reconnect", t.Name), Label: "Reconnect", Disabled: !slices.Contains(connects, t.State)})
 	}
 	items = append(items,
 		Item{Key: key("log", t.Name), Label: "Show log"},
@@ -48,14 +49,8 @@ func tunnelLabel(t listing.Tunnel) string {
 	return t.Name + " – " + string(t.State)
 }
 
-// connects says whether there is an SSH connection, or a try at one, to make anew.
-func connects(s tunnelfile.State) bool {
-	switch s {
-	case tunnelfile.Up, tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting:
-		return true
-	}
-	return false
-}
+// connects is the states in which there is an SSH connection, or a try at one, to make anew.
+var connects = []tunnelfile.State{tunnelfile.Up, tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting}
 
 // about is how a tunnel is: what is wrong, what goes through it, or where it goes and since when.
 func about(t listing.Tunnel, traffic Traffic, now time.Time) string {
@@ -119,12 +114,14 @@ func copied(f tunnelfile.ForwardReport) string {
 
 // here is a host to connect to for one to listen on.
 func here(host string) string {
-	switch host {
-	case "", "*", "0.0.0.0", "::":
+	if slices.Contains([]string{"", "*", "0.0.0.0", "::"}, host) {
 		return "localhost"
 	}
 	return host
 }
+
+// webScheme is how web servers are reached, by their usual ports.
+var webScheme = map[string]string{"80": "http", "8000": "http", "8080": "http", "443": "https", "8443": "https"}
 
 // webAddress is the address of a local forward that leads to a web server, going by
 // the port it leads to; "" for others.
@@ -132,16 +129,9 @@ func webAddress(f tunnelfile.ForwardReport) string {
 	if f.Kind != tunnelfile.LocalForward || strings.HasPrefix(f.Listen, "/") {
 		return ""
 	}
-	scheme := ""
 	_, port, err := net.SplitHostPort(f.Target)
-	switch {
-	case err != nil:
-		return ""
-	case port == "80" || port == "8000" || port == "8080":
-		scheme = "http"
-	case port == "443" || port == "8443":
-		scheme = "https"
-	default:
+	scheme := webScheme[port]
+	if err != nil || scheme == "" {
 		return ""
 	}
 	host, port, err := net.SplitHostPort(f.Listen)

@@ -22,31 +22,10 @@ const (
 	maxMembers = 7 // tunnels of a group, unless there are more than maxGroups of these
 )
 
-// skeleton is the kinds of slots at the top level. A tray's separators can be neither moved
+// skeleton is the kinds of slots at the top level: the headline and what is to be done, tunnels
+// and groups (maxTop), all tunnels and Holdfast itself. A tray's separators can be neither moved
 // nor hidden, so ViewOf fits in it, whatever happens.
-var skeleton = slots(
-	many(2, Action), // the headline, and what is to be done now
-	many(1, Separator),
-	many(maxTop, Submenu),
-	many(1, Separator),
-	many(2, Submenu), // all tunnels, Holdfast itself
-)
-
-func many(n int, k Kind) []Kind {
-	kinds := make([]Kind, n)
-	for i := range kinds {
-		kinds[i] = k
-	}
-	return kinds
-}
-
-func slots(sections ...[]Kind) []Kind {
-	var all []Kind
-	for _, s := range sections {
-		all = append(all, s...)
-	}
-	return all
-}
+var skeleton = []Kind{Action, Action, Separator, Submenu, Submenu, Submenu, Submenu, Submenu, Separator, Submenu, Submenu}
 
 // Model is what the menu is a function of.
 type Model struct {
@@ -63,9 +42,9 @@ func ViewOf(m Model) View {
 	todo := toDo(m)
 	v := View{Icon: IconOf(m.Snapshot), Items: head(m, todo)}
 	room := maxTop + 1 - len(v.Items)
-	v.Items = append(v.Items, separator)
+	v.Items = append(v.Items, Item{Kind: Separator})
 	v.Items = append(v.Items, tunnels(m, room)...)
-	v.Items = append(v.Items, separator)
+	v.Items = append(v.Items, Item{Kind: Separator})
 	if m.Running && len(m.Tunnels) > 0 {
 		v.Items = append(v.Items, all(m))
 	}
@@ -95,11 +74,11 @@ func toDo(m Model) []Item {
 	if m.Pause.Active() {
 		items = append(items, Item{Key: "resume", Label: "Go on now", Disabled: len(m.Tunnels) == 0})
 	}
-	if needy := slices.DeleteFunc(slices.Clone(m.Tunnels), func(t listing.Tunnel) bool { return !needsYou(t) }); len(needy) > 0 {
-		r := remedyFor(needy[0])
-		item := Item{Key: key(r.verb, needy[0].Name), Label: r.label}
-		if len(needy) > 1 || !r.extra() { // which one, and of what
-			item.Label = needy[0].Name + ": " + r.label
+	if i := slices.IndexFunc(m.Tunnels, needsYou); i >= 0 {
+		t, r := m.Tunnels[i], remedyFor(m.Tunnels[i])
+		item := Item{Key: key(r.verb, t.Name), Label: r.label}
+		if !r.extra() || slices.ContainsFunc(m.Tunnels[i+1:], needsYou) { // of which tunnel?
+			item.Label = t.Name + ": " + r.label
 		}
 		items = append(items, item)
 	}
@@ -153,22 +132,18 @@ func tunnels(m Model, room int) []Item {
 
 // all is what can be done with all tunnels at once.
 func all(m Model) Item {
-	var running, stopped int
-	for _, t := range m.Tunnels {
-		if t.State == tunnelfile.Inactive || t.State == tunnelfile.Failed {
-			stopped++
-		} else {
-			running++
-		}
-	}
-	items := []Item{
-		{Key: "all-up", Label: "All up", Disabled: stopped == 0},
-		{Key: "all-down", Label: "All down", Disabled: running == 0},
-	}
+	stopped := slices.ContainsFunc(m.Tunnels, isStopped)
+	running := slices.ContainsFunc(m.Tunnels, func(t listing.Tunnel) bool { return !isStopped(t) })
+	items := []Item{{Key: "all-up", Label: "All up", Disabled: !stopped}, {Key: "all-down", Label: "All down", Disabled: !running}}
 	for _, p := range pausesAt(m.Now) {
-		items = append(items, Item{Key: key("pause", p.verb), Label: p.label, Disabled: running == 0 || m.Pause.Active()})
+		items = append(items, Item{Key: key("pause", p.verb), Label: p.label, Disabled: !running || m.Pause.Active()})
 	}
 	return Item{Key: "all", Kind: Submenu, Label: "All tunnels", Items: items}
+}
+
+// isStopped says whether nothing of a tunnel runs.
+func isStopped(t listing.Tunnel) bool {
+	return t.State == tunnelfile.Inactive || t.State == tunnelfile.Failed
 }
 
 // key is what a click means: a verb and what it is about.

@@ -97,7 +97,7 @@ db – needs you >
     Edit…
     [x] Start at login
 web – up >
-    ↓ 1.2 MB/s  ↑ 999 B/s · rtt 12 ms · 1 connection
+    ↓ 1.2 MiB/s  ↑ 999 B/s · rtt 12 ms · 1 connection
     Copy 127.0.0.1:5432  (to db.internal:5432)
     Open http://localhost:9000/  (to web:80)
     Copy the server's 9090  (to localhost:9090) – retrying: the server still holds port 9090

@@ -29,6 +29,8 @@ type plasma struct {
 	shell *exec.Cmd
 }
 
+var aboveThePanel = image.Rect(0, 0, 1366, 720)
+
 // startPlasma starts one with a screen of 1366×768 and the panel that new users have.
 func startPlasma(t *testing.T) *plasma {
 	t.Helper()
@@ -114,8 +116,8 @@ var breezeRows = rowHeights{above: 2, row: 26, separator: 7}
 func (p *plasma) choose(i item, icon image.Rectangle, picture string, labels ...string) {
 	p.Helper()
 	// Notifications go by themselves, after five seconds.
-	eventually(p, "a screen with nothing on it", func() bool { return difference(p.quiet, p.look(p.T), image.Rect(0, 0, 1366, 720)).Empty() })
-	chooseByPointer(p.T, p.looker, i, breezeRows, picture, labels, func() {
+	eventually(p, "a screen with nothing on it", func() bool { return difference(p.quiet, p.look(p.T), aboveThePanel).Empty() })
+	chooseByPointer(p.T, p.looker, aboveThePanel, i, breezeRows, picture, labels, func() {
 		p.click(icon.Min.X+icon.Dx()/2, icon.Min.Y+icon.Dy()/2, "3")
 	}, func() { p.keys("Escape", "Escape", "Escape") }, p.point, func(x, y int) { p.click(x, y, "1") })
 }

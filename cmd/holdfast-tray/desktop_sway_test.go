@@ -107,7 +107,7 @@ var adwaitaRows = rowHeights{above: 5, row: 25, separator: 1}
 
 func (s *sway) choose(i item, icon image.Rectangle, picture string, labels ...string) {
 	s.Helper()
-	chooseByPointer(s.T, s.looker, i, adwaitaRows, picture, labels, func() {
+	chooseByPointer(s.T, s.looker, image.Rect(0, 0, 1366, 768), i, adwaitaRows, picture, labels, func() {
 		s.click(icon.Min.X+icon.Dx()/2, icon.Min.Y+icon.Dy()/2, right)
 	}, func() {
 		s.click(200, 700, left)

@@ -292,16 +292,14 @@ func (h rowHeights) middle(nodes []node, label string) (int, bool) {
 }
 
 // chooseByPointer opens the icon's menu and clicks a row, and one of its submenu. Where these are
-// is seen on the screen.
-func chooseByPointer(t *testing.T, l looker, i item, h rowHeights, picture string, labels []string, open, closeAll func(), point, click func(x, y int)) {
+// is seen on the screen, in the part of it that is no panel.
+func chooseByPointer(t *testing.T, l looker, room image.Rectangle, i item, h rowHeights, picture string, labels []string, open, closeAll func(), point, click func(x, y int)) {
 	t.Helper()
-	closed := l.look(t)
-	room := closed.Bounds()
 	var menu image.Rectangle
 	eventually(t, "the menu", func() bool {
 		closeAll()
 		time.Sleep(500 * time.Millisecond)
-		closed = l.look(t)
+		closed := l.look(t)
 		open()
 		time.Sleep(time.Second)
 		menu = difference(closed, l.look(t), room)

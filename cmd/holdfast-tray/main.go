@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -102,6 +103,7 @@ const garbage = 25
 // run shows the tray until it is told to end.
 func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 	debug.SetGCPercent(garbage)
+	runtime.GOMAXPROCS(1) // what each further processor keeps at hand would lie idle
 	environment, err := prepare()
 	if err != nil {
 		return err

@@ -16,7 +16,10 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/holdfast/holdfast/dbusapi/apitest"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tray"
+	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // need skips a test without a tool, or fails it where CI is set.
@@ -432,3 +435,16 @@ const dunstConfig = `[global]
     background = "#fcfcfc"
     foreground = "#2e3436"
 `
+
+// posed is tunnels for pictures.
+func posed() (db, signal, backup, work listing.Tunnel) {
+	db = tunnel("db", tunnelfile.Up, "1 forward, rtt 12 ms")
+	db.Destination, db.UpSince = "me@db.example.com", time.Now().Add(-3*time.Hour)
+	db.Forwards = append(db.Forwards, tunnelfile.ForwardReport{Kind: tunnelfile.LocalForward, Listen: "localhost:8080", Target: "wiki.internal:80", State: tunnelfile.Up})
+	db.Forwards[0].Target = "db.internal:5432"
+	signal = tunnel("signald", tunnelfile.Listening, "")
+	backup = tunnel("backup", tunnelfile.Retrying, "in 8 s; cannot connect to 198.51.100.2 port 22: connection refused")
+	work = tunnel("work", tunnelfile.Blocked, "needs a passphrase for ~/.ssh/id_ed25519")
+	work.Destination, work.Reason = "me@work.example.com", fault.Passphrase
+	return db, signal, backup, work
+}

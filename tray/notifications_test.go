@@ -116,9 +116,9 @@ func TestNotifierServers(t *testing.T) {
 	}
 	n := NewNotifier(t.Context(), apitest.Open(t), "", slog.New(slog.DiscardHandler))
 	n.Show(Notice{Key: "news", Title: "Could not start web"}) // that is old before anybody can see it
-	n.Show(Notice{Key: "web", Title: "web is down", Stands: true})
+	n.Show(Notice{Key: "web", Title: "web is down", Lasting: true})
 	n.Show(Notice{Key: "web"})
-	n.Show(Notice{Key: "db", Title: "db needs you", Stands: true, Actions: actions("db", "log", "Show log")})
+	n.Show(Notice{Key: "db", Title: "db needs you", Lasting: true, Actions: actions("db", "log", "Show log")})
 	for len(n.queue) > 0 {
 		runtime.Gosched()
 	}
@@ -206,7 +206,7 @@ func TestNoticesEndWithTray(t *testing.T) {
 			}
 		}
 	}
-	notice := Notice{Key: "db", Title: "db is down", Stands: true}
+	notice := Notice{Key: "db", Title: "db is down", Lasting: true}
 
 	first, _, stop := start()
 	first.Show(notice)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-func TestAlarm(t *testing.T) {
-	a, err := newAlarm()
+func TestWallTimer(t *testing.T) {
+	a, err := newWallTimer()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,12 +19,12 @@ func TestAlarm(t *testing.T) {
 	if err != nil || !strings.Contains(string(info), "clockid: 0\n") {
 		t.Errorf("not by CLOCK_REALTIME: %v\n%s", err, info)
 	}
-	rings := func(what string) {
+	fires := func(what string) {
 		t.Helper()
 		select {
-		case <-a.rung:
+		case <-a.fired:
 		case <-time.After(10 * time.Second):
-			t.Fatalf("%s: it did not ring", what)
+			t.Fatalf("%s: it did not fire", what)
 		}
 	}
 	set := func(at time.Time) {
@@ -34,11 +34,11 @@ func TestAlarm(t *testing.T) {
 		}
 	}
 	set(time.Now().Add(-time.Hour))
-	rings("a time that is over")
+	fires("a time that is over")
 	set(time.Now().Add(time.Hour))
 	soon := time.Now().Add(20 * time.Millisecond)
 	set(soon)
-	rings("a time soon")
+	fires("a time soon")
 	if early := time.Until(soon.Round(0)); early > 0 {
 		t.Errorf("it rang %v early", early)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"html"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -142,7 +143,7 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 		}
 		return
 	}
-	if notice.Stands {
+	if notice.Lasting {
 		screen[notice.Key] = shown{notice: notice, id: old.id}
 	}
 	var capabilities []string
@@ -167,8 +168,10 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 				actions = append(actions, a.Key, a.Label)
 			}
 		}
-	} else if name := aboutOf(notice); name != "" {
-		body = strings.TrimLeft(body+"\nMore: holdfast status "+name, "\n")
+	} else if len(notice.Actions) > 0 {
+		if _, tunnel, ok := strings.Cut(notice.Actions[0].Key, " "); ok {
+			body = strings.TrimLeft(body+"\nMore: holdfast status "+tunnel, "\n")
+		}
 	}
 	urgency := byte(1)
 	if notice.Urgent {
@@ -186,15 +189,6 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 		return
 	}
 	screen[notice.Key] = shown{notice, id, call.ResponseSequence}
-}
-
-// aboutOf is the tunnel that a notice's first action is about.
-func aboutOf(notice Notice) string {
-	if len(notice.Actions) == 0 {
-		return ""
-	}
-	_, about, _ := strings.Cut(notice.Actions[0].Key, " ")
-	return about
 }
 
 // take takes in a signal about the notification server or of it.
@@ -229,11 +223,7 @@ func (n *Notifier) take(ctx context.Context, screen map[string]shown, signal *db
 		if dbus.Store(signal.Body, &id, &reason) != nil {
 			return
 		}
-		for k, s := range screen {
-			if s.id == id {
-				delete(screen, k)
-			}
-		}
+		maps.DeleteFunc(screen, func(_ string, s shown) bool { return s.id == id })
 	}
 }
 
@@ -244,7 +234,7 @@ func (n *Notifier) otherServer(ctx context.Context, screen map[string]shown, at 
 	for key, s := range screen {
 		switch {
 		case s.id != 0 && s.asOf > at:
-		case !s.notice.Stands:
+		case !s.notice.Lasting:
 			delete(screen, key)
 		default:
 			s.id = 0
