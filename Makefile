@@ -67,6 +67,10 @@ fuzz:
 screenshots: tray
 	testbed/install testbed/packages-screenshots
 	$(GO) test -tags screenshots -count=1 -run TestScreenshots ./cmd/holdfast-tray
+	testbed/install testbed/packages-desktops
+	mkdir -p -m 777 bin/desktops
+	HOLDFAST_DESKTOPS=1 testbed/run-tests -run '^TestPicturesOfDesktops$$' ./cmd/holdfast-tray
+	cp bin/desktops/tray-gnome.png bin/desktops/tray-plasma.png docs/images/
 	HOLDFAST_PICTURES='$(CURDIR)/docs/images' testbed/run-tests -run '^TestPictures$$' ./testbed/recipes
 
 # The tray on real desktops, in the box: GNOME, Plasma, sway with waybar. Pictures land in bin/desktops.

@@ -64,14 +64,7 @@ func TestScreenshots(t *testing.T) {
 
 func picture(t *testing.T, out string, dark bool) {
 	b := desktop(t, dark)
-	db := tunnel("db", tunnelfile.Up, "1 forward, rtt 12 ms")
-	db.Destination, db.UpSince = "me@db.example.com", time.Now().Add(-3*time.Hour)
-	db.Forwards = append(db.Forwards, tunnelfile.ForwardReport{Kind: tunnelfile.LocalForward, Listen: "localhost:8080", Target: "wiki.internal:80", State: tunnelfile.Up})
-	db.Forwards[0].Target = "db.internal:5432"
-	signal := tunnel("signald", tunnelfile.Listening, "")
-	backup := tunnel("backup", tunnelfile.Retrying, "in 8 s; cannot connect to 198.51.100.2 port 22: connection refused")
-	work := tunnel("work", tunnelfile.Blocked, "needs a passphrase for ~/.ssh/id_ed25519")
-	work.Destination = "me@work.example.com"
+	db, signal, backup, work := posed()
 	for _, tunnel := range []listing.Tunnel{db, signal} {
 		b.Put(tunnel)
 	}
@@ -119,10 +112,10 @@ func picture(t *testing.T, out string, dark bool) {
 	settle()
 	shot("notification", "372x92+628+33")
 	openMenu(t)
-	shot("menu", "250x240+0+0")
-	point(t, "60", "123")               // db
+	shot("menu", "250x265+0+0")
+	point(t, "60", "148")               // db
 	time.Sleep(2500 * time.Millisecond) // the numbers of the traffic come
-	shot("submenu", "620x320+0+0")
+	shot("submenu", "620x345+0+0")
 	tool(t, "xdotool", "key", "Escape", "key", "Escape", "key", "Escape")
 
 	answer := make(chan string, 1)
@@ -136,9 +129,9 @@ func picture(t *testing.T, out string, dark bool) {
 		answer <- text
 	}()
 	openMenu(t)
-	point(t, "60", "73") // work
+	point(t, "60", "98") // work
 	settle()
-	point(t, "330", "123") // Enter passphrase…
+	point(t, "330", "148") // Enter passphrase…
 	settle()
 	tool(t, "xdotool", "type", "correct horse")
 	settle()
