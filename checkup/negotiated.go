@@ -3,11 +3,11 @@ package checkup
 import (
 	"context"
 	"os/exec"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/lazyregexp"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -37,7 +37,7 @@ func (x *examination) negotiated(link sshlink.Link) {
 	}
 }
 
-var openSSHVersion = regexp.MustCompile(`OpenSSH_(\d+)\.(\d+)`)
+var openSSHVersion = lazyregexp.New(`OpenSSH_(\d+)\.(\d+)`)
 
 // version is 9.2 as 902; 0: it is not OpenSSH.
 func version(text string) int {

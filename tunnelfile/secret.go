@@ -1,15 +1,16 @@
 package tunnelfile
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/holdfast/holdfast/internal/lazyregexp"
 )
 
 var (
-	secretNames = regexp.MustCompile(`(?i)(pass(w(or)?d|phrase)?|secret|token|credential|apikey|api_key|private_?key)s?$`)
+	secretNames = lazyregexp.New(`(?i)(pass(w(or)?d|phrase)?|secret|token|credential|apikey|api_key|private_?key)s?$`)
 	// secretWords are an option or an assignment with a secret after it, and a URL with a password.
-	secretWords = regexp.MustCompile(`(?i)(pass(w(or)?d|phrase)?|secret|token|credential|api-?key)s?[ =:]\S|://[^/\s:@]+:[^/\s@]+@|\bsshpass +-p`)
+	secretWords = lazyregexp.New(`(?i)(pass(w(or)?d|phrase)?|secret|token|credential|api-?key)s?[ =:]\S|://[^/\s:@]+:[^/\s@]+@|\bsshpass +-p`)
 )
 
 // HoldsSecrets says whether a tunnel file's text has something that other users must not read: a

@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/holdfast/holdfast/internal/text"
 )
@@ -208,13 +209,13 @@ func keyword(written string) (spelled string, ok bool) {
 	return sameButCase(written, sshKeywordNames())
 }
 
-func sshKeywordNames() []string {
+var sshKeywordNames = sync.OnceValue(func() []string {
 	names := make([]string, len(sshKeywords))
 	for i, k := range sshKeywords {
 		names[i] = k.name
 	}
 	return names
-}
+})
 
 // SSHStanding is the spelling of a keyword, and what it means to a tunnel. It may be written in any
 // letter case. It is false if ssh_config(5) has no keyword of that name today.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -9,27 +10,66 @@ import (
 
 // tidyAfter is how long after the last connection ended the memory that it took is
 // given back: the collector alone would keep it for minutes, or for ever.
-const tidyAfter = 5 * time.Second
+const tidyAfter = 8 * time.Second
 
 // memoryLimit is where the collector begins to run ever more often. A hundred channels that nobody
 // reads hold 200 MiB, which must leave it at rest.
 const memoryLimit = 512 << 20
 
-// ballast is memory that nobody touches, so that it takes none. The collector counts it, and so lets
-// some 25 MiB of garbage come together where it would run each 12: each packet of a download leaves
-// 40 KiB. A higher GOGC would let a hundred channels that nobody reads grow to gigabytes.
-var ballast []byte
+// GOGC of a tunnel that rests, where each megabyte counts and garbage comes slowly, and of one that
+// moves much: each packet of a download leaves 40 KiB of garbage, and a heap of 32 MiB is collected
+// a third as often as one of 12.
+const (
+	restingGOGC = 100
+	busyGOGC    = 800
+)
 
-const ballastSize = 10 << 20
+// pace sets GOGC by how fast garbage comes. The collector finds nobody who needs it, and so calls it
+// once a cycle.
+type pace struct {
+	last    time.Time // when a cycle ended
+	percent int
+}
+
+func newPace() {
+	p := &pace{time.Now(), restingGOGC}
+	debug.SetGCPercent(p.percent)
+	runtime.SetFinalizer(p, (*pace).cycleEnded)
+}
+
+func (p *pace) cycleEnded() {
+	now, before := time.Now(), p.percent
+	if p.percent = restingGOGC; now.Sub(p.last) < time.Second {
+		p.percent = busyGOGC
+	}
+	if p.last = now; p.percent != before {
+		debug.SetGCPercent(p.percent)
+	}
+	runtime.SetFinalizer(p, (*pace).cycleEnded)
+}
+
+// untidy is more memory of its own than a tunnel at rest has.
+const untidy = 4 << 20
+
+// tidyUp gives back the memory that a transfer has taken. Where there was none it leaves the collector
+// alone, whose lists of what is free take more than it would find. The runtime's own figures are not
+// asked, because it makes the same lists for them.
+func tidyUp() {
+	var size, resident, shared int // in pages, see proc(5)
+	statm, _ := os.ReadFile("/proc/self/statm")
+	fmt.Sscan(string(statm), &size, &resident, &shared)
+	if (resident-shared)*os.Getpagesize() > untidy {
+		runtime.GC() // pools keep what is in them for one cycle
+		debug.FreeOSMemory()
+	}
+}
 
 // Tune sets the runtime to what one SSH connection needs: measured, one thread of Go
-// code is faster than two for it, and a lazier collector than the default one costs
-// little memory. What the environment says (GOMAXPROCS, GOGC, GOMEMLIMIT) wins.
+// code is faster than two for it. What the environment says (GOMAXPROCS, GOGC, GOMEMLIMIT) wins.
 func Tune() {
 	tuneFor(1)
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
-		ballast = make([]byte, ballastSize)
+		newPace()
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)

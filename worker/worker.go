@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -268,7 +267,7 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 	defer idle.Stop()
 	fit := time.NewTimer(time.Hour)
 	defer fit.Stop()
-	tidy := time.NewTimer(tidyAfter) // once the first connection stands, too
+	tidy := time.NewTimer(tidyAfter)
 	defer tidy.Stop()
 	ctx, stopCommand := context.WithCancel(ctx)
 	defer stopCommand()
@@ -325,7 +324,7 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 		case <-w.set.Idle():
 			tidy.Reset(tidyAfter)
 		case <-tidy.C:
-			debug.FreeOSMemory()
+			tidyUp()
 		case <-idle.C:
 		case <-alive:
 			w.proveLife(ctx, watchdog)

@@ -6,10 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/lazyregexp"
 )
 
 // Asker asks a person. An implementation returns when ctx ends. Its error wraps [ErrNobody] if there
@@ -84,7 +84,7 @@ func (q Question) AsksPassword() bool {
 	return passwordField.MatchString(last)
 }
 
-var passwordField = regexp.MustCompile(`(?i)^(?:\(\S+@[^\s)]+\) )?(?:(?:unix |ldap |\S+'s )?password|password for \S+)\s*:?\s*$`)
+var passwordField = lazyregexp.New(`(?i)^(?:\(\S+@[^\s)]+\) )?(?:(?:unix |ldap |\S+'s )?password|password for \S+)\s*:?\s*$`)
 
 // Reason is the Reason of a tunnel that has no answer to this question.
 func (q Question) Reason() fault.Reason {

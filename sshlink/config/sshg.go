@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/lazyregexp"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -274,7 +274,7 @@ func blame(ctx context.Context, program string, s Source, failure error) error {
 
 // passing is what ssh -G says where not its configuration is at fault but what the
 // configuration asks: a name server, a command that a signal ended, the kernel.
-var passing = regexp.MustCompile(`(?i)could not resolve host|name resolution|exited abnormally|` +
+var passing = lazyregexp.New(`(?i)could not resolve host|name resolution|exited abnormally|` +
 	`resource temporarily unavailable|cannot allocate memory|out of memory|too many open files|text file busy|input/output error|stale file handle`)
 
 // passes says whether a run of ssh failed for a reason that may go away by itself.

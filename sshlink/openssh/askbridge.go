@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/lazyregexp"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/sshlink/hostkeys"
@@ -199,12 +199,12 @@ func (b *askBridge) exceeded() bool {
 }
 
 // serverPrompt is how ssh begins what the server asks: its words can be those of any other question.
-var serverPrompt = regexp.MustCompile(`^\(\S+@[^\s)]+\) `)
+var serverPrompt = lazyregexp.New(`^\(\S+@[^\s)]+\) `)
 
 var (
-	keyPrompt      = regexp.MustCompile(`^Enter passphrase for (?:key )?'?(.+?)'?: ?$`)
-	pinPrompt      = regexp.MustCompile(`^Enter PIN for (?:\S+ key )?'?(.+?)'?: ?$`)
-	passwordPrompt = regexp.MustCompile(`^(\S+@\S+)'s password: ?$`)
+	keyPrompt      = lazyregexp.New(`^Enter passphrase for (?:key )?'?(.+?)'?: ?$`)
+	pinPrompt      = lazyregexp.New(`^Enter PIN for (?:\S+ key )?'?(.+?)'?: ?$`)
+	passwordPrompt = lazyregexp.New(`^(\S+@\S+)'s password: ?$`)
 )
 
 // ask puts ssh's prompt to the Asker as the native transport would.

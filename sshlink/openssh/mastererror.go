@@ -6,13 +6,13 @@ import (
 	"errors"
 	"io"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/lazyregexp"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/sshlink/hostkeys"
@@ -23,32 +23,32 @@ import (
 const commandTimeout = 2 * time.Second
 
 var (
-	noMatching     = regexp.MustCompile(`^Unable to negotiate with \S+ port \d+: no matching (.+) found\. Their offer: (\S+)`)
-	badSetting     = regexp.MustCompile(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
-	wrongSecret    = regexp.MustCompile(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
-	loadFailed     = regexp.MustCompile(`(?m)^Load key "(.+?)": (.+?)\.?$`)
-	untouched      = regexp.MustCompile(`signing failed for \S+-SK ".+?"(?: from agent)?: invalid format`) // what ssh calls a touch that did not come
-	notSigned      = regexp.MustCompile(`signing failed for \S+ "(.+?)" from agent: (.+)`)
-	earlyEnd       = regexp.MustCompile(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)|banner exchange: Connection to \S+ port \d+: (?:Broken pipe|Connection reset by peer)`)
-	deniedWords    = regexp.MustCompile(`^\S+: Permission denied \(([^)]*)`)
-	connectWords   = regexp.MustCompile(`connect to host (\S+) port (\d+): (.+)`)
-	resolveWords   = regexp.MustCompile(`Could not resolve hostname (\S+): (.+)`)
-	sentKey        = regexp.MustCompile(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
-	proxyEnd       = regexp.MustCompile(`(?m)^(?:kex_exchange_identification: .*\nConnection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`) // as ssh reads from one that is gone, or still writes
-	revokedFile    = regexp.MustCompile(`Host key \S+ \S+ revoked by file (.+)`)
-	badCertificate = regexp.MustCompile(`(?m)^Certificate (?:invalid: (.+)|signed with disallowed algorithm)$`)
-	silentServer   = regexp.MustCompile(`Timeout, server \S+ not responding`)
-	goneServer     = regexp.MustCompile(`Connection to \S+ closed by remote host|Connection closed by `)
-	serverLeft     = regexp.MustCompile(`^Received disconnect from \S+ port \d+:(\d+): ((?s:.*))`)
-	tooMany        = regexp.MustCompile(`^Received disconnect from \S+ port \d+:2: Too many authentication failures`)
-	proxyGone      = regexp.MustCompile(`^(?:kex_exchange_identification: .*|Connection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`)
+	noMatching     = lazyregexp.New(`^Unable to negotiate with \S+ port \d+: no matching (.+) found\. Their offer: (\S+)`)
+	badSetting     = lazyregexp.New(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
+	wrongSecret    = lazyregexp.New(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
+	loadFailed     = lazyregexp.New(`(?m)^Load key "(.+?)": (.+?)\.?$`)
+	untouched      = lazyregexp.New(`signing failed for \S+-SK ".+?"(?: from agent)?: invalid format`) // what ssh calls a touch that did not come
+	notSigned      = lazyregexp.New(`signing failed for \S+ "(.+?)" from agent: (.+)`)
+	earlyEnd       = lazyregexp.New(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)|banner exchange: Connection to \S+ port \d+: (?:Broken pipe|Connection reset by peer)`)
+	deniedWords    = lazyregexp.New(`^\S+: Permission denied \(([^)]*)`)
+	connectWords   = lazyregexp.New(`connect to host (\S+) port (\d+): (.+)`)
+	resolveWords   = lazyregexp.New(`Could not resolve hostname (\S+): (.+)`)
+	sentKey        = lazyregexp.New(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
+	proxyEnd       = lazyregexp.New(`(?m)^(?:kex_exchange_identification: .*\nConnection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`) // as ssh reads from one that is gone, or still writes
+	revokedFile    = lazyregexp.New(`Host key \S+ \S+ revoked by file (.+)`)
+	badCertificate = lazyregexp.New(`(?m)^Certificate (?:invalid: (.+)|signed with disallowed algorithm)$`)
+	silentServer   = lazyregexp.New(`Timeout, server \S+ not responding`)
+	goneServer     = lazyregexp.New(`Connection to \S+ closed by remote host|Connection closed by `)
+	serverLeft     = lazyregexp.New(`^Received disconnect from \S+ port \d+:(\d+): ((?s:.*))`)
+	tooMany        = lazyregexp.New(`^Received disconnect from \S+ port \d+:2: Too many authentication failures`)
+	proxyGone      = lazyregexp.New(`^(?:kex_exchange_identification: .*|Connection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`)
 )
 
 // ssh ends with a message of its own about why. What it ends with is believed, and nothing that
 // was said before it; the server may have said that.
 var (
-	verified   = regexp.MustCompile(`^Host key verification failed\.|^No \S+ host key is known for|^Error: forwarding disabled due to host key check failure`)
-	connection = regexp.MustCompile(`^(?:Disconnected from |Disconnecting |Connection (?:closed|reset|corrupted)|Connection to \S+ closed|ssh_dispatch_run_fatal: |ssh_packet_|Received disconnect from |Bad packet length|Timeout, server )`)
+	verified   = lazyregexp.New(`^Host key verification failed\.|^No \S+ host key is known for|^Error: forwarding disabled due to host key check failure`)
+	connection = lazyregexp.New(`^(?:Disconnected from |Disconnecting |Connection (?:closed|reset|corrupted)|Connection to \S+ closed|ssh_dispatch_run_fatal: |ssh_packet_|Received disconnect from |Bad packet length|Timeout, server )`)
 )
 
 // lastWords are what ssh said before it ended.

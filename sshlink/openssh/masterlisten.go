@@ -10,12 +10,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 
+	"github.com/holdfast/holdfast/internal/lazyregexp"
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
@@ -33,7 +33,7 @@ type masterListener struct {
 	once  sync.Once
 }
 
-var allocated = regexp.MustCompile(`^\s*(?:Allocated port )?(\d+)`)
+var allocated = lazyregexp.New(`^\s*(?:Allocated port )?(\d+)`)
 
 // ListenContext asks the server to listen.
 func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http/httptrace"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast/holdfast/internal/lazyregexp"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
@@ -96,52 +96,52 @@ func (l *masterLog) finish(read <-chan struct{}) {
 }
 
 // asksUs is what ssh says of a keepalive of the server's.
-var asksUs = regexp.MustCompile(`^client_input_(?:global_request|channel_req): .*\brtype keepalive@openssh\.com `)
+var asksUs = lazyregexp.New(`^client_input_(?:global_request|channel_req): .*\brtype keepalive@openssh\.com `)
 
 // debugMessages are those that are read, by how they begin, and in which phase they are ssh's own.
 var debugMessages = []struct {
 	phase   phase // the last in which it is read
-	pattern *regexp.Regexp
+	pattern *lazyregexp.Regexp
 	read    func(l *masterLog, m []string)
 }{
-	{negotiating, regexp.MustCompile(`^Connecting to \S+ \[(\S+)\] port (\d+)\.`), func(l *masterLog, m []string) {
+	{negotiating, lazyregexp.New(`^Connecting to \S+ \[(\S+)\] port (\d+)\.`), func(l *masterLog, m []string) {
 		if l.trace != nil && l.trace.ConnectStart != nil {
 			l.trace.ConnectStart("tcp", net.JoinHostPort(m[1], m[2]))
 		}
 	}},
-	{negotiating, regexp.MustCompile(`^Connection established\.`), func(l *masterLog, m []string) {
+	{negotiating, lazyregexp.New(`^Connection established\.`), func(l *masterLog, m []string) {
 		if l.trace != nil && l.trace.ConnectDone != nil {
 			l.trace.ConnectDone("tcp", "", nil)
 		}
 	}},
-	{negotiating, regexp.MustCompile(`^kex_exchange_identification: banner line \d+: (.+)`), func(l *masterLog, m []string) {
+	{negotiating, lazyregexp.New(`^kex_exchange_identification: banner line \d+: (.+)`), func(l *masterLog, m []string) {
 		if l.banner == "" {
 			l.banner = text.FromPeer(m[1])
 		}
 	}},
-	{negotiating, regexp.MustCompile(`^Remote protocol version 2.0, remote software version (.+)`), func(l *masterLog, m []string) {
+	{negotiating, lazyregexp.New(`^Remote protocol version 2.0, remote software version (.+)`), func(l *masterLog, m []string) {
 		l.info.ServerVersion = "SSH-2.0-" + text.FromPeer(m[1])
 	}},
-	{negotiating, regexp.MustCompile(`^kex: algorithm: (\S+)`), func(l *masterLog, m []string) {
+	{negotiating, lazyregexp.New(`^kex: algorithm: (\S+)`), func(l *masterLog, m []string) {
 		l.info.Kex, l.info.PostQuantum = m[1], wire.PostQuantum(m[1])
 	}},
-	{negotiating, regexp.MustCompile(`^kex: client->server cipher: (\S+) MAC: (\S+)`), func(l *masterLog, m []string) {
+	{negotiating, lazyregexp.New(`^kex: client->server cipher: (\S+) MAC: (\S+)`), func(l *masterLog, m []string) {
 		l.info.Cipher, l.info.MAC = m[1], strings.TrimPrefix(m[2], "<implicit>")
 	}},
-	{negotiating, regexp.MustCompile(`^Server host key: (\S+ SHA256:\S+)`), func(l *masterLog, m []string) { l.hostKey(m[1]) }},
-	{negotiating, regexp.MustCompile(`^Server host certificate: (\S+)-cert-v01@openssh\.com (SHA256:[^\s,]+)`), func(l *masterLog, m []string) {
+	{negotiating, lazyregexp.New(`^Server host key: (\S+ SHA256:\S+)`), func(l *masterLog, m []string) { l.hostKey(m[1]) }},
+	{negotiating, lazyregexp.New(`^Server host certificate: (\S+)-cert-v01@openssh\.com (SHA256:[^\s,]+)`), func(l *masterLog, m []string) {
 		l.hostKey(m[1] + " " + m[2])
 	}},
-	{negotiating, regexp.MustCompile(`^SSH2_MSG_SERVICE_ACCEPT received`), func(l *masterLog, m []string) { l.phase = loggingIn }},
-	{loggingIn, regexp.MustCompile(`^Offering public key: (.+) \S+ SHA256:\S+(?: (.*))?`), func(l *masterLog, m []string) {
+	{negotiating, lazyregexp.New(`^SSH2_MSG_SERVICE_ACCEPT received`), func(l *masterLog, m []string) { l.phase = loggingIn }},
+	{loggingIn, lazyregexp.New(`^Offering public key: (.+) \S+ SHA256:\S+(?: (.*))?`), func(l *masterLog, m []string) {
 		name := text.FromPeer(text.Tilde(m[1]))
 		if strings.TrimSpace(m[2]) == "agent" { // and not "explicit agent", which a file names
 			name += " (agent)"
 		}
 		l.tried, l.taken = append(l.tried, name), ""
 	}},
-	{loggingIn, regexp.MustCompile(`^Server accepts key: (.+) \S+ SHA256:\S+`), func(l *masterLog, m []string) { l.taken = m[1] }},
-	{loggingIn, regexp.MustCompile(`^Next authentication method: (keyboard-interactive|password|gssapi-with-mic|hostbased)`), func(l *masterLog, m []string) {
+	{loggingIn, lazyregexp.New(`^Server accepts key: (.+) \S+ SHA256:\S+`), func(l *masterLog, m []string) { l.taken = m[1] }},
+	{loggingIn, lazyregexp.New(`^Next authentication method: (keyboard-interactive|password|gssapi-with-mic|hostbased)`), func(l *masterLog, m []string) {
 		if !slices.Contains(l.tried, m[1]) {
 			l.tried = append(l.tried, m[1])
 		}
@@ -251,10 +251,10 @@ func printable(message string) string {
 
 // authenticated is how ssh says at this level that it has logged in. Through a proxy it names
 // no address.
-var authenticated = regexp.MustCompile(`^Authenticated to .* \(\[(.+)\]:(\d+)\) using `)
+var authenticated = lazyregexp.New(`^Authenticated to .* \(\[(.+)\]:(\d+)\) using `)
 
 // chatter is what ssh says at this level without being asked, and without a prefix.
-var chatter = regexp.MustCompile(`^(OpenSSH_|Authenticated to |Authenticated using |Transferred: |Bytes per second: |Warning: Permanently added |Host key fingerprint is |\+-.*-\+$|\|.{17}\|$)`)
+var chatter = lazyregexp.New(`^(OpenSSH_|Authenticated to |Authenticated using |Transferred: |Bytes per second: |Warning: Permanently added |Host key fingerprint is |\+-.*-\+$|\|.{17}\|$)`)
 
 // negotiated is what ssh said of the connection.
 func (l *masterLog) negotiated() wire.Info {
