@@ -25,6 +25,7 @@ type fakeLink struct {
 	mute       chan struct{} // not nil: nothing is answered until it is closed
 	received   time.Time
 	unanswered time.Time
+	looks      int // how often the keeper asked when it was heard last
 	pings      int
 }
 
@@ -106,6 +107,7 @@ func (l *fakeLink) closed() bool {
 func (l *fakeLink) LastReceived() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.looks++
 	return l.received
 }
 

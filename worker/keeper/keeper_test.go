@@ -415,3 +415,36 @@ func TestNotCompleteWhileAnotherIsWanted(t *testing.T) {
 	h.up()
 	h.until("settled", func() bool { return h.last.Complete })
 }
+
+// TestLinkInUseIsSeldomLookedAt: what is answered at once wakes nobody each time.
+func TestLinkInUseIsSeldomLookedAt(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.until("measured", func() bool { return h.last.RTT > 0 })
+	looks := func() int {
+		first.mu.Lock()
+		defer first.mu.Unlock()
+		return first.looks
+	}
+	before := looks()
+	const writes = 200
+	for range writes {
+		first.write()
+		first.mu.Lock()
+		first.received, first.unanswered = time.Now(), time.Time{}
+		first.mu.Unlock()
+		time.Sleep(time.Millisecond) // the time between two questions
+	}
+	if n := looks() - before; n > writes/10 {
+		t.Errorf("looked at %d times in %d writes", n, writes)
+	}
+	// The first question that is not answered is noticed nevertheless.
+	first.setMute(true)
+	first.write()
+	h.until("asked", func() bool {
+		first.mu.Lock()
+		defer first.mu.Unlock()
+		return first.pings == 2
+	})
+}

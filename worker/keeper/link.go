@@ -62,7 +62,8 @@ func (k *Keeper) watch(h *managedLink) {
 		rtt       time.Duration
 		pong      = make(chan time.Duration, 1)
 		suspected bool
-		poked     bool // while a ping was under way: its answer may be from before
+		poked     bool      // while a ping was under way: its answer may be from before
+		inUse     time.Time // until then what is written wakes nobody: stallAfter, see below
 	)
 	send := func() {
 		pinged, moved, before = time.Now(), time.Time{}, ahead(h.link)
@@ -98,21 +99,27 @@ func (k *Keeper) watch(h *managedLink) {
 			suspected = s
 			k.post(func() { k.suspect(h, s) })
 		}
+		// Of a link in use each question would wake us: look once a stallAfter instead, which is
+		// when the first of them may be overdue. A write that wakes us while something is
+		// unanswered already tells nothing new.
+		busy := h.link.Busy()
+		switch {
+		case !seen.unanswered.IsZero() || !pinged.IsZero():
+			busy = nil
+		case now.Before(inUse):
+			busy, again = nil, sooner(again, inUse)
+		}
 		if again.IsZero() {
 			timer.Stop()
 		} else {
 			timer.Reset(again.Sub(now))
-		}
-		// A write that wakes us while something is unanswered already tells nothing new.
-		busy := h.link.Busy()
-		if !h.link.Unanswered().IsZero() || !pinged.IsZero() {
-			busy = nil
 		}
 		select {
 		case <-h.context.Done():
 			return
 		case <-timer.C:
 		case <-busy:
+			inUse = time.Now().Add(stallAfter)
 		case <-h.poke:
 			if poked = !pinged.IsZero(); !poked {
 				send()
