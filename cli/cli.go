@@ -35,7 +35,7 @@ func Main(program session.Program, args []string) int {
 	}
 	s.Out.Ours = s.Ours
 	defer s.Close()
-	defer s.Out.Settle() // also where something panics
+	defer s.Out.EndProgress() // also where something panics
 	return s.Exit(run(s, args))
 }
 

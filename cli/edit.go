@@ -111,7 +111,7 @@ func editUntilWell(s *session.Session, client *dbusapi.Client, t listing.Tunnel,
 			message, _ := s.Explain(err)
 			s.Out.Note("%s", text.Printable(message))
 		}
-		if !again(s) {
+		if !askAgain(s) {
 			return false, err
 		}
 	}
@@ -130,8 +130,8 @@ func store(s *session.Session, client *dbusapi.Client, before listing.Tunnel, co
 	return client.UpdateTunnel(s.Ctx, before.Name, content)
 }
 
-// again asks whether to go back to the editor; without a terminal it is no.
-func again(s *session.Session) bool {
+// askAgain asks whether to go back to the editor; without a terminal it is no.
+func askAgain(s *session.Session) bool {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return false
 	}

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		// A program that panics when a line is typed, while it shows a live line.
 		"panics": func() {
 			out := terminal.New(os.Stdout, os.Stderr, os.Getenv)
-			defer out.Settle()
+			defer out.EndProgress()
 			out.Progress("a live line")
 			for line := make([]byte, 1); line[0] != '\n'; { // what follows is the shell's
 				_, _ = os.Stdin.Read(line)

@@ -37,9 +37,9 @@ type wait struct {
 // stale is how long a state that needs a person may be the one from before we asked.
 const stale = 2 * time.Second
 
-// settleTime is how long a tunnel may be degraded before up gives up on it: a forward may
+// recoveryTime is how long a tunnel may be degraded before up gives up on it: a forward may
 // come a moment after the others.
-const settleTime = 5 * time.Second
+const recoveryTime = 5 * time.Second
 
 func newWait(s *session.Session, a action, client *dbusapi.Client, before []listing.Tunnel, start time.Time, timeout time.Duration) *wait {
 	w := &wait{
@@ -54,7 +54,7 @@ func newWait(s *session.Session, a action, client *dbusapi.Client, before []list
 
 // run waits.
 func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) error {
-	defer w.Out.Settle()
+	defer w.Out.EndProgress()
 	over := time.NewTimer(time.Until(w.start.Add(w.timeout)))
 	defer over.Stop()
 	pace := time.Second // how often what is shown of the time is renewed
@@ -125,7 +125,7 @@ func (w *wait) take(now dbusapi.Snapshot) {
 			w.finish(before, "was removed")
 		case !there:
 			w.fail(before, before.Name+" was removed meanwhile", "")
-		case w.unsettled(t):
+		case w.mayRecover(t):
 			w.moved[t.Name] = true
 			return false
 		case w.well && t.State == tunnelfile.Degraded:
@@ -156,8 +156,8 @@ func (w *wait) note(t listing.Tunnel) {
 	}
 }
 
-// unsettled says whether a tunnel is degraded and may be well by itself, or in a moment.
-func (w *wait) unsettled(t listing.Tunnel) bool {
+// mayRecover says whether a tunnel is degraded and may be well by itself, or in a moment.
+func (w *wait) mayRecover(t listing.Tunnel) bool {
 	if !w.well || t.State != tunnelfile.Degraded {
 		delete(w.unwell, t.Name)
 		return false
@@ -171,7 +171,7 @@ func (w *wait) unsettled(t listing.Tunnel) bool {
 		since = time.Now()
 		w.unwell[t.Name] = since
 	}
-	if time.Since(since) < settleTime {
+	if time.Since(since) < recoveryTime {
 		return true
 	}
 	delete(w.unwell, t.Name)

@@ -48,10 +48,10 @@ func TestDegradedForAWhile(t *testing.T) {
 		t.Error("the time runs while it is not degraded")
 	}
 	see(tunnelfile.Degraded)
-	w.unwell["web"] = time.Now().Add(-settleTime)
+	w.unwell["web"] = time.Now().Add(-recoveryTime)
 	see(tunnelfile.Degraded)
 	if len(w.pending) != 0 || !w.failed || !strings.HasSuffix(said(), "holdfast: web is degraded\nhint: what else it carries works, and it goes on trying; holdfast status web shows each forward\n") {
-		t.Errorf("degraded for %v: %d pending, said %q", settleTime, len(w.pending), said())
+		t.Errorf("degraded for %v: %d pending, said %q", recoveryTime, len(w.pending), said())
 	}
 
 	w.pending, w.failed = []listing.Tunnel{{Name: "web"}}, false

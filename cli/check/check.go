@@ -87,7 +87,7 @@ func check(s *session.Session, names []string, report string) error {
 		}
 		all = append(all, c)
 		if !s.JSON {
-			s.Out.Settle()
+			s.Out.EndProgress()
 			showFindings(s.Out, name, c.Findings)
 		}
 	}
@@ -127,21 +127,21 @@ func concludeCheck(s *session.Session, ofMachine jsonout.TunnelCheck, tunnels []
 	return nil
 }
 
-// told is what the daemon knows.
-type told struct {
+// daemonView is what the daemon knows.
+type daemonView struct {
 	tunnels  map[string]listing.Tunnel
 	problems []tunnelfile.Problem // of files; those of [Unit] and [Service] only it sees
 }
 
 // checkDaemon asks the daemon how tunnels and network are.
-func checkDaemon(s *session.Session) (told, []tunnelfile.Finding) {
-	silent := func(err error) (told, []tunnelfile.Finding) {
+func checkDaemon(s *session.Session) (daemonView, []tunnelfile.Finding) {
+	silent := func(err error) (daemonView, []tunnelfile.Finding) {
 		message, _ := s.Explain(err)
 		command := "systemctl --user status holdfastd"
 		if s.System {
 			command = "systemctl status holdfastd"
 		}
-		return told{}, []tunnelfile.Finding{{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Trouble, Message: "the daemon does not answer: " + message, Mend: command}}
+		return daemonView{}, []tunnelfile.Finding{{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Trouble, Message: "the daemon does not answer: " + message, Mend: command}}
 	}
 	client, err := s.Daemon()
 	if err != nil {
@@ -155,7 +155,7 @@ func checkDaemon(s *session.Session) (told, []tunnelfile.Finding) {
 	if err != nil {
 		return silent(err)
 	}
-	now := told{make(map[string]listing.Tunnel), global.Problems}
+	now := daemonView{make(map[string]listing.Tunnel), global.Problems}
 	for _, t := range tunnels {
 		now.tunnels[t.Name] = t
 	}
@@ -180,7 +180,7 @@ func checkDaemon(s *session.Session) (told, []tunnelfile.Finding) {
 
 // checkTunnel has the tunnel's own program look at it, with the environment that the
 // tunnel's unit has, and adds what the daemon knows.
-func checkTunnel(s *session.Session, name string, environment []string, now told) []tunnelfile.Finding {
+func checkTunnel(s *session.Session, name string, environment []string, now daemonView) []tunnelfile.Finding {
 	trouble := func(err error) []tunnelfile.Finding {
 		return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: err.Error()}}
 	}

@@ -41,7 +41,7 @@ Environment=SECRET=lonrho
 		{Subject: "file", Message: "/home/marguerite/.config/holdfast/acme-db.tunnel, line 3; /usr/bin/ssh is there"},
 		{Subject: "network", Message: "NeverOn=CafeFlore*; environment SECRET=lonrho; stranger@elsewhere"},
 	}
-	got := report(s, r, jsonout.TunnelCheck{Findings: findings}, []jsonout.TunnelCheck{{Name: "acme-db", Findings: findings}}, []tunnelfile.Tunnel{file}, told{})
+	got := report(s, r, jsonout.TunnelCheck{Findings: findings}, []jsonout.TunnelCheck{{Name: "acme-db", Findings: findings}}, []tunnelfile.Tunnel{file}, daemonView{})
 	for _, word := range []string{
 		"marguerite", "duras", "yann", "bastion", "acme", "trouville", "pgprimary", "4711", "payroll", "Payroll", "srv", "customer7", "CafeFlore", "saigon",
 		"indochine", "AbCdEf", "203.0.113", "2001:db8", "lonrho", "stranger", ".config",

@@ -15,7 +15,7 @@ import (
 )
 
 // writeReport writes what check found to a file that can be shown to anybody: for a bug report.
-func writeReport(s *session.Session, file string, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, now told) error {
+func writeReport(s *session.Session, file string, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, now daemonView) error {
 	r := newRedactor()
 	var files []tunnelfile.Tunnel
 	for _, c := range tunnels {
@@ -41,7 +41,7 @@ func writeReport(s *session.Session, file string, ofMachine jsonout.TunnelCheck,
 }
 
 // report is its text.
-func report(s *session.Session, r *redactor, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, files []tunnelfile.Tunnel, now told) string {
+func report(s *session.Session, r *redactor, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, files []tunnelfile.Tunnel, now daemonView) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { b.WriteString(fmt.Sprintf(format, args...) + "\n") }
 	line("holdfast %s, %s, %s", s.Version, firstLine("systemctl", "--version"), runtime.GOARCH)

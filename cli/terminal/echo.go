@@ -46,7 +46,7 @@ func deadlySignals() <-chan os.Signal {
 // it again with its next line.
 func (p *Printer) giveBack(signals <-chan os.Signal) {
 	for s := range signals {
-		p.Settle()
+		p.EndProgress()
 		if s == syscall.SIGTSTP {
 			StopHere()
 			continue

@@ -188,8 +188,8 @@ func (p *Printer) Progress(lines ...string) {
 	p.liveLines = len(all)
 }
 
-// Settle takes the lines of progress away for good, and gives the terminal back as it was.
-func (p *Printer) Settle() {
+// EndProgress takes the lines of progress away for good, and gives the terminal back as it was.
+func (p *Printer) EndProgress() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()

@@ -202,8 +202,8 @@ func (w *window) below() []layout.Line {
 			cursor = "█  (Enter keeps it, Esc takes it away)"
 		}
 		lines[at] = layout.Line{layout.Painted("filter: ", layout.Bold), layout.Plain(text.Printable(w.filter) + cursor)}
-	case w.said != nil:
-		lines[at] = w.said
+	case w.outcome != nil:
+		lines[at] = w.outcome
 	case w.page == listPage && ok:
 		hint := w.hint(t)
 		if n := copy(lines[min(1, at):], hint); n < len(hint) {

@@ -44,9 +44,9 @@ type Options struct {
 	Written func() error       // why what was printed is lost
 	Explain func(error) string // an error as a sentence
 
-	Call    func(ctx context.Context, verb, name string) error            // up, down, reconnect, restart
-	Verb    func(verb, name string) *exec.Cmd                             // any other verb of the command line
-	Log     func(ctx context.Context, name string, line func(told)) error // what a tunnel said, and says
+	Call    func(ctx context.Context, verb, name string) error               // up, down, reconnect, restart
+	Verb    func(verb, name string) *exec.Cmd                                // any other verb of the command line
+	Log     func(ctx context.Context, name string, line func(logLine)) error // what a tunnel said, and says
 	History func(ctx context.Context, name, since string) ([]layout.Block, error)
 }
 
@@ -337,7 +337,7 @@ func (t *top) tell(ctx context.Context, f func()) {
 const maxLog = 2000
 
 func (t *top) readLog(ctx context.Context, name, _ string) {
-	err := t.Log(ctx, name, func(line told) {
+	err := t.Log(ctx, name, func(line logLine) {
 		t.tell(ctx, func() {
 			w := &t.window
 			w.log = append(w.log, line)

@@ -36,17 +36,17 @@ type window struct {
 	atEnd    bool   // the end of a page stays in sight as it grows
 	filter   string
 	typing   bool        // the filter
-	said     layout.Line // what became of the last key
+	outcome  layout.Line // what became of the last key
 
-	log     []told         // of logPage
+	log     []logLine      // of logPage
 	history []layout.Block // of historyPage
 	days    int            // that historyPage looks back
 	buttons []button       // where the mouse presses keys
 	from    page           // where keysPage goes back to
 }
 
-// told is a line of the log, laid out for a width.
-type told = func(width int) []layout.Line
+// logLine is a line of the log, laid out for a width.
+type logLine = func(width int) []layout.Line
 
 // button is a key that is told on the last line.
 type button struct {
@@ -186,7 +186,7 @@ func (w *window) back() action {
 
 // press takes in a key.
 func (w *window) press(p press) action {
-	w.said = nil
+	w.outcome = nil
 	if w.typing {
 		w.filterKey(p.key)
 		return action{}
@@ -333,7 +333,7 @@ func asks(t listing.Tunnel) bool {
 
 // tell shows what became of the last key.
 func (w *window) tell(color layout.Color, format string, args ...any) {
-	w.said = layout.Line{layout.Painted(fmt.Sprintf(format, args...), color)}
+	w.outcome = layout.Line{layout.Painted(fmt.Sprintf(format, args...), color)}
 }
 
 // since is from when on historyPage looks.
