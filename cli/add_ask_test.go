@@ -111,3 +111,18 @@ func TestAddAsksNoMore(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// TestEditAsksNoMore: Ctrl-C at the question of edit ends it, and what was typed is kept.
+func TestEditAsksNoMore(t *testing.T) {
+	withBackend(t)
+	t.Setenv("EDITOR", "sh -c 'echo Strat=x >>$1' sh")
+	w := onWindow(t, 100, 24, "edit", "mail")
+	answer(t, w, `Edit again\? \[Y/n\]\s*$`, "\x03")
+	if err := w.end(t); err == nil {
+		t.Error("it ended well")
+	}
+	w.await(t, "your text is kept in")
+	if w.Settings(t) != w.before {
+		t.Error("the terminal is not as it was")
+	}
+}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -10,9 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/answer"
 	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/verb"
 	"github.com/holdfast/holdfast/dbusapi"
@@ -130,15 +128,14 @@ func store(s *session.Session, client *dbusapi.Client, before listing.Tunnel, co
 	return client.UpdateTunnel(s.Ctx, before.Name, content)
 }
 
-// askAgain asks whether to go back to the editor; without a terminal it is no.
+// askAgain asks whether to go back to the editor; without a terminal it is no, and so is Ctrl-C.
 func askAgain(s *session.Session) bool {
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
+	agent, ok := answer.AtTerminal(s)
+	if !ok {
 		return false
 	}
-	s.Out.Prompt("Edit again? [Y/n] ")
-	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	s.Out.Answered(false)
-	return err == nil && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "n")
+	reply, err := agent.Ask(s.Ctx, "", "other", "Edit again? [Y/n]", true)
+	return err == nil && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(reply)), "n")
 }
 
 // runEditor runs the person's editor as git and sudoedit do: by the shell, so that it may

@@ -2,14 +2,10 @@
 package add
 
 import (
-	"bufio"
 	"cmp"
 	"fmt"
-	"os"
 	"os/user"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/answer"
@@ -151,14 +147,12 @@ const usualOwner = "holdfast"
 
 // withOwner has the text of a tunnel of the system say whose it is, and asks on a terminal.
 func withOwner(s *session.Session, name, owner, content string) (string, error) {
-	if owner == "" && term.IsTerminal(int(os.Stdin.Fd())) && !s.JSON {
-		s.Out.Prompt(fmt.Sprintf("Whose is %s to be: holdfast, root, or another account? [%s] ", name, usualOwner))
-		answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
-		s.Out.Answered(false)
+	if agent, ok := answer.AtTerminal(s); ok && owner == "" && !s.JSON {
+		reply, err := agent.Ask(s.Ctx, "", "other", fmt.Sprintf("Whose is %s to be: holdfast, root, or another account? [%s]", name, usualOwner), true)
 		if err != nil {
 			return "", advice.Misuse{Message: "whose it is to be was not said: --user holdfast, or --user root"}
 		}
-		owner = cmp.Or(strings.TrimSpace(answer), usualOwner)
+		owner = cmp.Or(strings.TrimSpace(reply), usualOwner)
 	}
 	if owner == "" {
 		s.Out.Hint(name + " is root's, since --user names nobody; holdfast set " + name + " Service.User=" + usualOwner + " gives it away")
