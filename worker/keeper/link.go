@@ -53,8 +53,8 @@ func (h *managedLink) proven() bool { return h.answers && h.used }
 // watch is a goroutine that asks when there is reason to, and reports what it finds.
 // It sleeps while the link is idle: nothing in it ticks.
 func (k *Keeper) watch(h *managedLink) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	alarm := newAlarm()
+	defer alarm.close()
 	var (
 		pinged    time.Time
 		moved     time.Time
@@ -80,6 +80,9 @@ func (k *Keeper) watch(h *managedLink) {
 		received := h.link.LastReceived()
 		if received.After(now) {
 			received = now.Add(-policy.ServerAliveInterval) // the machine's clock was set back
+		}
+		if pinged.IsZero() { // all idle tunnels of a machine ask at the same time: it wakes once
+			received = together(received, policy.ServerAliveInterval/2)
 		}
 		seen := silence{received, h.link.Unanswered(), pinged, rtt, moved}
 		verdict, again := policy.judge(seen, now)
@@ -110,14 +113,14 @@ func (k *Keeper) watch(h *managedLink) {
 			busy, again = nil, sooner(again, inUse)
 		}
 		if again.IsZero() {
-			timer.Stop()
+			alarm.stop()
 		} else {
-			timer.Reset(again.Sub(now))
+			alarm.reset(again.Sub(now))
 		}
 		select {
 		case <-h.context.Done():
 			return
-		case <-timer.C:
+		case <-alarm.C:
 		case <-busy:
 			inUse = time.Now().Add(stallAfter)
 		case <-h.poke:
