@@ -239,3 +239,17 @@ func TestTopEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestTopOutsideEnds: Ctrl-C where Enter goes back to top ends it.
+func TestTopOutsideEnds(t *testing.T) {
+	withBackend(t)
+	w := onWindow(t, 80, 24, "top", "web")
+	w.await(t, `(?m)^> web`)
+	w.Type(t, "t") // there is no such file: trust says so
+	w.await(t, `Enter goes back to top\.\s*$`)
+	w.Type(t, "\x03")
+	_ = w.end(t)
+	if w.Settings(t) != w.before {
+		t.Error("the terminal is not as it was")
+	}
+}

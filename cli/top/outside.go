@@ -2,6 +2,7 @@ package top
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,8 +43,16 @@ func runOutside(cmd *exec.Cmd) error {
 	}
 }
 
-// awaitEnter lets a person read what a program printed.
-func awaitEnter() {
+// awaitEnter lets a person read what a program printed, until Enter or until the context ends, as by Ctrl-C.
+func awaitEnter(ctx context.Context) {
 	fmt.Fprint(os.Stderr, "\nEnter goes back to top. ")
-	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	pressed := make(chan struct{})
+	go func() {
+		defer close(pressed)
+		_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	}()
+	select {
+	case <-pressed:
+	case <-ctx.Done():
+	}
 }

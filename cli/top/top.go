@@ -281,7 +281,7 @@ func (t *top) act(a action) error {
 			if err := runOutside(t.Verb(a.verb, a.name)); err != nil {
 				fmt.Fprintln(os.Stderr, t.Explain(err))
 			}
-			awaitEnter()
+			awaitEnter(t.ctx)
 		})
 	case readLog, readHistory:
 		t.stopReading()
