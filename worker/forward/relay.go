@@ -110,7 +110,7 @@ func (r *relay) pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Ui
 		r.note(len(head))
 	}
 	if src, ok := src.(nexter); ok {
-		if readErr, writeErr = passOn(dst, src, count); readErr != errors.ErrUnsupported {
+		if readErr, writeErr = r.passOn(dst, src, count); readErr != errors.ErrUnsupported {
 			return readErr, writeErr
 		}
 	}
@@ -164,7 +164,7 @@ type nexter interface {
 }
 
 // passOn is pump for a nexter.
-func passOn(dst io.Writer, src nexter, count *atomic.Uint64) (readErr, writeErr error) {
+func (r *relay) passOn(dst io.Writer, src nexter, count *atomic.Uint64) (readErr, writeErr error) {
 	room := make(net.Buffers, 0, 16)
 	for {
 		pieces, err := src.Next(room)
@@ -173,6 +173,7 @@ func passOn(dst io.Writer, src nexter, count *atomic.Uint64) (readErr, writeErr 
 		}
 		n, err := pieces.WriteTo(dst)
 		count.Add(uint64(n))
+		r.note(int(n))
 		if err != nil {
 			return nil, err
 		}

@@ -272,3 +272,32 @@ func TestPump(t *testing.T) {
 		}
 	}
 }
+
+// pieces is a channel that hands over what came without a copy.
+type pieces struct{ rest []net.Buffers }
+
+func (p *pieces) Read([]byte) (int, error) { return 0, errors.New("it was to be taken in pieces") }
+
+func (p *pieces) Next(into net.Buffers) (net.Buffers, error) {
+	if len(p.rest) == 0 {
+		return nil, io.EOF
+	}
+	into = append(into[:0], p.rest[0]...)
+	p.rest = p.rest[1:]
+	return into, nil
+}
+
+// TestPiecesAreCounted: what is taken without a copy counts as any other byte, for people and for
+// the sampler.
+func TestPiecesAreCounted(t *testing.T) {
+	r := relay{forward: &forward{set: new(Set)}}
+	src := &pieces{[]net.Buffers{{[]byte("one, "), []byte("two, ")}, {[]byte("three")}}}
+	var dst bytes.Buffer
+	readErr, writeErr := r.pump(&dst, src, []byte("zero, "), &r.forward.received)
+	if readErr != io.EOF || writeErr != nil || dst.String() != "zero, one, two, three" {
+		t.Errorf("%q, %v, %v", dst.String(), readErr, writeErr)
+	}
+	if counted, seen := r.forward.received.Load(), r.moved.Load(); counted != uint64(dst.Len()) || seen != int64(dst.Len()) {
+		t.Errorf("%d bytes counted, %d seen, of %d", counted, seen, dst.Len())
+	}
+}
