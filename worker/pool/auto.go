@@ -161,17 +161,19 @@ func (p *Pool) sortOut(now time.Time) {
 		p.connections = all
 	}
 	first := all[0].last
+	renewed := first.Link != nil && p.auto.first != any(first.Link)
 	var gone []*Connection
 	var refusal error
 	for _, c := range all[1:] {
 		if s := c.last; s.Link == nil && s.Err != nil {
 			gone = append(gone, c)
-			if first.State == tunnelfile.Up && c.stood < refusedAt {
+			// Where the first one is another too it was not the server's will.
+			if first.State == tunnelfile.Up && !renewed && c.stood < refusedAt {
 				refusal = s.Err
 			}
 		}
 	}
-	if first.Link != nil && p.auto.first != any(first.Link) {
+	if renewed {
 		p.auto.refused, p.refused = time.Time{}, nil
 		p.auto.first = first.Link
 	}
