@@ -55,6 +55,11 @@ func TestJoin(t *testing.T) {
 			t.Errorf("%s: %q, %d of %d well", c.what, got, j.Up, j.Wanted)
 		}
 	}
+	refused := pool.Join(all{up})
+	refused.Refused = reset
+	if got := describe(refused, []tunnelfile.ForwardReport{{State: tunnelfile.Up}}, 0).String(); got != "up: 1 forward, 1 connection, no further one to be had" {
+		t.Error(got)
+	}
 	j := pool.Join(all{up, waits, older})
 	if !j.UpSince.Equal(at) || j.Reconnects != 3 || j.RTT != time.Millisecond || !j.NextTry.Equal(at) || j.Err != reset {
 		t.Errorf("summed up to %+v", j)

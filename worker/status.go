@@ -47,11 +47,10 @@ func describe(s pool.Status, forwards []tunnelfile.ForwardReport, rtt time.Durat
 	switch {
 	case s.Up < s.Wanted:
 		line += fmt.Sprintf(", %d of %d connections so far", s.Up, s.Wanted)
+	case s.Refused != nil:
+		line += ", " + text.Count(s.Wanted, "connection") + ", no further one to be had"
 	case s.Wanted > 1:
 		line += fmt.Sprintf(", %d connections", s.Wanted)
-	}
-	if s.Refused != nil {
-		line += ", and no further one to be had"
 	}
 	if rtt > 0 {
 		line += ", rtt " + text.Milliseconds(rtt)

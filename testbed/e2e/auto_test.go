@@ -97,7 +97,7 @@ func TestOneConnectionAllowed(t *testing.T) {
 	d.holdfast("up", "echo")
 	testbed.CheckEcho(t, dial(t, local), 64<<20, time.Minute)
 	testbed.WaitFor(t, 30*time.Second, func() error {
-		if out := d.holdfast("status", "echo"); !strings.Contains(out, "and no further one to be had") {
+		if out := d.holdfast("status", "echo"); !strings.Contains(out, "1 connection, no further one to be had") {
 			return fmt.Errorf("%q", out)
 		}
 		return nil
