@@ -2,9 +2,13 @@ package worker
 
 import (
 	"fmt"
+	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -13,7 +17,8 @@ import (
 const tidyAfter = 8 * time.Second
 
 // memoryLimit is where the collector begins to run ever more often. A hundred channels that nobody
-// reads hold 200 MiB, which must leave it at rest.
+// reads hold 200 MiB, which must leave it at rest. Where the unit may have less, it is three quarters
+// of that.
 const memoryLimit = 512 << 20
 
 // GOGC of a tunnel that rests, where each megabyte counts and garbage comes slowly, and of one that
@@ -72,8 +77,20 @@ func Tune() {
 		newPace()
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
+		debug.SetMemoryLimit(min(memoryLimit, memoryMax("/proc/self/cgroup", "/sys/fs/cgroup")/4*3))
 	}
+}
+
+// memoryMax is what MemoryMax= of the unit, or a container, allows. The rest of it is for what is not
+// Go's, and for the collector to come in time.
+func memoryMax(self, root string) int64 {
+	text, _ := os.ReadFile(self)
+	_, group, _ := strings.Cut(string(text), "0::") // see cgroups(7)
+	limit, _ := os.ReadFile(filepath.Join(root, strings.TrimSpace(group), "memory.max"))
+	if n, err := strconv.ParseInt(strings.TrimSpace(string(limit)), 10, 64); err == nil {
+		return n
+	}
+	return math.MaxInt64 // "max", or not known
 }
 
 // tuneFor sets what depends on the number of SSH connections: several keep two threads busy.
