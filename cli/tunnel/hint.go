@@ -32,7 +32,7 @@ func Hint(t listing.Tunnel) string {
 
 // hints are the next steps, by reason.
 var hints = map[fault.Reason]func(listing.Tunnel) string{
-	fault.Network: says("it waits for a network, and goes on by itself; holdfast check NAME shows what the machine has"),
+	fault.Network: says("holdfast check NAME shows which networks the machine has"),
 	fault.Portal:  says("log in to this network with a browser; the tunnel follows by itself"),
 	fault.Rule:    says("its file forbids this network: on another one it starts by itself; holdfast edit NAME changes OnlyOn=, NeverOn= or Metered="),
 	fault.Sleep:   says("it goes on when the machine wakes"),
