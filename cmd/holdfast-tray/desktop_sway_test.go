@@ -158,7 +158,7 @@ func TestDesktopSway(t *testing.T) {
 	if strings.Contains(s.windows(), "Holdfast: tunnel06") {
 		t.Error("a dialog that nobody called for")
 	}
-	s.choose(i, icon, "", "tunnel06 – needs you", "Review host key…")
+	s.choose(i, icon, "sway-attention", "Review host key…")
 	eventually(t, "the dialog", func() bool { return strings.Contains(s.windows(), "Holdfast: tunnel06") })
 	time.Sleep(time.Second)
 	s.picture(t, "sway-hostkey.png")
