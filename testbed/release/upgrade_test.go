@@ -152,6 +152,11 @@ func TestUpgrade(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	u := newUpgrading(t)
 	before := u.pids()
+	// A new program that hangs has a minute.
+	u.root("cd /usr/bin && cp -a holdfast-tunnel kept && printf '#!/bin/sh\nexec sleep 600\n' >new && chmod 755 new && mv new holdfast-tunnel")
+	u.user("holdfast restart --rolling --no-wait t00")
+	u.await("user", "holdfast status t00 | grep -q 'a new process is to take over'")
+	u.root("cd /usr/bin && mv kept holdfast-tunnel")
 	// While it unpacks: the package is to be installed again.
 	u.root("dpkg -i " + u.new + " >/dev/null 2>&1 & dpkg=$!; until test -e /usr/bin/holdfastd.dpkg-new; do :; done; kill -9 $dpkg; wait $dpkg; true")
 	if state := u.root("dpkg-query -W -f '${db:Status-Status}' holdfast"); state == "installed" {
@@ -168,6 +173,13 @@ func TestInterrupted(t *testing.T) {
 	u.during("dpkg killed while it configures", 100)
 	u.root("dpkg --configure -a && test $(dpkg-query -W -f '${db:Status-Status}' holdfast) = installed")
 	u.during("dpkg --configure -a", 100)
+	testbed.WaitFor(t, 90*time.Second, func() error {
+		if out := u.user("holdfast status t00"); !strings.Contains(out, "the new program had no SSH connection within") {
+			return fmt.Errorf("of a new program that hangs is said: %s", out)
+		}
+		return nil
+	})
+	u.during("a new program that hung for a minute", 100)
 	if now := u.pids(); now != before {
 		t.Errorf("tunnels were %q, are %q", before, now)
 	}
@@ -181,6 +193,7 @@ func TestInterrupted(t *testing.T) {
 	u.root("apt-get purge -y holdfast && test -e /etc/holdfast/system/t19.tunnel && ! test -e /etc/holdfast/holdfast.conf")
 	u.user("test -e .config/holdfast/t00.tunnel")
 	u.nothingRuns("purge")
+	u.root("! find /etc/systemd /etc/xdg /usr/lib/systemd /usr/share/dbus-1 -name '*oldfast*' | grep .")
 }
 
 // nothingRuns checks what is left of the tunnels: no process, no unit, no listener.
@@ -189,14 +202,13 @@ func (u upgrading) nothingRuns(after string) {
 	for what, line := range map[string]string{
 		"processes": "pgrep -fa '/usr/bin/holdfas[t]' || true",
 		"listeners": "ss -Hlntx | grep -E '127.0.0.1:80[0-9][0-9] |/tmp/t[0-9]+[.]sock' || true",
-		"units":     "systemctl list-units --all --plain --no-legend 'holdfast*' || true",
-		"links":     "find /etc/systemd /usr/lib/systemd -name '*holdfast*' || true",
+		"units":     "systemctl list-units --plain --no-legend 'holdfast*' || true",
 	} {
 		if out := u.root(line); out != "" {
 			u.machine.Errorf("after %s there are %s:\n%s", after, what, out)
 		}
 	}
-	if out := u.user("systemctl --user list-units --all --plain --no-legend 'holdfast*'"); out != "" {
+	if out := u.user("systemctl --user list-units --plain --no-legend 'holdfast*'"); out != "" {
 		u.machine.Errorf("after %s the user's manager has\n%s", after, out)
 	}
 }
