@@ -172,7 +172,7 @@ func (d *desk) replaceProgram(script string) {
 		}
 		d.Cleanup(func() { os.Rename(kept, program) })
 	}
-	text := "#!/bin/sh\nKEPT=" + kept + "\n" + script + "\n"
+	text := "#!/bin/bash\nKEPT=" + kept + "\n" + script + "\n"
 	if err := os.WriteFile(program+".new", []byte(text), 0o755); err != nil {
 		d.Fatal(err)
 	}
@@ -215,11 +215,11 @@ func TestRollingRestartDisturbed(t *testing.T) {
 	}
 	// begin asks for a handover, in which the new program does nothing for two seconds.
 	begin := func(name string) (successor int) {
-		d.replaceProgram(`sleep 2; exec $KEPT "$@"`)
+		d.replaceProgram(`sleep 2; exec -a "$0" $KEPT "$@"`)
 		d.holdfast("restart", "--rolling", "--no-wait", name)
 		testbed.WaitFor(t, 10*time.Second, func() error {
 			for _, pid := range processes(t, name) {
-				if text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(text), "/bin/sh") {
+				if text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(text), "/bin/bash") {
 					successor = pid
 					return nil
 				}
@@ -249,7 +249,7 @@ func TestRollingRestartDisturbed(t *testing.T) {
 	}
 	l.awaitServed(t, 2)
 	t.Logf("a new program that ends at once: %v", l.end(t))
-	d.replaceProgram(`exec $KEPT "$@"`)
+	d.replaceProgram(`exec -a "$0" $KEPT "$@"`)
 
 	l, worker = start("killed")
 	if err := syscall.Kill(begin("killed"), syscall.SIGKILL); err != nil {

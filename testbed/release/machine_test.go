@@ -32,6 +32,7 @@ func newMachine(t testing.TB) machine {
 	m := machine{t, dir}
 	t.Cleanup(func() { m.box("off") })
 	m.must("boot")
+	m.root("rm -f /var/lib/man-db/auto-update") // which takes longer than all the rest of an installation
 	return m
 }
 
