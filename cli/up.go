@@ -101,8 +101,8 @@ func restartVerb() verb.Verb {
 With --rolling nothing is refused and nothing cut: a new process, of the program as it is
 installed now, takes the listening sockets and makes its SSH connection while the old process
 serves. What is open then drains in the old one for up to five minutes. If the new one does not
-come up within a minute, the old one goes on, and the reason is told. A port on the server is free
-for a moment, about one round trip, between the two.
+come up within a minute, the old one goes on, and the reason is told. Four tunnels at a time have
+their turn. A port on the server is free for a moment, about one round trip, between the two.
 ` + aboutWaiting,
 		Examples: []verb.Example{
 			{Command: "holdfast restart --rolling --all", Does: "run the new program everywhere after an upgrade"},
