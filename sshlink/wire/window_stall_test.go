@@ -22,8 +22,8 @@ import (
 // 40 ms, and then wants every byte, in its order, and another channel served meanwhile.
 //
 // It is why largeWindow is 15 MiB. None stalled for good with OpenSSH 9.2. But what follows a full
-// window, read at once, came with 76 to 116 MiB/s at 8 MiB, 129 to 178 at 12, 67 to 178 at 15, 34 to
-// 46 at 17, 19 to 58 at 20, 38 to 220 at 24, 17 to 29 at 32 (two to four runs, two busy CPUs).
+// window, read at once, came with 128 to 245 MiB/s at 8 MiB, 155 to 298 at 15, and 34, 68 and 662 at
+// 32 (three runs, two CPUs with nothing else to do).
 func TestWindowsOfEverySizeDoNotStall(t *testing.T) {
 	if why := FixedWindow(); why != "" {
 		t.Fatal(why)

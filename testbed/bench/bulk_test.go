@@ -254,7 +254,7 @@ func TestLongLine(t *testing.T) {
 
 // Eight streams down a line that loses packets.
 func TestLossyLine(t *testing.T) {
-	const after, span = 2 * time.Second, 6 * time.Second
+	const after, span = 2 * time.Second, 5 * time.Second
 	lines := []line{{20 * time.Millisecond, 100 * mbit, 0.001}, {100 * time.Millisecond, 100 * mbit, 0.001}}
 	title := fmt.Sprintf("Eight streams down, 100 Mbit/s, cubic, after %v for %v, MiB/s (ratio to ssh)", after, span)
 	overLines(t, "lossy-line", title, lines, programs(withHoldfast, holdfastAuto, holdfast8, raw), func(_ line, r *running) (float64, error) {

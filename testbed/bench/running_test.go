@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -76,6 +77,11 @@ func (r *running) up(patience time.Duration) error {
 		err := r.served(time.Until(end))
 		if err == nil || time.Now().After(end) {
 			return err
+		}
+		select {
+		case <-r.ended: // nil of raw TCP
+			return errors.New("it has ended")
+		default:
 		}
 	}
 }
