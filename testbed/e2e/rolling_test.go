@@ -3,10 +3,12 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -157,6 +159,154 @@ func TestRollingRestartFails(t *testing.T) {
 	l.awaitServed(t, 2)
 	l.end(t)
 	d.awaitState("echo", tunnelfile.Up, 20*time.Second)
+}
+
+// replaceProgram puts a script in the place of holdfast-tunnel; the program itself is $KEPT there.
+func (d *desk) replaceProgram(script string) {
+	d.Helper()
+	program := filepath.Join(person.Home, ".local/bin/holdfast-tunnel")
+	kept := program + ".kept"
+	if _, err := os.Stat(kept); err != nil {
+		if err := os.Link(program, kept); err != nil {
+			d.Fatal(err)
+		}
+		d.Cleanup(func() { os.Rename(kept, program) })
+	}
+	text := "#!/bin/bash\nKEPT=" + kept + "\n" + script + "\n"
+	if err := os.WriteFile(program+".new", []byte(text), 0o755); err != nil {
+		d.Fatal(err)
+	}
+	if err := os.Rename(program+".new", program); err != nil {
+		d.Fatal(err)
+	}
+}
+
+// processes are those of a tunnel's unit but its main one.
+func processes(t *testing.T, name string) (others []int) {
+	t.Helper()
+	unit := tunnelfile.ServiceName(name)
+	text, err := os.ReadFile("/sys/fs/cgroup" + property(unit, "ControlGroup") + "/cgroup.procs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	main := mainPID(t, unit)
+	for _, field := range strings.Fields(string(text)) {
+		if pid, err := strconv.Atoi(field); err == nil && pid != main {
+			others = append(others, pid)
+		}
+	}
+	return others
+}
+
+// TestRollingRestartDisturbed: a new program that does not come up, and the end of either process,
+// a stop, a restart or a changed file in the middle of a handover refuse nobody, and what need not
+// be cut is not.
+func TestRollingRestartDisturbed(t *testing.T) {
+	d := newDesk(t)
+	d.alias("server", testbed.StartServer(t, testbed.ServerOptions{}))
+	target := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
+	start := func(name string) (load, int) {
+		local := fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t))
+		d.write(name, "[Tunnel]\nDestination=server\nStart=manual\nLocalForward="+local+" "+target+"\n[Service]\nRestartSec=100ms\n")
+		d.holdfast("up", name)
+		l := newLoad("tcp", local)
+		l.awaitServed(t, 2)
+		return l, mainPID(t, tunnelfile.ServiceName(name))
+	}
+	// begin asks for a handover, in which the new program does nothing for two seconds.
+	begin := func(name string) (successor int) {
+		d.replaceProgram(`sleep 2; exec -a "$0" $KEPT "$@"`)
+		d.holdfast("restart", "--rolling", "--no-wait", name)
+		testbed.WaitFor(t, 10*time.Second, func() error {
+			for _, pid := range processes(t, name) {
+				if text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(text), "/bin/bash") {
+					successor = pid
+					return nil
+				}
+			}
+			return errors.New("no new process")
+		})
+		return successor
+	}
+	alone := func(name string) {
+		t.Helper()
+		testbed.WaitFor(t, 20*time.Second, func() error {
+			if others := processes(t, name); len(others) > 0 {
+				return fmt.Errorf("%s: these run too: %v", name, others)
+			}
+			return nil
+		})
+	}
+
+	l, worker := start("exits")
+	d.replaceProgram("exit 1")
+	out, err := holdfast("restart", "--rolling", "exits")
+	if status := exitStatus(err); status != 1 || !strings.Contains(out+fmt.Sprint(err), "ended before it had an SSH connection") {
+		t.Errorf("a new program that ends at once: status %d: %s", status, out)
+	}
+	if now := mainPID(t, tunnelfile.ServiceName("exits")); now != worker {
+		t.Errorf("process %d has become %d", worker, now)
+	}
+	l.awaitServed(t, 2)
+	t.Logf("a new program that ends at once: %v", l.end(t))
+	d.replaceProgram(`exec -a "$0" $KEPT "$@"`)
+
+	l, worker = start("killed")
+	if err := syscall.Kill(begin("killed"), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	testbed.WaitFor(t, 10*time.Second, func() error {
+		if out := d.holdfast("status", "killed"); !strings.Contains(out, "not handed over") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	if now := mainPID(t, tunnelfile.ServiceName("killed")); now != worker {
+		t.Errorf("process %d has become %d", worker, now)
+	}
+	l.awaitServed(t, 2)
+	t.Logf("the new process was killed: %v", l.end(t))
+
+	l, worker = start("changed")
+	begin("changed")
+	d.holdfast("set", "changed", "RetryMax=50s")
+	testbed.WaitFor(t, 30*time.Second, func() error {
+		if now := mainPID(t, tunnelfile.ServiceName("changed")); now == worker {
+			return errors.New(d.holdfast("status", "changed"))
+		}
+		return nil
+	})
+	l.awaitServed(t, 2)
+	t.Logf("the file was changed: %v", l.end(t))
+	alone("changed")
+
+	for name, disturb := range map[string]func(worker int){
+		"dies":      func(worker int) { syscall.Kill(worker, syscall.SIGKILL) },
+		"restarted": func(int) { d.holdfast("restart", "restarted") },
+		"stopped":   func(int) { d.holdfast("down", "stopped") },
+	} {
+		l, worker := start(name)
+		begin(name)
+		if name == "stopped" {
+			l.Stop() // nobody listens then
+		}
+		disturb(worker)
+		if name == "stopped" {
+			d.holdfast("up", name)
+		} else {
+			l.awaitServed(t, 2)
+			counts := l.Stop()
+			if counts.Refused+counts.Wrong > 0 {
+				t.Errorf("%s: %v", name, counts)
+			}
+			t.Logf("%s: %v", name, counts)
+		}
+		d.awaitState(name, tunnelfile.Up, 30*time.Second)
+		alone(name)
+		if now := mainPID(t, tunnelfile.ServiceName(name)); now == worker {
+			t.Errorf("%s: it is process %d still", name, now)
+		}
+	}
 }
 
 // TestOrdering: a unit of a person's own starts when the tunnel is up, and not if it needs somebody.
