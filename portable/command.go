@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/portable/shell"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -23,7 +24,7 @@ type invocation struct {
 	spelled string            // its line, of a string that a command runs
 	stdin   bool              // it was found in what a command reads
 	notes   []string
-	unknown string // as in shellCommand
+	unknown string // as in shell.Command
 	problem string // why what stands there cannot be read; there is no run then
 	none    string // why it is no tunnel; there is no run then
 }
@@ -83,23 +84,23 @@ var shells = []string{"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybo
 const deepest = 8
 
 // invocations are the runs of ssh and autossh in a command, behind whatever program.
-func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) []invocation {
-	if len(c.words) == 0 || depth > deepest {
+func (m Machine) invocations(c shell.Command, vars map[string]string, depth int) []invocation {
+	if len(c.Words) == 0 || depth > deepest {
 		return nil
 	}
-	program := filepath.Base(strings.TrimLeft(c.words[0], "@+-")) // with the marks of make(1)
+	program := filepath.Base(strings.TrimLeft(c.Words[0], "@+-")) // with the marks of make(1)
 	lost, isWrapper := wrappers[program]
 	switch does := bystander(program); {
 	case program == "ssh" || program == "autossh":
-		return []invocation{{autossh: program == "autossh", args: c.words[1:], env: c.env, line: c.line, unknown: c.unknown}}
+		return []invocation{{autossh: program == "autossh", args: c.Words[1:], env: c.Env, line: c.Line, unknown: c.Unknown}}
 	case slices.Contains(shells, program):
 		return m.inShell(c, vars, depth)
 	case slices.Contains([]string{"at", "batch", "crontab"}, program):
-		return m.inText(program, withoutSchedules(c.stdin), c, vars, nil, depth)
+		return m.inText(program, withoutSchedules(c.Stdin), c, vars, nil, depth)
 	case interpreters.MatchString(program):
 		return m.inCode(c, vars, depth)
-	case does != "" && slices.ContainsFunc(c.words[1:], mentions):
-		return []invocation{{line: c.line, none: program + " " + does}}
+	case does != "" && slices.ContainsFunc(c.Words[1:], mentions):
+		return []invocation{{line: c.Line, none: program + " " + does}}
 	case does != "":
 		return nil
 	case !isWrapper:
@@ -121,13 +122,13 @@ func (m Machine) invocations(c shellCommand, vars map[string]string, depth int) 
 var interpreters = regexp.MustCompile(`^(python|perl|ruby|node|php|lua|tclsh|expect)[\d.]*$`)
 
 // inCode are those in the code behind -c or -e, or in a file of such a language's.
-func (m Machine) inCode(c shellCommand, vars map[string]string, depth int) (found []invocation) {
-	for _, word := range c.words[1:] {
+func (m Machine) inCode(c shell.Command, vars map[string]string, depth int) (found []invocation) {
+	for _, word := range c.Words[1:] {
 		if !strings.Contains(word, " ") || !mentions(word) {
 			continue
 		}
 		for _, inner := range m.foreignCommands(word) {
-			inner.line, inner.env = c.line, c.env
+			inner.Line, inner.Env = c.Line, c.Env
 			found = append(found, m.invocations(inner, vars, depth+1)...)
 		}
 	}
@@ -147,16 +148,16 @@ func withoutSchedules(text string) string {
 var optionPattern = regexp.MustCompile(`^[-\w.]+=`)
 
 // behind are those that a program runs which is given them as words, or as text for a shell.
-func (m Machine) behind(program string, c shellCommand, vars map[string]string, depth int) (found []invocation) {
+func (m Machine) behind(program string, c shell.Command, vars map[string]string, depth int) (found []invocation) {
 	_, isWrapper := wrappers[program]
 	if program == "eval" {
-		return m.inText(program, strings.Join(c.words[1:], " "), c, vars, nil, depth)
+		return m.inText(program, strings.Join(c.Words[1:], " "), c, vars, nil, depth)
 	}
-	for i, word := range c.words[1:] {
+	for i, word := range c.Words[1:] {
 		inner := c
-		inner.words = c.words[i+1:]
-		if end := slices.Index(inner.words, ";"); end > 0 { // of find -exec, of a command of tmux
-			inner.words = inner.words[:end]
+		inner.Words = c.Words[i+1:]
+		if end := slices.Index(inner.Words, ";"); end > 0 { // of find -exec, of a command of tmux
+			inner.Words = inner.Words[:end]
 		}
 		base := filepath.Base(optionPattern.ReplaceAllString(word, ""))
 		_, again := wrappers[base]
@@ -165,15 +166,15 @@ func (m Machine) behind(program string, c shellCommand, vars map[string]string, 
 		switch {
 		case program == "start-stop-daemon":
 			if isProgram {
-				if dashes := slices.Index(inner.words, "--"); dashes >= 0 {
-					inner.words = append([]string{base}, inner.words[dashes+1:]...)
+				if dashes := slices.Index(inner.Words, "--"); dashes >= 0 {
+					inner.Words = append([]string{base}, inner.Words[dashes+1:]...)
 				} else {
-					inner.words = inner.words[:1]
+					inner.Words = inner.Words[:1]
 				}
 				return m.invocations(inner, vars, depth+1)
 			}
 		case isProgram && !strings.Contains(word, " "):
-			inner.words = append([]string{base}, inner.words[1:]...)
+			inner.Words = append([]string{base}, inner.Words[1:]...)
 			these := m.invocations(inner, vars, depth+1)
 			if len(these) > 0 || again { // what follows a program that runs others is its own
 				return append(found, these...)
@@ -182,7 +183,7 @@ func (m Machine) behind(program string, c shellCommand, vars map[string]string, 
 			text := typedEnd.ReplaceAllString(optionPattern.ReplaceAllString(word, ""), "")
 			found = append(found, m.inText(program, text, c, vars, nil, depth)...)
 		case assigns && syntax.ValidName(name):
-			c.env = merged(c.env, map[string]string{name: value})
+			c.Env = merged(c.Env, map[string]string{name: value})
 		case isWrapper && filepath.IsAbs(word):
 			found = append(found, m.inScript(inner, vars, depth)...)
 		}
@@ -203,38 +204,38 @@ func merged(all ...map[string]string) map[string]string {
 }
 
 // inShell are those in sh -c TEXT, or in sh FILE.
-func (m Machine) inShell(c shellCommand, vars map[string]string, depth int) []invocation {
-	rest := c.words[1:]
-	if filepath.Base(c.words[0]) == "busybox" && len(rest) > 0 {
-		c.words = rest
+func (m Machine) inShell(c shell.Command, vars map[string]string, depth int) []invocation {
+	rest := c.Words[1:]
+	if filepath.Base(c.Words[0]) == "busybox" && len(rest) > 0 {
+		c.Words = rest
 		return m.invocations(c, vars, depth+1)
 	}
 	for len(rest) > 0 && strings.HasPrefix(rest[0], "-") {
 		option := rest[0]
 		rest = rest[1:]
 		if len(option) > 1 && option[1] != '-' && strings.Contains(option, "c") && len(rest) > 0 {
-			return m.inText(filepath.Base(c.words[0])+" "+option, rest[0], c, vars, rest[1:], depth)
+			return m.inText(filepath.Base(c.Words[0])+" "+option, rest[0], c, vars, rest[1:], depth)
 		}
 	}
 	if len(rest) == 0 {
-		return m.inText(filepath.Base(c.words[0]), c.stdin, c, vars, nil, depth)
+		return m.inText(filepath.Base(c.Words[0]), c.Stdin, c, vars, nil, depth)
 	}
-	c.words = rest
+	c.Words = rest
 	return m.inScript(c, vars, depth)
 }
 
 // inScript are those in a script of the person's that the command runs.
-func (m Machine) inScript(c shellCommand, vars map[string]string, depth int) []invocation {
-	path := c.words[0]
+func (m Machine) inScript(c shell.Command, vars map[string]string, depth int) []invocation {
+	path := c.Words[0]
 	if !filepath.IsAbs(path) {
 		return nil
 	}
-	text, ok := readFile(path)
+	text, ok := shell.ReadFile(path)
 	first, _, _ := strings.Cut(text, "\n")
 	if !ok || !strings.HasPrefix(first, "#!") || !strings.Contains(first, "sh") {
 		return nil
 	}
-	found := m.inText(path, text, c, vars, c.words, depth)
+	found := m.inText(path, text, c, vars, c.Words, depth)
 	for i := range found {
 		found[i].notes = append(found[i].notes, "what else "+path+" does")
 	}
@@ -243,8 +244,8 @@ func (m Machine) inScript(c shellCommand, vars map[string]string, depth int) []i
 
 // inText are those in the text of a script that a command runs, and that stands at a place;
 // positional are its $0, $1 and so on.
-func (m Machine) inText(place, text string, c shellCommand, vars map[string]string, positional []string, depth int) []invocation {
-	inner := merged(m.variables(vars), c.env)
+func (m Machine) inText(place, text string, c shell.Command, vars map[string]string, positional []string, depth int) []invocation {
+	inner := merged(m.variables(vars), c.Env)
 	for i, word := range positional {
 		inner[strconv.Itoa(i)] = word
 	}
@@ -255,21 +256,21 @@ func (m Machine) inText(place, text string, c shellCommand, vars map[string]stri
 			if inv.spelled == "" && line <= len(lines) {
 				inv.spelled = strings.TrimSpace(lines[line-1])
 			}
-			inv.stdin = inv.stdin || text == c.stdin
+			inv.stdin = inv.stdin || text == c.Stdin
 			found = append(found, inv)
 		}
 	}
-	read := readShell(text, inner)
+	read := shell.Read(text, inner)
 	told := make(map[int]bool)
-	for _, command := range read.commands {
-		number := command.line
-		command.line = c.line
-		command.env = merged(c.env, command.env)
-		if command.unknown == "" {
-			command.unknown = c.unknown
+	for _, command := range read.Commands {
+		number := command.Line
+		command.Line = c.Line
+		command.Env = merged(c.Env, command.Env)
+		if command.Unknown == "" {
+			command.Unknown = c.Unknown
 		}
-		these := m.invocations(command, read.vars, depth+1)
-		for _, line := range command.lines {
+		these := m.invocations(command, read.Vars, depth+1)
+		for _, line := range command.Lines {
 			told[line] = told[line] || len(these) > 0
 		}
 		add(number, these...)
@@ -277,13 +278,13 @@ func (m Machine) inText(place, text string, c shellCommand, vars map[string]stri
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		if !told[number] && mentions(withoutComment(line)) && (read.refused == nil || read.refused.Line != number) {
-			add(number, invocation{line: c.line, problem: fmt.Sprintf("%s:%d: mentions ssh, and what runs there cannot be told; %s", place, number, addInstead)})
+		if !told[number] && mentions(withoutComment(line)) && (read.Refused == nil || read.Refused.Line != number) {
+			add(number, invocation{line: c.Line, problem: fmt.Sprintf("%s:%d: mentions ssh, and what runs there cannot be told; %s", place, number, addInstead)})
 		}
 	}
-	if read.refused != nil && strings.Contains(text, "ssh") {
-		read.refused.Path = place
-		add(read.refused.Line, invocation{line: c.line, problem: read.refused.Error()})
+	if read.Refused != nil && strings.Contains(text, "ssh") {
+		read.Refused.Path = place
+		add(read.Refused.Line, invocation{line: c.Line, problem: read.Refused.Error()})
 	}
 	return found
 }

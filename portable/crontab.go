@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/holdfast/holdfast/portable/shell"
 )
 
 // job is a line of a crontab(5) that runs something.
@@ -86,13 +88,13 @@ func (s *search) job(j job, users bool, env map[string]string) {
 		_, j.rest, _ = strings.Cut(j.rest, " ")
 	}
 	vars := s.machine.variables(env)
-	read := readShell(beforePercent(j.rest), vars)
-	for _, c := range read.commands {
-		c.line, c.lines, c.env = j.line, []int{j.line}, merged(env, c.env)
-		s.command(c, read.vars, by)
+	read := shell.Read(beforePercent(j.rest), vars)
+	for _, c := range read.Commands {
+		c.Line, c.Lines, c.Env = j.line, []int{j.line}, merged(env, c.Env)
+		s.command(c, read.Vars, by)
 	}
-	if read.refused != nil && mentions(j.rest) {
-		s.refuse(s.path, j.line, read.refused.Message)
+	if read.Refused != nil && mentions(j.rest) {
+		s.refuse(s.path, j.line, read.Refused.Message)
 	}
 }
 

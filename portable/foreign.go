@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/holdfast/holdfast/portable/shell"
 )
 
 // What is no shell's text is read line by line: a string in it, a list of strings, or what
@@ -53,7 +55,7 @@ func (s *search) fromForeign() {
 			line = strings.TrimSuffix(line, `\`) + " " + next
 		}
 		for _, c := range s.machine.foreignCommands(strings.TrimPrefix(line, "- ")) {
-			c.line, c.lines = covered[0], covered
+			c.Line, c.Lines = covered[0], covered
 			s.command(c, s.machine.variables(nil), by)
 		}
 	}
@@ -73,7 +75,7 @@ func goesOn(first, line, next string) bool {
 func isItem(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "- ") }
 
 // foreignCommands are the commands that may stand in a line.
-func (m Machine) foreignCommands(line string) []shellCommand {
+func (m Machine) foreignCommands(line string) []shell.Command {
 	var values []string
 	for _, found := range stringPattern.FindAllStringSubmatch(line, -1) {
 		values = append(values, strings.NewReplacer(`\"`, `"`, `\'`, `'`, `\\`, `\`).Replace(found[1]+found[2]))
@@ -88,7 +90,7 @@ func (m Machine) foreignCommands(line string) []shellCommand {
 		if len(words) == 2 && strings.Contains(words[1], " ") {
 			words = append(words[:1], strings.Fields(words[1])...)
 		}
-		return []shellCommand{{words: words, unknown: placeholder.FindString(strings.Join(words, " "))}}
+		return []shell.Command{{Words: words, Unknown: placeholder.FindString(strings.Join(words, " "))}}
 	}
 	var text string
 	if i := slices.IndexFunc(values, func(v string) bool { return strings.Contains(v, " ") && mentions(v) }); i >= 0 {
@@ -97,11 +99,11 @@ func (m Machine) foreignCommands(line string) []shellCommand {
 	if key := keyPattern.FindString(line); text == "" || key != "" && isUnquoted(line[len(key):]) {
 		text = line[len(key):]
 	}
-	var all []shellCommand
-	read := readShell(text, m.variables(nil))
-	for _, c := range read.commands {
-		if c.unknown == "" {
-			c.unknown = placeholder.FindString(strings.Join(c.words, " "))
+	var all []shell.Command
+	read := shell.Read(text, m.variables(nil))
+	for _, c := range read.Commands {
+		if c.Unknown == "" {
+			c.Unknown = placeholder.FindString(strings.Join(c.Words, " "))
 		}
 		all = append(all, c)
 	}

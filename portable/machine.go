@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/portable/shell"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -59,7 +60,7 @@ func (m Machine) Places() (places, files []string) {
 			if slices.Contains(ofServer, path) {
 				continue
 			}
-			text, ok := readFile(path)
+			text, ok := shell.ReadFile(path)
 			if ext := filepath.Ext(path); ext == ".service" || path == m.sshConfig() || ok && !strings.Contains(text, "\x00") && mentions(withoutComments(text)) {
 				files = append(files, path)
 			}

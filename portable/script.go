@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast/holdfast/portable/shell"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -29,41 +30,41 @@ func (s *search) fromScript() {
 	vars := s.machine.variables(nil)
 	vars["0"] = s.path
 	by := s.starter()
-	read := readShell(text, vars)
+	read := shell.Read(text, vars)
 	known := len(s.result.Found) + len(s.result.Problems)
-	for _, c := range read.commands {
-		s.command(c, read.vars, by)
+	for _, c := range read.Commands {
+		s.command(c, read.Vars, by)
 	}
 	if len(s.result.Found)+len(s.result.Problems) == known {
 		s.fromVariables(read, by)
 	}
-	if read.refused != nil {
-		s.refuse(s.path, read.refused.Line, read.refused.Message)
+	if read.Refused != nil {
+		s.refuse(s.path, read.Refused.Line, read.Refused.Message)
 	}
 }
 
 // fromVariables is for the init scripts that only say what is to be run (openrc-run(8),
 // init-d-script(5), rc.subr(8)).
-func (s *search) fromVariables(read *shellReader, by starter) {
+func (s *search) fromVariables(read *shell.Script, by starter) {
 	for _, names := range [][]string{{"command", "command_args"}, {"DAEMON", "DAEMON_ARGS", "DAEMON_OPTS"}} {
-		if read.vars[names[0]] == "" {
+		if read.Vars[names[0]] == "" {
 			continue
 		}
-		c := shellCommand{words: []string{read.vars[names[0]]}}
+		c := shell.Command{Words: []string{read.Vars[names[0]]}}
 		for _, name := range names {
-			c.lines = append(c.lines, read.assigned[name]...)
+			c.Lines = append(c.Lines, read.Assigned[name]...)
 			if name != names[0] {
-				c.words = append(c.words, strings.Fields(read.vars[name])...)
+				c.Words = append(c.Words, strings.Fields(read.Vars[name])...)
 			}
 		}
-		if len(c.lines) == 0 {
+		if len(c.Lines) == 0 {
 			continue
 		}
-		c.line = c.lines[0]
+		c.Line = c.Lines[0]
 		if by.user == "" {
-			by.user, _, _ = strings.Cut(read.vars["command_user"], ":")
+			by.user, _, _ = strings.Cut(read.Vars["command_user"], ":")
 		}
-		s.command(c, read.vars, by)
+		s.command(c, read.Vars, by)
 	}
 }
 
@@ -77,19 +78,19 @@ func withoutComments(text string) string {
 }
 
 // command looks for tunnels in a command.
-func (s *search) command(c shellCommand, vars map[string]string, by starter) {
+func (s *search) command(c shell.Command, vars map[string]string, by starter) {
 	dir := s.directory()
 	if by.user != "" || strings.HasPrefix(by.how, "cron") {
 		dir = s.machine.Home
 	}
 	src := source{path: s.path, dir: dir, home: s.machine.Home, name: by.name, data: by.data}
-	inside := c.inside || len(c.words) > 0 && c.words[0] == "alias"
+	inside := c.Inside || len(c.Words) > 0 && c.Words[0] == "alias"
 	for _, inv := range s.machine.invocations(c, vars, 0) {
-		s.tell(s.path, c.lines...)
-		lines := c.lines
+		s.tell(s.path, c.Lines...)
+		lines := c.Lines
 		if inv.stdin {
-			s.tell(s.path, c.read...)
-			lines = slices.Concat(lines, c.read)
+			s.tell(s.path, c.StdinLines...)
+			lines = slices.Concat(lines, c.StdinLines)
 		}
 		inv.line = s.lineOf(inv, lines)
 		s.take(inv, src, func(f *Found) { s.complete(f, by, inside) })

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/testbed"
+
+	"github.com/holdfast/holdfast/portable/shell"
 )
 
 // TestShell has commands wherever a shell's language lets them stand.
@@ -97,32 +99,32 @@ function g { ssh function; }; g
 ssh <<<"$P" end
 `
 	vars := map[string]string{"HOME": "/home/me", "E": "", "S": " a  b ", "P": "h.example:22"}
-	for shell, text := range map[string]string{"sh": "#!/bin/sh" + both, "bash": "#!/bin/bash" + bash + both} {
+	for program, text := range map[string]string{"sh": "#!/bin/sh" + both, "bash": "#!/bin/bash" + bash + both} {
 		out := filepath.Join(t.TempDir(), "out")
-		cmd := exec.Command(shell, "-c", text)
+		cmd := exec.Command(program, "-c", text)
 		cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "OUT=" + out}
 		for name, value := range vars {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 		if message, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", shell, err, message)
+			t.Fatalf("%s: %v: %s", program, err, message)
 		}
 		ran, err := os.ReadFile(out)
 		if err != nil {
 			t.Fatal(err)
 		}
-		read := readShell(text, maps.Clone(vars))
+		read := shell.Read(text, maps.Clone(vars))
 		var words []string
-		for _, c := range read.commands {
-			if c.unknown != "" {
-				t.Errorf("%s:%d: %s is not known", shell, c.line, c.unknown)
+		for _, c := range read.Commands {
+			if c.Unknown != "" {
+				t.Errorf("%s:%d: %s is not known", program, c.Line, c.Unknown)
 			}
-			if slices.Contains(c.words, "ssh") {
-				words = append(words, c.words...)
+			if slices.Contains(c.Words, "ssh") {
+				words = append(words, c.Words...)
 			}
 		}
-		if want := strings.Split(strings.TrimSuffix(string(ran), "\x00"), "\x00"); read.refused != nil || !slices.Equal(words, want) {
-			t.Errorf("%s: %v\nread %q\nran  %q", shell, read.refused, words, want)
+		if want := strings.Split(strings.TrimSuffix(string(ran), "\x00"), "\x00"); read.Refused != nil || !slices.Equal(words, want) {
+			t.Errorf("%s: %v\nread %q\nran  %q", program, read.Refused, words, want)
 		}
 	}
 }

@@ -279,7 +279,7 @@ func (u *unit) exec(search *search, s unitSetting, vars map[string]string) {
 	}
 	src := source{path: s.path, dir: u.directory(), home: u.machine.Home, name: u.tunnelName()}
 	for _, c := range commands {
-		c.line, c.env = s.Line, ofAutossh(vars)
+		c.Line, c.Env = s.Line, ofAutossh(vars)
 		for _, inv := range u.machine.invocations(c, vars, 0) {
 			switch s.Key {
 			case "ExecStart":

@@ -11,22 +11,24 @@ import (
 
 	"github.com/holdfast/holdfast/internal/words"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/holdfast/holdfast/portable/shell"
 )
 
 // commands are the command lines of an Exec…= setting as systemd would run them.
-func (u *unit) commands(value string, vars map[string]string) ([]shellCommand, error) {
-	var all []shellCommand
-	var c shellCommand
+func (u *unit) commands(value string, vars map[string]string) ([]shell.Command, error) {
+	var all []shell.Command
+	var c shell.Command
 	end := func() {
-		if len(c.words) > 0 {
+		if len(c.Words) > 0 {
 			all = append(all, c)
 		}
-		c = shellCommand{}
+		c = shell.Command{}
 	}
 	rest := strings.TrimSpace(value)
 	verbatim, named := false, false
 	for rest != "" {
-		if len(c.words) == 0 {
+		if len(c.Words) == 0 {
 			prefixes := rest[:len(rest)-len(strings.TrimLeft(rest, "-@:+!|"))]
 			verbatim, named = strings.Contains(prefixes, ":"), strings.Contains(prefixes, "@")
 			rest = rest[len(prefixes):]
@@ -48,15 +50,15 @@ func (u *unit) commands(value string, vars map[string]string) ([]shellCommand, e
 			return nil, err
 		}
 		switch {
-		case named && len(c.words) == 1: // what it is called, which is not what it is
+		case named && len(c.Words) == 1: // what it is called, which is not what it is
 			named = false
-		case verbatim || len(c.words) == 0:
-			c.words = append(c.words, word)
+		case verbatim || len(c.Words) == 0:
+			c.Words = append(c.Words, word)
 		default:
 			words, unknown := withVariables(word, vars)
-			c.words = append(c.words, words...)
-			if c.unknown == "" {
-				c.unknown = unknown
+			c.Words = append(c.Words, words...)
+			if c.Unknown == "" {
+				c.Unknown = unknown
 			}
 		}
 	}

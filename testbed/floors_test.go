@@ -53,6 +53,7 @@ var floors = map[string]float64{
 	"worker":               4,
 	"checkup":              4,
 	"portable":             4,
+	"portable/shell":       2,
 	"sshlink":              3,
 	"sshlink/native":       2.8,
 	"sshlink/openssh":      2.8,

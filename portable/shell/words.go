@@ -1,4 +1,4 @@
-package portable
+package shell
 
 import (
 	"slices"
@@ -9,12 +9,12 @@ import (
 )
 
 // fields are what a shell makes of a word.
-func (r *shellReader) fields(word *syntax.Word) []string {
+func (r *Script) fields(word *syntax.Word) []string {
 	if words, ok := r.array(word); ok {
 		return words
 	}
 	r.removeUnknown(word)
-	fields, err := expand.Fields(&expand.Config{Env: r.vars}, word)
+	fields, err := expand.Fields(&expand.Config{Env: r.Vars}, word)
 	if err != nil {
 		r.meet(word)
 	}
@@ -22,7 +22,7 @@ func (r *shellReader) fields(word *syntax.Word) []string {
 }
 
 // removeUnknown takes out of a word what the text does not tell the value of.
-func (r *shellReader) removeUnknown(word *syntax.Word) {
+func (r *Script) removeUnknown(word *syntax.Word) {
 	remove := func(parts []syntax.WordPart) []syntax.WordPart {
 		for i, part := range parts {
 			if program := lookedUp(part); program != "" {
@@ -30,7 +30,7 @@ func (r *shellReader) removeUnknown(word *syntax.Word) {
 			}
 		}
 		return slices.DeleteFunc(parts, func(part syntax.WordPart) bool {
-			if p, ok := part.(*syntax.ParamExp); ok && p.Param != nil && r.vars[p.Param.Value] != "" && hasDefault(p) {
+			if p, ok := part.(*syntax.ParamExp); ok && p.Param != nil && r.Vars[p.Param.Value] != "" && hasDefault(p) {
 				p.Exp = nil // what it says is of no matter
 			}
 			known := r.knows(part)
@@ -52,7 +52,7 @@ func (r *shellReader) removeUnknown(word *syntax.Word) {
 }
 
 // knows says whether the value of a word's part can be told, but for the words in it.
-func (r *shellReader) knows(part syntax.WordPart) bool {
+func (r *Script) knows(part syntax.WordPart) bool {
 	switch part := part.(type) {
 	case *syntax.Lit, *syntax.SglQuoted, *syntax.DblQuoted:
 		return true
@@ -63,7 +63,7 @@ func (r *shellReader) knows(part syntax.WordPart) bool {
 		if part.Exp != nil && part.Exp.Word != nil && slices.ContainsFunc(part.Exp.Word.Parts, r.isQuotedBlank) {
 			return false // expand would split it
 		}
-		_, set := r.vars[part.Param.Value]
+		_, set := r.Vars[part.Param.Value]
 		return hasDefault(part) || set && (part.Exp == nil || part.Exp.Op != syntax.OtherParamOps)
 	}
 	return false
@@ -86,7 +86,7 @@ func lookedUp(part syntax.WordPart) string {
 }
 
 // isQuotedBlank says whether something is quoted and has a blank in it.
-func (r *shellReader) isQuotedBlank(part syntax.WordPart) bool {
+func (r *Script) isQuotedBlank(part syntax.WordPart) bool {
 	_, unquoted := part.(*syntax.Lit)
 	return !unquoted && strings.ContainsAny(r.spelled(part), " \t\n")
 }
@@ -98,7 +98,7 @@ func hasDefault(p *syntax.ParamExp) bool {
 }
 
 // meet notes something whose value the text does not tell.
-func (r *shellReader) meet(node syntax.Node) {
+func (r *Script) meet(node syntax.Node) {
 	if r.unknown == "" {
 		first, _, more := strings.Cut(r.spelled(node), "\n")
 		if more {
@@ -109,6 +109,6 @@ func (r *shellReader) meet(node syntax.Node) {
 }
 
 // spelled is how the text spells something.
-func (r *shellReader) spelled(node syntax.Node) string {
+func (r *Script) spelled(node syntax.Node) string {
 	return r.text[node.Pos().Offset():node.End().Offset()]
 }

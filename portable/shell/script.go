@@ -1,4 +1,4 @@
-package portable
+package shell
 
 import (
 	"maps"
@@ -13,27 +13,34 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// shellCommand is one simple command of a shell's text.
-type shellCommand struct {
-	words   []string
-	env     map[string]string // VAR=value before it
-	line    int
-	lines   []int  // all that it stands on, and those that its variables got their values on
-	stdin   string // what it reads, where that stands in the text
-	read    []int  // the lines that it stands on
-	inside  bool   // a function: nobody says here that it runs
-	unknown string // the first thing in it whose value the text does not tell: "$1", "$(date)"
+// Limits of what is read.
+const (
+	maxValue   = 1 << 16 // bytes in the value of a variable: A=$A$A doubles it
+	maxLines   = 100     // lines that a command and its variables stand on
+	maxSourced = 8       // files that one another read with "."
+)
+
+// Command is one simple command of a shell's text.
+type Command struct {
+	Words      []string
+	Env        map[string]string // VAR=value before it
+	Line       int
+	Lines      []int  // all that it stands on, and those that its variables got their values on
+	Stdin      string // what it reads, where that stands in the text
+	StdinLines []int  // the lines that it stands on
+	Inside     bool   // a function: nobody says here that it runs
+	Unknown    string // the first thing in it whose value the text does not tell: "$1", "$(date)"
 }
 
-// readShell reads the simple commands of a script of sh(1) or of the shell in its #! line, in
+// Read reads the simple commands of a script of sh(1) or of the shell in its #! line, in
 // their order, whatever loops, conditions and functions they stand in. It is no shell: a variable
 // has the value that was last assigned to it above, or else the one in vars, which it changes.
 // Where the text is no shell's, it says why, in which line, and has what stands above.
-func readShell(text string, vars map[string]string) *shellReader {
-	r := &shellReader{text: text, vars: vars, assigned: make(map[string][]int), arrays: make(map[string][]string)}
+func Read(text string, vars map[string]string) *Script {
+	r := &Script{text: text, Vars: vars, Assigned: make(map[string][]int), arrays: make(map[string][]string)}
 	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
 		if err != nil { // it may come twice; a loop left here would have the parser panic
-			r.refused = refusal(err)
+			r.Refused = refusal(err)
 			continue
 		}
 		syntax.Walk(statement, r.read)
@@ -64,41 +71,40 @@ func refusal(err error) *tunnelfile.Problem {
 	return p
 }
 
-// longest is how long the value of a variable may get, in bytes: A=$A$A doubles it.
-const longest = 1 << 16
+// Script is what a shell's text says.
+type Script struct {
+	Commands []Command
+	Vars     Variables        // as they are at its end
+	Assigned map[string][]int // the lines that variables got their values on
+	Refused  *tunnelfile.Problem
 
-type shellReader struct {
-	text     string
-	vars     shellVariables
-	commands []shellCommand
-	refused  *tunnelfile.Problem
-	arrays   map[string][]string
-	assigned map[string][]int // the lines that variables got their values on
-	inside   int              // functions
-	sourced  int              // how deep it is in files that others read with "."
-	unknown  string           // the first thing that was met since it was last empty
+	text    string
+	arrays  map[string][]string
+	inside  int    // functions
+	sourced int    // how deep it is in files that others read with "."
+	unknown string // the first thing that was met since it was last empty
 }
 
-// shellVariables are what a text is expanded with.
-type shellVariables map[string]string
+// Variables are what a text is expanded with.
+type Variables map[string]string
 
 // Get is part of [expand.Environ].
-func (v shellVariables) Get(name string) expand.Variable {
+func (v Variables) Get(name string) expand.Variable {
 	value, ok := v[name]
 	return expand.Variable{Set: ok, Kind: expand.String, Str: value}
 }
 
 // Each is part of [expand.Environ].
-func (v shellVariables) Each(func(string, expand.Variable) bool) {}
+func (v Variables) Each(func(string, expand.Variable) bool) {}
 
 // Set is part of [expand.WriteEnviron]: ${NAME:=value} assigns.
-func (v shellVariables) Set(name string, value expand.Variable) error {
+func (v Variables) Set(name string, value expand.Variable) error {
 	v[name] = value.Str
 	return nil
 }
 
 // read reads a node of a text; true: what stands in it is to be read too.
-func (r *shellReader) read(node syntax.Node) bool {
+func (r *Script) read(node syntax.Node) bool {
 	switch node := node.(type) {
 	case *syntax.Stmt:
 		r.statement(node)
@@ -126,25 +132,25 @@ func (r *shellReader) read(node syntax.Node) bool {
 		}
 		return false
 	case *syntax.WordIter:
-		delete(r.vars, node.Name.Value) // each of several
+		delete(r.Vars, node.Name.Value) // each of several
 	case *syntax.FuncDecl: // its $1 is not the script's
 		positional := r.withoutPositional()
 		r.inside++
 		syntax.Walk(node.Body, r.read)
 		r.inside--
-		maps.Copy(r.vars, positional)
+		maps.Copy(r.Vars, positional)
 		return false
 	}
 	return true
 }
 
 // statement reads a command with what is redirected to it.
-func (r *shellReader) statement(node *syntax.Stmt) {
-	before := len(r.commands)
+func (r *Script) statement(node *syntax.Stmt) {
+	before := len(r.Commands)
 	if node.Cmd != nil {
 		syntax.Walk(node.Cmd, r.read)
 	}
-	after := len(r.commands)
+	after := len(r.Commands)
 	for _, redirect := range node.Redirs {
 		input := redirect.Hdoc
 		if redirect.Op == syntax.WordHdoc {
@@ -159,34 +165,34 @@ func (r *shellReader) statement(node *syntax.Stmt) {
 		if _, simple := node.Cmd.(*syntax.CallExpr); input == nil || !simple || after == before {
 			continue
 		}
-		last := &r.commands[after-1]
-		last.read = r.linesOf(input)
+		last := &r.Commands[after-1]
+		last.StdinLines = r.linesOf(input)
 		r.unknown = ""
 		r.removeUnknown(input)
-		if text, err := expand.Document(&expand.Config{Env: r.vars}, input); err == nil && r.unknown == "" {
-			last.stdin = text
+		if text, err := expand.Document(&expand.Config{Env: r.Vars}, input); err == nil && r.unknown == "" {
+			last.Stdin = text
 		}
 	}
 }
 
 // pipe reads commands of which one reads what the other prints.
-func (r *shellReader) pipe(node *syntax.BinaryCmd) {
+func (r *Script) pipe(node *syntax.BinaryCmd) {
 	syntax.Walk(node.X, r.read)
 	printed := ""
-	if n := len(r.commands); n > 0 {
-		if c := r.commands[n-1]; c.unknown == "" && (c.words[0] == "echo" || c.words[0] == "printf") {
-			printed = strings.ReplaceAll(strings.Join(c.words[1:], " "), `\n`, "\n")
+	if n := len(r.Commands); n > 0 {
+		if c := r.Commands[n-1]; c.Unknown == "" && (c.Words[0] == "echo" || c.Words[0] == "printf") {
+			printed = strings.ReplaceAll(strings.Join(c.Words[1:], " "), `\n`, "\n")
 		}
 	}
-	before := len(r.commands)
+	before := len(r.Commands)
 	syntax.Walk(node.Y, r.read)
-	if len(r.commands) == before+1 && printed != "" && r.commands[before].stdin == "" {
-		r.commands[before].stdin = printed
+	if len(r.Commands) == before+1 && printed != "" && r.Commands[before].Stdin == "" {
+		r.Commands[before].Stdin = printed
 	}
 }
 
 // call reads a simple command.
-func (r *shellReader) call(node *syntax.CallExpr) {
+func (r *Script) call(node *syntax.CallExpr) {
 	if len(node.Args) == 0 {
 		for _, a := range node.Assigns {
 			r.assign(a)
@@ -205,68 +211,68 @@ func (r *shellReader) call(node *syntax.CallExpr) {
 		}
 		return
 	}
-	c := shellCommand{env: make(map[string]string), line: int(node.Pos().Line()), lines: lines, inside: r.inside > 0}
+	c := Command{Env: make(map[string]string), Line: int(node.Pos().Line()), Lines: lines, Inside: r.inside > 0}
 	r.unknown = ""
 	for _, a := range node.Assigns {
-		c.env[a.Name.Value] = r.value(a)
+		c.Env[a.Name.Value] = r.value(a)
 	}
 	for i, w := range node.Args {
 		fields := r.fields(w)
 		if i > 0 && len(fields) == 0 && r.unknown != "" {
 			fields = []string{""} // rather one word than none: it may be an option's
 		}
-		c.words = append(c.words, fields...)
+		c.Words = append(c.Words, fields...)
 	}
-	c.unknown = r.unknown
-	for len(c.words) > 0 && slices.Contains([]string{"exec", "command", "time"}, c.words[0]) {
-		isExec := c.words[0] == "exec"
-		c.words = c.words[1:]
-		for isExec && len(c.words) > 0 && strings.HasPrefix(c.words[0], "-") { // -a NAME, -c, -l
-			if strings.HasSuffix(c.words[0], "a") && len(c.words) > 1 {
-				c.words = c.words[1:]
+	c.Unknown = r.unknown
+	for len(c.Words) > 0 && slices.Contains([]string{"exec", "command", "time"}, c.Words[0]) {
+		isExec := c.Words[0] == "exec"
+		c.Words = c.Words[1:]
+		for isExec && len(c.Words) > 0 && strings.HasPrefix(c.Words[0], "-") { // -a NAME, -c, -l
+			if strings.HasSuffix(c.Words[0], "a") && len(c.Words) > 1 {
+				c.Words = c.Words[1:]
 			}
-			c.words = c.words[1:]
+			c.Words = c.Words[1:]
 		}
 	}
-	if len(c.words) == 0 {
+	if len(c.Words) == 0 {
 		return
 	}
-	switch rest := c.words[1:]; c.words[0] {
+	switch rest := c.Words[1:]; c.Words[0] {
 	case ".", "source":
 		if len(rest) > 0 {
 			r.source(rest[0], c)
 		}
 	case "read", "getopts", "unset":
 		for _, name := range rest {
-			delete(r.vars, name)
+			delete(r.Vars, name)
 		}
 	case "shift", "set":
-		if c.words[0] == "shift" || slices.Contains(rest, "--") {
+		if c.Words[0] == "shift" || slices.Contains(rest, "--") {
 			r.withoutPositional()
 		}
 	default:
-		r.commands = append(r.commands, c)
+		r.Commands = append(r.Commands, c)
 	}
 }
 
 // assign reads NAME=value.
-func (r *shellReader) assign(a *syntax.Assign) {
+func (r *Script) assign(a *syntax.Assign) {
 	r.unknown = ""
 	lines := r.linesOf(a) // before its words are expanded, which takes them apart
 	if a.Array != nil {
 		r.setArray(a)
-		r.assigned[a.Name.Value] = lines
+		r.Assigned[a.Name.Value] = lines
 		return
 	}
 	r.set(a.Name.Value, r.value(a), lines)
 }
 
 // setArray reads NAME=(word …), or NAME+=(word …).
-func (r *shellReader) setArray(a *syntax.Assign) {
+func (r *Script) setArray(a *syntax.Assign) {
 	name := a.Name.Value
 	before, known := r.arrays[name]
 	delete(r.arrays, name)
-	delete(r.vars, name)
+	delete(r.Vars, name)
 	var words []string
 	if a.Append {
 		if !known {
@@ -280,13 +286,13 @@ func (r *shellReader) setArray(a *syntax.Assign) {
 		}
 		words = append(words, r.fields(e.Value)...)
 	}
-	if r.unknown == "" && len(words) < longest {
+	if r.unknown == "" && len(words) < maxValue {
 		r.arrays[name] = words
 	}
 }
 
 // array is what a word stands for that is a whole array: "${NAME[@]}".
-func (r *shellReader) array(word *syntax.Word) (words []string, ok bool) {
+func (r *Script) array(word *syntax.Word) (words []string, ok bool) {
 	parts := word.Parts
 	if len(parts) == 1 {
 		if quoted, is := parts[0].(*syntax.DblQuoted); is {
@@ -308,43 +314,43 @@ func (r *shellReader) array(word *syntax.Word) (words []string, ok bool) {
 }
 
 // linesOf are the lines of a node, and of the assignments that it gets its values from.
-func (r *shellReader) linesOf(node syntax.Node) []int {
+func (r *Script) linesOf(node syntax.Node) []int {
 	var lines []int
 	for line := int(node.Pos().Line()); line <= int(node.End().Line()); line++ {
 		lines = append(lines, line)
 	}
 	syntax.Walk(node, func(node syntax.Node) bool {
 		if p, ok := node.(*syntax.ParamExp); ok && p.Param != nil {
-			lines = append(lines, r.assigned[p.Param.Value]...)
+			lines = append(lines, r.Assigned[p.Param.Value]...)
 		}
 		return true
 	})
 	slices.Sort(lines)
 	lines = slices.Compact(lines)
-	return lines[:min(len(lines), mostLines)]
+	return lines[:min(len(lines), maxLines)]
 }
 
 // source reads a file that a script reads with ".", mostly for variables: what it runs stands
 // at the line that reads it.
-func (r *shellReader) source(path string, at shellCommand) {
-	text, ok := readFile(path)
-	if !ok || r.sourced >= deepest || !filepath.IsAbs(path) {
+func (r *Script) source(path string, at Command) {
+	text, ok := ReadFile(path)
+	if !ok || r.sourced >= maxSourced || !filepath.IsAbs(path) {
 		return
 	}
-	inner := &shellReader{text: text, vars: r.vars, assigned: make(map[string][]int), arrays: r.arrays, inside: r.inside, sourced: r.sourced + 1}
+	inner := &Script{text: text, Vars: r.Vars, Assigned: make(map[string][]int), arrays: r.arrays, inside: r.inside, sourced: r.sourced + 1}
 	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
 		if err == nil {
 			syntax.Walk(statement, inner.read)
 		}
 	}
-	for _, c := range inner.commands {
-		c.line, c.lines = at.line, at.lines
-		r.commands = append(r.commands, c)
+	for _, c := range inner.Commands {
+		c.Line, c.Lines = at.Line, at.Lines
+		r.Commands = append(r.Commands, c)
 	}
 }
 
-// readFile is the text of a regular file of a sane size.
-func readFile(path string) (string, bool) {
+// ReadFile is the text of a regular file of a sane size.
+func ReadFile(path string) (string, bool) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > tunnelfile.MaxFileSize {
 		return "", false
@@ -354,18 +360,18 @@ func readFile(path string) (string, bool) {
 }
 
 // set gives a variable its value, or forgets it where something unknown was met.
-func (r *shellReader) set(name, value string, lines []int) {
-	r.assigned[name] = lines
-	if r.unknown != "" || len(value) > longest {
-		delete(r.vars, name)
+func (r *Script) set(name, value string, lines []int) {
+	r.Assigned[name] = lines
+	if r.unknown != "" || len(value) > maxValue {
+		delete(r.Vars, name)
 		return
 	}
-	r.vars[name] = value
+	r.Vars[name] = value
 }
 
 // value is what an assignment gives its variable.
-func (r *shellReader) value(a *syntax.Assign) string {
-	before, known := r.vars[a.Name.Value]
+func (r *Script) value(a *syntax.Assign) string {
+	before, known := r.Vars[a.Name.Value]
 	switch {
 	case a.Array != nil || a.Index != nil || a.Append && !known:
 		r.meet(a)
@@ -377,7 +383,7 @@ func (r *shellReader) value(a *syntax.Assign) string {
 		return before
 	}
 	r.removeUnknown(a.Value)
-	value, err := expand.Literal(&expand.Config{Env: r.vars}, a.Value)
+	value, err := expand.Literal(&expand.Config{Env: r.Vars}, a.Value)
 	if err != nil {
 		r.meet(a)
 	}
@@ -385,12 +391,12 @@ func (r *shellReader) value(a *syntax.Assign) string {
 }
 
 // withoutPositional takes $1, $2 and so on away.
-func (r *shellReader) withoutPositional() map[string]string {
+func (r *Script) withoutPositional() map[string]string {
 	positional := make(map[string]string)
-	for name, value := range r.vars {
+	for name, value := range r.Vars {
 		if name != "0" && strings.Trim(name, "0123456789") == "" {
 			positional[name] = value
-			delete(r.vars, name)
+			delete(r.Vars, name)
 		}
 	}
 	return positional
