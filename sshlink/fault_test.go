@@ -114,10 +114,13 @@ func TestDialIsAbandonedAtOnce(t *testing.T) {
 	}
 	defer silent.Close()
 	go func() {
+		var kept []net.Conn // one that nobody has is closed by the collector
 		for {
-			if _, err := silent.Accept(); err != nil {
+			c, err := silent.Accept()
+			if err != nil {
 				return
 			}
+			kept = append(kept, c)
 		}
 	}()
 	_, port, _ := net.SplitHostPort(silent.Addr().String())
