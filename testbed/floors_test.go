@@ -62,6 +62,7 @@ var floors = map[string]float64{
 	"sshlink/wire":         2.2,
 	"sshlink/config":       2,
 	"worker/forward":       3,
+	"worker/socks":         2,
 	"worker/keeper":        3,
 	"worker/answers":       3.5,
 	"worker/pool":          3.5,

@@ -8,17 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
-)
 
-// failure is why a target could not be reached, as far as the two sides' words tell.
-type failure int
-
-const (
-	failedSomehow failure = iota
-	failedForbidden
-	failedRefused
-	failedHost // no such name, no route to the host, no answer
-	failedNetwork
+	"github.com/holdfast/holdfast/worker/socks"
 )
 
 // turnedDown says that the server answered an open and the answer was no: the
@@ -28,57 +19,58 @@ func turnedDown(err error) bool {
 	return errors.As(err, &open)
 }
 
-// classify reads errors of the link's dialer and of our own. sshd gives strerror(3)
+// classify says why a target could not be reached, as far as the two sides' words tell: it reads
+// errors of the link's dialer and of our own. sshd gives strerror(3)
 // or gai_strerror(3) of its side as text.
-func classify(err error) failure {
+func classify(err error) socks.Reply {
 	var open *ssh.OpenChannelError
 	if errors.As(err, &open) {
 		if open.Reason == ssh.Prohibited {
-			return failedForbidden
+			return socks.NotAllowed
 		}
 		text := strings.ToLower(open.Message)
 		for _, row := range []struct {
 			word string
-			is   failure
+			is   socks.Reply
 		}{
-			{"refused", failedRefused},
-			{"network is unreachable", failedNetwork},
-			{"no route to host", failedHost},
-			{"timed out", failedHost},
-			{"unreachable", failedHost},
-			{"not known", failedHost},
-			{"name resolution", failedHost},
-			{"no address associated", failedHost},
+			{"refused", socks.ConnectionRefused},
+			{"network is unreachable", socks.NetworkUnreachable},
+			{"no route to host", socks.HostUnreachable},
+			{"timed out", socks.HostUnreachable},
+			{"unreachable", socks.HostUnreachable},
+			{"not known", socks.HostUnreachable},
+			{"name resolution", socks.HostUnreachable},
+			{"no address associated", socks.HostUnreachable},
 		} {
 			if strings.Contains(text, row.word) {
 				return row.is
 			}
 		}
-		return failedSomehow
+		return socks.GeneralFailure
 	}
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, errForbidden):
-		return failedForbidden
+		return socks.NotAllowed
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return failedRefused
+		return socks.ConnectionRefused
 	case errors.Is(err, syscall.ENETUNREACH):
-		return failedNetwork
+		return socks.NetworkUnreachable
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.As(err, &dns),
 		errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
-		return failedHost
+		return socks.HostUnreachable
 	}
-	return failedSomehow
+	return socks.GeneralFailure
 }
 
 // explain is the sentence for people: "db.internal:5432 refuses connections".
 func explain(t target, err error) string {
 	switch classify(err) {
-	case failedRefused:
+	case socks.ConnectionRefused:
 		return t.addr + " refuses connections"
-	case failedForbidden:
+	case socks.NotAllowed:
 		var open *ssh.OpenChannelError
 		if errors.As(err, &open) {
 			return t.addr + " is not permitted by the server (AllowTcpForwarding, AllowStreamLocalForwarding, PermitOpen)"

@@ -1,8 +1,6 @@
 package forward
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,89 +14,8 @@ import (
 
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/socks"
 )
-
-func TestReadSOCKS(t *testing.T) {
-	long := strings.Repeat("n", 255)
-	for _, row := range []struct {
-		name, in string
-		want     socksRequest
-		answer   string // written on the way
-		rest     string // left for the stream
-		fails    bool
-	}{
-		{"4", "\x04\x01\x00\x50\x7f\x00\x00\x01me\x00rest", socksRequest{4, "127.0.0.1", 80}, "", "rest", false},
-		{"4, address 0", "\x04\x01\x00\x50\x00\x00\x00\x00\x00", socksRequest{4, "0.0.0.0", 80}, "", "", false},
-		{"4a", "\x04\x01\x01\xbb\x00\x00\x00\x01\x00example.org\x00rest", socksRequest{4, "example.org", 443}, "", "rest", false},
-		{"4a, longest", "\x04\x01\x01\xbb\x00\x00\x00\x01" + long + "\x00" + long + "\x00", socksRequest{4, long, 443}, "", "", false},
-		{"4 bind", "\x04\x02\x00\x50\x7f\x00\x00\x01\x00", socksRequest{}, "\x00\x5b\x00\x00\x00\x00\x00\x00", "", true},
-		{"4a without name", "\x04\x01\x00\x50\x00\x00\x00\x01\x00\x00", socksRequest{}, "\x00\x5b\x00\x00\x00\x00\x00\x00", "", true},
-		{"4 endless user", "\x04\x01\x00\x50\x7f\x00\x00\x01" + long + "n\x00", socksRequest{}, "", "", true},
-		{"5 IPv4", "\x05\x01\x00\x05\x01\x00\x01\x0a\x00\x00\x07\x1f\x90rest", socksRequest{5, "10.0.0.7", 8080}, "\x05\x00", "rest", false},
-		{"5 IPv6", "\x05\x01\x00\x05\x01\x00\x04" + strings.Repeat("\x00", 15) + "\x01\x00\x16", socksRequest{5, "::1", 22}, "\x05\x00", "", false},
-		{"5 name", "\x05\x02\x02\x00\x05\x01\x00\x03\x02db\x15\x38", socksRequest{5, "db", 5432}, "\x05\x00", "", false},
-		{"5 empty name", "\x05\x01\x00\x05\x01\x00\x03\x00\x15\x38", socksRequest{}, "\x05\x00\x05\x01\x00\x01\x00\x00\x00\x00\x00\x00", "", true},
-		{"5 name with a newline", "\x05\x01\x00\x05\x01\x00\x03\x03a\nb\x15\x38", socksRequest{}, "\x05\x00\x05\x01\x00\x01\x00\x00\x00\x00\x00\x00", "", true},
-		{"5 bind", "\x05\x01\x00\x05\x02\x00\x01\x0a\x00\x00\x07\x1f\x90", socksRequest{}, "\x05\x00\x05\x07\x00\x01\x00\x00\x00\x00\x00\x00", "", true},
-		{"5 strange address", "\x05\x01\x00\x05\x01\x00\x09", socksRequest{}, "\x05\x00\x05\x08\x00\x01\x00\x00\x00\x00\x00\x00", "", true},
-		{"5 password only", "\x05\x01\x02", socksRequest{}, "\x05\xff", "", true},
-		{"5 without methods", "\x05\x00", socksRequest{}, "\x05\xff", "", true},
-		{"http", "GET / HTTP/1.1\r\n", socksRequest{}, "", "", true},
-		{"cut short", "\x05\x01\x00\x05\x01", socksRequest{}, "\x05\x00", "", true},
-		{"nothing", "", socksRequest{}, "", "", true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			r := bufio.NewReaderSize(strings.NewReader(row.in), socksBuffer)
-			var answer bytes.Buffer
-			got, err := readSOCKS(r, &answer)
-			if (err != nil) != row.fails {
-				t.Fatalf("error %v", err)
-			}
-			if answer.String() != row.answer {
-				t.Errorf("answered %q, not %q", answer.String(), row.answer)
-			}
-			if row.fails {
-				return
-			}
-			if got != row.want {
-				t.Errorf("got %+v, not %+v", got, row.want)
-			}
-			if rest, _ := io.ReadAll(r); string(rest) != row.rest {
-				t.Errorf("left %q, not %q", rest, row.rest)
-			}
-		})
-	}
-}
-
-// Whatever a client sends: no panic, nothing read without bound, a host that can be
-// dialled, and no byte behind the request lost.
-func FuzzReadSOCKS(f *testing.F) {
-	f.Add([]byte("\x04\x01\x00\x50\x7f\x00\x00\x01me\x00rest"))
-	f.Add([]byte("\x04\x01\x01\xbb\x00\x00\x00\x01\x00example.org\x00rest"))
-	f.Add([]byte("\x04\x01\x01\xbb\x00\x00\x00\x01\x00e[ample.org\x00rest"))
-	f.Add([]byte("\x05\x01\x00\x05\x01\x00\x01\x0a\x00\x00\x07\x1f\x90rest"))
-	f.Add([]byte("\x05\x01\x00\x05\x01\x00\x03\x02db\x15\x38"))
-	f.Add([]byte("\x05\x01\x00\x05\x01\x00\x04aaaabbbbccccdddd\x15\x38x"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		var answer bytes.Buffer
-		r := bufio.NewReaderSize(bytes.NewReader(in), socksBuffer)
-		q, err := readSOCKS(r, &answer)
-		rest, _ := io.ReadAll(r)
-		if answer.Len() > 12 {
-			t.Fatalf("answered %d bytes", answer.Len())
-		}
-		if err != nil {
-			return
-		}
-		if !bytes.HasSuffix(in, rest) || len(in)-len(rest) > socksBuffer {
-			t.Fatalf("read %d of %d bytes", len(in)-len(rest), len(in))
-		}
-		host, port, err := net.SplitHostPort(q.target().addr)
-		if err != nil || host != q.host || port == "" || !validHost(host) {
-			t.Fatalf("%+v gives target %q: %v", q, q.target().addr, err)
-		}
-	})
-}
 
 // Clients are told why a connection fails, in the words of their protocol.
 func TestSOCKSReplies(t *testing.T) {
@@ -107,26 +24,24 @@ func TestSOCKSReplies(t *testing.T) {
 	}
 	for _, row := range []struct {
 		err  error
-		code byte
+		code socks.Reply
 	}{
-		{open(ssh.Prohibited, "open failed"), socks5NotAllowed},
-		{open(ssh.ConnectionFailed, "Connection refused"), socks5ConnectionRefused},
-		{open(ssh.ConnectionFailed, "No route to host"), socks5HostUnreachable},
-		{open(ssh.ConnectionFailed, "Network is unreachable"), socks5NetworkUnreachable},
-		{open(ssh.ConnectionFailed, "Name or service not known"), socks5HostUnreachable},
-		{open(ssh.ConnectionFailed, "Temporary failure in name resolution"), socks5HostUnreachable},
-		{open(ssh.ConnectionFailed, "Connection timed out"), socks5HostUnreachable},
-		{open(ssh.ResourceShortage, "out of channels"), socks5GeneralFailure},
-		{errForbidden, socks5NotAllowed},
-		{&net.OpError{Err: syscall.ECONNREFUSED}, socks5ConnectionRefused},
-		{&net.OpError{Err: syscall.ENETUNREACH}, socks5NetworkUnreachable},
-		{&net.DNSError{IsNotFound: true}, socks5HostUnreachable},
-		{context.DeadlineExceeded, socks5HostUnreachable},
-		{errors.New("else"), socks5GeneralFailure},
+		{open(ssh.Prohibited, "open failed"), socks.NotAllowed},
+		{open(ssh.ConnectionFailed, "Connection refused"), socks.ConnectionRefused},
+		{open(ssh.ConnectionFailed, "No route to host"), socks.HostUnreachable},
+		{open(ssh.ConnectionFailed, "Network is unreachable"), socks.NetworkUnreachable},
+		{open(ssh.ConnectionFailed, "Name or service not known"), socks.HostUnreachable},
+		{open(ssh.ConnectionFailed, "Temporary failure in name resolution"), socks.HostUnreachable},
+		{open(ssh.ConnectionFailed, "Connection timed out"), socks.HostUnreachable},
+		{open(ssh.ResourceShortage, "out of channels"), socks.GeneralFailure},
+		{errForbidden, socks.NotAllowed},
+		{&net.OpError{Err: syscall.ECONNREFUSED}, socks.ConnectionRefused},
+		{&net.OpError{Err: syscall.ENETUNREACH}, socks.NetworkUnreachable},
+		{&net.DNSError{IsNotFound: true}, socks.HostUnreachable},
+		{context.DeadlineExceeded, socks.HostUnreachable},
+		{errors.New("else"), socks.GeneralFailure},
 	} {
-		var answer bytes.Buffer
-		socksRequest{version: socks5}.deny(&answer, classify(row.err))
-		if got := answer.Bytes()[1]; got != row.code {
+		if got := classify(row.err); got != row.code {
 			t.Errorf("%v: code %d, not %d", row.err, got, row.code)
 		}
 		if text := explain(target{"tcp", "db:1"}, row.err); !strings.HasPrefix(text, "db:1") {
@@ -144,16 +59,16 @@ func TestSOCKSRepliesOfRealServer(t *testing.T) {
 	defer s.Lost(link)
 	for _, row := range []struct {
 		request string
-		code    byte
+		code    socks.Reply
 	}{
-		{"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x07", socks5ConnectionRefused},
-		{"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x08", socks5NotAllowed},
-		{"\x05\x01\x00\x03\x12nosuchhost.invalid\x00\x07", socks5HostUnreachable},
+		{"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x07", socks.ConnectionRefused},
+		{"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x08", socks.NotAllowed},
+		{"\x05\x01\x00\x03\x12nosuchhost.invalid\x00\x07", socks.HostUnreachable},
 	} {
 		c := connect(t, s.addr(0))
 		io.WriteString(c, "\x05\x01\x00"+row.request) // all at once, as some clients do
 		answer, err := io.ReadAll(c)
-		if len(answer) != 12 || answer[3] != row.code {
+		if len(answer) != 12 || answer[3] != byte(row.code) {
 			t.Errorf("%q: answered %q, %v; not code %d", row.request, answer, err, row.code)
 		}
 	}

@@ -1,9 +1,12 @@
 package forward
 
-import "github.com/holdfast/holdfast/tunnelfile"
+import (
+	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/socks"
+)
 
 // Prohibited says whether the server answered that it does not allow to open a channel.
-func Prohibited(err error) bool { return classify(err) == failedForbidden }
+func Prohibited(err error) bool { return classify(err) == socks.NotAllowed }
 
 // TurnedDown says whether the server answered, and the answer was no.
 func TurnedDown(err error) bool { return turnedDown(err) }

@@ -4,20 +4,22 @@ import (
 	"net"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/sockets"
 	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/socks"
 )
 
 // visitor is a local connection on its way to a channel.
 type visitor struct {
 	forward *forward
 	conn    net.Conn
-	target  target        // zero until a SOCKS client has asked
-	socks   *socksRequest // nil unless the forward is SOCKS and its client has asked
-	head    []byte        // what came right behind a SOCKS request
-	number  uint64        // order of arrival
-	until   time.Time     // when a pending visitor is reset; zero until it first waits
-	failed  []*lane       // the lanes that failed it; it waits for another …
-	turn    uint64        // … as of this turn of the Set
+	target  target         // zero until a SOCKS client has asked
+	socks   *socks.Request // nil unless the forward is SOCKS and its client has asked
+	head    []byte         // what came right behind a SOCKS request
+	number  uint64         // order of arrival
+	until   time.Time      // when a pending visitor is reset; zero until it first waits
+	failed  []*lane        // the lanes that failed it; it waits for another …
+	turn    uint64         // … as of this turn of the Set
 }
 
 // arrive takes a connection from an accept loop. It never blocks.
@@ -27,7 +29,7 @@ func (s *Set) arrive(f *forward, conn net.Conn) {
 		reset(conn)
 		return
 	}
-	if s.config.Load().AllowUsers == "self" && !ownPeer(conn) {
+	if s.config.Load().AllowUsers == "self" && !sockets.OwnPeer(conn) {
 		f.turnAway(&f.strangers)
 		reset(conn)
 		return
@@ -56,13 +58,13 @@ func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 		v.target = targetOf(spec.Target)
 	case v.socks == nil:
 		announce() // clients take their time; those behind need not wait for it
-		request, head, err := negotiate(v.conn)
+		request, head, err := socks.Negotiate(v.conn)
 		if err != nil {
 			s.log.Debug("SOCKS client turned away", "forward", v.forward.String(), "error", err)
 			s.dismiss(v)
 			return
 		}
-		v.socks, v.head, v.target = &request, head, request.target()
+		v.socks, v.head, v.target = &request, head, target{"tcp", request.Address()}
 	}
 	for {
 		lane := s.take(v)
@@ -83,7 +85,7 @@ func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 			s.give(lane)
 			v.forward.refuse(v.target, err)
 			if v.socks != nil {
-				v.socks.deny(v.conn, classify(err))
+				v.socks.Deny(v.conn, classify(err))
 			}
 			s.dismiss(v)
 			return
@@ -99,7 +101,7 @@ func (s *Set) connect(v *visitor, n *lane, channel net.Conn) {
 	defer s.leave()
 	v.forward.opened()
 	if v.socks != nil {
-		if err := v.socks.grant(v.conn); err != nil {
+		if err := v.socks.Grant(v.conn); err != nil {
 			reset(v.conn)
 			channel.Close()
 			return
@@ -147,24 +149,24 @@ func (s *Set) reach(f *forward, spec tunnelfile.Forward, n *lane, channel net.Co
 		f.opened()
 		return local, nil, nil
 	}
-	request, head, err := negotiate(channel)
+	request, head, err := socks.Negotiate(channel)
 	if err != nil {
 		return nil, nil, err
 	}
-	t := request.target()
+	t := target{"tcp", request.Address()}
 	var local net.Conn
-	if permitted(s.config.Load().PermitRemoteOpen, request.host, request.port) {
+	if permitted(s.config.Load().PermitRemoteOpen, request.Host, request.Port) {
 		local, err = dialHere(n.ctx, t)
 	} else {
 		err = errForbidden
 	}
 	if err != nil {
 		f.refuse(t, err)
-		request.deny(channel, classify(err))
+		request.Deny(channel, classify(err))
 		return nil, nil, err
 	}
 	f.opened()
-	if err := request.grant(channel); err != nil {
+	if err := request.Grant(channel); err != nil {
 		local.Close()
 		return nil, nil, err
 	}

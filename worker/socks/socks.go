@@ -1,4 +1,10 @@
-package forward
+// Package socks is the server's side of SOCKS 4, 4a and 5, as far as CONNECT without authentication
+// goes: RFC 1928, and Ying-Da Lee's SOCKS4 with its 4a extension.
+//
+// It reads a request and writes replies; it knows neither links nor forwards. The well-kept library,
+// things-go/go-socks5, speaks neither 4 nor 4a and owns its copy loop, which would cost half-close,
+// counters and speed.
+package socks
 
 import (
 	"bufio"
@@ -12,18 +18,26 @@ import (
 	"time"
 )
 
-// This file is the server's side of SOCKS 4, 4a and 5 as far as CONNECT without
-// authentication goes. The well-kept library, things-go/go-socks5, speaks neither 4
-// nor 4a and owns its copy loop, which would cost half-close, counters and speed.
+// patience is how long a client may take over its request.
+const patience = 30 * time.Second
 
-// socksPatience is how long a client may take over its request.
-const socksPatience = 30 * time.Second
-
-// socksBuffer holds the longest request (a SOCKS4a one: 8 bytes, a user and a host
+// bufferSize holds the longest request (a SOCKS4a one: 8 bytes, a user and a host
 // name) and some of what a client in a hurry sends behind it.
-const socksBuffer = 1024
+const bufferSize = 1024
 
-// Protocol constants: RFC 1928, and Ying-Da Lee's SOCKS4 with its 4a extension.
+// Reply is why a connection was not made, as SOCKS5 numbers it.
+type Reply byte
+
+// The replies that a failed connection may have.
+const (
+	GeneralFailure     Reply = 1
+	NotAllowed         Reply = 2
+	NetworkUnreachable Reply = 3
+	HostUnreachable    Reply = 4 // or there is no such name, or no answer
+	ConnectionRefused  Reply = 5
+)
+
+// The rest of the protocols' numbers.
 const (
 	socks4 = 4
 	socks5 = 5
@@ -37,37 +51,32 @@ const (
 	socks5Domain = 3
 	socks5IPv6   = 4
 
-	socks5Granted            = 0
-	socks5GeneralFailure     = 1
-	socks5NotAllowed         = 2
-	socks5NetworkUnreachable = 3
-	socks5HostUnreachable    = 4
-	socks5ConnectionRefused  = 5
-	socks5NoSuchCommand      = 7
-	socks5NoSuchAddressType  = 8
+	socks5Granted           Reply = 0
+	socks5NoSuchCommand     Reply = 7
+	socks5NoSuchAddressType Reply = 8
 
-	socks4Granted  = 90
-	socks4Rejected = 91
+	socks4Granted  Reply = 90
+	socks4Rejected Reply = 91
 )
 
-// socksRequest is where a SOCKS client wants to go. Names are left to whoever dials.
-type socksRequest struct {
+// Request is where a SOCKS client wants to go. Names are left to whoever dials.
+type Request struct {
+	Host string // a name or an address, without brackets
+	Port uint16
+
 	version byte
-	host    string // a name or an address, without brackets
-	port    uint16
 }
 
-func (q socksRequest) target() target {
-	return target{"tcp", net.JoinHostPort(q.host, strconv.Itoa(int(q.port)))}
-}
+// Address is the target as net.Dial takes it.
+func (q Request) Address() string { return net.JoinHostPort(q.Host, strconv.Itoa(int(q.Port))) }
 
-// negotiate reads a client's request, and returns what it sent behind it. A client
+// Negotiate reads a client's request, and returns what it sent behind it. A client
 // that asks for something else has had its answer when it returns an error.
-func negotiate(c net.Conn) (socksRequest, []byte, error) {
+func Negotiate(c net.Conn) (Request, []byte, error) {
 	// Channels have no deadlines, so the connection is closed instead.
-	patience := time.AfterFunc(socksPatience, func() { c.Close() })
-	defer patience.Stop()
-	r := bufio.NewReaderSize(c, socksBuffer)
+	late := time.AfterFunc(patience, func() { c.Close() })
+	defer late.Stop()
+	r := bufio.NewReaderSize(c, bufferSize)
 	q, err := readSOCKS(r, c)
 	if err != nil {
 		return q, nil, err
@@ -78,10 +87,10 @@ func negotiate(c net.Conn) (socksRequest, []byte, error) {
 
 // readSOCKS reads one request from r and writes to w what has to be answered on the
 // way: the choice of a SOCKS5 method, and refusals.
-func readSOCKS(r *bufio.Reader, w io.Writer) (socksRequest, error) {
+func readSOCKS(r *bufio.Reader, w io.Writer) (Request, error) {
 	version, err := r.ReadByte()
 	if err != nil {
-		return socksRequest{}, err
+		return Request{}, err
 	}
 	switch version {
 	case socks4:
@@ -89,24 +98,24 @@ func readSOCKS(r *bufio.Reader, w io.Writer) (socksRequest, error) {
 	case socks5:
 		return readSOCKS5(r, w)
 	}
-	return socksRequest{}, fmt.Errorf("no SOCKS: first byte 0x%02x", version)
+	return Request{}, fmt.Errorf("no SOCKS: first byte 0x%02x", version)
 }
 
-func readSOCKS4(r *bufio.Reader, w io.Writer) (socksRequest, error) {
-	q := socksRequest{version: socks4}
+func readSOCKS4(r *bufio.Reader, w io.Writer) (Request, error) {
+	q := Request{version: socks4}
 	var head [7]byte // command, port, address
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return q, err
 	}
-	q.port = binary.BigEndian.Uint16(head[1:])
+	q.Port = binary.BigEndian.Uint16(head[1:])
 	ip := netip.AddrFrom4([4]byte(head[3:]))
-	q.host = ip.String()
+	q.Host = ip.String()
 	if _, err := readSOCKS4String(r); err != nil { // the user's name, which proves nothing
 		return q, err
 	}
 	if bytes := ip.As4(); bytes[0]|bytes[1]|bytes[2] == 0 && bytes[3] != 0 {
 		var err error
-		if q.host, err = readSOCKS4String(r); err != nil {
+		if q.Host, err = readSOCKS4String(r); err != nil {
 			return q, err
 		}
 	}
@@ -114,9 +123,9 @@ func readSOCKS4(r *bufio.Reader, w io.Writer) (socksRequest, error) {
 	case head[0] != socksConnect:
 		q.reply(w, socks4Rejected)
 		return q, fmt.Errorf("SOCKS4 command %d is not CONNECT", head[0])
-	case !validHost(q.host):
+	case !validHost(q.Host):
 		q.reply(w, socks4Rejected)
-		return q, fmt.Errorf("SOCKS4a host name %q", q.host)
+		return q, fmt.Errorf("SOCKS4a host name %q", q.Host)
 	}
 	return q, nil
 }
@@ -138,8 +147,8 @@ func readSOCKS4String(r *bufio.Reader) (string, error) {
 	}
 }
 
-func readSOCKS5(r *bufio.Reader, w io.Writer) (socksRequest, error) {
-	q := socksRequest{version: socks5}
+func readSOCKS5(r *bufio.Reader, w io.Writer) (Request, error) {
+	q := Request{version: socks5}
 	if err := chooseSOCKS5Method(r, w); err != nil {
 		return q, err
 	}
@@ -170,20 +179,20 @@ func readSOCKS5(r *bufio.Reader, w io.Writer) (socksRequest, error) {
 	if _, err := io.ReadFull(r, rest); err != nil {
 		return q, err
 	}
-	q.port = binary.BigEndian.Uint16(rest[size:])
+	q.Port = binary.BigEndian.Uint16(rest[size:])
 	if head[3] == socks5Domain {
-		q.host = string(rest[:size])
+		q.Host = string(rest[:size])
 	} else {
 		ip, _ := netip.AddrFromSlice(rest[:size]) // 4 or 16 bytes
-		q.host = ip.String()
+		q.Host = ip.String()
 	}
 	switch {
 	case head[1] != socksConnect:
 		q.reply(w, socks5NoSuchCommand)
 		return q, fmt.Errorf("SOCKS5 command %d is not CONNECT", head[1])
-	case !validHost(q.host):
-		q.reply(w, socks5GeneralFailure)
-		return q, fmt.Errorf("SOCKS5 host name %q", q.host)
+	case !validHost(q.Host):
+		q.reply(w, GeneralFailure)
+		return q, fmt.Errorf("SOCKS5 host name %q", q.Host)
 	}
 	return q, nil
 }
@@ -220,39 +229,28 @@ func validHost(host string) bool {
 	return true
 }
 
-// grant tells the client that its connection stands.
-func (q socksRequest) grant(w io.Writer) error {
+// Grant tells the client that its connection stands.
+func (q Request) Grant(w io.Writer) error {
 	if q.version == socks4 {
 		return q.reply(w, socks4Granted)
 	}
 	return q.reply(w, socks5Granted)
 }
 
-// deny tells the client why its connection does not stand, as far as its version of
-// the protocol has words for it.
-func (q socksRequest) deny(w io.Writer, why failure) error {
+// Deny tells the client why there is no connection, as far as its version of the protocol has words
+// for it.
+func (q Request) Deny(w io.Writer, why Reply) error {
 	if q.version == socks4 {
 		return q.reply(w, socks4Rejected)
 	}
-	code := byte(socks5GeneralFailure)
-	switch why {
-	case failedForbidden:
-		code = socks5NotAllowed
-	case failedRefused:
-		code = socks5ConnectionRefused
-	case failedHost:
-		code = socks5HostUnreachable
-	case failedNetwork:
-		code = socks5NetworkUnreachable
-	}
-	return q.reply(w, code)
+	return q.reply(w, why)
 }
 
 // reply writes a reply with a bound address of zeros: nobody here knows the real one.
-func (q socksRequest) reply(w io.Writer, code byte) error {
-	reply := []byte{0, code, 0, 0, 0, 0, 0, 0}
+func (q Request) reply(w io.Writer, code Reply) error {
+	reply := []byte{0, byte(code), 0, 0, 0, 0, 0, 0}
 	if q.version == socks5 {
-		reply = []byte{socks5, code, 0, socks5IPv4, 0, 0, 0, 0, 0, 0}
+		reply = []byte{socks5, byte(code), 0, socks5IPv4, 0, 0, 0, 0, 0, 0}
 	}
 	_, err := w.Write(reply)
 	return err

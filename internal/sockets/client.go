@@ -1,4 +1,4 @@
-package forward
+package sockets
 
 import (
 	"encoding/binary"
@@ -10,19 +10,17 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/holdfast/holdfast/internal/sockets"
 )
 
-// ownPeer says whether the process at the other end of a connection is of the user
+// OwnPeer says whether the process at the other end of a connection is of the user
 // that this process runs as. Nobody on another machine is. A client that has closed its
 // socket already has no owner any more: it may have been anybody's, so the answer is no.
-func ownPeer(c net.Conn) bool {
+func OwnPeer(c net.Conn) bool {
 	var uid uint32
 	var err error
 	switch c := c.(type) {
 	case *net.UnixConn:
-		uid, err = sockets.PeerUID(c)
+		uid, err = PeerUID(c)
 	case *net.TCPConn:
 		client, server := addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())
 		if !client.Addr().IsLoopback() {
@@ -54,7 +52,7 @@ func tcpOwner(local, remote netip.AddrPort) (uint32, error) {
 var errNoOwner = errors.New("the client has closed its socket")
 
 func procOwner(local, remote netip.AddrPort) (uint32, error) {
-	for s := range sockets.TCP() {
+	for s := range TCP() {
 		if s.Local == local && s.Remote == remote {
 			if s.Inode == "0" {
 				return 0, errNoOwner
