@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,10 +40,16 @@ func (w *window) echoes(t *testing.T, want bool) {
 // waiting is a command that shows a live line, and goes on and on.
 const waiting = "holdfast up --timeout=5m 'a-rather*'"
 
-// sends is a signal to the program that the shell runs.
+// sends is a signal to the program that the shell runs, once the terminal has taken what was typed.
 func sends(signal syscall.Signal) func(*testing.T, *window) {
 	return func(t *testing.T, w *window) {
 		t.Helper()
+		testbed.WaitFor(t, 20*time.Second, func() error {
+			if w.Typed(t) == 0 {
+				return errors.New("the terminal has no line yet")
+			}
+			return nil
+		})
 		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", w.cmd.Process.Pid))
 		if err != nil {
 			t.Fatal(err)

@@ -108,6 +108,17 @@ func (p *Terminal) Settings(t testing.TB) unix.Termios {
 	return *settings
 }
 
+// Typed is how many bytes of whole lines the terminal has taken and nobody has read, see FIONREAD of ioctl_tty(2).
+// The kernel takes what was typed a moment after it was typed.
+func (p *Terminal) Typed(t testing.TB) int {
+	t.Helper()
+	n, err := unix.IoctlGetInt(int(p.slave.Fd()), unix.TIOCINQ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // Shown is all that was written to the terminal.
 func (p *Terminal) Shown() string {
 	p.mu.Lock()
