@@ -10,15 +10,15 @@ import (
 	"github.com/holdfast/holdfast/sshlink/config"
 )
 
-// timedLink is a link whose forwarded connections end as ChannelTimeout says. ssh itself would end
-// only some of those that it makes for its control socket.
+// timedLink is a link that closes idle forwarded connections, as ChannelTimeout of ssh_config(5)
+// says. ssh itself would close only some of the channels that it opens for its control socket.
 type timedLink struct {
 	Link
 	timeouts config.ChannelTimeouts
-	all      *idleClock // of the channels together; nil: none
+	all      *idleClock // of all channels together; nil if there is no such timeout
 }
 
-// withTimeouts is the link itself where nobody set ChannelTimeout.
+// withTimeouts wraps a link. It returns the link itself if ChannelTimeout is not set.
 func withTimeouts(l Link, timeouts config.ChannelTimeouts) Link {
 	if len(timeouts) == 0 {
 		return l
@@ -30,7 +30,7 @@ func withTimeouts(l Link, timeouts config.ChannelTimeouts) Link {
 	return t
 }
 
-// DialContext opens a channel that ends when it is idle for too long.
+// DialContext opens a channel that is closed after it was idle for too long.
 func (l *timedLink) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	c, err := l.Link.DialContext(ctx, network, addr)
 	if err != nil {
@@ -39,7 +39,7 @@ func (l *timedLink) DialContext(ctx context.Context, network, addr string) (net.
 	return l.timed(c, map[bool]string{true: "direct-streamlocal@openssh.com", false: "direct-tcpip"}[network == "unix"]), nil
 }
 
-// ListenContext is the link's, with channels that end when they are idle for too long.
+// ListenContext is the link's, with channels that are closed after they were idle for too long.
 func (l *timedLink) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
 	ln, err := l.Link.ListenContext(ctx, network, addr)
 	if err != nil {
@@ -63,7 +63,7 @@ func (ln timedListener) Accept() (net.Conn, error) {
 	return ln.link.timed(c, ln.kind), nil
 }
 
-// timed puts a channel under the clocks that its kind has.
+// timed starts the idle clocks for a channel of this kind.
 func (l *timedLink) timed(c net.Conn, kind string) net.Conn {
 	t := &timedConn{Conn: c}
 	if d := l.timeouts.Of(kind); d > 0 {
@@ -78,7 +78,7 @@ func (l *timedLink) timed(c net.Conn, kind string) net.Conn {
 	return t
 }
 
-// timedConn tells its clocks whenever bytes pass.
+// timedConn reports traffic to its clocks.
 type timedConn struct {
 	net.Conn
 	clocks []*idleClock
@@ -104,7 +104,7 @@ func (c *timedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite tells the server that nothing more will come.
+// CloseWrite tells the server that no more data will come.
 func (c *timedConn) CloseWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
 // Close closes the channel.
@@ -115,14 +115,14 @@ func (c *timedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// idleClock closes connections once nothing has passed through any of them for the limit.
+// idleClock closes its connections when no bytes have passed through any of them for limit.
 type idleClock struct {
 	limit time.Duration
 	last  atomic.Int64 // Unix nanoseconds
 
 	mu    sync.Mutex
 	conns map[*timedConn]bool
-	timer *time.Timer // runs while there are conns
+	timer *time.Timer // runs while conns is not empty
 }
 
 func (k *idleClock) add(c *timedConn) {
@@ -148,7 +148,8 @@ func (k *idleClock) remove(c *timedConn) {
 	}
 }
 
-// look closes all connections if the time is over, or looks again when it may be.
+// look is called by timer. It closes all connections if they were idle for limit, else it sets the
+// timer for the time left.
 func (k *idleClock) look() {
 	k.mu.Lock()
 	var over []*timedConn

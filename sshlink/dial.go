@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Dial makes one attempt to connect and to authenticate. ConnectTimeout bounds the whole of
-// it but for the time that a person takes to answer; the end of ctx ends it at once.
+// Dial makes one attempt to connect and to authenticate. ConnectTimeout limits the whole attempt,
+// without the time that a person takes to answer. The attempt ends at once when ctx ends.
 func (r *Resolved) Dial(ctx context.Context) (Link, error) {
 	l, err := r.dial(ctx)
 	if err != nil {
@@ -46,7 +46,8 @@ func (r *Resolved) dial(ctx context.Context) (Link, error) {
 	return instead, err
 }
 
-// dialOpenSSH keeps a nil *openssh.Link out of the interface.
+// dialOpenSSH is openssh.Dial. On an error it returns a nil Link, not a Link with a nil
+// *openssh.Link in it.
 func (r *Resolved) dialOpenSSH(ctx context.Context) (Link, error) {
 	l, err := openssh.Dial(ctx, r.Options, r.ask)
 	if err != nil {

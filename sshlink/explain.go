@@ -15,12 +15,12 @@ import (
 // Explained is one setting in force.
 type Explained struct {
 	config.Explained
-	Note string // what becomes of it in the transport in use, where that is not what ssh does
+	Note string // what the transport in use does with it, if ssh does something else
 }
 
-// Explain lists every setting in force and where it comes from, sorted by keyword.
+// Explain lists every setting in force with its source, sorted by keyword.
 func (r *Resolved) Explain(ctx context.Context) []Explained {
-	var own ssh.Algorithms // the zero value where the person's lists leave none
+	var own ssh.Algorithms // zero if the person's lists leave no algorithm
 	if r.Transport == tunnelfile.TransportNative {
 		own, _ = native.Algorithms(r.Options, nil)
 	} else {
@@ -38,7 +38,7 @@ func (r *Resolved) Explain(ctx context.Context) []Explained {
 	return all
 }
 
-// note says what becomes of a setting, where that is not what ssh does.
+// note is what the transport does with a setting, or empty if it does what ssh does.
 func (r *Resolved) note(keyword string, e config.Explained) string {
 	yes := e.Value == "yes" || e.Value == "true"
 	_, rekeysByTime := r.RekeyLimit()
@@ -67,7 +67,7 @@ func (r *Resolved) note(keyword string, e config.Explained) string {
 	return ""
 }
 
-// offNote says why a keyword is off in the openssh transport, whatever the files say.
+// offNote is why the openssh transport switches a keyword off, whatever the files say.
 func offNote(keyword string) string {
 	if keyword == "updatehostkeys" {
 		return "off here: ssh would record as many keys as the server announces"
@@ -75,14 +75,15 @@ func offNote(keyword string) string {
 	return "off here: the server could use it unasked; a ControlMaster of your own goes on as you started it"
 }
 
-// algorithmList is a keyword's list of algorithms, empty for other keywords.
+// algorithmList is the list of algorithms for a keyword, joined with commas. It is empty for other
+// keywords.
 func algorithmList(a ssh.Algorithms, keyword string) string {
 	return strings.Join(map[string][]string{
 		"ciphers": a.Ciphers, "macs": a.MACs, "kexalgorithms": a.KeyExchanges, "hostkeyalgorithms": a.HostKeys,
 	}[keyword], ",")
 }
 
-// missingHere are the algorithms of a list that somebody wrote and that only ssh has.
+// missingHere are the algorithms of a configured list that the native transport does not have.
 func missingHere(keyword, value string) string {
 	has := algorithmList(native.Supported(), keyword)
 	if has == "" {

@@ -11,20 +11,20 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Resolved is a destination that can be dialled, many times: what ssh_config(5) and the tunnel
-// file say about the way there, and the transport that they ask for.
+// Resolved is a destination that can be dialled many times: what ssh_config(5) and the tunnel file
+// say about the way there, and the transport that follows from that.
 type Resolved struct {
 	*config.Options
 
-	Transport tunnelfile.Transport // native or openssh, as it was when this was resolved; Dial looks again
+	Transport tunnelfile.Transport // native or openssh, as Resolve chose it; Dial chooses anew
 	Reason    string               // why Transport is what it is
 
-	ask      asking.Asker // nil: nobody is there
-	fellBack atomic.Bool  // only ssh itself could log in
+	ask      asking.Asker // nil if there is nobody to ask
+	fellBack atomic.Bool  // the native transport failed and ssh logged in: Dial uses ssh from then on
 }
 
-// Resolve asks ssh what its configuration makes of the destination, and chooses the transport.
-// Where a person is needed to log in, ask is asked; nil: nobody is there.
+// Resolve asks ssh what its configuration means for the destination, and chooses the transport. ask
+// gets the questions of a login; it is nil if there is nobody to ask.
 func Resolve(ctx context.Context, s config.Source, ask asking.Asker) (*Resolved, error) {
 	o, err := config.Resolve(ctx, s)
 	if err != nil {
@@ -37,8 +37,8 @@ func Resolve(ctx context.Context, s config.Source, ask asking.Asker) (*Resolved,
 	return r, nil
 }
 
-// Renewed is what ssh makes of the destination now: r itself where nothing that it depends on
-// has changed.
+// Renewed resolves the destination anew. It returns r itself if nothing that r depends on has
+// changed.
 func (r *Resolved) Renewed(ctx context.Context) (*Resolved, error) {
 	if !r.Outdated() {
 		return r, nil
@@ -53,8 +53,8 @@ func (r *Resolved) Renewed(ctx context.Context) (*Resolved, error) {
 	return fresh, nil
 }
 
-// Hops are the hosts of ProxyJump on the way to the destination, the nearest first, each
-// with its own configuration.
+// Hops are the ProxyJump hosts on the way to the destination, each with its own configuration. The
+// one nearest to us comes first.
 func (r *Resolved) Hops() []*Resolved {
 	var hops []*Resolved
 	for hop := r.Jump; hop != nil; hop = hop.Jump {
@@ -63,8 +63,8 @@ func (r *Resolved) Hops() []*Resolved {
 	return hops
 }
 
-// OwnMaster is the socket of a ControlMaster that the person runs to the same place and that
-// the openssh transport would use; empty: there is none.
+// OwnMaster is the control socket of a ControlMaster that the person runs to the same destination
+// and that the openssh transport would use. It is empty if there is none.
 func (r *Resolved) OwnMaster(ctx context.Context) string {
 	return openssh.RunningMaster(ctx, r.Options)
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// chooseTransport decides between the native and the openssh transport, and says why. The
-// person's word is law; auto takes openssh only where the native one cannot do what ssh_config
-// asks for. That may change from one attempt to the next: a ticket comes, a security key goes
-// into the agent, a ControlMaster ends.
+// chooseTransport chooses the native or the openssh transport, and returns the reason. Transport=
+// in the tunnel file always wins. With auto it chooses openssh only if ssh_config(5) asks for
+// something that the native transport cannot do. The result may change between attempts: a Kerberos
+// ticket is obtained, a security key is added to the agent, a ControlMaster ends.
 func (r *Resolved) chooseTransport(ctx context.Context) (tunnelfile.Transport, string, error) {
 	_, missing := exec.LookPath("ssh")
 	switch {
@@ -40,12 +40,13 @@ func (r *Resolved) chooseTransport(ctx context.Context) (tunnelfile.Transport, s
 	return tunnelfile.TransportNative, "nothing here needs another", nil
 }
 
-// auto says whether the choice is ours.
+// auto says whether Holdfast chooses the transport.
 func (r *Resolved) auto() bool {
 	return r.Source.Transport == tunnelfile.TransportAuto || r.Source.Transport == ""
 }
 
-// needsOpenSSH says what of one host's configuration only ssh itself can do; empty: nothing.
+// needsOpenSSH is what one host's configuration needs that only ssh itself can do, or empty if
+// there is nothing.
 func needsOpenSSH(ctx context.Context, o *config.Options) string {
 	_, rekeysByTime := o.RekeyLimit()
 	switch {
@@ -78,8 +79,9 @@ func needsOpenSSH(ctx context.Context, o *config.Options) string {
 	return ""
 }
 
-// mayFallBack says whether what the native transport cannot do may be tried by ssh itself: to agree
-// with a server that has no algorithm in common with it, or to use a key that an agent keeps from it.
+// mayFallBack says whether ssh itself may be tried after the native transport: ssh may have an
+// algorithm in common with the server, and an agent may sign for ssh with a key that it refuses to
+// us.
 func (r *Resolved) mayFallBack() bool {
 	_, err := exec.LookPath("ssh")
 	return r.auto() && err == nil

@@ -12,9 +12,9 @@ import (
 	"github.com/holdfast/holdfast/sshlink/native"
 )
 
-// HostKeys asks for the host keys of the first machine on the way that is not trusted yet,
-// or of the destination where all are: machines beyond one that is not trusted are not
-// spoken to. It logs in to the machines before that one, and to that one it does not.
+// HostKeys asks for the host keys of the first machine on the way that is not trusted yet, or of
+// the destination if all are trusted. It logs in to the machines before that one, but not to that
+// one. It does not connect to any machine after it.
 func (r *Resolved) HostKeys(ctx context.Context) (hostkeys.ServerKeys, error) {
 	hops := r.Hops()
 	for _, hop := range hops {
@@ -27,7 +27,7 @@ func (r *Resolved) HostKeys(ctx context.Context) (hostkeys.ServerKeys, error) {
 		keys.Last = true
 		return keys, err
 	}
-	// One of those before it is not what it was.
+	// A jump host does not show a trusted key any more.
 	for _, hop := range hops {
 		if between, hopErr := hop.serverKeys(ctx); hopErr != nil || !between.Trusted() {
 			return between, hopErr
@@ -36,7 +36,7 @@ func (r *Resolved) HostKeys(ctx context.Context) (hostkeys.ServerKeys, error) {
 	return hostkeys.ServerKeys{}, err
 }
 
-// kindsOfKeys are the algorithms to ask a server for, one handshake for each list.
+// kindsOfKeys are the algorithms to ask a server for. Each list takes one handshake.
 var kindsOfKeys = [][]string{
 	{ssh.KeyAlgoED25519},
 	{ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521},
@@ -48,7 +48,8 @@ var certificates = []string{
 	ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01,
 }
 
-// serverKeys asks one machine for its keys, through one connection to the host before it.
+// serverKeys asks one machine for its keys. All handshakes use one connection to the host before
+// it.
 func (r *Resolved) serverKeys(ctx context.Context) (hostkeys.ServerKeys, error) {
 	known := hostkeys.For(ctx, r.Options, nil)
 	s := hostkeys.ServerKeys{Host: known.Name, Address: r.HostPort()}
@@ -70,7 +71,7 @@ func (r *Resolved) serverKeys(ctx context.Context) (hostkeys.ServerKeys, error) 
 		switch {
 		case key != nil:
 			keys = append(keys, key)
-		case errors.Is(err, login.ErrNoCommonHostKey): // it has no key of that kind
+		case errors.Is(err, login.ErrNoCommonHostKey): // the server has no key of that kind
 		default:
 			return s, err
 		}
@@ -83,6 +84,6 @@ func (r *Resolved) serverKeys(ctx context.Context) (hostkeys.ServerKeys, error) 
 	return s, nil
 }
 
-// OnlySSH says of an error that the server has no algorithm in common with the native
-// transport, so that the system's ssh may do better.
+// OnlySSH says whether the error means that the server has no algorithm in common with the native
+// transport. The system's ssh may have one.
 func OnlySSH(err error) bool { return errors.Is(err, login.ErrNoCommon) }
