@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// InForce are the lines that count where ssh is given this host, but for Host, Match and Include
-// lines. Unsure are Match lines of which only ssh itself can tell whether they count; what
-// stands under them is left out.
+// InForce returns the lines that count for a host that is given to ssh, without Host, Match and
+// Include lines. unsure are the Match lines that only ssh itself can judge. The lines under them
+// are left out.
 func InForce(lines iter.Seq[Line], host string) (inForce, unsure []Line) {
 	hostname := host
 	named := false
@@ -38,8 +38,8 @@ func InForce(lines iter.Seq[Line], host string) (inForce, unsure []Line) {
 	return inForce, unsure
 }
 
-// Covers says whether all of the Host and Match lines let a host through that ssh is given, as
-// far as can be told; hostname is what Hostname= makes of it.
+// Covers says whether all of these Host and Match lines apply to a host that is given to ssh. It is
+// false if only ssh itself can tell.
 func Covers(conditions []Line, host string) bool {
 	for _, c := range conditions {
 		if applies, known := c.applies(host, host); !applies || !known {
@@ -49,7 +49,8 @@ func Covers(conditions []Line, host string) bool {
 	return true
 }
 
-// applies says whether a Host or Match line lets what stands below it count.
+// applies says whether a Host or Match line applies to a host. hostname is what Hostname= makes of
+// the host. known is false if only ssh itself can tell.
 func (l Line) applies(host, hostname string) (applies, known bool) {
 	if l.Keyword == "host" {
 		return matchesAny(l.Words, host), true
@@ -72,7 +73,7 @@ func (l Line) applies(host, hostname string) (applies, known bool) {
 				against = host
 			}
 			matches = matchesAny(strings.Split(strings.ToLower(patterns), ","), strings.ToLower(against))
-		default: // a user, a command, …; the rest may hold more of its argument
+		default: // user, exec, …: the argument may be more than one token
 			known = false
 			if criterion != "canonical" && criterion != "final" {
 				_, rest = cutToken(rest)
@@ -86,7 +87,7 @@ func (l Line) applies(host, hostname string) (applies, known bool) {
 	return true, known
 }
 
-// Hosts are the names in a Host or Match line that stand for one host each.
+// Hosts are the names in a Host or Match line that mean one host each, not a pattern.
 func (l Line) Hosts() []string {
 	words := l.Words
 	if l.Keyword == "match" {
@@ -109,7 +110,7 @@ func (l Line) Hosts() []string {
 	return hosts
 }
 
-// matchesAny is ssh's match_pattern_list: one that is negated ends the matter.
+// matchesAny is ssh's match_pattern_list: if a negated pattern matches, the result is false.
 func matchesAny(patterns []string, host string) bool {
 	matched := false
 	for _, pattern := range patterns {
@@ -124,7 +125,7 @@ func matchesAny(patterns []string, host string) bool {
 	return matched
 }
 
-// matches knows * and ?, and nothing else.
+// matches compares a text with a pattern. The wildcards are * and ?.
 func matches(pattern, text string) bool {
 	star, mark := -1, 0
 	p, t := 0, 0

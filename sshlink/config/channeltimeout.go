@@ -8,15 +8,16 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// ChannelTimeouts is ChannelTimeout of ssh_config(5): after how long without traffic channels are closed.
+// ChannelTimeouts is ChannelTimeout of ssh_config(5): how long a channel may be without traffic
+// before it is closed.
 type ChannelTimeouts []channelTimeout
 
 type channelTimeout struct {
-	kind  string // of channels, a pattern
+	kind  string // of channel, a pattern
 	after time.Duration
 }
 
-// allChannels stands for all channels together. No pattern matches it.
+// allChannels is the kind that means all channels together. It is not a pattern.
 const allChannels = "global"
 
 func parseChannelTimeouts(value string) (ChannelTimeouts, error) {
@@ -32,7 +33,7 @@ func parseChannelTimeouts(value string) (ChannelTimeouts, error) {
 	return all, nil
 }
 
-// Of is the time of one kind of channel, 0 for none: of the first pattern that matches.
+// Of is the timeout for one kind of channel, from the first pattern that matches. It is 0 for none.
 func (t ChannelTimeouts) Of(kind string) time.Duration {
 	for _, one := range t {
 		if one.kind != allChannels && matches(one.kind, kind) {
@@ -42,7 +43,7 @@ func (t ChannelTimeouts) Of(kind string) time.Duration {
 	return 0
 }
 
-// All is the time of all channels together, 0 for none.
+// All is the timeout for all channels together. It is 0 for none.
 func (t ChannelTimeouts) All() time.Duration {
 	for _, one := range t {
 		if one.kind == allChannels {

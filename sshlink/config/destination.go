@@ -7,14 +7,14 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// destination is what ssh(1) takes as its destination argument, taken apart.
+// destination is the destination argument of ssh(1) in its parts.
 type destination struct {
 	user string // empty: not given
 	host string // without brackets
 	port string // empty: not given
 }
 
-// parseDestination takes apart alias, user@host, or ssh://[user@]host[:port].
+// parseDestination splits an alias, user@host, or ssh://[user@]host[:port].
 func parseDestination(text string) (destination, error) {
 	if why := tunnelfile.CheckDestination(text); why != "" {
 		return destination{}, fault.New(fault.Settings, "Destination %q %s", text, why)
@@ -27,8 +27,8 @@ func parseDestination(text string) (destination, error) {
 	return d, nil
 }
 
-// args are the destination as ssh's last arguments. The parts go one by one, for up to
-// OpenSSH 9.2 ssh does not take an IPv6 address in an ssh:// destination.
+// args are the last arguments for ssh. They give each part by itself, because ssh up to OpenSSH 9.2
+// does not take an IPv6 address in an ssh:// destination.
 func (d destination) args() []string {
 	var args []string
 	if d.user != "" {

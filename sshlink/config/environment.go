@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Environment is what RemoteCommand gets of ours (SendEnv) and of the configuration's own (SetEnv),
-// each NAME=VALUE. Of one name the last counts.
+// Environment are the variables for RemoteCommand, each NAME=VALUE: ours that SendEnv matches, then
+// those of SetEnv. If a name occurs twice, the last one counts.
 func (o *Options) Environment() []string {
 	var all []string
 	for _, variable := range os.Environ() {

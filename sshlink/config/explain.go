@@ -18,21 +18,21 @@ type Explained struct {
 	Keyword string // as ssh_config(5) spells it
 	Value   string
 	Source  string // "file:line", "ssh's default", "Holdfast's default", "the destination", "ProxyJump of HOST"
-	Written bool   // somebody wrote it: into a file, or into the destination
-	Note    string // what becomes of it in the transport in use, where that is not what ssh does
+	Written bool   // somebody wrote it, in a file or in the destination
+	Note    string // what the transport in use does with it, if ssh does something else
 
 	Standing tunnelfile.Standing
 }
 
-// Sources of settings that no file has.
+// Sources of settings that are in no file.
 const (
 	fromSSH         = "ssh's default"
 	FromHoldfast    = "Holdfast's default"
 	fromDestination = "the destination"
 )
 
-// Explain lists every setting in force and where it comes from, sorted by keyword. It asks ssh
-// once more, to say which blocks of which files apply.
+// Explain lists every setting in force with its source, sorted by keyword. It runs ssh once more,
+// to see which blocks of which files apply.
 func (o *Options) Explain(ctx context.Context) []Explained {
 	origins := o.origins(ctx)
 	var all []Explained
@@ -42,7 +42,7 @@ func (o *Options) Explain(ctx context.Context) []Explained {
 		}
 		name, standing, known := tunnelfile.SSHStanding(keyword)
 		if !known {
-			if _, older := tunnelfile.SSHKeyword(keyword); older { // it is printed by its name of today, too
+			if _, older := tunnelfile.SSHKeyword(keyword); older { // an older name; ssh -G prints the current one too
 				continue
 			}
 			name = keyword
@@ -82,8 +82,8 @@ func (o *Options) origin(keyword string, i int, origins map[string][]string) str
 	return fromSSH
 }
 
-// origins finds where each keyword is set, in the order in which ssh takes it: the first
-// counts, or all of those that may be given several times.
+// origins finds where each keyword is set, in ssh's order. The first place counts, or all places
+// for a keyword that may be given several times.
 func (o *Options) origins(ctx context.Context) map[string][]string {
 	origins := make(map[string][]string)
 	for _, s := range o.Source.Settings {
@@ -102,7 +102,7 @@ func (o *Options) origins(ctx context.Context) map[string][]string {
 	if err != nil || missing != nil {
 		return origins
 	}
-	// What the destination says comes before any file, and after [SSH].
+	// The destination comes after [SSH] and before any file.
 	if dest.user != "" {
 		origins["user"] = append(origins["user"], fromDestination)
 	}
@@ -122,7 +122,7 @@ func (o *Options) origins(ctx context.Context) map[string][]string {
 	return origins
 }
 
-// fixed are the keywords that the [SSH] section and the destination decide alone.
+// fixed are the keywords that the [SSH] section decides, so that no file matters.
 func (o *Options) fixed() map[string]bool {
 	fixed := make(map[string]bool)
 	for _, s := range o.Source.Settings {
@@ -133,14 +133,14 @@ func (o *Options) fixed() map[string]bool {
 	return fixed
 }
 
-// trace walks the files that ssh has read along what it said while it read them.
+// trace reads the files that ssh has read, guided by the messages that ssh printed meanwhile.
 type trace struct {
 	events  []string
 	origins map[string][]string
 	fixed   map[string]bool
 }
 
-// traceEvents are the lines of ssh -vvv that tell which blocks apply.
+// traceEvents are the messages of ssh -vvv that show which blocks apply.
 func traceEvents(text string) []string {
 	var events []string
 	for line := range strings.Lines(text) {
@@ -168,8 +168,8 @@ func (t *trace) next(prefix string) (string, bool) {
 	return rest, true
 }
 
-// run reads the files that ssh reads by itself: the person's, the system's, and both again for
-// Match final.
+// run reads the files that ssh reads without an Include: the person's, the system's, and both once
+// more for Match final.
 func (t *trace) run() {
 	for {
 		file, ok := t.next("Reading configuration data ")
@@ -180,8 +180,9 @@ func (t *trace) run() {
 	}
 }
 
-// file notes what a file sets. ssh says of a Host block only when it applies, and of a Match
-// line whether it does.
+// file notes the settings of a file. reached is false if ssh only parsed the file, because its
+// Include is in a block that does not apply. ssh mentions a Host block only if it applies. For each
+// Match line it prints whether it matches.
 func (t *trace) file(path string, reached bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -215,7 +216,7 @@ func (t *trace) file(path string, reached bool) {
 	}
 }
 
-// include reads what an Include line brings in.
+// include reads the files of an Include line.
 func (t *trace) include(place string) {
 	for {
 		message, ok := t.next(place + "Including file ")

@@ -14,10 +14,10 @@ import (
 	"syscall"
 )
 
-// configFile is a file that ssh reads by itself, and the folder where its relative Includes begin.
+// configFile is a file that ssh reads by itself, and the folder where its relative Includes start.
 type configFile struct{ path, includes string }
 
-// configFiles are the files that ssh reads first.
+// configFiles are the files that ssh reads without an Include.
 func (s Source) configFiles() []configFile {
 	home := filepath.Join(HomeDir(), ".ssh")
 	switch s.ConfigFile {
@@ -29,15 +29,16 @@ func (s Source) configFiles() []configFile {
 	return []configFile{{s.ConfigFile, home}}
 }
 
-// Stamp tells one state of ssh's configuration from another: the files of ssh_config(5) with
-// all that they include for whatever host, their modes and owners, which ssh minds, and the ssh
+// Stamp is a fingerprint of ssh's configuration: the files of ssh_config(5) with everything that
+// they include for any host, their modes and owners, which ssh checks, the host's name, and the ssh
 // program. It runs nothing.
 func (s Source) Stamp() string {
 	stamp, _ := s.stamp()
 	return stamp
 }
 
-// stamp is Stamp, and whether ssh could answer otherwise while it stays the same.
+// stamp is Stamp. mayDiffer says whether ssh could answer differently while the stamp stays the
+// same.
 func (s Source) stamp() (stamp string, mayDiffer bool) {
 	sum := sha256.New()
 	if program, err := exec.LookPath("ssh"); err == nil {
@@ -54,7 +55,7 @@ func (s Source) stamp() (stamp string, mayDiffer bool) {
 			switch line.Keyword {
 			case "match":
 				mayDiffer = mayDiffer || asksOutside(line.Value)
-			case "include": // of names that only ssh can make out
+			case "include": // with a token, which only ssh can expand
 				mayDiffer = mayDiffer || strings.Contains(line.Value, "%")
 			}
 		}
@@ -62,8 +63,8 @@ func (s Source) stamp() (stamp string, mayDiffer bool) {
 	return hex.EncodeToString(sum.Sum(nil)[:16]), mayDiffer
 }
 
-// asksOutside says whether a Match line's criteria depend on more than files: on a command, or
-// on the network.
+// asksOutside says whether a Match line depends on more than files: on a command, or on the
+// network.
 func asksOutside(criteria string) bool {
 	for _, word := range strings.FieldsFunc(strings.ToLower(criteria), func(r rune) bool { return strings.ContainsRune(" \t=\"", r) }) {
 		if word = strings.TrimPrefix(word, "!"); word == "exec" || word == "localnetwork" {
@@ -73,11 +74,11 @@ func asksOutside(criteria string) bool {
 	return false
 }
 
-// Changed says whether ssh's configuration is another than when this was resolved.
+// Changed says whether ssh's configuration has changed since this was resolved.
 func (o *Options) Changed() bool { return o.Source.Stamp() != o.stamp }
 
-// Outdated says whether ssh might make something else of the destination by now: its
-// configuration has changed, or it depends on more than files.
+// Outdated says whether ssh might answer differently for the destination by now: its configuration
+// has changed, or the answer depends on more than files.
 func (o *Options) Outdated() bool {
 	stamp, mayDiffer := o.Source.stamp()
 	if mayDiffer || stamp != o.stamp {
@@ -91,7 +92,7 @@ func (o *Options) Outdated() bool {
 	return false
 }
 
-// Equal says whether two resolutions come to the same.
+// Equal says whether two resolutions have the same result.
 func (o *Options) Equal(other *Options) bool {
 	if o == nil || other == nil {
 		return o == other
@@ -100,8 +101,8 @@ func (o *Options) Equal(other *Options) bool {
 		maps.EqualFunc(o.resolution.values, other.resolution.values, slices.Equal) && o.Jump.Equal(other.Jump)
 }
 
-// loginKeywords are the keywords of ssh_config(5) that name a file which a login reads, and how the
-// file is found.
+// loginKeywords are the keywords of ssh_config(5) that name files which a login reads, each with
+// the function that finds the files.
 var loginKeywords = map[string]func(o *Options, keyword string) []string{
 	"certificatefile":      (*Options).keyFiles,
 	"controlpath":          (*Options).paths,
@@ -133,7 +134,7 @@ func (o *Options) paths(keyword string) []string {
 	return paths
 }
 
-// keyFiles are those of paths with what ssh looks for beside each.
+// keyFiles are the paths, each followed by the files that ssh looks for beside it.
 func (o *Options) keyFiles(keyword string) []string {
 	var files []string
 	for _, path := range o.paths(keyword) {
@@ -142,7 +143,7 @@ func (o *Options) keyFiles(keyword string) []string {
 	return files
 }
 
-// agent is the socket of the agent that somebody chose.
+// agent is the socket of the agent that IdentityAgent or SSH_AUTH_SOCK names.
 func (o *Options) agent(keyword string) []string {
 	switch v := o.Written(keyword); {
 	case v == "none":
@@ -156,7 +157,7 @@ func (o *Options) agent(keyword string) []string {
 	}
 }
 
-// program is the first word of a command line.
+// program is the path of the program of a command line.
 func (o *Options) program(keyword string) []string {
 	words := strings.Fields(strings.TrimPrefix(o.Option(keyword), "exec "))
 	if len(words) == 0 {
@@ -168,8 +169,8 @@ func (o *Options) program(keyword string) []string {
 	return []string{o.Path(words[0])}
 }
 
-// WriteState writes what tells one state of a file, or of that behind a link, from another,
-// without reading it: nothing where there is none.
+// WriteState writes what changes when a file does: its time, size and owner. It does not read the
+// file, and follows symbolic links. It writes nothing if there is no file.
 func WriteState(w io.Writer, path string) {
 	if info, err := os.Stat(path); err == nil {
 		fmt.Fprintf(w, "%d %d ", info.ModTime().UnixNano(), info.Size())
@@ -177,7 +178,7 @@ func WriteState(w io.Writer, path string) {
 	}
 }
 
-// WriteOwner writes who may do what with a file.
+// WriteOwner writes a file's path, inode, mode and owners.
 func WriteOwner(w io.Writer, path string) {
 	if info, err := os.Stat(path); err == nil {
 		st := info.Sys().(*syscall.Stat_t)

@@ -17,8 +17,8 @@ import (
 //	remoteforward 1080 [socks]:0
 //	dynamicforward [*]:1080
 //
-// Up to OpenSSH 9.2 it prints a LocalForward to a unix socket as a DynamicForward too;
-// that one is left out.
+// OpenSSH up to 9.2 prints a LocalForward to a unix socket also as a DynamicForward. That one is
+// left out.
 func parseForwards(values answers) []tunnelfile.Forward {
 	var all []tunnelfile.Forward
 	var shadows []string // listening ends of forwards to unix sockets
@@ -46,8 +46,8 @@ func parseForwards(values answers) []tunnelfile.Forward {
 	return all
 }
 
-// parseForward reads one line's value. Paths may hold spaces and are not quoted, so that
-// the border between the two ends is looked for: a target starts with [ or with /.
+// parseForward reads one line's value. Paths may contain spaces and are not quoted. So it looks for
+// the start of the target, which is [ or / after a space.
 func parseForward(kind tunnelfile.ForwardKind, text string) (tunnelfile.Forward, bool) {
 	f := tunnelfile.Forward{Kind: kind, Text: text}
 	border := strings.LastIndex(text, " [")
@@ -88,8 +88,8 @@ func parseEnd(text string, listens bool) (tunnelfile.Address, bool) {
 	return tunnelfile.Address{Host: host, Port: port, Bind: listens}, true
 }
 
-// splitFiles reads a list of file names that ssh prints unquoted. Where words joined by
-// a space name a file that exists, they are taken for one name.
+// splitFiles reads a list of file names that ssh prints unquoted. If several words, joined by
+// spaces, are the name of a file that exists, they count as one name.
 func splitFiles(text string) []string {
 	words := strings.Fields(text)
 	var files []string

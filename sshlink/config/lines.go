@@ -9,26 +9,27 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// includeDepth is how far ssh follows Include.
+// includeDepth is how many levels of Include ssh follows.
 const includeDepth = 16
 
-// Line is a line of ssh_config(5) that says something.
+// Line is a line of ssh_config(5) that is neither blank nor a comment.
 type Line struct {
 	Path    string
 	Line    int
 	Depth   int      // 0 in the file itself, 1 in one that it includes, …
-	Keyword string   // in lower case, by its name of today
-	Value   string   // as written, without a comment behind it
-	Words   []string // what ssh makes of the value; nil where a quotation mark is not closed
-	Under   []Line   // the Host and Match lines that it stands under, outermost first
+	Keyword string   // in lower case; the current name if the line has an older one
+	Value   string   // as written, without a comment after it
+	Words   []string // the value as ssh splits it; nil if a quotation mark is not closed
+	Under   []Line   // the Host and Match lines above that it depends on, outermost first
 }
 
-// Lines are the lines of a file, and behind an Include line those of the files that it names.
-// Relative Include paths begin in dir, which is ~/.ssh for the person's own files and for one
-// of ssh -F, and /etc/ssh for the system's. A file that cannot be read has no lines.
+// Lines are the lines of a file. After an Include line come the lines of the files that it names.
+// Relative Include paths start in dir: ~/.ssh for the person's own files and for one of ssh -F,
+// /etc/ssh for the system's. A file that cannot be read has no lines.
 func Lines(path, dir string) iter.Seq[Line] { return linesOf(path, dir, func(string, []byte) {}) }
 
-// linesOf is Lines, and calls seen with each file before its lines; one that cannot be read is empty.
+// linesOf is Lines. It calls seen with each file before the file's lines. The text is empty if the
+// file cannot be read.
 func linesOf(path, dir string, seen func(path string, text []byte)) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
 		r := reader{dir: dir, yield: yield, seen: seen}
@@ -36,7 +37,8 @@ func linesOf(path, dir string, seen func(path string, text []byte)) iter.Seq[Lin
 	}
 }
 
-// Text are the lines of a text that stands at path, or nowhere. Includes are not followed.
+// Text are the lines of a text. path is the file that it is from, or empty. Includes are not
+// followed.
 func Text(path, text string) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
 		r := reader{yield: yield}
@@ -50,7 +52,8 @@ type reader struct {
 	seen  func(path string, text []byte)
 }
 
-// file reads a file that stands under these Host and Match lines; false: nobody wants more.
+// file reads a file that is included under these Host and Match lines. It returns false if the
+// caller wants no more lines.
 func (r reader) file(path string, depth int, under []Line) bool {
 	if depth >= includeDepth {
 		return true
@@ -100,7 +103,7 @@ func (r reader) included(patterns []string) []string {
 		}
 		files, _ := filepath.Glob(pattern)
 		for _, file := range files {
-			// To glob(3) a * is no leading dot.
+			// In glob(3) a * does not match a leading dot.
 			if !strings.HasPrefix(filepath.Base(file), ".") || strings.HasPrefix(filepath.Base(pattern), ".") {
 				all = append(all, file)
 			}
@@ -111,12 +114,12 @@ func (r reader) included(patterns []string) []string {
 
 const blanks = " \t\r\n"
 
-// cutKeyword takes a line apart: the keyword in lower case, by its name of today, and the rest.
-// A line that says nothing has no keyword.
+// cutKeyword splits a line into the keyword and the rest. The keyword is in lower case, and is the
+// current name if the line has an older one. It is empty for a blank line and for a comment.
 func cutKeyword(line string) (keyword, value string) {
 	line = strings.TrimRight(line, blanks+"\f")
 	token, rest := cutToken(line)
-	if token == "" { // what stood before it was blank
+	if token == "" { // the line began with blanks
 		token, rest = cutToken(rest)
 	}
 	if strings.HasPrefix(token, "#") {
@@ -128,7 +131,7 @@ func cutKeyword(line string) (keyword, value string) {
 	return strings.ToLower(token), rest
 }
 
-// cutToken is what ssh's strdelim does: a token ends at a blank, at a quotation, or at one "=",
+// cutToken does what ssh's strdelim does: a token ends at a blank, at a quotation, or at one "="
 // with blanks around it.
 func cutToken(s string) (token, rest string) {
 	i := strings.IndexAny(s, blanks+`"=`)
@@ -149,10 +152,10 @@ func cutToken(s string) (token, rest string) {
 	return s[:i], rest
 }
 
-// commands are keywords whose value is a line for a shell, comments and all.
+// commands are the keywords whose value is a shell command. A # in it begins no comment here.
 var commands = map[string]bool{"knownhostscommand": true, "localcommand": true, "proxycommand": true, "remotecommand": true}
 
-// withoutComment cuts off what follows a # at the beginning of a word.
+// withoutComment removes a comment, which is a # at the beginning of a word and all that follows.
 func withoutComment(keyword, value string) string {
 	if commands[keyword] {
 		return strings.TrimLeft(value, blanks+"=")

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// levels are the words of LogLevel. What ssh would say rules what is logged of a connection; how
-// the tunnel fares is logged whatever it says.
+// levels are the words of LogLevel in ssh_config(5). LogLevel applies to the messages that ssh
+// would print about a connection. Messages about the tunnel's state are logged whatever it says.
 var levels = map[string]slog.Level{
-	"quiet": slog.LevelError + 4, "silent": slog.LevelError + 4, // ssh -G calls it so
+	"quiet": slog.LevelError + 4, "silent": slog.LevelError + 4, // ssh -G prints QUIET as SILENT
 	"fatal": slog.LevelError, "error": slog.LevelError,
 	"info": slog.LevelInfo, "verbose": slog.LevelInfo,
 	"debug": slog.LevelDebug, "debug1": slog.LevelDebug, "debug2": slog.LevelDebug, "debug3": slog.LevelDebug,
 }
 
-// withLogLevel is a log that says as much as LogLevel asks for, where somebody set it.
+// withLogLevel returns a log that follows LogLevel, or log itself if LogLevel is not set.
 func withLogLevel(log *slog.Logger, word string) *slog.Logger {
 	level, known := levels[strings.ToLower(word)]
 	if !known {
@@ -29,8 +29,8 @@ type levelHandler struct {
 	level slog.Level
 }
 
-// Enabled asks the handler below, which may be told to say more than usual, only where the person
-// asked for the usual.
+// Enabled asks the handler below only at INFO and VERBOSE, because that handler may be set to log
+// more than usual. At any other LogLevel, LogLevel alone decides.
 func (h levelHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= h.level || h.level == slog.LevelInfo && h.Handler.Enabled(ctx, level)
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Mentions says whether the person's or the system's ssh_config(5), or a file that they
-// include, has a line with one of the keywords, for whatever host: where none has, ssh
-// need not be asked what it makes of them.
+// Mentions says whether the person's or the system's ssh_config(5), or a file that they include,
+// has a line with one of the keywords, for any host. If not, ssh need not be asked about the
+// keywords.
 func Mentions(keywords ...string) bool {
 	for i, k := range keywords {
 		keywords[i] = strings.ToLower(k)
@@ -21,7 +21,7 @@ func (f configFile) mentions(keywords []string) bool {
 		case slices.Contains(keywords, line.Keyword):
 			return true
 		case line.Keyword == "include" && strings.ContainsAny(line.Value, "$%"):
-			return true // as far as can be told
+			return true // only ssh can find that file: it may have the line
 		}
 	}
 	return false

@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Options are a destination with everything that ssh_config(5) and the tunnel file say about
-// the way there. They do not change once they are resolved.
+// Options are a destination with everything that ssh_config(5) and the tunnel file say about the
+// way there. They do not change after Resolve.
 type Options struct {
 	HostName string
 	User     string
@@ -31,23 +31,24 @@ type Options struct {
 	StreamLocalBindMask   os.FileMode
 	PermitRemoteOpen      []string // empty: any
 	ChannelTimeout        ChannelTimeouts
-	Forwards              []tunnelfile.Forward // of ssh_config(5), none where ClearAllForwardings=yes
-	RemoteCommand         string               // of the [SSH] section, tokens expanded; ssh_config's is for who logs in, as with ssh -N
-	LogLevel              string               // as ssh spells it; empty where nobody set it
+	Forwards              []tunnelfile.Forward // of ssh_config(5); none if ClearAllForwardings=yes
+	RemoteCommand         string               // of [SSH] only, tokens expanded; ssh -N ignores that of ssh_config
+	LogLevel              string               // as ssh spells it; empty if nobody set it
 	ProxyCommand          string               // tokens expanded
 
-	Jump   *Options // the host to go through, with its own Jump in turn; nil: none
+	Jump   *Options // the host to go through, which may have a Jump too; nil: none
 	JumpOf string   // the host whose Jump this is; empty: the destination itself
 
 	NoSSH  bool // there is no ssh program here: ssh_config(5) was not read
 	Source Source
-	Log    *slog.Logger // says as much as LogLevel asks for; never nil
+	Log    *slog.Logger // filtered by LogLevel; never nil
 
 	resolution resolution
-	stamp      string // of the configuration, from before ssh read it
+	stamp      string // of the configuration, taken before ssh read it
 }
 
-// Option is the value of a keyword, given in lower case, as ssh -G prints it; empty: none.
+// Option is the value of a keyword as ssh -G prints it. It is empty if there is none or it is
+// "none". The keyword must be in lower case.
 func (o *Options) Option(keyword string) string {
 	if v := o.Written(keyword); v != "none" {
 		return v
@@ -55,7 +56,7 @@ func (o *Options) Option(keyword string) string {
 	return ""
 }
 
-// Written is Option with the word none as it is.
+// Written is Option, but it returns the word "none" as it is.
 func (o *Options) Written(keyword string) string { return o.resolution.values.first(keyword) }
 
 // Yes says whether a keyword is switched on.
@@ -67,17 +68,17 @@ func (o *Options) Off(keyword string) bool {
 	return v == "no" || v == "false"
 }
 
-// Number is a keyword's value as a number, 0 where it is none.
+// Number is a keyword's value as a number, or 0 if it is not a number.
 func (o *Options) Number(keyword string) int {
 	var n int
 	fmt.Sscan(o.Option(keyword), &n)
 	return n
 }
 
-// List are the words of a value that has commas between them.
+// List are the words of a value that is separated by commas.
 func (o *Options) List(keyword string) []string { return SplitList(o.Option(keyword)) }
 
-// SplitList takes a list with commas apart.
+// SplitList splits a list at its commas.
 func SplitList(s string) []string {
 	if s == "" {
 		return nil
@@ -85,7 +86,7 @@ func SplitList(s string) []string {
 	return strings.Split(s, ",")
 }
 
-// Values are all values of a keyword that may be given several times, without none.
+// Values are all values of a keyword that may be given several times, without "none".
 func (o *Options) Values(keyword string) []string {
 	return slices.DeleteFunc(slices.Clone(o.resolution.values[keyword]), func(value string) bool { return value == "none" })
 }
@@ -99,13 +100,14 @@ func (o *Options) Files(keyword string) []string {
 	return files
 }
 
-// Unset says of the keywords that Holdfast has a default of its own for whether nobody set it.
+// Unset says whether nobody set a keyword. It is always false for keywords that are not in
+// sentinels.
 func (o *Options) Unset(keyword string) bool { return o.resolution.unset[keyword] }
 
-// SSHDefault is the value that ssh has for a keyword where there is no file.
+// SSHDefault is ssh's value for a keyword if there is no file.
 func (o *Options) SSHDefault(keyword string) string { return o.resolution.bare.first(keyword) }
 
-// Own says whether the file's [SSH] section has a keyword.
+// Own says whether the tunnel file's [SSH] section has a keyword.
 func (o *Options) Own(keyword string) bool {
 	return slices.ContainsFunc(o.Source.Settings, func(s tunnelfile.Setting) bool { return strings.EqualFold(s.Key, keyword) })
 }
@@ -121,7 +123,7 @@ func (o *Options) Host() string {
 // HostPort is "host:port" of the server.
 func (o *Options) HostPort() string { return net.JoinHostPort(o.HostName, strconv.Itoa(o.Port)) }
 
-// Way is HostPort, and how one comes there where no address is known, for people.
+// Way is HostPort, followed by the ProxyCommand's program if there is one, for people.
 func (o *Options) Way() string {
 	if o.ProxyCommand == "" {
 		return o.HostPort()
@@ -129,8 +131,8 @@ func (o *Options) Way() string {
 	return o.HostPort() + " through " + strings.TrimPrefix(o.Proxy(), "ProxyCommand ")
 }
 
-// Proxy is ProxyCommand with the name of its program, for people: its arguments may have secrets
-// among them.
+// Proxy is "ProxyCommand" and the name of its program, for people. The arguments are left out,
+// because they may contain secrets.
 func (o *Options) Proxy() string {
 	for word := range strings.FieldsSeq(o.ProxyCommand) {
 		if word != "exec" {
@@ -143,8 +145,8 @@ func (o *Options) Proxy() string {
 // Account is "user@host", for people.
 func (o *Options) Account() string { return o.User + "@" + o.HostName }
 
-// Address is "host:port" of the first machine on the way: tunnels that share it share
-// the courtesies due to it. Behind a ProxyCommand it is the command.
+// Address is "host:port" of the first machine on the way, or the ProxyCommand if there is one.
+// Tunnels with the same Address share the limits on attempts to reach it.
 func (o *Options) Address() string {
 	switch {
 	case o.Jump != nil:
@@ -155,38 +157,39 @@ func (o *Options) Address() string {
 	return o.HostPort()
 }
 
-// RekeyLimit is the amount of data after which keys are renewed, 0 for the cipher's own limit,
-// and whether they are renewed after a time, too. ssh -G prints bytes and seconds.
+// RekeyLimit is the number of bytes after which the keys are renewed, 0 for the cipher's own limit.
+// byTime says whether they are also renewed after a time. ssh -G prints bytes and seconds.
 func (o *Options) RekeyLimit() (amount uint64, byTime bool) {
 	size, seconds, _ := strings.Cut(o.Option("rekeylimit"), " ")
 	return parseSize(size), seconds != "" && seconds != "0"
 }
 
-// Defaults are the settings that Holdfast has put in where nobody wrote others.
+// Defaults are Holdfast's own defaults, for the keywords that nobody set.
 func (o *Options) Defaults() []tunnelfile.Setting {
 	return slices.DeleteFunc(slices.Clone(tunnelfile.SSHDefaults), func(s tunnelfile.Setting) bool { return !o.Unset(strings.ToLower(s.Key)) })
 }
 
-// Underneath are those of the Defaults that ssh by itself would not have.
+// Underneath are those of the Defaults that differ from ssh's own.
 func (o *Options) Underneath() []tunnelfile.Setting {
 	return slices.DeleteFunc(o.Defaults(), func(s tunnelfile.Setting) bool { return plainDefaults[strings.ToLower(s.Key)] == s.Value })
 }
 
-// Shares says whether an ssh to the destination would share its connection with others, or
-// theirs with itself (ControlMaster).
+// Shares says whether an ssh to the destination would share a connection (ControlMaster): its own
+// with others, or that of another ssh.
 func (o *Options) Shares() bool {
 	v := o.Option("controlmaster")
 	return v != "" && v != "no" && v != "false"
 }
 
-// Arguments are those of an ssh that goes to the destination by these options. What first has
-// beats everything; Holdfast's defaults stand in only for what nobody has set.
+// Arguments are the arguments for an ssh that connects to the destination with these options.
+// Settings in first win over all others. Holdfast's defaults are given only for keywords that
+// nobody set.
 func (o *Options) Arguments(first ...tunnelfile.Setting) []string {
 	var args []string
 	if o.Source.ConfigFile != "" {
 		args = append(args, "-F", o.Source.ConfigFile)
 	}
 	args = append(args, settingArgs(slices.Concat(first, o.Source.Settings, o.Defaults()))...)
-	d, _ := parseDestination(o.Source.Destination) // it did parse when it was resolved
+	d, _ := parseDestination(o.Source.Destination) // no error: Resolve has parsed it
 	return append(args, d.args()...)
 }

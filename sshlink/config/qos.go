@@ -2,9 +2,9 @@ package config
 
 import "strings"
 
-// IPQoS is how the packets of a tunnel are marked, a word of ssh_config(5); empty: they are left as the
-// system marks them. It is what ssh -N does in the version that is installed: the first of the two
-// values, and since 10.1, where that one is for terminals only, the second.
+// IPQoS is how the packets of a tunnel are marked, as a word of ssh_config(5). It is empty if the
+// system marks them as usual. It follows what ssh -N does in the installed version: it is the first
+// of the two values, or the second since OpenSSH 10.1, where the first is for terminals only.
 func (o *Options) IPQoS() string {
 	words := strings.Fields(o.Option("ipqos"))
 	if len(words) == 0 {

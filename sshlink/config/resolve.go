@@ -13,11 +13,11 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// maxHops bounds a chain of ProxyJump hosts, which ssh_config could make endless.
+// maxHops limits a chain of ProxyJump hosts, which ssh_config could make endless.
 const maxHops = 16
 
-// Resolve asks ssh what its configuration makes of the destination. Where a setting is wrong
-// the error's reason is Settings.
+// Resolve asks ssh what its configuration means for the destination. If a setting is wrong, the
+// error's reason is Settings.
 func Resolve(ctx context.Context, s Source) (*Options, error) { return resolve(ctx, s, maxHops) }
 
 func resolve(ctx context.Context, s Source, hops int) (*Options, error) {
@@ -55,7 +55,7 @@ func (o *Options) read() error {
 	for _, s := range o.Defaults() {
 		values[strings.ToLower(s.Key)] = []string{s.Value}
 	}
-	for _, keyword := range []string{"identityfile", "certificatefile"} { // of others ssh -G says it itself
+	for _, keyword := range []string{"identityfile", "certificatefile"} { // ssh -G checks the others
 		for _, value := range values[keyword] {
 			if name := unsetVariable(value); name != "" {
 				spelled, _ := tunnelfile.SSHKeyword(keyword)
@@ -106,8 +106,8 @@ func (o *Options) resolveJump(ctx context.Context, hops int) error {
 		o.ProxyCommand = o.Expand(o.Option("proxycommand"))
 		return nil
 	}
-	// The last host of the list is the one before us; it is reached through the others.
-	hop := o.Source // its log too: LogLevel is each host's own
+	// The last host of the list is directly before this one. It is reached through the others.
+	hop := o.Source // with its unfiltered log, because each host has its own LogLevel
 	hop.Settings, hop.Transport = nil, tunnelfile.TransportNative
 	if i := strings.LastIndexByte(v, ','); i >= 0 {
 		hop.Settings = []tunnelfile.Setting{{Key: "ProxyJump", Value: v[:i]}}
@@ -123,8 +123,8 @@ func (o *Options) resolveJump(ctx context.Context, hops int) error {
 	return nil
 }
 
-// jumpDestination makes of ProxyJump's [user@]host[:port], which ssh -G prints with the host
-// in brackets, a destination.
+// jumpDestination turns an entry of ProxyJump, [user@]host[:port], into a destination. ssh -G
+// prints the host in brackets.
 func jumpDestination(text string) string {
 	if strings.HasPrefix(text, "ssh://") {
 		return text
@@ -143,8 +143,7 @@ func jumpDestination(text string) string {
 	return "ssh://" + user + name + ":" + port
 }
 
-// valueParser reads values that ssh has checked already; what it cannot read is kept as the
-// first error.
+// valueParser reads values that ssh has already checked. It keeps the first error.
 type valueParser struct {
 	options *Options
 	err     error
@@ -164,7 +163,7 @@ func (p *valueParser) number(keyword string) int {
 	return n
 }
 
-// seconds reads a time in seconds; "none" and absence are 0.
+// seconds reads a time in seconds. It returns 0 for "none" and for no value.
 func (p *valueParser) seconds(keyword string) time.Duration {
 	v := p.options.Option(keyword)
 	if v == "" {
@@ -190,10 +189,11 @@ func (p *valueParser) mask(keyword string) os.FileMode {
 	return os.FileMode(n)
 }
 
-// isYes reads a flag: ssh -G prints some as yes and some as true.
+// isYes reads a flag. ssh -G prints some flags as yes and some as true.
 func isYes(v string) bool { return v == "yes" || v == "true" }
 
-// parseSize reads a number with K, M or G behind it, as ssh_config(5) has it; 0 for none.
+// parseSize reads a number with an optional suffix K, M or G, as in ssh_config(5). It returns 0 if
+// it cannot.
 func parseSize(s string) uint64 {
 	digits := strings.TrimRight(s, "KkMmGg")
 	n, err := strconv.ParseUint(digits, 10, 33)

@@ -22,8 +22,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// answers is what `ssh -G` prints: each keyword, in lower case, with its values in
-// the order printed.
+// answers is what `ssh -G` prints: the keywords in lower case, each with its values in the order
+// printed.
 type answers map[string][]string
 
 // first is a keyword's first value, or empty.
@@ -34,8 +34,8 @@ func (a answers) first(keyword string) string {
 	return ""
 }
 
-// parseAnswers reads the output of `ssh -G`: a keyword, a space and the value on each
-// line. A value may hold spaces; it is never quoted.
+// parseAnswers reads the output of `ssh -G`. Each line is a keyword, a space and the value. A value
+// may contain spaces, and is never quoted.
 func parseAnswers(text string) answers {
 	a := make(answers)
 	for line := range strings.Lines(text) {
@@ -49,8 +49,8 @@ func parseAnswers(text string) answers {
 	return a
 }
 
-// sentinels are values that nobody sets and that differ from ssh's own defaults: where
-// one comes out of ssh -G, nothing before it had set the keyword.
+// sentinels are values that nobody sets and that differ from ssh's own defaults. If ssh -G prints
+// one, nothing that ssh read before it had set the keyword.
 var sentinels = []tunnelfile.Setting{
 	{Key: "ServerAliveInterval", Value: "86399"},
 	{Key: "ServerAliveCountMax", Value: "86399"},
@@ -68,28 +68,27 @@ var sentinels = []tunnelfile.Setting{
 	{Key: "LogLevel", Value: "QUIET"},
 }
 
-// sshTimeout bounds one run of ssh -G. It resolves no names, but a Match exec in
-// somebody's ssh_config may run anything.
+// sshTimeout limits one run of ssh -G. CanonicalizeHostname may ask a name server, and a Match exec
+// in somebody's ssh_config may run anything.
 const sshTimeout = 30 * time.Second
 
-// resolution is what ssh made of a destination, and what of it somebody wrote.
+// resolution is what ssh made of a destination, and which keywords nobody set.
 type resolution struct {
 	values answers
-	bare   answers         // the same where there is no file and no [SSH] section
-	unset  map[string]bool // keywords, of those in sentinels, that no file and no [SSH] setting sets
+	bare   answers         // the values without any file and without an [SSH] section
+	unset  map[string]bool // keywords of sentinels that no file and no [SSH] setting sets
 }
 
 // errNoSSH says that this machine has no ssh binary.
 var errNoSSH = errors.New("there is no ssh program here")
 
-// askSSH asks ssh(1) what its configuration makes of the destination.
+// askSSH asks ssh(1) what its configuration means for the destination.
 //
-// Three questions are asked at once. The first is asked just as `ssh DESTINATION`
-// would be, with the file's [SSH] settings as -o, which beat every file; its answer
-// is the one that counts. The second puts sentinels behind everything, under
-// `Host *`; the third is asked with no file at all. Together they tell what nobody
-// has set: ours could not simply stand behind everything in one question, for a
-// `Match final` in somebody's file is read later still, and must win.
+// It runs ssh -G three times, in parallel. The first run is like `ssh DESTINATION`, with the [SSH]
+// settings as -o, which win over every file. Its answer is the one that counts. The second run
+// reads sentinels after everything else, under `Host *`. The third run reads no file. Together they
+// show which keywords nobody has set. A single run with Holdfast's defaults at the end would not
+// do: ssh reads a `Match final` in somebody's file even later, and that must win.
 func askSSH(ctx context.Context, s Source, dest destination) (resolution, error) {
 	program, err := exec.LookPath("ssh")
 	if err != nil {
@@ -116,7 +115,7 @@ func askSSH(ctx context.Context, s Source, dest destination) (resolution, error)
 	})
 	wg.Wait()
 	if isYes(plain.first("batchmode")) && bareErr == nil {
-		// Debian's ssh has another default for ServerAliveInterval then.
+		// Debian's ssh then has another default for ServerAliveInterval.
 		bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none", "-o", "BatchMode=yes"}, dest)
 	}
 	if plainErr != nil {
@@ -126,7 +125,7 @@ func askSSH(ctx context.Context, s Source, dest destination) (resolution, error)
 		return resolution{}, fault.Wrap(fault.Unreachable, bareErr, "ssh -G for %s", s.Destination)
 	}
 	if behindErr != nil {
-		// An ssh that lacks an algorithm among the sentinels, as in FIPS mode. What
+		// This ssh lacks an algorithm of the sentinels, for example in FIPS mode. A keyword that
 		// has ssh's own default then counts as unset.
 		s.log().Debug("ssh -G with sentinels failed", "err", behindErr)
 	}
@@ -148,9 +147,8 @@ func settingArgs(settings []tunnelfile.Setting) []string {
 	return args
 }
 
-// sentinelConfig is an ssh_config(5) file that reads what ssh would have read by itself
-// and then the sentinels. What an included file says under Host or Match does not
-// reach beyond that file.
+// sentinelConfig is the text of an ssh_config(5) file. It includes what ssh would have read by
+// itself, and then sets the sentinels. A Host or Match in an included file ends with that file.
 func sentinelConfig(configFile string) string {
 	var b strings.Builder
 	switch configFile {
@@ -158,7 +156,7 @@ func sentinelConfig(configFile string) string {
 		b.WriteString("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n")
 	case "none":
 	default:
-		// ssh takes a relative Include for one below ~/.ssh.
+		// ssh reads a relative Include from ~/.ssh.
 		if abs, err := filepath.Abs(configFile); err == nil {
 			configFile = abs
 		}
@@ -171,7 +169,8 @@ func sentinelConfig(configFile string) string {
 	return b.String()
 }
 
-// runSSH runs ssh -G, as for ssh -N: a tunnel is no session. A config that is not empty is read in place of the files.
+// runSSH runs ssh -G with -N, because a tunnel has no session. If config is not empty, ssh reads it
+// instead of the files.
 func runSSH(ctx context.Context, program, config string, args []string, dest destination) (answers, error) {
 	cmd := exec.CommandContext(ctx, program, "-G", "-N")
 	if config != "" {
@@ -185,8 +184,8 @@ func runSSH(ctx context.Context, program, config string, args []string, dest des
 	}
 	cmd.Args = append(cmd.Args, args...)
 	cmd.Args = append(cmd.Args, dest.args()...)
-	// Files rather than pipes: a child that a Match exec left behind may keep these open,
-	// and on a busy machine so does any process that is being started just now.
+	// Files, not pipes: a child that a Match exec left behind may keep a pipe open. On a busy
+	// machine any process that is just being started may do so too.
 	stdout, err := memoryFile("")
 	if err != nil {
 		return nil, err
@@ -211,8 +210,9 @@ func runSSH(ctx context.Context, program, config string, args []string, dest des
 	return parseAnswers(contents(stdout)), nil
 }
 
-// abandonWhole has a command that is abandoned take along what it started, such as a Match exec
-// that hangs. At a terminal it stays in the foreground, where that may ask something.
+// abandonWhole makes the cancellation of cmd also end what cmd started, such as a Match exec that
+// hangs. If there is a terminal, it changes nothing: cmd must stay in the foreground, because a
+// Match exec may ask something there.
 func abandonWhole(cmd *exec.Cmd) {
 	if tty, err := os.Open("/dev/tty"); err == nil {
 		tty.Close()
@@ -233,8 +233,8 @@ func contents(f *os.File) string {
 	return string(text[:n])
 }
 
-// memoryFile is an unnamed file with the text in it. As its stdin, ssh may open /dev/stdin twice, the
-// second time for Match final, so a pipe would not do.
+// memoryFile is an unnamed file with the text in it. A pipe would not do as ssh's standard input:
+// ssh may open /dev/stdin twice, the second time for Match final.
 func memoryFile(text string) (*os.File, error) {
 	fd, err := unix.MemfdCreate("ssh_config", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -252,8 +252,8 @@ func memoryFile(text string) (*os.File, error) {
 	return f, nil
 }
 
-// blame finds the [SSH] setting that ssh rejects and names its place; what is wrong in
-// an ssh_config(5) file ssh has named itself.
+// blame finds the [SSH] setting that ssh rejects, and names its line. If the mistake is in an
+// ssh_config(5) file, ssh's own message names the line.
 func blame(ctx context.Context, program string, s Source, failure error) error {
 	if ctx.Err() != nil {
 		return fault.Wrap(fault.Unreachable, failure, "ssh -G for %s took too long", s.Destination)
@@ -272,15 +272,15 @@ func blame(ctx context.Context, program string, s Source, failure error) error {
 	return fault.Wrap(fault.Settings, failure, "ssh cannot make sense of its configuration for %s", s.Destination)
 }
 
-// passing is what ssh -G says where not its configuration is at fault but what the
-// configuration asks: a name server, a command that a signal ended, the kernel.
+// passing matches what ssh -G says if not its configuration is wrong but something that it uses
+// fails: a name server, a command that a signal ended, the kernel.
 var passing = lazyregexp.New(`(?i)could not resolve host|name resolution|exited abnormally|` +
 	`resource temporarily unavailable|cannot allocate memory|out of memory|too many open files|text file busy|input/output error|stale file handle`)
 
 // passes says whether a run of ssh failed for a reason that may go away by itself.
 func passes(err error) bool {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return exit.ExitCode() < 0 // by a signal
+		return exit.ExitCode() < 0 // ended by a signal
 	}
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrPermission) {
 		return false
@@ -289,13 +289,13 @@ func passes(err error) bool {
 	return !started || passing.MatchString(err.Error())
 }
 
-// saidError is what ssh said when it failed.
+// saidError is what ssh printed when it failed.
 type saidError string
 
 func (e saidError) Error() string { return string(e) }
 
-// withoutPlace takes the place off a message of ssh's about a -o argument: to ssh it is
-// a line 0 that the person never sees.
+// withoutPlace removes the place from ssh's message about a -o argument. ssh calls it line 0 of the
+// command line, which means nothing to the person.
 func withoutPlace(message string) string {
 	for _, prefix := range []string{"command-line: line 0: ", "command-line line 0: "} {
 		message = strings.TrimPrefix(message, prefix)

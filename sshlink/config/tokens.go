@@ -10,11 +10,11 @@ import (
 	"sync"
 )
 
-// account is the person that this process runs as.
+// account is a user account of this machine.
 type account struct{ name, home string }
 
-// localUser is the account that this process runs as. ssh takes the home folder of the
-// password file and not $HOME.
+// localUser is the account that this process runs as. Like ssh, it takes the home folder from the
+// password file and not from $HOME.
 var localUser = sync.OnceValue(func() account {
 	u, err := user.Current()
 	if err != nil {
@@ -85,7 +85,7 @@ func (o *Options) token(c byte) (string, bool) {
 	return "", false
 }
 
-// connectionHash is %C.
+// connectionHash is the value of %C.
 func (o *Options) connectionHash(host string) string {
 	sum := sha1.Sum([]byte(host + o.HostName + strconv.Itoa(o.Port) + o.User + o.Option("proxyjump")))
 	return hex.EncodeToString(sum[:])
@@ -133,8 +133,8 @@ func ExpandEnvironment(s string) string {
 	}
 }
 
-// unsetVariable is the first ${NAME} of s that the environment does not have, empty: none. ssh gives
-// up on those.
+// unsetVariable is the name of the first ${NAME} in s that is not set in the environment, or empty
+// if there is none. ssh fails if there is one.
 func unsetVariable(s string) string {
 	for {
 		_, rest, found := strings.Cut(s, "${")

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// plainDefaults are ssh's own defaults for what the native transport reads, as `ssh -G`
-// would print them. They serve where there is no ssh program.
+// plainDefaults are ssh's own defaults for the keywords that the native transport reads, as `ssh
+// -G` would print them. They are needed if there is no ssh program.
 var plainDefaults = map[string]string{
 	"addressfamily":                "any",
 	"connectionattempts":           "1",
@@ -36,15 +36,15 @@ var plainDefaults = map[string]string{
 	"tcpkeepalive":                 "yes",
 }
 
-// DefaultIdentities are the key files that ssh tries where none is named.
+// DefaultIdentities are the key files that ssh tries if IdentityFile is not set.
 var DefaultIdentities = []string{
 	"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa",
 }
 
-// multiple are the keywords of which every occurrence counts, not only the first.
+// multiple are the keywords of which every occurrence counts. Of all others only the first counts.
 var multiple = map[string]bool{"identityfile": true, "certificatefile": true, "localforward": true, "remoteforward": true, "dynamicforward": true, "sendenv": true, "setenv": true}
 
-// withoutSSH makes of the file's own [SSH] section and ssh's defaults what ssh -G would.
+// withoutSSH computes what ssh -G would print from the [SSH] section and ssh's defaults.
 func withoutSSH(source Source, d destination) (resolution, error) {
 	values := make(answers)
 	for _, s := range source.Settings {
@@ -91,7 +91,7 @@ func withoutSSH(source Source, d destination) (resolution, error) {
 	return r, nil
 }
 
-// plainValues are a setting's values as ssh -G prints them: a line for each variable of a SetEnv,
+// plainValues are a setting's values as ssh -G prints them: one for each variable of SetEnv, and
 // one for any other keyword.
 func plainValues(keyword, value string) []string {
 	if keyword == "setenv" {
