@@ -19,20 +19,20 @@ import (
 // Checker checks the key of one server, as ssh's check_host_key does.
 type Checker struct {
 	o       *config.Options
-	ctx     context.Context // of the attempt; ends also when the server goes away
+	ctx     context.Context // of the attempt; also ends when the server closes the connection
 	attempt *asking.Attempt
 
-	Name     string        // as known_hosts has it: HostKeyAlias, host, or [host]:port
-	bare     string        // host without port, where name has one; else empty
-	Known    Lines         // what is known of it
-	Accepted ssh.PublicKey // the key that passed; nil: none has
+	Name     string        // in known_hosts: HostKeyAlias, host, or [host]:port
+	bare     string        // host without port, if Name has a port; else empty
+	Known    Lines         // the lines about Name
+	Accepted ssh.PublicKey // the key that was accepted; nil until then
 
-	invalid error // why its certificate does not prove it
+	invalid error // why the server's certificate is not valid
 	failed  error // of KnownHostsCommand
 }
 
-// For reads what is known of the server. The attempt puts questions to a person; nil: nobody is
-// there.
+// For reads what is known of the server. a asks a person about an unknown key; it is nil if there
+// is nobody to ask.
 func For(ctx context.Context, o *config.Options, a *asking.Attempt) *Checker {
 	h := &Checker{o: o, ctx: ctx, attempt: a}
 	h.Name, h.bare = NameOf(o)
@@ -40,8 +40,8 @@ func For(ctx context.Context, o *config.Options, a *asking.Attempt) *Checker {
 	return h
 }
 
-// NameOf is the name under which known_hosts files have the server, and the same without its
-// port, where it has one.
+// NameOf is the name of the server in known_hosts files. bare is the same without the port, or
+// empty if name has no port.
 func NameOf(o *config.Options) (name, bare string) {
 	if alias := o.Option("hostkeyalias"); alias != "" {
 		return strings.ToLower(alias), ""
@@ -106,8 +106,7 @@ func (h *Checker) decide(remote net.Addr, key ssh.PublicKey) error {
 			}
 			h.invalid = err
 		}
-		// A certificate that proves nothing to us: the key in it is checked like any other,
-		// as ssh does.
+		// The certificate proves nothing. Check the key in it like any other, as ssh does.
 		key = cert.Key
 	}
 	known := h.Known.plain()
@@ -115,7 +114,7 @@ func (h *Checker) decide(remote net.Addr, key ssh.PublicKey) error {
 		return nil
 	}
 	if len(known) == 0 && h.bare != "" {
-		// As ssh does: a line without a port stands for every port, but only to say yes.
+		// As in ssh, a line without a port counts for every port, but only to confirm a key.
 		for _, k := range h.read(h.bare).plain() {
 			if Same(k.Key, key) {
 				return nil
@@ -128,7 +127,7 @@ func (h *Checker) decide(remote net.Addr, key ssh.PublicKey) error {
 	return h.unknown(key)
 }
 
-// unknown decides about a key of a host that no known_hosts line is about.
+// unknown decides about the key of a host that has no line in known_hosts.
 func (h *Checker) unknown(key ssh.PublicKey) error {
 	switch h.o.Option("stricthostkeychecking") {
 	case "no", "off", "false", "accept-new":
@@ -161,7 +160,7 @@ func (h *Checker) stranger(key ssh.PublicKey, why string) error {
 	return Stranger(h.o, Fingerprint(key), why)
 }
 
-// prompt is what a person is shown before they say yes, in ssh's words.
+// prompt is the question for the person, in ssh's words.
 func (h *Checker) prompt(key ssh.PublicKey) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The authenticity of host '%s' can't be established.\n%s\n%s", h.Name, Fingerprint(key), Randomart(key))
@@ -172,8 +171,8 @@ func (h *Checker) prompt(key ssh.PublicKey) string {
 	return b.String()
 }
 
-// record writes the key to the person's first known_hosts file. Failing that is no reason
-// not to connect, as in ssh.
+// record appends the keys to the person's first known_hosts file. If that fails, the connection
+// still goes on, as in ssh.
 func (h *Checker) record(keys ...ssh.PublicKey) error {
 	files := h.o.Files("userknownhostsfile")
 	if len(files) == 0 {
@@ -189,7 +188,7 @@ func (h *Checker) record(keys ...ssh.PublicKey) error {
 	return nil
 }
 
-// checkCertificate checks a host certificate whose authority is known.
+// checkCertificate checks a host certificate of an authority that known_hosts has.
 func (h *Checker) checkCertificate(cert *ssh.Certificate) error {
 	host := strings.ToLower(h.o.HostName)
 	if alias := h.o.Option("hostkeyalias"); alias != "" {

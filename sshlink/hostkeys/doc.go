@@ -1,5 +1,5 @@
-// Package hostkeys is who the server is to us: known_hosts files, KnownHostsCommand, revoked
-// keys, what is recorded, and which further keys of a server are learned.
+// Package hostkeys decides whether a server is the right one: known_hosts files, KnownHostsCommand,
+// revoked keys, which keys are recorded, and which further keys of a server are learned.
 //
-// It checks a key that somebody shows. It makes no connection.
+// It checks keys that it is given. It makes no connection.
 package hostkeys

@@ -11,9 +11,9 @@ import (
 	"github.com/holdfast/holdfast/sshlink/config"
 )
 
-// Changed is the error for a server that known_hosts has other keys of than the one that it
-// shows, "TYPE SHA256:…". The line with a key of the same kind, which is the one to compare
-// with, comes first.
+// Changed is the error if known_hosts has other keys of the server than the key that it shows,
+// which is "TYPE SHA256:…". Lines with a key of the same type come first, because those are to be
+// compared. Without any line, ssh has found another fingerprint in DNS.
 func (h *Checker) Changed(shown string) error {
 	known := h.Known.plain()
 	if len(known) == 0 {
@@ -43,13 +43,14 @@ func (h *Checker) Changed(shown string) error {
 
 const changedBy = "somebody may be listening in, or the server was set up anew"
 
-// Why a host key that nobody had recorded was not taken.
+// Why an unknown host key was not accepted, for Stranger.
 const (
 	NobodyToConfirm = " and nobody is there to say whether it is right"
 	NotConfirmed    = " and was not accepted"
 )
 
-// Stranger is the error for a key that nobody has recorded; why says what came of asking.
+// Stranger is the error for a host key that is not recorded. why is added to the message; it may be
+// empty.
 func Stranger(o *config.Options, shown, why string) error {
 	return fault.New(fault.HostKeyUnknown, "the host key of %s is not known%s: %s", o.HostName, why, shown)
 }
@@ -59,11 +60,11 @@ func revokedAt(o *config.Options, place, shown string) error {
 		o.HostName, text.Tilde(place), shown)
 }
 
-// NotSaid stands for a key that ssh does not name.
+// NotSaid is shown in place of a key that ssh does not name.
 const NotSaid = "ssh does not say which it is"
 
-// Revoked is the error for a key that ssh says is revoked: by the line that says so, where it
-// can be found.
+// Revoked is the error for a key that ssh says is revoked. It names the line with @revoked if it
+// finds one. shown may be empty.
 func (h *Checker) Revoked(shown string) error {
 	for _, k := range h.Known {
 		if k.marker == revoked && (shown == "" || Fingerprint(k.Key) == shown) {

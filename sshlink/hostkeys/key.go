@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Same says whether two keys are one.
+// Same says whether two keys are equal.
 func Same(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
 
 // Plain is the key inside a certificate, or the key itself.

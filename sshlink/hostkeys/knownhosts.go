@@ -19,7 +19,7 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// marker is what a line of known_hosts starts with, see sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
+// marker is the optional first word of a line, see sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
 type marker string
 
 const (
@@ -42,9 +42,8 @@ func (k Line) Place() string { return fmt.Sprintf("%s:%d", k.File, k.Number) }
 // Lines are the lines about one host, in the order of the files.
 type Lines []Line
 
-// readKnownHosts collects from the files the lines about the host name. A file that does
-// not exist is empty; a line that cannot be read is logged and left out, and does not
-// spoil its file.
+// readKnownHosts collects the lines about the host name from the files. A file that does not exist
+// is empty. A line that cannot be read is logged and skipped.
 func readKnownHosts(files []string, name string, log *slog.Logger) Lines {
 	var found Lines
 	for _, file := range files {
@@ -61,7 +60,7 @@ func readKnownHosts(files []string, name string, log *slog.Logger) Lines {
 	return found
 }
 
-// readKnownLines reads lines of any length: one that nobody understands spoils itself alone.
+// readKnownLines reads lines of any length. A line that cannot be read does not affect the others.
 func readKnownLines(in io.Reader, file, name string, log *slog.Logger) Lines {
 	var found Lines
 	lines := bufio.NewReader(in)
@@ -84,8 +83,8 @@ func readKnownLines(in io.Reader, file, name string, log *slog.Logger) Lines {
 	}
 }
 
-// parseKnownLine reads one line: [marker] hosts keytype key [comment]. Its second result
-// says whether the line is about the host; only then is the key looked at.
+// parseKnownLine reads one line: [marker] hosts keytype key [comment]. The second result says
+// whether the line is about the host. The key is read only if it is.
 func parseKnownLine(line, name string) (Line, bool, error) {
 	var k Line
 	line = strings.Trim(line, " \t\r")
@@ -133,8 +132,8 @@ func cutWord(s string) (word, rest string) {
 	return s[:i], strings.TrimLeft(s[i:], " \t")
 }
 
-// matchHosts says whether the hosts field of a line covers a name: hashed, or patterns
-// with * and ?, of which one with ! in front rules the line out.
+// matchHosts says whether the hosts field of a line matches a name. The field is a hash, or
+// patterns with * and ?. If a pattern with ! in front matches, the line does not.
 func matchHosts(field, name string) (bool, error) {
 	if field == "" {
 		return false, errors.New("no host in it")
@@ -156,7 +155,7 @@ func matchHosts(field, name string) (bool, error) {
 	return matched, nil
 }
 
-// matchHashed compares with |1|SALT|HMAC-SHA1(SALT, NAME)|, as HashKnownHosts writes it.
+// matchHashed compares with |1|SALT|HMAC-SHA1(SALT, NAME), as HashKnownHosts writes it.
 func matchHashed(field, name string) (bool, error) {
 	parts := strings.Split(field, "|")
 	if len(parts) != 4 || parts[1] != "1" {
@@ -182,7 +181,7 @@ func hashHost(salt []byte, name string) []byte {
 // wildcard matches a pattern with * and ? in time linear in pattern times name.
 func wildcard(pattern, name string) bool {
 	p, n := 0, 0
-	star, mark := -1, 0 // the last *, and where the name stood when it was met
+	star, mark := -1, 0 // the last *, and the position in the name when it was reached
 	for n < len(name) {
 		switch {
 		case p < len(pattern) && pattern[p] == '*':
@@ -204,8 +203,7 @@ func wildcard(pattern, name string) bool {
 	return p == len(pattern)
 }
 
-// revokes returns the @revoked line that holds the key, or the key of the authority that
-// signed it.
+// revokes returns the @revoked line with the key, or with the key of the authority that signed it.
 func (ks Lines) revokes(key ssh.PublicKey) (Line, bool) {
 	for _, k := range ks {
 		if k.marker != revoked {
@@ -231,7 +229,7 @@ func (ks Lines) authority(key ssh.PublicKey) (Line, bool) {
 	return Line{}, false
 }
 
-// HasAuthority says whether a line names an authority whose certificates count.
+// HasAuthority says whether a line has the marker @cert-authority.
 func (ks Lines) HasAuthority() bool {
 	return slices.ContainsFunc(ks, func(k Line) bool { return k.marker == certAuthority })
 }

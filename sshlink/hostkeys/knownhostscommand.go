@@ -14,12 +14,12 @@ import (
 	"github.com/holdfast/holdfast/sshlink/config"
 )
 
-// byCommand is what stands for the file of keys that KnownHostsCommand told.
+// byCommand is shown in place of a file for keys that KnownHostsCommand printed.
 const byCommand = "KnownHostsCommand"
 
-// askKnownHostsCommand runs KnownHostsCommand, whose output has the form of a known_hosts
-// file. It is given its tokens as for ssh's call by name. One that fails is an error, as in ssh: it
-// might have revoked the key.
+// askKnownHostsCommand runs KnownHostsCommand, whose output has the form of a known_hosts file. The
+// command gets the tokens that ssh gives it for a lookup by name. If it fails, that is an error, as
+// in ssh: it might have revoked the key.
 func askKnownHostsCommand(ctx context.Context, o *config.Options, name string) (Lines, error) {
 	command := o.Option("knownhostscommand")
 	if command == "" {

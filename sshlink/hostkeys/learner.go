@@ -9,12 +9,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// proveTimeout is how long a server may take to prove that it holds the keys it announced.
+// proveTimeout is how long a server may take to prove that it has the keys that it announced.
 const proveTimeout = 30 * time.Second
 
-// Learner records further keys that a server announces and proves to hold, as
-// UpdateHostKeys=yes asks for (OpenSSH's PROTOCOL, 2.5), so that the server's owner can change
-// keys without a warning. Unlike ssh it removes none: a key that is not shown any more stays.
+// Learner records further keys that a server announces and proves to have, as UpdateHostKeys=yes
+// asks for (OpenSSH's PROTOCOL, 2.5). So the server's owner can change keys without a warning.
+// Unlike ssh it removes no key that the server does not show any more.
 type Learner struct {
 	keys      *Checker
 	sessionID []byte
@@ -24,9 +24,9 @@ type Learner struct {
 // Request sends a global request on the link and waits for the answer.
 type Request func(ctx context.Context, name string, payload []byte) (ok bool, answer []byte, err error)
 
-// Learner learns the keys of a server that was let pass. It is nil where none are to be learned:
-// the person must want it, and known_hosts files, not a certificate nor a command, must have told
-// that this is the server.
+// Learner returns a Learner for a server whose key was accepted. It returns nil if no keys are to
+// be learned: UpdateHostKeys must be on, and the person's first known_hosts file must have the
+// accepted key. A certificate or KnownHostsCommand is not enough.
 func (h *Checker) Learner(sessionID []byte, allowed []string) *Learner {
 	files := h.o.Files("userknownhostsfile")
 	if h.Accepted == nil || !h.o.Yes("updatehostkeys") || h.o.Option("knownhostscommand") != "" || len(files) == 0 {
@@ -55,15 +55,16 @@ func (n *Learner) Learn(request Request, announced []byte) {
 	}
 }
 
-// A server may hold as many keys as it likes; these are learned. Each line that is written makes
-// every login of every tunnel slower, and stays until a person removes it.
+// Limits, because a server may announce any number of keys. Each recorded line makes every login of
+// every tunnel slower until a person removes it.
 const (
-	maxLearned      = 16       // keys on one link
-	maxLearnedBytes = 16 << 10 // of those together
-	maxKnown        = 32       // lines of the host's, after which nothing more is learned
+	maxLearned      = 16       // keys learned on one link
+	maxLearnedBytes = 16 << 10 // size of these keys together
+	maxKnown        = 32       // lines about the host; with so many, nothing more is learned
 )
 
-// fresh are the announced keys that may be used and are not known, as many as are learned.
+// fresh are the announced keys that HostKeyAlgorithms allow and that are not known, up to the
+// limits.
 func (n *Learner) fresh(announced []byte) ([]ssh.PublicKey, error) {
 	known := n.keys.read(n.keys.Name)
 	room, bytes := min(maxLearned, maxKnown-len(known)), maxLearnedBytes
@@ -79,9 +80,9 @@ func (n *Learner) fresh(announced []byte) ([]ssh.PublicKey, error) {
 		announced = m.Rest
 		key, err := ssh.ParsePublicKey(m.Blob)
 		if err != nil {
-			continue // of a kind that is not known here
+			continue // of an unknown type
 		}
-		_, isCertificate := key.(*ssh.Certificate) // it would be a key that no certificate is compared with
+		_, isCertificate := key.(*ssh.Certificate) // in known_hosts it would match no certificate
 		_, isRevoked := known.revokes(key)
 		isKnown := slices.ContainsFunc(known.plain(), func(k Line) bool { return Same(k.Key, key) })
 		if isKnown || isCertificate || isRevoked || len(m.Blob) > bytes || slices.ContainsFunc(fresh, func(k ssh.PublicKey) bool { return Same(k, key) }) {
@@ -106,7 +107,8 @@ func usable(key ssh.PublicKey, algorithms []string) bool {
 
 const proveRequest = "hostkeys-prove-00@openssh.com"
 
-// prove lets the server sign with each key, for this very connection.
+// prove asks the server to sign with each key, and checks the signatures. They are for this
+// connection only, because the session ID is signed too.
 func (n *Learner) prove(ctx context.Context, request Request, keys []ssh.PublicKey) error {
 	var question []byte
 	for _, key := range keys {

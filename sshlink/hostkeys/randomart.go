@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Randomart draws a key's SHA-256 fingerprint as ssh-keygen -lv does: a bishop that walks
-// diagonally over a board, two bits of the sum a step.
+// Randomart draws a key's SHA-256 fingerprint as ssh-keygen -lv does: a bishop walks diagonally
+// over a board, two bits of the sum for each step.
 func Randomart(key ssh.PublicKey) string {
 	const width, height = 17, 9
 	const symbols = " .o+=*BOX@%&#/^SE"

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// recordHostKeys appends a line for each key to a known_hosts file, in one write and under a lock, so
-// that neither another tunnel nor ssh can come between. The file is made with mode 0600 and its
-// folder with 0700. A line that stands there already is not written again, and what could not be
-// written whole is taken back.
+// recordHostKeys appends a line for each key to a known_hosts file. It makes one write, under a
+// lock, so that nothing from another tunnel or from ssh comes between the lines. A new file has
+// mode 0600, and a new folder 0700. Keys that are in the file already are left out. If the write
+// fails, the file is cut back to its old length.
 func recordHostKeys(file, name string, hashed bool, keys ...ssh.PublicKey) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
@@ -32,7 +32,7 @@ func recordHostKeys(file, name string, hashed bool, keys ...ssh.PublicKey) error
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil && !errors.Is(err, unix.ENOTSUP) {
 		return err
 	}
-	// Another tunnel to the same server may have been quicker.
+	// Another tunnel to the same server may have been faster.
 	text, err := io.ReadAll(f)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func recordHostKeys(file, name string, hashed bool, keys ...ssh.PublicKey) error
 	return nil
 }
 
-// knownLine is a line of a known_hosts file, its newline included.
+// knownLine is a line of a known_hosts file with its newline.
 func knownLine(name string, key ssh.PublicKey, hashed bool) string {
 	host := name
 	if hashed {

@@ -14,11 +14,12 @@ import (
 	"github.com/holdfast/holdfast/sshlink/config"
 )
 
-// krlMagic starts a key revocation list in OpenSSH's own form (PROTOCOL.krl).
+// krlMagic is the beginning of a key revocation list in OpenSSH's own form (PROTOCOL.krl).
 const krlMagic = "SSHKRL\n\x00"
 
-// checkRevoked refuses a host key that RevokedHostKeys lists: a file of public keys, or a key
-// revocation list, which ssh-keygen reads. As in ssh, a file that cannot be read revokes all.
+// checkRevoked refuses a host key that RevokedHostKeys lists. The file has public keys, or it is a
+// key revocation list, which ssh-keygen reads. If the file cannot be read, no host key is accepted,
+// as in ssh.
 func checkRevoked(ctx context.Context, o *config.Options, key ssh.PublicKey) error {
 	value := o.Option("revokedhostkeys")
 	if value == "" {
@@ -47,7 +48,7 @@ type revokedError string
 
 func (e revokedError) Error() string { return string(e) }
 
-// searchKeys looks for the key, or for that of the authority that signed it.
+// searchKeys looks for the key, or for the key of the authority that signed it.
 func searchKeys(text []byte, key ssh.PublicKey) error {
 	for len(text) > 0 {
 		listed, _, _, rest, err := ssh.ParseAuthorizedKey(text)
@@ -65,7 +66,7 @@ func searchKeys(text []byte, key ssh.PublicKey) error {
 	return nil
 }
 
-// askKRL lets ssh-keygen look the key up in a key revocation list.
+// askKRL looks up the key in a key revocation list, with ssh-keygen -Q.
 func askKRL(ctx context.Context, path string, key ssh.PublicKey) error {
 	cmd := exec.CommandContext(ctx, "ssh-keygen", "-Q", "-f", path, "/dev/stdin")
 	cmd.Stdin = bytes.NewReader(ssh.MarshalAuthorizedKey(key))
@@ -76,7 +77,7 @@ func askKRL(ctx context.Context, path string, key ssh.PublicKey) error {
 		return nil
 	case errors.Is(err, exec.ErrNotFound):
 		return fault.Wrap(fault.HostKeyUnknown, err, "RevokedHostKeys cannot be read, so that no host key counts")
-	case !ran || exit.ExitCode() < 0: // it could not be run, or did not come to its end
+	case !ran || exit.ExitCode() < 0: // it did not start, or a signal ended it
 		return fault.Wrap(fault.Unreachable, err, "ssh-keygen cannot look into RevokedHostKeys now")
 	case said == "":
 		return err

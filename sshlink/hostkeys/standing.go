@@ -10,13 +10,13 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// ServerKeys is what one machine on the way shows of itself.
+// ServerKeys are the host keys that one machine on the way shows.
 type ServerKeys struct {
 	Host    string    // as known_hosts files name it
 	Address string    // host:port, for people
 	Last    bool      // it is the destination, not a host in between
-	Keys    []HostKey // in the order Ed25519, ECDSA, RSA, as far as it has them
-	File    string    // the person's known_hosts file that new keys go to, empty: none
+	Keys    []HostKey // those that it has, in the order Ed25519, ECDSA, RSA
+	File    string    // the person's known_hosts file for new keys; empty: none
 }
 
 // HostKey is one key that a server shows.
@@ -27,21 +27,21 @@ type HostKey struct {
 	Randomart   string // as ssh-keygen -lv draws it, several lines
 	Standing    KeyStanding
 	Place       string      // file:line where it is known or revoked
-	Others      []KnownLine // of a changed one: the lines about this host that hold other keys
-	Why         string      // of a revoked one, in a sentence
+	Others      []KnownLine // of a changed key: the lines about this host that have other keys
+	Why         string      // of a revoked key: the reason, a sentence
 
 	Key ssh.PublicKey
 	o   *config.Options // of the host
 }
 
-// KeyStanding is what known_hosts files say of a host key.
+// KeyStanding is what known_hosts files say about a host key.
 type KeyStanding string
 
 // The standings of a host key.
 const (
-	KeyNew     KeyStanding = "new"     // nothing
+	KeyNew     KeyStanding = "new"     // nothing about this host
 	KeyKnown   KeyStanding = "known"   // it is the host's
-	KeyChanged KeyStanding = "changed" // the host has another
+	KeyChanged KeyStanding = "changed" // the host has another key
 	KeyRevoked KeyStanding = "revoked" // it must not be trusted
 )
 
@@ -56,13 +56,13 @@ type KnownLine struct {
 // Place is "file:line".
 func (l KnownLine) Place() string { return fmt.Sprintf("%s:%d", l.File, l.Line) }
 
-// Trusted says whether the tunnel goes on to this machine: one of its keys is known and none
-// is in the way.
+// Trusted says whether the tunnel may log in to this machine: one of its keys is known, and none is
+// changed or revoked.
 func (s ServerKeys) Trusted() bool {
 	return s.Has(KeyKnown) && !s.Has(KeyChanged) && !s.Has(KeyRevoked)
 }
 
-// New are the keys that can be recorded; none where one has changed or is revoked.
+// New are the keys that can be recorded. There are none if a key has changed or is revoked.
 func (s ServerKeys) New() []HostKey {
 	if s.Has(KeyChanged) || s.Has(KeyRevoked) {
 		return nil
@@ -70,12 +70,12 @@ func (s ServerKeys) New() []HostKey {
 	return slices.DeleteFunc(slices.Clone(s.Keys), func(k HostKey) bool { return k.Standing != KeyNew })
 }
 
-// Has says whether one of the keys stands so.
+// Has says whether one of the keys has this standing.
 func (s ServerKeys) Has(standing KeyStanding) bool {
 	return slices.ContainsFunc(s.Keys, func(k HostKey) bool { return k.Standing == standing })
 }
 
-// Mend are the commands that take the lines of a changed key away, one for each file.
+// Mend are the commands that remove the lines with other keys of the host, one for each file.
 func (s ServerKeys) Mend() []string {
 	var commands []string
 	for _, k := range s.Keys {
@@ -88,7 +88,7 @@ func (s ServerKeys) Mend() []string {
 	return commands
 }
 
-// removal is the command that takes a host's keys out of a known_hosts file.
+// removal is the command that removes a host's keys from a known_hosts file.
 func removal(file, host string) string {
 	return fmt.Sprintf("ssh-keygen -f %s -R %s", tunnelfile.ShellWord(file), tunnelfile.ShellWord(host))
 }
@@ -105,8 +105,8 @@ func (h *Checker) Describe(keys []ssh.PublicKey) []HostKey {
 	return shown
 }
 
-// describe says what is known of one key by itself. A certificate that proves nothing is
-// of no use: the key in it is shown without it, too.
+// describe says what is known of one key by itself. useful is false for a certificate that proves
+// nothing: the server also shows the key in it without the certificate.
 func (h *Checker) describe(key ssh.PublicKey) (k HostKey, useful bool) {
 	k = HostKey{
 		Host: h.Name, Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(Plain(key)), Randomart: Randomart(Plain(key)),
@@ -130,12 +130,12 @@ func (h *Checker) describe(key ssh.PublicKey) (k HostKey, useful bool) {
 	return k, true
 }
 
-// judge compares the keys of a server with those that known_hosts has of it, as ssh does:
-// where there are lines about the host, one of them must hold the key.
+// judge compares the keys of a server with known_hosts, as ssh does: if there are lines about the
+// host, one of them must have the key.
 func (h *Checker) judge(shown []HostKey) {
 	lines := h.Known.plain()
 	if len(lines) == 0 && h.bare != "" {
-		// A line without a port says yes for every port, and no for none.
+		// A line without a port can confirm a key for any port. It never contradicts one.
 		for _, l := range h.read(h.bare).plain() {
 			if slices.ContainsFunc(shown, func(k HostKey) bool { return Same(k.Key, l.Key) }) {
 				lines = append(lines, l)
@@ -156,7 +156,7 @@ func (h *Checker) judge(shown []HostKey) {
 			continue
 		}
 		for _, l := range lines {
-			// Beside a key that is right, one of another kind is only one more.
+			// Beside a known key, a key of another type is only an additional one.
 			if !certified && !matched || l.Key.Type() == k.Key.Type() {
 				k.Others = append(k.Others, KnownLine{l.File, l.Number, l.Key.Type(), ssh.FingerprintSHA256(l.Key)})
 			}
@@ -167,8 +167,9 @@ func (h *Checker) judge(shown []HostKey) {
 	}
 }
 
-// Record writes the key to the person's first known_hosts file, unless it stands there. It
-// refuses to where another key of the host stands: that line must go first, by a person's hand.
+// Record appends the key to the person's first known_hosts file, unless it is there. It refuses a
+// changed key, because a person must first remove the line with the other key. It refuses a revoked
+// key too.
 func (k HostKey) Record() error {
 	switch k.Standing {
 	case KeyKnown:
