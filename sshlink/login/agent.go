@@ -20,11 +20,11 @@ import (
 const (
 	agentTimeout = 5 * time.Second        // for an agent to list its keys
 	TouchTimeout = 2 * time.Minute        // for a person to touch a security key or to confirm a use
-	declineTime  = 100 * time.Millisecond // no person declines faster
+	declineTime  = 100 * time.Millisecond // a person does not decline faster
 )
 
-// agentConn is a connection to an ssh-agent, made afresh for each authentication: agents
-// come and go, and some close connections that idle.
+// agentConn is a connection to an ssh-agent. Each authentication makes a new one, because agents
+// come and go, and some close idle connections.
 type agentConn struct {
 	net.Conn
 	client agent.ExtendedAgent
@@ -33,9 +33,9 @@ type agentConn struct {
 	chosen bool // by the person, not found by us
 }
 
-// openAgent connects to the agent that ssh would use, or else to the first of those that
-// live at well-known places and hold a key: the user manager often lacks SSH_AUTH_SOCK.
-// It returns nil where there is none.
+// openAgent connects to the agent that ssh would use, or else to the first one in a well-known
+// place that has a key, because the user manager often lacks SSH_AUTH_SOCK. If none has a key, the
+// first one is used. It returns nil if there is none.
 func openAgent(ctx context.Context, o *config.Options) *agentConn {
 	sockets, chosen := agentSockets(o)
 	var empty *agentConn
@@ -61,7 +61,7 @@ func openAgent(ctx context.Context, o *config.Options) *agentConn {
 	return empty
 }
 
-// agentSockets are the sockets to try, in order, and whether the person chose the one.
+// agentSockets are the sockets to try, in order. chosen says whether the person chose the socket.
 func agentSockets(o *config.Options) (sockets []string, chosen bool) {
 	environment := os.Getenv("SSH_AUTH_SOCK")
 	switch v := o.Written("identityagent"); {
@@ -117,14 +117,14 @@ func dialAgent(ctx context.Context, socket string) (*agentConn, error) {
 	return a, nil
 }
 
-// agentSigner signs by an agent. That may take a person: to touch a key, to type a PIN, to
-// confirm; the attempt's clock stops meanwhile.
+// agentSigner signs with an agent. A person may have to touch a key, type a PIN or confirm. The
+// attempt's clock stops meanwhile.
 type agentSigner struct {
 	agent   *agentConn
 	key     ssh.PublicKey
 	attempt *asking.Attempt
-	instead ssh.AlgorithmSigner                  // signs where the agent does not, nil: nobody
-	failed  func(err error, after time.Duration) // is told why nobody signed
+	instead ssh.AlgorithmSigner                  // signs if the agent does not; nil: nothing does
+	failed  func(err error, after time.Duration) // called if the agent did not sign and instead is nil
 }
 
 func (s *agentSigner) PublicKey() ssh.PublicKey { return s.key }

@@ -16,50 +16,51 @@ import (
 	"github.com/holdfast/holdfast/sshlink/hostkeys"
 )
 
-// Authenticator chooses, one after the other, the ways to authenticate: each key alone, so
-// that messages can say which were tried.
+// Authenticator chooses the ways to authenticate, one after the other. It offers each key by
+// itself, so that messages can say which keys were tried.
 type Authenticator struct {
 	o           *config.Options
-	ctx         context.Context // of the attempt; ends also when the server goes away
+	ctx         context.Context // of the attempt; also ends when the server closes the connection
 	mayFallBack bool            // see New
 	attempt     *asking.Attempt
-	lost        func() error // why the connection is of no more use; nil: it stands
+	lost        func() error // why the connection cannot be used any more; nil while it can
 	agent       *agentConn   // nil: none
 
-	looked  bool // for keys, into the agent and files
+	looked  bool // the agent and the files were searched for keys
 	all     []*identity
 	untried []*identity
 	offered []*identity
 	partial int // partial successes seen
 
-	passwords, interactive int // tries of either
-	questions              int // that the server has asked, of all kinds
+	passwords, interactive int // how often each was tried
+	questions              int // of the server so far
 	begun                  bool
 
-	wanted string       // what a person was needed for, empty: nothing
-	reason fault.Reason // that, as a word
-	late   bool         // and the server did not wait for it
+	wanted string       // what a person was needed for; empty: nothing
+	reason fault.Reason // the Reason for wanted
+	late   bool         // the server did not wait for the person
 	notes  []string     // keys that could not be offered, and why
 }
 
-// New logs in to one server. With mayFallBack an agent that would not sign for us ends the login,
-// with ErrBarred, since ssh itself may do better. Lost says why the connection is of no more use,
-// and is nil while it stands.
+// New makes an Authenticator for one login. With mayFallBack the login ends with ErrBarred if an
+// agent refuses to sign for us, because ssh itself may succeed. lost returns why the connection
+// cannot be used any more, or nil while it can.
 func New(ctx context.Context, o *config.Options, a *asking.Attempt, mayFallBack bool, lost func() error) *Authenticator {
 	return &Authenticator{ctx: ctx, o: o, attempt: a, mayFallBack: mayFallBack, lost: lost}
 }
 
-// Begun says whether the server, whose host key was accepted, has answered a first request.
+// Begun says whether the server has answered a first request. Its host key was accepted before
+// that.
 func (a *Authenticator) Begun() bool { return a.begun }
 
-// MaxQuestions is how many questions of a server a person is asked in one login.
+// MaxQuestions is how many questions of a server are put to a person in one login.
 const MaxQuestions = 32
 
-// defaultMethods is ssh's order of PreferredAuthentications, without what needs Kerberos or
-// the host's own key.
+// defaultMethods is ssh's default for PreferredAuthentications, without the methods that need
+// Kerberos or the host key of this machine.
 var defaultMethods = []string{"publickey", "keyboard-interactive", "password"}
 
-// methods are the ones that are switched on, in order of preference.
+// methods are the methods that are switched on, in order of preference.
 func methods(o *config.Options) []string {
 	order := o.List("preferredauthentications")
 	if len(order) == 0 {
@@ -79,17 +80,17 @@ func methods(o *config.Options) []string {
 	return methods
 }
 
-// prompts is how often a person may answer wrong.
+// prompts is how often a person may give a wrong answer.
 func (a *Authenticator) prompts() int { return a.o.Number("numberofpasswordprompts") }
 
 // Next is the ssh.ClientAuthCallback.
 func (a *Authenticator) Next(state *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	if err := a.lost(); err != nil {
-		return nil, err // x/crypto takes it for a no of the server's
+		return nil, err // else x/crypto would take it for a refusal by the server
 	}
 	a.begun = true
 	if n := len(state.PartialSuccessMethods); n > a.partial {
-		// The server wants more. Keys that it turned down before may do now.
+		// The server wants more. It may now accept keys that it refused before.
 		a.partial = n
 		if len(a.offered) > 0 {
 			a.untried = append(a.untried, a.offered[:len(a.offered)-1]...)
@@ -123,7 +124,7 @@ func (a *Authenticator) Next(state *ssh.ClientAuthContext) (ssh.AuthMethod, erro
 	return nil, a.refused(state)
 }
 
-// nextKey offers the next key, nil when all were offered.
+// nextKey offers the next key. It returns nil if all were offered.
 func (a *Authenticator) nextKey() ssh.AuthMethod {
 	if !a.looked {
 		a.looked = true
@@ -160,7 +161,7 @@ func (a *Authenticator) password() (string, error) {
 	return string(answer), err
 }
 
-// answer puts the server's questions to the person, one by one.
+// answer asks the person the server's questions, one by one.
 func (a *Authenticator) answer(name, instruction string, questions []string, echos []bool) ([]string, error) {
 	account := a.o.Account()
 	answers := make([]string, len(questions))
@@ -190,9 +191,10 @@ func (a *Authenticator) answer(name, instruction string, questions []string, ech
 	return answers, nil
 }
 
-// serverQuestion is a question of the server's as a person reads it. Whose it is stands in front of
-// every word of the server's, so that it cannot pass for one of ssh's or of ours. One that has no
-// name and no instruction is as ssh has it, so that an answer that is remembered serves both.
+// serverQuestion is a question of the server as a person reads it. The account comes before any
+// word of the server, so that the question cannot pass for one of ssh or Holdfast. Without a name
+// and an instruction the text is the same as ssh's, so that a remembered answer serves both
+// transports.
 func serverQuestion(account, question string, heads ...string) string {
 	said := ""
 	for _, head := range heads {
@@ -206,13 +208,13 @@ func serverQuestion(account, question string, heads ...string) string {
 	return fmt.Sprintf("(%s) %s%s", account, said, PrintableLines(question))
 }
 
-// TooManyQuestions ends a login.
+// TooManyQuestions is the error for a server that asks more than MaxQuestions.
 func TooManyQuestions(o *config.Options) *fault.Error {
 	return fault.New(fault.Denied, "%s asks more than %d questions", o.HostName, MaxQuestions)
 }
 
-// needs notes what a person was needed for; the first such thing is what is said. A question
-// that was cut off by the end of the attempt is none.
+// needs records what a person was needed for. Only the first such thing is reported. A question
+// that the end of the attempt cut off does not count, unless the server closed the connection.
 func (a *Authenticator) needs(reason fault.Reason, what string, err error) {
 	left := errors.Is(context.Cause(a.ctx), ErrServerLeft)
 	if a.wanted == "" && (a.ctx.Err() == nil || left) {
@@ -221,8 +223,8 @@ func (a *Authenticator) needs(reason fault.Reason, what string, err error) {
 	}
 }
 
-// Late is the error for a server that did not wait for an answer; nil: it did. Asking it again
-// would end the same way, and it counts such visits.
+// Late is the error for a server that did not wait for an answer, or nil if it did. Another attempt
+// would end in the same way, and servers count such attempts.
 func (a *Authenticator) Late() error {
 	if !a.late {
 		return nil
@@ -230,7 +232,7 @@ func (a *Authenticator) Late() error {
 	return fault.New(a.reason, "%s", a.wanted)
 }
 
-// refused is the error for when no way is left.
+// refused is the error if no way to log in is left.
 func (a *Authenticator) refused(state *ssh.ClientAuthContext) error {
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx)
@@ -250,8 +252,8 @@ func (a *Authenticator) describe(allowed []string) string {
 	return RefusedEveryWay(a.o, a.Tried(), allowed) + NotTried(a.notes)
 }
 
-// refusedKeys says which keys the server did not take, for somebody who is asked for a
-// password where a key should have done.
+// refusedKeys lists the keys that the server refused, for the end of a sentence. It is for a person
+// who is asked for a password and has a key that should have been enough.
 func (a *Authenticator) refusedKeys() string {
 	var refused []string
 	for _, id := range a.offered {
@@ -280,7 +282,7 @@ func (a *Authenticator) Tried() []string {
 	return tried
 }
 
-// Close lets go of the agent.
+// Close closes the connection to the agent.
 func (a *Authenticator) Close() {
 	if a.agent != nil {
 		a.agent.Close()

@@ -11,12 +11,13 @@ import (
 	"github.com/holdfast/holdfast/sshlink/config"
 )
 
-// AuthState is a fingerprint of everything on this machine that a login would use: the
-// agent's keys, the files that [config.Options.LoginFiles] lists and ssh's configuration. A tunnel that needs a person looks at it now and then: while it stays the
-// same, trying again would fail the same way, and the server need not hear of it.
+// AuthState is a fingerprint of everything on this machine that a login would use: the agent's
+// keys, whether there is a Kerberos ticket, the files that [config.Options.LoginFiles] lists, and
+// ssh's configuration. A tunnel that needs a person compares it now and then. While it stays the
+// same, another attempt would fail in the same way, and the server is left alone.
 //
-// It reads no file but those of ssh_config(5), asks no person, and takes a few milliseconds, or at most the 5 s that an
-// agent is given to answer.
+// It reads no file except those of ssh_config(5), and asks no person. It takes a few milliseconds,
+// or longer if an agent or klist does not answer (agentTimeout, ticketTimeout).
 func AuthState(ctx context.Context, o *config.Options) string {
 	sum := sha256.New()
 	fmt.Fprintln(sum, o.Source.Stamp())

@@ -1,6 +1,6 @@
-// Package login is who we are to the server: agents, key files, certificates, prompts, and in
-// which order they are tried. It also has the sentences for how a server turns us away, which
-// are the same whichever transport met them.
+// Package login decides how to log in to the server: agents, key files, certificates, prompts, and
+// the order in which they are tried. It also has the sentences for the ways in which a server can
+// refuse a login, which both transports use.
 //
-// It makes no connection to a server, and tries nothing twice.
+// It makes no connection to a server, and does not retry.
 package login

@@ -17,22 +17,22 @@ import (
 // identity is one key that may be offered to the server.
 type identity struct {
 	name     string        // for messages: the file, or the agent's comment
-	public   ssh.PublicKey // nil: known only once the passphrase is
-	file     *keyFile      // nil: an agent's own
+	public   ssh.PublicKey // nil: unknown until the file is decrypted
+	file     *keyFile      // nil: only the agent has it, or CertificateFile names it
 	agent    bool          // the agent signs
-	unsigned bool          // the agent did not, so that the server never saw more than the public half
-	barred   bool          // and nobody was asked for that: it would not sign for us
+	unsigned bool          // the agent did not sign, and the server saw only the public half
+	barred   bool          // unsigned too fast for a person: the agent refuses to sign for us
 }
 
-// untouched says whether it is a security key that the agent would have signed with, had somebody
+// untouched says whether this is a security key that the agent did not sign with, because nobody
 // touched it in time.
 func (id *identity) untouched() bool {
 	return id.unsigned && !id.barred && strings.HasPrefix(id.public.Type(), "sk-")
 }
 
-// identities are the keys to offer, in ssh's order (pubkey_prepare in sshconnect2.c): keys
-// that are named and that the agent holds, in the agent's order; the agent's other keys,
-// unless IdentitiesOnly; the named ones that only files hold.
+// identities are the keys to offer, in ssh's order (pubkey_prepare in sshconnect2.c): first the
+// named keys that the agent has, in the agent's order; then the agent's other keys, unless
+// IdentitiesOnly; then the named keys that are only in files.
 func (a *Authenticator) identities() []*identity {
 	named := a.namedIdentities()
 	var ordered []*identity
@@ -53,7 +53,8 @@ func (a *Authenticator) identities() []*identity {
 	return append(ordered, named...)
 }
 
-// parsed is an agent's key with its type's methods; one that x/crypto does not know stays as it is.
+// parsed is an agent's key as a key of its type. If x/crypto does not know the type, it is
+// unchanged.
 func parsed(key *agent.Key) ssh.PublicKey {
 	if k, err := ssh.ParsePublicKey(key.Blob); err == nil {
 		return k
@@ -68,9 +69,9 @@ func agentName(key *agent.Key) string {
 	return key.Format + " (agent)"
 }
 
-// namedIdentities are the keys and certificates that IdentityFile and CertificateFile name, in ssh's
-// order: certificates that are named come first, and only where none is are those beside the keys
-// looked for.
+// namedIdentities are the keys and certificates that IdentityFile and CertificateFile name, in
+// ssh's order. Certificates of CertificateFile come first. Only if there are none, certificates
+// beside the keys are used.
 func (a *Authenticator) namedIdentities() []*identity {
 	var named []*identity
 	certificates := a.o.Values("certificatefile")
@@ -102,7 +103,7 @@ func (a *Authenticator) namedIdentities() []*identity {
 	return named
 }
 
-// readCertificate reads a user certificate, nil where there is none.
+// readCertificate reads a user certificate. It returns nil if there is none.
 func readCertificate(path string) *ssh.Certificate {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -115,10 +116,11 @@ func readCertificate(path string) *ssh.Certificate {
 	return certificate
 }
 
-// signer makes what offers the key, nil where there is no way to; a note then says why.
+// signer returns what offers the key and signs. It returns nil if the key cannot be used, and notes
+// why.
 func (a *Authenticator) signer(id *identity) ssh.Signer {
 	if id.public == nil && id.file.secret != nil {
-		// Not even the public half can be read: the passphrase is needed to offer it at all.
+		// Even the public half is encrypted. The passphrase is needed to offer the key at all.
 		opened, err := a.unlock(id.file)
 		if err != nil {
 			return nil
@@ -157,16 +159,16 @@ func (a *Authenticator) signer(id *identity) ssh.Signer {
 	return signer
 }
 
-// base is who signs for an identity, and the certificate to show with it, if that is not
-// what the agent itself holds.
+// base returns what signs for an identity, and the certificate to show with it. The certificate is
+// nil if the signer's own public key is shown.
 func (a *Authenticator) base(id *identity) (ssh.AlgorithmSigner, *ssh.Certificate) {
 	if id.agent {
 		s := &agentSigner{agent: a.agent, key: id.public, attempt: a.attempt, failed: func(err error, after time.Duration) {
 			id.unsigned, id.barred = true, after < declineTime
 			a.note(id, "the agent at "+text.Tilde(a.agent.socket)+" did not sign: "+err.Error())
 		}}
-		// An agent that we found by ourselves may list each key of ~/.ssh without being able
-		// to open it, as that of GNOME does. The person's own ssh would not have asked it.
+		// An agent that we found by ourselves, such as GNOME's, may list each key of ~/.ssh and be
+		// unable to decrypt it. The person's own ssh would not have asked that agent.
 		if !a.agent.chosen {
 			s.instead = a.fileSigner(id.file)
 		}
@@ -178,12 +180,12 @@ func (a *Authenticator) base(id *identity) (ssh.AlgorithmSigner, *ssh.Certificat
 	return a.fileSigner(id.file), nil
 }
 
-// note keeps why a key was of no use.
+// note records why a key could not be used.
 func (a *Authenticator) note(id *identity, why string) {
 	a.notes = append(a.notes, id.name+": "+why)
 }
 
-// signerFor finds who can sign for a certificate's key: the agent, or one of the files.
+// signerFor returns what can sign for a certificate's key: the agent, or one of the files.
 func (a *Authenticator) signerFor(key ssh.PublicKey) ssh.AlgorithmSigner {
 	if _, ok := a.agent.find(key); ok {
 		return &agentSigner{agent: a.agent, key: key, attempt: a.attempt, failed: func(error, time.Duration) {}}
@@ -203,16 +205,15 @@ func (a *Authenticator) fileSigner(file *keyFile) ssh.AlgorithmSigner {
 	case file == nil:
 		return nil
 	case file.signer != nil:
-		return file.signer.(ssh.AlgorithmSigner) // all that ParsePrivateKey returns is
+		return file.signer.(ssh.AlgorithmSigner) // ParsePrivateKey returns nothing else
 	case file.secret != nil && file.public != nil:
 		return &lockedSigner{file: file, unlock: a.unlock}
 	}
 	return nil
 }
 
-// algorithms are the signature algorithms to use with a key, in the order of
-// PubkeyAcceptedAlgorithms; nil leaves the choice to x/crypto. A key that none is
-// allowed for gets a reason instead.
+// algorithms are the signature algorithms for a key, in the order of PubkeyAcceptedAlgorithms. nil
+// lets x/crypto choose. If the key must not be used, why is the reason.
 func (a *Authenticator) algorithms(key ssh.PublicKey) (algorithms []string, why string) {
 	bits, least := hostkeys.RSABits(key), a.o.Number("requiredrsasize")
 	if bits > 0 && bits < least {

@@ -20,24 +20,24 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// keyFile is what an IdentityFile holds, as far as it can be read without a passphrase.
+// keyFile is what is known of an IdentityFile without its passphrase.
 type keyFile struct {
 	path   string
-	public ssh.PublicKey // nil: encrypted in a format that hides it, and no .pub beside
-	signer ssh.Signer    // nil: encrypted, a security key's, or only the public half
-	secret []byte        // the encrypted file's text
-	err    error         // why there is no private half, nil where it waits for a passphrase
+	public ssh.PublicKey // nil: encrypted in a format that hides it, and there is no .pub
+	signer ssh.Signer    // nil: encrypted, a security key's handle, or only the public half
+	secret []byte        // text of the encrypted file
+	err    error         // why the private half cannot be used; nil if only the passphrase is missing
 }
 
-// errHandle says that the file holds only the handle of a security key.
+// errHandle says that the file has only the handle of a security key.
 var errHandle = errors.New("a security key's handle, which only ssh-agent or Transport=openssh can use")
 
-// errFormat says that the file holds a private key that x/crypto cannot read, and ssh perhaps can.
+// errFormat says that x/crypto cannot read the private key in the file. ssh may be able to read it.
 var errFormat = errors.New("in a format that only ssh-agent or Transport=openssh can use")
 
-// readKeyFile reads a key file the way ssh does: the private half, else the public half in
-// the file itself or beside it in FILE.pub, for an agent may hold the rest.
-// It returns an error that wraps fs.ErrNotExist where there is neither.
+// readKeyFile reads a key file as ssh does. If there is no private half, it takes the public half
+// from the file itself or from FILE.pub, because an agent may have the private half. If there is
+// neither, the error wraps fs.ErrNotExist.
 func readKeyFile(path string) (*keyFile, error) {
 	k := &keyFile{path: path}
 	text, err := os.ReadFile(path)
@@ -70,7 +70,7 @@ func (k *keyFile) parse(text []byte) {
 		return
 	}
 	if err := CheckPermissions(k.path); err != nil {
-		// ssh ignores such a private key, but offers its public half to an agent.
+		// ssh ignores such a private key, but still asks an agent for it.
 		k.err = err
 	}
 	signer, err := ssh.ParsePrivateKey(text)
@@ -102,10 +102,10 @@ func (k *keyFile) parse(text []byte) {
 	}
 }
 
-// ErrTooOpen says of a private key that others can read it, so that ssh does not use it.
+// ErrTooOpen says that others can read a private key. ssh does not use such a key.
 var ErrTooOpen = errors.New("too open")
 
-// CheckPermissions refuses what ssh refuses: a private key of ours that others can read.
+// CheckPermissions refuses what ssh refuses: a private key of this account that others can read.
 func CheckPermissions(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -126,14 +126,14 @@ func parsePublic(text []byte) ssh.PublicKey {
 	return key
 }
 
-// decrypt opens an encrypted key file, and wipes the passphrase.
+// decrypt decrypts the key file, and wipes the passphrase.
 func (k *keyFile) decrypt(passphrase []byte) (ssh.Signer, error) {
 	defer clear(passphrase)
 	return ssh.ParsePrivateKeyWithPassphrase(k.secret, passphrase)
 }
 
-// lockedSigner is a signer for an encrypted key file: the passphrase is asked for when the
-// server has accepted the public half, as ssh does it.
+// lockedSigner is a signer for an encrypted key file. Like ssh, it asks for the passphrase after
+// the server has accepted the public half.
 type lockedSigner struct {
 	file   *keyFile
 	unlock func(*keyFile) (ssh.Signer, error)
@@ -157,7 +157,7 @@ func (s *lockedSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm 
 	return s.opened.(ssh.AlgorithmSigner).SignWithAlgorithm(rand, data, algorithm)
 }
 
-// unlock asks for a key file's passphrase, again when it was wrong.
+// unlock asks for a key file's passphrase, and asks again if it was wrong.
 func (a *Authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 	shown := text.Tilde(file.path)
 	need := "needs a passphrase for " + shown
@@ -170,7 +170,7 @@ func (a *Authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 			return nil, err
 		}
 		if len(answer) == 0 {
-			break // how one says to ssh: not this key
+			break // as in ssh, an empty answer means: not this key
 		}
 		signer, err := file.decrypt(answer)
 		if err == nil {
@@ -182,7 +182,7 @@ func (a *Authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 	return nil, errors.New("no passphrase")
 }
 
-// ask puts a question; the attempt's clock stops meanwhile.
+// ask asks a person. The attempt's clock stops meanwhile.
 func (a *Authenticator) ask(q asking.Question) ([]byte, error) {
 	if a.o.Yes("batchmode") {
 		return nil, asking.ErrNobody

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// decipherable are the ciphers of encrypted key files that x/crypto has: those of ssh-keygen -Z, and
-// whatever an older format says by itself.
+// decipherable are the ciphers of encrypted OpenSSH key files (ssh-keygen -Z) that x/crypto has.
+// The empty one is for older formats.
 var decipherable = []string{"", "aes256-ctr", "aes256-cbc"}
 
-// openSSHFormat is the cipher, and the public half, that an OpenSSH private key file carries in
-// clear (openssh-key-v1, see PROTOCOL.key), for those that x/crypto cannot read whole. Of other
-// formats it is empty.
+// openSSHFormat returns what an OpenSSH private key file has in clear: the cipher and the public
+// half (openssh-key-v1, see PROTOCOL.key). It is for files that x/crypto cannot read as a whole.
+// Both are empty for other formats.
 func openSSHFormat(text []byte) (cipher string, public ssh.PublicKey) {
 	block, _ := pem.Decode(text)
 	const magic = "openssh-key-v1\x00"

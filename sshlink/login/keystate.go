@@ -13,18 +13,18 @@ import (
 	"github.com/holdfast/holdfast/sshlink/hostkeys"
 )
 
-// KeyState is what there is to know of one key that a login could use, without logging in.
+// KeyState is what can be known, without logging in, about a key that a login could use.
 type KeyState struct {
-	Path      string // of the key file, as people write it
-	File      string // the same, whole
-	Written   bool   // somebody named it; else it is one that ssh tries by itself
-	Missing   bool   // there is neither the file nor its public half
-	Encrypted bool   // it takes a passphrase
-	Agent     bool   // the agent holds it
-	Type      string // such as ssh-ed25519, empty where not even that can be read
-	Bits      int    // of an RSA key
-	OnlySSH   bool   // the openssh transport can use the file, and the native one cannot
-	Err       error  // why the file is of no use by itself; nil where a passphrase would do
+	Path      string // of the key file, with ~ for the home folder
+	File      string // the same without ~
+	Written   bool   // somebody named it; else it is one of ssh's defaults
+	Missing   bool   // neither the file nor its .pub exists
+	Encrypted bool   // it has a passphrase
+	Agent     bool   // the agent has it
+	Type      string // such as ssh-ed25519; empty if it cannot be read
+	Bits      int    // of an RSA key; else 0
+	OnlySSH   bool   // only the openssh transport can use the file
+	Err       error  // why the file cannot be used by itself; nil if a passphrase is enough
 }
 
 // Keys are the key files that IdentityFile names, in its order.
@@ -54,12 +54,12 @@ func Keys(ctx context.Context, o *config.Options) []KeyState {
 	return states
 }
 
-// AgentState is the ssh-agent that a login would ask.
+// AgentState is the ssh-agent that a login would use.
 type AgentState struct {
-	Socket string   // empty: none is there
-	Chosen bool     // by SSH_AUTH_SOCK or IdentityAgent, not found at a well-known place
-	Keys   []string // what it holds: type and SHA-256 fingerprint
-	Wanted string   // a socket that was chosen and that nobody answers on
+	Socket string   // empty: there is none
+	Chosen bool     // by SSH_AUTH_SOCK or IdentityAgent, not found in a well-known place
+	Keys   []string // type and SHA-256 fingerprint of each
+	Wanted string   // a socket that was chosen and does not answer
 }
 
 // Agent looks for the agent as a login does.
@@ -85,8 +85,8 @@ func Agent(ctx context.Context, o *config.Options) AgentState {
 	return s
 }
 
-// NeedsOpenSSH is why the first IdentityFile that no agent holds and that only ssh can use needs
-// it; empty: there is none.
+// NeedsOpenSSH is why a login needs the openssh transport for an IdentityFile: only ssh can use the
+// key, and no agent has it. It is about the first such file, and empty if there is none.
 func NeedsOpenSSH(ctx context.Context, o *config.Options) string {
 	var agent *agentConn
 	for _, value := range o.Values("identityfile") {

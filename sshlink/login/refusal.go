@@ -12,26 +12,25 @@ import (
 	"github.com/holdfast/holdfast/sshlink/config"
 )
 
-// ErrNoCommon is wrapped by errors that say that an algorithm is missing here: the openssh
-// transport may have it.
+// ErrNoCommon is wrapped by errors that say that the native transport lacks an algorithm. The
+// openssh transport may have it.
 var ErrNoCommon = errors.New("no common algorithm")
 
-// ErrNoCommonHostKey is the ErrNoCommon of a server that has no host key of a kind that it was
-// asked for.
+// ErrNoCommonHostKey is the ErrNoCommon for a server that has no host key of the requested types.
 var ErrNoCommonHostKey = fmt.Errorf("%w: host key", ErrNoCommon)
 
-// ErrBarred is wrapped by errors that say that an agent would not sign for us. It may do so for
-// ssh: a key may be tied to hosts (ssh-add -h), which wants a proof of the server's that x/crypto
-// keeps to itself.
+// ErrBarred is wrapped by errors that say that an agent refused to sign for us. It may sign for
+// ssh: a key may be restricted to hosts (ssh-add -h). Then the agent needs a signature of the
+// server's that x/crypto does not give out.
 var ErrBarred = errors.New("the agent would not sign")
 
-// ErrTooManyTries is wrapped by the error that says that the server's MaxAuthTries is used up.
+// ErrTooManyTries is wrapped by the error for a server whose MaxAuthTries is used up.
 var ErrTooManyTries = errors.New("too many authentication failures")
 
 // ErrServerLeft is the cause of a question's context when the server closed the connection.
 var ErrServerLeft = errors.New("the server closed the connection meanwhile")
 
-// Through says of a jump host's error whose it is.
+// Through marks an error as that of a ProxyJump host.
 func Through(err error) error {
 	if e := fault.As(err); e != nil {
 		return e.Within("ProxyJump")
@@ -39,7 +38,7 @@ func Through(err error) error {
 	return err
 }
 
-// NotSSH is the error for a server that says something else than its version.
+// NotSSH is the error for a server that sends something else than an SSH version.
 func NotSSH(o *config.Options, said string, err error) error {
 	if strings.Contains(said, "Exceeded MaxStartups") || strings.Contains(said, "Not allowed at this time") {
 		return fault.New(fault.TurnedAway, "%s turns this address away for now: %q", o.HostName, said)
@@ -47,12 +46,12 @@ func NotSSH(o *config.Options, said string, err error) error {
 	return fault.Because(fault.Unreachable, err, "%s does not speak SSH; it said %q", o.HostName, said)
 }
 
-// ClosedEarly is the error for one that says nothing.
+// ClosedEarly is the error for a server that closes the connection before it sends anything.
 func ClosedEarly(o *config.Options, err error) error {
 	return fault.Because(fault.TurnedAway, err, "%s closed the connection before saying anything: too many connections at once, or this address is banned there", o.HostName)
 }
 
-// TooManyTries says that the server's MaxAuthTries is used up.
+// TooManyTries is the error for a server whose MaxAuthTries is used up.
 func TooManyTries(o *config.Options, tried []string) error {
 	what := ""
 	if len(tried) > 0 {
@@ -61,8 +60,8 @@ func TooManyTries(o *config.Options, tried []string) error {
 	return fault.Because(fault.Denied, ErrTooManyTries, "%s allows no more tries (MaxAuthTries)%s; name the right key with IdentityFile and set IdentitiesOnly=yes", o.HostName, what)
 }
 
-// RefusedEveryWay is that sentence for either transport. Where nothing is known of what was tried,
-// tried is nil.
+// RefusedEveryWay is the sentence for a server that refused every way to log in, for both
+// transports. tried is nil if it is not known what was tried.
 func RefusedEveryWay(o *config.Options, tried, allowed []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s refused every way to log in as %s", o.HostName, o.User)
@@ -80,7 +79,7 @@ func RefusedEveryWay(o *config.Options, tried, allowed []string) string {
 	return b.String()
 }
 
-// NotTried says which keys were of no use, and why.
+// NotTried lists the keys that could not be used, and why, for the end of a sentence.
 func NotTried(notes []string) string {
 	if len(notes) == 0 {
 		return ""
@@ -88,7 +87,8 @@ func NotTried(notes []string) string {
 	return "; not tried: " + strings.Join(notes, ", ")
 }
 
-// Unanswered says why a question has no answer, where that is not that nobody is there.
+// Unanswered says why a question has no answer, for the end of a sentence. It is empty if there was
+// nobody to ask.
 func Unanswered(err error) string {
 	switch {
 	case err == nil, errors.Is(err, asking.ErrNobody):
@@ -101,7 +101,8 @@ func Unanswered(err error) string {
 	return "; the question was declined"
 }
 
-// AlgorithmKeyword is what ssh_config(5) calls what x/crypto or ssh say is not in common.
+// AlgorithmKeyword is the keyword of ssh_config(5) for the kind of algorithm that x/crypto or ssh
+// names.
 func AlgorithmKeyword(what string) string {
 	for _, k := range []struct{ part, keyword string }{
 		{"key exchange", "KexAlgorithms"}, {"host key", "HostKeyAlgorithms"}, {"cipher", "Ciphers"}, {"MAC", "MACs"}, {"compression", "Compression"},
@@ -113,7 +114,7 @@ func AlgorithmKeyword(what string) string {
 	return "algorithm"
 }
 
-// A question has at most so many lines and bytes.
+// Limits for the text of a question: lines, and bytes of all lines together.
 const (
 	maxLines     = 24
 	maxLineBytes = 2000

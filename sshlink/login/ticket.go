@@ -11,22 +11,22 @@ import (
 	"github.com/holdfast/holdfast/sshlink/config"
 )
 
-// MayUseTicket says whether a Kerberos ticket would be used to log in.
+// MayUseTicket says whether a login would use a Kerberos ticket if there is one.
 func MayUseTicket(o *config.Options) bool {
 	return o.Yes("gssapiauthentication") && prefers(o, "gssapi-with-mic")
 }
 
-// prefers says whether PreferredAuthentications has a method in it; by default it has all.
+// prefers says whether PreferredAuthentications contains a method. By default it contains all.
 func prefers(o *config.Options, method string) bool {
 	order := o.List("preferredauthentications")
 	return len(order) == 0 || slices.Contains(order, method)
 }
 
-// ticketTimeout bounds klist, which may ask a daemon.
+// ticketTimeout limits klist, which may ask a daemon.
 const ticketTimeout = 2 * time.Second
 
-// HasTicket says whether this person holds a Kerberos ticket that is still good. Without
-// klist it goes by the ticket file.
+// HasTicket says whether the person has a Kerberos ticket that is still valid. Without klist it
+// only looks for the ticket file.
 func HasTicket(ctx context.Context) bool {
 	if klist, err := exec.LookPath("klist"); err == nil {
 		ctx, cancel := context.WithTimeout(ctx, ticketTimeout)
