@@ -16,11 +16,12 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// attemptDelay is how long one address may take before the next is tried beside it: the
+// attemptDelay is how long one address may take before the next is tried in parallel: the
 // Connection Attempt Delay of RFC 8305.
 const attemptDelay = 250 * time.Millisecond
 
-// dialTCP connects to the server by the addresses its name has.
+// dialTCP connects to one of the server's addresses. It tries them as often as ConnectionAttempts
+// says.
 func (s server) dialTCP(ctx context.Context) (net.Conn, error) {
 	attempts := 1
 	if n := s.Number("connectionattempts"); n > 1 {
@@ -86,8 +87,8 @@ func (s server) dialAddresses(ctx context.Context) (net.Conn, error) {
 	return c, nil
 }
 
-// interleave puts addresses of the two families in turn, that of the first one first,
-// and otherwise keeps the resolver's order (RFC 8305, section 4).
+// interleave alternates the addresses of the two families, beginning with that of the first
+// address. Within a family it keeps the resolver's order (RFC 8305, section 4).
 func interleave(addrs []netip.Addr) []netip.Addr {
 	if len(addrs) == 0 {
 		return nil
@@ -112,8 +113,8 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 	return mixed
 }
 
-// race dials the addresses one after the other, the next as soon as one fails or has
-// taken attemptDelay, and returns the first connection that is established. Later ones are closed.
+// race dials the addresses in order. It starts the next one when one fails or after attemptDelay.
+// It returns the first connection that is established, and closes later ones.
 func race(ctx context.Context, addrs []netip.Addr, dial func(context.Context, netip.Addr) (net.Conn, error)) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -161,8 +162,8 @@ func race(ctx context.Context, addrs []netip.Addr, dial func(context.Context, ne
 	}
 }
 
-// joined is why each of several addresses was not reached, on one line: a cause that is the same
-// for all is said once.
+// joined are the errors of several addresses, on one line. If all have the same cause, it is named
+// once.
 type joined []error
 
 func (j joined) Error() string {
@@ -191,7 +192,7 @@ func joinDistinct(errs []error) error {
 	return joined(errs)
 }
 
-// source tells, for a server's address, the local one to come from. It is nil where
+// source returns the function that chooses the local address for a server's address. It is nil if
 // neither BindAddress nor BindInterface is set.
 func (s server) source(ctx context.Context) (func(netip.Addr) netip.Addr, error) {
 	var locals []netip.Addr
@@ -229,14 +230,14 @@ func (s server) source(ctx context.Context) (func(netip.Addr) netip.Addr, error)
 	}, nil
 }
 
-// control sets the socket options that count from the first packet on: IPQoS.
+// control sets the socket option that must be set before the first packet: IPQoS.
 func (s server) control(network, _ string, raw syscall.RawConn) error {
 	tos, ok := parseQoS(s.IPQoS())
 	if !ok {
 		return nil
 	}
 	return raw.Control(func(fd uintptr) {
-		// Failing to mark packets must not keep a tunnel down.
+		// A tunnel works without marked packets, so errors are ignored.
 		if strings.HasSuffix(network, "6") {
 			unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS, tos)
 		} else {
@@ -245,14 +246,14 @@ func (s server) control(network, _ string, raw syscall.RawConn) error {
 	})
 }
 
-// tune sets what the kernel does with an established connection.
+// tune sets socket options of an established connection.
 func (s server) tune(c *net.TCPConn) {
 	c.SetNoDelay(true)
 	if s.Yes("tcpkeepalive") {
 		c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1})
 	}
-	// A write that the server does not acknowledge ends the connection as late as
-	// keepalives that it does not answer.
+	// If the server does not acknowledge what was written, the kernel ends the connection after the
+	// same time as unanswered keepalives do (TCP_USER_TIMEOUT in tcp(7)).
 	if limit := s.ServerAliveInterval * time.Duration(s.ServerAliveCountMax); limit > 0 {
 		if raw, err := c.SyscallConn(); err == nil {
 			raw.Control(func(fd uintptr) {

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
-// cipherOrder is the order for who set none.
+// cipherOrder are the ciphers to offer if nobody has set any, in order.
 func cipherOrder() []string {
 	return wire.FastFirst([]string{
 		ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES256GCM,
@@ -21,8 +21,8 @@ func cipherOrder() []string {
 	})
 }
 
-// Supported are the algorithms that x/crypto has, weak ones included: those are used only
-// where the person asks for them by name.
+// Supported are the algorithms that x/crypto has, weak ones included. Weak ones are used only if
+// the person asks for them by name.
 func Supported() ssh.Algorithms {
 	s, weak := ssh.SupportedAlgorithms(), ssh.InsecureAlgorithms()
 	return ssh.Algorithms{
@@ -34,8 +34,9 @@ func Supported() ssh.Algorithms {
 	}
 }
 
-// Algorithms is what to offer the server: the person's own lists as far as x/crypto has
-// them, else ours.
+// Algorithms are the algorithms to offer to the server: the person's own lists, without what
+// x/crypto does not have, or else Holdfast's. known are the known_hosts lines of the server. The
+// error wraps [login.ErrNoCommon] if x/crypto has no algorithm of a list.
 func Algorithms(o *config.Options, known hostkeys.Lines) (ssh.Algorithms, error) {
 	all, safe := Supported(), ssh.SupportedAlgorithms()
 	var a ssh.Algorithms
@@ -66,14 +67,15 @@ func Algorithms(o *config.Options, known hostkeys.Lines) (ssh.Algorithms, error)
 	return a, nil
 }
 
-// addedOrRemoved says whether a list came of ssh's own by + or -: those leave the order to ssh, as
-// ^ and a list of somebody's own do not. A list written out in ssh's order looks the same.
+// addedOrRemoved says whether a list was made from ssh's own with + or -. Those leave the order to
+// ssh, but ^ and a complete list do not. A complete list in ssh's order cannot be told apart from
+// one made with + or -.
 func addedOrRemoved(list, own []string) bool {
 	last := -1
 	for _, name := range list {
 		at := slices.Index(own, name)
 		if at < 0 {
-			at = len(own) // added ones stand behind
+			at = len(own) // added ones come last
 		}
 		if at < last || at == last && at < len(own) {
 			return false
@@ -83,8 +85,8 @@ func addedOrRemoved(list, own []string) bool {
 	return true
 }
 
-// knownFirst asks first for the kinds of key that known_hosts has for the server: one with
-// several keys would otherwise show one that nobody has recorded.
+// knownFirst puts the types of key first that known_hosts has for the server. Otherwise a server
+// with several keys may show one that nobody has recorded.
 func knownFirst(order []string, known hostkeys.Lines) []string {
 	has := func(algorithm string) bool {
 		base, isCertificate := strings.CutSuffix(algorithm, "-cert-v01@openssh.com")
@@ -107,8 +109,8 @@ func knownFirst(order []string, known hostkeys.Lines) []string {
 	return append(first, rest...)
 }
 
-// sshHostKeyOrder puts algorithms in ssh's order: certificates first, Ed25519 before ECDSA
-// before RSA.
+// sshHostKeyOrder sorts algorithms in ssh's order: certificates first, Ed25519 before ECDSA before
+// RSA.
 func sshHostKeyOrder(all []string) []string {
 	rank := func(algorithm string) int {
 		rank := 4

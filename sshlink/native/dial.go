@@ -20,21 +20,22 @@ import (
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
-// clientVersion is what the server logs of us. Some servers know bugs by it, none by ours.
+// clientVersion is the version that the server sees and logs. Some servers use it to work around
+// bugs of certain clients. None does so for this one.
 const clientVersion = "SSH-2.0-Holdfast"
 
-// sayFixedWindow is for what concerns every connection of this process.
+// sayFixedWindow lets a message that is about all connections of this process be logged once.
 var sayFixedWindow sync.Once
 
 // server is the machine that a link goes to.
 type server struct {
 	*config.Options
-	mayFallBack bool // ssh itself may try what cannot be done here
+	mayFallBack bool // ssh itself may be tried if the native transport fails
 }
 
-// Dial makes one attempt to connect and to authenticate. ConnectTimeout bounds the whole of
-// it but for the time that a person takes to answer; the end of ctx ends it at once. With
-// mayFallBack it ends early where ssh itself may do better, see [login.ErrBarred].
+// Dial makes one attempt to connect and to authenticate. ConnectTimeout limits the whole attempt,
+// without the time that a person takes to answer. The attempt ends at once when ctx ends. With
+// mayFallBack it ends early if ssh itself may succeed, see [login.ErrBarred].
 func Dial(parent context.Context, o *config.Options, ask asking.Asker, mayFallBack bool) (*Link, error) {
 	ctx, a, cancel := asking.Start(parent, o.ConnectTimeout, ask)
 	defer cancel()
@@ -46,7 +47,7 @@ func Dial(parent context.Context, o *config.Options, ask asking.Asker, mayFallBa
 	return l, s.tooLate(ctx, err)
 }
 
-// tooLate is err, or what to say of an attempt that ConnectTimeout ended.
+// tooLate returns err, or the error for an attempt that ConnectTimeout ended.
 func (s server) tooLate(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), asking.ErrTimeout) {
 		return fault.Because(fault.Unreachable, asking.ErrTimeout, "%s did not answer within %s (ConnectTimeout)", s.HostName, s.ConnectTimeout)
@@ -54,7 +55,7 @@ func (s server) tooLate(ctx context.Context, err error) error {
 	return err
 }
 
-// connect makes the connection, through as many hosts as it takes, and logs in.
+// connect connects to the server, through all jump hosts, and logs in.
 func (s server) connect(ctx context.Context, a *asking.Attempt) (*Link, error) {
 	if why := s.Option("refuseconnection"); why != "" {
 		return nil, fault.New(fault.Settings, "RefuseConnection: %s", why)
@@ -69,8 +70,8 @@ func (s server) connect(ctx context.Context, a *asking.Attempt) (*Link, error) {
 // jump is the host to go through.
 func (s server) jump() server { return server{s.Jump, s.mayFallBack} }
 
-// reach makes a connection to the server's SSH port: through another host, by a command, or
-// straight.
+// reach makes a connection to the server's SSH port: through a jump host, with a ProxyCommand, or
+// directly.
 func (s server) reach(ctx context.Context, a *asking.Attempt) (net.Conn, error) {
 	switch {
 	case s.Jump != nil:
@@ -90,7 +91,7 @@ func (s server) reach(ctx context.Context, a *asking.Attempt) (net.Conn, error) 
 	return s.dialTCP(ctx)
 }
 
-// dialThrough makes a connection to the server's SSH port through another host.
+// dialThrough makes a connection to the server's SSH port through a jump host.
 func (s server) dialThrough(ctx context.Context, link *Link) (net.Conn, error) {
 	c, err := link.DialContext(ctx, "tcp", s.HostPort())
 	if err != nil {
@@ -99,13 +100,13 @@ func (s server) dialThrough(ctx context.Context, link *Link) (net.Conn, error) {
 	return c, nil
 }
 
-// jumpConn is a connection through another host, whose link ends with it.
+// jumpConn is a connection through a jump host. The link to that host ends with it.
 type jumpConn struct {
 	net.Conn
 	link *Link
 }
 
-// Read says why the host in between was lost, where that is why nothing comes any more.
+// Read returns why the link to the jump host was lost, if that is why reading fails.
 func (c *jumpConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil && !c.link.Alive() {
@@ -114,10 +115,10 @@ func (c *jumpConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the link alone: closing the channel first would be a write, which may block.
+// Close closes only the link. Closing the channel first would be a write, which may block.
 func (c *jumpConn) Close() error { return c.link.Close() }
 
-// login does the handshake and the authentication over a connection, which it closes when
+// login does the handshake and the authentication over a connection. It closes the connection if
 // they fail.
 func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*Link, error) {
 	if tcp, ok := under.(*net.TCPConn); ok {
@@ -127,7 +128,7 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 	stop := context.AfterFunc(ctx, func() { c.End() })
 	defer stop()
 
-	// Questions to a person end when the server goes away.
+	// Questions to a person end when the server closes the connection.
 	asking, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -147,7 +148,7 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 	rekey, _ := s.RekeyLimit()
 	auth := login.New(asking, s.Options, a, s.mayFallBack, c.Err)
 	defer auth.Close()
-	var failure error // of ours, which x/crypto may wrap or replace
+	var failure error // from our callback; x/crypto may wrap or replace it
 	config := &ssh.ClientConfig{
 		Config: ssh.Config{
 			Ciphers:        algorithms.Ciphers,
@@ -177,7 +178,7 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 		return nil, s.explain(ctx, c, auth, err)
 	}
 	if !stop() {
-		// ctx ended in the last moment and its function closes the connection.
+		// ctx has just ended, and its function closes the connection.
 		c.Close()
 		return nil, context.Cause(ctx)
 	}
@@ -198,7 +199,7 @@ func (s server) login(ctx context.Context, a *asking.Attempt, under net.Conn) (*
 	return l, nil
 }
 
-// banner logs what the server says while logging in: the beginning, once.
+// banner logs the server's first banner, in one line.
 func (s server) banner() ssh.BannerCallback {
 	said := false
 	return func(banner string) error {
@@ -210,7 +211,7 @@ func (s server) banner() ssh.BannerCallback {
 	}
 }
 
-// explain makes of a failed handshake's error one that says what is the matter.
+// explain turns the error of a failed handshake into one that says what is wrong.
 func (s server) explain(ctx context.Context, c *wire.Conn, auth *login.Authenticator, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -248,7 +249,7 @@ func (s server) explain(ctx context.Context, c *wire.Conn, auth *login.Authentic
 	return fault.Because(fault.Unreachable, cause(err), "cannot log in to %s: %s", s.HostName, text.FromPeer(strings.TrimPrefix(fault.Words(cause(err)), "ssh: ")))
 }
 
-// cause takes x/crypto's own words off an error.
+// cause removes x/crypto's own words from an error.
 func cause(err error) error {
 	if err.Error() == "ssh: handshake failed: EOF" {
 		return io.EOF
@@ -263,7 +264,8 @@ func closedByPeer(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// noCommon names what the two sides would have to agree on.
+// noCommon is the error for a server that has no algorithm in common with us. It names the keyword
+// of ssh_config(5).
 func (s server) noCommon(n *ssh.AlgorithmNegotiationError) error {
 	keyword, cause := login.AlgorithmKeyword(n.What), login.ErrNoCommon
 	if keyword == "HostKeyAlgorithms" {

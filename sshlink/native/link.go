@@ -14,22 +14,22 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Link is an authenticated SSH connection. Everything on it that waits for the server can be
-// abandoned by ctx, and ends when the link is closed.
+// Link is an authenticated SSH connection. Every call that waits for the server returns early when
+// ctx ends or the link is closed.
 type Link struct {
 	*wire.Base
 	info        wire.Info
 	environment []string     // of a command, each NAME=VALUE
-	asked       atomic.Int32 // the server's keepalives
+	asked       atomic.Int32 // keepalives that the server has sent
 
-	// Global requests have no numbers: answers come in the order of the questions, and
-	// ssh.Conn lets the next one wait in line. One goroutine asks them, so that whoever
+	// Global requests have no numbers: the replies come in the order of the requests, and ssh.Conn
+	// makes the next request wait. One goroutine (ask) sends all of them, so that a caller who
 	// gives up leaves nothing behind.
 	requests chan request
 
 	forwards forwardTable
 	refusals chan ssh.NewChannel
-	learner  *hostkeys.Learner // nil: the server's further host keys are of no interest
+	learner  *hostkeys.Learner // nil: no further host keys are learned
 }
 
 type request struct {
@@ -44,7 +44,7 @@ type answer struct {
 	err     error
 }
 
-// newLink makes a link of a connection that has logged in; serve starts it.
+// newLink makes a link from a connection that has logged in. serve starts it.
 func newLink(c *wire.Conn, sc ssh.Conn, host string) *Link {
 	return &Link{
 		Base:     wire.NewBase(c, sc, host),
@@ -53,7 +53,7 @@ func newLink(c *wire.Conn, sc ssh.Conn, host string) *Link {
 	}
 }
 
-// describe notes what was negotiated.
+// describe records what was negotiated.
 func (l *Link) describe(hostKey ssh.PublicKey) {
 	l.info = wire.Info{Transport: tunnelfile.TransportNative, ServerVersion: text.FromPeer(string(l.SSH.ServerVersion()))}
 	if a, ok := l.SSH.(ssh.AlgorithmsConnMetadata); ok {
@@ -69,7 +69,7 @@ func (l *Link) describe(hostKey ssh.PublicKey) {
 	}
 }
 
-// serve starts what a link needs to run.
+// serve starts the goroutines of a link.
 func (l *Link) serve(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) {
 	go l.ask()
 	go l.answerRequests(reqs)
@@ -79,7 +79,7 @@ func (l *Link) serve(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) {
 	l.Watch()
 }
 
-// ask sends global requests one after the other.
+// ask sends global requests one after the other, until the link ends.
 func (l *Link) ask() {
 	for {
 		select {
@@ -92,8 +92,8 @@ func (l *Link) ask() {
 	}
 }
 
-// request sends a global request and waits for its answer, for ctx, or for the link's end.
-// The server gets a request once sent, also where its answer is not waited for.
+// request sends a global request and waits for the reply, for ctx, or for the link's end. If ctx
+// ends first, the server still gets a request that was sent.
 func (l *Link) request(ctx context.Context, name string, payload []byte) (bool, []byte, error) {
 	ch := make(chan answer, 1)
 	select {
@@ -116,8 +116,8 @@ func (l *Link) request(ctx context.Context, name string, payload []byte) (bool, 
 	}
 }
 
-// answerRequests refuses what the server asks for, keepalives included, as ssh does: any
-// answer shows that we are there. What it says of its host keys is heard once.
+// answerRequests refuses every request of the server, keepalives included, as ssh does: any reply
+// shows that we are alive. The learner gets only the first announcement of host keys.
 func (l *Link) answerRequests(reqs <-chan *ssh.Request) {
 	learner := l.learner
 	for r := range reqs {
@@ -132,8 +132,8 @@ func (l *Link) answerRequests(reqs <-chan *ssh.Request) {
 	}
 }
 
-// Ping measures one round trip by a keepalive. It returns when ctx ends; the question then
-// still waits for its answer, and further Pings wait behind it.
+// Ping measures one round trip with a keepalive. It returns when ctx ends, but its request still
+// waits for the reply then, and later Pings wait behind it.
 func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
 	if _, _, err := l.request(ctx, "keepalive@openssh.com", nil); err != nil {

@@ -17,11 +17,11 @@ import (
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
-// backlog is how many channels wait for Accept on one remote listener; more are refused, as a
-// full listen queue does, and never stop the connection.
+// backlog is how many channels may wait for Accept on one remote listener. More are refused, as
+// with a full listen queue, and never stop the connection.
 const backlog = 128
 
-// forwardTable is what the server listens on for us.
+// forwardTable has the remote listeners of a link.
 type forwardTable struct {
 	mu        sync.Mutex
 	listeners map[wire.Endpoint]*listener
@@ -49,8 +49,8 @@ func (t *forwardTable) remove(key wire.Endpoint, l *listener) {
 	}
 }
 
-// find returns the listener for a key. Servers that are not OpenSSH may name the address they
-// bound and not the one they were asked for: a port that is there once only will do.
+// find returns the listener for a key. Servers other than OpenSSH may name the address that they
+// bound, not the one that was requested. So the port alone is enough if only one listener has it.
 func (t *forwardTable) find(key wire.Endpoint) *listener {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -88,12 +88,12 @@ type listener struct {
 
 	closing atomic.Bool // Close was called
 
-	mu      sync.Mutex // so that nothing is offered after stop has emptied in
+	mu      sync.Mutex // keeps offer from adding to in after stop has emptied it
 	stopped bool
 	closed  chan struct{}
 }
 
-// ListenContext asks the server to listen.
+// ListenContext asks the server to listen on an address.
 func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
 	key, err := wire.ParseEndpoint(network, addr)
 	if err != nil {
@@ -108,7 +108,7 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 	if err != nil {
 		l.forwards.remove(key, ln)
 		if ctx.Err() != nil {
-			// The server may do it all the same: take it back, whenever it answers.
+			// The server may listen all the same. Cancel that when it replies, however late.
 			go l.request(context.WithoutCancel(ctx), requestName("cancel-", key), payload(key))
 		}
 		return nil, err
@@ -151,8 +151,8 @@ func payload(k wire.Endpoint) []byte {
 	}{k.Host, k.Port})
 }
 
-// acceptChannels takes what the server opens, in a loop that waits for nobody: x/crypto stops
-// the whole connection while 16 channels wait.
+// acceptChannels handles the channels that the server opens. The loop must not block, because
+// x/crypto stops the whole connection while 16 channels wait.
 func (l *Link) acceptChannels(chans <-chan ssh.NewChannel) {
 	for ch := range chans {
 		key, ok := channelKey(ch)
@@ -167,15 +167,15 @@ func (l *Link) acceptChannels(chans <-chan ssh.NewChannel) {
 	}
 }
 
-// maxRefusals is how many channels may wait for their refusal to be written.
+// maxRefusals is how many channels may wait to be refused.
 const maxRefusals = 512
 
-// refusalTime is how long the server may read none of them.
+// refusalTime is how long refuse waits for the server to read a refusal when maxRefusals wait.
 const refusalTime = 10 * time.Second
 
-// refuse says no to a channel, by a goroutine of its own: that writes, and a write may block. A
-// server that opens channels and does not read the answers loses the link: x/crypto keeps each
-// channel until it is answered.
+// refuse rejects a channel. The rejection is a write, which may block, so the goroutine of
+// refuseChannels makes it. If a server opens channels and does not read the replies, the link ends,
+// because x/crypto keeps each channel until it is answered.
 func (l *Link) refuse(ch ssh.NewChannel) {
 	select {
 	case l.refusals <- ch:
@@ -226,7 +226,7 @@ func channelKey(ch ssh.NewChannel) (wire.Endpoint, bool) {
 	return wire.Endpoint{}, false
 }
 
-// origin is who connected to the remote listener, as the server says.
+// origin is the address that connected to the remote listener, as the server reports it.
 func origin(ch ssh.NewChannel) net.Addr {
 	var m struct {
 		Host       string
@@ -240,7 +240,8 @@ func origin(ch ssh.NewChannel) net.Addr {
 	return wire.Addr{Net: "unix", Address: "@"}
 }
 
-// offer hands a channel to Accept, unless the listener is closed or its backlog full.
+// offer passes a channel to Accept. It returns false if the listener is closed or its backlog is
+// full.
 func (ln *listener) offer(ch ssh.NewChannel) bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -262,7 +263,7 @@ func (ln *listener) Accept() (net.Conn, error) {
 		case ch := <-ln.in:
 			c, reqs, err := ch.Accept()
 			if err != nil {
-				continue // the link is ending, which closed tells
+				continue // the link is ending, and then closed is closed
 			}
 			return ln.link.NewChannel(c, reqs, ln.addr, origin(ch)), nil
 		case <-ln.closed:
@@ -274,9 +275,9 @@ func (ln *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close lets the server stop listening. It waits for the server's word a little while, and
-// not at all where the link is dead. Until then Accept goes on: somebody may connect while
-// the server does not know yet, which on a link that stalls takes its time.
+// Close makes the server stop listening. It waits for the reply up to wire.CancelTimeout, and not
+// at all if the link is dead. Until then Accept goes on, because somebody may connect before the
+// server has the request, which takes time on a stalled link.
 func (ln *listener) Close() error {
 	if !ln.closing.CompareAndSwap(false, true) {
 		return net.ErrClosed
@@ -292,7 +293,7 @@ func (ln *listener) Close() error {
 	return err
 }
 
-// stop ends Accept and refuses what still waits for it.
+// stop ends Accept, and refuses the channels that still wait for it.
 func (ln *listener) stop() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -306,8 +307,8 @@ func (ln *listener) stop() {
 	}
 }
 
-// Addr is where the server listens, as it was asked to.
+// Addr is the address that was requested. If its port was 0, it has the port that the server chose.
 func (ln *listener) Addr() net.Addr { return ln.addr }
 
-// String is for logs.
+// String is the address for logs.
 func (ln *listener) String() string { return strings.TrimPrefix(ln.key.String(), ":") }

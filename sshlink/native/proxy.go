@@ -21,11 +21,11 @@ import (
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
-// proxyGrace is how long a ProxyCommand may take to end by itself once its connection is
-// closed, before it is killed.
+// proxyGrace is how long a ProxyCommand may take to end after its connection is closed. Then it is
+// killed.
 const proxyGrace = 500 * time.Millisecond
 
-// proxyConn is a connection through a ProxyCommand, whose process group ends with it.
+// proxyConn is a connection through a ProxyCommand. The command's process group ends with it.
 type proxyConn struct {
 	net.Conn
 	cmd    *exec.Cmd
@@ -35,12 +35,12 @@ type proxyConn struct {
 	addr   wire.Addr
 }
 
-// errNothingPassed says that a ProxyCommand with ProxyUseFdpass ended and passed no socket.
+// errNothingPassed says that a ProxyCommand with ProxyUseFdpass ended without passing a socket.
 var errNothingPassed = errors.New("it passed no connection")
 
-// dialProxy runs the ProxyCommand, as ssh does by the person's shell, and speaks through
-// its standard input and output. With ProxyUseFdpass the command makes a connection,
-// passes its descriptor over and ends.
+// dialProxy runs the ProxyCommand in the person's shell, as ssh does, and uses the command's
+// standard input and output as the connection. With ProxyUseFdpass the command makes a connection,
+// passes its descriptor, and ends.
 func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 	ours, theirs, err := wire.SocketPair()
 	if err != nil {
@@ -51,16 +51,16 @@ func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 		shell = "/bin/sh"
 	}
 	stderr := &tail{log: s.Log.With("from", "ProxyCommand")}
-	// Not CommandContext: the process belongs to the connection, not to the attempt.
+	// Not CommandContext: the process must live as long as the connection, not as the attempt.
 	cmd := exec.Command(shell, "-c", "exec "+s.ProxyCommand)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = proxyGrace // a grandchild that keeps stderr open must not keep Wait
+	cmd.WaitDelay = proxyGrace // a grandchild that keeps stderr open must not block Wait
 	err = cmd.Start()
 	theirs.Close()
 	if err != nil {
 		ours.Close()
-		reason := fault.Unreachable // the kernel has no process to give, or no memory
+		reason := fault.Unreachable // the kernel has no process or no memory left
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			reason = fault.Settings
 		}
@@ -69,7 +69,7 @@ func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 	p := &proxyConn{Conn: ours, cmd: cmd, ended: make(chan struct{}), stderr: stderr, addr: wire.Addr{Net: "proxy", Address: s.Way()}}
 	go func() {
 		cmd.Wait()
-		// What it left behind goes with it, at once: later the number may be another's.
+		// Kill what the command left behind, at once: later the number may be another group's.
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		close(p.ended)
 	}()
@@ -92,11 +92,12 @@ func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 	return passed, nil
 }
 
-// LocalAddr and RemoteAddr name the way: the addresses of a socket pair say nothing.
+// LocalAddr and RemoteAddr describe the way to the server, because a socket pair has no useful
+// addresses.
 func (p *proxyConn) LocalAddr() net.Addr  { return p.addr }
 func (p *proxyConn) RemoteAddr() net.Addr { return p.addr }
 
-// Close closes the connection and ends the command, with everything it started.
+// Close closes the connection, and ends the command with everything that it started.
 func (p *proxyConn) Close() error {
 	err := net.ErrClosed
 	p.close.Do(func() {
@@ -107,7 +108,7 @@ func (p *proxyConn) Close() error {
 	return err
 }
 
-// signal reaches the command's whole process group, unless the command has ended.
+// signal sends a signal to the command's process group, unless the command has ended.
 func (p *proxyConn) signal(s syscall.Signal) {
 	select {
 	case <-p.ended:
@@ -116,7 +117,8 @@ func (p *proxyConn) signal(s syscall.Signal) {
 	}
 }
 
-// explain adds what the command last wrote to its standard error, if it has ended.
+// explain adds the last line that the command wrote to its standard error, or else its exit status.
+// It adds nothing if the command does not end within 100 ms.
 func (p *proxyConn) explain(err error) error {
 	select {
 	case <-p.ended:
@@ -132,7 +134,7 @@ func (p *proxyConn) explain(err error) error {
 	return err
 }
 
-// receiveConn receives one connected socket, as sendmsg(2) with SCM_RIGHTS sends it.
+// receiveConn receives one connected socket, sent with SCM_RIGHTS (unix(7)).
 func receiveConn(from *net.UnixConn) (net.Conn, error) {
 	data, control := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := from.ReadMsgUnix(data, control)
@@ -165,7 +167,7 @@ type tail struct {
 	line    string
 }
 
-// lineLimit bounds a line of a child that writes without end.
+// lineLimit limits a line, in bytes: a child may write without end.
 const lineLimit = 1024
 
 func (t *tail) Write(p []byte) (int, error) {

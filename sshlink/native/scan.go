@@ -13,15 +13,15 @@ import (
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
-// Scanner asks one machine for its host keys, again and again, without logging in to it.
-// Through another host that is one login there, which lasts until Close.
+// Scanner asks one machine for its host keys, any number of times, without logging in to it.
+// Through a jump host, it logs in there once and stays connected until Close.
 type Scanner struct {
 	server server
 	asker  asking.Asker
-	jump   *Link // nil: straight
+	jump   *Link // nil: no jump host
 }
 
-// NewScanner logs in to the host before the machine, if there is one.
+// NewScanner makes a Scanner. It logs in to the jump host, if there is one.
 func NewScanner(ctx context.Context, o *config.Options, ask asking.Asker) (*Scanner, error) {
 	s := &Scanner{server: server{o, false}, asker: ask}
 	if o.Jump == nil {
@@ -38,7 +38,7 @@ func NewScanner(ctx context.Context, o *config.Options, ask asking.Asker) (*Scan
 	return s, nil
 }
 
-// Close lets go of the host before the machine.
+// Close closes the connection to the jump host.
 func (s *Scanner) Close() {
 	if s.jump != nil {
 		s.jump.Close()
@@ -56,7 +56,8 @@ func (s *Scanner) dial(ctx context.Context) (net.Conn, error) {
 // errScanned ends a handshake once the server has shown its key.
 var errScanned = errors.New("host key seen")
 
-// Scan makes a connection up to where the server shows its key of one of the kinds.
+// Scan connects, and returns the host key that the server shows for these algorithms. It goes no
+// further.
 func (s *Scanner) Scan(ctx context.Context, algorithms []string) (ssh.PublicKey, error) {
 	to := s.server
 	ctx, a, cancel := asking.Start(ctx, to.ConnectTimeout, s.asker)

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Run runs a command in a session. When ctx ends the command is sent SIGTERM and its session
-// closed; stdout and stderr may still be written to until the server has closed it too.
+// Run runs a command in a session. When ctx ends, it sends SIGTERM to the command and closes the
+// session. stdout and stderr may still be written to until the server has closed the session too.
 func (l *Link) Run(ctx context.Context, command string, stdout, stderr io.Writer) error {
 	ch, reqs, err := l.OpenChannel(ctx, "session", nil)
 	if err != nil {
 		return fmt.Errorf("no session on the server: %w", err)
 	}
-	// Not all of this ends with ctx: a server may keep the channel open until its command has
-	// ended. What is left then ends with the channel or with the link.
+	// runIn may last longer than ctx, because a server may keep the channel open until its command
+	// has ended. It ends with the channel or the link.
 	result := make(chan error, 1)
 	go func() { result <- runIn(ch, reqs, l.environment, command, stdout, stderr) }()
 	select {
@@ -43,7 +43,7 @@ func runIn(ch ssh.Channel, reqs <-chan *ssh.Request, environment []string, comma
 	go func() { ended <- exitStatus(reqs) }()
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
-		ch.SendRequest("env", false, ssh.Marshal(struct{ Name, Value string }{name, value})) // the server may not take it
+		ch.SendRequest("env", false, ssh.Marshal(struct{ Name, Value string }{name, value})) // the server may refuse it
 	}
 	ok, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{command}))
 	if err == nil && !ok {
@@ -60,8 +60,8 @@ func runIn(ch ssh.Channel, reqs <-chan *ssh.Request, environment []string, comma
 	return <-ended
 }
 
-// exitStatus reads a session's requests until the last; exit-status or exit-signal is among
-// them, see RFC 4254, 6.10.
+// exitStatus reads a session's requests to the end. One of them is exit-status or exit-signal, see
+// RFC 4254, 6.10.
 func exitStatus(reqs <-chan *ssh.Request) error {
 	err := errors.New("the session ended without an exit status")
 	for r := range reqs {
