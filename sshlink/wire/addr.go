@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Addr is an address on the server's side, as it was asked for: nobody here knows what the
-// server made of a name.
+// Addr is an address on the server's side, as it was requested. We do not know what the server
+// resolved a name to.
 type Addr struct{ Net, Address string }
 
 // Network is net.Addr's.
@@ -16,13 +16,13 @@ func (a Addr) String() string { return a.Address }
 
 // Endpoint is an address on the server: host and port, or the path of a unix socket.
 type Endpoint struct {
-	Unix string // path; else
+	Unix string // path of a socket; empty: Host and Port
 	Host string
 	Port uint32
 }
 
-// ParseEndpoint reads what package net takes: network is "tcp" and addr host:port, or network is
-// "unix" and addr a path.
+// ParseEndpoint reads the arguments of package net. If network is "tcp", addr is host:port; if it
+// is "unix", addr is a path.
 func ParseEndpoint(network, addr string) (Endpoint, error) {
 	switch network {
 	case "unix":

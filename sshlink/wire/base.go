@@ -12,11 +12,11 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// CancelTimeout bounds how long a remote listener's Close waits for the server to let go of a listener.
+// CancelTimeout limits how long Close of a remote listener waits for the server's reply.
 const CancelTimeout = 5 * time.Second
 
-// Base is what the links of both transports have in common: an SSH connection, how it fares,
-// how it ends, and channels on it.
+// Base is what the links of both transports have in common: an SSH connection, its state, its end,
+// and its channels.
 type Base struct {
 	Conn *Conn
 	SSH  ssh.Conn
@@ -28,19 +28,19 @@ type Base struct {
 	done  bool
 }
 
-// NewBase makes the base of a link whose connection has logged in; Watch starts it.
+// NewBase makes the base of a link whose connection has logged in. Watch starts it.
 func NewBase(c *Conn, sc ssh.Conn, host string) *Base {
 	return &Base{Conn: c, SSH: sc, Host: host, ended: make(chan struct{})}
 }
 
-// Watch ends the link when its connection or the protocol on it does.
+// Watch ends the link when its connection or the SSH protocol on it ends.
 func (b *Base) Watch() {
 	go func() {
 		<-b.Conn.Closed()
 		b.end()
 	}()
 	go func() {
-		// What the server said last, or what was wrong with what it sent, is known here alone.
+		// Only this error has the server's last message, or what was wrong with what it sent.
 		if err := b.SSH.Wait(); err != nil {
 			b.Conn.Fail(err)
 		}
@@ -48,7 +48,7 @@ func (b *Base) Watch() {
 	}()
 }
 
-// end runs once, as soon as the connection is of no more use.
+// end runs once, when the connection cannot be used any more.
 func (b *Base) end() {
 	b.mu.Lock()
 	b.done = true
@@ -62,7 +62,7 @@ func (b *Base) end() {
 	}
 }
 
-// OnEnd runs f when the link has ended, at once if it has.
+// OnEnd runs f when the link has ended, or at once if it has ended already.
 func (b *Base) OnEnd(f func()) {
 	b.mu.Lock()
 	if !b.done {
@@ -81,8 +81,7 @@ func (b *Base) Ended() <-chan struct{} { return b.ended }
 // LastReceived is when the last byte came from the server.
 func (b *Base) LastReceived() time.Time { return time.Unix(0, b.Conn.lastReceived.Load()) }
 
-// Unanswered is when the first byte was written since the last one was read; zero where
-// nothing waits for an answer.
+// Unanswered is when the first byte was written since the last read, or zero if none was.
 func (b *Base) Unanswered() time.Time {
 	if t := b.Conn.unanswered.Load(); t != 0 {
 		return time.Unix(0, t)
@@ -90,13 +89,13 @@ func (b *Base) Unanswered() time.Time {
 	return time.Time{}
 }
 
-// Busy has a token after a write that ended a silence. Its capacity is one.
+// Busy receives a token at the first write since the last read. Its capacity is one.
 func (b *Base) Busy() <-chan struct{} { return b.Conn.busy }
 
-// Alive is false from the moment that the connection failed or was closed.
+// Alive is false once the connection has failed or was closed.
 func (b *Base) Alive() bool { return b.Conn.Err() == nil }
 
-// Wait waits until the link is lost or closed and says why.
+// Wait waits until the link is lost or closed, and returns why.
 func (b *Base) Wait() error {
 	<-b.ended
 	return b.Lost()
@@ -117,7 +116,7 @@ func (b *Base) Close() error {
 	return nil
 }
 
-// Quit ends the link for a reason of ours.
+// Quit ends the link for a reason that we have.
 func (b *Base) Quit(reason error) {
 	b.Conn.Fail(reason)
 	b.Conn.End()
@@ -139,8 +138,8 @@ func (b *Base) DialUnix(ctx context.Context, path string) (net.Conn, error) {
 	return b.NewChannel(ch, reqs, b.LocalAddr(), Addr{"unix", path}), nil
 }
 
-// OpenChannel opens a channel. When ctx or the link ends first, a channel that the server
-// opens later is closed.
+// OpenChannel opens a channel. If ctx or the link ends first, a channel that the server opens later
+// is closed.
 func (b *Base) OpenChannel(ctx context.Context, kind string, payload []byte) (ssh.Channel, <-chan *ssh.Request, error) {
 	type opened struct {
 		ch   ssh.Channel
@@ -177,7 +176,7 @@ func (b *Base) OpenChannel(ctx context.Context, kind string, payload []byte) (ss
 	defer once.Unlock()
 	abandoned = true
 	select {
-	case o := <-result: // it came at the same moment
+	case o := <-result: // both happened at the same moment
 		if o.err == nil {
 			go ssh.DiscardRequests(o.reqs)
 			o.ch.Close()
@@ -187,8 +186,8 @@ func (b *Base) OpenChannel(ctx context.Context, kind string, payload []byte) (ss
 	return nil, nil, err
 }
 
-// ChannelError keeps the server's refusal, in words that can be shown; any other error means that
-// the link is lost.
+// ChannelError returns the server's refusal, with a message that can be shown. Any other error
+// means that the link is lost.
 func (b *Base) ChannelError(err error) error {
 	if refusal, ok := err.(*ssh.OpenChannelError); ok {
 		return &ssh.OpenChannelError{Reason: refusal.Reason, Message: text.FromPeer(refusal.Message)}

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// Channel is a net.Conn over one SSH channel. It has CloseWrite; it has no deadlines, but
-// everything ends when it or its link is closed.
+// Channel is a net.Conn over one SSH channel. It has CloseWrite. It has no deadlines, but every
+// call ends when the channel or its link is closed.
 type Channel struct {
 	ssh.Channel
 	local, remote net.Addr
@@ -21,8 +21,8 @@ type Channel struct {
 	base    *Base
 	stream  stream
 	window  window
-	managed bool // by window; else by x/crypto
-	taken   int  // by Next, and not credited yet
+	managed bool // window decides what the server may send; else x/crypto does
+	taken   int  // bytes that Next returned and that are not credited yet
 }
 
 // Close closes the channel at once.
@@ -33,7 +33,7 @@ func (c *Channel) Close() error {
 	return c.Channel.Close()
 }
 
-// Read is for one goroutine.
+// Read is for one goroutine at a time.
 func (c *Channel) Read(p []byte) (int, error) {
 	if !c.managed {
 		return c.Channel.Read(p)
@@ -43,13 +43,13 @@ func (c *Channel) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// nextSize is how much Next takes at once.
+// nextSize is how many bytes Next takes at once.
 const nextSize = 256 << 10
 
-// Next waits for what the server sends and returns it without a copy, in as many pieces as into has
-// room for. The server may send more once Next is called again: what was returned has gone on by
-// then. It is for the goroutine that reads. The error is [errors.ErrUnsupported] of a channel that
-// has no such way.
+// Next waits for data from the server and returns it without a copy, in as many pieces as into has
+// room for. The caller must be done with the data when it calls Next again, because that lets the
+// server send more. Next is for the goroutine that reads. It returns [errors.ErrUnsupported] if
+// x/crypto manages the window.
 func (c *Channel) Next(into net.Buffers) (net.Buffers, error) {
 	if !c.managed {
 		return nil, errors.ErrUnsupported
@@ -60,7 +60,7 @@ func (c *Channel) Next(into net.Buffers) (net.Buffers, error) {
 	return into, err
 }
 
-// consumed notes that n bytes were read, and lets the server send more now and then.
+// consumed notes that n bytes were read, and lets the server send more from time to time.
 func (c *Channel) consumed(n int) {
 	if credit := c.window.take(n, c.base.minRTT); credit > 0 {
 		c.stream.credit(credit)
@@ -76,8 +76,8 @@ func (c *Channel) SetWriteDeadline(time.Time) error { return errNoDeadline }
 
 var errNoDeadline = fmt.Errorf("deadline on an SSH channel: %w", errors.ErrUnsupported)
 
-// NewChannel wraps a channel that is open. Requests on it are refused, and what the server sends
-// as standard error is dropped: forwarded connections have neither.
+// NewChannel wraps an open channel. It refuses requests on the channel and drops what the server
+// sends as standard error, because forwarded connections have neither.
 func (b *Base) NewChannel(ch ssh.Channel, reqs <-chan *ssh.Request, local, remote net.Addr) *Channel {
 	go ssh.DiscardRequests(reqs)
 	go b.discard(ch.Stderr())
@@ -91,8 +91,9 @@ func (b *Base) NewChannel(ch ssh.Channel, reqs <-chan *ssh.Request, local, remot
 // maxStderr is how many bytes of standard error a server may send on one channel.
 const maxStderr = 64 << 10
 
-// discard reads to the end. What nobody reads x/crypto keeps, up to the window of each channel. A
-// server that floods one may not read either, which makes whoever reads wait: it loses the link.
+// discard reads r to the end, because x/crypto keeps what nobody reads, up to the window of each
+// channel. A server that floods a channel may also not read. Then whoever reads the channel has to
+// wait. Such a server loses the link.
 func (b *Base) discard(r io.Reader) {
 	buffer := make([]byte, 256)
 	for total := 0; total <= maxStderr; {

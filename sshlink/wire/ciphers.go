@@ -11,8 +11,8 @@ import (
 var hasAES = cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ || cpu.ARM64.HasAES && cpu.ARM64.HasPMULL ||
 	cpu.S390X.HasAES && cpu.S390X.HasAESGCM
 
-// FastFirst is a list of ciphers with AES-GCM first where the CPU helps with it: it is then faster
-// than ssh's own first choice, chacha20, at either end. Nothing is added, and nothing left out.
+// FastFirst puts AES-GCM first in a list of ciphers if the CPU supports it. It is then faster than
+// ssh's first choice, chacha20, at either end. Nothing is added or removed.
 func FastFirst(ciphers []string) []string {
 	if !hasAES {
 		return ciphers

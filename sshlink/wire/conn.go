@@ -13,43 +13,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fullBuffer is how much x/crypto's bufio.Writer holds: a packet that is longer is written
-// as one chunk of this size and the rest.
+// fullBuffer is the size of x/crypto's bufio.Writer, in bytes. A longer packet is written as one
+// chunk of this size, and the rest.
 const fullBuffer = 4096
 
-// Conn is the connection under the SSH transport. It notes when something was heard and
-// when an answer is due, reads ahead, puts the two writes of a long packet into one, and keeps
-// the kernel acknowledging quickly. It takes no lock and allocates nothing for a packet:
-// x/crypto reads from one goroutine and writes under one lock.
+// Conn is the connection under the SSH transport. It records when data was received and since when
+// a reply is due. It reads ahead, joins the two writes of a long packet, and makes the kernel
+// acknowledge quickly. It takes no lock and allocates nothing for a packet, because x/crypto reads
+// from one goroutine and writes under one lock.
 type Conn struct {
 	net.Conn
 
 	lastReceived atomic.Int64 // Unix nanoseconds
-	unanswered   atomic.Int64 // Unix nanoseconds; 0: nothing is
+	unanswered   atomic.Int64 // Unix nanoseconds; 0: no reply is due
 	busy         chan struct{}
 
 	closing sync.Once
-	closed  chan struct{} // closed when the connection is of no more use
+	closed  chan struct{} // closed when the connection cannot be used any more
 	failure atomic.Pointer[error]
 
 	tcp    *net.TCPConn
 	raw    syscall.RawConn
-	reader io.Reader   // Conn, or what reads ahead of it
-	wrote  atomic.Bool // since the kernel was told to acknowledge quickly
+	reader io.Reader   // Conn, or a readAhead of it
+	wrote  atomic.Bool // since the last TCP_QUICKACK
 
-	// Batching. All but the switch belong to the writer.
+	// Batching. All except batch belong to the writer.
 	batch   atomic.Bool
-	pending []byte      // a chunk that the rest of its packet is about to follow
+	pending []byte      // a chunk whose packet goes on in the next write
 	vec     [2][]byte   // backs bufs
 	bufs    net.Buffers // a field, so that WriteTo does not make it escape each time
 
-	// The first bytes heard, for messages: sshd says there why it closes at once.
+	// The first bytes received, for messages: sshd says there why it closes at once.
 	greetingDone atomic.Bool
 	greetingMu   sync.Mutex
 	greeting     []byte
 }
 
-// greetingLimit bounds what is kept of what a server says before its version.
+// greetingLimit is how many bytes of a server's greeting are kept.
 const greetingLimit = 512
 
 // NewConn watches a connection.
@@ -67,9 +67,9 @@ func NewConn(c net.Conn) *Conn {
 	return w
 }
 
-// quickAck is for a socket that was emptied: the kernel may fall back to delayed acknowledgements,
-// above all after a write, which with Nagle's algorithm over there cost 40 ms. A stream that comes
-// in bulk needs it only after writes.
+// quickAck is called when the socket has nothing more to read. The kernel may return to delayed
+// acknowledgements, above all after a write. With Nagle's algorithm on the other side that cost 40
+// ms. A bulk stream needs TCP_QUICKACK (tcp(7)) only after writes.
 func (c *Conn) quickAck(fd uintptr, few bool) {
 	if c.wrote.Swap(false) || few {
 		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
@@ -78,7 +78,7 @@ func (c *Conn) quickAck(fd uintptr, few bool) {
 
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.reader.Read(p)
-	if n > 0 && c.raw == nil { // what reads ahead notes it itself
+	if n > 0 && c.raw == nil { // readAhead notes it itself
 		c.NoteAnswer()
 	}
 	if n > 0 && !c.greetingDone.Load() {
@@ -98,7 +98,7 @@ func (c *Conn) keepGreeting(p []byte) {
 	}
 }
 
-// Greeting is the first that the server said.
+// Greeting is the first text that the server sent.
 func (c *Conn) Greeting() string {
 	c.greetingMu.Lock()
 	defer c.greetingMu.Unlock()
@@ -109,8 +109,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	c.NoteQuestion()
 	c.wrote.Store(true)
 	if len(p) == fullBuffer && c.batch.Load() && len(c.pending) == 0 {
-		// With an AEAD cipher no packet is 4096 bytes long on the wire (its length is 4
-		// more than a multiple of 8), so this is the first part of a longer one.
+		// With an AEAD cipher no packet is 4096 bytes long on the wire: its length is 4 more than a
+		// multiple of 8. So this is the first part of a longer packet.
 		c.pending = append(c.pending[:0], p...)
 		return len(p), nil
 	}
@@ -133,7 +133,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return written, err
 }
 
-// NoteAnswer notes that something was heard.
+// NoteAnswer records that data was received.
 func (c *Conn) NoteAnswer() {
 	c.lastReceived.Store(time.Now().UnixNano())
 	if c.unanswered.Load() != 0 {
@@ -141,8 +141,8 @@ func (c *Conn) NoteAnswer() {
 	}
 }
 
-// NoteQuestion starts the time that an answer is waited for, and tells who watches for a
-// stall that the silence is over.
+// NoteQuestion records that a reply is due from now on, unless one is due already. Its token in
+// busy wakes the goroutine that watches for a stall.
 func (c *Conn) NoteQuestion() {
 	if c.unanswered.Load() != 0 || !c.unanswered.CompareAndSwap(0, time.Now().UnixNano()) {
 		return
@@ -153,24 +153,25 @@ func (c *Conn) NoteQuestion() {
 	}
 }
 
-// EndGreeting says that the server has greeted, and that no more of it need be kept.
+// EndGreeting ends the recording of the greeting.
 func (c *Conn) EndGreeting() { c.greetingDone.Store(true) }
 
-// Closed is closed when the connection is of no more use.
+// Closed is closed when the connection cannot be used any more.
 func (c *Conn) Closed() <-chan struct{} { return c.closed }
 
-// StartBatching is called once the cipher is agreed, if it is one that allows it.
+// StartBatching starts to join writes. It is called after the cipher is agreed, if the cipher
+// allows it.
 func (c *Conn) StartBatching() {
 	if c.tcp != nil {
 		c.batch.Store(true)
 	}
 }
 
-// Batching says whether the two writes of a long packet are put into one.
+// Batching says whether the two writes of a long packet are joined.
 func (c *Conn) Batching() bool { return c.batch.Load() }
 
-// Fail notes the first reason why the connection is of no more use. That somebody here has closed
-// it is none: who did knows why, and says so.
+// Fail records the first reason why the connection cannot be used any more. net.ErrClosed alone is
+// no reason: whoever closed the connection knows why, and records that.
 func (c *Conn) Fail(err error) {
 	if errors.Is(err, net.ErrClosed) && err != errEnded {
 		return
@@ -181,14 +182,14 @@ func (c *Conn) Fail(err error) {
 	})
 }
 
-// Close closes the connection at once. x/crypto calls it before it says why the protocol failed,
-// so that it tells no reason; see End.
+// Close closes the connection at once. It records no reason, because x/crypto calls it before it
+// says why the protocol failed. See End.
 func (c *Conn) Close() error { return c.Conn.Close() }
 
-// errEnded is the reason of a connection that is not wanted any more.
+// errEnded is the reason of a connection that End closed.
 var errEnded = fmt.Errorf("not wanted any more: %w", net.ErrClosed)
 
-// End closes a connection that is not wanted any more.
+// End closes a connection that is not wanted any more, and records that.
 func (c *Conn) End() error {
 	c.Fail(errEnded)
 	return c.Conn.Close()

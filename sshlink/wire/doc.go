@@ -1,5 +1,5 @@
-// Package wire is what the links of both transports are made of: the watched connection below
-// SSH, channels, addresses and errors, and the [Base] that ends a link when its connection does.
+// Package wire has what the links of both transports share: the watched connection below SSH,
+// channels, addresses, errors, and [Base], which ends a link when its connection ends.
 //
-// It does not know how a link is made, nor which transport it is of.
+// It does not know how a link is made, nor which transport it uses.
 package wire

@@ -6,7 +6,7 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// RefusedError is the server's no to a remote listener.
+// RefusedError is the server's refusal to listen on an address.
 type RefusedError struct {
 	Addr string // host:port or path, as asked for
 }
@@ -15,9 +15,9 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("the server refuses to listen on %s", e.Addr)
 }
 
-// ExitError is a remote command's exit status, where it is not 0.
+// ExitError says that a remote command ended with another exit status than 0, or by a signal.
 type ExitError struct {
-	Status int    // -1 where the command was ended by a signal
+	Status int    // -1 if a signal ended the command
 	Signal string // without SIG, such as TERM; empty: none
 }
 

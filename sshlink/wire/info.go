@@ -12,11 +12,11 @@ type Info struct {
 	ServerVersion string
 	Kex           string
 	Cipher        string // of the direction to the server
-	MAC           string // empty where the cipher brings its own
+	MAC           string // empty if the cipher needs none
 	HostKey       string // type and SHA-256 fingerprint
 	PostQuantum   bool   // the key exchange withstands a quantum computer
-	Peer          string // host:port of the server, where it is known
-	Asked         int    // how often the server has asked whether this side is there
+	Peer          string // host:port of the server; empty if unknown
+	Asked         int    // how many keepalives the server has sent
 }
 
 // PostQuantum says whether a key exchange also rests on a problem that quantum computers

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// LostError says how an established link was lost.
+// LostError is the error for an established link that was lost because of err.
 func LostError(host string, err error) error {
 	if e := fault.As(err); e != nil {
 		return e

@@ -6,12 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Progress says how the kernel gets on with what was written: how many bytes the server's
-// kernel has acknowledged in all, and how many it has not. False: not a TCP connection of
-// this process's.
+// Progress is how many of the bytes written the server's kernel has acknowledged, and how many it
+// has not. ok is false if the link is not a TCP connection of this process.
 //
-// It tells a slow line, on which a keepalive waits behind what was written before it, from
-// one that has died.
+// It shows the difference between a slow line, on which a keepalive waits behind earlier data, and
+// a dead one.
 func (b *Base) Progress() (acknowledged, queued uint64, ok bool) {
 	if b.Conn.raw == nil {
 		return 0, 0, false
@@ -30,8 +29,8 @@ func (b *Base) Progress() (acknowledged, queued uint64, ok bool) {
 	return info.Bytes_acked, uint64(waiting), true
 }
 
-// minRTT is the shortest round trip to the server that the kernel has seen lately; 0: not a TCP
-// connection of this process's.
+// minRTT is the shortest recent round trip to the server, as the kernel measures it. It is 0 if the
+// link is not a TCP connection of this process.
 func (b *Base) minRTT() (trip time.Duration) {
 	if b.Conn.raw == nil {
 		return 0
@@ -44,9 +43,9 @@ func (b *Base) minRTT() (trip time.Duration) {
 	return trip
 }
 
-// Line is what the kernel knows of the way to the server: the shortest round trip lately, and how
-// many packets were sent again or came after one that is missing. False: not a TCP connection of
-// this process's.
+// Line is what the kernel knows about the way to the server: the shortest recent round trip, and
+// how many packets were sent again or came out of order. ok is false if the link is not a TCP
+// connection of this process.
 func (b *Base) Line() (minRTT time.Duration, lost uint64, ok bool) {
 	if b.Conn.raw == nil {
 		return 0, 0, false

@@ -12,32 +12,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aheadSize is how much is read besides what x/crypto asks for: its bufio.Reader has 4 KiB, which
-// makes two system calls of each packet.
+// aheadSize is how many bytes are read beyond what x/crypto asks for. Its bufio.Reader has 4 KiB,
+// which would take two system calls for each packet.
 const aheadSize = 256 << 10
 
-// fewBytes are fewer than come at once of a stream that has much to send.
+// fewBytes is less than what one read returns of a stream that has much to send.
 const fewBytes = 32 << 10
 
 var aheadBuffers = sync.Pool{New: func() any { return new([aheadSize]byte) }}
 
-// readAhead reads from a socket as much as is there. What was asked for goes where it was asked
-// for, without a copy, and the rest into a buffer, which it has only while something is in it.
+// readAhead reads from a socket as much as is there. The requested bytes go to the caller without
+// another copy. The rest goes into a buffer, which readAhead has only while something is in it.
 type readAhead struct {
 	raw syscall.RawConn
 
 	buffer *[aheadSize]byte // nil: nothing is in it
-	rest   []byte           // of buffer: what was not asked for yet
+	rest   []byte           // the part of buffer that was not asked for yet
 
-	last int // how many bytes the last read from the socket got
+	last int // how many bytes the last read from the socket returned
 
-	// Of the call under way.
+	// State of the current call.
 	vec     [2][]byte
 	n       int
 	err     error
 	attempt func(fd uintptr) bool      // tryRead
-	heard   func()                     // called after each read from the socket that got something
-	drained func(fd uintptr, few bool) // called before it waits; few: little was read last
+	heard   func()                     // called after each read from the socket that returned bytes
+	drained func(fd uintptr, few bool) // called before waiting; few: the last read returned few bytes
 }
 
 func newReadAhead(raw syscall.RawConn, heard func(), drained func(fd uintptr, few bool)) *readAhead {
@@ -46,7 +46,7 @@ func newReadAhead(raw syscall.RawConn, heard func(), drained func(fd uintptr, fe
 	return a
 }
 
-// Read is for one goroutine.
+// Read is for one goroutine at a time.
 func (a *readAhead) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -61,10 +61,10 @@ func (a *readAhead) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill reads from the socket, and waits where it has nothing.
+// fill reads from the socket. It waits if the socket has nothing.
 func (a *readAhead) fill(p []byte) (int, error) {
-	// Those who have to do with what was read go first: by then there may be more to read, which
-	// saves waiting for it, and what they send is sent sooner.
+	// Let the goroutines that use what was read run first. By then there may be more to read, which
+	// saves a wait, and what they send is sent sooner.
 	runtime.Gosched()
 	a.vec[0] = p
 	err := a.raw.Read(a.attempt)
@@ -77,7 +77,7 @@ func (a *readAhead) fill(p []byte) (int, error) {
 	case err != nil:
 		a.release()
 		if op, ok := errors.AsType[*net.OpError](err); ok {
-			op.Op = "read" // not "raw-read", which tells people nothing
+			op.Op = "read" // not "raw-read", which means nothing to people
 		}
 		return 0, err
 	case a.n == 0:
@@ -93,8 +93,8 @@ func (a *readAhead) fill(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tryRead makes one attempt, and says whether it came to something. Where it did not, the socket is
-// waited for, without a buffer.
+// tryRead makes one attempt to read. If the socket has nothing, it returns the buffer to the pool
+// and returns false. The caller then waits for the socket.
 func (a *readAhead) tryRead(fd uintptr) bool {
 	if a.buffer == nil {
 		a.buffer = aheadBuffers.Get().(*[aheadSize]byte)

@@ -8,14 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SocketPair is a pair of connected unix sockets: a connection for here, a file for a child.
+// SocketPair returns two connected unix sockets: a connection for this process, and a file for a
+// child.
 func SocketPair() (net.Conn, *os.File, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
 	}
 	ours, theirs := os.NewFile(uintptr(fds[0]), "proxy"), os.NewFile(uintptr(fds[1]), "proxy")
-	defer ours.Close() // FileConn has a copy of its own
+	defer ours.Close() // FileConn has made a copy
 	c, err := net.FileConn(ours)
 	if err != nil {
 		theirs.Close()

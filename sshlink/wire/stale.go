@@ -13,15 +13,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Runner is as much of a link as RemoveStale needs.
+// Runner is the part of a link that RemoveStale needs.
 type Runner interface {
 	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
 	Run(ctx context.Context, command string, stdout, stderr io.Writer) error
 }
 
-// RemoveStale removes a unix socket on the server on which nobody answers, left behind by a
-// session that died. It fails where somebody does answer, where the path is no socket, and
-// where the server gives no shell to do it with.
+// RemoveStale removes a unix socket on the server that a session left behind when it died. It fails
+// if somebody listens on the socket, if the path is not a socket, and if the server gives no shell.
 func RemoveStale(ctx context.Context, l Runner, path string) error {
 	if c, err := l.DialContext(ctx, "unix", path); err == nil {
 		c.Close()
@@ -34,8 +33,8 @@ func RemoveStale(ctx context.Context, l Runner, path string) error {
 		return err
 	}
 	var said limitedBuffer
-	// Every shell a person may have knows these words; the command itself is told apart from
-	// one that is forced by the number that only it ends with.
+	// Every login shell knows these words. Only this command ends with this number, and not one
+	// that the server forces.
 	const removed = 93
 	command := fmt.Sprintf("test -S %s && rm -f -- %s && exit %d", quoted, quoted, removed)
 	err = l.Run(ctx, command, io.Discard, &said)
@@ -53,8 +52,8 @@ func RemoveStale(ctx context.Context, l Runner, path string) error {
 	return fmt.Errorf("%s on the server could not be removed: %w", path, err)
 }
 
-// quoteForAnyShell quotes a path so that sh, csh and fish take it for itself. Characters that
-// they read differently inside quotes are refused.
+// quoteForAnyShell quotes an absolute path for sh, csh and fish. It refuses characters that they
+// read differently inside quotes.
 func quoteForAnyShell(path string) (string, error) {
 	if strings.ContainsAny(path, "'\\!\n\r\x00") || !strings.HasPrefix(path, "/") {
 		return "", fmt.Errorf("%q on the server is not a path that could be removed safely", path)
@@ -62,7 +61,7 @@ func quoteForAnyShell(path string) (string, error) {
 	return "'" + path + "'", nil
 }
 
-// limitedBuffer keeps the first kilobyte.
+// limitedBuffer keeps the first 1024 bytes, and drops the rest.
 type limitedBuffer struct{ bytes.Buffer }
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {

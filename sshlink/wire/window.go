@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// The receive window of a channel bounds what the server sends within a round trip. x/crypto
-// gives each channel firstWindow, as OpenSSH does, which a long line can carry in a fraction of
-// its round trip. So the window of a stream that fills it within a round trip grows, as TCP's own
-// does; what the windows of all channels come to is bounded.
+// The receive window of a channel limits what the server sends in one round trip. x/crypto gives
+// each channel firstWindow, as OpenSSH does. A fast line with a long round trip can carry much
+// more. So the window grows, as TCP's own does, if a stream fills it within a round trip. The sum
+// of all windows is limited. All sizes are in bytes.
 const (
 	firstWindow  = 2 << 20
 	largeWindow  = 15 << 20 // of one channel
@@ -17,29 +17,30 @@ const (
 	creditAfter  = 256 << 10
 )
 
-// windows is what the windows of all channels come to.
+// windows is the sum of the windows of all channels.
 var windows atomic.Int64
 
-// window is the receive window of one channel. All but close is for whoever reads.
+// window is the receive window of one channel. Only the goroutine that reads uses it, except for
+// close.
 type window struct {
-	size     int64 // what the server may send, or has sent and was not credited
-	wanted   int64 // where size goes: it shrinks as the stream is read
-	consumed int64 // what was read and not credited yet
+	size     int64 // what the server may send, or has sent and was not credited for
+	wanted   int64 // what size shrinks to as the stream is read
+	consumed int64 // what was read and is not credited yet
 
-	since time.Time // begin of the measurement under way
-	read  int64     // in it
+	since time.Time // start of the current measurement
+	read  int64     // bytes read in the current measurement
 
-	mu     sync.Mutex // for changes of size, which close looks at
+	mu     sync.Mutex // for changes of size, which close reads
 	closed bool
 }
 
-// open makes room for a channel's first window.
+// open gives a channel its first window.
 func (w *window) open() {
 	w.wanted = firstWindow
 	w.resize(firstWindow)
 }
 
-// close gives back what the window took.
+// close gives the size back to the budget.
 func (w *window) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -49,7 +50,8 @@ func (w *window) close() {
 	}
 }
 
-// resize adds to the size, unless all windows would come to more than they may.
+// resize adds to the size. It returns false if the window is closed, or if it has a size already
+// and all windows together would exceed windowBudget.
 func (w *window) resize(by int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -64,8 +66,8 @@ func (w *window) resize(by int64) bool {
 	return true
 }
 
-// take notes n bytes that were read and returns how many the server may be told to send more.
-// rtt is asked for the round trip now and then; 0: it is not known.
+// take notes that n bytes were read, and returns how many more the server may now send. rtt returns
+// the round trip, or 0 if it is not known.
 func (w *window) take(n int, rtt func() time.Duration) (credit uint32) {
 	w.consumed += int64(n)
 	w.read += int64(n)
@@ -83,7 +85,7 @@ func (w *window) take(n int, rtt func() time.Duration) (credit uint32) {
 	return credit
 }
 
-// measure ends a measurement: as much was read as the window holds.
+// measure ends a measurement, in which as many bytes were read as the window holds.
 func (w *window) measure(now time.Time, trip time.Duration) {
 	took, first := now.Sub(w.since), w.since.IsZero()
 	w.since, w.read = now, 0
@@ -91,12 +93,12 @@ func (w *window) measure(now time.Time, trip time.Duration) {
 	case first || trip == 0:
 	case took > 8*trip || windows.Load() > windowBudget:
 		w.wanted = max(firstWindow, w.size/2)
-	case took <= 2*trip && took > trip/2: // what comes faster lay here already
+	case took <= 2*trip && took > trip/2: // faster data was here already
 		w.grow()
 	}
 }
 
-// grow doubles the window, as far as there is room. The server is told with the next credit.
+// grow doubles the window, if there is room. The server learns of it with the next credit.
 func (w *window) grow() {
 	if more := min(w.size, largeWindow-w.size); more > 0 && w.resize(more) {
 		w.consumed += more

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// x/crypto has no way to set a channel's window. What follows takes two of its functions by name,
-// which is safe with the version that was tried and is not done with another.
+// x/crypto has no way to set a channel's window. The code below links to two of its functions by
+// name. That is safe with the version that was tested, and is not done with any other.
 const triedCrypto = "v0.58.0"
 
 //go:linkname adjustWindow golang.org/x/crypto/ssh.(*channel).adjustWindow
@@ -22,7 +22,7 @@ func adjustWindow(ch unsafe.Pointer, more uint32) error
 //go:linkname readBuffer golang.org/x/crypto/ssh.(*buffer).Read
 func readBuffer(b unsafe.Pointer, p []byte) (int, error)
 
-// FixedWindow is why the windows of channels do not grow; empty: they do.
+// FixedWindow is why the windows of channels do not grow, or empty if they do.
 func FixedWindow() string { return fixedWindow() }
 
 var fixedWindow = sync.OnceValue(func() string {
@@ -30,7 +30,7 @@ var fixedWindow = sync.OnceValue(func() string {
 	return untried(info)
 })
 
-// untried says what of a build was not tried; empty: nothing.
+// untried is what was not tested in a build, or empty if everything was.
 func untried(info *debug.BuildInfo) string {
 	if info != nil {
 		for _, m := range info.Deps {
@@ -48,13 +48,13 @@ func untried(info *debug.BuildInfo) string {
 	return "this program does not say which golang.org/x/crypto it was built with"
 }
 
-// stream reads a channel and decides itself what the server may send.
+// stream reads a channel, and decides what the server may send.
 type stream struct {
 	channel unsafe.Pointer // *ssh.channel
 	buffer  *buffer
 }
 
-// buffer is x/crypto's own: what came and was not read.
+// buffer has the layout of x/crypto's buffer: what was received and not read.
 type buffer struct {
 	*sync.Cond
 	head   *element
@@ -67,7 +67,7 @@ type element struct {
 	next *element
 }
 
-// newStream is false where the channel is not of x/crypto as it was tried.
+// newStream returns false if the channel is not that of the tested x/crypto.
 func newStream(ch ssh.Channel) (stream, bool) {
 	v := reflect.ValueOf(ch)
 	if FixedWindow() != "" || v.Type().String() != "*ssh.channel" {
@@ -80,7 +80,7 @@ func newStream(ch ssh.Channel) (stream, bool) {
 	return stream{v.UnsafePointer(), (*buffer)(pending.UnsafePointer())}, true
 }
 
-// bufferAlike says whether t points to what buffer looks like.
+// bufferAlike says whether t points to a struct with the layout of buffer.
 func bufferAlike(t reflect.Type) bool {
 	if t.String() != "*ssh.buffer" || !alike(t.Elem(), reflect.TypeFor[buffer]()) {
 		return false
@@ -89,7 +89,7 @@ func bufferAlike(t reflect.Type) bool {
 	return alike(head.Type.Elem(), reflect.TypeFor[element]())
 }
 
-// alike compares two structs by what their fields are called, and where they are.
+// alike says whether the fields of two structs have the same names, offsets and kinds.
 func alike(a, b reflect.Type) bool {
 	if a.Kind() != reflect.Struct || a.Size() != b.Size() || a.NumField() != b.NumField() {
 		return false
@@ -105,8 +105,8 @@ func alike(a, b reflect.Type) bool {
 
 func (s stream) read(p []byte) (int, error) { return readBuffer(unsafe.Pointer(s.buffer), p) }
 
-// next waits for what the server sends and takes it as it lies there, as much as into has room for
-// and at most most bytes, unless the first piece is longer.
+// next waits for data from the server and takes it without a copy: as many pieces as into has room
+// for, and at most most bytes, unless the first piece is longer.
 func (s stream) next(into [][]byte, most int) ([][]byte, int, error) {
 	b, n := s.buffer, 0
 	b.L.Lock()
@@ -130,5 +130,5 @@ func (s stream) next(into [][]byte, most int) ([][]byte, int, error) {
 	}
 }
 
-// credit lets the server send more. That it fails shows elsewhere.
+// credit lets the server send more. If it fails, the link is ending, which other calls report.
 func (s stream) credit(n uint32) { adjustWindow(s.channel, n) }
