@@ -24,30 +24,32 @@ import (
 	"github.com/holdfast/holdfast/sshlink/login"
 )
 
-// askBridge takes ssh's questions to an Asker. ssh runs SSH_ASKPASS with its prompt and reads
-// the answer from its standard output; the program here is a few lines of shell that pass both
-// through FIFOs in the master's private folder, so that no answer is ever an argument, a
-// variable of the environment, or a file's content.
+// askBridge passes ssh's questions to an Asker. ssh runs SSH_ASKPASS with its prompt and reads the
+// answer from its standard output. The program here is a short shell script that passes both
+// through FIFOs in the master's private folder. So no answer is ever an argument, an environment
+// variable, or the content of a file.
 type askBridge struct {
 	o       *config.Options
 	dir     string
 	attempt *asking.Attempt
 	quit    func()         // ends ssh
-	asked   map[string]int // prompts, and how often
-	count   int            // of the server's questions
+	asked   map[string]int // how often each prompt was asked
+	count   int            // how many questions were asked, without notices
 
 	mu      sync.Mutex
-	wanted  string       // what a person was needed for, and did not give; empty: nothing
-	reason  fault.Reason // that, as a word
-	tooMany bool         // the server asked more than a person is asked
-	late    bool         // nobody said anything in time
+	wanted  string       // what a person was needed for and did not give; empty: nothing
+	reason  fault.Reason // the Reason for wanted
+	tooMany bool         // ssh asked more than login.MaxQuestions
+	late    bool         // nobody answered in time
 	doubt   string       // why a host key was not confirmed
 }
 
-// askScript writes where it waits for the answer, what kind of prompt it is, and the prompt, and
-// reads a yes and the answer. Both are one write and shorter than a pipe keeps together.
-// A notice has no answer: ssh kills the program when the thing is done, and the end of
-// the FIFO, which nobody else has open for writing, tells that.
+// askScript writes the path of the FIFO for the answer, the kind of prompt, and the prompt. Then it
+// reads a yes and the answer. The question is one write, short enough for a pipe to keep it
+// together.
+//
+// A notice has no answer. ssh kills the program when the action is done. Then nobody has the FIFO
+// open for writing any more, and show reads its end.
 const askScript = `#!/bin/sh
 answer="%[1]s/answer.$$"
 mkfifo -m 600 "$answer" || exit 1
@@ -66,7 +68,7 @@ IFS= read -r reply <&3
 printf '%%s\n' "$reply"
 `
 
-// startAskBridge makes the program and answers until ctx ends.
+// startAskBridge writes the program, and answers questions until ctx ends.
 func startAskBridge(ctx context.Context, o *config.Options, dir string, a *asking.Attempt, quit func()) (*askBridge, error) {
 	b := &askBridge{o: o, dir: dir, attempt: a, asked: make(map[string]int), quit: quit}
 	program, question := filepath.Join(dir, "askpass"), filepath.Join(dir, "question")
@@ -76,7 +78,8 @@ func startAskBridge(ctx context.Context, o *config.Options, dir string, a *askin
 	if err := unix.Mkfifo(question, 0o600); err != nil {
 		return nil, err
 	}
-	// Open for writing too, so that it neither waits for ssh nor ends between two questions.
+	// Open for writing too, so that opening does not wait for ssh, and reading does not end between
+	// two questions.
 	f, err := os.OpenFile(question, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -97,12 +100,12 @@ func startAskBridge(ctx context.Context, o *config.Options, dir string, a *askin
 	return b, nil
 }
 
-// environment is what ssh runs in: it asks through the bridge, and nowhere else.
+// environment is the environment for ssh, which then asks only through the bridge.
 func (b *askBridge) environment() []string {
 	return append(os.Environ(), "SSH_ASKPASS="+filepath.Join(b.dir, "askpass"), "SSH_ASKPASS_REQUIRE=force")
 }
 
-// answer asks the person and lets the program know.
+// answer asks the person, and writes the answer for the program.
 func (b *askBridge) answer(ctx context.Context, text string) {
 	parts := strings.SplitN(text, "\n", 3)
 	if len(parts) != 3 || filepath.Dir(parts[0]) != b.dir {
@@ -123,8 +126,8 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 	again := b.asked[prompt] > 0
 	b.asked[prompt]++
 	reply, ok := b.ask(ctx, kind, prompt, again)
-	// Open for reading too: the program may be gone, and then nobody ever reads. What is
-	// written stays in the FIFO as long as somebody has it open.
+	// Open for reading too, because the program may be gone, and then nobody ever reads. The FIFO
+	// has what was written as long as somebody has it open.
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return
@@ -140,16 +143,16 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 	}
 }
 
-// noticeAfter is how long ssh waits for a person before that is worth a notice: before it knows
-// that a PIN is needed it says for a moment that a touch is.
+// noticeAfter is how long ssh must wait for a person before a notice is shown. Before ssh knows
+// that it needs a PIN, it says for a moment that it needs a touch.
 const noticeAfter = 200 * time.Millisecond
 
-// show shows a notice for as long as the program that waits at path runs. A person needs time for
-// what it asks for.
+// show shows a notice as long as the program that waits at path runs. The attempt's clock stops
+// meanwhile, because a person needs time.
 func (b *askBridge) show(ctx context.Context, path, prompt string) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return // it is over
+		return // the program has ended
 	}
 	ctx, cancel := context.WithTimeout(ctx, login.TouchTimeout)
 	defer cancel()
@@ -159,7 +162,7 @@ func (b *askBridge) show(ctx context.Context, path, prompt string) {
 	defer b.attempt.Resume()
 	f.SetReadDeadline(time.Now().Add(noticeAfter))
 	if _, err := f.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		return // it is over already
+		return // the program has ended already
 	}
 	f.SetReadDeadline(time.Time{})
 	text := login.PrintableLines(prompt)
@@ -168,14 +171,14 @@ func (b *askBridge) show(ctx context.Context, path, prompt string) {
 	io.Copy(io.Discard, f)
 }
 
-// needed is what a person was needed for, and did not give; late says that nobody said no.
+// needed is what a person was needed for and did not give. late says that nobody answered in time.
 func (b *askBridge) needed() (what string, reason fault.Reason, late bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.wanted, b.reason, b.late
 }
 
-// want notes what a person was needed for; the first such thing is what is said.
+// want records what a person was needed for. Only the first such thing is reported.
 func (b *askBridge) want(reason fault.Reason, need string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -184,21 +187,22 @@ func (b *askBridge) want(reason fault.Reason, need string) {
 	}
 }
 
-// unconfirmed is why a host key was not confirmed, empty where nobody was asked.
+// unconfirmed is why a host key was not confirmed, or empty if nobody was asked.
 func (b *askBridge) unconfirmed() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.doubt
 }
 
-// exceeded says whether the server asked more than a person is asked.
+// exceeded says whether ssh asked more than login.MaxQuestions questions.
 func (b *askBridge) exceeded() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.tooMany
 }
 
-// serverPrompt is how ssh begins what the server asks: its words can be those of any other question.
+// serverPrompt matches how ssh begins a question of the server. The server's words after it may
+// look like any other question.
 var serverPrompt = lazyregexp.New(`^\(\S+@[^\s)]+\) `)
 
 var (
@@ -239,7 +243,8 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 	}
 	reply, err := b.attempt.Ask(ctx, q)
 	if q.Kind == asking.KindPassphrase && err == nil && b.asked[prompt] >= max(1, b.o.Number("numberofpasswordprompts")) {
-		// ssh does not ask again, and does not say why. Where this one was right nobody reads it.
+		// ssh does not ask again and does not say why. If this answer was right, nobody reads this
+		// error.
 		b.want(fault.Passphrase, "was given a wrong passphrase for "+text.Tilde(q.Subject))
 	}
 	if err != nil {

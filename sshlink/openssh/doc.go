@@ -1,7 +1,7 @@
-// Package openssh is the link through the system's ssh as a ControlMaster: it logs in, its
-// questions come here by SSH_ASKPASS, and its channels are taken over by its control socket.
+// Package openssh is the link through the system's ssh as a ControlMaster. ssh logs in. Its
+// questions arrive here through SSH_ASKPASS, and its channels are used through its control socket.
 //
-// What ssh says of a failure is read here, and nowhere else, so that its errors have the same
-// reasons, and as far as they go the same words, as those of the native transport. It knows
-// nothing of that one.
+// Only this package reads what ssh prints about a failure. Its errors have the same reasons as
+// those of the native transport, and where possible the same words. It does not know the native
+// transport.
 package openssh

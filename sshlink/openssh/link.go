@@ -21,19 +21,19 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Link is an authenticated SSH connection that ssh has made. Everything on it that waits for the
-// server can be abandoned by ctx, and ends when the link is closed.
+// Link is an authenticated SSH connection that ssh has made. Every call that waits for the server
+// returns early when ctx ends or the link is closed.
 type Link struct {
 	*wire.Base
 	master *master
 
 	mu     sync.Mutex
-	idle   ssh.Channel       // the session for Ping; nil: none yet
-	locals map[string]string // where the person's master listens for unix sockets on the server
+	idle   ssh.Channel       // session for Ping; nil: none yet
+	locals map[string]string // local sockets of the person's own master, by the path on the server
 }
 
-// Dial logs in by the system's ssh and takes its channels over. ConnectTimeout bounds it but for
-// the time that a person takes to answer; the end of ctx ends it at once.
+// Dial logs in with the system's ssh and uses its channels. ConnectTimeout limits the whole
+// attempt, without the time that a person takes to answer. The attempt ends at once when ctx ends.
 func Dial(parent context.Context, o *config.Options, ask asking.Asker) (*Link, error) {
 	ctx, a, cancel := asking.Start(parent, o.ConnectTimeout, ask)
 	defer cancel()
@@ -90,8 +90,8 @@ func (l *Link) Info() wire.Info {
 	return info
 }
 
-// RemoteAddr is the server's address, or where ssh has not said it the way there; nil over the
-// person's own master, which may go elsewhere.
+// RemoteAddr is the server's address. If ssh has not reported it, it is the way to the server. It
+// is nil over the person's own master, which may go to another server.
 func (l *Link) RemoteAddr() net.Addr {
 	switch peer := l.Info().Peer; {
 	case peer != "":
@@ -102,7 +102,7 @@ func (l *Link) RemoteAddr() net.Addr {
 	return wire.Addr{Net: "proxy", Address: l.master.o.Way()}
 }
 
-// LocalAddr names the way: that of a control socket says nothing.
+// LocalAddr only names ssh, because the address of a control socket says nothing.
 func (l *Link) LocalAddr() net.Addr { return wire.Addr{Net: "proxy", Address: "ssh"} }
 
 // DialContext opens a channel to an address as the server sees it.
@@ -131,10 +131,10 @@ func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
-// ping makes one round trip through a ControlMaster, which passes on no keepalive of
-// the connection's: it asks on an idle session, which runs nothing, and the server's answer,
-// be it yes or no, is an answer. The person's own master is only asked whether it is there:
-// a session that its server refused would be the end of it (see masterChannel).
+// ping makes one round trip to the server. A ControlMaster sends no keepalive of the connection for
+// its clients. So ping sends one on an idle session, which runs nothing. Any reply of the server
+// counts. The person's own master is only asked whether it runs, because it would end if its server
+// refused a session (see masterChannel).
 func (l *Link) ping(ctx context.Context) error {
 	if l.master.cmd == nil {
 		return l.master.control(ctx, io.Discard, "check")
@@ -145,7 +145,7 @@ func (l *Link) ping(ctx context.Context) error {
 	if idle == nil {
 		ch, reqs, err := l.OpenChannel(ctx, "session", nil)
 		if _, refused := errors.AsType[*ssh.OpenChannelError](err); refused {
-			return nil // once was a round trip; ssh itself watches the server besides
+			return nil // this was a round trip; besides, ssh itself watches the server
 		}
 		if err != nil {
 			return err
@@ -174,7 +174,7 @@ func (l *Link) ping(ctx context.Context) error {
 	}
 }
 
-// Run runs a command in a session, by an ssh of its own through the ControlMaster.
+// Run runs a command in a session, with another ssh that uses the ControlMaster.
 func (l *Link) Run(ctx context.Context, command string, stdout, stderr io.Writer) error {
 	args := []string{"-F", "none", "-S", l.master.socket, "-T", "-n", "-o", "LogLevel=ERROR"}
 	environment := l.master.o.Environment()

@@ -25,24 +25,24 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// master is the system's ssh as a ControlMaster: it logs in, and carries channels for who
-// speaks to its control socket (OpenSSH's PROTOCOL.mux).
+// master is the system's ssh as a ControlMaster. It logs in, and opens channels for the clients of
+// its control socket (OpenSSH's PROTOCOL.mux).
 type master struct {
 	o      *config.Options
 	socket string
-	cmd    *exec.Cmd // nil: the person's own, which is left running
-	dir    string    // the private folder of socket, empty where it is the person's own
+	cmd    *exec.Cmd // nil: the person's own master, which is left running
+	dir    string    // the private folder of socket; empty for the person's own master
 	ended  chan struct{}
 	stderr *masterLog
-	bridge *askBridge // nil: it asks for itself
+	bridge *askBridge // nil for the person's own master, which asks by itself
 	stop   sync.Once
 }
 
 // masterGrace is how long ssh may take to end before it is killed.
 const masterGrace = time.Second
 
-// RunningMaster is the socket of a ControlMaster that the person runs to the same place,
-// empty where there is none.
+// RunningMaster is the control socket of a ControlMaster that the person runs to the same
+// destination. It is empty if there is none.
 func RunningMaster(ctx context.Context, o *config.Options) string {
 	path := o.Option("controlpath")
 	if path == "" {
@@ -57,7 +57,8 @@ func RunningMaster(ctx context.Context, o *config.Options) string {
 	return path
 }
 
-// startMaster runs ssh until its control socket is there, which is when it has logged in.
+// startMaster starts ssh and waits for its control socket, which is there once ssh has logged in.
+// It starts nothing if the person's own master runs.
 func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*master, error) {
 	if path := RunningMaster(ctx, o); path != "" {
 		ended := make(chan struct{})
@@ -95,7 +96,7 @@ func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*ma
 	stderr.Close() // ssh has it now
 	if err != nil {
 		remove()
-		reason := fault.Unreachable // the kernel has no process to give, or no memory
+		reason := fault.Unreachable // the kernel has no process or no memory left
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrPermission) {
 			reason = fault.Settings
 		}
@@ -103,7 +104,7 @@ func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*ma
 	}
 	go func() {
 		m.cmd.Wait()
-		syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL) // its ProxyCommand
+		syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL) // also its ProxyCommand
 		m.stderr.finish(read)
 		remove()
 		close(m.ended)
@@ -116,29 +117,29 @@ func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*ma
 	return m, nil
 }
 
-// SwitchedOff are the keywords of ssh_config(5) that are always "no" here. ssh takes the channels
-// that the first three let a server open, although nobody has asked for them: it would sign with
-// the agent, for whoever has the server. And it records as many further host keys as a server
-// announces, for which it takes seconds where there are some hundred.
+// SwitchedOff are the keywords of ssh_config(5) that are always "no" here. If one of the first
+// three is on, ssh accepts channels that the server opens, although nobody has asked for them. It
+// would even sign with the agent for whoever controls the server. With UpdateHostKeys, ssh records
+// as many further host keys as a server announces. For some hundred that takes seconds.
 var SwitchedOff = []string{"ForwardAgent", "ForwardX11", "Tunnel", "UpdateHostKeys"}
 
-// arguments are ssh's. What comes first beats the rest: our own needs, then the file's [SSH]
-// section; our defaults stand in only for what nobody has set.
+// arguments are the arguments for ssh. The earlier ones win: what this package needs, then the
+// [SSH] section. Holdfast's defaults are given only for keywords that nobody set.
 func (m *master) arguments() ([]string, error) {
 	own := []tunnelfile.Setting{
 		{Key: "ControlMaster", Value: "yes"},
 		{Key: "ControlPath", Value: m.socket},
 		{Key: "ControlPersist", Value: "no"},
-		{Key: "ClearAllForwardings", Value: "yes"}, // forwards are ours to make
-		// And with a changed host key ssh then gives up, whatever StrictHostKeyChecking says: it
-		// would not forward anything, but carry what is asked of its socket.
+		{Key: "ClearAllForwardings", Value: "yes"}, // Holdfast makes the forwards
+		// ssh then also gives up if the host key has changed, whatever StrictHostKeyChecking says.
+		// Otherwise ssh would forward nothing, but still open the channels that its socket asks for.
 		{Key: "ExitOnForwardFailure", Value: "yes"},
 		{Key: "RemoteCommand", Value: "none"},
 		{Key: "PermitLocalCommand", Value: "no"},
-		{Key: "LogLevel", Value: "DEBUG1"},   // says what was negotiated
+		{Key: "LogLevel", Value: "DEBUG1"},   // prints what was negotiated
 		{Key: "VisualHostKey", Value: "yes"}, // so that its question has the picture
 		{Key: "FingerprintHash", Value: "sha256"},
-		{Key: "ForkAfterAuthentication", Value: "no"}, // it is to end with us
+		{Key: "ForkAfterAuthentication", Value: "no"}, // ssh must end with this process
 	}
 	for _, keyword := range SwitchedOff {
 		own = append(own, tunnelfile.Setting{Key: keyword, Value: "no"})
@@ -147,7 +148,7 @@ func (m *master) arguments() ([]string, error) {
 		own = append(own, tunnelfile.Setting{Key: "Ciphers", Value: ciphers})
 	}
 	if mark := m.o.IPQoS(); mark != "" {
-		// A master with -N would choose otherwise than any other ssh -N.
+		// A master with -N would choose another value than any other ssh -N.
 		own = append(own, tunnelfile.Setting{Key: "IPQoS", Value: mark})
 	}
 	arguments := m.o.Arguments(own...)
@@ -164,9 +165,9 @@ func (m *master) arguments() ([]string, error) {
 	return append([]string{"-N", "-T", "-n"}, arguments...), nil
 }
 
-// Ciphers is the list that ssh is given where nobody has set one, its own with the fast ones first;
-// empty: the person's stands. Jumps keep ssh's order: what a configuration says last, as one file of
-// it does with Match final, could not be told to beat ours there.
+// Ciphers is the list of ciphers for ssh if nobody has set one: ssh's own list, with the fast ones
+// first. It is empty if somebody has set one. Jump hosts keep ssh's order, because there Holdfast's
+// list would win even over what a configuration sets last, as in a Match final.
 func Ciphers(o *config.Options) string {
 	if !o.Unset("ciphers") {
 		return ""
@@ -174,8 +175,9 @@ func Ciphers(o *config.Options) string {
 	return strings.Join(wire.FastFirst(o.List("ciphers")), ",")
 }
 
-// configFile is an ssh_config that switches off what must be off, and includes the person's. ssh
-// hands -F on to each ssh that it runs for ProxyJump, and none of its other arguments.
+// configFile writes an ssh_config that switches off SwitchedOff and includes the person's files,
+// and returns its path. ssh passes -F on to each ssh that it runs for ProxyJump, but no other
+// argument.
 func (m *master) configFile() (string, error) {
 	files := []string{"~/.ssh/config", "/etc/ssh/ssh_config"}
 	if file := m.o.Source.ConfigFile; file != "" {
@@ -193,7 +195,7 @@ func (m *master) configFile() (string, error) {
 	return path, os.WriteFile(path, []byte(b.String()), 0o600)
 }
 
-// awaitSocket waits until ssh has logged in and listens, or has given up.
+// awaitSocket waits until ssh has logged in and listens, or has ended.
 func (m *master) awaitSocket(ctx context.Context) error {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		if _, err := os.Stat(m.socket); err == nil {
@@ -209,8 +211,8 @@ func (m *master) awaitSocket(ctx context.Context) error {
 	}
 }
 
-// control runs ssh -O, a command for the master. What it prints goes to out; its error is
-// what it says on its standard error.
+// control runs ssh -O with a command for the master. out gets what ssh prints. The error is what
+// ssh prints on its standard error.
 func (m *master) control(ctx context.Context, out io.Writer, command string, args ...string) error {
 	argv := append([]string{"-F", "none", "-S", m.socket, "-O", command}, args...)
 	cmd := exec.CommandContext(ctx, "ssh", append(argv, "--", "master")...)
@@ -227,7 +229,7 @@ func (m *master) control(ctx context.Context, out io.Writer, command string, arg
 	return err
 }
 
-// withdraw takes a forward back, be it "-L" or "-R".
+// withdraw cancels a forward. direction is "-L" or "-R".
 func (m *master) withdraw(direction, spec string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), wire.CancelTimeout)
 	defer cancel()
@@ -252,7 +254,7 @@ func (m *master) signal(s syscall.Signal) {
 	}
 }
 
-// masterConn is a connection to the control socket. When it ends it waits for ssh to say why.
+// masterConn is a connection to the control socket. When it ends, Read waits until ssh says why.
 type masterConn struct {
 	net.Conn
 	reader io.Reader
@@ -270,7 +272,7 @@ func (c *masterConn) Read(p []byte) (int, error) {
 	select {
 	case <-c.master.ended:
 		if err = c.master.sshError(); fault.ReasonOf(err) == fault.Unreachable {
-			err = fault.Because(fault.Lost, err, "%v", err) // it was reached
+			err = fault.Because(fault.Lost, err, "%v", err) // the server was reached
 		}
 	case <-time.After(masterGrace / 2):
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/holdfast/holdfast/sshlink/login"
 )
 
-// commandTimeout bounds KnownHostsCommand where it is only asked to tell what was wrong.
+// commandTimeout limits KnownHostsCommand when it runs only to explain an error.
 const commandTimeout = 2 * time.Second
 
 var (
@@ -27,14 +27,14 @@ var (
 	badSetting     = lazyregexp.New(`Bad |[Uu]nsupported |missing argument|terminating, \d+ bad configuration`)
 	wrongSecret    = lazyregexp.New(`(?:Load key|signing failed for) (\S+ )?"(.+?)": incorrect passphrase supplied`)
 	loadFailed     = lazyregexp.New(`(?m)^Load key "(.+?)": (.+?)\.?$`)
-	untouched      = lazyregexp.New(`signing failed for \S+-SK ".+?"(?: from agent)?: invalid format`) // what ssh calls a touch that did not come
+	untouched      = lazyregexp.New(`signing failed for \S+-SK ".+?"(?: from agent)?: invalid format`) // ssh's words for a touch that did not come
 	notSigned      = lazyregexp.New(`signing failed for \S+ "(.+?)" from agent: (.+)`)
 	earlyEnd       = lazyregexp.New(`kex_exchange_identification: (?:Connection closed|read: Connection reset|client sent invalid|write: Broken)|banner exchange: Connection to \S+ port \d+: (?:Broken pipe|Connection reset by peer)`)
 	deniedWords    = lazyregexp.New(`^\S+: Permission denied \(([^)]*)`)
 	connectWords   = lazyregexp.New(`connect to host (\S+) port (\d+): (.+)`)
 	resolveWords   = lazyregexp.New(`Could not resolve hostname (\S+): (.+)`)
 	sentKey        = lazyregexp.New(`fingerprint for the (\S+) key sent by the remote host is\n(SHA256:[^\s.]+)`)
-	proxyEnd       = lazyregexp.New(`(?m)^(?:kex_exchange_identification: .*\nConnection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`) // as ssh reads from one that is gone, or still writes
+	proxyEnd       = lazyregexp.New(`(?m)^(?:kex_exchange_identification: .*\nConnection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`) // ssh reads from a proxy that has ended, or still writes to it
 	revokedFile    = lazyregexp.New(`Host key \S+ \S+ revoked by file (.+)`)
 	badCertificate = lazyregexp.New(`(?m)^Certificate (?:invalid: (.+)|signed with disallowed algorithm)$`)
 	silentServer   = lazyregexp.New(`Timeout, server \S+ not responding`)
@@ -44,30 +44,30 @@ var (
 	proxyGone      = lazyregexp.New(`^(?:kex_exchange_identification: .*|Connection (?:closed|reset) by UNKNOWN port 65535|banner exchange: Connection to UNKNOWN port 65535: Broken pipe)$`)
 )
 
-// ssh ends with a message of its own about why. What it ends with is believed, and nothing that
-// was said before it; the server may have said that.
+// ssh ends with its own message about the reason. Only that last message is believed, because the
+// server may have sent what came before.
 var (
 	verified   = lazyregexp.New(`^Host key verification failed\.|^No \S+ host key is known for|^Error: forwarding disabled due to host key check failure`)
 	connection = lazyregexp.New(`^(?:Disconnected from |Disconnecting |Connection (?:closed|reset|corrupted)|Connection to \S+ closed|ssh_dispatch_run_fatal: |ssh_packet_|Received disconnect from |Bad packet length|Timeout, server )`)
 )
 
-// lastWords are what ssh said before it ended.
+// lastWords is what ssh printed before it ended.
 type lastWords struct {
-	said   []string     // the last messages that are not debug ones
-	phase  phase        // how far it came
-	tried  []string     // ways to log in
-	taken  string       // the last key that was offered, if the server would take it
-	banner string       // what the server said in place of its version
+	said   []string     // the last messages, without debug messages
+	phase  phase        // how far ssh came
+	tried  []string     // ways to log in that were tried
+	taken  string       // the last key that was offered, if the server would accept it
+	banner string       // what the server sent in place of its version
 	shown  string       // the host key, "TYPE SHA256:…"
-	needed string       // what a person was needed for, and did not give
-	reason fault.Reason // that, as a word
-	late   bool         // nobody said anything in time
+	needed string       // what a person was needed for and did not give
+	reason fault.Reason // the Reason for needed
+	late   bool         // nobody answered in time
 	doubt  string       // why a person did not confirm the host key
-	ended  string       // with which exit status, or by which signal
+	ended  string       // exit status or signal
 }
 
-// sshError makes of ssh's last words an error of the same class, and as far as they go in the
-// same words, as the native transport's.
+// sshError turns ssh's last words into an error of the same class as the native transport's, and
+// where possible with the same words.
 func (m *master) sshError() error {
 	w := m.stderr.lastWords()
 	if m.bridge != nil {
@@ -79,7 +79,7 @@ func (m *master) sshError() error {
 	}
 	if m.cmd != nil && m.cmd.ProcessState != nil {
 		w.ended = m.cmd.ProcessState.String()
-		if m.cmd.ProcessState.ExitCode() < 0 { // killed: what it said last need not be its own words
+		if m.cmd.ProcessState.ExitCode() < 0 { // killed: the last message need not be ssh's own
 			return fault.New(fault.Unreachable, "ssh to %s did not end by itself: %s", m.o.HostName, w.ended)
 		}
 	}
@@ -88,7 +88,7 @@ func (m *master) sshError() error {
 	}
 	w.said = slices.DeleteFunc(w.said, proxyGone.MatchString)
 	if hop := hopIn(m.o, w.text()); hop != nil {
-		// That ssh's own details are not to be had: it runs at its usual LogLevel.
+		// The details of that ssh are not known, because it runs with its usual LogLevel.
 		w.tried, w.shown = nil, ""
 		return login.Through(sshError(hop, w))
 	}
@@ -98,7 +98,7 @@ func (m *master) sshError() error {
 	return fault.New(fault.Unreachable, "no answer from %s through its %s", m.o.HostName, m.o.Proxy())
 }
 
-// hopIn is the host on the way that ssh's words are about, nil where there is none.
+// hopIn is the jump host that ssh's words are about, or nil if there is none.
 func hopIn(o *config.Options, text string) *config.Options {
 	for hop := o.Jump; hop != nil; hop = hop.Jump {
 		if hop.Jump == nil || strings.Contains(text, hop.HostName) {
@@ -108,10 +108,10 @@ func hopIn(o *config.Options, text string) *config.Options {
 	return nil
 }
 
-// text is all that ssh said, a message after the other.
+// text is ssh's last messages, joined with newlines.
 func (w lastWords) text() string { return strings.Join(w.said, "\n") }
 
-// final is the message that ssh ended with; "" where it said none.
+// final is the message that ssh ended with, or empty if there is none.
 func (w lastWords) final() string {
 	if len(w.said) == 0 {
 		return ""
@@ -154,7 +154,7 @@ func sshError(o *config.Options, w lastWords) error {
 		return fault.New(fault.Settings, "ssh cannot make sense of its configuration for %s: %s", o.HostName, last)
 	case silentServer.MatchString(said):
 		return fault.New(fault.Unreachable, "%s does not answer keepalives any more", o.HostName)
-	case goneServer.MatchString(last) && w.late: // ssh went on without an answer, too late for the server
+	case goneServer.MatchString(last) && w.late: // ssh went on without an answer, but too late for the server
 		return fault.New(w.reason, "%s", w.needed)
 	case goneServer.MatchString(last):
 		return fault.Because(fault.Unreachable, io.EOF, "%s closed the connection", o.HostName)
@@ -164,7 +164,7 @@ func sshError(o *config.Options, w lastWords) error {
 	return fault.New(fault.Unreachable, "ssh to %s: %s", o.HostName, strings.TrimPrefix(last, "ssh: "))
 }
 
-// left is what the server said when it ended the connection; "" where it said nothing.
+// left is what the server said when it ended the connection, or empty if it said nothing.
 func (w lastWords) left() string {
 	for _, message := range w.said[max(0, len(w.said)-2):] {
 		if m := serverLeft.FindStringSubmatch(message); m != nil {
@@ -174,7 +174,7 @@ func (w lastWords) left() string {
 	return ""
 }
 
-// sshHostKeyError is what ssh has against the host key that the server shows.
+// sshHostKeyError is the error for a host key that ssh did not accept.
 func sshHostKeyError(o *config.Options, w lastWords) error {
 	all := w.text()
 	known := func() *hostkeys.Checker {
@@ -204,7 +204,7 @@ func sshHostKeyError(o *config.Options, w lastWords) error {
 	return hostkeys.Stranger(o, said, why)
 }
 
-// sshDenied says that no way to log in was left.
+// sshDenied is the error if no way to log in was left.
 func sshDenied(o *config.Options, w lastWords) error {
 	all := w.text()
 	if w.needed != "" {
@@ -222,7 +222,7 @@ func sshDenied(o *config.Options, w lastWords) error {
 	allowed := config.SplitList(deniedWords.FindStringSubmatch(w.final())[1])
 	tried, notes := notLoaded(w)
 	if w.taken != "" && notes == nil && o.Yes("batchmode") && slices.Contains(allowed, "publickey") {
-		return fault.New(fault.Passphrase, "needs a passphrase for %s", text.Tilde(w.taken)) // and ssh asks nobody
+		return fault.New(fault.Passphrase, "needs a passphrase for %s", text.Tilde(w.taken)) // with BatchMode ssh asks nobody
 	}
 	reason := fault.Denied
 	if untouched.MatchString(all) {
@@ -231,7 +231,8 @@ func sshDenied(o *config.Options, w lastWords) error {
 	return fault.New(reason, "%s%s", login.RefusedEveryWay(o, tried, allowed), login.NotTried(notes))
 }
 
-// notLoaded are the ways to log in that were tried, and which keys of those were of no use, and why.
+// notLoaded returns the ways to log in that were tried, without keys that could not be loaded, and
+// notes about the keys that could not be used.
 func notLoaded(w lastWords) (tried, notes []string) {
 	all := w.text()
 	tried = w.tried
@@ -249,12 +250,12 @@ func notLoaded(w lastWords) (tried, notes []string) {
 	return tried, notes
 }
 
-// connectErrors are what connect(2) fails of.
+// connectErrors are errors of connect(2).
 var connectErrors = []syscall.Errno{
 	syscall.ECONNREFUSED, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ECONNRESET, syscall.EADDRNOTAVAIL,
 }
 
-// connectError is the kernel's error for what ssh says of a connect.
+// connectError is the kernel's error for ssh's words about a connect that failed.
 func connectError(words string) error {
 	for _, e := range connectErrors {
 		if strings.EqualFold(e.Error(), words) {

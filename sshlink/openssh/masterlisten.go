@@ -19,13 +19,13 @@ import (
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
-// masterListener is a remote listener made by ssh -O forward: the server's connections come
-// to a unix socket of ours in the master's folder.
+// masterListener is a remote listener that ssh -O forward made. The server's connections arrive at
+// a unix socket of ours in dir, see remoteDir.
 type masterListener struct {
 	net.Listener
 	link *Link
 	key  wire.Endpoint
-	spec string // what -R was given
+	spec string // the argument of -R
 	addr net.Addr
 	dir  string
 
@@ -35,7 +35,7 @@ type masterListener struct {
 
 var allocated = lazyregexp.New(`^\s*(?:Allocated port )?(\d+)`)
 
-// ListenContext asks the server to listen.
+// ListenContext asks the server to listen on an address.
 func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Listener, error) {
 	key, err := wire.ParseEndpoint(network, addr)
 	if err != nil {
@@ -54,7 +54,7 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 		c.Close()
 		return nil, fmt.Errorf("%w: another tunnel has it, through the same ControlMaster", &wire.RefusedError{Addr: key.String()})
 	}
-	os.Remove(path) // of one that was killed
+	os.Remove(path) // left by a process that was killed
 	local, err := net.Listen("unix", path)
 	if err != nil {
 		os.Remove(dir)
@@ -64,7 +64,7 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 	ln.spec = where + ":" + path
 	var out bytes.Buffer
 	err = l.master.control(ctx, &out, "forward", "-R", ln.spec)
-	ln.asked = err == nil || ctx.Err() != nil // where ctx ended, ssh may have been told before that
+	ln.asked = err == nil || ctx.Err() != nil // if ctx ended, ssh may have got the command before
 	if err != nil {
 		ln.release()
 		if ctx.Err() != nil {
@@ -84,10 +84,11 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 	return ln, nil
 }
 
-// remoteDir is the folder of the socket to which what comes from a place on the server goes. It is
-// the same for each try: ssh 9.2 keeps an entry for each -R that the server refused, and would lead
-// what comes later, once another try has succeeded, to the socket of the first. And where the
-// person's own master still has a -R of a worker that was killed, the next worker finds it so.
+// remoteDir is the folder of the unix socket for one address on the server. It is the same for each
+// try, for two reasons. ssh 9.2 keeps an entry for each -R that the server refused. After a later
+// try succeeds, it would lead connections to the socket of the first try. And the person's own
+// master may still have the -R of a worker that was killed. The next worker then listens at the
+// socket of that -R.
 func (m *master) remoteDir(where string) (string, error) {
 	sum := sha256.Sum256([]byte(m.socket + "\n" + where))
 	dir := filepath.Join(privateParent(), fmt.Sprintf("%s%x", remotePrefix, sum[:8]))
@@ -104,7 +105,7 @@ func (m *master) remoteDir(where string) (string, error) {
 	return dir, nil
 }
 
-// specification is the listening half of -R.
+// specification is the part of -R that says where the server listens.
 func specification(k wire.Endpoint) (string, error) {
 	switch {
 	case k.Unix != "":
@@ -127,11 +128,11 @@ func (ln *masterListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// Close lets the server stop listening.
+// Close makes the server stop listening.
 func (ln *masterListener) Close() error { return ln.release() }
 
-// release lets go of everything on this side, and has the server stop listening as long as the
-// master can say so: the person's own outlives the link.
+// release closes everything on this side. It makes the server stop listening if the master still
+// can: the person's own master outlives the link.
 func (ln *masterListener) release() (err error) {
 	ln.once.Do(func() {
 		ln.Listener.Close()
@@ -143,5 +144,5 @@ func (ln *masterListener) release() (err error) {
 	return err
 }
 
-// Addr is where the server listens, as it was asked to.
+// Addr is the address that was requested. If its port was 0, it has the port that the server chose.
 func (ln *masterListener) Addr() net.Addr { return ln.addr }

@@ -19,28 +19,29 @@ import (
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
-// masterLog reads what ssh says on its standard error at LogLevel DEBUG1: what was negotiated,
-// and, when it ends, why.
+// masterLog reads what ssh prints on its standard error at LogLevel DEBUG1: what was negotiated,
+// and why ssh ended.
 //
-// A server's words stand in many of ssh's messages, newlines and all; and its banner, and what it
-// says before its questions, are messages of their own. So a line proves nothing. But ssh writes
-// each message by one write(2), and a pipe with O_DIRECT gives each write to one read: a message
-// begins where a read does. A message that is the server's alone comes only while ssh logs in,
-// after what was negotiated and before ssh's own last words; the rest is known by its beginning.
+// Many of ssh's messages contain words of the server, with newlines. The server's banner, and what
+// it says before its questions, are messages of their own. So a line proves nothing. But ssh writes
+// each message with one write(2), and a pipe with O_DIRECT gives each write to one read (pipe(2)):
+// a message begins where a read begins. A message with only the server's words comes only while ssh
+// logs in, after the negotiation and before ssh's own last words. The other messages are recognised
+// by their beginning.
 type masterLog struct {
 	log   *slog.Logger
-	trace *httptrace.ClientTrace // is told of connects; may be nil
+	trace *httptrace.ClientTrace // called for connects; may be nil
 
 	mu      sync.Mutex
 	phase   phase
-	said    []string // the last messages that are not debug ones
+	said    []string // the last messages, without debug messages
 	tried   []string // keys that were offered, and other ways to log in
-	taken   string   // the last key that was offered, if the server would take it
-	banner  string   // what the server said in place of its version
+	taken   string   // the last key that was offered, if the server would accept it
+	banner  string   // what the server sent in place of its version
 	info    wire.Info
-	doubted bool // two host keys were named
+	doubted bool // two different host keys were named
 	budget  budget
-	reader  *os.File // this end of the pipe; nil: there is none
+	reader  *os.File // our end of the pipe; nil: there is none
 }
 
 // phase is how far ssh has come.
@@ -52,20 +53,20 @@ const (
 	loggedIn
 )
 
-// messageLimit bounds a message of ssh's.
-const messageLimit = 4096 // PIPE_BUF: a longer one comes in several
+// messageLimit limits a message of ssh, in bytes.
+const messageLimit = 4096 // PIPE_BUF: a longer message comes in several reads
 
-// saidLimit is how many messages are kept: a changed host key takes a dozen.
+// saidLimit is how many messages are kept. A changed host key takes a dozen.
 const saidLimit = 20
 
-// start makes the pipe that ssh writes to. What comes is read until every writer is gone; done is
-// closed then.
+// start makes the pipe that ssh writes to, and starts a goroutine that reads it. When every writer
+// has closed the pipe, the goroutine ends and closes done.
 func (l *masterLog) start() (stderr *os.File, done <-chan struct{}, err error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_DIRECT|unix.O_CLOEXEC); err != nil {
 		return nil, nil, os.NewSyscallError("pipe2", err)
 	}
-	if err := unix.SetNonblock(ends[0], true); err != nil { // so that it can be given up
+	if err := unix.SetNonblock(ends[0], true); err != nil { // so that a read can have a deadline
 		return nil, nil, errors.Join(err, unix.Close(ends[0]), unix.Close(ends[1]))
 	}
 	in, ended := os.NewFile(uintptr(ends[0]), "ssh's log"), make(chan struct{})
@@ -85,7 +86,8 @@ func (l *masterLog) start() (stderr *os.File, done <-chan struct{}, err error) {
 	return os.NewFile(uintptr(ends[1]), "ssh's log"), ended, nil
 }
 
-// finish waits until all is read that ssh said, which a process that it left may keep from ending.
+// finish waits until everything that ssh printed is read, but not longer than masterGrace, because
+// a process that ssh left may keep the pipe open.
 func (l *masterLog) finish(read <-chan struct{}) {
 	select {
 	case <-read:
@@ -95,12 +97,13 @@ func (l *masterLog) finish(read <-chan struct{}) {
 	}
 }
 
-// asksUs is what ssh says of a keepalive of the server's.
+// asksUs matches what ssh prints about a keepalive of the server.
 var asksUs = lazyregexp.New(`^client_input_(?:global_request|channel_req): .*\brtype keepalive@openssh\.com `)
 
-// debugMessages are those that are read, by how they begin, and in which phase they are ssh's own.
+// debugMessages are the debug messages that are read, by their beginning. After its phase a
+// message is ignored, because the server may have sent it.
 var debugMessages = []struct {
-	phase   phase // the last in which it is read
+	phase   phase // the last one in which it is read
 	pattern *lazyregexp.Regexp
 	read    func(l *masterLog, m []string)
 }{
@@ -148,8 +151,8 @@ var debugMessages = []struct {
 	}},
 }
 
-// hostKey notes the host key. A host on the way may say something on the same standard error: of
-// two keys that are named neither is believed.
+// hostKey records the host key. The ssh for a jump host may write to the same standard error. If
+// two different keys are named, neither is believed.
 func (l *masterLog) hostKey(key string) {
 	l.doubted = l.doubted || l.info.HostKey != "" && l.info.HostKey != key
 	l.info.HostKey = key
@@ -167,7 +170,7 @@ func (l *masterLog) message(message string) {
 		return
 	}
 	if m := authenticated.FindStringSubmatch(message); m != nil {
-		l.info.Peer = net.JoinHostPort(m[1], m[2]) // the last one is ssh's
+		l.info.Peer = net.JoinHostPort(m[1], m[2]) // the last one is from this ssh
 	}
 	if message = strings.TrimSpace(message); message == "" || chatter.MatchString(message) {
 		return
@@ -182,7 +185,7 @@ func (l *masterLog) debug(message string) {
 		l.info.Asked++
 	}
 	if l.phase == loggedIn {
-		return // a server can make any number of these
+		return // a server can cause any number of these
 	}
 	if l.log.Enabled(context.Background(), slog.LevelDebug) {
 		l.log.Debug(text.FromPeer(message))
@@ -195,7 +198,7 @@ func (l *masterLog) debug(message string) {
 	}
 }
 
-// tell hands a message on to the log, as long as there are not too many.
+// tell logs a message, unless there were too many.
 func (l *masterLog) tell(message string) {
 	words := text.FromPeer(message)
 	switch left, ok := l.budget.spend(time.Now()); {
@@ -207,17 +210,18 @@ func (l *masterLog) tell(message string) {
 	}
 }
 
-// up says that ssh has logged in: what it says now is not read any more, but for why it ends.
+// up records that ssh has logged in. From then on, no debug message is read except those about
+// keepalives.
 func (l *masterLog) up() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.phase = loggedIn
 }
 
-// budget is how many messages are told: some at once, and then one every few seconds.
+// budget limits how many messages are logged: some at once, and then one per budgetPause.
 type budget struct {
 	spent   int
-	last    time.Time // a message was told
+	last    time.Time // when a message was logged
 	leftOut int
 }
 
@@ -226,7 +230,7 @@ const (
 	budgetPause = 10 * time.Second
 )
 
-// spend says whether one more may be told, and how many were left out since the last one.
+// spend says whether one more message may be logged, and how many were left out since the last one.
 func (b *budget) spend(now time.Time) (leftOut int, ok bool) {
 	if back := int(now.Sub(b.last) / budgetPause); back > 0 {
 		b.spent = max(0, b.spent-back)
@@ -240,7 +244,7 @@ func (b *budget) spend(now time.Time) (leftOut int, ok bool) {
 	return leftOut, true
 }
 
-// printable is a message whose lines can be shown; it is as long as ssh makes one.
+// printable makes each line of a message printable. It does not shorten the message.
 func printable(message string) string {
 	lines := strings.Split(message, "\n")
 	for i, line := range lines {
@@ -249,21 +253,21 @@ func printable(message string) string {
 	return strings.Join(lines, "\n")
 }
 
-// authenticated is how ssh says at this level that it has logged in. Through a proxy it names
-// no address.
+// authenticated matches what ssh prints at this level when it has logged in. Through a proxy there
+// is no address in it, and no match.
 var authenticated = lazyregexp.New(`^Authenticated to .* \(\[(.+)\]:(\d+)\) using `)
 
-// chatter is what ssh says at this level without being asked, and without a prefix.
+// chatter matches what ssh prints at this level without need, and without a prefix.
 var chatter = lazyregexp.New(`^(OpenSSH_|Authenticated to |Authenticated using |Transferred: |Bytes per second: |Warning: Permanently added |Host key fingerprint is |\+-.*-\+$|\|.{17}\|$)`)
 
-// negotiated is what ssh said of the connection.
+// negotiated is what ssh printed about the connection.
 func (l *masterLog) negotiated() wire.Info {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.info
 }
 
-// lastWords is what there is to say of how ssh ended, as far as it said it itself.
+// lastWords is what ssh itself printed about how it ended.
 func (l *masterLog) lastWords() lastWords {
 	l.mu.Lock()
 	defer l.mu.Unlock()

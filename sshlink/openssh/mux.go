@@ -21,7 +21,7 @@ import (
 	"github.com/holdfast/holdfast/sshlink/wire"
 )
 
-// Messages of OpenSSH's PROTOCOL.mux, as far as they are used here.
+// Messages of OpenSSH's PROTOCOL.mux that are used here.
 const (
 	muxHello         = 0x00000001
 	muxNewStdioFwd   = 0x10000008
@@ -30,16 +30,16 @@ const (
 	muxSessionOpened = 0x80000006
 
 	muxVersion = 4
-	muxLimit   = 256 << 10 // longest message, as in OpenSSH
+	muxLimit   = 256 << 10 // longest message in bytes, as in OpenSSH
 )
 
-// masterChannel is a channel that a ControlMaster opened for us: it reads from and writes to
-// pipes that we passed over, one for each direction so that each can end alone. The control
-// connection holds it open. A pipe has one copy less than a pair of sockets, see SpliceTo.
+// masterChannel is a channel that a ControlMaster opened for us. We passed two pipes to the master,
+// one for each direction so that each can end by itself. The channel lasts as long as the control
+// connection. A pipe needs one copy less than a pair of sockets, see SpliceTo.
 //
-// x/crypto's NewControlClientConn would give channels too. But ssh 9.2 keeps an entry for each
-// of those that the server refuses, 10,000 at most, and ends itself, with every session in it,
-// when a client leaves that had one.
+// x/crypto's NewControlClientConn would give channels too. But ssh 9.2 keeps an entry for each such
+// channel that the server refuses, 10,000 at most. When a client that had such an entry leaves, ssh
+// ends, with every session in it.
 type masterChannel struct {
 	link    *Link
 	control net.Conn
@@ -68,9 +68,10 @@ func (l *Link) dialTCP(ctx context.Context, to wire.Endpoint, remote net.Addr) (
 	return &masterChannel{link: l, control: control, in: pipeEnd{File: in}, out: pipeEnd{File: out}, remote: remote}, nil
 }
 
-// dialUnix opens a channel to a unix socket on the server, for which the control protocol
-// has no word. A master of ours is asked as x/crypto asks, since nobody minds how it ends; the
-// person's own is made to listen for it here, which cannot tell a refusal from an end.
+// dialUnix opens a channel to a unix socket on the server. The control protocol has no message for
+// that. If the master is ours, it uses x/crypto's channels, because it does not matter how that
+// master ends. The person's own master is made to listen on a local socket for it. Then a refusal
+// looks the same as the end of a connection.
 func (l *Link) dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	if l.master.cmd != nil {
 		return l.DialUnix(ctx, path)
@@ -82,7 +83,7 @@ func (l *Link) dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "unix", local)
 }
 
-// localForward makes the master listen, for as long as the link lasts, and returns where.
+// localForward makes the master listen on a local socket until the link ends, and returns its path.
 func (l *Link) localForward(ctx context.Context, path string) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,7 +100,7 @@ func (l *Link) localForward(ctx context.Context, path string) (string, error) {
 	local := filepath.Join(dir, "l")
 	spec := local + ":" + path
 	if err := l.master.control(ctx, io.Discard, "forward", "-L", spec); err != nil {
-		if ctx.Err() != nil { // ssh may have been told before that
+		if ctx.Err() != nil { // ssh may have got the command before
 			l.master.withdraw("-L", spec)
 		}
 		remove()
@@ -116,7 +117,7 @@ func (l *Link) localForward(ctx context.Context, path string) (string, error) {
 	return local, nil
 }
 
-// masterError keeps a refusal as it is; any other error is ctx's, or means the link is lost.
+// masterError returns a refusal as it is. Any other error is ctx's, or means that the link is lost.
 func (l *Link) masterError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -124,7 +125,7 @@ func (l *Link) masterError(ctx context.Context, err error) error {
 	if _, ok := err.(*ssh.OpenChannelError); ok {
 		return err
 	}
-	// ssh is ending: let it say why.
+	// ssh is ending. Wait until it says why.
 	select {
 	case <-l.Ended():
 		return l.Lost()
@@ -133,7 +134,7 @@ func (l *Link) masterError(ctx context.Context, err error) error {
 	}
 }
 
-// openStdio asks for a channel whose ends are two pipes of ours.
+// openStdio requests a channel whose ends are two pipes of ours.
 func openStdio(control *net.UnixConn, host string, port uint32) (in, out *os.File, err error) {
 	if err := muxWrite(control, binary.BigEndian.AppendUint32(muxMessage(muxHello), muxVersion)); err != nil {
 		return nil, nil, err
@@ -141,7 +142,7 @@ func openStdio(control *net.UnixConn, host string, port uint32) (in, out *os.Fil
 	if kind, _, err := muxRead(control); err != nil || kind != muxHello {
 		return nil, nil, errors.Join(err, fmt.Errorf("message %#x in place of a greeting", kind))
 	}
-	request := binary.BigEndian.AppendUint32(muxMessage(muxNewStdioFwd), 0) // its number
+	request := binary.BigEndian.AppendUint32(muxMessage(muxNewStdioFwd), 0) // request number
 	request = appendString(request, "")                                     // reserved
 	request = appendString(request, host)
 	request = binary.BigEndian.AppendUint32(request, port)
@@ -164,7 +165,7 @@ func openStdio(control *net.UnixConn, host string, port uint32) (in, out *os.Fil
 	return in, out, nil
 }
 
-// passStdio makes two pipes and passes the far ends as standard input and output.
+// passStdio makes two pipes and passes their far ends to the master as standard input and output.
 func passStdio(control *net.UnixConn) (in, out *os.File, err error) {
 	stdin, out, err := os.Pipe()
 	if err != nil {
@@ -187,7 +188,7 @@ func passStdio(control *net.UnixConn) (in, out *os.File, err error) {
 	return in, out, nil
 }
 
-// muxRefusal is the error for an answer that is not yes.
+// muxRefusal is the error for a reply that is not a yes.
 func muxRefusal(kind uint32, body []byte) error {
 	if kind != muxFailure && kind != muxDenied {
 		return fmt.Errorf("message %#x in place of an answer", kind)
@@ -244,7 +245,7 @@ func (c *masterChannel) Write(p []byte) (int, error) {
 	return c.out.Write(p)
 }
 
-// CloseWrite tells the server that nothing more will come.
+// CloseWrite tells the server that no more data will come.
 func (c *masterChannel) CloseWrite() error { return c.out.Close() }
 
 // Close closes the channel.

@@ -7,24 +7,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A pipe is large while much goes through it. There are few of those: a user who is not root may
-// have 64 MiB of pipes in all processes before the kernel makes new ones small.
+// A pipe is large while much data goes through it. Only a few are: if all pipes of a user who is
+// not root have more than 64 MiB, the kernel makes new ones small (pipe(7)).
 const (
-	smallPipe     = 64 << 10 // the kernel's own
+	smallPipe     = 64 << 10 // the kernel's default
 	largePipe     = 1 << 20
 	largePipesMax = 16
 )
 
-// largePipes is how many pipes are large.
+// largePipes is the number of large pipes.
 var largePipes atomic.Int32
 
-// pipeEnd is our end of a pipe. It is for one goroutine, but for Close.
+// pipeEnd is our end of a pipe. It is for one goroutine, except for Close.
 type pipeEnd struct {
 	*os.File
 	large atomic.Bool
 }
 
-// grow makes the pipe large if it may. That it cannot costs time only.
+// grow makes the pipe large if it may. A failure only costs time.
 func (p *pipeEnd) grow() {
 	if p.large.Load() {
 		return
@@ -35,15 +35,14 @@ func (p *pipeEnd) grow() {
 	}
 }
 
-// shrink gives back what grow took. A pipe that has more in it than a small one can hold stays
-// large for now.
+// shrink undoes grow. A pipe that contains more than a small one can stays large for now.
 func (p *pipeEnd) shrink() {
 	if p.large.Load() && p.resize(smallPipe) {
 		p.release()
 	}
 }
 
-// release notes that the pipe is not large any more.
+// release records that the pipe is not large any more.
 func (p *pipeEnd) release() {
 	if p.large.Swap(false) {
 		largePipes.Add(-1)

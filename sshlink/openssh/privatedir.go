@@ -14,15 +14,15 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// privatePrefix is what the names of our folders for sockets start with, and remotePrefix those of
-// the folders of remote forwards, see [master.remoteDir].
+// The names of our folders for sockets start with privatePrefix, and those of the folders for
+// remote forwards with remotePrefix, see [master.remoteDir].
 const (
 	privatePrefix = "holdfast-ssh-"
 	remotePrefix  = privatePrefix + "r-"
 )
 
-// privateParent is where they are. A unix socket's path may have 107 bytes, and ssh needs 17
-// more than the name for a moment.
+// privateParent is the folder that they are in. The path of a unix socket may have 107 bytes
+// (unix(7)), and ssh adds 17 to the name for a moment.
 func privateParent() string {
 	parent := os.Getenv("XDG_RUNTIME_DIR")
 	if tunnelfile.OfSystem(os.Getenv) {
@@ -36,9 +36,9 @@ func privateParent() string {
 
 var sweepOnce sync.Once
 
-// privateDir makes a folder that only this person can enter, and holds a lock on it as long as this
-// process lives: what has none was left by one that was killed. Call remove when it is not
-// needed any more.
+// privateDir makes a folder that only this account can enter, and keeps a lock on it as long as
+// this process lives. A folder without a lock was left by a process that was killed. Call remove
+// when the folder is not needed any more.
 func privateDir() (dir string, remove func(), err error) {
 	sweepOnce.Do(func() { sweep(privateParent()) })
 	dir, err = os.MkdirTemp(privateParent(), privatePrefix)
@@ -50,7 +50,7 @@ func privateDir() (dir string, remove func(), err error) {
 		err = unix.Flock(int(lock.Fd()), unix.LOCK_SH)
 	}
 	if err == nil {
-		// Another process may have swept it away before the lock.
+		// Another process may have removed it before it was locked.
 		_, err = os.Stat(dir)
 	}
 	if err != nil {
@@ -64,12 +64,12 @@ func privateDir() (dir string, remove func(), err error) {
 	}, nil
 }
 
-// sweep removes what killed processes of this person's left.
+// sweep removes the folders that killed processes of this account left.
 func sweep(parent string) {
 	dirs, _ := filepath.Glob(filepath.Join(parent, privatePrefix+"*"))
 	for _, dir := range dirs {
 		if strings.HasPrefix(filepath.Base(dir), remotePrefix) {
-			// It has a name for good, and no lock: whether somebody listens in it tells.
+			// Its name is fixed, and it has no lock. It is in use if somebody listens in it.
 			socket := filepath.Join(dir, "r")
 			if c, err := net.Dial("unix", socket); err == nil {
 				c.Close()
@@ -81,7 +81,7 @@ func sweep(parent string) {
 		}
 		lock, err := os.Open(dir)
 		if err != nil {
-			continue // somebody else's
+			continue // another account's
 		}
 		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 			os.RemoveAll(dir)

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SpliceFrom moves what comes from a socket into the channel, within the kernel. It waits for
-// something to move, and says which side failed; [errors.ErrUnsupported]: the kernel cannot.
+// SpliceFrom moves data from a socket into the channel within the kernel (splice(2)). It waits for
+// data, and returns the error of the side that failed. If the kernel cannot do it, readErr is
+// [errors.ErrUnsupported].
 func (c *masterChannel) SpliceFrom(socket syscall.Conn) (n int, readErr, writeErr error) {
 	c.out.grow()
 	n, readErr, writeErr = splice(c.out.File, socket)
@@ -20,7 +21,7 @@ func (c *masterChannel) SpliceFrom(socket syscall.Conn) (n int, readErr, writeEr
 	return n, readErr, writeErr
 }
 
-// SpliceTo moves what comes from the channel to a socket, as SpliceFrom does.
+// SpliceTo moves data from the channel to a socket, as SpliceFrom does.
 func (c *masterChannel) SpliceTo(socket syscall.Conn) (n int, readErr, writeErr error) {
 	c.in.grow()
 	n, readErr, writeErr = splice(socket, c.in.File)
@@ -30,7 +31,7 @@ func (c *masterChannel) SpliceTo(socket syscall.Conn) (n int, readErr, writeErr 
 	return n, readErr, writeErr
 }
 
-// splice moves bytes from src to dst, one of which is a pipe, as soon as there are some.
+// splice moves bytes from src to dst as soon as there are some. One of the two must be a pipe.
 func splice(dst, src syscall.Conn) (n int, readErr, writeErr error) {
 	from, readErr := src.SyscallConn()
 	to, writeErr := dst.SyscallConn()
@@ -40,7 +41,7 @@ func splice(dst, src syscall.Conn) (n int, readErr, writeErr error) {
 		readErr = from.Read(func(s uintptr) bool {
 			writeErr = to.Control(func(d uintptr) {
 				n, err = spliceOnce(int(d), int(s))
-				// It says EAGAIN of either side.
+				// EAGAIN can be about either side.
 				full = err == unix.EAGAIN && ready(s, unix.POLLIN)
 			})
 			return err != unix.EAGAIN || full || writeErr != nil
@@ -64,7 +65,7 @@ func splice(dst, src syscall.Conn) (n int, readErr, writeErr error) {
 	return 0, readErr, writeErr
 }
 
-// isPipe says whether only the other side of a splice can have failed.
+// isPipe says whether c is our pipe. If it is, only the other side of a splice can have failed.
 func isPipe(c syscall.Conn) bool {
 	_, ok := c.(*os.File)
 	return ok
@@ -79,7 +80,7 @@ func spliceOnce(dst, src int) (int, error) {
 	}
 }
 
-// ready says whether a descriptor can be read or written, or has failed.
+// ready says whether a descriptor can be read or written without waiting, or has failed.
 func ready(fd uintptr, events int16) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	for {
