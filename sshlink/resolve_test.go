@@ -42,11 +42,11 @@ func TestWithoutSSH(t *testing.T) {
 	if _, err := l.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
-	r, err := resolveWith(t, "Host *\n ServerAliveInterval 99\n", "Port=2222", "ServerAliveCountMax=7", "IdentityFile=/a", "IdentityFile=\"/b c\"", "ConnectTimeout=1m", "SetEnv=A=1 B=\"b c\"")
+	r, err := resolveWith(t, "Host *\n ServerAliveInterval 99\n", "Port=2222", "ServerAliveCountMax=7", "IdentityFile=/a", "IdentityFile=\"/b c\"", "ConnectTimeout=1M30", "SetEnv=A=1 B=\"b c\"")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Port != 2222 || r.ServerAliveInterval != 10*time.Second || r.ServerAliveCountMax != 7 || r.ConnectTimeout != time.Minute || r.HostName != "host" ||
+	if r.Port != 2222 || r.ServerAliveInterval != 10*time.Second || r.ServerAliveCountMax != 7 || r.ConnectTimeout != 90*time.Second || r.HostName != "host" ||
 		!slices.Equal(r.Values("identityfile"), []string{"/a", "/b c"}) || !slices.Equal(r.Values("setenv"), []string{"A=1", "B=b c"}) {
 		t.Errorf("%+v", r)
 	}

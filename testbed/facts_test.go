@@ -32,6 +32,7 @@ var facts = []struct {
 		"sshlink/config/sshg.go", // what tells whether anybody has set it
 	}},
 	{"the umask of unix sockets: tunnelfile.StreamLocalBindMask", `StreamLocalBindMask.*0o?177`, []string{"tunnelfile/sshkeywords.go"}},
+	{"patterns of ssh_config(5): config.MatchPattern", `star, mark`, []string{"sshlink/config/pattern.go"}},
 	{"destinations: tunnelfile.CheckDestination, DestinationParts", `"ssh://"\)|LastIndexByte\(\w+, '@'\)`, []string{
 		"tunnelfile/destination.go",
 		"sshlink/config/resolve.go", // a ProxyJump as ssh -G prints it, which is none

@@ -36,7 +36,7 @@ func parseChannelTimeouts(value string) (ChannelTimeouts, error) {
 // Of is the timeout for one kind of channel, from the first pattern that matches. It is 0 for none.
 func (t ChannelTimeouts) Of(kind string) time.Duration {
 	for _, one := range t {
-		if one.kind != allChannels && matches(one.kind, kind) {
+		if one.kind != allChannels && MatchPattern(one.kind, kind) {
 			return one.after
 		}
 	}

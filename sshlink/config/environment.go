@@ -12,7 +12,7 @@ func (o *Options) Environment() []string {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
 		for _, pattern := range strings.Fields(strings.Join(o.Values("sendenv"), " ")) {
-			if matches(pattern, name) {
+			if MatchPattern(pattern, name) {
 				all = append(all, variable)
 				break
 			}

@@ -9,10 +9,11 @@ import (
 // has a line with one of the keywords, for any host. If not, ssh need not be asked about the
 // keywords.
 func Mentions(keywords ...string) bool {
+	lower := make([]string, len(keywords))
 	for i, k := range keywords {
-		keywords[i] = strings.ToLower(k)
+		lower[i] = strings.ToLower(k)
 	}
-	return slices.ContainsFunc(Source{}.configFiles(), func(f configFile) bool { return f.mentions(keywords) })
+	return slices.ContainsFunc(Source{}.configFiles(), func(f configFile) bool { return f.mentions(lower) })
 }
 
 func (f configFile) mentions(keywords []string) bool {

@@ -3,7 +3,6 @@ package config
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -110,7 +109,7 @@ func plainValue(keyword, value string) string {
 	}
 	switch keyword {
 	case "serveraliveinterval", "connecttimeout":
-		if t, err := time.ParseDuration(value); err == nil {
+		if t, err := tunnelfile.ParseSpan(strings.ToLower(value)); err == nil {
 			return strconv.Itoa(int(t.Seconds()))
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
 )
 
 // marker is the optional first word of a line, see sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
@@ -144,7 +145,7 @@ func matchHosts(field, name string) (bool, error) {
 	matched := false
 	for pattern := range strings.SplitSeq(strings.ToLower(field), ",") {
 		bare, negated := strings.CutPrefix(pattern, "!")
-		if !wildcard(bare, name) {
+		if !config.MatchPattern(bare, name) {
 			continue
 		}
 		if negated {
@@ -176,31 +177,6 @@ func hashHost(salt []byte, name string) []byte {
 	mac := hmac.New(sha1.New, salt)
 	io.WriteString(mac, name)
 	return mac.Sum(nil)
-}
-
-// wildcard matches a pattern with * and ? in time linear in pattern times name.
-func wildcard(pattern, name string) bool {
-	p, n := 0, 0
-	star, mark := -1, 0 // the last *, and the position in the name when it was reached
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, n
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
-			p++
-			n++
-		case star >= 0:
-			mark++
-			p, n = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }
 
 // revokes returns the @revoked line with the key, or with the key of the authority that signed it.
