@@ -13,45 +13,45 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// ErrFull is what Run returns when the menu has so many items that are not used any more
-// that the process had better begin anew.
+// ErrFull is returned by Run when the menu has so many unused items that the process should be
+// restarted.
 var ErrFull = errors.New("the menu has grown too large")
 
-// fullAt is how many items a menu may have before it is compared with what is needed.
+// fullAt is how many items a menu may have before Run checks whether most of them are unused.
 const fullAt = 500
 
-// App is the tray: what the daemon says in, a menu and notifications out.
+// App is the tray. It turns the daemon's snapshots into a menu and notifications.
 type App struct {
 	Client   *dbusapi.Client
 	Driver   Driver
 	Desktop  Desktop
 	Notifier *Notifier
-	Dialog   func() (Dialog, error) // what asks a person; nil: questions are left to others
+	Dialog   func() (Dialog, error) // finds the dialog program; nil: other agents answer questions
 	Keyring  keyring.Keyring        // nil: no answer is remembered
 	Declined keyring.Declined
 	Paths    Paths
-	Command  string // the command line, for terminals
+	Command  string // path of the holdfast command, for terminals
 	Log      *slog.Logger
-	Quit     func() // what the person's Quit does
+	Quit     func() // called when the person chooses Quit
 
 	renderer  *Renderer
 	prompter  *Prompter
-	seen      dbusapi.Snapshot // what the daemon says; the model has open questions besides
+	seen      dbusapi.Snapshot // the daemon's last snapshot; model also has the open questions
 	model     Model
 	memory    Memory
 	notices   Notices
 	calls     chan func()
 	watching  map[string]context.CancelFunc // tunnels whose submenu is open
-	onDemand  map[string]bool               // tunnels that were that before Start at login was switched off
-	agentOf   string                        // the daemon that knows us as an agent
+	onDemand  map[string]bool               // whether Start= was on-demand when Start at login was switched off
+	agentOf   string                        // unique name of the daemon seen last: we register with each daemon once
 	timer     *time.Timer
 	wallTimer *wallTimer
 }
 
-// NewApp is an App whose fields are still to be set.
+// NewApp returns an App. The caller sets its exported fields before Run.
 func NewApp() *App { return &App{calls: make(chan func(), 64)} }
 
-// Run shows the tray until ctx ends, which is nil, or the bus goes away.
+// Run shows the tray. It returns nil when ctx ends, ErrFull, or an error if the bus goes away.
 func (a *App) Run(ctx context.Context) error {
 	a.watching, a.onDemand = make(map[string]context.CancelFunc), make(map[string]bool)
 	a.model, a.memory = restored(a.Paths, a.Log)
@@ -102,7 +102,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 }
 
-// restored is what is shown besides what the daemon says, and what is remembered.
+// restored returns a Model with the saved pause and muted tunnels, and the saved Memory.
 func restored(paths Paths, log *slog.Logger) (Model, Memory) {
 	var model Model
 	var memory Memory
@@ -120,14 +120,14 @@ func restored(paths Paths, log *slog.Logger) (Model, Memory) {
 	return model, memory
 }
 
-// Now is the View that a tray shows at this moment, for those who have none.
+// Now returns the View that a tray would show now, for people without a panel.
 func Now(s dbusapi.Snapshot, paths Paths, log *slog.Logger) View {
 	model, _ := restored(paths, log)
 	model.Snapshot, model.Now = s, time.Now()
 	return ViewOf(model)
 }
 
-// update shows how things are, and arms the timer where something is due later.
+// update shows the current state, and arms the timer for what is due later.
 func (a *App) update(now time.Time) {
 	a.model.Now = now
 	a.model.Snapshot = a.withQuestions(a.seen)
@@ -160,13 +160,14 @@ func (a *App) update(now time.Time) {
 		a.timer.Reset(max(due.Sub(now), time.Millisecond))
 		return
 	}
-	debug.FreeOSMemory() // nothing is due: what follows is a rest, often of hours
+	debug.FreeOSMemory() // nothing is due: often nothing happens for hours now
 }
 
-// callTime is how long the daemon may take for what the menu asks of it.
+// callTime is how long the daemon may take for one request of the menu.
 const callTime = 15 * time.Second
 
-// do does something that may take a while, and tells the person if it did not work.
+// do calls f in a goroutine of its own. If f fails, the person is told that the tray could not do
+// what.
 func (a *App) do(what string, f func(context.Context) error) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), callTime)
@@ -175,7 +176,7 @@ func (a *App) do(what string, f func(context.Context) error) {
 	}()
 }
 
-// failed tells the person what did not work, if anything.
+// failed shows an error to the person, unless err is nil.
 func (a *App) failed(what string, err error) {
 	if err != nil {
 		a.Log.Warn("could not "+what, "err", err)
@@ -183,7 +184,7 @@ func (a *App) failed(what string, err error) {
 	}
 }
 
-// withQuestions is what the daemon says, with the questions that wait for a click.
+// withQuestions returns the snapshot with the questions that wait for a click.
 func (a *App) withQuestions(s dbusapi.Snapshot) dbusapi.Snapshot {
 	s.Tunnels = slices.Clone(s.Tunnels)
 	for i, t := range s.Tunnels {
@@ -192,7 +193,8 @@ func (a *App) withQuestions(s dbusapi.Snapshot) dbusapi.Snapshot {
 	return s
 }
 
-// newPrompter answers the daemon's questions. It runs beside the loop and asks it.
+// newPrompter returns what answers the daemon's questions. It runs in other goroutines and wakes up
+// the loop when a question changes.
 func (a *App) newPrompter() *Prompter {
 	return &Prompter{
 		questions: newQuestions(func() { a.inLoop(func() {}) }),
@@ -209,17 +211,18 @@ func (a *App) newPrompter() *Prompter {
 	}
 }
 
-// inLoop has the goroutine of Run do something.
+// inLoop has the goroutine of Run call f.
 func (a *App) inLoop(f func()) { a.calls <- f }
 
-// remember saves what is remembered.
+// remember saves the Memory.
 func (a *App) remember() {
 	if err := save(a.Paths.Memory, a.memory); err != nil {
 		a.Log.Warn("not saved", "err", err)
 	}
 }
 
-// pause stops everything that runs until a time, or until it is told to go on.
+// pause stops all tunnels that run. The pause ends at until, or when the person ends it if until is
+// zero.
 func (a *App) pause(until time.Time) {
 	p := Pause{Since: time.Now(), Until: until}
 	for _, t := range a.model.Tunnels {
@@ -234,7 +237,7 @@ func (a *App) pause(until time.Time) {
 	a.do("pause", func(ctx context.Context) error { return a.Client.Stop(ctx, p.Tunnels...) })
 }
 
-// resume ends a pause.
+// resume ends a pause and starts its tunnels.
 func (a *App) resume() {
 	names := a.model.Pause.Tunnels
 	if a.model.Running { // some may have been removed
@@ -256,8 +259,8 @@ func (a *App) setPause(p Pause) {
 
 const looks, lookTime = 6, time.Second
 
-// watchTraffic looks at a tunnel's traffic for a few seconds: while its submenu is open,
-// as far as that can be known.
+// watchTraffic reads a tunnel's statistics for a few seconds. It is called when the tunnel's
+// submenu opens. A Driver does not report when a submenu closes.
 func (a *App) watchTraffic(ctx context.Context, name string) {
 	if stop, ok := a.watching[name]; ok {
 		stop()
@@ -279,7 +282,7 @@ func (a *App) watchTraffic(ctx context.Context, name string) {
 				return
 			}
 		}
-		a.inLoop(func() { // totals stay, and no rates that grow old
+		a.inLoop(func() { // keep the totals; drop the rates, which would grow old
 			last := a.model.Traffic[name]
 			last.In, last.Out = -1, -1
 			a.model.Traffic[name] = last
@@ -287,10 +290,10 @@ func (a *App) watchTraffic(ctx context.Context, name string) {
 	}()
 }
 
-// PanelCame is to be called when a panel that shows icons has started.
+// PanelCame sets the icon again. Call it, from any goroutine, when a panel has started.
 func (a *App) PanelCame() { a.inLoop(func() { a.renderer.Redraw(time.Now()) }) }
 
-// TellOnce shows a notice that is news only once in a person's life.
+// TellOnce shows a notice that a person needs to see only once, ever.
 func (a *App) TellOnce(n Notice) {
 	a.inLoop(func() {
 		if a.memory.Told[n.Key] {

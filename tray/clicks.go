@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// clicked does what a click means. The daemon checks again whether it makes sense by now.
+// clicked does what a click asks for. The daemon checks whether that still makes sense.
 func (a *App) clicked(ctx context.Context, c Click) {
 	verb, about, _ := strings.Cut(c.Key, " ")
 	switch verb {
@@ -63,7 +63,8 @@ func (a *App) clicked(ctx context.Context, c Click) {
 	}
 }
 
-// tunnelClicked does what a click on an item of a tunnel means.
+// tunnelClicked does what a click on an item of a tunnel asks for. rest is what follows the
+// tunnel's name in the key.
 func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 	switch verb {
 	case "start":
@@ -86,7 +87,7 @@ func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 		a.inTerminal(onFailure, "logs", t.Name, "-f", "-n", "200")
 	case "trust":
 		a.inTerminal(always, "trust", t.Name)
-	case "edit": // the command line checks what was written
+	case "edit": // holdfast edit checks the file
 		err := a.terminal(onFailure, "edit", t.Name)
 		if err != nil {
 			err = a.Desktop.Open(t.FilePath)
@@ -99,14 +100,14 @@ func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 	}
 }
 
-// reconnect tries again, which asks whatever there is to ask.
+// reconnect makes a new attempt. If that needs an answer, it asks.
 func (a *App) reconnect(t listing.Tunnel) {
 	a.prompter.questions.engage(t.Name)
 	a.do("reconnect "+t.Name, func(ctx context.Context) error { return a.Client.Reconnect(ctx, t.Name) })
 }
 
-// answer shows a tunnel's question: the one that waits, or the one of a new try. The daemon
-// asks one thing at a time, so that another tunnel's question may come first.
+// answer shows a tunnel's question: the one that waits, or that of a new attempt. The daemon asks
+// one question at a time, so another tunnel's question may come first.
 func (a *App) answer(t listing.Tunnel) {
 	a.prompter.questions.engage(t.Name)
 	if a.prompter.questions.showWaiting() || asks(t) {
@@ -119,7 +120,8 @@ func (a *App) answer(t listing.Tunnel) {
 	a.reconnect(t)
 }
 
-// review asks about a host key by a new try, or in a terminal where ssh_config forbids a try to ask.
+// review asks about a host key by a new attempt. If ssh_config forbids the attempt to ask, it runs
+// holdfast trust in a terminal.
 func (a *App) review(ctx context.Context, t listing.Tunnel) error {
 	if err := a.Client.Reconnect(ctx, t.Name); err != nil {
 		return err
@@ -133,7 +135,7 @@ func (a *App) review(ctx context.Context, t listing.Tunnel) error {
 	if now, _ := s.Tunnel(t.Name); err == nil && !asked && now.Reason == fault.HostKeyUnknown {
 		a.inLoop(func() { a.inTerminal(always, "trust", t.Name) })
 	}
-	return nil // that it takes long is no news
+	return nil // a timeout needs no message
 }
 
 func (a *App) forwardClicked(verb string, f tunnelfile.ForwardReport) {
@@ -142,13 +144,13 @@ func (a *App) forwardClicked(verb string, f tunnelfile.ForwardReport) {
 		return
 	}
 	if err := a.Desktop.Copy(copied(f)); err != nil {
-		// It can still be read, and copied, from here.
+		// The person can read and copy the address in the notification.
 		a.Notifier.Show(Notice{Key: "copy", Title: copied(f), Body: "Not copied: " + err.Error()})
 	}
 }
 
-// When a terminal waits for a key before it closes, in sh(1) after a command: most close
-// with the command, and what it said last would never be read.
+// When a terminal waits for a key before it closes: operators of sh(1), which follow the command.
+// Most terminals close when the command ends, and then nobody can read its last words.
 const (
 	always    = ";"
 	onFailure = "||"
@@ -160,12 +162,12 @@ func (a *App) terminal(wait, verb string, args ...string) error {
 	return a.Desktop.Terminal(append([]string{"sh", "-c", script, "sh", a.Command, verb}, args...)...)
 }
 
-// inTerminal is the same, and tells the person when there is no terminal.
+// inTerminal calls terminal, and tells the person if that fails.
 func (a *App) inTerminal(wait, verb string, args ...string) {
 	a.failed("run holdfast "+verb, a.terminal(wait, verb, args...))
 }
 
-// otherStart is what Start= becomes when Start at login is switched on or off.
+// otherStart returns the value of Start= after Start at login was switched on or off.
 func (a *App) otherStart(t listing.Tunnel) tunnelfile.StartMode {
 	if t.StartMode != tunnelfile.StartManual {
 		a.onDemand[t.Name] = t.StartMode == tunnelfile.StartOnDemand

@@ -9,21 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Desktop is what the tray has others do: programs of the person's own choice.
+// Desktop starts programs that the person has chosen.
 type Desktop interface {
 	// Terminal runs a command in a terminal window.
 	Terminal(argv ...string) error
-	// Open opens a file or an address with whatever is meant for it.
+	// Open opens a file or a URL with the program that the person uses for it.
 	Open(target string) error
 	// Copy puts a text on the clipboard.
 	Copy(text string) error
 }
 
-// Environment is that of a person's programs, which is not the tray's own: what GTK is
-// told there is meant for a tray. Each is NAME=VALUE; the last of a name counts.
+// Environment is the environment of the programs that a person uses. The tray's own environment
+// differs: it has GTK settings that are meant only for the tray. Each entry is NAME=VALUE; the last
+// entry of a name counts.
 type Environment []string
 
-// Get is a variable's value, "" where it is not set.
+// Get returns a variable's value, "" if it is not set.
 func (e Environment) Get(name string) string {
 	for _, entry := range slices.Backward(e) {
 		if n, value, ok := strings.Cut(entry, "="); ok && n == name {
@@ -33,16 +34,16 @@ func (e Environment) Get(name string) string {
 	return ""
 }
 
-// Programs is the Desktop made of the programs in $PATH.
+// Programs is a Desktop that runs the programs in $PATH.
 type Programs struct {
 	Environment Environment
 	LookPath    func(string) (string, error)
 }
 
-// NewPrograms starts them in this environment.
+// NewPrograms returns Programs that run in this environment.
 func NewPrograms(e Environment) Programs { return Programs{e, exec.LookPath} }
 
-// start starts a program that goes on by itself, and gives it its input.
+// start starts a program and returns at once. stdin is the program's input; "" for none.
 func (p Programs) start(stdin string, argv ...string) error {
 	if stdin == "" {
 		argv = p.outside(argv)
@@ -59,8 +60,9 @@ func (p Programs) start(stdin string, argv ...string) error {
 	return nil
 }
 
-// outside is how a program is started as a unit of its own, where what the tray starts itself
-// may not gain privileges, as sudo(8) in a terminal does.
+// outside returns a command line that starts the program as a unit of its own, if no_new_privs is
+// set for the tray (prctl(2)). Programs that the tray starts itself inherit this setting, and then
+// sudo(8) in a terminal fails.
 func (p Programs) outside(argv []string) []string {
 	bound, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 	run, missing := p.LookPath("systemd-run")
@@ -75,13 +77,13 @@ func (p Programs) outside(argv []string) []string {
 	return append(append(unit, "--"), argv...)
 }
 
-// terminals is what each terminal is told before what it is to run, in the order tried.
+// terminals lists terminals in the order tried, each with the arguments that precede the command.
 var terminals = [][]string{
 	{"xdg-terminal-exec"}, {"x-terminal-emulator", "-e"}, {"gnome-terminal", "--"}, {"kgx", "--"}, {"konsole", "-e"},
 	{"xfce4-terminal", "-x"}, {"mate-terminal", "-x"}, {"kitty"}, {"alacritty", "-e"}, {"foot"}, {"xterm", "-e"},
 }
 
-// Terminal uses $TERMINAL, or the first terminal there is.
+// Terminal uses $TERMINAL, else the first of terminals that is installed.
 func (p Programs) Terminal(argv ...string) error {
 	list := terminals
 	if own := p.Environment.Get("TERMINAL"); own != "" {

@@ -21,11 +21,11 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// FindDialog is the program that asks: $SSH_ASKPASS, else the first of zenity, kdialog (on KDE the
-// other way round) and a pinentry. Answers come back through a pipe; none is ever in an argument or in
-// the environment.
+// FindDialog returns the program that asks: $SSH_ASKPASS, else the first of zenity, kdialog (on KDE
+// kdialog comes first) and a pinentry. Answers come back through a pipe. They are never in an
+// argument or in the environment.
 func FindDialog(e Environment, lookPath func(string) (string, error)) (Dialog, error) {
-	// Our own askpass asks the daemon, which has asked us.
+	// Our own askpass asks the daemon, and the daemon has asked us.
 	if own := e.Get("SSH_ASKPASS"); own != "" && !strings.HasPrefix(filepath.Base(own), "holdfast") {
 		if path, err := lookPath(own); err == nil {
 			return askpass{program{path, e}}, nil
@@ -33,7 +33,7 @@ func FindDialog(e Environment, lookPath func(string) (string, error)) (Dialog, e
 	}
 	names := []string{"zenity", "kdialog", "pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", "pinentry-x11", "pinentry"}
 	if strings.Contains(e.Get("XDG_CURRENT_DESKTOP"), "KDE") {
-		slices.Reverse(names[:2]) // a desktop's own looks at home there
+		slices.Reverse(names[:2]) // prefer the desktop's own
 	}
 	for _, name := range names {
 		path, err := lookPath(name)
@@ -50,17 +50,17 @@ func FindDialog(e Environment, lookPath func(string) (string, error)) (Dialog, e
 	return nil, errors.New("nothing to ask with: install zenity, kdialog or a pinentry, or set SSH_ASKPASS")
 }
 
-// waitDelay is how long what a dialog left behind may keep its output open.
+// waitDelay is how long a process that a dialog left behind may keep its output open.
 const waitDelay = time.Second
 
-// program is a dialog's.
+// program is the program of a dialog.
 type program struct {
 	path string
 	env  Environment
 }
 
-// command is a dialog that ends with ctx, and with the tray, however that ends: what is typed
-// afterwards would reach nobody.
+// command returns a dialog's command. The dialog ends with ctx, and also when the tray is killed:
+// nobody would get an answer that is typed later.
 func (p program) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.path, args...)
 	cmd.Env = p.env
@@ -69,12 +69,12 @@ func (p program) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a dialog and returns its first line of output. Exit status 1 is the
-// person's no: dialogs do not tell it from a closed window.
+// run runs a dialog and returns its first line of output. Exit status 1 gives errDeclined: dialogs
+// use it both for a no and for a closed window.
 func run(cmd *exec.Cmd) (string, error) {
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	runtime.LockOSThread() // Pdeathsig goes by the thread
+	runtime.LockOSThread() // Pdeathsig is sent when this thread ends, see prctl(2)
 	defer runtime.UnlockOSThread()
 	err := cmd.Run()
 	var exit *exec.ExitError
@@ -88,7 +88,7 @@ func run(cmd *exec.Cmd) (string, error) {
 	return "", fmt.Errorf("%s: %w %s", filepath.Base(cmd.Path), err, text.FromPeer(complaint.String()))
 }
 
-// yesNo is the answer to a question of yes or no.
+// yesNo returns the answer to a yes-or-no question. errDeclined is a no.
 func yesNo(yes bool, err error) (bool, error) {
 	if errors.Is(err, errDeclined) {
 		return false, nil
@@ -127,8 +127,8 @@ func (z zenity) Confirm(ctx context.Context, q Question) (bool, error) {
 	return yesNo(true, err)
 }
 
-// unescaped is a text in which zenity and kdialog find no escape like \n: a Windows account
-// has a backslash in its name.
+// unescaped protects a text from zenity and kdialog, which read escapes like
+// . The name of a Windows account has a backslash.
 func unescaped(text string) string { return strings.ReplaceAll(text, `\`, `\\`) }
 
 type kdialog struct{ program }
@@ -141,21 +141,21 @@ func (k kdialog) Ask(ctx context.Context, q Question) (string, error) {
 	return run(k.command(ctx, "--title", q.Title, kind, asHTML(q.Text)))
 }
 
-// Confirm is a list: which button of a question Return presses is a matter of the desktop.
+// Confirm shows a list. In a yes-or-no dialog, the desktop decides which button Return presses.
 func (k kdialog) Confirm(ctx context.Context, q Question) (bool, error) {
 	answer, err := run(k.command(ctx, "--title", q.Title, "--default", q.No, "--menu", asHTML(q.Text), "no", q.No, "yes", q.Yes))
 	return yesNo(answer == "yes", err)
 }
 
-// asHTML is a text as it is: Qt takes one for HTML when it looks so, and this one may be a
-// server's. Qt knows no <tt> in a label.
+// asHTML returns HTML that shows a text as it is. Qt guesses whether a text is HTML, and this text
+// may come from a server. Qt knows no <tt> in a label.
 func asHTML(text string) string {
 	monospace := strings.NewReplacer("<tt>", `<span style="font-family: monospace">`, "</tt>", "</span>")
 	return `<p align="left" style="white-space: pre-wrap">` + monospace.Replace(asMarkup(text)) + "</p>"
 }
 
-// asMarkup is a text as it is in Pango's markup and in HTML, with letters of one width in
-// the picture of a host key, whose lines begin with | or +.
+// asMarkup returns markup, for Pango and HTML, that shows a text as it is. It uses a monospace font
+// for the picture of a host key, whose lines begin with | or +.
 func asMarkup(text string) string {
 	lines := strings.Split(html.EscapeString(unescaped(text)), "\n")
 	for i, line := range lines {
@@ -178,7 +178,7 @@ func (p pinentry) Confirm(ctx context.Context, q Question) (bool, error) {
 	return yesNo(true, err)
 }
 
-// converse sends commands and returns the data that the last one brought.
+// converse sends commands and returns the data in the last reply.
 func (p pinentry) converse(ctx context.Context, q Question, commands ...string) (string, error) {
 	cmd := p.command(ctx)
 	in, err := cmd.StdinPipe()
@@ -189,12 +189,12 @@ func (p pinentry) converse(ctx context.Context, q Question, commands ...string) 
 	if err != nil {
 		return "", err
 	}
-	runtime.LockOSThread() // Pdeathsig goes by the thread
+	runtime.LockOSThread() // Pdeathsig is sent when this thread ends, see prctl(2)
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	// What a dialog left behind may keep its output open.
+	// A process that the dialog left behind may keep its output open.
 	defer context.AfterFunc(ctx, func() { _ = out.Close() })()
 	defer func() {
 		_ = in.Close()
@@ -206,7 +206,7 @@ func (p pinentry) converse(ctx context.Context, q Question, commands ...string) 
 	}
 	lines := bufio.NewScanner(out)
 	answer := ""
-	for i := -1; i < len(commands); i++ { // it greets first
+	for i := -1; i < len(commands); i++ { // the program greets first
 		if i >= 0 {
 			if _, err := fmt.Fprintln(in, assuan(commands[i])); err != nil {
 				return "", fmt.Errorf("%s: %w", filepath.Base(p.path), err)
@@ -214,17 +214,17 @@ func (p pinentry) converse(ctx context.Context, q Question, commands ...string) 
 		}
 		data, err := assuanReply(lines)
 		if err != nil && (i == len(commands)-1 || i < 0) {
-			return "", err // that an option is unknown does no harm
+			return "", err // other errors do no harm, such as an unknown option
 		}
 		answer = data
 	}
 	return answer, nil
 }
 
-// assuanLine is how many bytes a line may have. One that has more ends the dialog.
+// assuanLine is the longest line in bytes. A longer one ends the dialog.
 const assuanLine = 1000
 
-// assuan escapes what a command's argument may not hold, and leaves out what does not fit.
+// assuan escapes a command, and shortens it to assuanLine.
 func assuan(command string) string {
 	escape := strings.NewReplacer("%", "%25", "\n", "%0A", "\r", "%0D")
 	line := escape.Replace(command)
@@ -251,7 +251,7 @@ func assuanReply(lines *bufio.Scanner) (data string, err error) {
 		case "ERR":
 			code, text, _ := strings.Cut(rest, " ")
 			n, _ := strconv.Atoi(code)
-			switch n & 0xffff { // the rest says who reports it
+			switch n & 0xffff { // the other bits are the source of the error
 			case 99, 114: // GPG_ERR_CANCELED, GPG_ERR_NOT_CONFIRMED
 				return "", errDeclined
 			}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Dump is a view as text, for people without a panel: an item a line, those of a
-// submenu indented below it.
+// Dump returns a view as text, for people without a panel: one item a line, the items of a submenu
+// indented.
 func Dump(v View) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "icon: %s\n", v.Icon)

@@ -15,8 +15,8 @@ type tunnelGroup struct {
 	tunnels []listing.Tunnel
 }
 
-// divide is the tunnels that get a submenu each, and the groups of the others. The one
-// picked comes first, then those that need a person, then those that run.
+// divide returns the tunnels that get a submenu each, and groups of the others, in room rows
+// together. The picked tunnel comes first, then those that need a person, then those that run.
 func divide(all []listing.Tunnel, picked string, room int) (top []listing.Tunnel, groups []tunnelGroup) {
 	rank := func(t listing.Tunnel) int {
 		switch {
@@ -44,8 +44,8 @@ func divide(all []listing.Tunnel, picked string, room int) (top []listing.Tunnel
 	}
 }
 
-// grouped is tunnels, sorted by name, by their first tag; where these make too many groups or
-// there are none, by names.
+// grouped groups tunnels by their first tag, and those without a tag by name. If that makes more
+// than maxGroups groups, it groups all by name. rest is sorted by name.
 func grouped(rest []listing.Tunnel) []tunnelGroup {
 	byTag := map[string][]listing.Tunnel{}
 	for _, t := range rest {
@@ -69,8 +69,8 @@ func grouped(rest []listing.Tunnel) []tunnelGroup {
 	return groups
 }
 
-// byName is tunnels in at most so many groups of about the same size, called by the first and
-// the last name.
+// byName divides tunnels into at most so many groups of about the same size. A group's name is made
+// of the first and the last tunnel's.
 func byName(list []listing.Tunnel, most int) []tunnelGroup {
 	n := min(most, (len(list)+maxMembers-1)/maxMembers)
 	var groups []tunnelGroup

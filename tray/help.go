@@ -9,8 +9,8 @@ import (
 // remedy is what a person can do about a tunnel: the verb of a click, and its label.
 type remedy struct{ verb, label string }
 
-// remedies are what helps most, by reason. To "answer" is to try again: a new try asks
-// whatever there is to ask, and the tray is there to answer.
+// remedies is what helps most, by reason. "answer" makes a new attempt: it asks its questions, and
+// the tray answers them.
 var remedies = map[fault.Reason]remedy{
 	fault.Passphrase:     {"answer", "Enter passphrase…"},
 	fault.PIN:            {"answer", "Enter PIN…"},
@@ -27,7 +27,7 @@ var remedies = map[fault.Reason]remedy{
 	fault.Crashed:        {"log", "Show log"},
 }
 
-// extra says whether a tunnel's submenu has it only because the tunnel needs it.
+// extra reports whether a tunnel's submenu has it only because the tunnel needs it.
 func (r remedy) extra() bool { return r.verb != "log" && r.verb != "edit" }
 
 // remedyFor is what helps this tunnel most.
@@ -41,14 +41,13 @@ func remedyFor(t listing.Tunnel) remedy {
 	return remedy{"log", "Show log"}
 }
 
-// needsYou says whether a tunnel waits for a person: it has stopped, or one of its questions
-// is open.
+// needsYou reports whether a tunnel waits for a person: it is blocked, has failed or has an open
+// question.
 func needsYou(t listing.Tunnel) bool {
 	return t.State == tunnelfile.Blocked || t.State == tunnelfile.Failed || asks(t)
 }
 
-// asks says whether a tunnel waits in the middle of a login for somebody to answer, or to
-// touch a key.
+// asks reports whether a login waits for an answer or for the touch of a key.
 func asks(t listing.Tunnel) bool {
 	if t.State != tunnelfile.Connecting && t.State != tunnelfile.Retrying {
 		return false
@@ -56,8 +55,8 @@ func asks(t listing.Tunnel) bool {
 	return t.Reason.WantsAnswer() || t.Reason == fault.HostKeyUnknown
 }
 
-// needOf is what a person is told that a tunnel needs. A status line also says what to do in
-// a terminal; here a button does it.
+// needOf returns what a notice says about a tunnel's need. A status line also says what to do in a
+// terminal; in a notice, a button does that.
 func needOf(t listing.Tunnel) string {
 	switch t.Reason {
 	case fault.HostKeyUnknown:

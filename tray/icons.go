@@ -5,15 +5,15 @@ import "embed"
 //go:embed icons/*.png
 var icons embed.FS
 
-// pictures is the drawings as PNG files of 48 by 48, read once and kept for ever: panels'
+// pictures are the drawings as PNG files of 48 by 48 pixels. They are never freed: panels'
 // libraries do not copy them.
 var pictures = map[Icon][]byte{}
 
 func init() {
 	for _, name := range Icons() {
-		pictures[name], _ = icons.ReadFile("icons/" + string(name) + ".png") // they are part of the program
+		pictures[name], _ = icons.ReadFile("icons/" + string(name) + ".png") // embedded, cannot fail
 	}
 }
 
-// Picture is a drawing as a PNG file. It must not be changed.
+// Picture returns a drawing as a PNG file. The caller must not change it.
 func Picture(name Icon) []byte { return pictures[name] }

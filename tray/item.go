@@ -18,7 +18,7 @@ const (
 
 // Item is one line of a menu.
 type Item struct {
-	Key      string // what a click on it means; the same as long as the item is the same
+	Key      string // what a click on it means; it does not change while the item is the same
 	Kind     Kind
 	Label    string
 	Checked  bool // of a Check
@@ -26,7 +26,7 @@ type Item struct {
 	Items    []Item // of a Submenu
 }
 
-// View is all there is to see: the name of an icon and the menu.
+// View is everything that a tray shows: an icon and the menu.
 type View struct {
 	Icon  Icon
 	Items []Item
@@ -37,14 +37,14 @@ type Icon string
 
 // The five drawings.
 const (
-	IconUp        Icon = "up"        // all that should be up is
-	IconWorking   Icon = "working"   // something is on its way
+	IconUp        Icon = "up"        // every tunnel that should be up is up
+	IconWorking   Icon = "working"   // a tunnel is on its way
 	IconAttention Icon = "attention" // a person is needed
 	IconOffline   Icon = "offline"   // there is no network
 	IconIdle      Icon = "idle"      // nothing runs
 )
 
-// descriptions are what the drawings stand for, for those who do not see them.
+// descriptions say what the drawings mean, for people who do not see them.
 var descriptions = map[Icon]string{
 	IconUp:        "all tunnels are up",
 	IconWorking:   "a tunnel is on its way",
@@ -53,8 +53,8 @@ var descriptions = map[Icon]string{
 	IconIdle:      "no tunnel runs",
 }
 
-// Icons lists them.
+// Icons lists the names of the drawings.
 func Icons() []Icon { return slices.Sorted(maps.Keys(descriptions)) }
 
-// Description is what the drawing stands for.
+// Description says what the drawing means.
 func (i Icon) Description() string { return descriptions[i] }

@@ -16,36 +16,36 @@ import (
 )
 
 const (
-	// downDelay is how long a tunnel may be down before anybody is told.
+	// downDelay is how long a tunnel may be down before a notice says so.
 	downDelay = 30 * time.Second
-	// A tunnel that was interrupted so often in that time is unstable, which is told once.
+	// A tunnel is unstable after so many interruptions in that time. One notice says so.
 	unstableAfter  = 5
 	unstableWindow = 10 * time.Minute
-	// maxSingle is how many tunnels are told of one by one.
+	// maxSingle is how many tunnels get a notice each. More of them share one.
 	maxSingle = 3
-	// groupWait is how long one waits for others that go the same way: what hits one
-	// tunnel often hits all, and never in the same moment.
+	// groupWait is how long a notice waits for other tunnels with the same news. A fault often hits
+	// all tunnels, but never at the same moment.
 	groupWait = 2 * time.Second
 )
 
-// Notice is a notification that is to be shown, or taken back.
+// Notice is a notification to show, or to close.
 type Notice struct {
 	Key     string // a later notice of the same key replaces this one
 	Title   string // empty: close the one that is shown
 	Body    string
 	Urgent  bool
-	Lasting bool           // it says how things are, until it is replaced or closed
+	Lasting bool           // it describes a state, until it is replaced or closed
 	Actions []NoticeAction // the first is what a click on the notice does
 }
 
 // NoticeAction is a button.
 type NoticeAction struct {
-	Key   string // what it means, as an Item's
+	Key   string // what it means, see Item.Key
 	Label string
 }
 
-// Notices decides what is worth telling. It is driven by what is seen and when, and
-// shows nothing itself.
+// Notices decides which notices to show. Its input is snapshots and their times. It shows nothing
+// itself.
 type Notices struct {
 	episodes map[string]*episode
 	groups   [subjects]group
@@ -53,32 +53,32 @@ type Notices struct {
 
 // group is a notice about several tunnels.
 type group struct {
-	open bool // it stands on the screen
-	back int  // how many of them are well again
+	open bool // it is on the screen
+	back int  // how many of its tunnels are well again
 }
 
-// episode is what has been seen and told of a tunnel.
+// episode is what was seen of a tunnel, and which notice about it is on the screen.
 type episode struct {
 	phase     phase
 	since     time.Time    // when it was first seen in this phase
-	announced subject      // what stands on the screen, or nothing
-	grouped   bool         // that is about others too
-	reason    fault.Reason // that was told
+	announced subject      // what the notice on the screen is about
+	grouped   bool         // that notice is about several tunnels
+	reason    fault.Reason // the reason in that notice
 	drops     []time.Time
 	unstable  bool
 }
 
-// phase is what a state is, as far as news go.
+// phase is what a state means for notices.
 type phase int
 
 const (
-	phaseIdle phase = iota // a person's wish, or the network's: neither is news
+	phaseIdle phase = iota // a person wanted it, or there is no network: no notice
 	phaseGood
 	phaseDown
 	phaseNeedy
 )
 
-// attention is what a person knows of what a tunnel needs.
+// attention is what a person knows of a tunnel's need.
 type attention int
 
 const (
@@ -89,7 +89,7 @@ const (
 
 func phaseOf(t listing.Tunnel, a attention) phase {
 	switch {
-	case needsYou(t) && a == aware, asks(t) && a != expected: // whoever asks has somebody's attention
+	case needsYou(t) && a == aware, asks(t) && a != expected: // the agent that asks has a person's attention
 		return phaseIdle
 	case needsYou(t):
 		return phaseNeedy
@@ -101,7 +101,7 @@ func phaseOf(t listing.Tunnel, a attention) phase {
 	return phaseDown
 }
 
-// subject is what a notice can be about.
+// subject is what a notice is about.
 type subject int
 
 const (
@@ -112,11 +112,11 @@ const (
 	subjects
 )
 
-// Update takes in how things are. It returns what is to be told now, and when to ask
-// again though nothing changed; zero for never.
+// Update takes in a snapshot and returns the notices to show now. again is when to call Update next
+// even if nothing changes; zero: never.
 func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, of func(tunnel string) attention, now time.Time) (notices []Notice, again time.Time) {
 	if !s.Running {
-		return nil, time.Time{} // what was seen last still stands
+		return nil, time.Time{} // the daemon is gone: change nothing
 	}
 	if n.episodes == nil {
 		n.episodes = make(map[string]*episode)
@@ -161,7 +161,7 @@ func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, of func(tunn
 	return append(notices, n.closeGroups()...), again
 }
 
-// observe takes in how a tunnel is.
+// observe records the phase that a tunnel is in now.
 func (e *episode) observe(p phase, now time.Time) {
 	e.drops = slices.DeleteFunc(e.drops, func(d time.Time) bool { return now.Sub(d) > unstableWindow })
 	if len(e.drops) == 0 {
@@ -176,7 +176,7 @@ func (e *episode) observe(p phase, now time.Time) {
 	e.phase, e.since = p, now
 }
 
-// ended is what is told of a tunnel whose episode came to an end.
+// ended returns the notice about a tunnel whose episode has ended, if any.
 func (n *Notices) ended(before episode, t listing.Tunnel, now time.Time) []Notice {
 	log := actions(t.Name, "log", "Show log")
 	switch {
@@ -190,17 +190,17 @@ func (n *Notices) ended(before episode, t listing.Tunnel, now time.Time) []Notic
 	return []Notice{{Key: t.Name, Title: t.Name + " is up again", Body: "It was down for " + text.Period(now.Sub(before.since)) + ".", Actions: log}}
 }
 
-// candidate is a tunnel that something may have to be told of.
+// candidate is a tunnel that may need a notice.
 type candidate struct {
 	*episode
 	tunnel listing.Tunnel
 	due    time.Time
 }
 
-// news is what there may be to tell.
+// news is the candidates for notices, by subject.
 type news struct {
 	list       [subjects][]candidate
-	moreComing [subjects]bool // other tunnels may be about to follow
+	moreComing [subjects]bool // other tunnels may follow soon
 }
 
 func (n *news) add(e *episode, t listing.Tunnel) {
@@ -223,7 +223,7 @@ func (n *news) add(e *episode, t listing.Tunnel) {
 	n.list[about] = append(n.list[about], candidate{e, t, due})
 }
 
-// dueNow is the candidates that are to be told of now, and when there are more.
+// dueNow returns the candidates that are due now, and when the next one is due.
 func (n *news) dueNow(about subject, now time.Time) (dueNow []candidate, again time.Time) {
 	list := n.list[about]
 	slices.SortStableFunc(list, func(a, b candidate) int { return a.due.Compare(b.due) })
@@ -236,7 +236,7 @@ func (n *news) dueNow(about subject, now time.Time) (dueNow []candidate, again t
 	if i == 0 {
 		return nil, again
 	}
-	// Those that are told of together are told of when the first has waited for the others.
+	// Candidates that share a notice get it when the first has waited for the others.
 	last := list[0].due.Add(groupWait)
 	if last.After(now) && (n.moreComing[about] || i < len(list) && !again.After(last)) {
 		return nil, last
@@ -244,7 +244,7 @@ func (n *news) dueNow(about subject, now time.Time) (dueNow []candidate, again t
 	return list[:i], again
 }
 
-// tell is the notices about tunnels, or the one about all of them.
+// tell returns a notice for each of the tunnels, or one for all of them.
 func (n *Notices) tell(about subject, list []candidate) []Notice {
 	var notices []Notice
 	var names []string
@@ -253,7 +253,7 @@ func (n *Notices) tell(about subject, list []candidate) []Notice {
 		was := *c.episode
 		c.announced, c.reason, c.unstable = about, c.tunnel.Reason, about == unstable
 		notice := noticeOf(about, c)
-		// An urgent one is not hidden among others.
+		// An urgent notice is never part of a common one.
 		if c.grouped = many && !notice.Urgent; !c.grouped {
 			notices = append(notices, notice)
 			continue
@@ -275,7 +275,7 @@ func (n *Notices) tell(about subject, list []candidate) []Notice {
 	return append(notices, groupNotice(about, names))
 }
 
-// closeGroups ends the notices about several tunnels that none of them is in any more.
+// closeGroups closes the notices about several tunnels that have no tunnel left.
 func (n *Notices) closeGroups() []Notice {
 	var notices []Notice
 	for about := range subjects {
@@ -324,7 +324,7 @@ func needsYouNotice(t listing.Tunnel) Notice {
 	return n
 }
 
-// sentence is a status line that stands alone.
+// sentence returns a status line that begins with a capital letter.
 func sentence(status string) string {
 	if status == "" {
 		return ""
@@ -346,7 +346,7 @@ func groupNotice(about subject, names []string) Notice {
 	return Notice{Key: groupKey(about), Title: title, Body: body, Lasting: true, Actions: []NoticeAction{{"status", "Show status"}}}
 }
 
-// several says how so many tunnels are.
+// several returns a sentence such as "2 tunnels are down".
 func several(n int, how string) string {
 	if n == 1 {
 		return "1 tunnel is " + how
@@ -357,7 +357,7 @@ func several(n int, how string) string {
 // groupKey has a space, so that it is no tunnel's name.
 func groupKey(about subject) string { return fmt.Sprint("several ", int(about)) }
 
-// actions is what can be done about a tunnel from a notice.
+// actions returns the buttons of a notice about a tunnel: this one and Mute.
 func actions(name, verb, label string) []NoticeAction {
 	return []NoticeAction{{key(verb, name), label}, {key("mute", name), "Mute"}}
 }

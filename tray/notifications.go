@@ -21,8 +21,8 @@ const (
 	notifyTime      = 5 * time.Second
 )
 
-// Notifier shows notices (Desktop Notifications Specification 1.2). Where nobody shows
-// notifications, those that stand wait for somebody who does.
+// Notifier shows notices (Desktop Notifications Specification 1.2). If no notification server runs,
+// lasting notices are shown as soon as one starts.
 type Notifier struct {
 	conn     *bus.Conn
 	queue    chan Notice
@@ -33,16 +33,16 @@ type Notifier struct {
 	done     chan struct{}
 }
 
-// NewNotifier uses a bus connection, whose signals it takes, until ctx ends. The record is a file
-// that says which notifications are on the screen, so that those of a tray that was killed are
-// closed by the next one; empty for none.
+// NewNotifier starts a Notifier that uses a bus connection until ctx ends. record is the path of a
+// file that lists the notifications on the screen; "" for none. If a tray is killed, the next one
+// closes what is listed there.
 func NewNotifier(ctx context.Context, conn *bus.Conn, record string, log *slog.Logger) *Notifier {
 	n := &Notifier{conn: conn, queue: make(chan Notice, 64), clicked: make(chan string, 8), record: record, log: log, done: make(chan struct{})}
 	go n.run(ctx)
 	return n
 }
 
-// Done is closed when ctx has ended and what was on the screen is closed.
+// Done is closed when ctx has ended and the notifications are closed, or when the bus is gone.
 func (n *Notifier) Done() <-chan struct{} { return n.done }
 
 // Show shows, replaces or closes a notice. It does not block.
@@ -54,14 +54,14 @@ func (n *Notifier) Show(notice Notice) {
 	}
 }
 
-// Clicked is the keys of actions that were chosen.
+// Clicked receives the keys of the actions that were chosen.
 func (n *Notifier) Clicked() <-chan string { return n.clicked }
 
-// shown is a notice on the screen, or one that would be if anybody showed it.
+// shown is a notice on the screen, or a lasting one that waits for a notification server.
 type shown struct {
 	notice Notice
-	id     uint32        // its server's; 0: not on the screen
-	asOf   dbus.Sequence // when the server said so
+	id     uint32        // the server's number for it; 0: not on the screen
+	asOf   dbus.Sequence // sequence of the server's reply
 }
 
 func (n *Notifier) run(ctx context.Context) {
@@ -91,9 +91,9 @@ func (n *Notifier) run(ctx context.Context) {
 	}
 }
 
-// onScreen is notifications of one server.
+// onScreen is the notifications of one server that are on the screen.
 type onScreen struct {
-	Server string   `json:"server"` // its unique name: another one numbers anew
+	Server string   `json:"server"` // its unique name: another server has numbers of its own
 	IDs    []uint32 `json:"ids"`
 }
 
@@ -115,7 +115,7 @@ func (n *Notifier) write(screen map[string]shown) {
 	}
 }
 
-// closeRecorded closes what the record says is on the screen.
+// closeRecorded closes the notifications in the record, if their server still runs.
 func (n *Notifier) closeRecorded(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, notifyTime)
 	defer cancel()
@@ -160,7 +160,7 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 		for i, a := range notice.Actions {
 			id := a.Key
 			if i == 0 {
-				// The name some servers need to make the whole notification a button.
+				// Some servers make the whole notification a button for the action of this name.
 				id = "default"
 			}
 			actions = append(actions, id, a.Label)
@@ -191,7 +191,7 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 	screen[notice.Key] = shown{notice, id, call.ResponseSequence}
 }
 
-// take takes in a signal about the notification server or of it.
+// take handles a signal of the notification server, or that its owner has changed.
 func (n *Notifier) take(ctx context.Context, screen map[string]shown, signal *dbus.Signal) {
 	var id uint32
 	switch signal.Name {
@@ -227,9 +227,9 @@ func (n *Notifier) take(ctx context.Context, screen map[string]shown, signal *db
 	}
 }
 
-// otherServer takes in that the notification server went away at that moment, or that there
-// is another. It numbers its notifications from 1 again: a number from before would be that of
-// somebody else's.
+// otherServer handles that the notification server went away at that moment, or that another one
+// started (there). Each server numbers from 1, so an old number may be that of another program's
+// notification.
 func (n *Notifier) otherServer(ctx context.Context, screen map[string]shown, at dbus.Sequence, there bool) {
 	for key, s := range screen {
 		switch {

@@ -8,24 +8,24 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Pause is a while in which all tunnels are down, and are to come up again by themselves.
+// Pause is a time in which all tunnels are stopped. Afterwards they start by themselves.
 type Pause struct {
-	Since   time.Time `json:"since"`   // zero: there is none
-	Until   time.Time `json:"until"`   // zero: until somebody says so
-	Tunnels []string  `json:"tunnels"` // those that are to come up again
-	Down    bool      `json:"down"`    // all of them have been seen down
+	Since   time.Time `json:"since"`   // zero: no pause
+	Until   time.Time `json:"until"`   // zero: until a person ends it
+	Tunnels []string  `json:"tunnels"` // those to start afterwards
+	Down    bool      `json:"down"`    // all of them have been seen stopped
 }
 
 // Active says whether there is a pause.
 func (p Pause) Active() bool { return !p.Since.IsZero() }
 
-// Over says whether a pause has come to its end.
+// Over reports whether a pause has reached its end.
 func (p Pause) Over(now time.Time) bool {
 	return p.Active() && !p.Until.IsZero() && !now.Before(p.Until)
 }
 
-// after is what becomes of a pause with what is seen: it is over when somebody has started
-// all of its tunnels again.
+// after returns the pause after a snapshot. The pause is over if somebody has started all of its
+// tunnels.
 func (p Pause) after(s dbusapi.Snapshot) Pause {
 	if !p.Active() || !s.Running {
 		return p
@@ -49,8 +49,8 @@ func (p Pause) after(s dbusapi.Snapshot) Pause {
 	return p
 }
 
-// nextByClock is when what is shown has to change though nothing happens: at the end of a
-// pause, and at midnight, for what was today is yesterday then.
+// nextByClock returns when the menu changes although nothing happens: at the end of a pause, and at
+// midnight, when a time of today becomes one of yesterday.
 func nextByClock(p Pause, now time.Time) time.Time {
 	next := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location())
 	if p.Active() && !p.Until.IsZero() && p.Until.Before(next) {
@@ -72,10 +72,10 @@ type pauseChoice struct {
 	until       time.Time // zero: open end
 }
 
-// pausesAt is the ways to pause.
+// pausesAt returns the ways to pause at this time.
 func pausesAt(now time.Time) []pauseChoice {
-	now = now.Round(0) // by the clock on the wall, which goes on while the machine sleeps
-	// Who works after midnight means the same morning.
+	now = now.Round(0) // drop the monotonic clock, which does not advance while the machine sleeps
+	// After midnight, "in the morning" means the same day.
 	morning := time.Date(now.Year(), now.Month(), now.Day(), 8, 0, 0, 0, now.Location())
 	if !morning.After(now) {
 		morning = morning.AddDate(0, 0, 1)

@@ -17,12 +17,12 @@ import (
 type Question struct {
 	Title string
 	Text  string
-	Echo  bool // what is typed may be seen
+	Echo  bool // show the answer while it is typed
 	Yes   string
 	No    string
 }
 
-// Dialog puts a question on the screen. The person's no is errDeclined.
+// Dialog puts a question on the screen. Ask returns errDeclined if the person closes the dialog.
 type Dialog interface {
 	Ask(ctx context.Context, q Question) (string, error)
 	Confirm(ctx context.Context, q Question) (bool, error)
@@ -30,17 +30,17 @@ type Dialog interface {
 
 var errDeclined = errors.New("closed without an answer")
 
-// Prompter answers the daemon's questions by dialogs, once somebody expects them, and offers to
-// remember the answers.
+// Prompter answers the daemon's questions with dialogs. It shows a dialog only when a person
+// expects it, and offers to remember the answers.
 type Prompter struct {
-	Dialog   func() (Dialog, error) // looked for each time: what is installed may change
+	Dialog   func() (Dialog, error) // called for each question: what is installed may change
 	Keyring  keyring.Keyring        // nil: nothing is remembered
 	Declined keyring.Declined
-	// About says what a tunnel connects to, for the question; may be empty.
+	// About returns where a tunnel connects to, for the text of the question, or "".
 	About func(ctx context.Context, tunnel string) string
 	// Connected waits until the tunnel has an SSH connection that is younger than since.
 	Connected func(ctx context.Context, tunnel string, since time.Time) error
-	// Tell tells what needs no answer.
+	// Tell shows, replaces or closes a notice.
 	Tell func(Notice)
 	Log  *slog.Logger
 
@@ -50,10 +50,10 @@ type Prompter struct {
 
 var _ dbusapi.Agent = (*Prompter)(nil)
 
-// Ask is dbusapi.Agent.
+// Ask implements dbusapi.Agent.
 func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error) {
 	account := keyring.AccountOf(kind, prompt)
-	p.offers.end(tunnel, account) // asked again, so that the last answer was wrong
+	p.offers.end(tunnel, account) // the question came back: the last answer was wrong
 	dialog, err := p.await(ctx, tunnel, kind, prompt)
 	if err != nil {
 		return "", err
@@ -72,9 +72,9 @@ func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bo
 	return answer, nil
 }
 
-// Confirm is dbusapi.Agent.
+// Confirm implements dbusapi.Agent.
 func (p *Prompter) Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error) {
-	if kind == "touch" { // the key is the answer
+	if kind == "touch" { // the touch is the answer: show no dialog
 		q := p.question(ctx, tunnel, prompt, true)
 		p.Tell(Notice{Key: "touch", Title: "Touch your security key", Body: q.Text})
 		return true, nil
@@ -92,7 +92,7 @@ func (p *Prompter) Confirm(ctx context.Context, tunnel, kind, prompt string) (bo
 	return yes, p.done(ctx, tunnel, prompt, yes, err)
 }
 
-// await returns a dialog when it may be shown.
+// await returns a dialog as soon as it may be shown.
 func (p *Prompter) await(ctx context.Context, tunnel, kind, prompt string) (Dialog, error) {
 	dialog, err := p.Dialog()
 	if err != nil {
@@ -101,8 +101,8 @@ func (p *Prompter) await(ctx context.Context, tunnel, kind, prompt string) (Dial
 	return dialog, p.questions.await(ctx, tunnel, kind, prompt)
 }
 
-// done takes in what a dialog brought: an answer, a no, or an error. It tells a person's no, which
-// is final, from a dialog that did not work.
+// done records how a dialog ended, and returns the error for the daemon. listing.ErrRefused means
+// that the person said no, which is final; other errors mean that there is no answer.
 func (p *Prompter) done(ctx context.Context, tunnel, prompt string, yes bool, err error) error {
 	o := withdrawn
 	switch {

@@ -11,13 +11,13 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// engagedTime is how long after a click, or after an answer, a tunnel's questions are expected:
-// a login may ask more than once.
+// engagedTime is how long a tunnel's questions are expected after a click or an answer. A login may
+// ask more than once.
 const engagedTime = time.Minute
 
-// questions are the open ones, at most one of each tunnel. A dialog takes the keyboard from
-// whatever a person is typing into, so a dialog that nobody expects waits until it is called
-// for, by a click on a notification or in the menu.
+// questions are the open questions, at most one of each tunnel. A dialog takes the keyboard away
+// from whatever a person is typing into. So a dialog that nobody expects waits for a click on a
+// notification or in the menu.
 type questions struct {
 	changed func() // called when a question was opened, answered or closed
 
@@ -25,12 +25,12 @@ type questions struct {
 	of map[string]*asked // by tunnel
 }
 
-// asked is what a person was asked by one tunnel, and what became of it.
+// asked is what one tunnel has asked, and what became of it.
 type asked struct {
 	engagedUntil time.Time     // until when its questions are expected
-	call         chan struct{} // closed when the dialog that waits is called for; nil: none waits
-	reason       fault.Reason  // what the one that waits asks for
-	prompt       string        // of the one that waits
+	call         chan struct{} // closed to show the dialog that waits; nil: none waits
+	reason       fault.Reason  // what the waiting dialog asks for
+	prompt       string        // of the waiting dialog
 	shown        bool          // a dialog is on the screen
 	declined     bool          // the last dialog was closed without an answer
 	answered     string        // the prompt that was answered last in this login
@@ -40,7 +40,7 @@ func newQuestions(changed func()) *questions {
 	return &questions{changed: changed, of: make(map[string]*asked)}
 }
 
-// about is a tunnel's. The lock is held.
+// about returns a tunnel's entry. The caller holds the lock.
 func (q *questions) about(tunnel string) *asked {
 	a := q.of[tunnel]
 	if a == nil {
@@ -50,7 +50,7 @@ func (q *questions) about(tunnel string) *asked {
 	return a
 }
 
-// engage says that a person expects questions of these tunnels. Those that wait are shown.
+// engage records that a person expects questions of these tunnels, and shows those that wait.
 func (q *questions) engage(tunnels ...string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,8 +67,8 @@ func (a *asked) engage() {
 	}
 }
 
-// showWaiting shows what waits, whichever tunnel's it is: the daemon asks one thing at a time.
-// It says whether anything did.
+// showWaiting shows all questions that wait, of any tunnel: the daemon asks one at a time. It
+// reports whether there is a question.
 func (q *questions) showWaiting() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -82,13 +82,13 @@ func (q *questions) showWaiting() bool {
 	return shown
 }
 
-// await returns when the dialog may be shown, or with an error when it is no longer wanted.
+// await returns nil when the dialog may be shown, or an error when the question is withdrawn.
 func (q *questions) await(ctx context.Context, tunnel, kind, prompt string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	a := q.about(tunnel)
 	a.declined = false
-	if tunnel != "" && !time.Now().Before(a.engagedUntil) { // what is about no tunnel was asked for by a command
+	if tunnel != "" && !time.Now().Before(a.engagedUntil) { // a command has asked for a question without a tunnel
 		call := make(chan struct{})
 		a.call, a.reason, a.prompt = call, reasonOf(kind), prompt
 		q.mu.Unlock()
@@ -107,16 +107,16 @@ func (q *questions) await(ctx context.Context, tunnel, kind, prompt string) erro
 	return ctx.Err()
 }
 
-// outcome is what became of a dialog.
+// outcome is how a dialog ended.
 type outcome int
 
 const (
-	withdrawn outcome = iota // nobody wants the answer any more, or it did not work
+	withdrawn outcome = iota // the question was withdrawn, or the dialog failed
 	answered
 	declined
 )
 
-// done says that a dialog with this prompt is closed.
+// done records how the dialog with this prompt ended.
 func (q *questions) done(tunnel, prompt string, o outcome) {
 	q.mu.Lock()
 	a := q.about(tunnel)
@@ -131,14 +131,14 @@ func (q *questions) done(tunnel, prompt string, o outcome) {
 	q.changed()
 }
 
-// wrong says whether the last answer to this prompt did not do.
+// wrong reports whether the last answer to this prompt was wrong.
 func (q *questions) wrong(tunnel, prompt string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.about(tunnel).answered == prompt
 }
 
-// attention is what a person knows of a tunnel's need.
+// attention returns what a person knows of a tunnel's need.
 func (q *questions) attention(tunnel string) attention {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -151,7 +151,7 @@ func (q *questions) attention(tunnel string) attention {
 	return unaware
 }
 
-// take takes in how a tunnel is, and returns it with the question that waits for a click.
+// take records a tunnel's state. It returns the tunnel with its question, if one waits for a click.
 func (q *questions) take(t listing.Tunnel) listing.Tunnel {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -160,7 +160,7 @@ func (q *questions) take(t listing.Tunnel) listing.Tunnel {
 	case t.Well():
 		a.engagedUntil, a.declined, a.answered = time.Time{}, false, ""
 	case t.State != tunnelfile.Connecting && !(t.State == tunnelfile.Blocked && t.Reason.WantsAnswer()):
-		a.answered = "" // that login is over, for another reason
+		a.answered = "" // the login is over, for another reason
 	}
 	if a.call != nil {
 		line, _, _ := strings.Cut(strings.TrimSpace(a.prompt), "\n")
@@ -169,7 +169,7 @@ func (q *questions) take(t listing.Tunnel) listing.Tunnel {
 	return t
 }
 
-// reasonOf is what a kind of the Agent interface asks for.
+// reasonOf returns the Reason of a kind of question, see dbusapi.Agent.
 func reasonOf(kind string) fault.Reason {
 	switch kind {
 	case "passphrase", "pin", "password", "touch":

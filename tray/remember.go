@@ -8,31 +8,31 @@ import (
 	"github.com/holdfast/holdfast/internal/keyring"
 )
 
-// offerTime is how long an answer has to turn out right, and then how long the question
-// whether to remember it stays open.
+// offerTime is how long a tunnel may take to come up with an answer, and then how long the offer to
+// remember the answer stays open.
 const offerTime = 2 * time.Minute
 
-// offers are the answers that may be offered to be remembered, one for each question of a tunnel.
+// offers are the open offers to remember an answer, one for each question of a tunnel.
 type offers struct {
 	mu   sync.Mutex
 	open map[offerKey]*offer
 }
 
-// offerKey is a question of a tunnel.
+// offerKey identifies a question of a tunnel.
 type offerKey struct {
 	tunnel  string
 	account keyring.Account
 }
 
-// offer is one of them.
+// offer is an offer to remember one answer.
 type offer struct {
 	offerKey
-	ctx    context.Context // ends when it is taken back
+	ctx    context.Context // ends when the offer is withdrawn or over
 	cancel context.CancelFunc
 	choice chan bool // what the person chose
 }
 
-// begin is an offer that stands until end is called for the same question.
+// begin opens an offer. end withdraws it.
 func (o *offers) begin(tunnel string, account keyring.Account) *offer {
 	ctx, cancel := context.WithCancel(context.Background())
 	begun := &offer{offerKey{tunnel, account}, ctx, cancel, make(chan bool, 1)}
@@ -45,7 +45,7 @@ func (o *offers) begin(tunnel string, account keyring.Account) *offer {
 	return begun
 }
 
-// end takes an offer back.
+// end withdraws the offer for a question, if there is one.
 func (o *offers) end(tunnel string, account keyring.Account) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -55,7 +55,7 @@ func (o *offers) end(tunnel string, account keyring.Account) {
 	}
 }
 
-// choose answers the offers about a tunnel.
+// choose passes the person's choice to the offers about a tunnel.
 func (o *offers) choose(tunnel string, remember bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -63,14 +63,14 @@ func (o *offers) choose(tunnel string, remember bool) {
 		if open.tunnel == tunnel {
 			select {
 			case open.choice <- remember:
-			default: // it has an answer
+			default: // it has an answer already
 			}
 		}
 	}
 }
 
-// offer offers by a notification to remember an answer, once the tunnel is up with it and where
-// there is a keyring that can.
+// offer asks by a notification whether to remember an answer. It first waits until the tunnel is up
+// with this answer. It does not ask if the keyring cannot be read or has the answer already.
 func (p *Prompter) offer(o *offer, answer string) {
 	defer o.cancel()
 	waiting, stop := context.WithTimeout(o.ctx, offerTime)

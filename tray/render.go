@@ -3,22 +3,22 @@ package tray
 import "time"
 
 const (
-	// iconPause is how long an icon stays at least: two within 10 ms have crashed panels.
+	// iconPause is the shortest time between two icons: two within 10 ms have crashed panels.
 	iconPause = time.Second
-	// clickGrace is how long after an item got another meaning a click on it is taken to
-	// mean the former one, and is dropped.
+	// clickGrace is how long clicks on an item are dropped after its meaning changed: the person
+	// probably meant the former one.
 	clickGrace = 300 * time.Millisecond
 )
 
-// Click is a click on an item that meant Key at that time.
+// Click is a click on an item, with the Key that the item had.
 type Click struct {
 	Key     string
 	Submenu bool // the item has a submenu, which was opened
 }
 
-// Renderer brings a menu that exists in line with the one that is wanted. It matches the
-// items wanted, in order, with slots of the same kind; slots left over are hidden, and
-// those missing are added, but for the top level, which has a fixed skeleton.
+// Renderer changes an existing menu to match the wanted one. It matches the wanted items, in order,
+// with slots of the same kind. It hides slots that are left over, and adds those that are missing.
+// At the top level none is missing: it has a fixed skeleton.
 type Renderer struct {
 	driver Driver
 	clicks chan *slot
@@ -29,18 +29,18 @@ type Renderer struct {
 	iconSet time.Time
 }
 
-// slot is an item that exists, with what it shows.
+// slot is an existing item and what it shows.
 type slot struct {
 	kind     Kind
 	handle   Handle
 	item     Item
 	visible  bool
-	rekeyed  time.Time // when it got the meaning it has
+	rekeyed  time.Time // when it got its present meaning
 	children []*slot
 }
 
 // NewRenderer makes the skeleton of a menu, all hidden. Each submenu has an item from the start:
-// Plasma makes no submenu of an item that it has seen without.
+// Plasma makes no submenu for an item that it has first seen without one.
 func NewRenderer(d Driver) *Renderer {
 	r := &Renderer{driver: d, clicks: make(chan *slot, 64)}
 	for _, kind := range skeleton {
@@ -56,13 +56,13 @@ func NewRenderer(d Driver) *Renderer {
 	return r
 }
 
-// Clicks is where clicks come in; each is to be given to Clicked.
+// Clicks receives the clicks. Pass each one to Clicked.
 func (r *Renderer) Clicks() <-chan *slot { return r.clicks }
 
-// Clicked is what a click means; false when it came too soon after the item changed, or
-// its item is not there any more.
+// Clicked returns what a click means. It returns false if the click came too soon after the item
+// changed, or if the item is hidden or disabled.
 func (r *Renderer) Clicked(s *slot, now time.Time) (Click, bool) {
-	if s.kind == Check { // the toolkit has toggled it by itself
+	if s.kind == Check { // the toolkit has toggled it: undo that
 		s.handle.SetChecked(s.item.Checked)
 	}
 	if !s.visible || s.item.Disabled || now.Sub(s.rekeyed) < clickGrace {
@@ -71,15 +71,15 @@ func (r *Renderer) Clicked(s *slot, now time.Time) (Click, bool) {
 	return Click{Key: s.item.Key, Submenu: s.kind == Submenu}, true
 }
 
-// Redraw has the next Render set the icon again after a while: a panel that has just come may have
+// Redraw makes Render set the icon again, after iconPause. A panel that has just started may have
 // missed it.
 func (r *Renderer) Redraw(now time.Time) { r.icon, r.iconSet = "", now }
 
-// Slots is how many items exist, seen or not.
+// Slots returns how many items exist, visible or not.
 func (r *Renderer) Slots() int { return r.count }
 
-// Render shows a view. A positive result says that the icon has to wait so long: Render
-// again then.
+// Render shows a view. If the result is positive, the icon has to wait so long; call Render again
+// then.
 func (r *Renderer) Render(v View, now time.Time) (again time.Duration) {
 	r.top = r.match(nil, r.top, v.Items, now)
 	if v.Icon == r.icon {
@@ -93,7 +93,7 @@ func (r *Renderer) Render(v View, now time.Time) (again time.Duration) {
 	return 0
 }
 
-// match shows items in the slots of one menu, and returns the slots there are then.
+// match shows items in the slots of one menu. It returns the slots with those it added.
 func (r *Renderer) match(parent Handle, slots []*slot, items []Item, now time.Time) []*slot {
 	next := 0
 	for _, item := range items {
@@ -161,7 +161,7 @@ func (r *Renderer) hide(s *slot) {
 	}
 }
 
-// size is how many items a view has.
+// size counts items and those of their submenus.
 func size(items []Item) int {
 	n := len(items)
 	for _, item := range items {

@@ -10,18 +10,19 @@ import (
 
 // Memory is what the tray remembers from one login to the next.
 type Memory struct {
-	Muted map[string]bool `json:"muted,omitempty"` // tunnels that no notification is about
+	Muted map[string]bool `json:"muted,omitempty"` // tunnels without notifications
 	Told  map[string]bool `json:"told,omitempty"`  // keys of notices that are shown only once
 }
 
-// Paths is where the tray keeps its small files. An empty one is not kept.
+// Paths is where the tray stores its small files. A file with an empty path is not stored.
 type Paths struct {
 	Memory  string // Memory
-	Pause   string // Pause, until the end of the session, as the daemon keeps "down"
+	Pause   string // Pause, until the end of the session
 	Notices string // which notifications are on the screen
 }
 
-// DefaultPaths is $XDG_STATE_HOME/holdfast/tray.json and what is in $XDG_RUNTIME_DIR/holdfast.
+// DefaultPaths returns $XDG_STATE_HOME/holdfast/tray.json and two files in
+// $XDG_RUNTIME_DIR/holdfast.
 func DefaultPaths(getenv func(string) string) Paths {
 	var p Paths
 	state := getenv("XDG_STATE_HOME")
@@ -38,7 +39,7 @@ func DefaultPaths(getenv func(string) string) Paths {
 	return p
 }
 
-// load reads a JSON file; one that is missing leaves into as it is.
+// load reads a JSON file. A missing file is no error and leaves into unchanged.
 func load(path string, into any) error {
 	switch b, err := os.ReadFile(path); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -50,7 +51,7 @@ func load(path string, into any) error {
 	}
 }
 
-// save writes a JSON file, whole or not at all.
+// save writes a JSON file, whole or not at all. It does nothing if path is empty.
 func save(path string, from any) error {
 	if path == "" {
 		return nil

@@ -56,8 +56,8 @@ func Headline(s dbusapi.Snapshot) string {
 	return line
 }
 
-// IconOf is the drawing for the state of everything: what needs a person first, then a
-// missing network, then what is under way.
+// IconOf returns the drawing for the state of all tunnels. A need for a person comes first, then a
+// missing network, then a tunnel that is on its way.
 func IconOf(s dbusapi.Snapshot) Icon {
 	var up, working, offline bool
 	for _, t := range s.Tunnels {

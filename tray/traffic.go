@@ -8,14 +8,14 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// Traffic is what goes through a tunnel, between two looks at it.
+// Traffic is what went through a tunnel between two readings of its statistics.
 type Traffic struct {
 	At         time.Time
 	Statistics dbusapi.Statistics
 	In, Out    float64 // bytes a second; negative: not known yet
 }
 
-// next is the traffic after another look.
+// next returns the traffic after another reading.
 func (t Traffic) next(at time.Time, s dbusapi.Statistics) Traffic {
 	n := Traffic{At: at, Statistics: s, In: -1, Out: -1}
 	elapsed := at.Sub(t.At).Seconds()

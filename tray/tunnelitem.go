@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// tunnelItem is a tunnel's submenu, of so many rows. Forwards have what the others leave; status
-// shows all of them.
+// tunnelItem returns a tunnel's submenu, of at most so many rows. Forwards that do not fit are left
+// out; holdfast status shows all of them.
 func tunnelItem(m Model, t listing.Tunnel, rows int) Item {
 	about := Item{Key: key("status", t.Name), Label: about(t, m.Traffic[t.Name], m.Now)}
 	var items []Item
@@ -41,7 +41,7 @@ func tunnelItem(m Model, t listing.Tunnel, rows int) Item {
 	return Item{Key: key("tunnel", t.Name), Kind: Submenu, Label: tunnelLabel(t), Items: append(forwards, items...)}
 }
 
-// tunnelLabel is a tunnel and how it is.
+// tunnelLabel returns a tunnel's name and state.
 func tunnelLabel(t listing.Tunnel) string {
 	if needsYou(t) {
 		return t.Name + " – needs you"
@@ -49,10 +49,12 @@ func tunnelLabel(t listing.Tunnel) string {
 	return t.Name + " – " + string(t.State)
 }
 
-// connects is the states in which there is an SSH connection, or a try at one, to make anew.
+// connects lists the states in which Reconnect makes sense: there is an SSH connection or an
+// attempt.
 var connects = []tunnelfile.State{tunnelfile.Up, tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting}
 
-// about is how a tunnel is: what is wrong, what goes through it, or where it goes and since when.
+// about returns the first line of a submenu: what is wrong, the traffic, or the destination and
+// since when.
 func about(t listing.Tunnel, traffic Traffic, now time.Time) string {
 	connected := t.State == tunnelfile.Up || t.State == tunnelfile.Degraded
 	if needsYou(t) || t.Status != "" && !t.Well() {
@@ -71,7 +73,8 @@ func about(t listing.Tunnel, traffic Traffic, now time.Time) string {
 	return text
 }
 
-// clock is a moment as people say it on the same day, in the same week, or later.
+// clock formats a time: the time alone on the same day, with the weekday within six days, else with
+// the date.
 func clock(t, now time.Time) string {
 	t = t.In(now.Location())
 	switch {
@@ -83,7 +86,8 @@ func clock(t, now time.Time) string {
 	return t.Format("2 Jan 15:04")
 }
 
-// forwardItem is one forward: a click copies where it listens, or opens it.
+// forwardItem returns the item of a forward. A click copies its address, or opens it if it is a web
+// server's.
 func forwardItem(t listing.Tunnel, i int, f tunnelfile.ForwardReport) Item {
 	item := Item{Key: key("copy", t.Name, strconv.Itoa(i)), Label: "Copy " + copied(f)}
 	switch {
@@ -104,7 +108,7 @@ func forwardItem(t listing.Tunnel, i int, f tunnelfile.ForwardReport) Item {
 	return item
 }
 
-// copied is what a click on a forward puts on the clipboard: where to connect to.
+// copied returns the address to connect to. A click on a forward copies it to the clipboard.
 func copied(f tunnelfile.ForwardReport) string {
 	if host, port, err := net.SplitHostPort(f.Listen); err == nil && f.Kind != tunnelfile.RemoteForward && !strings.HasPrefix(f.Listen, "/") {
 		return net.JoinHostPort(here(host), port)
@@ -112,7 +116,7 @@ func copied(f tunnelfile.ForwardReport) string {
 	return f.Listen
 }
 
-// here is a host to connect to for one to listen on.
+// here returns the host to connect to for a host to listen on.
 func here(host string) string {
 	if slices.Contains([]string{"", "*", "0.0.0.0", "::"}, host) {
 		return "localhost"
@@ -120,11 +124,11 @@ func here(host string) string {
 	return host
 }
 
-// webScheme is how web servers are reached, by their usual ports.
+// webScheme maps the usual ports of web servers to their URL schemes.
 var webScheme = map[string]string{"80": "http", "8000": "http", "8080": "http", "443": "https", "8443": "https"}
 
-// webAddress is the address of a local forward that leads to a web server, going by
-// the port it leads to; "" for others.
+// webAddress returns the URL of a local forward to a web server, "" for others. The target's port
+// tells whether it is one.
 func webAddress(f tunnelfile.ForwardReport) string {
 	if f.Kind != tunnelfile.LocalForward || strings.HasPrefix(f.Listen, "/") {
 		return ""

@@ -12,32 +12,32 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// A menu with one of its submenus open has at most maxRows rows, which fit 600 pixels: GNOME, whose
-// rows are the highest (37 pixels), opens submenus inline, in what height is left. Submenus have no
-// submenus.
+// A menu with one open submenu has at most maxRows rows, so that it fits in 600 pixels. GNOME has
+// the highest rows (37 pixels) and opens submenus inline, in the height that is left. Submenus have
+// no submenus.
 const (
 	maxRows    = 15
 	maxTop     = 5 // rows for tunnels and groups
-	maxGroups  = 3 // of them, so that some tunnels always have a submenu of their own
-	maxMembers = 7 // tunnels of a group, unless there are more than maxGroups of these
+	maxGroups  = 3 // rows for groups among these, so that some tunnels always have a submenu of their own
+	maxMembers = 7 // tunnels in a group; more if there would be more than maxGroups groups
 )
 
-// skeleton is the kinds of slots at the top level: the headline and what is to be done, tunnels
-// and groups (maxTop), all tunnels and Holdfast itself. A tray's separators can be neither moved
-// nor hidden, so ViewOf fits in it, whatever happens.
+// skeleton is the kinds of the slots at the top level: the headline and what to do about it,
+// tunnels and groups (maxTop), all tunnels, and Holdfast itself. A tray's separators can be neither
+// moved nor hidden. So the result of ViewOf always fits in this skeleton.
 var skeleton = []Kind{Action, Action, Separator, Submenu, Submenu, Submenu, Submenu, Submenu, Separator, Submenu, Submenu}
 
-// Model is what the menu is a function of.
+// Model is the input of ViewOf.
 type Model struct {
 	dbusapi.Snapshot
 	Now     time.Time
 	Traffic map[string]Traffic // of tunnels whose submenu was opened lately
-	Muted   map[string]bool    // tunnels that no notification is about
+	Muted   map[string]bool    // tunnels without notifications
 	Pause   Pause
-	Picked  string // the tunnel that was clicked in a group, and gets a submenu of its own
+	Picked  string // the tunnel that was clicked in a group; it gets a submenu of its own
 }
 
-// ViewOf is the menu.
+// ViewOf returns the icon and the menu for a model.
 func ViewOf(m Model) View {
 	todo := toDo(m)
 	v := View{Icon: IconOf(m.Snapshot), Items: head(m, todo)}
@@ -52,8 +52,8 @@ func ViewOf(m Model) View {
 	return v
 }
 
-// head is how things are, and under it the first thing to do about it. No line is disabled only
-// because it says something: some desktops make those hard to read.
+// head returns the headline, and below it the first thing to do, if any. A line is not disabled
+// only because it is information: some desktops make disabled lines hard to read.
 func head(m Model, todo []Item) []Item {
 	headline := Item{Key: "status", Label: Headline(m.Snapshot)}
 	switch {
@@ -65,7 +65,7 @@ func head(m Model, todo []Item) []Item {
 	return append([]Item{headline}, todo[:min(len(todo), 1)]...)
 }
 
-// toDo is what a person may want to do now, the most important first.
+// toDo returns what a person may want to do now, the most important first.
 func toDo(m Model) []Item {
 	if !m.Running {
 		return []Item{{Key: "start-daemon", Label: "Start Holdfast"}}
@@ -77,7 +77,7 @@ func toDo(m Model) []Item {
 	if i := slices.IndexFunc(m.Tunnels, needsYou); i >= 0 {
 		t, r := m.Tunnels[i], remedyFor(m.Tunnels[i])
 		item := Item{Key: key(r.verb, t.Name), Label: r.label}
-		if !r.extra() || slices.ContainsFunc(m.Tunnels[i+1:], needsYou) { // of which tunnel?
+		if !r.extra() || slices.ContainsFunc(m.Tunnels[i+1:], needsYou) { // say which tunnel
 			item.Label = t.Name + ": " + r.label
 		}
 		items = append(items, item)
@@ -102,7 +102,7 @@ func toDo(m Model) []Item {
 
 var addTunnel = Item{Key: "add", Label: "Add a tunnel…"}
 
-// holdfast is what is about no tunnel that there is, and what else there is to do.
+// holdfast returns the submenu for what concerns no existing tunnel, with the rest of todo.
 func holdfast(m Model, todo []Item) Item {
 	items := append(slices.Clone(todo[min(len(todo), 1):]), addTunnel, Item{Key: "check", Label: "Check…"}, Item{Key: "help", Label: "Help"})
 	if len(m.Muted) > 0 {
@@ -111,12 +111,12 @@ func holdfast(m Model, todo []Item) Item {
 	return Item{Key: "holdfast", Kind: Submenu, Label: "Holdfast", Items: append(items, Item{Key: "quit", Label: "Quit"})}
 }
 
-// tunnels is those that need a person or run first, each with its submenu, and the rest by
-// group, in so many rows.
+// tunnels returns the rows for tunnels, at most room. Tunnels that need a person or run come first,
+// each with its own submenu. The rest is in groups.
 func tunnels(m Model, room int) []Item {
 	top, groups := divide(m.Tunnels, m.Picked, room)
 	var items []Item
-	left := maxRows - 3 - (maxTop - room) - len(top) - len(groups) // of an open submenu
+	left := maxRows - 3 - (maxTop - room) - len(top) - len(groups) // rows of an open submenu
 	for _, t := range top {
 		items = append(items, tunnelItem(m, t, left))
 	}
@@ -130,7 +130,7 @@ func tunnels(m Model, room int) []Item {
 	return items
 }
 
-// all is what can be done with all tunnels at once.
+// all returns the submenu for all tunnels at once.
 func all(m Model) Item {
 	stopped := slices.ContainsFunc(m.Tunnels, isStopped)
 	running := slices.ContainsFunc(m.Tunnels, func(t listing.Tunnel) bool { return !isStopped(t) })
@@ -141,12 +141,12 @@ func all(m Model) Item {
 	return Item{Key: "all", Kind: Submenu, Label: "All tunnels", Items: items}
 }
 
-// isStopped says whether nothing of a tunnel runs.
+// isStopped reports whether nothing of a tunnel runs.
 func isStopped(t listing.Tunnel) bool {
 	return t.State == tunnelfile.Inactive || t.State == tunnelfile.Failed
 }
 
-// key is what a click means: a verb and what it is about.
+// key returns an Item's Key: a verb and its arguments.
 func key(verb string, about ...string) string {
 	return strings.Join(append([]string{verb}, about...), " ")
 }

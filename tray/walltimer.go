@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wallTimer fires at a time of day, see timerfd_create(2). A time.Timer would not do: it stands
-// still while the machine sleeps.
+// wallTimer fires at a time of day, see timerfd_create(2). A time.Timer is not enough: it does not
+// advance while the machine sleeps.
 type wallTimer struct {
-	fd   int      // File.Fd would make it block
-	file *os.File // the same
-	// fired has something in it when the time has come, and when the clock was set or the
-	// machine woke up.
+	fd   int      // stored, because File.Fd would make the file block
+	file *os.File // the same descriptor
+	// fired receives a value when the time has come, and also when the clock was set or the machine
+	// woke up.
 	fired chan struct{}
 }
 
@@ -28,7 +28,7 @@ func newWallTimer() (*wallTimer, error) {
 	return t, nil
 }
 
-// run ends when the file is closed.
+// run reads the timer and fills fired. It ends when the file is closed.
 func (t *wallTimer) run() {
 	var count [8]byte
 	for {
@@ -42,7 +42,7 @@ func (t *wallTimer) run() {
 	}
 }
 
-// set has it fire then, and no more at the time it was set to before.
+// set makes the timer fire at this time. It replaces the time that was set before.
 func (t *wallTimer) set(when time.Time) error {
 	at := unix.ItimerSpec{Value: unix.NsecToTimespec(when.UnixNano())}
 	return unix.TimerfdSettime(t.fd, unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &at, nil)

@@ -1,12 +1,12 @@
-// Package indicator is the tray's Driver for real desktops: a StatusNotifierItem, made
-// by libayatana-appindicator through getlantern/systray. A build without cgo has none.
+// Package indicator is the tray's Driver for real desktops. It shows a StatusNotifierItem with
+// libayatana-appindicator, through getlantern/systray. A build without cgo has no driver.
 //
-// Nothing else may call systray. What this package keeps to was each learned from a crash:
-//   - One goroutine calls it. systray.SetTitle and SetTooltip are never called: they
-//     corrupt memory.
-//   - An icon's bytes are never freed, for the library does not copy them.
-//   - Any change to a hidden item shows it again, so it is hidden again after each.
-//   - A label is set after the item was made, with underscores doubled: GTK makes
-//     access keys of them.
-//   - An item's channel drops clicks that nobody waits for, so somebody always does.
+// No other package may call systray. Each rule of this package was learned from a crash:
+//   - One goroutine calls systray. It never calls systray.SetTitle or SetTooltip: they corrupt
+//     memory.
+//   - The bytes of an icon are never freed: the library does not copy them.
+//   - Any change to a hidden item shows it, so it is hidden again after each change.
+//   - A label is set after the item was made, with underscores doubled: GTK makes access keys of
+//     them.
+//   - An item's channel drops a click if nobody receives, so a goroutine always receives.
 package indicator

@@ -7,8 +7,8 @@ package indicator
 #cgo LDFLAGS: -Wl,--wrap=app_indicator_new -Wl,--wrap=app_indicator_set_icon_full -Wl,--wrap=app_indicator_set_attention_icon_full
 #include <libayatana-appindicator/app-indicator.h>
 
-// What the library says of the icon besides its picture: it goes on the bus in the same moment
-// as the picture, from GTK's own thread, as two changes in one moment have crashed panels.
+// What the library says of the icon besides its picture. Both are sent in the same moment, from
+// GTK's own thread: two changes in one moment have crashed panels.
 static const char *volatile holdfast_description = "Holdfast";
 static volatile int holdfast_attention;
 
@@ -40,7 +40,7 @@ import "C"
 
 import "github.com/holdfast/holdfast/tray"
 
-// descriptions are what a screen reader says of the icon. The C strings are kept for ever.
+// descriptions are what a screen reader says of the icon. The C strings are never freed.
 var descriptions = map[tray.Icon]*C.char{}
 
 func init() {
@@ -49,9 +49,9 @@ func init() {
 	}
 }
 
-// describe says what the next icon stands for. The library (systray) calls itself "systray", has
-// neither a title nor a description and never needs anybody; its calls are wrapped when the
-// program is linked.
+// describe sets the description of the next icon. systray names the icon "systray", gives it
+// neither a title nor a description, and never asks for attention. So the linker wraps its calls to
+// the library.
 func describe(icon tray.Icon) {
 	attention := C.int(0)
 	if icon == tray.IconAttention {

@@ -8,13 +8,13 @@ import (
 	"github.com/holdfast/holdfast/tray"
 )
 
-// ErrUnseen is not met in such a build.
+// ErrUnseen never occurs in a build without cgo.
 var ErrUnseen = errors.New("no panel can see the icon")
 
-// Run says that there is no panel's library in this build.
+// Run returns an error: a build without cgo has no driver.
 func Run(func(tray.Icon) []byte, func(tray.Driver)) error {
 	return errors.New("this holdfast-tray was built without cgo and can only --dump; build it with CGO_ENABLED=1 and libayatana-appindicator3-dev")
 }
 
-// Quit has nothing to end.
+// Quit does nothing.
 func Quit() {}

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast/holdfast/tray"
 )
 
-// Run shows the icon and calls ready with its driver in a goroutine of its own. It
-// returns after Quit, or ErrUnseen, and must be called from the main goroutine.
+// Run shows the icon, and calls ready with its driver in a goroutine of its own. It returns nil
+// after Quit, or ErrUnseen. Call it from the main goroutine.
 func Run(icon func(tray.Icon) []byte, ready func(tray.Driver)) error {
 	watchUnseen()
 	setTheme()
@@ -24,7 +24,7 @@ func Run(icon func(tray.Icon) []byte, ready func(tray.Driver)) error {
 	return nil
 }
 
-// Quit has Run return. It may be called from any goroutine.
+// Quit makes Run return. It may be called from any goroutine.
 func Quit() { systray.Quit() }
 
 type driver struct{ icon func(tray.Icon) []byte }
@@ -104,7 +104,7 @@ func (h *handle) hideAgain() {
 	}
 }
 
-// separator is always there, as it is.
+// separator is never changed or hidden.
 type separator struct{}
 
 func (separator) SetTitle(string) {}
@@ -112,10 +112,11 @@ func (separator) SetChecked(bool) {}
 func (separator) SetEnabled(bool) {}
 func (separator) SetVisible(bool) {}
 
-// maxLabel is how many characters of a label are shown.
+// maxLabel is the longest label, in characters.
 const maxLabel = 80
 
-// label is a text as a menu takes it.
+// label returns a text in the form that a menu takes: valid UTF-8 on one line, with underscores
+// doubled.
 func label(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

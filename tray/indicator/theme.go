@@ -26,8 +26,8 @@ import (
 //go:embed theme/theme.gresource
 var theme []byte
 
-// setTheme has GTK use the small theme in this folder. To be called before GTK starts. A
-// person who has set GTK_THEME gets that.
+// setTheme makes GTK use the small theme in this folder, unless the person has set GTK_THEME. Call
+// it before GTK starts.
 func setTheme() {
 	if os.Getenv("GTK_THEME") == "" && C.holdfast_register(C.gpointer(C.CBytes(theme)), C.gsize(len(theme))) != 0 {
 		os.Setenv("GTK_THEME", "holdfast")

@@ -28,17 +28,17 @@ import (
 	"github.com/getlantern/systray"
 )
 
-// ErrUnseen is what Run returns when no panel can ever come to know the icon.
+// ErrUnseen is returned by Run when no panel can ever know the icon.
 //
-// libayatana-appindicator connects to the bus and looks for a panel at the same time. If
-// the panel is found first, it wants a proxy for it on a connection that is not there yet
-// (GLib says so in a critical message), and never tries again. It happens once in some
-// thousand starts, on a busy machine.
+// libayatana-appindicator connects to the bus and looks for a panel at the same time. If it finds
+// the panel first, it makes a D-Bus proxy on a connection that does not exist yet. GLib reports
+// this in a critical message, and the library never tries again. It happens once in some thousand
+// starts, on a busy machine.
 var ErrUnseen = errors.New("the panel was found before the bus was there")
 
 var unseen atomic.Bool
 
-// watchUnseen has Run end when it happens. To be called before the library begins.
+// watchUnseen makes Run end when that happens. Call it before the library starts.
 func watchUnseen() { C.holdfast_watch_criticals() }
 
 //export holdfastUnseen

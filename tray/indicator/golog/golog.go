@@ -1,6 +1,6 @@
-// Package golog stands in for github.com/getlantern/golog, the log of getlantern/systray,
-// in the tray that make builds. That one brings net/http and TLS along, of which a tray
-// uses nothing: 1.6 MB of program, and as much memory.
+// Package golog replaces github.com/getlantern/golog, the log of getlantern/systray, in the tray
+// that make builds. The original brings in net/http and TLS, which a tray does not use: 1.6 MB of
+// program, and as much memory.
 package golog
 
 import (
@@ -8,12 +8,12 @@ import (
 	"log/slog"
 )
 
-// Logger is what systray uses of golog's.
+// Logger is the part of golog's Logger that systray uses.
 type Logger interface {
 	Errorf(format string, args ...any) error
 }
 
-// LoggerFor is the log of a package.
+// LoggerFor returns the log of a package.
 func LoggerFor(prefix string) Logger { return logger(prefix) }
 
 type logger string
