@@ -1,5 +1,5 @@
-// Package asking is questions to a person, and their answers from a dialog, a terminal, a credential
-// or a keyring.
+// Package asking has the questions to a person. The answers come from a dialog, a terminal, a
+// credential or a keyring.
 package asking
 
 import (
@@ -16,7 +16,7 @@ import (
 // is nobody to ask, and [ErrNoAnswer] if the person did not answer in time. Any other error means
 // that the person declined.
 type Asker interface {
-	// Ask returns what the person typed. The caller wipes it once it has served.
+	// Ask returns what the person typed. The caller wipes it after use.
 	Ask(ctx context.Context, q Question) ([]byte, error)
 	// Confirm returns whether the person said yes.
 	Confirm(ctx context.Context, q Question) (bool, error)
@@ -68,7 +68,7 @@ func (k Kind) reason() fault.Reason {
 // Question is one thing a person is asked.
 type Question struct {
 	Kind    Kind
-	Subject string // what the answer belongs to; an Asker that remembers keeps it under Kind and Subject
+	Subject string // what the answer belongs to; an Asker that remembers stores it under Kind and Subject
 	Prompt  string // the whole question, for people; several lines for a host key
 	Echo    bool   // the answer may be shown while it is typed
 	Again   bool   // the last answer to this very question was wrong: do not repeat a remembered one
