@@ -1,5 +1,5 @@
-// Package bus is the one way to a D-Bus message bus: it opens every connection, and it decides
-// which signal is believed and which call is served.
+// Package bus opens every connection to a D-Bus message bus. It decides which signals are believed
+// and which calls are served.
 //
 // Anybody on a bus may send a signal to a connection, with any name, about anything, and no
 // match rule keeps it away. So a signal counts only if it comes from the connection that owns

@@ -45,8 +45,8 @@ func lengths(fixed []byte) (fields, body uint64) {
 	return fields, uint64(order.Uint32(fixed[4:]))
 }
 
-// headerOf reads a message's header. It is false for a header with fields that the protocol does not
-// have.
+// headerOf reads a message's header. ok is false if the header has fields that the protocol does
+// not have.
 func headerOf(b []byte) (h header, ok bool) {
 	if len(b) < fixedHeader {
 		return h, false
@@ -115,7 +115,7 @@ func (r *fieldReader) field(h *header) bool {
 	return false
 }
 
-// text reads a string of that length, after the bytes of its length, with its NUL.
+// text reads a string of that length and its NUL. It skips the bytes that have the length.
 func (r *fieldReader) text(before int, length uint64) (string, bool) {
 	start := r.pos + before
 	if length >= uint64(len(r.b)-start) {

@@ -37,15 +37,15 @@ func (c *Conn) Export(value any, path dbus.ObjectPath, iface string, below bool)
 	return c.raw.Export(value, path, iface)
 }
 
-// Bound is for a connection that serves many others. It bounds replies to this connection as calls
-// are bounded and, with users, the calls of each user except root.
+// Bound sets limits for a connection that serves many others. A reply to this connection may be as
+// long as a call. If users is true, the calls of each user except root are limited too.
 func (c *Conn) Bound(users bool) {
 	c.gate.mu.Lock()
 	defer c.gate.mu.Unlock()
 	c.gate.boundReplies, c.gate.boundUsers = true, users
 }
 
-// gate is the calls of others that are under way.
+// gate counts and limits the calls of other connections that are under way.
 type gate struct {
 	conn *Conn
 
@@ -115,7 +115,7 @@ func (g *gate) admit(h header) *dbus.Error {
 		g.underWay, g.senders, g.byUser = make(map[call]admitted), make(map[string]usage), make(map[uint32]usage)
 	}
 	if _, twice := g.underWay[call{h.sender, h.serial}]; twice {
-		return drop // its reply could not be told from the first one's
+		return drop // its reply would look like the first one's
 	}
 	g.underWay[call{h.sender, h.serial}] = a
 	count(g.senders, h.sender, 1, a.bytes)

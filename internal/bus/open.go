@@ -130,7 +130,7 @@ func (c *Conn) Done() <-chan struct{} { return c.raw.Context().Done() }
 // Context ends when the connection is lost or closed.
 func (c *Conn) Context() context.Context { return c.raw.Context() }
 
-// Close ends the connection. What waits on it returns with an error.
+// Close ends the connection. Calls that wait for a reply return an error.
 func (c *Conn) Close() error {
 	c.users.close()
 	return c.raw.Close()

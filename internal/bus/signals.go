@@ -20,7 +20,7 @@ type Match struct {
 	Arg0       string
 }
 
-// OwnerChanges is the signals that announce a new owner of a name.
+// OwnerChanges matches the signals that announce a new owner of a name.
 func OwnerChanges(name string) Match {
 	return Match{Sender: Name, Path: "/org/freedesktop/DBus", Interface: Name, Member: "NameOwnerChanged", Arg0: name}
 }
@@ -66,7 +66,7 @@ func (m Match) describes(path, iface, member string) bool {
 // goroutine that reads, for one message after another.
 type hub struct {
 	conn  *Conn
-	files *fileReader // of a connection that takes files
+	files *fileReader // nil if the connection accepts no files
 
 	mu        sync.Mutex
 	closed    bool

@@ -14,8 +14,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// transport is the bytes of a connection. After the authentication it passes on whole messages, and
-// only those that this side asked for or serves.
+// transport reads and writes the bytes of a connection. After the authentication, it passes on only
+// whole messages that this side asked for or serves.
 //
 // It accepts no file descriptors unless it has a fileReader: a peer could fill the table of open
 // files of this process.
