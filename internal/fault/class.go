@@ -6,7 +6,7 @@ import (
 )
 
 // Class says what to do about a link that was lost or could not be made. There is no class for a
-// remote port that the server does not give: the link is well then, and the forward tries again.
+// remote port that the server refuses: the link is good then, and the forward tries again.
 type Class int
 
 // The classes, the least serious first.
@@ -15,7 +15,7 @@ const (
 	ClassTurnedAway              // the server closes before its banner, or punishes the address: try again, but later
 	ClassMistaken                // configuration: stop until it changes
 	ClassDenied                  // authentication: stop, a person is needed
-	ClassDistrusted              // host key unknown or changed: stop, loudly
+	ClassDistrusted              // host key unknown or changed: stop and warn
 )
 
 func (c Class) String() string {
@@ -44,9 +44,9 @@ type Reasoned interface {
 	Reason() Reason
 }
 
-// ReasonOf is the Reason of an error of an attempt, or of a link that was lost. Of joined errors, as
-// for several addresses or keys, the most serious counts, and the first of equally serious ones. It
-// is None if the error has no Reason.
+// ReasonOf returns the Reason of an error of an attempt, or of a link that was lost. If errors are
+// joined, as for several addresses or keys, it returns the most serious Reason, or the first of
+// equally serious ones. It returns None if the error has no Reason.
 func ReasonOf(err error) Reason {
 	worst := None
 	walk(err, func(r Reason) {
@@ -57,7 +57,7 @@ func ReasonOf(err error) Reason {
 	return worst
 }
 
-// ClassOf is the Class of ReasonOf(err).
+// ClassOf returns the Class of ReasonOf(err).
 func ClassOf(err error) Class { return ReasonOf(err).Class() }
 
 // walk calls visit with the outermost Reason of each branch of err's tree.

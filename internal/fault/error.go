@@ -14,7 +14,7 @@ type Error struct {
 	silent  bool  // err adds nothing to the message
 }
 
-// New is an error with this reason; the rest is as of fmt.Sprintf.
+// New returns an error with this reason. The message is formatted as by fmt.Sprintf.
 func New(r Reason, format string, args ...any) *Error {
 	return &Error{reason: r, message: fmt.Sprintf(format, args...)}
 }
@@ -24,15 +24,15 @@ func Wrap(r Reason, err error, format string, args ...any) *Error {
 	return &Error{reason: r, message: fmt.Sprintf(format, args...), err: err}
 }
 
-// Because is New with a cause for errors.Is only: the message already has its words.
+// Because is New with a cause that only errors.Is sees: the message has the cause's words already.
 func Because(r Reason, err error, format string, args ...any) *Error {
 	return &Error{reason: r, message: fmt.Sprintf(format, args...), err: err, silent: true}
 }
 
-// Reason is why, as a word.
+// Reason returns the error's Reason.
 func (e *Error) Reason() Reason { return e.reason }
 
-// Class is what is to be done about it.
+// Class says what to do about the error.
 func (e *Error) Class() Class { return e.reason.Class() }
 
 func (e *Error) Error() string {
@@ -42,7 +42,7 @@ func (e *Error) Error() string {
 	return e.message + ": " + Words(e.err)
 }
 
-// Unwrap is the cause, such as a *net.OpError.
+// Unwrap returns the cause, such as a *net.OpError.
 func (e *Error) Unwrap() error { return e.err }
 
 // As returns the outermost *Error in err's chain, or nil.
@@ -51,7 +51,7 @@ func As(err error) *Error {
 	return e
 }
 
-// Within is the error with the name of a step before it, such as "ProxyJump".
+// Within returns the error with the name of a step, such as "ProxyJump", before its message.
 func (e *Error) Within(step string) *Error {
 	return &Error{reason: e.reason, message: step + ": " + e.message, err: e.err, silent: e.silent}
 }

@@ -2,17 +2,17 @@ package fault
 
 import "slices"
 
-// Reason is why a tunnel is not well, as one word; "" when all is well. It is the word that
-// stands in brackets in a unit's StatusText, in the D-Bus property Reason, in --json and in
-// the journal's HOLDFAST_REASON.
+// Reason is why a tunnel is not well, as one word; "" when all is well. The same word is in
+// brackets in a unit's StatusText, in the D-Bus property Reason, in --json and in the journal's
+// HOLDFAST_REASON.
 type Reason string
 
 // The reasons.
 const (
-	None Reason = "" // all is well, or it is not known why not
+	None Reason = "" // all is well, or the reason is not known
 
-	Network Reason = "network" // no way out of this machine
-	Portal  Reason = "portal"  // a page to log in to stands before the network
+	Network Reason = "network" // this machine is not connected
+	Portal  Reason = "portal"  // a captive portal: a page to log in to
 	Rule    Reason = "rule"    // OnlyOn=, NeverOn= or Metered= forbids this network
 	Sleep   Reason = "sleep"   // this machine goes to sleep
 
@@ -32,7 +32,7 @@ const (
 	Denied     Reason = "denied"     // the server refused every way to log in
 
 	Settings     Reason = "settings"      // the tunnel file, or what ssh_config resolves to
-	Listen       Reason = "listen"        // an address here cannot be had
+	Listen       Reason = "listen"        // cannot listen at an address of this machine
 	RemoteListen Reason = "remote-listen" // the server does not listen, or not yet
 	Target       Reason = "target"        // nobody answers behind a forward
 	Connections  Reason = "connections"   // fewer SSH connections than wanted
@@ -50,7 +50,7 @@ var reasons = []Reason{
 // Reasons lists every Reason but None.
 func Reasons() []Reason { return slices.Clone(reasons) }
 
-// Class is what is to be done about an error with this reason.
+// Class says what to do about an error with this reason.
 func (r Reason) Class() Class {
 	switch r {
 	case TurnedAway:

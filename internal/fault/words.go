@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Words is the text of an error without the prefixes of packages net and os: the last part of "read
-// tcp 192.0.2.1:40112->198.51.100.2:22: read: connection reset by peer". The message around it names
-// the peer.
+// Words returns the text of an error without the prefixes of packages net and os. For "read tcp
+// 192.0.2.1:40112->198.51.100.2:22: read: connection reset by peer", it returns the last part. The
+// message around it names the peer.
 func Words(err error) string {
 	message := err.Error()
 	shorten(&message, err)
