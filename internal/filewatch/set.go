@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Set is what is watched, by the folders that it lies in.
+// Set is the files to watch, by folder.
 type Set struct{ folders map[string]*folder }
 
-// folder is a folder without a link on the way to it, and the names that matter in it.
+// folder is a folder whose path has no link, and the names that matter in it.
 type folder struct {
 	names map[string]bool
 	match []func(name string) bool
@@ -24,8 +24,8 @@ func (s *Set) folder(path string) *folder {
 	return f
 }
 
-// File adds a file, or a folder without its content, and each link on the way to it. It need not
-// exist.
+// File adds a file, or a folder without its content, and each link on the way to it. The file need
+// not exist.
 func (s *Set) File(path string) {
 	real, _ := s.follow(path)
 	s.folder(filepath.Dir(real)).names[filepath.Base(real)] = true
@@ -78,7 +78,7 @@ func (s *Set) follow(path string) (real string, ok bool) {
 // concerns says whether a change at a path matters.
 func (s *Set) concerns(path string) bool {
 	if s.folders[path] != nil {
-		return true // a folder that is watched came or went
+		return true // a watched folder has appeared or disappeared
 	}
 	f := s.folders[filepath.Dir(path)]
 	if f == nil {

@@ -15,9 +15,9 @@ const (
 	patience = 500 * time.Millisecond
 )
 
-// Watch sends to changed when something in the set that look makes may have changed, and once at the
-// beginning, until the context ends. It calls look after each change, so that it sees files that
-// appear.
+// Watch sends to changed once at the beginning, and then whenever something in the set may have
+// changed, until ctx ends. look fills the set. Watch calls it after each change, to include files
+// that have appeared.
 func Watch(ctx context.Context, log *slog.Logger, look func(*Set), changed chan<- struct{}) {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -26,13 +26,13 @@ func Watch(ctx context.Context, log *slog.Logger, look func(*Set), changed chan<
 	}
 	defer watcher.Close()
 	set := rewatch(watcher, look, log)
-	// What changed before the watch began was read before, or will be now.
+	// Something may have changed before the watch began.
 	if !tell(ctx, changed) {
 		return
 	}
 	debounced := time.NewTimer(time.Hour)
 	debounced.Stop()
-	var since time.Time // of the first change not yet told
+	var since time.Time // of the first change not yet sent
 	for {
 		select {
 		case <-ctx.Done():
@@ -70,8 +70,8 @@ func tell(ctx context.Context, changed chan<- struct{}) bool {
 	}
 }
 
-// rewatch watches the folders of the set that look makes now, and no others. A folder that appears
-// meanwhile may have another in it, so it repeats that until nothing is new.
+// rewatch watches the folders of the set that look fills now, and no others. A folder that appears
+// meanwhile may contain another one, so it repeats this until nothing is new.
 func rewatch(watcher *fsnotify.Watcher, look func(*Set), log *slog.Logger) *Set {
 	failed := make(map[string]bool)
 	for {
