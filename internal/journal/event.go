@@ -1,6 +1,6 @@
-// Package journal writes and reads the entries of Holdfast's programs in the journal: a log whose
-// lines become entries with fields, and events that a program can read back. Nobody has to read
-// sentences.
+// Package journal writes the log of Holdfast's programs to systemd's journal. Each line becomes an
+// entry with fields. An entry may be an Event, which a program can read back by its fields: no
+// program has to parse sentences.
 //
 // The text of an entry is for people. Message IDs are explained in packaging/holdfast.catalog.
 package journal
@@ -22,9 +22,9 @@ const (
 // Event is something in a tunnel's life. Its fields are those of the entry.
 type Event struct {
 	Kind   Kind   `json:"HOLDFAST_EVENT"`
-	Tunnel string `json:"HOLDFAST_TUNNEL"` // by the log's attribute "tunnel"
+	Tunnel string `json:"HOLDFAST_TUNNEL"` // from the log's attribute "tunnel"
 	State  string `json:"HOLDFAST_STATE"`  // of a State: a word of the contract
-	Reason string `json:"HOLDFAST_REASON"` // why it is not well, likewise
+	Reason string `json:"HOLDFAST_REASON"` // why it is not well: a word of the contract
 	Status string `json:"HOLDFAST_STATUS"` // for people
 }
 
@@ -57,7 +57,7 @@ func (e Event) MessageID() string {
 // message is the entry's text.
 func (e Event) message() string {
 	if e.Kind == Lost {
-		return e.Status // which says that it was lost
+		return e.Status // it says that the connection was lost
 	}
 	text := e.State
 	if e.Reason != "" {
@@ -69,8 +69,7 @@ func (e Event) message() string {
 	return text
 }
 
-// Log writes the event to a log. If the log is no journal, it is a line with msg and args, like any
-// other.
+// Log writes the event to a log. A log that is no journal gets a line with msg and args.
 func (e Event) Log(log *slog.Logger, level slog.Level, msg string, args ...any) {
 	log.Log(context.WithValue(context.Background(), eventKey{}, e), level, msg, args...)
 }

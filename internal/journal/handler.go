@@ -40,9 +40,9 @@ func Goes(f *os.File) bool {
 type Handler struct {
 	level   slog.Leveler
 	journal *socket
-	other   slog.Handler // what journald does not take
+	other   slog.Handler // gets what journald does not accept
 	tunnel  string
-	attrs   string // said of every record
+	attrs   string // written with every record
 }
 
 // NewHandler makes a handler for records from level on. If journald takes no entries, they go to the
@@ -60,7 +60,7 @@ func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	with.other = h.other.WithAttrs(attrs)
 	for _, a := range attrs {
 		if a.Key == "tunnel" {
-			with.tunnel = a.Value.String() // the entry's unit tells, so the text need not
+			with.tunnel = a.Value.String() // the entry's unit names it already
 		} else {
 			with.attrs += word(a)
 		}
@@ -110,7 +110,7 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.other.Handle(ctx, r)
 }
 
-// priority is a level as syslog(3) has it.
+// priority returns the priority of syslog(3) for a level.
 func priority(level slog.Level) int {
 	switch {
 	case level >= slog.LevelError:
@@ -123,7 +123,7 @@ func priority(level slog.Level) int {
 	return 7
 }
 
-// word is an attribute in the text of an entry.
+// word returns an attribute as it is in the text of an entry.
 func word(a slog.Attr) string {
 	value := a.Value.Resolve().String()
 	if value == "" || strings.ContainsAny(value, " =\"") || strconv.Quote(value) != `"`+value+`"` {
@@ -132,7 +132,7 @@ func word(a slog.Attr) string {
 	return " " + a.Key + "=" + value
 }
 
-// field writes a field of an entry, as journald's native protocol has it.
+// field writes a field of an entry, in journald's native protocol.
 func field(entry *bytes.Buffer, name, value string) {
 	value = value[:min(len(value), maxMessage)]
 	entry.WriteString(name)
@@ -146,8 +146,8 @@ func field(entry *bytes.Buffer, name, value string) {
 	entry.WriteByte('\n')
 }
 
-// socket is the connection to journald. It is made when it is needed, and made anew when journald was
-// restarted.
+// socket is the connection to journald. It is made when it is needed, and made anew after journald
+// was restarted.
 type socket struct {
 	path string
 	mu   sync.Mutex
