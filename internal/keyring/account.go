@@ -15,8 +15,8 @@ func AccountOf(kind, prompt string) Account {
 	return Account(kind + ": " + trim(prompt))
 }
 
-// What names what would be remembered, for a person: "the passphrase for key '/h/id'", or "me@host's
-// password".
+// What describes the remembered answer for a person: "the passphrase for key '/h/id'", or
+// "me@host's password".
 func (a Account) What() string {
 	_, prompt, _ := strings.Cut(string(a), ": ")
 	if what, ok := strings.CutPrefix(prompt, "Enter "); ok {

@@ -13,7 +13,7 @@ import (
 // offers it again. It is a small JSON file without secrets, which each of our programs that asks may
 // read and write.
 type Declined struct {
-	Path string // empty: nothing is kept
+	Path string // empty: nothing is stored
 }
 
 // DefaultDeclined is $XDG_STATE_HOME/holdfast/not-remembered.json.

@@ -8,17 +8,17 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// Time is how long a keyring may take: one that is locked asks a person first, who may be away.
+// Time is how long a keyring may take. A locked keyring first asks a person, who may be away.
 const Time = 20 * time.Second
 
-// attribute is the attribute "service" of what is kept: secret-tool search service holdfast.
+// attribute is the attribute "service" of each secret: secret-tool search service holdfast.
 const attribute = "holdfast"
 
-// Keyring keeps secrets.
+// Keyring stores secrets.
 type Keyring interface {
-	// Get returns what is kept under the account; ok says whether anything is.
+	// Get returns the secret of the account; ok says whether there is one.
 	Get(ctx context.Context, account Account) (secret string, ok bool, err error)
-	// Set keeps a secret, in place of the one before.
+	// Set stores a secret in place of the previous one.
 	Set(ctx context.Context, account Account, secret string) error
 }
 
