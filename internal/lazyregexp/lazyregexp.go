@@ -1,5 +1,5 @@
-// Package lazyregexp has regular expressions that are compiled when they are first used: a tunnel that
-// runs well needs none of those that tell its troubles apart, and half a megabyte less.
+// Package lazyregexp has regular expressions that are compiled at their first use. A tunnel that
+// runs well uses none of those that classify its errors, which saves half a megabyte.
 //
 // It imports nothing of ours.
 package lazyregexp
