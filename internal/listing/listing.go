@@ -1,5 +1,5 @@
-// Package listing is what the daemon publishes of its tunnels: the rows of the table that a
-// manager keeps, and the errors of its verbs. A client needs no more of the manager.
+// Package listing has what the daemon publishes about its tunnels: the rows of the manager's table,
+// and the errors of its verbs. A client needs nothing else of the manager.
 package listing
 
 import (
@@ -66,12 +66,12 @@ type Change struct {
 	OldGlobal, NewGlobal Global // for GlobalChanged
 }
 
-// Errors of the manager's verbs; a text that does not parse is tunnelfile.Problems.
+// Errors of the manager's verbs. A text that does not parse gives tunnelfile.Problems instead.
 var (
 	ErrNoSuchTunnel = errors.New("no such tunnel")
 	ErrTunnelExists = errors.New("tunnel exists already")
 	ErrInvalidName  = errors.New("not a tunnel name")
 	ErrNotStored    = errors.New("not stored")
 	ErrRefused      = errors.New("refused")
-	ErrUnderWay     = errors.New("still under way") // what was asked is being done, but not within the time that the call had
+	ErrUnderWay     = errors.New("still under way") // the time of the call is over, but the work goes on
 )

@@ -14,7 +14,8 @@ func (t Tunnel) Wanted() bool {
 // Well says whether the tunnel does everything that is asked of it now.
 func (t Tunnel) Well() bool { return t.State == tunnelfile.Up || t.State == tunnelfile.Listening }
 
-// Tally is how many tunnels are well, of those that are wanted, of all. Each face shows these numbers.
+// Tally counts all tunnels, those of them that are wanted, and those of the wanted that are well.
+// Every user interface shows these numbers.
 type Tally struct{ Well, Wanted, All int }
 
 // Count makes the Tally of tunnels.
@@ -32,8 +33,8 @@ func Count(tunnels []Tunnel) Tally {
 	return tally
 }
 
-// Outdated is the names of the tunnels whose program is of another version than this one, the
-// daemon's.
+// Outdated returns the names of the tunnels whose program has another version than the daemon.
+// version is the daemon's.
 func Outdated(version string, all []Tunnel) []string {
 	var names []string
 	for _, t := range all {
