@@ -1,5 +1,5 @@
-// Package metrics is the metric families of tunnels, each defined once: for what a tunnel says
-// of itself, and for what "holdfast metrics" says of all.
+// Package metrics has the metric families of tunnels. Each is defined once, both for the metrics of
+// one tunnel and for "holdfast metrics", which has those of all tunnels.
 package metrics
 
 import (
@@ -12,20 +12,20 @@ import (
 // Tunnel is what is known of a tunnel.
 type Tunnel struct {
 	Name     string
-	Info     *Info // nil: not told
+	Info     *Info // nil: not known
 	State    tunnelfile.State
 	UpSince  time.Time // zero: there is no SSH connection
 	Forwards []Forward
 	Counts   *Counts // nil: it does not run
 }
 
-// Info is what a tunnel's file says of it.
+// Info is what a tunnel's file says about it.
 type Info struct {
 	Destination, Description string
 	Start                    tunnelfile.StartMode
 }
 
-// Forward names a forward, and tells its state.
+// Forward identifies a forward, and has its state.
 type Forward struct {
 	Kind, Listen, Target string
 	State                tunnelfile.State
@@ -48,10 +48,10 @@ type ForwardCounts struct {
 	BytesSent, BytesReceived uint64
 }
 
-// Write writes tunnels. What is not known of one has no sample.
+// Write writes the families for these tunnels. A value that is not known has no sample.
 //
-// The types are those that Prometheus' older text format has too, which is what the textfile
-// collector of node_exporter reads: gauge where OpenMetrics has stateset and info.
+// It uses only types of Prometheus' older text format, which the textfile collector of
+// node_exporter reads: gauge in place of OpenMetrics' stateset and info.
 func Write(w *openmetrics.Writer, tunnels []Tunnel) {
 	f := families{w, tunnels}
 	f.gauge("holdfast_tunnel_info", "", "What the tunnel's file says of it.", func(t Tunnel, sample sampler) {
@@ -89,7 +89,7 @@ func Write(w *openmetrics.Writer, tunnels []Tunnel) {
 	f.counter("holdfast_received_bytes", "bytes", "Bytes out of the tunnel.", forwards(func(c ForwardCounts) any { return c.BytesReceived }))
 }
 
-// sampler writes a sample of the family under way, of the tunnel under way.
+// sampler writes a sample of the current family for the current tunnel.
 type sampler func(value any, labels ...string)
 
 // families writes families of some tunnels.
@@ -115,7 +115,7 @@ func (f families) family(name, kind, unit, help, suffix string, of func(Tunnel, 
 	}
 }
 
-// counted is a family of those tunnels that run.
+// counted samples only the tunnels that run.
 func counted(of func(Counts, sampler)) func(Tunnel, sampler) {
 	return func(t Tunnel, sample sampler) {
 		if t.Counts != nil {
@@ -124,7 +124,7 @@ func counted(of func(Counts, sampler)) func(Tunnel, sampler) {
 	}
 }
 
-// forwards is a family of their forwards.
+// forwards samples each forward of the tunnels that run.
 func forwards(value func(ForwardCounts) any) func(Tunnel, sampler) {
 	return counted(func(c Counts, sample sampler) {
 		for _, f := range c.Forwards {
