@@ -9,17 +9,18 @@ import (
 	"strings"
 )
 
-// Writer writes one metric family after the other. Errors are the underlying writer's to keep.
+// Writer writes one metric family after the other. It ignores errors: the underlying writer has to
+// record them.
 type Writer struct {
 	out  io.Writer
-	name string // of the family under way
+	name string // of the current family
 }
 
 // NewWriter writes to out.
 func NewWriter(out io.Writer) *Writer { return &Writer{out: out} }
 
-// Family begins a metric family. The unit is "" or what the name ends in; kind and help are
-// as in # TYPE and # HELP.
+// Family begins a metric family. unit is "" or the last part of the name. kind and help are the
+// texts of # TYPE and # HELP.
 func (w *Writer) Family(name, kind, unit, help string) {
 	w.name = name
 	fmt.Fprintf(w.out, "# TYPE %s %s\n", name, kind)
@@ -29,7 +30,8 @@ func (w *Writer) Family(name, kind, unit, help string) {
 	fmt.Fprintf(w.out, "# HELP %s %s\n", name, escaper.Replace(help))
 }
 
-// Sample is a sample of the family; a counter's suffix is _total. Labels are made by Label.
+// Sample writes a sample of the current family. The suffix of a counter is _total. Make labels with
+// Label.
 func (w *Writer) Sample(suffix string, value any, labels ...string) {
 	set := ""
 	if len(labels) > 0 {
@@ -38,10 +40,10 @@ func (w *Writer) Sample(suffix string, value any, labels ...string) {
 	fmt.Fprintf(w.out, "%s%s%s %v\n", w.name, suffix, set, value)
 }
 
-// End ends the text, with what tells a reader that it has all of it.
+// End writes the last line, which tells a reader that the text is complete.
 func (w *Writer) End() { fmt.Fprintln(w.out, "# EOF") }
 
-// Label is name="value", escaped.
+// Label returns name="value", escaped.
 func Label(name, value string) string { return name + `="` + escaper.Replace(value) + `"` }
 
 var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
