@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast/holdfast/internal/journal"
 )
 
-// Log logs to the journal where stderr leads there, as entries with fields; else to stderr:
-// text, one line an event.
+// Log returns a logger, and makes it slog's default. If stderr leads to the journal, it writes
+// entries with fields there; else it writes text to stderr, one line an event.
 func Log(verbose bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if verbose {
@@ -16,7 +16,7 @@ func Log(verbose bool) *slog.Logger {
 	}
 	var handler slog.Handler = slog.NewTextHandler(os.Stderr, options)
 	if journal.Goes(os.Stderr) {
-		options.ReplaceAttr = withoutTime // the journal keeps its own
+		options.ReplaceAttr = withoutTime // the journal has its own
 		handler = journal.NewHandler(options.Level, slog.NewTextHandler(os.Stderr, options))
 	}
 	log := slog.New(handler)

@@ -8,7 +8,7 @@ import (
 // version is set by the linker, see packaging/version.
 var version string
 
-// Version is the release, else what Go's build knows of the checkout, else "(devel)".
+// Version is the release, else the version that Go's build has recorded, else "(devel)".
 func Version() string {
 	if version != "" {
 		return version
