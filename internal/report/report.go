@@ -25,8 +25,8 @@ import (
 const (
 	// Deadline is how long a report may take.
 	Deadline = time.Second
-	// maxReport is for all that is read, headers included: a report of 1,000 forwards has a
-	// third of it.
+	// maxReport bounds all that is read, headers included. A report of 1,000 forwards needs a third
+	// of it.
 	maxReport = 1 << 20 // bytes
 )
 
