@@ -22,9 +22,9 @@ type Address struct {
 // lookupTimeout bounds the lookup of a bind address that is a name.
 const lookupTimeout = 5 * time.Second
 
-// Of returns the addresses that a forward listens on, as ssh(1) reads its bind address: none
-// or "localhost" is the loopback interface, in both families; empty or "*" is every
-// interface. Of several addresses, those that this machine does not have are left out.
+// Of returns the addresses that a forward listens on. It reads a bind address as ssh(1) does: none
+// or "localhost" is the loopback interface, in both families; empty or "*" is every interface. If
+// there are several addresses, it leaves out those that this machine does not have.
 //
 // If a name cannot be looked up, Of returns the name as the only address, and the error.
 func Of(ctx context.Context, listen tunnelfile.Address, gatewayPorts bool) ([]Address, error) {
@@ -57,8 +57,8 @@ func Of(ctx context.Context, listen tunnelfile.Address, gatewayPorts bool) ([]Ad
 	return present(all), nil
 }
 
-// present leaves out the addresses that this machine does not have. If it has none of them,
-// all stay, and listening says why.
+// present leaves out the addresses that this machine does not have. If it has none of them, present
+// returns all, and the error from listening says why.
 func present(all []Address) []Address {
 	if len(all) < 2 {
 		return all

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OwnPeer says whether the process at the other end of a connection is of the user
-// that this process runs as. Nobody on another machine is. A client that has closed its
-// socket already has no owner any more: it may have been anybody's, so the answer is no.
+// OwnPeer says whether the process at the other end of a connection is of the user that this
+// process runs as. A peer on another machine is not. A socket that the client has closed already
+// has no owner and may have been anybody's, so the answer is no.
 func OwnPeer(c net.Conn) bool {
 	var uid uint32
 	var err error
@@ -38,8 +38,8 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// tcpOwner is the uid that owns the socket here whose local and remote addresses are
-// given. It asks sock_diag(7), and where that is not to be had reads /proc/net/tcp.
+// tcpOwner returns the uid that owns the local socket with these addresses. It asks sock_diag(7).
+// If that fails, it reads /proc/net/tcp.
 func tcpOwner(local, remote netip.AddrPort) (uint32, error) {
 	uid, err := diagOwner(local, remote)
 	if err != nil && !errors.Is(err, errNoOwner) {
@@ -48,7 +48,7 @@ func tcpOwner(local, remote netip.AddrPort) (uint32, error) {
 	return uid, err
 }
 
-// errNoOwner is of a socket that no process has any more. The kernel gives uid 0 for it.
+// errNoOwner means that no process has the socket any more. The kernel reports uid 0 for it.
 var errNoOwner = errors.New("the client has closed its socket")
 
 func procOwner(local, remote netip.AddrPort) (uint32, error) {
@@ -127,7 +127,7 @@ func askDiag(fd int, family uint8, local, remote netip.AddrPort) (uint32, error)
 	case n < inodeOffset+4:
 		return 0, unix.EBADMSG
 	case binary.BigEndian.Uint16(reply[headerSize+4+2:]) != remote.Port():
-		return 0, unix.ENOENT // the kernel falls back to a listener
+		return 0, unix.ENOENT // the kernel has answered with a listener instead
 	case native.Uint32(reply[inodeOffset:]) == 0:
 		return 0, errNoOwner
 	}
@@ -140,6 +140,6 @@ func putDiagAddr(to []byte, family uint8, a netip.Addr) {
 		copy(to, ip[:])
 		return
 	}
-	ip := a.As16() // of IPv4 the mapped form
+	ip := a.As16() // for IPv4, the mapped form
 	copy(to, ip[:])
 }

@@ -34,7 +34,7 @@ func Explain(f tunnelfile.Forward, a Address, err error) *Error {
 	return e
 }
 
-// bare is the error of the kernel inside one of net or os.
+// bare returns the kernel's error inside an error of package net or os.
 func bare(err error) error {
 	switch err.(type) {
 	case *net.OpError, *fs.PathError:

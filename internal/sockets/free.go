@@ -64,8 +64,8 @@ func freePath(ctx context.Context, path string, unlink bool) error {
 	return syscall.EADDRINUSE
 }
 
-// writable says why no socket can be made in a folder. A folder that does not exist can be
-// made in the nearest one above.
+// writable returns an error if no socket can be made in a folder. A folder that does not exist can
+// be made in the nearest one above that does.
 func writable(dir string) error {
 	for {
 		info, err := os.Stat(dir)

@@ -14,7 +14,7 @@ import (
 // Owner is who listens at an address, as far as it is known.
 type Owner struct {
 	Tunnel  string // another tunnel of ours
-	Process string // its name; empty if this user may not look into it
+	Process string // its name; empty if this user may not see it
 	PID     int
 	User    string // name or number
 }

@@ -31,7 +31,7 @@ func TCP() iter.Seq[TCPSocket] {
 				local, ok1 := procAddr(fields[1])
 				remote, ok2 := procAddr(fields[2])
 				if !ok1 || !ok2 {
-					continue // the head of the table
+					continue // the header of the table
 				}
 				if !yield(TCPSocket{local, remote, fields[3] == listening, fields[7], fields[9]}) {
 					return
@@ -52,7 +52,7 @@ func listeningPath(path string) (inode string) {
 	return ""
 }
 
-// procAddr reads an address as /proc/net/tcp has it: 32-bit words in the machine's order
+// procAddr reads an address in the form of /proc/net/tcp: 32-bit words in the machine's byte order
 // (little-endian wherever this runs), a colon, the port.
 func procAddr(s string) (netip.AddrPort, bool) {
 	words, port, _ := strings.Cut(s, ":")
