@@ -9,8 +9,8 @@ import (
 // maxWord is longer than every word that somebody may have meant.
 const maxWord = 64
 
-// DidYouMean is " (did you mean X?)" for the one of words that is nearest to what was
-// written; empty where none is near.
+// DidYouMean returns " (did you mean X?)" for the word that is nearest to what was written, "" if
+// none is near.
 func DidYouMean(written string, words []string) string {
 	if word := Nearest(written, words); word != "" {
 		return fmt.Sprintf(" (did you mean %s?)", word)
@@ -18,8 +18,8 @@ func DidYouMean(written string, words []string) string {
 	return ""
 }
 
-// Nearest is the word that is the fewest typing mistakes away, if those are few for the
-// length of the word; letter case is no mistake.
+// Nearest returns the word with the fewest typing mistakes, "" if even that has too many for its
+// length. Letter case does not count.
 func Nearest(written string, words []string) string {
 	if len(written) > maxWord {
 		return ""
@@ -34,8 +34,8 @@ func Nearest(written string, words []string) string {
 	return best
 }
 
-// typingMistakes counts the letters to insert, delete, change or swap with their
-// neighbour that make b of a (the Damerau-Levenshtein distance, adjacent swaps only).
+// typingMistakes counts the letters to insert, delete, change or swap with a neighbour to turn a
+// into b (the Damerau-Levenshtein distance, adjacent swaps only).
 func typingMistakes(a, b string) int {
 	before, last := []int(nil), make([]int, len(b)+1)
 	for j := range last {

@@ -31,7 +31,7 @@ func Bytes(n uint64) string {
 	return fmt.Sprintf("%.0f EiB", f)
 }
 
-// Milliseconds is a round-trip time: "0.4 ms", "12 ms"; "" where none was measured.
+// Milliseconds is a round-trip time: "0.4 ms", "12 ms"; "" if none was measured.
 func Milliseconds(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
@@ -43,7 +43,7 @@ func Milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.0f ms", ms)
 }
 
-// Ago is how long something has been so, in the largest unit alone: "5 min".
+// Ago is a time that has passed, in its largest unit only: "5 min".
 func Ago(d time.Duration) string {
 	switch {
 	case d < 0:

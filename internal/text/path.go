@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Tilde is a path as people write it: "~/.ssh/config".
+// Tilde returns a path with ~ for the home folder: "~/.ssh/config".
 func Tilde(path string) string {
 	home := homeFolder()
 	if rest, ok := strings.CutPrefix(path, home); ok && home != "" {
@@ -14,7 +14,7 @@ func Tilde(path string) string {
 	return path
 }
 
-// Tildes is s with every path below the person's home folder as people write it.
+// Tildes returns s with ~ for the home folder in every path.
 func Tildes(s string) string {
 	home := homeFolder()
 	if home == "" {
@@ -23,8 +23,8 @@ func Tildes(s string) string {
 	return strings.ReplaceAll(s, home, "~/")
 }
 
-// homeFolder is the person's home folder with "/" behind it; "" for none, and for that of a
-// system's user whose home is "/".
+// homeFolder returns the person's home folder with a "/" at the end. It returns "" if there is
+// none, or if it is "/", as for some users of the system.
 func homeFolder() string {
 	home, err := os.UserHomeDir()
 	if err != nil || home == "/" {

@@ -12,17 +12,17 @@ const MaxPeer = 300
 // without characters that control a terminal or a service manager, and at most MaxPeer runes long.
 // Pass everything through it that comes from outside, where it comes in.
 func FromPeer(s string) string {
-	// A rune has at most 4 bytes: what is far beyond the bound need not be looked at.
+	// A rune has at most 4 bytes, so text far beyond the bound can be cut off.
 	if len(s) > 16*MaxPeer {
 		s = s[:16*MaxPeer]
 	}
 	return Bound(OneLine(Printable(s)), MaxPeer)
 }
 
-// Printable makes a text safe to show. Control characters, which could move a terminal's
-// cursor, and those that break lines become spaces; marks that change the direction of
-// writing, which could show a text as another one, are taken out, and so is what is not UTF-8.
-// White space at the ends stays: the lines of a message may be indented.
+// Printable makes a text safe to show. Control characters, which could move a terminal's cursor,
+// become spaces, and so do those that break lines. Marks that change the direction of writing are
+// removed: they could make a text look like another one. What is not UTF-8 is removed too. White
+// space at the ends stays: the lines of a message may be indented.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -47,7 +47,7 @@ func isDirectional(r rune) bool {
 // OneLine is s with every run of white space as one space.
 func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// Bound is s, or its first runes and "…" where it has more than n.
+// Bound shortens s to at most n runes, with "…" at the end.
 func Bound(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s
@@ -62,7 +62,7 @@ func Bound(s string, n int) string {
 	return s
 }
 
-// BoundBytes is s, or as many of its runes as fit in n bytes with "…" behind them.
+// BoundBytes shortens s to at most n bytes, with "…" at the end. It does not cut a rune.
 func BoundBytes(s string, n int) string {
 	const ellipsis = "…"
 	if len(s) <= n {
@@ -75,7 +75,7 @@ func BoundBytes(s string, n int) string {
 	return s[:end] + ellipsis
 }
 
-// LastLines are the last n lines of a program's stderr, joined by "; ".
+// LastLines returns the last n lines of a program's stderr that are not empty, joined by "; ".
 func LastLines(s string, n int) string {
 	var lines []string
 	for line := range strings.Lines(s) {
