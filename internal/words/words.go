@@ -142,8 +142,8 @@ func Unescape(text string, e Escapes) (s string, n int, err error) {
 	return "", 0, fmt.Errorf("no such escape: %s", text[:2])
 }
 
-// Literal takes "%%" for "%" and refuses every other specifier (systemd.unit(5)):
-// systemd expands none in what it gets over D-Bus.
+// Literal replaces "%%" by "%" and refuses every other specifier (systemd.unit(5)): systemd does
+// not expand specifiers in what it gets over D-Bus.
 func Literal(text string) (string, error) {
 	if !strings.Contains(text, "%") {
 		return text, nil
@@ -163,7 +163,7 @@ func Literal(text string) (string, error) {
 	return b.String(), nil
 }
 
-// Plain is the words of a value without specifiers.
+// Plain splits a value into words and applies Literal to each.
 func Plain(value string, e Escapes) ([]string, error) {
 	list, err := split(value, e)
 	if err != nil {
@@ -180,7 +180,7 @@ func Plain(value string, e Escapes) ([]string, error) {
 	return list, nil
 }
 
-// Boolean reads a boolean as systemd does. ok is false if the value is none.
+// Boolean reads a boolean as systemd does. ok is false if the value is not a boolean.
 func Boolean(value string) (yes, ok bool) {
 	switch strings.ToLower(value) {
 	case "1", "yes", "y", "true", "t", "on":
