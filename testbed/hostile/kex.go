@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Version is what an honest server says first.
+// Version is the version line of an honest server.
 const Version = "SSH-2.0-Hostile_1.0"
 
 // Greet exchanges versions.
@@ -33,8 +33,8 @@ func (s *Session) ReadVersion() error {
 	return err
 }
 
-// KexInit is the server's offer: one algorithm of each kind, and no strict key exchange, so
-// that there may be other packets in between.
+// KexInit is the server's offer: one algorithm of each kind. It does not offer strict key exchange,
+// so that the server may send other packets in between.
 func KexInit(hostKey string) []byte {
 	cookie := make([]byte, 16)
 	rand.Read(cookie)
@@ -45,7 +45,7 @@ func KexInit(hostKey string) []byte {
 	return append(b, 0, 0, 0, 0, 0)
 }
 
-// KeyExchange does the first one.
+// KeyExchange does the first key exchange.
 func (s *Session) KeyExchange() error {
 	s.write.Lock()
 	s.ourInit = KexInit(s.Server.hostKey().PublicKey().Type())
@@ -53,7 +53,7 @@ func (s *Session) KeyExchange() error {
 		s.write.Unlock()
 		return err
 	}
-	for { // answerKexInit lets go of the lock
+	for { // answerKexInit unlocks s.write
 		p, err := s.readPacket()
 		switch {
 		case err != nil:
@@ -68,8 +68,8 @@ func (s *Session) KeyExchange() error {
 	}
 }
 
-// Rekey begins a key exchange, and waits until whoever reads has ended it. Nothing else is
-// written meanwhile.
+// Rekey begins a key exchange, and waits until the goroutine that reads has ended it. Nothing else
+// is written meanwhile.
 func (s *Session) Rekey() error {
 	done := make(chan struct{})
 	s.kex.Lock()
@@ -89,7 +89,7 @@ func (s *Session) Rekey() error {
 	}
 }
 
-// answerKexInit does the rest of a key exchange after the client's offer.
+// answerKexInit does the rest of a key exchange after the client's offer, and unlocks s.write.
 func (s *Session) answerKexInit(clientInit []byte) error {
 	s.kex.Lock()
 	defer s.kex.Unlock()
@@ -111,7 +111,7 @@ func (s *Session) answerKexInit(clientInit []byte) error {
 	return err
 }
 
-// exchange is curve25519-sha256 (RFC 8731) and the change of keys.
+// exchange does curve25519-sha256 (RFC 8731) and changes the keys.
 func (s *Session) exchange(clientInit []byte) error {
 	p, err := s.readPacket()
 	if err != nil {

@@ -61,8 +61,8 @@ type Session struct {
 	id            []byte // the session ID, once keys are exchanged
 	readKey       *direction
 
-	kex      sync.Mutex // taken before write by who begins or answers a key exchange
-	write    sync.Mutex // held through a whole key exchange
+	kex      sync.Mutex // locked, before write, when a key exchange begins or is answered
+	write    sync.Mutex // locked during a whole key exchange
 	writeKey *direction
 	out      []byte
 	rekeying chan struct{} // closed when the key exchange that Rekey began is over
@@ -71,7 +71,7 @@ type Session struct {
 	channels channels
 	played   sync.Once
 	ending   sync.Once
-	proven   chan struct{} // closed once the client wanted proof of Further
+	proven   chan struct{} // closed when the client has asked for proof of Further
 	proof    sync.Once
 }
 
@@ -93,7 +93,7 @@ func (s *Session) WritePacket(payload []byte) error {
 	return s.writeLocked(payload)
 }
 
-// WriteAll sends packets, each made by next from its number, until next returns nil.
+// WriteAll sends n packets. next makes each one from its number, which begins at 0.
 func (s *Session) WriteAll(n int, next func(i int) []byte) error {
 	for i := range n {
 		if err := s.WritePacket(next(i)); err != nil {
@@ -108,7 +108,7 @@ func (s *Session) writeLocked(payload []byte) error {
 	return err
 }
 
-// seal is the packet on the wire.
+// seal returns the packet as it is sent.
 func (s *Session) seal(payload []byte) []byte {
 	block, extra := 8, 4 // before keys are exchanged the length is padded too
 	if s.writeKey != nil {
@@ -139,8 +139,8 @@ func (s *Session) WriteRaw(b []byte) error {
 	return err
 }
 
-// WriteLength sends an encrypted or plain packet whose length field says length, and as many
-// of its bytes as body has.
+// WriteLength sends a packet with this length field and this body, which may have another length.
+// It does not encrypt them.
 func (s *Session) WriteLength(length uint32, body []byte) error {
 	return s.WriteRaw(append(binary.BigEndian.AppendUint32(nil, length), body...))
 }
@@ -188,8 +188,8 @@ func (s *Session) readPacket() ([]byte, error) {
 	return b[1 : len(b)-padding], nil
 }
 
-// ReadPacket reads the next packet that is not about keys, and exchanges keys where the client
-// wants that.
+// ReadPacket reads the next packet that is not about keys. If the client begins a key exchange, it
+// does that first.
 func (s *Session) ReadPacket() ([]byte, error) {
 	for {
 		p, err := s.readPacket()

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// channels are those that an honest server would have.
+// channels is what an honest server knows of a session.
 type channels struct {
 	mu      sync.Mutex
 	peers   map[uint32]uint32 // our number to the client's
@@ -33,7 +33,7 @@ func (s *Session) end() {
 	s.ending.Do(func() { close(s.channels.done) })
 }
 
-// LinkUp logs the client in, serves it as an honest server does, and meanwhile attacks. The
+// LinkUp logs the client in, serves it like an honest server, and attacks at the same time. The
 // session goes on after the attack, until the client ends it.
 func (s *Session) LinkUp(attack func() error) error {
 	if err := s.Login(); err != nil {
@@ -62,7 +62,7 @@ func (s *Session) Linger() error {
 	return err
 }
 
-// Login lets the client in with whatever key it offers.
+// Login lets the client in with any key.
 func (s *Session) Login() error {
 	for _, step := range []func() error{s.Greet, s.KeyExchange, s.Service} {
 		if err := step(); err != nil {
@@ -88,7 +88,7 @@ type UserAuthRequest struct {
 	Rest    []byte `ssh:"rest"`
 }
 
-// NextRequest is the client's next request to log in.
+// NextRequest returns the client's next request to log in.
 func (s *Session) NextRequest() (r UserAuthRequest, err error) {
 	p, err := s.Await(MsgUserAuthRequest)
 	if err != nil {
@@ -138,13 +138,13 @@ func (s *Session) Authenticate() error {
 	}
 }
 
-// Refuse says no to a way to log in, and which ones may go on.
+// Refuse refuses a request to log in, and says which methods may continue.
 func (s *Session) Refuse(methods string) error {
 	return s.WritePacket(append(appendString([]byte{MsgUserAuthFailure}, methods), 0))
 }
 
-// Serve answers what the client asks for as a server does, until the session ends: it echoes on
-// channels, listens nowhere but says that it does, and counts what it should never be given.
+// Serve answers the client's requests until the session ends. It echoes on channels. It says that
+// it listens, but does not. It counts what a client must not give.
 func (s *Session) Serve() error {
 	for {
 		p, err := s.ReadPacket()
@@ -246,7 +246,7 @@ func (s *Session) globalRequest(p []byte) error {
 	return s.WritePacket([]byte{answer})
 }
 
-// prove signs with each of Further that the client asks about (OpenSSH's PROTOCOL, 2.5).
+// prove signs with each key of Further that the client asks about (OpenSSH's PROTOCOL, 2.5).
 func (s *Session) prove(request string, blobs []byte) error {
 	answer := []byte{MsgRequestSuccess}
 	for len(blobs) > 0 {
@@ -275,7 +275,7 @@ func (s *Session) prove(request string, blobs []byte) error {
 	return err
 }
 
-// open grants the client's channels.
+// open answers the client's request to open a channel.
 func (s *Session) open(p []byte) error {
 	var m struct {
 		Kind   string `sshtype:"90"`
@@ -331,12 +331,12 @@ func (s *Session) echo(to uint32, data []byte) error {
 	return s.WritePacket(Data(theirs, data))
 }
 
-// Data is channel data.
+// Data is a message with channel data.
 func Data(to uint32, data []byte) []byte {
 	return appendString(binary.BigEndian.AppendUint32([]byte{MsgChannelData}, to), string(data))
 }
 
-// Stderr is extended data.
+// Stderr is a message with extended data of a channel.
 func Stderr(to uint32, data []byte) []byte {
 	b := binary.BigEndian.AppendUint32([]byte{MsgChannelExtendedData}, to)
 	return appendString(binary.BigEndian.AppendUint32(b, 1), string(data))
@@ -351,7 +351,7 @@ func Open(kind string, number uint32, rest []byte) []byte {
 	return append(b, rest...)
 }
 
-// ForwardedTCPIP is what a server says of a connection to a remote forward.
+// ForwardedTCPIP is the rest of an Open of kind forwarded-tcpip (RFC 4254, 7.2).
 func ForwardedTCPIP(host string, port uint32, origin string) []byte {
 	b := binary.BigEndian.AppendUint32(appendString(nil, host), port)
 	return binary.BigEndian.AppendUint32(appendString(b, origin), 4711)
@@ -380,12 +380,12 @@ func ChannelRequest(to uint32, name string, wantReply bool, rest []byte) []byte 
 	return append(b, rest...)
 }
 
-// Disconnect says why the server ends the connection.
+// Disconnect is a message that says why the server ends the connection.
 func Disconnect(words string) []byte {
 	return appendString(appendString(binary.BigEndian.AppendUint32([]byte{MsgDisconnect}, 11), words), "en")
 }
 
-// Banner is what sshd_config(5) calls a Banner.
+// Banner is a message with the text of Banner in sshd_config(5).
 func Banner(words string) []byte {
 	return appendString(appendString([]byte{MsgUserAuthBanner}, words), "")
 }
@@ -395,7 +395,7 @@ func Debug(words string) []byte {
 	return appendString(appendString([]byte{MsgDebug, 1}, words), "")
 }
 
-// InfoRequest asks questions by keyboard-interactive.
+// InfoRequest is a message with questions of keyboard-interactive (RFC 4256).
 func InfoRequest(name, instruction string, questions ...string) []byte {
 	b := appendString([]byte{MsgUserAuthInfoRequest}, name)
 	b = appendString(appendString(b, instruction), "")
@@ -406,7 +406,7 @@ func InfoRequest(name, instruction string, questions ...string) []byte {
 	return b
 }
 
-// HostKeys announces keys.
+// HostKeys is a message that announces host keys (OpenSSH's PROTOCOL, 2.5).
 func HostKeys(blobs ...[]byte) []byte {
 	var rest []byte
 	for _, b := range blobs {
@@ -415,7 +415,7 @@ func HostKeys(blobs ...[]byte) []byte {
 	return Request("hostkeys-00@openssh.com", false, rest)
 }
 
-// Forwards are the remote forwards that the client asked for, as payloads.
+// Forwards returns the remote forwards that the client asked for, as payloads.
 func (s *Session) Forwards() []string {
 	s.channels.mu.Lock()
 	defer s.channels.mu.Unlock()

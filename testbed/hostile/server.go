@@ -21,7 +21,7 @@ type Server struct {
 	Port int
 	Key  testbed.Key // the host key that known_hosts has
 
-	// Play is a whole session. It returns when the attack is over.
+	// Play is a whole session. It returns when the session or the attack is over.
 	Play func(*Session) error
 	// Answer, if set, answers global requests in place of the honest server.
 	Answer func(s *Session, name string, rest []byte) (handled bool, err error)
@@ -32,7 +32,7 @@ type Server struct {
 	// Sign, if set, is the host key in place of Key.
 	Sign ssh.Signer
 
-	// Further are host keys besides, which the server can prove to hold.
+	// Further are other host keys, which the server can prove to have.
 	Further []ssh.Signer
 	// Granted says that the client may open channels: it asked for them.
 	Granted bool
@@ -73,7 +73,7 @@ func Listen(t testing.TB) *Server {
 	return s
 }
 
-// Serve begins to serve clients, by what Play and the other fields say by now.
+// Serve begins to serve clients. Set Play and the other fields before.
 func (s *Server) Serve() { go s.accept(s.listener) }
 
 // KnownHost is the server's line for known_hosts.
@@ -81,7 +81,7 @@ func (s *Server) KnownHost() string {
 	return "[127.0.0.1]:" + strconv.Itoa(s.Port) + " " + s.Key.AuthorizedKey() + "\n"
 }
 
-// Hangup ends all sessions and every one that is still to come.
+// Hangup ends all sessions, and every later one at once.
 func (s *Server) Hangup() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +129,7 @@ func (s *Server) hostKey() ssh.Signer {
 	return s.signer
 }
 
-// presented is the host key as the key exchange shows it.
+// presented returns the host key that the server shows in the key exchange.
 func (s *Server) presented(signer ssh.Signer) []byte {
 	if s.Present != nil {
 		return s.Present
@@ -137,21 +137,21 @@ func (s *Server) presented(signer ssh.Signer) []byte {
 	return signer.PublicKey().Marshal()
 }
 
-// letIn counts what no client may give.
+// letIn counts something that no client may give.
 func (s *Server) letIn(what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.let[what]++
 }
 
-// live is how many sessions are under way.
+// live returns how many sessions are under way.
 func (s *Server) live() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.open)
 }
 
-// note keeps what happened for whoever reads a failure.
+// note records an event for the message of a failed test.
 func (s *Server) note(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,17 +160,17 @@ func (s *Server) note(format string, args ...any) {
 	}
 }
 
-// Refusals are how often a client said no.
+// Refusals returns how often clients refused something.
 func (s *Server) Refusals() int { return int(s.refusals.Load()) }
 
-// Notes are the first things that happened.
+// Notes returns the first events.
 func (s *Server) Notes() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]string(nil), s.notes...)
 }
 
-// LetIn is what the client gave and must not.
+// LetIn returns what clients gave although they must not, and how often.
 func (s *Server) LetIn() (n int, what []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
