@@ -1,5 +1,6 @@
-// Command manifests decodes files into the types of those who will read them, and is strict: a member that
-// they do not know is an error. It is a module of its own, so that these types are no dependency of Holdfast.
+// Command manifests decodes files into the types of the programs that read them. It is strict: a
+// member that a type does not have is an error. It is a module of its own, so that Holdfast does
+// not depend on these types.
 //
 //	manifests kubernetes FILE…   manifests, as kustomize renders them
 //	manifests rules RULES FILE   the same alert rules for Prometheus and, in FILE, for its operator
