@@ -1,10 +1,11 @@
-// Command securitykey is a security key made of software, for tests: a middleware of OpenSSH's
-// (its PROTOCOL.u2f, "OpenSSH security key middleware") to be built with -buildmode=c-shared and named as
-// SecurityKeyProvider. A key handle is the private key itself, so that it keeps nothing.
+// Command securitykey is a security key made of software, for tests. It is a middleware of
+// OpenSSH's (its PROTOCOL.u2f, "OpenSSH security key middleware"). Build it with
+// -buildmode=c-shared, and name it as SecurityKeyProvider. It stores nothing: a key handle is the
+// private key itself.
 //
-// Two variables of the environment make it behave like a thing of metal: with HF_SK_TOUCH it
-// signs only once a file of that name is there, and HF_SK_PIN is the PIN that keys made
-// with verify-required ask for.
+// Two variables of the environment make it behave like a real key. With HF_SK_TOUCH, it signs only
+// once a file of that name exists. HF_SK_PIN is the PIN of keys that were made with
+// verify-required.
 package main
 
 /*
@@ -69,7 +70,7 @@ func main() {}
 //export sk_api_version
 func sk_api_version() C.uint32_t { return version }
 
-// keep copies bytes to where the caller may free them.
+// keep copies bytes to memory that the caller may free.
 func keep(b []byte) (*C.uint8_t, C.size_t) { return (*C.uint8_t)(C.CBytes(b)), C.size_t(len(b)) }
 
 //export sk_enroll
@@ -154,7 +155,8 @@ func sk_load_resident_keys(pin *C.char, options **C.struct_sk_option, keys ***C.
 	return unsupported
 }
 
-// verify wants the PIN where a key asks for it. A wrong one is as none, as with libfido2.
+// verify checks the PIN if the key needs one. A wrong PIN gives the same status as none, as with
+// libfido2.
 func verify(flags C.uint8_t, pin *C.char) C.int {
 	if flags&userVerification != 0 && (pin == nil || C.GoString(pin) != os.Getenv("HF_SK_PIN")) {
 		return pinRequired
