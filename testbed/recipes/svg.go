@@ -19,7 +19,7 @@ var colours = map[int]string{
 
 const background, foreground = "#1e1e2e", "#cdd6f4"
 
-// style is how text is shown from here on, by ECMA-48's SGR.
+// style is how text is shown, as set by SGR of ECMA-48.
 type style struct {
 	bold, dim, reverse bool
 	colour             string
@@ -59,7 +59,7 @@ func SVG(screen string, columns int) string {
 	var now style
 	for row, line := range lines {
 		column := 0
-		for piece := range strings.SplitSeq("\x1b[m"+line, "\x1b[") { // a line begins as the one before ended
+		for piece := range strings.SplitSeq("\x1b[m"+line, "\x1b[") { // a line begins with the style of the one before
 			codes, text, found := strings.Cut(piece, "m")
 			if !found {
 				continue
@@ -78,7 +78,7 @@ func SVG(screen string, columns int) string {
 	return out.String()
 }
 
-// drawRun draws text of one style. Its length is given, so that columns stay columns in any font.
+// drawRun draws text of one style. It sets the length, so that columns are aligned in any font.
 func drawRun(out *strings.Builder, text string, row, column int, s style) {
 	colour := s.colour
 	if colour == "" {
