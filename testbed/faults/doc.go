@@ -1,4 +1,4 @@
-// Package faults breaks what a tunnel stands on, and measures what its users notice.
+// Package faults breaks what a tunnel depends on, and measures what its users notice.
 //
 // TestMatrix and TestCompare (tagged "testbed", run by testbed/run-tests) print a
 // table: fault by kind of forward, seconds until it is detected, seconds until the
