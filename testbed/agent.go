@@ -18,7 +18,7 @@ type SSHAgent struct {
 	process *exec.Cmd
 }
 
-// Agent starts an ssh-agent that holds the keys, and ends it with the test.
+// Agent starts an ssh-agent with these keys, and ends it with the test.
 func Agent(t testing.TB, keys ...Key) *SSHAgent {
 	t.Helper()
 	Need(t, "ssh-agent")
@@ -52,7 +52,7 @@ func (a *SSHAgent) Stop() {
 	os.Remove(a.Socket)
 }
 
-// Add gives the agent keys to hold.
+// Add adds keys to the agent.
 func (a *SSHAgent) Add(keys ...Key) {
 	a.t.Helper()
 	a.do(func(client agent.ExtendedAgent) error {
@@ -65,7 +65,7 @@ func (a *SSHAgent) Add(keys ...Key) {
 	})
 }
 
-// RemoveAll makes the agent forget its keys.
+// RemoveAll removes all keys from the agent.
 func (a *SSHAgent) RemoveAll() {
 	a.t.Helper()
 	a.do(agent.ExtendedAgent.RemoveAll)

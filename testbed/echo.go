@@ -95,7 +95,7 @@ func EchoThrough(conn net.Conn, n int64, deadline time.Duration) error {
 	return nil
 }
 
-// noise is an endless stream of bytes in which a repeated, lost or moved block shows.
+// noise is an endless stream of bytes in which a repeated, lost or moved block does not match.
 func noise() io.Reader {
 	return rand.NewChaCha8([32]byte([]byte("holdfast testbed: bytes to check")))
 }

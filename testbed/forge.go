@@ -7,8 +7,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Forge sends a signal of any name about anything, to one connection or, where to is empty, to
-// all that listen. A signal to one connection needs no match rule: it arrives.
+// Forge sends a signal of any name with any body, to one connection, or to all listeners if to is
+// empty. A signal to one connection arrives without a match rule.
 func Forge(t testing.TB, from *dbus.Conn, to, name string, path dbus.ObjectPath, body ...any) {
 	t.Helper()
 	if call := from.Send(Forged(to, name, path, body...), nil); call.Err != nil {

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Journal is a journal to be written: entries in systemd's journal export format.
+// Journal is a journal to write, in systemd's journal export format.
 type Journal struct{ entries bytes.Buffer }
 
-// Add adds an entry of a boot, which began at a time, with such fields. Entries are in order.
+// Add adds an entry of a boot that began at booted. fields are names and values in turn. Add
+// entries in the order of their times.
 func (j *Journal) Add(at, booted time.Time, boot string, fields ...string) {
 	fmt.Fprintf(&j.entries, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%s\n", at.UnixMicro(), at.Sub(booted).Microseconds(), boot)
 	for i := 0; i < len(fields); i += 2 {
@@ -21,7 +22,7 @@ func (j *Journal) Add(at, booted time.Time, boot string, fields ...string) {
 	j.entries.WriteByte('\n')
 }
 
-// Write makes it a directory for journalctl(1) --directory.
+// Write writes the journal to a directory for journalctl(1) --directory, and returns the directory.
 func (j *Journal) Write(t testing.TB) string {
 	t.Helper()
 	const remote = "/lib/systemd/systemd-journal-remote"

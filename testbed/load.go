@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Load is clients of a listener behind which is an [Echo]: short ones come all the time, one
-// after the other, streams last some seconds each, and one stream lasts from beginning to end.
-// Every byte that comes back is compared.
+// Load is clients of a listener that leads to an [Echo]. Short clients come all the time, one after
+// the other. Streams last some seconds each, and one stream lasts from beginning to end. Every byte
+// that comes back is compared.
 type Load struct {
 	network, address string
 
@@ -28,15 +28,15 @@ type Load struct {
 
 // Counts is what the clients of a Load met.
 type Counts struct {
-	Served  int           // short clients whose bytes came back, and then the end
-	Streams int           // streams likewise
+	Served  int           // short clients that got their bytes back, and then the end
+	Streams int           // streams that got theirs back, and then the end
 	Open    int           // streams that have not ended yet
 	Refused int           // clients that could not connect
 	Cut     int           // clients whose connection ended before they were done
 	Wrong   int           // clients that got other bytes back
 	Bytes   int64         // compared
 	Longest time.Duration // of a short client, from its connect to its end
-	First   string        // trouble
+	First   string        // the first trouble
 }
 
 // Well says whether no client met trouble.
@@ -52,7 +52,7 @@ func (c Counts) String() string {
 	return line
 }
 
-// Add is both together.
+// Add returns the sum of both.
 func (c Counts) Add(o Counts) Counts {
 	first := c.First
 	if first == "" {
@@ -64,11 +64,11 @@ func (c Counts) Add(o Counts) Counts {
 
 const (
 	loadChunk    = 4 << 10               // what a client sends at a time, and wants back
-	loadPause    = 50 * time.Millisecond // between two of them: clients are not to be all that a machine does
-	loadPatience = 40 * time.Second      // of a client, for a connection or for a chunk
+	loadPause    = 50 * time.Millisecond // between two chunks, so that clients do not use up the machine
+	loadPatience = 40 * time.Second      // how long a client waits for a connection or a chunk
 )
 
-// NewLoad begins to connect. Streams but the lasting one end after so many chunks.
+// NewLoad starts the clients. Each stream ends after so many chunks, except the one that lasts.
 func NewLoad(network, address string, chunks int) *Load {
 	l := &Load{network: network, address: address, stop: make(chan struct{})}
 	l.running.Go(func() {
@@ -117,15 +117,15 @@ func (l *Load) Counts() Counts {
 	return l.counts
 }
 
-// Stop lets the clients end, and returns what they met.
+// Stop ends the clients and returns their counts.
 func (l *Load) Stop() Counts {
 	close(l.stop)
 	l.running.Wait()
 	return l.Counts()
 }
 
-// client is one that sends so many chunks, or fewer where the load is stopped; -1: until then.
-// It says whether all came back, and then the end.
+// client is one client. It sends so many chunks, or fewer if the load is stopped; -1: until it is
+// stopped. It reports whether all came back, and then the end.
 func (l *Load) client(chunks int) bool {
 	conn, err := net.DialTimeout(l.network, l.address, loadPatience)
 	if err != nil {
@@ -172,8 +172,8 @@ func (l *Load) trouble(err error, count func(*Counts)) {
 
 var errWrongBytes = errors.New("the bytes that came back are others")
 
-// loadBytes is an endless stream of bytes that no other client has, in which a block that is
-// lost, moved or another's shows.
+// loadBytes is an endless stream of bytes that no other client has. A block that is lost, moved or
+// another client's does not match.
 type loadBytes struct {
 	source    io.Reader
 	want, got []byte
@@ -187,7 +187,7 @@ func newLoadBytes() *loadBytes {
 	return &loadBytes{rand.NewChaCha8(seed), make([]byte, loadChunk), make([]byte, loadChunk)}
 }
 
-// exchange sends a chunk, and wants it back.
+// exchange sends a chunk, and checks that it comes back.
 func (b *loadBytes) exchange(conn net.Conn) error {
 	io.ReadFull(b.source, b.want)
 	if _, err := conn.Write(b.want); err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// PrivateBus starts a dbus-daemon of the test's own, on which anybody may be anything,
-// and returns its address, as for DBUS_SYSTEM_BUS_ADDRESS.
+// PrivateBus starts a dbus-daemon for the test, which allows everything to everybody. It returns
+// the bus's address, as for DBUS_SYSTEM_BUS_ADDRESS.
 func PrivateBus(t testing.TB) string {
 	t.Helper()
 	Need(t, "dbus-daemon")
@@ -54,7 +54,7 @@ const (
 	logindManager = "org.freedesktop.login1.Manager"
 )
 
-// Logind is logind as far as sleeping goes: a container cannot sleep.
+// Logind stands in for the part of logind that is about sleep: a container cannot sleep.
 type Logind struct {
 	t     testing.TB
 	conn  *dbus.Conn
@@ -91,7 +91,7 @@ func (l *Logind) inhibit(what, who, why, mode string) (dbus.UnixFD, *dbus.Error)
 	if err != nil {
 		return 0, dbus.MakeFailedError(err)
 	}
-	// The bus sends a copy; ours has to go, or the lock would never be released.
+	// The bus sends a copy. Close ours, or the lock is never released.
 	fd, err := syscall.Dup(int(w.Fd()))
 	w.Close()
 	if err != nil {
@@ -118,7 +118,7 @@ func (l *Logind) PrepareForSleep(going bool) {
 	}
 }
 
-// Lock is the next lock that somebody took.
+// Lock returns the next inhibitor lock that is taken.
 func (l *Logind) Lock(deadline time.Duration) *Lock {
 	l.t.Helper()
 	select {
@@ -131,13 +131,13 @@ func (l *Logind) Lock(deadline time.Duration) *Lock {
 	}
 }
 
-// Lock is an inhibitor that somebody holds.
+// Lock is an inhibitor lock that somebody has taken.
 type Lock struct {
 	t testing.TB
 	r *os.File // what is read from it ends when the lock is released
 }
 
-// Held says whether the lock is not released for so long.
+// Held waits for so long, and reports whether the lock is still not released.
 func (l *Lock) Held(patience time.Duration) bool {
 	l.r.SetReadDeadline(time.Now().Add(patience))
 	_, err := l.r.Read(make([]byte, 1))

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// NameServer is a DNS server that knows every name: all are the other host's.
+// NameServer is a DNS server that gives the other host's address for every name.
 type NameServer struct {
 	knows atomic.Bool
 }
@@ -38,8 +38,8 @@ func (n *Network) NameServer() *NameServer {
 	return s
 }
 
-// Fail makes the server fail at every name (SERVFAIL), as one does that has no way to
-// others yet, until it is called with false.
+// Fail makes the server fail for every name (SERVFAIL), like one without a network, until it is
+// called with false.
 func (s *NameServer) Fail(fail bool) { s.knows.Store(!fail) }
 
 // answer answers a query with one question, see RFC 1035, section 4.

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NeedBox leaves the test out unless it runs in a box: it changes networks,
-// sessions or services that outside belong to somebody.
+// NeedBox skips the test unless it runs in a box: the test changes networks, sessions or services,
+// which belong to somebody outside a box.
 func NeedBox(t testing.TB) {
 	t.Helper()
 	if os.Getenv("HOLDFAST_BOX") == "" {
@@ -101,7 +101,7 @@ func (c *Card) Up() {
 	Command(c.network.t, "nmcli", "--wait", "20", "connection", "up", c.Name)
 }
 
-// Down deactivates it.
+// Down deactivates the card's connection.
 func (c *Card) Down() {
 	c.network.t.Helper()
 	Command(c.network.t, "nmcli", "--wait", "20", "connection", "down", c.Name)
@@ -137,7 +137,8 @@ func (n *Network) nft(rules string) {
 	Command(n.t, "ip", "netns", "exec", n.Netns, "nft", rules)
 }
 
-// Command runs a program to its end and returns what it printed; the test fails when it does.
+// Command runs a program to its end and returns what it printed. The test fails if the program
+// does.
 func Command(t testing.TB, argv ...string) string {
 	t.Helper()
 	out, err := Output(argv...)
@@ -169,12 +170,12 @@ func (n *Network) Listen(port int) (l net.Listener) {
 	return l
 }
 
-// there calls f in the other host's namespace. A socket that it makes stays over there.
+// there calls f in the other host's namespace. A socket that f makes stays in that namespace.
 func (n *Network) there(f func() error) {
 	n.t.Helper()
 	done := make(chan error)
 	go func() {
-		// The thread belongs to the other namespace from here on: never unlocked, it
+		// From here on, this thread belongs to the other namespace. It is never unlocked, so it
 		// ends with the goroutine.
 		runtime.LockOSThread()
 		done <- func() error {
@@ -197,7 +198,7 @@ func (n *Network) there(f func() error) {
 // commandTime is how long any one command of a test may take.
 const commandTime = 2 * time.Minute
 
-// Output runs a program to its end; the error holds what it printed.
+// Output runs a program to its end and returns what it printed. The error has that text too.
 func Output(argv ...string) (string, error) {
 	path := lookPath(argv[0])
 	if path == "" {
@@ -215,7 +216,7 @@ func Output(argv ...string) (string, error) {
 	return string(out), nil
 }
 
-// Tester is the box's user; the fields are empty where there is none.
+// Tester is the box's user.
 type Tester struct {
 	Home, RuntimeDir string
 	UID, GID         int
@@ -232,8 +233,9 @@ func LookupTester() (Tester, error) {
 	return Tester{account.HomeDir, "/run/user/" + account.Uid, uid, gid}, errors.Join(uidErr, gidErr)
 }
 
-// Argv is what runs a command as that user, with their session bus and user manager
-// and the programs in their ~/.local/bin. Run by that user it is the command itself.
+// Argv returns the command line that runs a command as that user, with the user's session bus, user
+// manager and programs in ~/.local/bin. If the test runs as that user, it returns the command
+// itself.
 func (u Tester) Argv(argv ...string) []string {
 	if os.Geteuid() == u.UID {
 		return argv
@@ -245,7 +247,7 @@ func (u Tester) Argv(argv ...string) []string {
 	}, argv...)
 }
 
-// AsTester is a command of the box's user, see [Tester.Argv].
+// AsTester returns a command that runs as the box's user, see [Tester.Argv].
 func AsTester(t testing.TB, argv ...string) *exec.Cmd {
 	t.Helper()
 	NeedBox(t)

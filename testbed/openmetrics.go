@@ -13,14 +13,15 @@ type MetricFamily struct {
 	Samples                []MetricSample
 }
 
-// MetricSample is one sample of it.
+// MetricSample is one sample of a family.
 type MetricSample struct {
 	Name   string
 	Labels map[string]string
 	Value  float64
 }
 
-// python is Debian's own, which has what Debian's packages bring; another may come first in PATH.
+// python is Debian's own, which has the modules of Debian's packages. Another one may come first in
+// PATH.
 const python = "/usr/bin/python3"
 
 // ParseOpenMetrics reads OpenMetrics text with the parser of Prometheus' own client library,
@@ -55,7 +56,8 @@ print(json.dumps([{"Name": f.name, "Type": f.type, "Unit": f.unit, "Help": f.doc
 	return byName
 }
 
-// Value is the value of the family's one sample that has these labels, NAME=VALUE each.
+// Value returns the value of the only sample with these labels, NAME=VALUE each. ok is false if
+// there is none, or more than one.
 func (f MetricFamily) Value(labels ...string) (value float64, ok bool) {
 	for _, s := range f.Samples {
 		all := true
@@ -64,7 +66,7 @@ func (f MetricFamily) Value(labels ...string) (value float64, ok bool) {
 			all = all && s.Labels[name] == want
 		}
 		if all && ok {
-			return 0, false // which of them?
+			return 0, false // more than one
 		}
 		if all {
 			value, ok = s.Value, true

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// process is one process, told apart from a later one with the same number by its start time.
+// process is one process. Its start time tells it apart from a later one with the same number.
 type process struct {
 	pid   int
 	start string // field 22 of /proc/PID/stat, clock ticks since boot
@@ -31,7 +31,7 @@ func stat(pid int) (parent int, start, state string) {
 	if err != nil {
 		return 0, "", ""
 	}
-	// The second field is the name in parentheses, and may hold spaces and parentheses itself.
+	// The second field is the name in parentheses. The name may have spaces and parentheses itself.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 20 {
 		return 0, "", ""
@@ -69,7 +69,7 @@ func descendants(root int) []process {
 	return found
 }
 
-// Family is a process and its live descendants.
+// Family returns a process and its live descendants.
 func Family(pid int) []int {
 	pids := []int{pid}
 	for _, p := range descendants(pid) {

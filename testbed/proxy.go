@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Proxy is a TCP proxy that delays, holds back or resets what goes through it.
+// Proxy is a TCP proxy that can delay, stop or reset what goes through it.
 //
-// While it is silent its kernel still acknowledges what the client sends; for
-// packets that are dropped for good, use a network namespace and nft.
+// While it is silent, its kernel still acknowledges what the client sends. To drop packets for
+// good, use a network namespace and nft.
 type Proxy struct {
 	Addr string // "127.0.0.1:PORT", to connect to
 
@@ -41,7 +41,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	t.Cleanup(func() {
 		l.Close()
 		p.Reset()
-		p.SetSilent(false) // lets go of what it held back
+		p.SetSilent(false) // so that copy can end
 	})
 	go func() {
 		for {
@@ -55,10 +55,10 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// SetDelay holds every byte back for this long, each way: half the round trip it adds.
+// SetDelay delays every byte by this time, each way: half the round trip that it adds.
 func (p *Proxy) SetDelay(d time.Duration) { p.set(func() { p.delay = d }) }
 
-// SetSilent stops delivery both ways, and goes on with what was held back.
+// SetSilent stops delivery both ways, or starts it again with what has waited.
 func (p *Proxy) SetSilent(silent bool) { p.set(func() { p.silent = silent }) }
 
 // SetRefusing resets new connections at once instead of serving them.
@@ -120,14 +120,13 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	p.mu.Unlock()
 }
 
-// chunk is bytes on their way, or with none the end of one direction.
+// chunk is bytes on their way, or the end of one direction if it has none.
 type chunk struct {
 	data []byte
 	due  time.Time
 }
 
-// copy carries one direction: bytes are read as they come, stamped with the time
-// they are due, and written then.
+// copy carries one direction. It reads bytes as they come, and writes them when they are due.
 func (p *Proxy) copy(to, from *net.TCPConn) {
 	queue := make(chan chunk, 4096)
 	go func() {
@@ -165,7 +164,7 @@ func (p *Proxy) copy(to, from *net.TCPConn) {
 	}
 }
 
-// untilHeard returns once the proxy is not silent.
+// untilHeard waits while the proxy is silent.
 func (p *Proxy) untilHeard() {
 	for {
 		p.mu.Lock()

@@ -59,7 +59,7 @@ func NewTerminal(t testing.TB, columns, rows int) *Terminal {
 	return p
 }
 
-// Start starts a program that has the terminal as its own.
+// Start starts a program with the terminal as its controlling terminal.
 func (p *Terminal) Start(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.slave, p.slave, p.slave
@@ -70,7 +70,8 @@ func (p *Terminal) Start(t testing.TB, cmd *exec.Cmd) {
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 }
 
-// Output runs a program that has the terminal as its own, once, and returns all that it showed.
+// Output runs a program with the terminal as its controlling terminal, once, and returns all that
+// it showed.
 func (p *Terminal) Output(t testing.TB, cmd *exec.Cmd) (shown string, err error) {
 	t.Helper()
 	p.Start(t, cmd)
@@ -98,7 +99,7 @@ func (p *Terminal) Resize(t testing.TB, columns, rows int) {
 	}
 }
 
-// Settings is how the terminal is set, as stty(1) -a has it.
+// Settings returns the terminal's settings, which stty(1) -a shows.
 func (p *Terminal) Settings(t testing.TB) unix.Termios {
 	t.Helper()
 	settings, err := unix.IoctlGetTermios(int(p.slave.Fd()), unix.TCGETS)

@@ -11,8 +11,8 @@ import (
 var controls = regexp.MustCompile(`\x1b\[([?<]?[0-9;]*)([A-Za-z])|\x1b\][^\x1b\a]*(?:\x1b\\|\a)|\r|\n|\x08`)
 
 // Screen is what a terminal of so many columns and rows shows, after all that was written to it:
-// its lines without the spaces at their ends. It knows as much of ECMA-48 as our programs use, and
-// takes each rune for one column.
+// its lines without the spaces at their ends. It knows only the part of ECMA-48 that our programs
+// use, and shows each rune in one column.
 func (p *Terminal) Screen(columns, rows int) []string {
 	s := screen{columns: columns, rows: rows}
 	s.clear()
@@ -43,7 +43,7 @@ type screen struct {
 	x, y          int
 	cells         [][]rune
 	before        [][]rune // of the other screen
-	left          [2]int   // where the cursor was when that was left
+	left          [2]int   // the cursor before the switch to the alternate screen
 }
 
 func (s *screen) clear() {
@@ -113,7 +113,7 @@ func (s *screen) control(parameters, final string) {
 	}
 }
 
-// erase takes away the end of a line.
+// erase clears a line from the cursor's column on.
 func (s *screen) erase(y int) {
 	for x := s.x; x < s.columns; x++ {
 		s.cells[y][x] = ' '

@@ -19,7 +19,7 @@ import (
 
 // ServerOptions say how a test's sshd differs from a plain one.
 type ServerOptions struct {
-	Config       []string // lines of sshd_config(5); they beat the testbed's own
+	Config       []string // lines of sshd_config(5); they override the testbed's own
 	Netns        string   // network namespace to run in; empty: this one
 	Addr         string   // address to listen on; empty: 127.0.0.1
 	Port         int      // 0: a free one
@@ -81,7 +81,7 @@ func StartServer(t testing.TB, o ServerOptions) *Server {
 	return s
 }
 
-// sharedDir is a temporary folder that other users can look into; TempDir is not.
+// sharedDir is a temporary folder that other users can read; that of [testing.T.TempDir] is not.
 func sharedDir(t testing.TB) string {
 	t.Helper()
 	dir := SocketDir(t)
@@ -111,7 +111,7 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
-var givenPorts sync.Map // by FreePort
+var givenPorts sync.Map // returned by FreePort
 
 func (s *Server) writeFiles() {
 	s.t.Helper()
@@ -148,8 +148,8 @@ func (s *Server) writeFiles() {
 
 	fmt.Fprintf(&config, "ListenAddress %s\n", net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
 	fmt.Fprintf(&config, "AuthorizedKeysFile %s\n", s.authorizedKeys())
-	// With SHLVL=1 bash takes a command for one of an inner shell, and reads no ~/.bashrc: what
-	// the account of this machine has there may be slow, print something, or take a lock.
+	// With SHLVL=1, bash takes a command for one of an inner shell, and does not read ~/.bashrc.
+	// That file of this machine's account may be slow, print something, or take a lock.
 	config.WriteString(`AuthenticationMethods publickey
 KbdInteractiveAuthentication no
 LogLevel VERBOSE
@@ -191,7 +191,8 @@ func (s *Server) Start() {
 		return
 	}
 	if os.Geteuid() == 0 {
-		// sshd's privilege separation wants its folder; where no sshd runs nobody has made it.
+		// sshd needs this folder for privilege separation. On a machine where no sshd runs, nobody
+		// has made it.
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 			s.t.Fatal(err)
 		}
@@ -234,7 +235,7 @@ func (s *Server) running() bool {
 	}
 }
 
-// StopListening ends the listener alone: sessions stay, new connections are refused.
+// StopListening ends only the listener: sessions go on, new connections are refused.
 func (s *Server) StopListening() { s.endListener(syscall.SIGTERM) }
 
 func (s *Server) endListener(sig syscall.Signal) {
@@ -257,7 +258,7 @@ func (s *Server) Stop() {
 	s.t.Helper()
 	s.endListener(syscall.SIGTERM)
 	s.KillSessions(syscall.SIGTERM)
-	// A stopped process meets its SIGTERM only when it goes on.
+	// A stopped process handles its SIGTERM only after SIGCONT.
 	s.KillSessions(syscall.SIGCONT)
 	s.awaitSessions(2 * time.Second)
 }
@@ -281,7 +282,7 @@ func (s *Server) awaitSessions(patience time.Duration) {
 	s.KillSessions(syscall.SIGKILL)
 }
 
-// live are the processes of all sessions, of this listener and of those before it.
+// live returns the processes of all sessions, of this listener and of those before it.
 func (s *Server) live() []process {
 	var found []process
 	for _, p := range s.sessions {
@@ -296,7 +297,7 @@ func (s *Server) live() []process {
 	return found
 }
 
-// SessionPIDs are the processes that serve connections now: one or two for each.
+// SessionPIDs returns the processes that serve connections now: one or two for each.
 func (s *Server) SessionPIDs() []int {
 	var pids []int
 	for _, p := range s.live() {
@@ -313,7 +314,7 @@ func (s *Server) KillSessions(sig syscall.Signal) {
 	}
 }
 
-// KillSession sends a signal to the oldest session alone.
+// KillSession sends a signal to the oldest session only.
 func (s *Server) KillSession(sig syscall.Signal) {
 	s.t.Helper()
 	all := s.live()

@@ -73,8 +73,9 @@ func connectSOCKS(conn net.Conn, host string, port int) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-// AskSOCKS asks the proxy at the other end of c to connect to addr, an IPv4 address and a port: version
-// is 4, 4a or 5, or 5h to have localhost looked up over there.
+// AskSOCKS asks the proxy at the other end of c to connect to addr, an IPv4 address and a port.
+// version is 4, 4a, 5 or 5h. With 4a and 5h, the proxy looks up "localhost" in place of the
+// address.
 func AskSOCKS(c net.Conn, version, addr string) error {
 	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {

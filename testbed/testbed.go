@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Need skips the test when one of the tools is not installed. Where CI is set it
-// fails it instead: a test that nobody runs proves nothing.
+// Need skips the test if one of the tools is not installed. If CI is set, it fails the test
+// instead: a test that nobody runs proves nothing.
 func Need(t testing.TB, tools ...string) {
 	t.Helper()
 	var missing []string
@@ -29,7 +29,7 @@ func Need(t testing.TB, tools ...string) {
 	}
 }
 
-// NotHere skips the test, or fails it where CI is set, because this machine lacks something.
+// NotHere skips the test because this machine lacks something. If CI is set, it fails the test.
 func NotHere(t testing.TB, reason string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
