@@ -43,7 +43,7 @@ type App struct {
 	calls     chan func()
 	watching  map[string]context.CancelFunc // tunnels whose submenu is open
 	onDemand  map[string]bool               // whether Start= was on-demand when Start at login was switched off
-	agentOf   string                        // unique name of the daemon seen last: we register with each daemon once
+	agentOf   string                        // the daemon seen last, by its unique name: register once with each
 	timer     *time.Timer
 	wallTimer *wallTimer
 }
@@ -166,8 +166,8 @@ func (a *App) update(now time.Time) {
 // callTime is how long the daemon may take for one request of the menu.
 const callTime = 15 * time.Second
 
-// do calls f in a goroutine of its own. If f fails, the person is told that the tray could not do
-// what.
+// do calls f in a goroutine of its own. If f fails, it shows the error to the person. what completes
+// the message "Could not …".
 func (a *App) do(what string, f func(context.Context) error) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), callTime)
@@ -221,8 +221,8 @@ func (a *App) remember() {
 	}
 }
 
-// pause stops all tunnels that run. The pause ends at until, or when the person ends it if until is
-// zero.
+// pause stops all tunnels that run, until a time. If until is zero, the pause lasts until the person
+// ends it.
 func (a *App) pause(until time.Time) {
 	p := Pause{Since: time.Now(), Until: until}
 	for _, t := range a.model.Tunnels {

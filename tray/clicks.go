@@ -150,7 +150,7 @@ func (a *App) forwardClicked(verb string, f tunnelfile.ForwardReport) {
 }
 
 // When a terminal waits for a key before it closes: operators of sh(1), which follow the command.
-// Most terminals close when the command ends, and then nobody can read its last words.
+// Most terminals close when the command ends, and then nobody can read its last message.
 const (
 	always    = ";"
 	onFailure = "||"

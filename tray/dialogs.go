@@ -127,8 +127,8 @@ func (z zenity) Confirm(ctx context.Context, q Question) (bool, error) {
 	return yesNo(true, err)
 }
 
-// unescaped protects a text from zenity and kdialog, which read escapes like
-// . The name of a Windows account has a backslash.
+// unescaped protects a text from zenity and kdialog, which read escapes like \n. The name of a
+// Windows account has a backslash.
 func unescaped(text string) string { return strings.ReplaceAll(text, `\`, `\\`) }
 
 type kdialog struct{ program }

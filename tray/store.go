@@ -39,7 +39,7 @@ func DefaultPaths(getenv func(string) string) Paths {
 	return p
 }
 
-// load reads a JSON file. A missing file is no error and leaves into unchanged.
+// load reads a JSON file into a value. A missing file is no error and changes nothing.
 func load(path string, into any) error {
 	switch b, err := os.ReadFile(path); {
 	case errors.Is(err, fs.ErrNotExist):

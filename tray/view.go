@@ -102,7 +102,7 @@ func toDo(m Model) []Item {
 
 var addTunnel = Item{Key: "add", Label: "Add a tunnel…"}
 
-// holdfast returns the submenu for what concerns no existing tunnel, with the rest of todo.
+// holdfast returns the submenu for what is about no existing tunnel, with the rest of todo.
 func holdfast(m Model, todo []Item) Item {
 	items := append(slices.Clone(todo[min(len(todo), 1):]), addTunnel, Item{Key: "check", Label: "Check…"}, Item{Key: "help", Label: "Help"})
 	if len(m.Muted) > 0 {

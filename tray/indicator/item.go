@@ -7,8 +7,8 @@ package indicator
 #cgo LDFLAGS: -Wl,--wrap=app_indicator_new -Wl,--wrap=app_indicator_set_icon_full -Wl,--wrap=app_indicator_set_attention_icon_full
 #include <libayatana-appindicator/app-indicator.h>
 
-// What the library says of the icon besides its picture. Both are sent in the same moment, from
-// GTK's own thread: two changes in one moment have crashed panels.
+// What the library says of the icon besides its picture. The wrappers below pass it on together
+// with the picture, in GTK's own thread: two changes in one moment have crashed panels.
 static const char *volatile holdfast_description = "Holdfast";
 static volatile int holdfast_attention;
 

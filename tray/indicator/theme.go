@@ -12,7 +12,7 @@ static gboolean holdfast_register(gpointer data, gsize size) {
 	g_bytes_unref(bytes);
 	if (resource == NULL)
 		return FALSE;
-	g_resources_register(resource); // keeps it
+	g_resources_register(resource); // takes a reference
 	return TRUE;
 }
 */
