@@ -44,7 +44,7 @@ const (
 	KindPassword    Kind = "password"             // of the account Subject, "user@host"
 	KindInteractive Kind = "keyboard-interactive" // one field that the server at Subject asks for
 	KindHostKey     Kind = "host-key"             // a yes to the unknown host key of Subject
-	KindPIN         Kind = "pin"                  // of the security key's file, or of the token, Subject; a few wrong ones lock it
+	KindPIN         Kind = "pin"                  // of the key file or token Subject; a few wrong ones lock it
 	KindTouch       Kind = "touch"                // a notice, see Notifier: a security key waits for a finger
 )
 

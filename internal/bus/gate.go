@@ -79,7 +79,7 @@ func (u usage) full(bytes, maxCalls, maxBytes int) bool {
 	return u.calls >= maxCalls || u.calls > 0 && u.bytes+bytes > maxBytes
 }
 
-// drop stands for an error that is not sent.
+// drop means that the call gets no answer.
 var drop = new(dbus.Error)
 
 // admit counts a call that is allowed, or returns the error that refuses it.

@@ -36,8 +36,8 @@ func System() string {
 	return "unix:path=/run/dbus/system_bus_socket"
 }
 
-// Session is the address of the session bus. The error says where it was looked for. It starts no
-// bus: nobody else would be on it.
+// Session is the address of the session bus. The error names what was missing. It starts no bus:
+// nobody else would be on it.
 func Session() (string, error) {
 	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" && address != "autolaunch:" {
 		return address, nil

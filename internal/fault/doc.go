@@ -2,7 +2,7 @@
 // programs act on, the [Class] that follows from it, and an [Error] that carries both beside
 // a sentence for people.
 //
-// A Reason is made where an error occurs, and is never read out of a sentence. Hints, buttons, exit
+// A Reason is made where an error occurs, and is never parsed from a sentence. Hints, buttons, exit
 // statuses, the delay before the next try and history depend on it. The words are part of the public
 // surface: new ones may come, none is renamed or removed.
 //

@@ -24,7 +24,7 @@ func Wrap(r Reason, err error, format string, args ...any) *Error {
 	return &Error{reason: r, message: fmt.Sprintf(format, args...), err: err}
 }
 
-// Because is New with a cause that only errors.Is sees: the message has the cause's words already.
+// Because is New with a cause that Error does not show: the message has the cause's words already.
 func Because(r Reason, err error, format string, args ...any) *Error {
 	return &Error{reason: r, message: fmt.Sprintf(format, args...), err: err, silent: true}
 }

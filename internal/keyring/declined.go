@@ -28,13 +28,13 @@ func DefaultDeclined(getenv func(string) string) Declined {
 	return Declined{filepath.Join(state, "holdfast/not-remembered.json")}
 }
 
-// Has says whether the account is one of them. A file that cannot be read has none.
+// Has says whether the account is in the file. A file that cannot be read has none.
 func (d Declined) Has(account Account) bool {
 	accounts, _ := d.read()
 	return slices.Contains(accounts, account)
 }
 
-// Add makes the account one of them.
+// Add adds the account to the file.
 func (d Declined) Add(account Account) error {
 	accounts, err := d.read()
 	if err != nil || d.Path == "" || slices.Contains(accounts, account) {

@@ -33,7 +33,7 @@ func Of(ctx context.Context, listen tunnelfile.Address, gatewayPorts bool) ([]Ad
 	case listen.Unix != "":
 		return []Address{{"unix", listen.Unix}}, nil
 	case !listen.Bind && gatewayPorts, listen.Bind && (listen.Host == "" || listen.Host == "*"):
-		return []Address{{"tcp", ":" + port}}, nil // both families, where this machine has both
+		return []Address{{"tcp", ":" + port}}, nil // both families, if this machine has both
 	case !listen.Bind, listen.Host == "localhost":
 		return present([]Address{{"tcp4", "127.0.0.1:" + port}, {"tcp6", "[::1]:" + port}}), nil
 	}

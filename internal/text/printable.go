@@ -10,7 +10,7 @@ const MaxPeer = 300
 
 // FromPeer is the words of a server, a child process, a bus peer or another user's file in one line,
 // without characters that control a terminal or a service manager, and at most MaxPeer runes long.
-// Pass everything through it that comes from outside, where it comes in.
+// Pass all text from outside through it, where it comes in.
 func FromPeer(s string) string {
 	// A rune has at most 4 bytes, so text far beyond the bound can be cut off.
 	if len(s) > 16*MaxPeer {
