@@ -22,7 +22,7 @@ const (
 )
 
 // CheckConnectivity makes NetworkManager check for the Internet at the other host until
-// the test ends. At first it is there.
+// the test ends. At first, a check finds it.
 func (n *Network) CheckConnectivity() *Connectivity {
 	n.t.Helper()
 	c := &Connectivity{t: n.t}

@@ -70,7 +70,7 @@ func NewNetwork(t testing.TB) *Network {
 	return n
 }
 
-// AddCard adds a card and brings it up. Of several, the one added first has the better default route.
+// AddCard adds a card and brings it up. A card that was added earlier has the better default route.
 func (n *Network) AddCard(name string) *Card {
 	t := n.t
 	t.Helper()

@@ -125,7 +125,7 @@ func (s *Server) writeFiles() {
 	}
 	var known, config strings.Builder
 	for _, line := range s.options.Config {
-		fmt.Fprintln(&config, line) // first: sshd keeps the first value it reads
+		fmt.Fprintln(&config, line) // first: sshd uses the first value it reads
 	}
 	for _, keyType := range types {
 		key := NewKey(s.t, filepath.Join(s.Dir, "host_"+keyType), keyType, "")

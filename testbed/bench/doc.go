@@ -1,12 +1,12 @@
 // Package bench compares holdfast-tunnel with ssh, autossh, socat and TCP itself, side by side on
 // this machine: throughput on the loopback, on long lines and on those that lose packets, a page of
-// small connections, latency, memory, and what a black hole does to each. Everything is real: the
-// programs, the server, the sockets; only the line is made here, of a TUN device in each of two
-// network namespaces (see line).
+// small connections, latency, memory, and what a black hole does to each. The programs, the server
+// and the sockets are real. Only the line is simulated, with a TUN device in each of two network
+// namespaces (see line).
 //
-// The programs take turns, round by round, so that whatever else the machine does falls on all of
-// them. What is printed are medians, their ratios to ssh with its defaults, and the lowest and the
-// highest figure.
+// The programs take turns, round by round, so that other work of the machine affects all of them.
+// The results are medians, their ratios to ssh with its defaults, and the lowest and the highest
+// figure.
 //
 //	make bench
 //
