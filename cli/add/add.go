@@ -1,4 +1,4 @@
-// Package add is the verb add: it makes a tunnel from what would follow ssh, or from what a person answers.
+// Package add is the verb add. It makes a tunnel from ssh's arguments, or from a person's answers.
 package add
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Verb is the verb add. A tunnel that was made by asking is tried by up.
+// Verb is the verb add. A tunnel made from answers is then started by up.
 func Verb(up func(s *session.Session, name string) error) verb.Verb {
 	return verb.Verb{
 		Name: "add", Args: "[NAME SSH-ARGUMENTS…]", Group: verb.Making,
@@ -47,8 +47,8 @@ the tunnel is root's.`,
 	}
 }
 
-// add makes a tunnel from what would follow ssh. Our own flags have two dashes, which
-// none of ssh's have, and stand before NAME or right behind it.
+// add makes a tunnel from ssh's arguments. Holdfast's own flags have two dashes, which none of ssh's
+// have, and come before NAME or right after it.
 func add(s *session.Session, up func(*session.Session, string) error, args []string) error {
 	start := tunnelfile.StartAuto
 	name := ""
@@ -128,24 +128,25 @@ func fromArguments(s *session.Session, name string, start tunnelfile.StartMode, 
 	return nil
 }
 
-// mustForward refuses a tunnel that would do nothing: one without forwards, also in ssh_config,
-// from which such a tunnel takes those of its destination.
+// mustForward refuses a tunnel that has no forwards. A tunnel file without forwards takes those that
+// ssh_config has for its destination, so these count too.
 func mustForward(s *session.Session, name, content string) error {
 	t, problems := tunnelfile.Parse(name, "", content)
 	if len(problems) > 0 || len(t.Forwards) > 0 {
-		return nil // who stores it hears of the problems
+		return nil // the daemon reports them when it stores the file
 	}
 	r, err := config.Resolve(s.Ctx, config.Of(t))
 	if err != nil || len(r.Forwards) > 0 {
-		return nil // what is wrong with ssh_config is told of the tunnel
+		return nil // an error in ssh_config is reported for the tunnel itself
 	}
 	return advice.Misuse{Message: fmt.Sprintf("%s would forward nothing: add -L, -R or -D, as in -L 9090:localhost:9090 %s", name, t.Destination)}
 }
 
-// usualOwner is the account that is there for tunnels of the system.
+// usualOwner is the account for the system's tunnels. It is created by sysusers.d(5).
 const usualOwner = "holdfast"
 
-// withOwner has the text of a tunnel of the system say whose it is, and asks on a terminal.
+// withOwner sets User= in the text of a system tunnel. Without --user it asks on a terminal; elsewhere
+// it leaves the tunnel root's and prints a hint.
 func withOwner(s *session.Session, name, owner, content string) (string, error) {
 	if agent, ok := answer.AtTerminal(s); ok && owner == "" && !s.JSON {
 		reply, err := agent.Ask(s.Ctx, "", "other", fmt.Sprintf("Whose is %s to be: holdfast, root, or another account? [%s]", name, usualOwner), true)

@@ -16,10 +16,10 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// errLeft says that a person ended the questions. Nothing was written by then.
+// errLeft says that the person ended the questions. Nothing has been written by then.
 var errLeft = advice.Error{Err: errors.New("nothing was added")}
 
-// byAsking makes a tunnel from what a person answers. Nothing is kept before the last yes.
+// byAsking makes a tunnel from a person's answers. Nothing is written before the last yes.
 func byAsking(s *session.Session, up func(*session.Session, string) error) error {
 	q := &questions{out: s.Out}
 	plan, err := askPlan(s, q)
@@ -48,7 +48,7 @@ func byAsking(s *session.Session, up func(*session.Session, string) error) error
 	return up(s, plan.name)
 }
 
-// plan is the tunnel that was asked for.
+// plan is the tunnel that the answers describe.
 type plan struct {
 	name      string
 	start     tunnelfile.StartMode
@@ -70,7 +70,7 @@ func (p plan) shellWords() (words []string) {
 	return words
 }
 
-// askPlan asks where to, what, which port, when, and for a name.
+// askPlan asks for the destination, the purpose, the ports, the start mode and the name.
 func askPlan(s *session.Session, q *questions) (p plan, err error) {
 	q.say("A tunnel, question by question. Enter takes what stands in brackets; Ctrl-C leaves nothing behind.")
 	var destination string
@@ -89,7 +89,7 @@ func askPlan(s *session.Session, q *questions) (p plan, err error) {
 	}
 	starts := []tunnelfile.StartMode{tunnelfile.StartAuto, tunnelfile.StartManual, tunnelfile.StartOnDemand}
 	whens := []string{"always, from now on", "when I say holdfast up", "when somebody here connects to its port"}
-	if what == 1 { // nobody here connects
+	if what == 1 { // for a remote forward nobody connects here, so on demand makes no sense
 		starts, whens = starts[:2], whens[:2]
 	}
 	when, err := q.choose("When is it to be up?", whens...)
@@ -110,7 +110,7 @@ func askPlan(s *session.Session, q *questions) (p plan, err error) {
 	return p, nil
 }
 
-// askForward asks which ports, or unix sockets.
+// askForward asks for the ports or unix sockets. It returns -L, -R or -D with its value.
 func askForward(s *session.Session, q *questions, what int, destination string) ([]string, error) {
 	switch what {
 	case 1:
@@ -138,7 +138,7 @@ func askForward(s *session.Session, q *questions, what int, destination string) 
 	return []string{"-L", here + ":" + there}, err
 }
 
-// portOf is the port to offer for the other end; none below 1024, which takes root.
+// portOf is the port to offer for the other end. It is "" below 1024, where only root may listen.
 func portOf(address string) string {
 	_, port, _ := net.SplitHostPort(address)
 	if isPath(address) {
@@ -150,8 +150,8 @@ func portOf(address string) string {
 	return port
 }
 
-// offerHere is what to offer for the end here: a port, or for a unix socket a path that no service of this
-// machine has.
+// offerHere is what to offer as the local end: a port, or for a unix socket a path in the runtime
+// directory that no local service uses.
 func offerHere(destination, there string) string {
 	port, dir := portOf(there), os.Getenv("XDG_RUNTIME_DIR")
 	if port != "" || !isPath(there) || dir == "" {
@@ -160,7 +160,7 @@ func offerHere(destination, there string) string {
 	return filepath.Join(dir, hostOf(destination)+"-"+filepath.Base(there))
 }
 
-// hostOf is a destination's host as a name: the first part, of an address all of it.
+// hostOf makes a tunnel's name from a destination's host: its first label, or an IP address as a whole.
 func hostOf(destination string) string {
 	_, host, _ := tunnelfile.DestinationParts(destination)
 	if net.ParseIP(host) == nil {
@@ -172,7 +172,7 @@ func hostOf(destination string) string {
 	return host
 }
 
-// freeName is a name from the destination that no tunnel has.
+// freeName makes a name from the destination that no tunnel has yet.
 func freeName(s *session.Session, destination string) string {
 	host := hostOf(destination)
 	name := host

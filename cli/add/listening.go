@@ -12,15 +12,15 @@ import (
 	"github.com/holdfast/holdfast/cli/session"
 )
 
-// listeningCommand says what listens on a server, by whichever way it has, and which of its unix sockets whoever
-// logs in may write to.
+// listeningCommand prints what listens on a server, with ss, netstat or /proc/net/tcp, whichever it
+// has. It also prints the unix sockets that the account may write to.
 const listeningCommand = `sh -c 'ss -Htln 2>/dev/null || netstat -tln 2>/dev/null || cat /proc/net/tcp /proc/net/tcp6
 while read -r _ _ _ flags type _ _ path; do
 	case $flags$type$path in 000100000001/*) [ -w "$path" ] && echo "$path";; esac
 done 2>/dev/null </proc/net/unix; true'`
 
-// sayListening logs in with ssh(1), which asks what it has to, and tells what listens there. Where
-// that is not allowed it is no matter.
+// sayListening logs in with ssh(1), which asks its own questions, and shows what listens on the server.
+// A failure is shown and otherwise ignored.
 func sayListening(s *session.Session, q *questions, destination string) []string {
 	ctx, cancel := context.WithCancel(s.Ctx)
 	defer cancel()
@@ -39,7 +39,7 @@ func sayListening(s *session.Session, q *questions, destination string) []string
 	return found
 }
 
-// listening are the ports in what ss, netstat or /proc/net/tcp print, and behind them the paths of unix sockets.
+// listening returns the ports that ss, netstat or /proc/net/tcp printed, then the paths of unix sockets.
 func listening(out string) []string {
 	var ports []int
 	var paths []string
@@ -63,10 +63,11 @@ func listening(out string) []string {
 	return append(found, paths...)
 }
 
-// ofMachine are unix sockets through which the parts of a machine talk to each other: nobody makes a tunnel to them.
+// ofMachine matches unix sockets between parts of the system. Nobody makes a tunnel to them.
 var ofMachine = regexp.MustCompile(`/systemd/|/dbus|/bus$|/ssh-|/s\.gpg-agent|/S\.|/\.X11-unix/|/\.ICE-unix/`)
 
-// listeningPort is the port of a line of ss, netstat or /proc/net/tcp; 0 where it is not of one that listens.
+// listeningPort is the port in a line of ss, netstat or /proc/net/tcp, or 0 if the line is not a
+// listening socket.
 func listeningPort(fields []string) int {
 	if len(fields) < 4 {
 		return 0

@@ -14,17 +14,17 @@ import (
 	"golang.org/x/term"
 )
 
-// questions asks a person at the terminal. Between two questions the terminal is as it was.
+// questions asks a person at the terminal. The terminal is in raw mode only while a question is open.
 type questions struct {
 	out  *terminal.Printer
-	line *term.Terminal // one for all, since it reads ahead
+	line *term.Terminal // shared by all questions, since it reads ahead
 }
 
 func (q *questions) say(format string, args ...any) {
 	q.out.Note("%s", text.Printable(fmt.Sprintf(format, args...)))
 }
 
-// ask asks for a line. Tab completes it from words.
+// ask asks for a line. Tab completes it from words. An empty line returns offered.
 func (q *questions) ask(question, offered string, words []string) (string, error) {
 	if offered != "" {
 		question += " [" + offered + "]"
@@ -64,8 +64,8 @@ func (q *questions) ask(question, offered string, words []string) (string, error
 	return answer, nil
 }
 
-// completed is the beginning of a word, with as much more as all words have that begin so. What
-// stands before an @ is the person's.
+// completed extends begun by what all words that begin with it have in common. Anything before an @ is
+// left alone.
 func completed(begun string, words []string) string {
 	at := strings.LastIndex(begun, "@") + 1
 	common := ""
@@ -86,7 +86,7 @@ func completed(begun string, words []string) string {
 	return begun[:at] + common
 }
 
-// choose asks for one of several, by number; the first is offered.
+// choose asks for one of several by number. The first is the default. It returns an index from 0.
 func (q *questions) choose(question string, choices ...string) (int, error) {
 	q.out.Note("%s", question)
 	for i, c := range choices {
@@ -121,7 +121,6 @@ func (q *questions) yes(question string, offered bool) (bool, error) {
 	}
 }
 
-// port asks for a port.
 func (q *questions) port(question, offered string) (string, error) {
 	return q.until(question, offered, nil, "A port is a number from 1 to 65535.", func(answer string) (string, bool) { return answer, isPort(answer) })
 }
@@ -132,7 +131,7 @@ func (q *questions) listen(question, offered string) (string, error) {
 		func(answer string) (string, bool) { return answer, isPort(answer) || isPath(answer) })
 }
 
-// target asks where a forward leads: a port, host:port or a path; a port alone is of localhost.
+// target asks where a forward leads: a port, host:port or a path. A port alone means localhost.
 func (q *questions) target(question string, words []string) (string, error) {
 	return q.until(question, "", words, "It is a port, as in 5432, or host:port, as in db.internal:5432, or the whole path of a unix socket.", func(answer string) (string, bool) {
 		if isPort(answer) {
@@ -143,7 +142,8 @@ func (q *questions) target(question string, words []string) (string, error) {
 	})
 }
 
-// until asks until an answer is well, and says what would be.
+// until repeats a question until read accepts the answer. After a wrong answer it prints well, which
+// says what is accepted.
 func (q *questions) until(question, offered string, words []string, well string, read func(string) (string, bool)) (string, error) {
 	for {
 		answer, err := q.ask(question, offered, words)
