@@ -1,7 +1,7 @@
-// Package advice is errors for people: what went wrong, and what to do about it.
+// Package advice has errors for people: what went wrong, and what to do about it.
 package advice
 
-// Error is an error and what to do about it.
+// Error is an error with a hint that says what to do about it.
 type Error struct {
 	Err  error
 	Hint string
@@ -10,10 +10,10 @@ type Error struct {
 func (e Error) Error() string { return e.Err.Error() }
 func (e Error) Unwrap() error { return e.Err }
 
-// Misuse is a command line that makes no sense.
+// Misuse is a wrong command line.
 type Misuse struct {
 	Message string
-	Usage   string // how to write it; the verb's own when empty
+	Usage   string // how to write it; "" means the verb's own
 }
 
 func (e Misuse) Error() string { return e.Message }
