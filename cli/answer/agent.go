@@ -1,5 +1,5 @@
-// Package answer has people at a terminal answer what tunnels ask: passphrases, passwords, codes, and
-// whether a host key is right. It keeps nothing but what somebody wants in the keyring.
+// Package answer lets people at a terminal answer what tunnels ask: passphrases, passwords, codes, and
+// whether a host key is right. It stores nothing except what a person wants in the keyring.
 package answer
 
 import (
@@ -28,40 +28,41 @@ type Agent struct {
 	tty   *os.File
 	out   *terminal.Printer
 	Typed *answers
-	only  []string // the tunnels whose questions it takes; nil: all
+	only  []string // the tunnels whose questions it answers; nil means all
 }
 
-// AtTerminal is one, where there is a person at a terminal.
+// AtTerminal returns an Agent for the terminal. ok is false if there is no terminal, or if holdfast
+// runs in its background.
 func AtTerminal(s *session.Session) (agent Agent, ok bool) {
 	fd := int(os.Stdin.Fd())
 	if !term.IsTerminal(fd) || !term.IsTerminal(int(os.Stderr.Fd())) {
 		return Agent{}, false
 	}
-	// In the background, as below timeout(1), reading from the terminal would stop the program.
+	// A process in the background, as under timeout(1), would be stopped by reading from the terminal.
 	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err != nil || group != unix.Getpgrp() {
 		return Agent{}, false
 	}
 	return Agent{tty: os.Stdin, out: s.Out, Typed: new(answers)}, true
 }
 
-// Prompts makes this terminal answer what only a person can of these tunnels, until the
-// returned function is called. Questions of others go to whoever else is there.
+// Prompts registers this terminal to answer the questions of the named tunnels, until stop is called.
+// Other agents get the questions of other tunnels.
 func Prompts(s *session.Session, client *dbusapi.Client, names []string) (agent Agent, stop func()) {
 	agent, ok := AtTerminal(s)
 	if !ok {
 		return agent, func() {}
 	}
 	agent.only = names
-	// Ctrl-C may come in the middle of a passphrase, when what is typed is not shown.
+	// Ctrl-C may come while a passphrase is typed and echo is off. stop restores this state.
 	before, err := term.GetState(int(agent.tty.Fd()))
 	if err != nil {
 		return agent, func() {}
 	}
 	if err := client.RegisterAgent(s.Ctx, agent); err != nil {
-		return agent, func() {} // then the tunnel says what it needs
+		return agent, func() {} // then the tunnel's status says what it needs
 	}
 	return agent, func() {
-		signal.Ignore(syscall.SIGTTOU) // it may have been put in the background meanwhile
+		signal.Ignore(syscall.SIGTTOU) // the process may be in the background by now
 		_ = term.Restore(int(agent.tty.Fd()), before)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -69,12 +70,12 @@ func Prompts(s *session.Session, client *dbusapi.Client, names []string) (agent 
 	}
 }
 
-// takes says whether a question of this tunnel is for this terminal.
+// takes says whether this terminal answers questions of the tunnel.
 func (a Agent) takes(tunnel string) bool {
 	return a.only == nil || slices.Contains(a.only, tunnel)
 }
 
-// Ask asks for a line, unseen unless echo is set.
+// Ask asks for a line. What is typed is shown only if echo is set.
 func (a Agent) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error) {
 	if !a.takes(tunnel) {
 		return "", dbusapi.ErrNoAgent
@@ -108,7 +109,7 @@ func (a Agent) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) 
 		a.Typed.add(tunnel, kind, prompt, l.text)
 		return l.text, nil
 	case <-ctx.Done():
-		// The reader stays behind until the next line; the terminal must show it again.
+		// The goroutine goes on reading until the next line. Restore the terminal's echo now.
 		_ = term.Restore(fd, before)
 		a.out.Answered(true)
 		return "", ctx.Err()
@@ -138,7 +139,7 @@ func (a Agent) Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, 
 	}
 }
 
-// heading is a prompt with the tunnel it is for. Prompts come from servers too.
+// heading is a prompt after the tunnel's name, made printable: some prompts come from servers.
 func (a Agent) heading(tunnel, prompt string) string {
 	var lines []string
 	for line := range strings.Lines(strings.TrimRight(prompt, " \n")) {

@@ -13,19 +13,20 @@ import (
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-// question is what an SSH_ASKPASS program is asked.
+// question is what ssh asks its SSH_ASKPASS program.
 type question struct {
-	kind    string // as for the Agent interface
+	kind    string // as in the D-Bus interface Agent
 	echo    bool
 	confirm bool // a yes or a no
-	word    bool // the yes or no is a word on stdout, not an exit status
-	tell    bool // nothing is asked: "touch your key"
+	word    bool // the answer is a word on stdout, not an exit status
+	tell    bool // a notice that needs no answer: "touch your key"
 }
 
-// questionOf tells from the prompt, and from SSH_ASKPASS_PROMPT, what is asked; see
-// ssh(1) and ssh-add(1). The sentences are OpenSSH's own; ours about a host key begins as ssh's does.
-// Of a question that HOLDFAST_KIND says to be a server's the words say whether it is for a password
-// or a code, and nothing else: a server can write what ssh would.
+// questionOf finds out what is asked from the prompt and SSH_ASKPASS_PROMPT, see ssh(1) and ssh-add(1).
+// The sentences are OpenSSH's. Holdfast's own question about a host key begins as ssh's does.
+//
+// HOLDFAST_KIND marks a question that comes from the server. Its words only decide between a password
+// and a code, because a server can imitate ssh's sentences.
 func questionOf(prompt, askpassPrompt, kind string) question {
 	p := strings.ToLower(prompt)
 	switch {
@@ -47,7 +48,7 @@ func questionOf(prompt, askpassPrompt, kind string) question {
 	return question{kind: serverAsks(p)}
 }
 
-// serverAsks is what a server wants to know, from its words in lower case.
+// serverAsks is the kind of a server's question, by its words in lower case.
 func serverAsks(words string) string {
 	switch {
 	case strings.Contains(words, "code") || strings.Contains(words, "one-time") || strings.Contains(words, "otp"):
@@ -58,12 +59,14 @@ func serverAsks(words string) string {
 	return "other"
 }
 
-// Askpass is the SSH_ASKPASS program of tunnels: it looks into the keyring, and asks the
-// daemon, which asks whoever is there. HOLDFAST_NAME says for which tunnel, HOLDFAST_AGAIN
-// that the last answer was wrong, HOLDFAST_ECHO that what is typed may be seen, HOLDFAST_KIND what
-// kind of question it is, and HOLDFAST_UNATTENDED that no person is to be asked.
+// Askpass is the SSH_ASKPASS program of tunnels. It looks in the keyring, then asks the daemon, which
+// passes the question to a registered agent.
 //
-// Its exit status tells a no, 1, which is a person's last word, from nobody being there, 4.
+// HOLDFAST_NAME is the tunnel. If HOLDFAST_AGAIN is set, the last answer was wrong. If HOLDFAST_ECHO is
+// set, the answer may be shown while it is typed. HOLDFAST_KIND is the kind of question. If
+// HOLDFAST_UNATTENDED is set, no person is asked.
+//
+// The exit status is 1 if a person said no, and 4 if nobody could be asked.
 func Askpass(s *session.Session, args []string) error {
 	if len(args) != 1 {
 		return advice.Misuse{Message: "askpass is for ssh to call, with one prompt", Usage: "SSH_ASKPASS_REQUIRE=force SSH_ASKPASS=…"}
@@ -82,7 +85,7 @@ func Askpass(s *session.Session, args []string) error {
 	if err != nil {
 		return session.NobodyThere{Err: err}
 	}
-	// No deadline: a person is thinking, and ssh ends us when it no longer wants to know.
+	// No deadline: a person may take long, and ssh ends this process when it no longer needs an answer.
 	if !q.confirm && !q.tell {
 		answer, err := client.Ask(s.Ctx, tunnel, q.kind, prompt, q.echo)
 		if err != nil {
@@ -91,7 +94,7 @@ func Askpass(s *session.Session, args []string) error {
 		s.Out.Line("%s", answer)
 		return nil
 	}
-	if before, _, ok := strings.Cut(prompt, "(yes/no"); ok { // who asks says how to answer
+	if before, _, ok := strings.Cut(prompt, "(yes/no"); ok { // the agent adds its own "(yes/no)"
 		prompt = strings.TrimRight(before, " ") + "?"
 	}
 	yes, err := client.Confirm(s.Ctx, tunnel, q.kind, prompt)
@@ -108,19 +111,20 @@ func Askpass(s *session.Session, args []string) error {
 	return nil
 }
 
-// remembered is what the keyring has for the account, unless that has just been wrong.
+// remembered is the keyring's secret for the account. After a wrong answer it is not used, nor for the
+// system's tunnels.
 func remembered(s *session.Session, account keyring.Account) (secret string, ok bool) {
 	if account == "" || os.Getenv("HOLDFAST_AGAIN") != "" || s.System {
 		return "", false
 	}
 	secret, ok, err := keyring.SecretService{}.Get(s.Ctx, account)
-	if errors.Is(err, keyring.ErrLocked) { // that there is none is no news
+	if errors.Is(err, keyring.ErrLocked) { // a keyring that is missing is not worth a note
 		s.Out.Note("%s", err)
 	}
 	return secret, ok
 }
 
-// unanswered tells an error of the question's from a person's no.
+// unanswered separates a refusal or an interrupt from a question that reached nobody.
 func unanswered(err error) error {
 	if errors.Is(err, listing.ErrRefused) || errors.Is(err, context.Canceled) {
 		return err

@@ -15,12 +15,11 @@ import (
 	"github.com/holdfast/holdfast/cli/session"
 )
 
-// polkitTime is how long pkttyagent may take until polkit knows it.
+// polkitTime is how long pkttyagent may take to register with polkit.
 const polkitTime = 10 * time.Second
 
-// Polkit has polkit ask the person at this terminal, until stop is called, as systemctl does it:
-// pkttyagent(1) asks for the password here. Where the session has an agent of its own, such as a
-// desktop's dialog, that one is left to ask.
+// Polkit makes polkit ask the person at this terminal until stop is called. It runs pkttyagent(1), as
+// systemctl does. If the session has its own agent, such as a desktop's dialog, that one asks.
 func Polkit(s *session.Session) (stop func(), err error) {
 	agent, ok := AtTerminal(s)
 	if !ok {
@@ -47,14 +46,14 @@ func Polkit(s *session.Session) (stop func(), err error) {
 		cancel()
 		return nil, err
 	}
-	// It closes its end when polkit knows it, and when it ends.
+	// pkttyagent closes this end when it is registered, or when it ends.
 	if err := known.SetReadDeadline(time.Now().Add(polkitTime)); err == nil {
 		_, _ = io.Copy(io.Discard, known)
 	}
 	return func() {
 		cancel()
 		_ = cmd.Wait()
-		signal.Ignore(syscall.SIGTTOU)                // this may have been put in the background meanwhile
-		_ = term.Restore(int(agent.tty.Fd()), before) // it may have ended in the middle of a password
+		signal.Ignore(syscall.SIGTTOU)                // the process may be in the background by now
+		_ = term.Restore(int(agent.tty.Fd()), before) // pkttyagent may have ended in the middle of a password
 	}, nil
 }

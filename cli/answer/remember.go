@@ -12,13 +12,13 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// answers are what the person at the terminal typed for tunnels, and might want remembered.
+// answers are what the person typed for tunnels and may want to store in the keyring.
 type answers struct {
 	mu       sync.Mutex
 	byTunnel map[string]map[keyring.Account]string
 }
 
-// add keeps an answer, in place of the one before, which was wrong then.
+// add stores an answer in place of an earlier one, which was wrong.
 func (a *answers) add(tunnel, kind, prompt, answer string) {
 	account := keyring.AccountOf(kind, prompt)
 	if account == "" || answer == "" {
@@ -35,19 +35,19 @@ func (a *answers) add(tunnel, kind, prompt, answer string) {
 	a.byTunnel[tunnel][account] = answer
 }
 
-// of is what was typed for a tunnel.
+// of returns what was typed for a tunnel.
 func (a *answers) of(tunnel string) map[keyring.Account]string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return maps.Clone(a.byTunnel[tunnel])
 }
 
-// OfferToRemember asks whether to keep what was typed for the tunnels that are up now, where
-// there is a keyring. A no is final: it is not asked again.
+// OfferToRemember offers to store in the keyring what was typed for the tunnels that are up. After a no
+// the person is not asked about that account again.
 func OfferToRemember(s *session.Session, agent Agent, tunnels []listing.Tunnel) {
 	var ring keyring.Keyring = keyring.SecretService{}
 	declined := keyring.DefaultDeclined(os.Getenv)
-	offered := make(map[keyring.Account]bool) // tunnels that share a key share its passphrase
+	offered := make(map[keyring.Account]bool) // tunnels with the same key share its passphrase
 	for _, t := range tunnels {
 		if t.State != tunnelfile.Up && t.State != tunnelfile.Degraded {
 			continue
