@@ -1,5 +1,5 @@
-// Package check is the verbs check and explain: what keeps a tunnel from staying up, and which
-// settings are in force. The tunnel's own program looks at it, in the environment of its unit.
+// Package check is the verbs check and explain: what keeps a tunnel from staying up, and which settings
+// are in force. It runs holdfast-tunnel for that, in the environment of the tunnel's unit.
 package check
 
 import (
@@ -53,9 +53,9 @@ problem.`,
 	}
 }
 
-// check says what would keep tunnels from staying up, here and on the server, each with its
-// mend. Without names it is all tunnels; of the machine everything is shown then, and with
-// names what is not well. It fails where there is a problem.
+// check shows what would keep tunnels from staying up, here and on the server, and how to mend it.
+// Without names it checks all tunnels and shows all findings of the machine. With names it leaves out
+// the machine's good findings. It fails if a finding is a problem.
 func check(s *session.Session, names []string, report string) error {
 	whole := len(names) == 0
 	tunnels, _ := s.Dirs().LoadAll()
@@ -99,7 +99,7 @@ func check(s *session.Session, names []string, report string) error {
 	return concludeCheck(s, ofMachine, all)
 }
 
-// concludeCheck says how many findings there were, and fails where one is a problem.
+// concludeCheck prints how many findings there were. It fails if one is a problem.
 func concludeCheck(s *session.Session, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck) error {
 	counts := make(map[tunnelfile.Severity]int)
 	for _, c := range append([]jsonout.TunnelCheck{ofMachine}, tunnels...) {
@@ -127,13 +127,13 @@ func concludeCheck(s *session.Session, ofMachine jsonout.TunnelCheck, tunnels []
 	return nil
 }
 
-// daemonView is what the daemon knows.
+// daemonView is what the daemon reports.
 type daemonView struct {
 	tunnels  map[string]listing.Tunnel
-	problems []tunnelfile.Problem // of files; those of [Unit] and [Service] only it sees
+	problems []tunnelfile.Problem // of tunnel files; only the daemon checks [Unit] and [Service]
 }
 
-// checkDaemon asks the daemon how tunnels and network are.
+// checkDaemon asks the daemon about the tunnels and the network.
 func checkDaemon(s *session.Session) (daemonView, []tunnelfile.Finding) {
 	silent := func(err error) (daemonView, []tunnelfile.Finding) {
 		message, _ := s.Explain(err)
@@ -162,7 +162,7 @@ func checkDaemon(s *session.Session) (daemonView, []tunnelfile.Finding) {
 	network := tunnelfile.Finding{Subject: tunnelfile.SubjectNetwork, Severity: tunnelfile.FindingOK, Message: fmt.Sprintf("the network is %s, says %s", global.Network, global.NetworkSource)}
 	switch global.Network {
 	case "offline", "limited":
-		// A server that it keeps from being reached is a problem of the tunnel's.
+		// This is only a hint. If the server cannot be reached, that is a problem of the tunnel.
 		network.Severity, network.Mend = tunnelfile.Hint, "ip -brief address"
 		if global.NetworkSource == "NetworkManager" {
 			network.Mend = "nmcli device status"
@@ -178,8 +178,8 @@ func checkDaemon(s *session.Session) (daemonView, []tunnelfile.Finding) {
 	return now, findings
 }
 
-// checkTunnel has the tunnel's own program look at it, with the environment that the
-// tunnel's unit has, and adds what the daemon knows.
+// checkTunnel runs holdfast-tunnel --check --login in the environment of the tunnel's unit, and adds
+// what the daemon reports.
 func checkTunnel(s *session.Session, name string, environment []string, now daemonView) []tunnelfile.Finding {
 	trouble := func(err error) []tunnelfile.Finding {
 		return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: err.Error()}}
@@ -195,7 +195,7 @@ func checkTunnel(s *session.Session, name string, environment []string, now daem
 	cmd := exec.CommandContext(s.Ctx, program, "--check", "--login", "--json", paths[0])
 	var nobody []tunnelfile.Finding
 	if s.System {
-		t, _ := s.Dirs().Load(name) // what is wrong with it comes out below
+		t, _ := s.Dirs().Load(name) // problems of the file are reported below
 		nobody = runsAsRoot(t)
 		if err := runas.AsUnit(s, cmd, t); err != nil {
 			message, hint := s.Explain(err)
@@ -225,7 +225,7 @@ func checkTunnel(s *session.Session, name string, environment []string, now daem
 	findings = append(findings, nobody...)
 	if t, ok := now.tunnels[name]; ok {
 		if slices.ContainsFunc(findings, func(f tunnelfile.Finding) bool { return f.Severity == tunnelfile.Trouble }) {
-			t.Status = "" // why is said above, as it was found just now
+			t.Status = "" // the findings above say why, and are newer
 		}
 		findings = append(findings, stateFinding(t, s.NextStart()))
 	}
@@ -235,7 +235,7 @@ func checkTunnel(s *session.Session, name string, environment []string, now daem
 	return findings
 }
 
-// runsAsRoot finds that a tunnel of the system is root's because its file names nobody.
+// runsAsRoot reports a system tunnel that runs as root because its file has no User=.
 func runsAsRoot(t tunnelfile.Tunnel) []tunnelfile.Finding {
 	if slices.ContainsFunc(t.Service, func(s tunnelfile.Setting) bool { return s.Key == "User" }) || t.Name == "" {
 		return nil
@@ -247,7 +247,8 @@ func runsAsRoot(t tunnelfile.Tunnel) []tunnelfile.Finding {
 	}}
 }
 
-// unitEnvironment is a manager's environment block with what a manager sets besides.
+// unitEnvironment is the user manager's environment block. HOME, PATH and the like come from our own
+// environment if the block does not have them.
 func unitEnvironment(block, own []string) []string {
 	has := func(list []string, name string) bool {
 		return slices.ContainsFunc(list, func(v string) bool { return strings.HasPrefix(v, name+"=") })
@@ -264,8 +265,8 @@ func unitEnvironment(block, own []string) []string {
 	return environment
 }
 
-// ownAgent is SSH_AUTH_SOCK, unless it is an agent that came along with a login by ssh: that
-// goes with the login, and is none for tunnels.
+// ownAgent is SSH_AUTH_SOCK. In a login by ssh it is "": a forwarded agent ends with the login, so
+// tunnels cannot use it.
 func ownAgent(getenv func(string) string) string {
 	if getenv("SSH_CONNECTION") != "" {
 		return ""
@@ -273,8 +274,7 @@ func ownAgent(getenv func(string) string) string {
 	return getenv("SSH_AUTH_SOCK")
 }
 
-// stateFinding is what the tunnel does now. What keeps it from being up is a problem where
-// nobody wants it so.
+// stateFinding is a finding about the tunnel's state. A state other than up is no problem if it is wanted.
 func stateFinding(t listing.Tunnel, nextStart string) tunnelfile.Finding {
 	f := tunnelfile.Finding{Subject: tunnelfile.SubjectState, Severity: tunnelfile.FindingOK, Message: "it is " + tunnel.Line(t)}
 	switch t.State {
@@ -313,8 +313,8 @@ func checkAsJSON(ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, c
 	return j
 }
 
-// showFindings prints what was found of one thing, below its name: a word, a sentence, and the
-// mend in a line of its own that can be pasted.
+// showFindings prints findings below a title. Each has a word, a sentence, and the mend on its own
+// line, which can be pasted.
 func showFindings(p *terminal.Printer, title string, findings []tunnelfile.Finding) {
 	if len(findings) == 0 {
 		return

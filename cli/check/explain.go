@@ -39,8 +39,8 @@ where that is not what ssh(1) does.`,
 	}
 }
 
-// explainTunnel shows every setting in force and where it came from, as the tunnel's own
-// program tells it, below why the tunnel is as it is.
+// explainTunnel prints the tunnel's state and then every setting in force with its origin. The settings
+// come from holdfast-tunnel --print-config.
 func explainTunnel(s *session.Session, args []string, all bool) error {
 	name, err := session.One(args)
 	if err != nil {
@@ -50,7 +50,7 @@ func explainTunnel(s *session.Session, args []string, all bool) error {
 	if err != nil {
 		return err
 	}
-	// Settings are on disk; a daemon that does not answer is no reason not to show them.
+	// Settings are on disk, so they are shown even if the daemon does not answer.
 	if client, err := s.Daemon(); err == nil && !s.JSON {
 		if t, err := client.Tunnel(s.Ctx, name); err == nil {
 			s.Out.Line("%s is %s", name, tunnel.Line(t))
@@ -66,7 +66,7 @@ func explainTunnel(s *session.Session, args []string, all bool) error {
 		arguments = append(arguments, "--all")
 	}
 	if s.JSON {
-		arguments = append(arguments, "--json") // its shape is worker.Explanation
+		arguments = append(arguments, "--json") // the output is a worker.Explanation
 	}
 	cmd := exec.CommandContext(s.Ctx, program, append(arguments, paths[0])...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -79,7 +79,7 @@ func explainTunnel(s *session.Session, args []string, all bool) error {
 		if err := runas.AsUnit(s, cmd, t); err != nil {
 			return err
 		}
-	} else if err == nil { // ssh_config may name variables that are the unit's
+	} else if err == nil { // ssh_config may refer to the unit's variables
 		cmd.Env = append(os.Environ(), runas.UnitEnvironment(s, t)...)
 	}
 	if err := cmd.Run(); err != nil {
@@ -92,7 +92,7 @@ func explainTunnel(s *session.Session, args []string, all bool) error {
 	return nil
 }
 
-// tables is text whose columns have tabs between them: what stands together is a table.
+// tables parses text with tabs between columns. Consecutive lines with tabs become one table.
 func tables(content string) (blocks []layout.Block) {
 	var table *layout.Table
 	for line := range strings.Lines(content) {

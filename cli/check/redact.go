@@ -16,16 +16,16 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// redactor takes out of a text what says who a person is and where the tunnels lead: words that
-// are known to, and whatever looks like an address, a path or a key. The same word gets the same
-// stand-in, so that a reader sees what belongs together. It takes out too much rather than too little.
+// redactor removes from a text what identifies a person or the tunnels' destinations: known words, and
+// whatever looks like an address, a path or a key. A word always gets the same stand-in, so that a
+// reader can see which parts belong together. It removes too much rather than too little.
 type redactor struct {
 	known  map[string]string // word → kind
-	given  map[string]string // what was taken out → stand-in
+	given  map[string]string // removed word → stand-in
 	counts map[string]int    // kind → how many
 }
 
-// The kinds of what is taken out.
+// The kinds of removed words.
 const (
 	aHost    = "host"
 	aUser    = "user"
@@ -35,7 +35,7 @@ const (
 	aSetting = "setting"
 )
 
-// patterns are what is taken out wherever it stands, in this order.
+// patterns are applied in this order, after the known words.
 var patterns = []struct {
 	kind  string
 	looks *regexp.Regexp
@@ -47,8 +47,8 @@ var patterns = []struct {
 	{aUser, regexp.MustCompile(`[\w.+-]*@[\w.-]+|[\w.+-]+@`)},
 }
 
-// publicPaths are the same on all machines, by what they begin with; publicNames are words with a dot
-// that are no hosts.
+// publicPaths are prefixes of paths that every machine has. publicNames are words with a dot that are
+// not hosts.
 var (
 	publicPaths = []string{"/usr/", "/lib/", "/bin/", "/sbin/", "/proc/", "/dev/", "/etc/ssh/ssh_config", "/etc/systemd/", "/etc/holdfast/system/", "/run/systemd/"}
 	publicNames = regexp.MustCompile(`\.(?:service|socket|slice|tunnel|conf|target|go|com)$|^org\.|^holdfast|^io\.github\.|@openssh`)
@@ -75,7 +75,7 @@ func newRedactor() *redactor {
 	return r
 }
 
-// know has a word taken out.
+// know adds a word to remove. Numbers and words that identify nobody are ignored.
 func (r *redactor) know(kind, word string) {
 	if _, err := strconv.Atoi(word); word == "" || word == "*" || word == "/" || word == "localhost" || err == nil {
 		return
@@ -85,8 +85,8 @@ func (r *redactor) know(kind, word string) {
 	}
 }
 
-// tunnel has everything of a tunnel's file taken out that is the person's, and what ssh's
-// configuration makes of its destination, o, where that is known.
+// tunnel adds the private words of a tunnel's file. o is what ssh_config makes of its destination, or
+// nil if that is not known.
 func (r *redactor) tunnel(t tunnelfile.Tunnel, o *config.Options) {
 	r.know(aName, t.Name)
 	user, host, _ := tunnelfile.DestinationParts(t.Destination)
@@ -120,10 +120,10 @@ func (r *redactor) tunnel(t tunnelfile.Tunnel, o *config.Options) {
 	}
 }
 
-// plainValue is a value that says nothing of anybody.
+// plainValue matches values that identify nobody.
 var plainValue = regexp.MustCompile(`^(?:yes|no|true|false|none|auto|ask|any|accept-new|[0-9.]+[smhdKMG]?|[+^-]?[a-z0-9,*@.-]*(?:openssh\.com|sha2-\d+|gcm|ctr|ed25519|curve25519)[a-z0-9,*@.-]*)$`)
 
-// value has a setting's words taken out, unless they are plain.
+// value adds the words of a setting, except plain ones.
 func (r *redactor) value(value string) {
 	for _, word := range strings.FieldsFunc(value, func(c rune) bool { return strings.ContainsRune(" \t\"',=@", c) }) {
 		for _, part := range append(strings.Split(word, ":"), word) {
@@ -134,7 +134,7 @@ func (r *redactor) value(value string) {
 	}
 }
 
-// standIn is what a text has in place of something; of one thing always the same.
+// standIn is the stand-in for a word, always the same one.
 func (r *redactor) standIn(kind, of string) string {
 	if r.given[of] == "" {
 		r.counts[kind]++
@@ -143,7 +143,7 @@ func (r *redactor) standIn(kind, of string) string {
 	return r.given[of]
 }
 
-// line is a text without what is the person's, in one line.
+// line makes a text one printable line and removes the private words.
 func (r *redactor) line(line string) string {
 	line = text.Printable(line)
 	words := make([]string, 0, len(r.known))
@@ -173,10 +173,10 @@ func (r *redactor) line(line string) string {
 	return line
 }
 
-// standIns are what is already taken out.
+// standIns matches stand-ins.
 var standIns = regexp.MustCompile(`<[a-z]+-\d+>`)
 
-// outside changes what is between the stand-ins of a text.
+// outside applies change to the parts of a text between its stand-ins.
 func outside(line string, change func(string) string) string {
 	var b strings.Builder
 	for {
@@ -189,7 +189,7 @@ func outside(line string, change func(string) string) string {
 	}
 }
 
-// replaceWord puts something in place of a word, which is one where no letter is beside it.
+// replaceWord replaces a word wherever no letter or digit touches it.
 func replaceWord(line, word string, by func() string) string {
 	isLetter := func(c byte) bool { return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 	var b strings.Builder
@@ -208,7 +208,7 @@ func replaceWord(line, word string, by func() string) string {
 	}
 }
 
-// summary says what was taken out.
+// summary counts the removed words by kind.
 func (r *redactor) summary() string {
 	var parts []string
 	for _, kind := range []string{aHost, aUser, aPath, aKey, aName, aSetting} {

@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// writeReport writes what check found to a file that can be shown to anybody: for a bug report.
+// writeReport writes check's findings to a file for a bug report, without private words.
 func writeReport(s *session.Session, file string, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, now daemonView) error {
 	r := newRedactor()
 	var files []tunnelfile.Tunnel
@@ -25,9 +25,9 @@ func writeReport(s *session.Session, file string, ofMachine jsonout.TunnelCheck,
 		}
 		files = append(files, t)
 	}
-	all, _ := s.Dirs().LoadAll() // a finding may name others
+	all, _ := s.Dirs().LoadAll() // a finding may name other tunnels
 	for _, t := range append(all, files...) {
-		o, _ := config.Resolve(s.Ctx, config.Of(t)) // without, what the file says is taken out
+		o, _ := config.Resolve(s.Ctx, config.Of(t)) // if it fails, the words of the file alone are removed
 		r.tunnel(t, o)
 	}
 	report := report(s, r, ofMachine, tunnels, files, now)
@@ -40,7 +40,7 @@ func writeReport(s *session.Session, file string, ofMachine jsonout.TunnelCheck,
 	return nil
 }
 
-// report is its text.
+// report is the text of the report.
 func report(s *session.Session, r *redactor, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, files []tunnelfile.Tunnel, now daemonView) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { b.WriteString(fmt.Sprintf(format, args...) + "\n") }
@@ -69,7 +69,7 @@ func report(s *session.Session, r *redactor, ofMachine jsonout.TunnelCheck, tunn
 	return b.String()
 }
 
-// firstLine is the first line of what a program prints, wherever it prints it.
+// firstLine is the first line that a program prints, on stdout or stderr.
 func firstLine(program string, args ...string) string {
 	out, err := exec.Command(program, args...).CombinedOutput()
 	if err != nil {
