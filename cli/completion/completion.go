@@ -1,5 +1,5 @@
-// Package completion is what shells complete: their scripts, and the words that those ask for. It
-// asks no daemon, since a shell does not wait.
+// Package completion has the completion scripts of shells, and prints the words that they ask for. It
+// never asks the daemon, since a shell does not wait.
 package completion
 
 import (
@@ -42,7 +42,7 @@ func Verb() verb.Verb {
 	}
 }
 
-// printScript prints a shell's script. The scripts ask complete.
+// printScript prints a shell's script. The scripts call holdfast complete.
 func printScript(s *session.Session, args []string) error {
 	if len(args) != 1 || scripts[args[0]] == "" {
 		return advice.Misuse{Message: "which shell? bash, zsh or fish"}
@@ -51,8 +51,8 @@ func printScript(s *session.Session, args []string) error {
 	return nil
 }
 
-// Complete prints what the last of the words, which follow "holdfast --", can become: a
-// word to a line, a tab, and what it does. It asks no daemon: a shell does not wait.
+// Complete prints what the last word can become: a candidate per line, a tab, and what it does. The
+// words are those after "holdfast complete --".
 func Complete(s *session.Session, verbs verb.List, words []string) error {
 	if len(words) > 0 && words[0] == "--" {
 		words = words[1:]
@@ -66,7 +66,7 @@ func Complete(s *session.Session, verbs verb.List, words []string) error {
 	return nil
 }
 
-// candidates are the words that the last of words can become.
+// candidates returns what the last word can become.
 func candidates(s *session.Session, verbs verb.List, words []string) []verb.Word {
 	last, before := words[len(words)-1], words[:len(words)-1]
 	for len(before) > 0 && strings.HasPrefix(before[0], "--") {
@@ -81,12 +81,12 @@ func candidates(s *session.Session, verbs verb.List, words []string) []verb.Word
 	}
 	return slices.DeleteFunc(all, func(c verb.Word) bool {
 		_, value, _ := strings.Cut(c.Word, "=")
-		isValue, wanted := value != "", strings.Contains(last, "=") // KEY= first, then what it can be
+		isValue, wanted := value != "", strings.Contains(last, "=") // first KEY=, then its values
 		return !strings.HasPrefix(c.Word, last) || isValue != wanted && strings.Contains(c.Word, "=")
 	})
 }
 
-// candidatesFor are what the last word can become behind a verb and what follows it.
+// candidatesFor returns what the last word can become after a verb and the words before.
 func candidatesFor(s *session.Session, v verb.Verb, before []string, last string) (all []verb.Word) {
 	if len(before) > 0 { // -o WHAT
 		if values := v.Values[strings.TrimLeft(before[len(before)-1], "-")]; values != nil && flags.Is(before[len(before)-1]) {
@@ -113,7 +113,7 @@ func candidatesFor(s *session.Session, v verb.Verb, before []string, last string
 	return all
 }
 
-// flagWords are a verb's flags as they are typed.
+// flagWords are a verb's flags as a person types them.
 func flagWords(s *session.Session, v verb.Verb) (all []verb.Word) {
 	for _, f := range v.Flags(s) {
 		for spelling := range strings.SplitSeq(f.Word, ", ") {
