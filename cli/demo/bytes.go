@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// echo sends n bytes to address and reads them back, and returns their SHA-256,
-// which is the same both ways or an error. Address is an echo service's.
+// echo sends n bytes to the echo service at address and reads them back. It returns their SHA-256, or
+// an error if the received bytes differ.
 func echo(ctx context.Context, address string, n int64) (sum [32]byte, err error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
@@ -26,7 +26,7 @@ func echo(ctx context.Context, address string, n int64) (sum [32]byte, err error
 	sent := sha256.New()
 	wrote := make(chan error, 1)
 	go func() {
-		noise := rand.NewChaCha8([32]byte{}) // fast, and no block of it is like another
+		noise := rand.NewChaCha8([32]byte{}) // fast, and no two blocks are alike
 		_, err := io.CopyN(conn, io.TeeReader(noise, sent), n)
 		wrote <- errors.Join(err, conn.(*net.TCPConn).CloseWrite())
 	}()
@@ -45,13 +45,13 @@ func echo(ctx context.Context, address string, n int64) (sum [32]byte, err error
 	return sum, nil
 }
 
-// visitor is a connection that somebody made while the link was down.
+// visitor is a connection that was made while the link was down.
 type visitor struct {
 	conn net.Conn
 	came time.Time
 }
 
-// visit connects to address and says hello.
+// visit connects to address and writes hello.
 func visit(ctx context.Context, address string) (*visitor, error) {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	v := &visitor{came: time.Now()}
@@ -69,7 +69,7 @@ func visit(ctx context.Context, address string) (*visitor, error) {
 
 const hello = "hello, is anybody there?"
 
-// answered waits for the echo of the hello and returns when it came.
+// answered waits for the echo of hello. It returns the time at which it came.
 func (v *visitor) answered(ctx context.Context) (time.Time, error) {
 	defer context.AfterFunc(ctx, func() { v.conn.Close() })()
 	defer v.conn.Close()
@@ -83,7 +83,7 @@ func (v *visitor) answered(ctx context.Context) (time.Time, error) {
 	return time.Now(), nil
 }
 
-// freeAddress is a loopback address that nobody listens on.
+// freeAddress is a loopback address on which nobody listens.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -15,33 +15,33 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Options say how the demo is to run.
+// Options configure the demo.
 type Options struct {
 	Out        io.Writer
-	Color      bool          // colour what is printed
+	Color      bool          // colour the output
 	Foreground bool          // no daemon, no unit: one holdfast-tunnel as a child process
-	Programs   string        // folder of holdfastd and holdfast-tunnel; empty: that of this program
-	Size       int64         // bytes to send through the tunnel; 0: 100 MiB
-	Outage     time.Duration // how long the server stays away; 0: 3 s
+	Programs   string        // folder of holdfastd and holdfast-tunnel; "" means that of this program
+	Size       int64         // bytes to send through the tunnel; 0 means 100 MiB
+	Outage     time.Duration // how long the server stays away; 0 means 3 s
 }
 
-// tunnel is one tunnel that runs: as a unit, or as a child process.
+// tunnel is a running tunnel: a systemd unit, or a child process.
 type tunnel interface {
-	// await returns once the tunnel's state is one of these: its state line for people.
+	// await returns once the tunnel is in one of the states. It returns the status for people.
 	await(ctx context.Context, states ...tunnelfile.State) (string, error)
-	// describe is what systemctl or ps says of it.
+	// describe is what systemctl or ps prints about it.
 	describe(ctx context.Context) string
-	// kill kills the worker by SIGKILL; false where nobody would start it again.
+	// kill sends SIGKILL to the worker. ok is false if nobody would restart it; then nothing is killed.
 	kill(ctx context.Context) (pid int, ok bool, err error)
-	// remove stops it and leaves nothing of it. The context may have ended for Run.
+	// remove stops the tunnel and leaves nothing behind. It runs after Run's context may have ended.
 	remove(ctx context.Context) error
 }
 
-// patience is how long any one step may take.
+// patience is how long each step may take.
 const patience = 30 * time.Second
 
-// Run runs the demo and prints it. It cleans up before it returns, also when the
-// context ends, as by Ctrl-C.
+// Run runs the demo and prints it. It cleans up before it returns, even if the context has ended, as
+// after Ctrl-C.
 func Run(ctx context.Context, o Options) (err error) {
 	if o.Size == 0 {
 		o.Size = 100 << 20
@@ -59,7 +59,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	d := demo{Options: o, story: story{out: o.Out, color: o.Color, start: time.Now()}}
 	defer func() {
 		if ctx.Err() != nil {
-			err = context.Cause(ctx) // whatever it was that this made fail
+			err = context.Cause(ctx) // it caused whatever error there was
 			d.say(bad, "interrupted", "cleaning up")
 		}
 		if cleanErr := d.cleanUp(); err == nil {
@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	return d.run(ctx)
 }
 
-// demo is one run of the demo. What is set is what has to be cleaned up.
+// demo is one run of the demo. cleanUp removes whatever is set.
 type demo struct {
 	Options
 	story
@@ -101,7 +101,7 @@ func (d *demo) run(ctx context.Context) error {
 	return d.crash(ctx)
 }
 
-// sum prints what was shown, and what to do next.
+// sum prints what the demo showed, and what to do next.
 func (d *demo) sum() {
 	fmt.Fprintln(d.out)
 	faults := "One fault"
@@ -113,10 +113,10 @@ func (d *demo) sum() {
 	fmt.Fprintf(d.out, "    holdfast add web -L 8080:localhost:80 me@host\n    holdfast up web\n")
 }
 
-// prepare starts the server and returns the text of a tunnel file that leads to it.
+// prepare starts the server and returns the text of a tunnel file for it.
 func (d *demo) prepare() (string, error) {
 	var err error
-	// Below the runtime directory where there is one: it is private and in memory.
+	// The runtime directory is private and in memory. Without one, use the default temporary folder.
 	if d.dir, err = os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "holdfast-demo-"); err != nil {
 		return "", err
 	}
@@ -159,7 +159,7 @@ RestartSec=1s
 `, d.local, d.server.echo, port, identity, known), nil
 }
 
-// raise starts the tunnel, as a unit where that can be.
+// raise starts the tunnel: as a unit, or as a process if there is no user manager.
 func (d *demo) raise(ctx context.Context, text string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -191,7 +191,7 @@ func (d *demo) raise(ctx context.Context, text string) error {
 	return nil
 }
 
-// bytes sends the bytes there and back.
+// bytes sends data through the tunnel and back.
 func (d *demo) bytes(ctx context.Context, subject string) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*patience)
 	defer cancel()
@@ -207,7 +207,7 @@ func (d *demo) bytes(ctx context.Context, subject string) error {
 	return nil
 }
 
-// outage cuts the link, and lets somebody in while it is down.
+// outage cuts the link and opens a connection while it is down.
 func (d *demo) outage(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience+d.Outage)
 	defer cancel()
@@ -247,7 +247,7 @@ func (d *demo) outage(ctx context.Context) error {
 	return d.bytes(ctx, "bytes again")
 }
 
-// crash kills the worker, where systemd holds the port and starts it again.
+// crash kills the worker. systemd keeps the socket open and starts the worker again.
 func (d *demo) crash(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -270,7 +270,7 @@ func (d *demo) crash(ctx context.Context) error {
 	return nil
 }
 
-// cleanUp leaves nothing behind. It takes its own time: the run's may be over.
+// cleanUp leaves nothing behind. It has its own deadline, because the run's context may have ended.
 func (d *demo) cleanUp() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

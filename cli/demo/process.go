@@ -19,16 +19,15 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// process is the demo's tunnel as a container has it: one holdfast-tunnel, a child
-// process, and no daemon.
+// process is the demo's tunnel as in a container: one holdfast-tunnel as a child process, without a daemon.
 type process struct {
 	command *exec.Cmd
-	socket  string // its report
+	socket  string // its report socket
 	log     bytes.Buffer
 	ended   chan struct{}
 }
 
-// raiseProcess writes the tunnel file and runs it.
+// raiseProcess writes the tunnel file and starts holdfast-tunnel with it.
 func (d *demo) raiseProcess(text string) error {
 	file := filepath.Join(d.dir, "demo.tunnel")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -57,7 +56,7 @@ func (d *demo) raiseProcess(text string) error {
 }
 
 func (p *process) await(ctx context.Context, states ...tunnelfile.State) (string, error) {
-	// The worker's report has no way to tell of a change: it is asked.
+	// The report socket announces no changes, so poll it.
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -75,7 +74,7 @@ func (p *process) await(ctx context.Context, states ...tunnelfile.State) (string
 	}
 }
 
-// report asks the worker how it is.
+// report reads the worker's report.
 func (p *process) report(ctx context.Context) (tunnelfile.Report, error) {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var dialer net.Dialer

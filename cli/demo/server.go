@@ -14,19 +14,19 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// server is an SSH server on a loopback port, with an echo service behind it. It
-// lets in one key, made for it, and forwards to the echo service and nowhere else.
+// server is an SSH server on a loopback port with an echo service behind it. It accepts one generated
+// key and forwards to the echo service only.
 type server struct {
-	address string // "127.0.0.1:PORT", the same each time it comes back
+	address string // "127.0.0.1:PORT"; the port stays the same after vanish
 	echo    string // "127.0.0.1:PORT" of the service behind it
 	hostKey ssh.PublicKey
-	login   []byte // the private key it lets in, PEM
+	login   []byte // the private key for logging in, PEM
 
 	config      *ssh.ServerConfig
 	echoService net.Listener
 
 	mu       sync.Mutex
-	listener net.Listener // nil while it is gone
+	listener net.Listener // nil after vanish
 	conns    map[*net.TCPConn]struct{}
 }
 
@@ -86,7 +86,7 @@ func newServer() (*server, error) {
 	return s, nil
 }
 
-// acceptAll serves each connection in a goroutine, until the listener is closed.
+// acceptAll serves each connection in its own goroutine until the listener is closed.
 func acceptAll(l net.Listener, serve func(*net.TCPConn)) {
 	for {
 		conn, err := l.Accept()
@@ -97,7 +97,7 @@ func acceptAll(l net.Listener, serve func(*net.TCPConn)) {
 	}
 }
 
-// comeBack listens, for the first time or after vanish.
+// comeBack starts to listen, at first or after vanish.
 func (s *server) comeBack() error {
 	l, err := net.Listen("tcp", s.address)
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *server) comeBack() error {
 	return nil
 }
 
-// vanish resets every connection and refuses new ones, as a server that crashed does.
+// vanish resets every connection and refuses new ones, like a server that has crashed.
 func (s *server) vanish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +130,7 @@ func (s *server) close() {
 	s.echoService.Close()
 }
 
-// track notes a connection for vanish; it is false when the server has vanished meanwhile.
+// track registers a connection for vanish. It is false if the server has vanished meanwhile.
 func (s *server) track(conn *net.TCPConn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,14 +155,14 @@ func (s *server) serve(conn *net.TCPConn) {
 	if err != nil {
 		return
 	}
-	// Keepalives among them: a refusal is an answer too, and the one that OpenSSH gives.
+	// This also refuses keepalives. A refusal answers a keepalive; OpenSSH sends the same.
 	go ssh.DiscardRequests(requests)
 	for channel := range channels {
 		go s.forward(channel)
 	}
 }
 
-// directTCPIP is the payload of RFC 4254, section 7.2.
+// directTCPIP is the extra data of a direct-tcpip channel, RFC 4254 section 7.2.
 type directTCPIP struct {
 	Host       string
 	Port       uint32
@@ -170,7 +170,7 @@ type directTCPIP struct {
 	OriginPort uint32
 }
 
-// forward serves one channel: a connection to the echo service, half-close included.
+// forward connects one channel to the echo service, and passes on half-closes.
 func (s *server) forward(new ssh.NewChannel) {
 	var to directTCPIP
 	if new.ChannelType() != "direct-tcpip" || ssh.Unmarshal(new.ExtraData(), &to) != nil ||

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// story prints what happens. Each line has its time since the start, a mark, a
-// subject in one column and a sentence; what a program printed stands below,
-// indented. Nothing else of the demo prints.
+// story prints what happens. A line has the time since the start, a mark, a subject and a sentence.
+// Text of files and programs is indented below. Only story and sum print.
 type story struct {
 	out   io.Writer
 	color bool
 	start time.Time
 }
 
-// The marks before a line, and their colours (ECMA-48 SGR).
+// The marks at the beginning of a line.
 const (
-	good = "✓" // it is so
+	good = "✓" // it works
 	bad  = "✗" // a fault, made on purpose
-	wait = "…" // under way
+	wait = "…" // in progress
 )
 
+// colors are the marks' colours, as SGR codes (ECMA-48).
 var colors = map[string]string{good: "32", bad: "31", wait: "33"}
 
 const (
@@ -37,7 +37,7 @@ func (s *story) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// headline prints a line that belongs to no moment.
+// headline prints a line without a time.
 func (s *story) headline(text string) {
 	fmt.Fprintf(s.out, "\n%s\n\n", s.paint(bold, text))
 }
@@ -48,7 +48,7 @@ func (s *story) say(mark, subject, format string, args ...any) {
 	fmt.Fprintf(s.out, "%s  %s %s %s\n", s.paint(dim, at), s.paint(colors[mark], mark), s.paint(bold, fmt.Sprintf("%-12s", subject)), fmt.Sprintf(format, args...))
 }
 
-// quote prints what stands in a file or what a program said.
+// quote prints the text of a file, or what a program printed.
 func (s *story) quote(text string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		fmt.Fprintf(s.out, "%26s%s\n", "", s.paint(dim, line))

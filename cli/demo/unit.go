@@ -19,18 +19,18 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// unit is the demo's tunnel as everybody's tunnels are: a file that the daemon
-// read, and a unit that systemd runs.
+// unit is the demo's tunnel like everybody's: a tunnel file that the daemon reads, and a unit that
+// systemd runs.
 type unit struct {
 	client *dbusapi.Client
 	name   string
 	added  bool
-	daemon *exec.Cmd // a daemon of the demo's own; nil where one is installed
+	daemon *exec.Cmd // a daemon started by the demo; nil if one is installed
 	log    bytes.Buffer
 	ended  chan struct{} // closed when that daemon has ended
 }
 
-// noUserManager says why no unit can be made here, or "".
+// noUserManager says why there can be no unit here. It is "" if there can.
 func noUserManager(ctx context.Context) string {
 	if _, err := exec.LookPath("systemctl"); err != nil {
 		return "systemctl is not installed"
@@ -42,14 +42,14 @@ func noUserManager(ctx context.Context) string {
 	return ""
 }
 
-// raiseUnit hands the tunnel file to the daemon and asks for the tunnel to be started.
+// raiseUnit gives the tunnel file to the daemon and asks it to start the tunnel.
 func (d *demo) raiseUnit(ctx context.Context, text string) error {
 	client, err := dbusapi.Dial(ctx, false)
 	if err != nil {
 		return err
 	}
 	u := &unit{client: client, name: "demo"}
-	d.tunnel = u // from here on there is something to clean up
+	d.tunnel = u // cleanUp has something to do from here on
 	global, err := client.Global(ctx)
 	if errors.Is(err, dbusapi.ErrNotInstalled) {
 		if err := u.startDaemon(d.Programs, d.dir); err != nil {
@@ -67,7 +67,7 @@ func (d *demo) raiseUnit(ctx context.Context, text string) error {
 	}
 	err = client.AddTunnel(ctx, u.name, text)
 	if errors.Is(err, listing.ErrTunnelExists) {
-		u.name = "demo-" + strconv.Itoa(os.Getpid()) // somebody has one called demo: leave it alone
+		u.name = "demo-" + strconv.Itoa(os.Getpid()) // somebody's own tunnel is called demo; leave it alone
 		err = client.AddTunnel(ctx, u.name, text)
 	}
 	if err != nil {
@@ -87,7 +87,7 @@ func (d *demo) raiseUnit(ctx context.Context, text string) error {
 	return nil
 }
 
-// startDaemon starts a daemon that sees the demo's tunnel and no other.
+// startDaemon starts a holdfastd that sees only the demo's tunnel.
 func (u *unit) startDaemon(programs, dir string) error {
 	u.daemon = exec.Command(filepath.Join(programs, "holdfastd"))
 	u.daemon.Env = append(os.Environ(), "XDG_CONFIG_HOME="+dir)
@@ -105,11 +105,11 @@ func (u *unit) startDaemon(programs, dir string) error {
 	return nil
 }
 
-// ownGroup keeps Ctrl-C from a child process, which is still needed to clean up,
-// and ends the child should the demo be killed.
+// ownGroup keeps Ctrl-C away from child processes, which are needed for cleaning up. It also ends them
+// if the demo is killed.
 var ownGroup = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 
-// awaitDaemon returns once the daemon answers.
+// awaitDaemon returns once the daemon answers, or has ended.
 func (u *unit) awaitDaemon(ctx context.Context) (listing.Global, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -146,7 +146,7 @@ func (u *unit) await(ctx context.Context, states ...tunnelfile.State) (string, e
 }
 
 func (u *unit) describe(ctx context.Context) string {
-	// Its exit status tells of the unit, not of systemctl; what it prints is what counts.
+	// The exit status reflects the unit's state, so ignore it and use the output.
 	out, _ := exec.CommandContext(ctx, "systemctl", "--user", "--no-pager", "--full", "--lines=0", "status", tunnelfile.ServiceName(u.name)).CombinedOutput()
 	return "$ systemctl --user status " + tunnelfile.ServiceName(u.name) + "\n" + string(out)
 }
@@ -181,10 +181,10 @@ func (u *unit) remove(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// awaitGone returns once systemd knows neither of the tunnel's units as active.
+// awaitGone returns once systemd has stopped both of the tunnel's units.
 func (u *unit) awaitGone(ctx context.Context) error {
 	units := []string{tunnelfile.ServiceName(u.name), tunnelfile.SocketName(u.name)}
-	// stop waits for a stop that is under way already, and of a unit that is gone says so.
+	// stop waits for a stop in progress. It fails for a unit that is gone, which is fine here.
 	exec.CommandContext(ctx, "systemctl", append([]string{"--user", "stop"}, units...)...).Run()
 	out, _ := exec.CommandContext(ctx, "systemctl", append([]string{"--user", "is-active"}, units...)...).Output()
 	for state := range strings.FieldsSeq(string(out)) {
