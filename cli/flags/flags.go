@@ -1,5 +1,5 @@
-// Package flags reads command lines with flags of package flag: anywhere among the arguments,
-// with one dash or two, and with mistakes told in people's words.
+// Package flags parses command lines with package flag. Flags may be anywhere among the arguments, with
+// one dash or two. Errors are in plain words.
 package flags
 
 import (
@@ -15,16 +15,16 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// ErrHelp says that somebody asked for help.
+// ErrHelp is returned when help is asked for.
 var ErrHelp = errors.New("asked for help")
 
-// ShortOf begins the usage of a flag that is a short name of another one.
+// ShortOf is the prefix of the usage of a flag that is a short name for another.
 const ShortOf = "short of "
 
-// Alias is a short name of a flag.
+// Alias adds a short name for a flag.
 func Alias(f *flag.FlagSet, short, long string) { f.Var(f.Lookup(long).Value, short, ShortOf+long) }
 
-// Spelled is a flag as people write it.
+// Spelled is a flag as people type it.
 func Spelled(name string) string {
 	if len(name) == 1 {
 		return "-" + name
@@ -32,10 +32,10 @@ func Spelled(name string) string {
 	return "--" + name
 }
 
-// Parse takes flags from anywhere among the arguments and returns the rest.
+// Parse parses flags anywhere among the arguments and returns the other arguments.
 func Parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 	for len(args) > 0 {
-		if args[0] == "--" { // what follows are names, whatever they look like
+		if args[0] == "--" { // everything after it is a name
 			return append(rest, args[1:]...), nil
 		}
 		if !Is(args[0]) {
@@ -49,7 +49,7 @@ func Parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 	return rest, nil
 }
 
-// Leading takes the flags that stand before the verb.
+// Leading parses the flags before the verb. It leaves --version, which is treated as a verb.
 func Leading(f *flag.FlagSet, args []string) (rest []string, err error) {
 	for len(args) > 0 && Is(args[0]) && args[0] != "--version" {
 		if args, err = Take(f, args); err != nil {
@@ -62,7 +62,7 @@ func Leading(f *flag.FlagSet, args []string) (rest []string, err error) {
 // Is says whether an argument is a flag.
 func Is(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
 
-// Take takes the flag that stands first, with its value.
+// Take parses the flag in args[0] and its value, and returns what is left.
 func Take(f *flag.FlagSet, args []string) (rest []string, err error) {
 	typed := args[0]
 	name, value, given := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(typed, "-"), "-"), "=")
@@ -96,13 +96,13 @@ func Take(f *flag.FlagSet, args []string) (rest []string, err error) {
 	return args, nil
 }
 
-// IsSwitch says whether a flag needs no value.
+// IsSwitch says whether a flag takes no value.
 func IsSwitch(f *flag.Flag) bool {
 	b, ok := f.Value.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()
 }
 
-// nearestFlag is "; did you mean --all?".
+// nearestFlag suggests a flag: "; did you mean --all?".
 func nearestFlag(f *flag.FlagSet, name string) string {
 	var names []string
 	f.VisitAll(func(known *flag.Flag) {
@@ -116,7 +116,7 @@ func nearestFlag(f *flag.FlagSet, name string) string {
 	return ""
 }
 
-// whyNot is why a flag does not have a value.
+// whyNot says why a flag cannot have a value.
 func whyNot(f *flag.Flag, err error) string {
 	getter, ok := f.Value.(flag.Getter)
 	if !ok {
@@ -131,7 +131,7 @@ func whyNot(f *flag.Flag, err error) string {
 	return "not a number"
 }
 
-// OneOf is a flag whose value is one of some words.
+// OneOf defines a flag whose value is one of the words.
 func OneOf(f *flag.FlagSet, name, value string, words []string, usage string) *string {
 	f.Func(name, usage, func(got string) error {
 		if !slices.Contains(words, got) {
