@@ -1,4 +1,4 @@
-// Package help prints the pages of help, which package verb has the words of.
+// Package help prints the help pages, from the texts in package verb.
 package help
 
 import (
@@ -31,7 +31,7 @@ func Verb(all func() verb.List) verb.Verb {
 	}
 }
 
-// Show prints what verbs there are, or all about one.
+// Show prints the overview, or the page of one verb.
 func Show(s *session.Session, all verb.List, args []string) error {
 	switch len(args) {
 	case 0:
@@ -48,7 +48,7 @@ func Show(s *session.Session, all verb.List, args []string) error {
 	return advice.Misuse{Message: "one verb at a time"}
 }
 
-// PrintPages prints prose, in lines that can be read: also where there is no terminal, or a wide one.
+// PrintPages prints prose at a readable width: 80 columns without a terminal, 100 at most.
 func PrintPages(s *session.Session, blocks []layout.Block) {
 	const usual, most = 80, 100
 	if s.Out.Width == 0 {
@@ -58,7 +58,7 @@ func PrintPages(s *session.Session, blocks []layout.Block) {
 	s.Out.Blocks(blocks)
 }
 
-// Overview is all verbs, by what one wants.
+// Overview lists all verbs by group.
 func Overview(all verb.List) (blocks []layout.Block) {
 	blocks = append(blocks,
 		layout.Block{Text: "holdfast [--json] [--system] VERB …"}, layout.Block{},
@@ -80,12 +80,12 @@ func Overview(all verb.List) (blocks []layout.Block) {
 		layout.Block{Text: "holdfast help VERB has all about one. NAME may be a glob, or @TAG for all tunnels with that tag. Tunnel files: ~/.config/holdfast/NAME.tunnel, see holdfast.tunnel(5)."})
 }
 
-// definitions is a list of words, which are so wide at least, and what they mean.
+// definitions is a table of words and their meanings. The words' column is at least this wide.
 func definitions(width int) *layout.Table {
 	return &layout.Table{Columns: []layout.Column{{Min: width + 2}, {Wrap: true, Min: 20, GiveWay: 1, Below: true}}}
 }
 
-// page is all there is to say of a verb.
+// page is the help page of a verb.
 func page(s *session.Session, v verb.Verb) (blocks []layout.Block) {
 	say := func(b ...layout.Block) { blocks = append(blocks, b...) }
 	title := func(text string) { say(layout.Block{}, layout.Block{Text: text, Color: layout.Bold}) }
