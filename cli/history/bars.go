@@ -9,17 +9,16 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// blocks are a part of the time, from an eighth to all of it.
+// blocks are the cells of a bar, from an eighth to the whole.
 var blocks = []rune("▁▂▃▄▅▆▇█")
 
-// What a cell of a bar shows where there was no time to be up in, or where it was all lost.
+// Cells for a part in which the tunnel was not wanted up, or was down all the time.
 const (
 	notWanted = '·'
 	allDown   = '✕'
 )
 
-// barCells is how many cells a bar has on a terminal so wide: those of a day are half hours, of a
-// week six or three hours, and of a month a day or half a day.
+// barCells is how many cells a bar has at a terminal's width. In a week a cell is six or three hours.
 func barCells(width int) int {
 	if width > 0 && width < 110 {
 		return 28
@@ -27,10 +26,10 @@ func barCells(width int) int {
 	return 56
 }
 
-// slice is what became of a tunnel in a part of the time.
+// slice is how long a tunnel was up and down in a part of the period.
 type slice struct{ up, down time.Duration }
 
-// slices cuts a tunnel's time into parts of the same length (pure).
+// slices divides the period into n parts of the same length (pure).
 func (p past) slices(of period, n int) []slice {
 	parts := make([]slice, n)
 	step := max(of.now.Sub(of.since)/time.Duration(n), 1)
@@ -70,8 +69,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// bar is a tunnel's time in so many cells, the last one now: the higher the block, the more of the
-// time in which it was wanted up it was. An outage is seen, however short.
+// bar draws the period in cells, ending now. The height of a cell is the share of the wanted time in
+// which the tunnel was up. Even a short outage is visible.
 func (p past) bar(of period, cells int) string {
 	var bar strings.Builder
 	for _, s := range p.slices(of, cells) {
@@ -92,7 +91,7 @@ func (s slice) cell() rune {
 	return blocks[int(float64(s.up)/float64(s.up+s.down)*float64(len(blocks)-1))]
 }
 
-// barColor is that of a bar: green without an outage.
+// barColor is green if the tunnel had no outage, else yellow.
 func barColor(p past) layout.Color {
 	if len(p.Outages) > 0 {
 		return layout.Yellow
@@ -100,7 +99,7 @@ func barColor(p past) layout.Color {
 	return layout.Green
 }
 
-// barKey says what the cells of bars are.
+// barKey explains the cells of a bar.
 func barKey(of period, cells int) string {
 	return fmt.Sprintf("A cell is %s: █ up, ▁ to ▇ partly, ✕ down, · not wanted up or not known.", text.Span(of.now.Sub(of.since)/time.Duration(cells)))
 }

@@ -11,36 +11,37 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// event is something that the journal says of a tunnel.
+// event is one thing that the journal says about a tunnel.
 type event struct {
 	at     moment
-	tunnel string // empty: all of them
+	tunnel string // "" means all tunnels
 	what   happened
 	state  tunnelfile.State
 	why    cause
 }
 
-// cause is why a tunnel is as it is.
+// cause is the reason for a tunnel's state.
 type cause struct {
 	reason fault.Reason
 	text   string // for people
 }
 
+// happened is the kind of an event.
 type happened int
 
 const (
-	workerSays   happened = iota // what it is doing, by its own word
-	daemonSays                   // likewise, by the daemon's: of one that does not run, nobody else does
+	workerSays   happened = iota // the worker reports a state
+	daemonSays                   // the daemon reports a state; for a tunnel that does not run, nobody else does
 	linkLost                     // why the SSH connection ended
-	unitStarting                 // by systemd's word
-	unitStopping                 // because somebody wanted it
-	unitStopped                  // likewise, and it is over
-	programEnded                 // because nobody wanted it
-	unitFailed                   // why it did, where systemd knows more
-	machineOff                   // the last that was heard before another boot
+	unitStarting                 // systemd starts the unit
+	unitStopping                 // systemd stops the unit because somebody wanted it
+	unitStopped                  // systemd has stopped it
+	programEnded                 // the program ended by itself
+	unitFailed                   // the unit failed, and systemd knows why
+	machineOff                   // the last entry of an earlier boot
 )
 
-// Message IDs of systemd, see sd-messages.h.
+// Message IDs of systemd, see sd-messages.h and systemd.journal-fields(7).
 const (
 	messageStarting    = "7d4958e842da4a758f6c1cdc7b36dcc5"
 	messageStopping    = "de5b426a63be47a7b6ac3eaac82e2f6f"
@@ -49,10 +50,10 @@ const (
 	messageFailed      = "d9b373ed55a64feb8242e02dbe79a49c"
 )
 
-// systemdMessages are all of them.
+// systemdMessages lists all of these.
 var systemdMessages = []string{messageStarting, messageStopping, messageStopped, messageProcessExit, messageFailed}
 
-// eventOf is what an entry of the journal says, if it says anything of a tunnel's life.
+// eventOf returns what a journal entry says about a tunnel. It is false if it says nothing.
 func eventOf(e journalEntry) (event, bool) {
 	happened := event{at: e.moment()}
 	if of := cmp.Or(e.OfUserUnit, e.OfUnit); e.MessageID != "" && of != "" {
@@ -60,7 +61,7 @@ func eventOf(e journalEntry) (event, bool) {
 		happened.tunnel = name
 		return happened, ok && happened.bySystemd(e)
 	}
-	unit := cmp.Or(e.UserUnit, e.SystemUnit) // by journald's own knowledge: fields may be anybody's
+	unit := cmp.Or(e.UserUnit, e.SystemUnit) // set by journald; other fields can be forged
 	told := e.Event
 	name, isTunnel := nameOfService(unit)
 	state := tunnelfile.State(told.State)
@@ -80,14 +81,14 @@ func eventOf(e journalEntry) (event, bool) {
 	return happened, false
 }
 
-// bySystemd fills in what systemd says of a unit.
+// bySystemd fills in an event from systemd's message about a unit.
 func (h *event) bySystemd(e journalEntry) bool {
 	switch e.MessageID {
 	case messageStarting:
 		h.what = unitStarting
 	case messageStopping:
 		h.what = unitStopping
-	case messageStopped: // before another start too, by itself after a failure
+	case messageStopped: // also logged before a new start, and after a failure
 		h.what = unitStopped
 		return e.JobType == "stop"
 	case messageProcessExit:
@@ -109,7 +110,7 @@ func (h *event) bySystemd(e journalEntry) bool {
 	return true
 }
 
-// howEnded is the state of a tunnel whose program ended, and a sentence.
+// howEnded is the state of a tunnel whose program ended, and the cause.
 func howEnded(code, status string) (tunnelfile.State, cause) {
 	if n, err := strconv.Atoi(status); err == nil && code == "exited" {
 		if s := tunnelfile.ParseStatus(tunnelfile.ExitText(tunnelfile.ExitStatus(n))); s.State != "" {
@@ -123,13 +124,13 @@ func howEnded(code, status string) (tunnelfile.State, cause) {
 	return tunnelfile.Retrying, cause{fault.Crashed, "its program was killed by signal " + status}
 }
 
-// nameOfService is the tunnel whose worker's unit this is.
+// nameOfService is the tunnel whose service unit this is.
 func nameOfService(unit string) (string, bool) {
 	name, ok := tunnelfile.NameOfUnit(unit)
 	return name, ok && unit == tunnelfile.ServiceName(name)
 }
 
-// withoutDelay is a status without when the next try is due: "in 8s, connection refused".
+// withoutDelay removes the time of the next try from a status: "in 8s, connection refused".
 func withoutDelay(status string) string {
 	if rest, ok := strings.CutPrefix(status, "in "); ok {
 		if _, why, ok := strings.Cut(rest, ", "); ok {

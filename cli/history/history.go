@@ -1,5 +1,5 @@
-// Package history is what became of tunnels, as the journal tells it: outages and
-// availability. It asks nobody but journalctl(1), and prints nothing.
+// Package history computes outages and availability of tunnels from the journal. It reads the journal
+// with journalctl(1), and prints nothing.
 package history
 
 import (
@@ -20,32 +20,32 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// period is what history looks at.
+// period is the time that a report covers.
 type period struct {
 	since, now time.Time
-	begins     time.Time // of the journal
-	cut        bool      // the journal begins only after what was asked for
-	volatile   bool      // it is gone with the next boot
+	begins     time.Time // when the journal begins
+	cut        bool      // the journal begins after the requested time
+	volatile   bool      // the journal is lost at the next boot
 }
 
-// Query is what is asked of the past.
+// Query says which part of the past to read.
 type Query struct {
-	Since    string // as systemd.time(7) has it
+	Since    string // a time as in systemd.time(7)
 	System   bool
-	Tunnels  []listing.Tunnel // those the daemon knows; none where it does not answer
-	Patterns []string         // of names; none are all
+	Tunnels  []listing.Tunnel // those the daemon knows; nil if it does not answer
+	Patterns []string         // names, globs or @tags; none means all
 
-	directory string // of the journal; for tests
+	directory string // the journal's directory; for tests
 }
 
-// Report is the answer.
+// Report is the result of Read.
 type Report struct {
 	period period
 	pasts  []past
-	each   bool // one tunnel after the other
+	each   bool // in detail, one tunnel after the other
 }
 
-// Read reads the journal.
+// Read reads the journal and computes the report.
 func Read(ctx context.Context, q Query) (Report, error) {
 	since, err := Timestamp(ctx, q.Since)
 	if err != nil {
@@ -70,7 +70,7 @@ func Read(ctx context.Context, q Query) (Report, error) {
 	for _, t := range q.Tunnels {
 		names = append(names, t.Name)
 	}
-	for _, pattern := range q.Patterns { // one that is gone may have a past
+	for _, pattern := range q.Patterns { // a removed tunnel may have a past
 		if tunnelfile.ValidName(pattern) && !slices.Contains(names, pattern) {
 			names = append(names, pattern)
 		}
@@ -94,8 +94,8 @@ func Read(ctx context.Context, q Query) (Report, error) {
 	return r, nil
 }
 
-// pastNames are the tunnels to show: those there are, or where nobody knows, those of the journal;
-// with patterns those of either.
+// pastNames are the tunnels to show. With patterns these are the matching tunnels of the daemon and of
+// the journal. Without, they are the daemon's, or the journal's if there are none.
 func pastNames(tunnels []listing.Tunnel, events byTunnel, patterns []string) ([]string, error) {
 	heard := slices.Clone(tunnels)
 	for name := range events {
@@ -115,8 +115,8 @@ func pastNames(tunnels []listing.Tunnel, events byTunnel, patterns []string) ([]
 	return names, err
 }
 
-// orSince is events, or where the journal has nothing of a tunnel any more, what the daemon says of
-// it and since when.
+// orSince returns the tunnel's events. If the journal has none left, it adds one from the daemon's
+// state and its time.
 func orSince(events []event, t listing.Tunnel, now moment) []event {
 	if slices.ContainsFunc(events, func(e event) bool { return e.tunnel == t.Name }) || t.StateSince.IsZero() {
 		return events
@@ -124,13 +124,13 @@ func orSince(events []event, t listing.Tunnel, now moment) []event {
 	return inOrder([]event{{at: now.at(t.StateSince), tunnel: t.Name, what: workerSays, state: t.State, why: cause{t.Reason, withoutDelay(t.Status)}}}, events)
 }
 
-// persistent says whether the journal outlives a boot: journald.conf(5), Storage=.
+// persistent says whether the journal survives a reboot, see Storage= in journald.conf(5).
 func persistent() bool {
 	dirs, err := os.ReadDir("/var/log/journal")
 	return err == nil && len(dirs) > 0
 }
 
-// Blocks is the report for people, for a terminal so wide; 0 is no end.
+// Blocks is the report for people, for a terminal of this width. 0 means no limit.
 func (r Report) Blocks(width int) (blocks []layout.Block) {
 	bars := barCells(width)
 	say := func(b layout.Block) { blocks = append(blocks, b) }
@@ -169,7 +169,7 @@ func (r Report) Blocks(width int) (blocks []layout.Block) {
 	return blocks
 }
 
-// pastTable is a line for each tunnel.
+// pastTable has a row for each tunnel.
 func pastTable(pasts []past, of period, bars int) *layout.Table {
 	t := &layout.Table{Columns: []layout.Column{
 		{Name: "NAME", Shorten: true}, {Name: "AVAILABLE"}, {Name: "BAR", GiveWay: 1}, {Name: "OUTAGES", Right: true}, {Name: "LONGEST", GiveWay: 2}, {Name: "DOWN", GiveWay: 3}, {Name: "UP", GiveWay: 4},
@@ -185,7 +185,7 @@ func pastTable(pasts []past, of period, bars int) *layout.Table {
 	return t
 }
 
-// percentCell is a tunnel's availability.
+// percentCell is a tunnel's availability as a cell.
 func percentCell(p past) layout.Cell {
 	a, ok := p.availability()
 	switch {
@@ -197,7 +197,7 @@ func percentCell(p past) layout.Cell {
 	return layout.Painted(percent(a), layout.Yellow)
 }
 
-// percent is a part for people. What is not whole is not rounded up to it.
+// percent is a share for people. Less than all is never rounded up to 100 %.
 func percent(part float64) string {
 	digits := 2
 	for digits < 5 && part < 1 && part > 1-math.Pow(10, -float64(digits+2)) {
@@ -207,7 +207,7 @@ func percent(part float64) string {
 	return fmt.Sprintf("%.*f %%", digits, math.Floor(part*100*scale+1e-6)/scale)
 }
 
-// pastDetail is all there is to say of one tunnel but its outages.
+// pastDetail is everything about one tunnel except its outages.
 func pastDetail(p past, of period, bars int) *layout.Table {
 	page := layout.Page()
 	row := func(name, content string, color layout.Color) { page.Row(name, layout.Painted(content, color)) }
@@ -243,7 +243,7 @@ func pastDetail(p past, of period, bars int) *layout.Table {
 	return page
 }
 
-// outageTable is a line for each outage, in the order in which they began.
+// outageTable has a row for each outage, ordered by its beginning.
 func outageTable(pasts []past, named bool) *layout.Table {
 	t := &layout.Table{Columns: []layout.Column{{Name: "BEGAN"}, {Name: "ENDED", GiveWay: 1}, {Name: "LASTED"}}}
 	if named {
@@ -279,5 +279,5 @@ func outageTable(pasts []past, named bool) *layout.Table {
 	return t
 }
 
-// clock is a time as journalctl(1) prints it.
+// clock formats a time as journalctl(1) does.
 func clock(t time.Time) string { return t.Local().Format("Jan 02 15:04:05") }

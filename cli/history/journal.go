@@ -24,15 +24,15 @@ import (
 	"github.com/holdfast/holdfast/internal/journal"
 )
 
-// moment is a time by the clock on the wall and by the one that stands still while the machine
-// sleeps, which begins anew with each boot.
+// moment is a time by two clocks: the wall clock, and CLOCK_MONOTONIC, which stops while the machine
+// sleeps and restarts at each boot.
 type moment struct {
 	wall  time.Time
 	awake time.Duration
 	boot  string
 }
 
-// since is how long the machine was awake between two moments of one boot.
+// since is how long the machine was awake between two moments. It is 0 if they are in different boots.
 func (m moment) since(earlier moment) time.Duration {
 	if m.boot != earlier.boot {
 		return 0
@@ -40,12 +40,12 @@ func (m moment) since(earlier moment) time.Duration {
 	return max(m.awake-earlier.awake, 0)
 }
 
-// at is the moment of another time of the same boot, were the machine awake in between.
+// at is the moment of another wall-clock time in the same boot, as if the machine had been awake in between.
 func (m moment) at(wall time.Time) moment {
 	return moment{wall, max(m.awake-m.wall.Sub(wall), 0), m.boot}
 }
 
-// thisMoment is now.
+// thisMoment is the current moment.
 func thisMoment() (moment, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
@@ -55,23 +55,23 @@ func thisMoment() (moment, error) {
 	if err != nil {
 		return moment{}, err
 	}
-	// The journal writes the same UUID without dashes.
+	// The kernel writes the boot ID with dashes, the journal without.
 	return moment{time.Now(), time.Duration(ts.Nano()), strings.ReplaceAll(strings.TrimSpace(string(boot)), "-", "")}, nil
 }
 
-// journalEntry is what we read of an entry of the journal, see systemd.journal-fields(7).
+// journalEntry has the fields that we read, see systemd.journal-fields(7).
 type journalEntry struct {
 	Realtime, Monotonic, Boot string
 
-	SystemUnit, UserUnit string // of a program's own line
+	SystemUnit, UserUnit string // the unit that wrote the entry
 
-	// Of what systemd says of a unit.
+	// In systemd's messages about a unit.
 	MessageID, OfUnit, OfUserUnit, JobType, Command, ExitCode, ExitStatus, UnitResult string
 
-	journal.Event // of ours
+	journal.Event // in Holdfast's own messages
 }
 
-// fields are where the fields of an entry go.
+// fields maps the journal's names of the fields to where they are stored.
 func (e *journalEntry) fields() map[string]*string {
 	return map[string]*string{
 		"__REALTIME_TIMESTAMP": &e.Realtime, "__MONOTONIC_TIMESTAMP": &e.Monotonic, "_BOOT_ID": &e.Boot,
@@ -83,26 +83,26 @@ func (e *journalEntry) fields() map[string]*string {
 	}
 }
 
-// journalFields are those of journalEntry; journalctl gives those with two underscores always.
+// journalFields is the value for --output-fields=. journalctl always prints the fields with two underscores.
 var journalFields = strings.Join(slices.Sorted(maps.Keys(new(journalEntry).fields())), ",")
 
-// moment is when the journal got the entry.
+// moment is when journald received the entry.
 func (e journalEntry) moment() moment {
-	wall, _ := strconv.ParseInt(e.Realtime, 10, 64) // of journald, never anything else
+	wall, _ := strconv.ParseInt(e.Realtime, 10, 64) // journald writes a number
 	awake, _ := strconv.ParseInt(e.Monotonic, 10, 64)
 	return moment{time.UnixMicro(wall), time.Duration(awake) * time.Microsecond, e.Boot}
 }
 
-// reader reads the journal by journalctl(1).
+// reader reads the journal with journalctl(1).
 type reader struct {
 	ctx       context.Context
 	system    bool
-	directory string // of another journal than this machine's; for tests
+	directory string // another journal than this machine's; for tests
 }
 
-// terms select the entries that are events, by their MESSAGE_ID, which journalctl looks up in an
-// index: a journal of years is no slower than its events. The journals of all users that may be
-// read are looked at, since without a persistent one the lines of user units are in the system's.
+// terms selects events by their MESSAGE_ID. journalctl has an index for it, so a journal of years takes
+// no longer than its events. The search covers every readable journal: without persistent storage,
+// entries of user units are in the system's journal.
 func (j reader) terms() (terms []string) {
 	ids := func(ids []string) (terms []string) {
 		for _, id := range ids {
@@ -111,21 +111,21 @@ func (j reader) terms() (terms []string) {
 		return terms
 	}
 	ours, systemds := ids(journal.MessageIDs()), ids(systemdMessages)
-	if j.system { // whose programs may run as anybody
+	if j.system { // whose workers may run as any user
 		return slices.Concat(ours, []string{"+", "_PID=1"}, systemds)
 	}
 	return slices.Concat([]string{j.mine()}, ours, systemds)
 }
 
-// concerns says whether an entry is about units of the manager whose tunnels these are: the other
-// manager's units may have the same names.
+// concerns says whether an entry is about the right manager's units. The other manager's units may have
+// the same names.
 func (j reader) concerns(e journalEntry) bool {
 	ofUser := e.UserUnit != "" || e.OfUserUnit != ""
 	return ofUser != j.system
 }
 
-// mine is the argument that selects everything of whose tunnels these are. PID 1 is root's:
-// who may not read what it says may read nothing of the system's tunnels.
+// mine selects the entries of the tunnels' owner. PID 1 runs as root: if root's entries cannot be read,
+// nothing about the system's tunnels can.
 func (j reader) mine() string {
 	if j.system {
 		return "_UID=0"
@@ -133,14 +133,14 @@ func (j reader) mine() string {
 	return "_UID=" + strconv.Itoa(os.Getuid())
 }
 
-// daemonUnit is where the daemon's own lines are.
+// daemonUnit is the daemon's unit.
 const daemonUnit = "holdfastd.service"
 
-// errEnough ends reading.
+// errEnough is returned by a callback of read to stop it.
 var errEnough = errors.New("enough")
 
-// read calls f with each entry that journalctl prints for the arguments, until f fails; its
-// errEnough is no error.
+// read calls f with each entry that journalctl prints for the arguments, until f fails. It returns that
+// error, but nil for errEnough.
 func (j reader) read(f func(journalEntry) error, args ...string) error {
 	ctx, stop := context.WithCancel(j.ctx)
 	defer stop()
@@ -178,8 +178,8 @@ func (j reader) read(f func(journalEntry) error, args ...string) error {
 	return nil
 }
 
-// eachEntry reads systemd's journal export format: fields, and an empty line after each entry. It
-// takes half the time of JSON, on both sides.
+// eachEntry parses systemd's Journal Export Format: fields, and an empty line after each entry. That
+// takes half the time of JSON, for journalctl and for us.
 func eachEntry(in io.Reader, f func(journalEntry) error) error {
 	r := bufio.NewReaderSize(in, 1<<16)
 	var e journalEntry
@@ -217,7 +217,7 @@ func eachEntry(in io.Reader, f func(journalEntry) error) error {
 	}
 }
 
-// binaryValue is the rest of a field that is not one line of text: its length, and so many bytes.
+// binaryValue reads the value of a field that is not one line of text: its length, then as many bytes.
 func binaryValue(r *bufio.Reader) ([]byte, error) {
 	var length uint64
 	if err := binary.Read(r, binary.LittleEndian, &length); err != nil {
@@ -231,16 +231,16 @@ func binaryValue(r *bufio.Reader) ([]byte, error) {
 	return value[:length], err
 }
 
-// maxValue bounds a field: ours are far shorter.
+// maxValue is the largest size of a field in bytes. Ours are far shorter.
 const maxValue = 1 << 20
 
-// errUnreadable says that the journal tells us nothing.
+// errUnreadable says that no entry can be read.
 var errUnreadable = advice.Error{
 	Err:  errors.New("there is no journal that you may read"),
 	Hint: "Storage=persistent in journald.conf(5) gives each user one of their own; members of the group systemd-journal may read all",
 }
 
-// begins is when the journal begins.
+// begins is the time of the first entry.
 func (j reader) begins() (begins time.Time, err error) {
 	err = j.read(func(e journalEntry) error {
 		begins = e.moment().wall
@@ -252,12 +252,11 @@ func (j reader) begins() (begins time.Time, err error) {
 	return begins, err
 }
 
-// priorEvents is how many events are looked back at for what each tunnel did when a period began.
+// priorEvents is how many events before the period are read to find the state at its beginning.
 const priorEvents = 5000
 
-// events is what happened to tunnels from a time on, by tunnel, with so much of what was before
-// that their states are known, in order. Tunnels that are named have theirs looked for where they
-// did not change; others that the journal has are there all the same.
+// events returns the events since a time, by tunnel and in order. It adds earlier events, back to the one
+// that tells each named tunnel's state at that time. Other tunnels of the journal are included too.
 func (j reader) events(since time.Time, names []string, now moment) (byTunnel, error) {
 	stamp := fmt.Sprintf("@%d.%06d", since.Unix(), since.Nanosecond()/1000)
 	var before, after []event
@@ -273,7 +272,7 @@ func (j reader) events(since time.Time, names []string, now moment) (byTunnel, e
 	return split(before, inOrder(after, ends)), err
 }
 
-// collect is the events of journalctl's arguments, until enough says so.
+// collect returns the events that journalctl finds for the arguments, until enough returns true.
 func (j reader) collect(enough func(event) bool, args ...string) (events []event, err error) {
 	err = j.read(func(e journalEntry) error {
 		if event, ok := eventOf(e); ok && j.concerns(e) {
@@ -287,14 +286,15 @@ func (j reader) collect(enough func(event) bool, args ...string) (events []event
 	return events, err
 }
 
-// eventsBefore are the last events before a time, back to where each of these tunnels has some.
+// eventsBefore returns the last events before a time, back to one from the worker of each named tunnel,
+// and at most priorEvents.
 func (j reader) eventsBefore(stamp string, names []string) ([]event, error) {
 	wanted := make(map[string]bool)
 	for _, name := range names {
 		wanted[name] = true
 	}
 	events, err := j.collect(func(e event) bool {
-		if e.what == workerSays { // which tells its state whatever was before
+		if e.what == workerSays { // it tells the state, whatever happened before
 			delete(wanted, e.tunnel)
 		}
 		return len(wanted) == 0
@@ -303,7 +303,7 @@ func (j reader) eventsBefore(stamp string, names []string) ([]event, error) {
 	return events, err
 }
 
-// bootEnds are the last that was heard in each boot of events but this one.
+// bootEnds returns the time of the last entry of each earlier boot that is in events.
 func (j reader) bootEnds(events []event, now moment) (ends []event, err error) {
 	boots := make(map[string]bool)
 	for _, e := range events {
@@ -332,10 +332,10 @@ func (j reader) bootEnds(events []event, now moment) (ends []event, err error) {
 	return ends, err
 }
 
-// byTunnel is events in order by the name of their tunnel; under "" those of all tunnels.
+// byTunnel maps a tunnel's name to its events in order. "" has the events of all tunnels.
 type byTunnel map[string][]event
 
-// split is lists of events by tunnel; the events of each list are in order.
+// split groups lists of events by tunnel. Each list must be in order.
 func split(lists ...[]event) byTunnel {
 	by := make(byTunnel)
 	for _, e := range inOrder(lists...) {
@@ -344,10 +344,10 @@ func split(lists ...[]event) byTunnel {
 	return by
 }
 
-// of is what happened to a tunnel, with what happened to all.
+// of returns the events of a tunnel, with those of all tunnels.
 func (b byTunnel) of(name string) []event { return inOrder(b[""], b[name]) }
 
-// Timestamp is a time as systemd.time(7) has it: "yesterday", "-2h", "2026-01-02 03:04".
+// Timestamp parses a time as in systemd.time(7): "yesterday", "-2h", "2026-01-02 03:04".
 func Timestamp(ctx context.Context, text string) (time.Time, error) {
 	cmd := exec.CommandContext(ctx, "systemd-analyze", "timestamp", "--", text)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")

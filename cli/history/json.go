@@ -2,9 +2,10 @@ package history
 
 import "time"
 
-// reportJSON is the report for scripts. Members are added, never renamed or removed.
+// reportJSON is the report for scripts; times are RFC 3339 and spans are in seconds. Members are added,
+// never renamed or removed.
 type reportJSON struct {
-	Since         time.Time  `json:"since"` // what was asked for, or when the journal begins
+	Since         time.Time  `json:"since"` // the requested time, or when the journal begins
 	Until         time.Time  `json:"until"`
 	JournalBegins time.Time  `json:"journal_begins"`
 	Tunnels       []pastJSON `json:"tunnels"`
@@ -12,9 +13,9 @@ type reportJSON struct {
 
 type pastJSON struct {
 	Name         string       `json:"name"`
-	Availability *float64     `json:"availability"` // 0 to 1; null: it was not wanted up
+	Availability *float64     `json:"availability"` // 0 to 1; null if it was not wanted up
 	Up           float64      `json:"up"`
-	Degraded     float64      `json:"degraded"` // of up
+	Degraded     float64      `json:"degraded"` // part of up
 	Down         float64      `json:"down"`
 	Longest      float64      `json:"longest"`
 	Outages      []outageJSON `json:"outages"`
@@ -23,8 +24,8 @@ type pastJSON struct {
 type outageJSON struct {
 	Began   time.Time  `json:"began"`
 	Earlier bool       `json:"earlier"` // it began before since
-	Ended   *time.Time `json:"ended"`   // null: it goes on
-	Lasted  float64    `json:"lasted"`  // without the time that the machine slept
+	Ended   *time.Time `json:"ended"`   // null while it goes on
+	Lasted  float64    `json:"lasted"`  // without the time in which the machine slept
 	State   string     `json:"state"`
 	Reason  string     `json:"reason"`
 	Why     string     `json:"why"`

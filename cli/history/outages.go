@@ -8,50 +8,49 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// What counts as an outage: a tunnel that is wanted up has no SSH connection. That is so from
-// the moment it is lost, or from the start that did not lead to one, until the next one stands
-// or nobody wants it any more. Being without a network is one, too. A start that leads to a
-// connection within startTime counts neither way.
+// What counts as an outage: a tunnel is wanted up and has no SSH connection. It lasts from the loss of
+// a connection, or from a start that failed, until the next connection or until the tunnel is not
+// wanted any more. Having no network is an outage too. A start that leads to a connection within
+// startTime counts neither as up nor as down.
 //
-// Not wanted is a tunnel that somebody stopped, that waits for its first connection or whose own
-// rules (OnlyOn=, NeverOn=, Metered=no) forbid this network; or while the machine is off or
-// asleep, or goes to sleep.
+// A tunnel is not wanted up if somebody stopped it, if it waits for its first connection, or if its own
+// rules (OnlyOn=, NeverOn=, Metered=no) forbid the network. It is not wanted either while the machine
+// is off, asleep or about to sleep.
 
-// lostJustNow is how long after the loss of its SSH connection a tunnel says what it does about it.
+// lostJustNow is how soon after a lost SSH connection the worker reports its next state.
 const lostJustNow = time.Second
 
-// startTime is how long a start may take.
+// startTime is how long a start may take before it counts as an outage.
 const startTime = time.Minute
 
-// past is what became of a tunnel over some time. Spans are without those in which the
-// machine slept.
+// past is the result for one tunnel. Durations do not include the time in which the machine slept.
 type past struct {
 	Name     string
-	Known    time.Duration // the journal says what it did
+	Known    time.Duration // the time for which the journal has its state
 	Up       time.Duration
-	Degraded time.Duration // of Up: connected, but a forward was not well
-	Down     time.Duration // in Outages
+	Degraded time.Duration // part of Up: connected, but a forward failed
+	Down     time.Duration // the sum of Outages
 	Outages  []outage
-	Ups      []span // when it was up, by the clock on the wall
+	Ups      []span // when it was up, by the wall clock
 }
 
-// span is a time from one moment to another.
+// span is the time between two wall-clock times.
 type span struct{ from, to time.Time }
 
-// outage is a time in which a tunnel was wanted up and was not.
+// outage is a time in which a tunnel was wanted up and was not up.
 type outage struct {
 	Began   time.Time
-	Ended   time.Time // zero: it goes on
+	Ended   time.Time // zero while it goes on
 	Lasted  time.Duration
-	State   tunnelfile.State // it came to first
+	State   tunnelfile.State // the first state in the outage
 	Why     cause
-	Earlier bool // it began before the time that is looked at
+	Earlier bool // it began before the period
 }
 
 // wanted is how long the tunnel was wanted up.
 func (p past) wanted() time.Duration { return p.Up + p.Down }
 
-// availability is how much of the time it was up in which it was wanted; false: it never was.
+// availability is the share of the wanted time in which the tunnel was up. It is false if it was never wanted.
 func (p past) availability() (float64, bool) {
 	if p.wanted() == 0 {
 		return 0, false
@@ -59,7 +58,7 @@ func (p past) availability() (float64, bool) {
 	return float64(p.Up) / float64(p.wanted()), true
 }
 
-// longest is the longest outage, 0 for none.
+// longest is the length of the longest outage, 0 without outages.
 func (p past) longest() (longest time.Duration) {
 	for _, o := range p.Outages {
 		longest = max(longest, o.Lasted)
@@ -67,16 +66,16 @@ func (p past) longest() (longest time.Duration) {
 	return longest
 }
 
-// inOrder is events in the order in which they happened; those of one list are.
+// inOrder merges lists of events and sorts them by time. The order within a list stays.
 func inOrder(lists ...[]event) []event {
 	all := slices.Concat(lists...)
 	slices.SortStableFunc(all, func(a, b event) int { return a.at.wall.Compare(b.at.wall) })
 	return all
 }
 
-// pastOf is what became of a tunnel between since and now (pure). The events may be those of all
-// tunnels; from those before since only the state is known that it was in then. Nobody wants one
-// up that is on demand and whose program does not run.
+// pastOf computes what happened to a tunnel between since and now (pure). events may include other
+// tunnels. Events before since only determine the state at since. A tunnel on demand is not wanted up
+// while its program does not run.
 func pastOf(name string, onDemand bool, events []event, since time.Time, now moment) past {
 	l := life{past: past{Name: name}, onDemand: onDemand}
 	reached := false
@@ -103,13 +102,13 @@ type phase int
 
 const (
 	unknown  phase = iota
-	unwanted       // it is to be down
-	starting       // it is to be up from now on
+	unwanted       // it is not wanted up
+	starting       // it is wanted up, and is starting
 	standing       // it is up
-	missing        // it is wanted up, and is not: the last outage goes on
+	missing        // it is wanted up and is not: the last outage goes on
 )
 
-// life is a tunnel's past while it is read.
+// life is the state while a tunnel's events are read.
 type life struct {
 	past
 	onDemand bool
@@ -117,17 +116,17 @@ type life struct {
 	at      moment
 	phase   phase
 	state   tunnelfile.State
-	running bool // its program runs
+	running bool // its program is running
 
-	started  moment        // of starting
-	why      cause         // likewise, what keeps it
-	startFor time.Duration // how long it has been
-	lost     cause         // why the SSH connection ended last
-	lostAt   moment        // and when
-	ended    bool          // the outage began with the end of the program
+	started  moment        // when starting began
+	why      cause         // while starting: why it is not up yet
+	startFor time.Duration // how long it has been starting
+	lost     cause         // why the last SSH connection ended
+	lostAt   moment        // when it ended
+	ended    bool          // the current outage began with the end of the program
 }
 
-// beginAt is where the time begins that is looked at: what was before is forgotten but for the state.
+// beginAt starts the period. It forgets everything before it except the state and a current outage.
 func (l *life) beginAt(m moment) {
 	l.reach(m)
 	l.Known, l.Up, l.Degraded, l.Down, l.startFor, l.started, l.Ups = 0, 0, 0, 0, 0, m, nil
@@ -140,7 +139,7 @@ func (l *life) beginAt(m moment) {
 	l.Outages[0].Began, l.Outages[0].Lasted, l.Outages[0].Earlier = m.wall, 0, true
 }
 
-// reach lets time pass until m.
+// reach adds the time until m to the current phase.
 func (l *life) reach(m moment) {
 	d := m.since(l.at)
 	if l.phase != unknown {
@@ -172,7 +171,7 @@ func (l *life) reach(m moment) {
 	}
 }
 
-// take takes in what happened now.
+// take processes an event.
 func (l *life) take(e event) {
 	switch e.what {
 	case workerSays:
@@ -191,7 +190,7 @@ func (l *life) take(e event) {
 	case linkLost:
 		l.lost, l.lostAt = e.why, e.at
 	case unitStarting:
-		if l.phase == standing { // its end was not heard
+		if l.phase == standing { // the end of its program is not in the journal
 			l.down(tunnelfile.Retrying, cause{fault.Crashed, "its program ended"})
 		}
 		l.running = true
@@ -217,7 +216,7 @@ func (l *life) take(e event) {
 	}
 }
 
-// says takes in what the tunnel is doing.
+// says processes a state that the tunnel reports.
 func (l *life) says(s tunnelfile.State, why cause) {
 	switch s {
 	case tunnelfile.Up, tunnelfile.Degraded:
@@ -235,7 +234,7 @@ func (l *life) says(s tunnelfile.State, why cause) {
 		switch {
 		case excused(why):
 			l.off()
-		case l.phase == unwanted, l.phase == unknown && !l.running: // the daemon has just begun
+		case l.phase == unwanted, l.phase == unknown && !l.running: // the daemon has just started
 			l.start(why)
 		case l.phase != starting:
 			l.down(s, why)
@@ -248,12 +247,12 @@ func (l *life) says(s tunnelfile.State, why cause) {
 	}
 }
 
-// start is when it is wanted up, but for what keeps it.
+// start begins the phase starting. why is what keeps the tunnel from being up, if known.
 func (l *life) start(why cause) {
 	l.phase, l.started, l.startFor, l.why = starting, l.at, 0, why
 }
 
-// down opens an outage, or says more of the one that goes on.
+// down begins an outage, or adds the cause to the current one.
 func (l *life) down(s tunnelfile.State, why cause) {
 	l.state = s
 	if l.phase == missing {
@@ -262,7 +261,7 @@ func (l *life) down(s tunnelfile.State, why cause) {
 		}
 		return
 	}
-	if l.lost != (cause{}) && l.at.since(l.lostAt) < lostJustNow { // else another one stood
+	if l.lost != (cause{}) && l.at.since(l.lostAt) < lostJustNow { // otherwise there was another connection since
 		why = l.lost
 	}
 	o := outage{Began: l.at.wall, State: s, Why: why, Earlier: l.phase == unknown}
@@ -274,24 +273,24 @@ func (l *life) down(s tunnelfile.State, why cause) {
 	l.phase = missing
 }
 
-// off is what a tunnel does that nobody wants up.
+// off begins the phase unwanted.
 func (l *life) off() {
 	l.close()
 	l.phase, l.state, l.running, l.lost = unwanted, tunnelfile.Inactive, false, cause{}
 }
 
-// excused says whether a tunnel that is offline for this reason is meant to be.
+// excused says whether a tunnel is offline on purpose.
 func excused(why cause) bool { return why.reason == fault.Sleep || why.reason == fault.Rule }
 
-// close ends the outage, if there is one.
+// close ends the current outage, if any.
 func (l *life) close() {
 	if l.phase == missing {
 		l.Outages[len(l.Outages)-1].Ended = l.at.wall
 	}
 }
 
-// knowsBetter takes in why the daemon says that a tunnel is offline, which its program knows only
-// to be without a network. It comes right after the program's own word.
+// knowsBetter takes over the daemon's reason for a tunnel that is offline. The worker only knows that
+// there is no network. The daemon's event comes right after the worker's.
 func (l *life) knowsBetter(why cause) {
 	switch {
 	case l.phase == starting && excused(why):
@@ -309,7 +308,7 @@ func (l *life) knowsBetter(why cause) {
 		if o.State == tunnelfile.Offline {
 			o.Why = why
 		}
-	case o.State == tunnelfile.Offline: // there was none
+	case o.State == tunnelfile.Offline: // it was no outage at all
 		l.Down -= o.Lasted
 		l.Outages = l.Outages[:last]
 		l.phase = unwanted

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Sizes of the picture, in its own units.
+// Sizes in the picture's own units.
 const (
 	svgName   = 220
 	svgBar    = 720
@@ -18,8 +18,8 @@ const (
 	svgTop    = 40
 )
 
-// SVG is the report as a picture: a bar for each tunnel, red where it was down, with each outage's
-// time and reason as the title that a browser shows beside the pointer.
+// SVG is the report as a picture with a bar for each tunnel, red where it was down. Each outage has its
+// time and reason as a title, which browsers show as a tooltip.
 func (r Report) SVG() string {
 	var b strings.Builder
 	p := r.period
@@ -58,9 +58,9 @@ func (r Report) SVG() string {
 	return b.String()
 }
 
-// escaped is text for XML.
+// escaped escapes text for XML.
 func escaped(content string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(content)) // a Builder takes everything
+	_ = xml.EscapeText(&b, []byte(content)) // a Builder never fails
 	return b.String()
 }
