@@ -67,7 +67,7 @@ func printExport(s *session.Session, args []string, format portable.Format) erro
 	return nil
 }
 
-// formats are the words for --format=.
+// formats are the values of --format=.
 func formats() []string {
 	var words []string
 	for _, f := range portable.Formats {

@@ -1,5 +1,5 @@
-// Package importexport is the verbs import and export: tunnels that are kept elsewhere, and tunnels
-// without Holdfast. Package portable knows the formats.
+// Package importexport is the verbs import and export. They take over tunnels that are set up
+// elsewhere, and write tunnels for use without Holdfast. Package portable knows the formats.
 package importexport
 
 import (
@@ -24,11 +24,11 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// imported is a tunnel that was found, and what becomes of it.
+// imported is a tunnel that was found, and what was done with it.
 type imported struct {
 	portable.Found
 	result  string // new, exists, written, failed
-	message string // why it failed
+	message string // why writing failed
 }
 
 // ImportVerb is the verb import.
@@ -71,8 +71,8 @@ that cannot be one.`,
 	}
 }
 
-// importTunnels finds tunnels that people without Holdfast keep elsewhere, shows what would be
-// written, and writes it on a yes.
+// importTunnels finds tunnels that are set up without Holdfast, shows what would be written, and writes
+// it after a yes.
 func importTunnels(s *session.Session, files []string, yes, dryRun bool) error {
 	if yes && dryRun {
 		return advice.Misuse{Message: "--yes writes, --dry-run does not: one of them"}
@@ -125,7 +125,7 @@ func importTunnels(s *session.Session, files []string, yes, dryRun bool) error {
 	return nil
 }
 
-// look finds tunnels in the files, or without any where people keep them.
+// look finds tunnels in the files. Without files it looks in the usual places.
 func look(s *session.Session, files []string) (looked []string, all portable.Result, err error) {
 	m := portable.ThisMachine(os.Getenv, s.System)
 	looked = slices.Clone(files)
@@ -156,14 +156,14 @@ func look(s *session.Session, files []string) (looked []string, all portable.Res
 	return looked, all, nil
 }
 
-// preview gives each tunnel a name of its own, and says what is there already. The problems
-// are of those that ssh_config(5) should have forwards for, and has none.
+// preview gives each tunnel a free name and marks those that exist already. problems are the tunnels
+// that would have no forwards.
 func preview(s *session.Session, found []portable.Found) (tunnels []imported, problems tunnelfile.Problems) {
-	taken := make(map[string]string) // the texts of what is there, by name
+	taken := make(map[string]string) // texts of the existing tunnels, by name
 	for _, c := range verb.TunnelNames(s, nil) {
 		taken[c.Word] = ""
 		if paths, err := s.Files(c.Word); err == nil {
-			text, _ := os.ReadFile(paths[0]) // a name is taken by a file that cannot be read too
+			text, _ := os.ReadFile(paths[0]) // an unreadable file takes its name too
 			taken[c.Word] = string(text)
 		}
 	}
@@ -187,7 +187,7 @@ func preview(s *session.Session, found []portable.Found) (tunnels []imported, pr
 	return tunnels, problems
 }
 
-// freeName is a name for the tunnel that nothing has yet.
+// freeName is a name for the tunnel that is not taken.
 func freeName(f portable.Found, taken map[string]string) string {
 	name := f.Name
 	if _, is := taken[name]; is && f.Other != "" {
@@ -202,7 +202,7 @@ func freeName(f portable.Found, taken map[string]string) string {
 	}
 }
 
-// askSSH looks at what ssh_config(5) adds to a tunnel. It says why it is none, or "".
+// askSSH adds what ssh_config(5) says about a tunnel. It returns why this cannot be a tunnel, or "".
 func askSSH(s *session.Session, f *portable.Found) string {
 	t, problems := tunnelfile.Parse(f.Name, "", f.Text)
 	if len(problems) > 0 {
@@ -215,7 +215,7 @@ func askSSH(s *session.Session, f *portable.Found) string {
 	case len(t.Forwards) == 0 && len(r.Forwards) == 0 && len(f.Kept) == 0 && !f.AsIs:
 		return "has no forwards, and neither has ssh_config for " + t.Destination
 	case len(t.Forwards) == 0 && len(f.Kept) < len(r.Forwards):
-		f.Kept = nil // there are more in another file that ssh reads
+		f.Kept = nil // ssh reads more forwards from other files
 		for _, forward := range r.Forwards {
 			f.Kept = append(f.Kept, string(forward.Kind)+" "+forward.Text)
 		}
@@ -227,7 +227,7 @@ func askSSH(s *session.Session, f *portable.Found) string {
 	return ""
 }
 
-// addAll has the daemon write them.
+// addAll writes the new tunnels through the daemon.
 func addAll(s *session.Session, tunnels []imported) error {
 	client, err := s.Daemon()
 	if err != nil {
