@@ -1,5 +1,5 @@
-// Package jsonout is what --json prints: the shapes, and how a tunnel comes into them. docs/json has
-// their schemas.
+// Package jsonout has the Go types of what --json prints, and makes them from tunnels. Their schemas
+// are in docs/json.
 package jsonout
 
 import (
@@ -10,26 +10,28 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// The shapes of --json. Members are added, never renamed or removed; times are RFC 3339
-// or null, spans are in seconds.
+// What each verb prints with --json. Members are added, never renamed or removed. Times are RFC 3339
+// or null; spans are in seconds.
 //
-//	list, add, set, edit, up, down, …                    [tunnelJSON…]
-//	status                                               statusJSON (with --watch one to a line)
-//	show                                                 [shownJSON…]
-//	show --changes                                       [changeJSON…]
-//	check                                                checkJSON
-//	explain                                              worker.Explanation, from holdfast-tunnel
-//	import                                               importJSON
-//	export                                               exportJSON
-//	history                                              history.Report
-//	top                                                  [top.Row…], one list to a line
-//	version                                              versionJSON
+//	list, add, set, edit, up, down, …    [Tunnel…]
+//	status                               Status; with --watch one per line
+//	show                                 [Shown…]
+//	show --changes                       [Change…]
+//	check                                Check
+//	explain                              worker.Explanation, printed by holdfast-tunnel
+//	import                               Import
+//	export                               Export
+//	history                              what Report.JSON of package history returns
+//	top                                  [top.Row…], one list per line
+//	version                              Version
 
+// Status is what status prints.
 type Status struct {
 	Daemon  Daemon   `json:"daemon"`
 	Tunnels []Tunnel `json:"tunnels"`
 }
 
+// Daemon is the daemon's part of Status.
 type Daemon struct {
 	Running       bool      `json:"running"`
 	Version       string    `json:"version"`
@@ -38,13 +40,15 @@ type Daemon struct {
 	Problems      []Problem `json:"problems"`
 }
 
+// Problem is a problem in a tunnel file.
 type Problem struct {
 	Path    string `json:"path"`
-	Line    int    `json:"line"` // 0 where no single line is to blame
+	Line    int    `json:"line"` // 0 if no single line is wrong
 	Key     string `json:"key"`
 	Message string `json:"message"`
 }
 
+// Tunnel is one tunnel.
 type Tunnel struct {
 	Name        string      `json:"name"`
 	Description string      `json:"description"`
@@ -52,18 +56,19 @@ type Tunnel struct {
 	Start       string      `json:"start"`
 	Tags        []string    `json:"tags"`
 	State       string      `json:"state"`
-	Reason      string      `json:"reason"` // why it is not well; "" when it is
+	Reason      string      `json:"reason"` // why it is not well; "" if it is well
 	Status      string      `json:"status"`
 	StateSince  *time.Time  `json:"state_since"`
 	UpSince     *time.Time  `json:"up_since"`
 	NextTry     *time.Time  `json:"next_try"`
 	Unit        string      `json:"unit"`
-	Worker      string      `json:"worker_version"` // of the program that runs; "" when none does
+	Worker      string      `json:"worker_version"` // of the worker that runs; "" if none runs
 	File        string      `json:"file"`
 	Forwards    []Forward   `json:"forwards"`
-	Statistics  *Statistics `json:"statistics,omitempty"` // of status, while it runs
+	Statistics  *Statistics `json:"statistics,omitempty"` // only in status, while it runs
 }
 
+// Forward is one forward of a tunnel.
 type Forward struct {
 	Kind    string `json:"kind"`
 	Listen  string `json:"listen"`
@@ -72,6 +77,7 @@ type Forward struct {
 	Message string `json:"message"`
 }
 
+// Statistics are the counters of a tunnel that runs.
 type Statistics struct {
 	BytesSent     uint64  `json:"bytes_sent"`
 	BytesReceived uint64  `json:"bytes_received"`
@@ -92,36 +98,42 @@ type Statistics struct {
 	HostKey     string  `json:"host_key"`
 }
 
+// Change is a difference that show --changes prints.
 type Change struct {
-	Section string `json:"section"` // empty: the file itself
+	Section string `json:"section"` // "" means the file itself
 	Key     string `json:"key"`
-	Old     string `json:"old"` // several values have a newline between them
+	Old     string `json:"old"` // several values are separated by newlines
 	New     string `json:"new"`
 	Effect  string `json:"effect"` // at-once, added, dropped, target, redial, may-stop, restarts
 }
 
+// Shown is a tunnel that show prints.
 type Shown struct {
 	Name  string `json:"name"`
-	Files []File `json:"files"` // its own, then its drop-ins in their order
+	Files []File `json:"files"` // the tunnel file, then its drop-ins in order
 }
 
+// File is a file of a tunnel.
 type File struct {
 	Path string `json:"path"`
 	Text string `json:"text"`
 }
 
+// Check is what check prints.
 type Check struct {
 	Problems int                  `json:"problems"`
 	Hints    int                  `json:"hints"`
-	Machine  []tunnelfile.Finding `json:"machine"` // with names only what is not well
+	Machine  []tunnelfile.Finding `json:"machine"` // if names are given, without the good findings
 	Tunnels  []TunnelCheck        `json:"tunnels"`
 }
 
+// TunnelCheck is the findings about one tunnel, or about the machine.
 type TunnelCheck struct {
 	Name     string               `json:"name"`
 	Findings []tunnelfile.Finding `json:"findings"`
 }
 
+// Export is what export prints.
 type Export struct {
 	Name   string   `json:"name"`
 	Format string   `json:"format"` // ssh, autossh, systemd, tunnel
@@ -129,17 +141,19 @@ type Export struct {
 	Notes  []string `json:"notes"` // what the tunnel does and the text does not
 }
 
+// Import is what import prints.
 type Import struct {
 	Looked   []string   `json:"looked"` // files and globs
 	Tunnels  []Imported `json:"tunnels"`
-	Problems []Problem  `json:"problems"` // what was found and cannot be a tunnel
-	Passed   []Problem  `json:"passed"`   // what mentions ssh and is no tunnel
+	Problems []Problem  `json:"problems"` // what cannot be a tunnel
+	Passed   []Problem  `json:"passed"`   // what mentions ssh and is not a tunnel
 }
 
+// Imported is a tunnel that import found.
 type Imported struct {
 	Name           string   `json:"name"`
 	Text           string   `json:"text"`
-	Start          string   `json:"start"` // why it starts as it does
+	Start          string   `json:"start"` // why Start= has its value
 	Places         []string `json:"places"`
 	StaysInConfig  []string `json:"stays_in_ssh_config"`
 	NotCarriedOver []string `json:"not_carried_over"`
@@ -148,19 +162,21 @@ type Imported struct {
 	Message        string   `json:"message"`
 }
 
+// Version is what version prints.
 type Version struct {
 	Version string `json:"version"`
-	Daemon  string `json:"daemon"` // empty when none answers
+	Daemon  string `json:"daemon"` // "" if none answers
 
-	Tunnels []TunnelVersion `json:"tunnels"` // those that run
+	Tunnels []TunnelVersion `json:"tunnels"` // those that are running
 }
 
+// TunnelVersion is the version of a tunnel's worker.
 type TunnelVersion struct {
 	Name   string `json:"name"`
 	Worker string `json:"worker_version"`
 }
 
-// VersionsOf are the versions of the programs that run.
+// VersionsOf returns the versions of the workers that are running.
 func VersionsOf(tunnels []listing.Tunnel) []TunnelVersion {
 	list := []TunnelVersion{}
 	for _, t := range tunnels {
@@ -171,6 +187,7 @@ func VersionsOf(tunnels []listing.Tunnel) []TunnelVersion {
 	return list
 }
 
+// ProblemsOf converts problems of tunnel files.
 func ProblemsOf(problems []tunnelfile.Problem) []Problem {
 	list := []Problem{}
 	for _, p := range problems {
@@ -179,6 +196,7 @@ func ProblemsOf(problems []tunnelfile.Problem) []Problem {
 	return list
 }
 
+// DaemonOf converts the daemon's part of a snapshot.
 func DaemonOf(s dbusapi.Snapshot) Daemon {
 	d := Daemon{
 		Running: s.Running, Version: s.Global.Version, Network: s.Global.Network,
@@ -187,6 +205,7 @@ func DaemonOf(s dbusapi.Snapshot) Daemon {
 	return d
 }
 
+// TunnelsOf converts tunnels.
 func TunnelsOf(tunnels []listing.Tunnel) []Tunnel {
 	list := make([]Tunnel, len(tunnels))
 	for i, t := range tunnels {
@@ -208,6 +227,7 @@ func tunnelOf(t listing.Tunnel) Tunnel {
 	return j
 }
 
+// ChangesOf converts changes.
 func ChangesOf(changes []tunnelfile.Change) []Change {
 	list := make([]Change, len(changes))
 	for i, c := range changes {
@@ -224,6 +244,7 @@ func timeOf(t time.Time) *time.Time {
 	return &t
 }
 
+// StatisticsOf converts a tunnel's counters.
 func StatisticsOf(s dbusapi.Statistics) *Statistics {
 	return &Statistics{
 		s.BytesSent, s.BytesReceived, s.ChannelsOpen, s.ChannelsTotal, s.Held, s.RoundTripTime.Seconds(), s.Reconnects,
