@@ -1,10 +1,10 @@
-// Package layout arranges what the command line prints: tables, pages of names and values,
-// paragraphs, and the look of a cell.
+// Package layout arranges what the command line prints: tables, pages of names and values, paragraphs,
+// and colours.
 //
-// It is pure: it knows widths and words, no terminal, no tunnels. Where the width is short,
-// long text wraps under its column first; then columns give way in their order, out of the
-// table or below their row; names are shortened in the middle last of all. Where there is no
-// width, as in a pipe, nothing is cut or wrapped.
+// It is pure. It knows widths and words, but no terminal and no tunnels. If the width is too small,
+// long text first wraps in its column. Then columns leave the table in the order of GiveWay, or move
+// below their row. Names are shortened in the middle last. Without a width, as in a pipe, nothing is
+// cut or wrapped.
 package layout
 
 import (
@@ -16,29 +16,29 @@ import (
 // Gap is the space between two columns.
 const Gap = 2
 
-// leastName is how much of a name is left.
+// leastName is the smallest width of a shortened name.
 const leastName = 5
 
-// indent is how far text stands in that went below its row.
+// indent precedes the text of a column that moved below its row.
 const indent = "  "
 
-// Cell is a piece of text with its look.
+// Cell is a piece of text with its colour and link.
 type Cell struct {
 	Text  string
 	Color Color
-	Link  string // a URL that a terminal may open from here
+	Link  string // a URL that a terminal may open
 }
 
-// Plain is a cell without colour.
+// Plain returns a cell without colour.
 func Plain(text string) Cell { return Cell{Text: text} }
 
-// Painted is a cell in a colour.
+// Painted returns a cell in a colour.
 func Painted(text string, c Color) Cell { return Cell{Text: text, Color: c} }
 
-// Line is one line as it is printed: cells beside each other, padded already.
+// Line is one printed line: cells side by side, already padded.
 type Line []Cell
 
-// Width is how many columns of a terminal the line takes.
+// Width is the number of terminal columns that the line takes.
 func (l Line) Width() (width int) {
 	for _, c := range l {
 		width += Width(c.Text)
@@ -46,7 +46,7 @@ func (l Line) Width() (width int) {
 	return width
 }
 
-// Cut is the line with what does not fit into width taken off; 0 is no end.
+// Cut shortens the line to width. 0 means no limit.
 func (l Line) Cut(width int) Line {
 	if width <= 0 || l.Width() <= width {
 		return l
@@ -66,17 +66,17 @@ func (l Line) Cut(width int) Line {
 	return fits
 }
 
-// Column is how a column of a table behaves.
+// Column describes how a column of a table behaves.
 type Column struct {
-	Name  string // its header; a table whose columns have none has no header
-	Min   int    // as wide at least, also where the text wraps
-	Right bool   // aligned
-	Wrap  bool   // long text goes on under its column; else it stays in one line
-	// Shorten has it lose its middle, last of all: names and paths. No other text is cut. Soft
-	// has it do so down to Min before any column gives way.
+	Name  string // its header; a table without any name has no header line
+	Min   int    // the smallest width, also for wrapped text
+	Right bool   // aligned to the right
+	Wrap  bool   // long text wraps in its column; otherwise it stays on one line
+	// Shorten lets names and paths lose their middle, as the last resort. Other text is never cut.
+	// Soft shortens the column down to Min before any column gives way.
 	Shorten, Soft bool
-	// GiveWay is the order in which columns leave a table that is too wide: the highest first,
-	// and 0 never. Below has it go below its row instead of away.
+	// GiveWay is the order in which columns leave a table that is too wide: the highest first, 0
+	// never. With Below the column moves below its row instead.
 	GiveWay int
 	Below   bool
 }
@@ -90,8 +90,7 @@ type Table struct {
 // Add appends a row.
 func (t *Table) Add(cells ...Cell) { t.Rows = append(t.Rows, cells) }
 
-// Page is a table of names and values: the names to the left, aligned right; a value wraps
-// beside its name.
+// Page is a table of names and values. Names are aligned right; values wrap beside them.
 func Page() *Table {
 	return &Table{Columns: []Column{{Right: true}, {Wrap: true, Min: 20}}}
 }
@@ -104,7 +103,7 @@ func (t *Table) Row(name string, value Cell) {
 	t.Add(Painted(name, Dim), value)
 }
 
-// Lines are the table's lines, where a line may have so many columns; 0 is no end.
+// Lines renders the table at this width. 0 means no limit.
 func (t *Table) Lines(width int) []Line {
 	f := t.fit(width)
 	var lines []Line
@@ -117,7 +116,7 @@ func (t *Table) Lines(width int) []Line {
 	return lines
 }
 
-// Width is how wide the table is with everything in it whole.
+// Width is the table's width without any shortening.
 func (t *Table) Width() int {
 	f := t.fit(0)
 	total := Gap * (len(f.inline) - 1)
@@ -139,15 +138,15 @@ func (t *Table) header() (row []Cell) {
 	return row
 }
 
-// fitted is a table's columns for one width.
+// fitted is the layout of a table's columns at one width.
 type fitted struct {
-	width  int   // of a line; 0: no end
-	inline []int // the columns beside each other
-	widths []int // theirs
-	below  []int // the columns that went below their row
+	width  int   // of a line; 0 means no limit
+	inline []int // the indexes of the columns side by side
+	widths []int // their widths
+	below  []int // the indexes of the columns below their row
 }
 
-// fit decides which columns there are, and how wide.
+// fit decides which columns are shown and how wide they are.
 func (t *Table) fit(width int) fitted {
 	f := fitted{width: width}
 	whole := make([]int, len(t.Columns))
@@ -198,7 +197,7 @@ func (t *Table) fit(width int) fitted {
 	if width <= 0 {
 		return f
 	}
-	for ; left < 0; left++ { // names are shortened, the longest first
+	for ; left < 0; left++ { // shorten names, the widest first
 		widest := -1
 		for at, i := range f.inline {
 			if t.Columns[i].Shorten && f.widths[at] > leastName && (widest < 0 || f.widths[at] > f.widths[widest]) {
@@ -210,7 +209,7 @@ func (t *Table) fit(width int) fitted {
 		}
 		f.widths[widest]--
 	}
-	for at, i := range f.inline { // what is left goes to long text, from the left
+	for at, i := range f.inline { // give the remaining space to long text, from the left
 		more := min(whole[i]-f.widths[at], left)
 		if more > 0 {
 			f.widths[at] += more
@@ -220,7 +219,7 @@ func (t *Table) fit(width int) fitted {
 	return f
 }
 
-// row is a row's lines.
+// row renders a row as lines.
 func (t *Table) row(row []Cell, f fitted) []Line {
 	parts := make([][]string, len(f.inline))
 	height := 1
@@ -267,7 +266,7 @@ func (t *Table) row(row []Cell, f fitted) []Line {
 	return lines
 }
 
-// pad is a cell with the space that its column has beside it, which has no look.
+// pad is a cell and the space beside it that fills the column. The space has no colour.
 func (t *Table) pad(column, width int, c Cell) Line {
 	space := Plain(strings.Repeat(" ", max(width-Width(c.Text), 0)))
 	if t.Columns[column].Right {
@@ -276,7 +275,7 @@ func (t *Table) pad(column, width int, c Cell) Line {
 	return Line{c, space}
 }
 
-// trimRight takes off the space at the end of a line.
+// trimRight removes the spaces at the end of a line.
 func trimRight(line Line) Line {
 	for len(line) > 0 {
 		last := &line[len(line)-1]
@@ -288,16 +287,16 @@ func trimRight(line Line) Line {
 	return line
 }
 
-// Block is one piece of what is printed, one of these.
+// Block is a part of the output. Exactly one of Text, Command, Table and Hint is set.
 type Block struct {
 	Text    string // a paragraph, which wraps
 	Color   Color  // of Text
-	Command string // to be pasted: it stays one line
+	Command string // stays on one line so that it can be pasted
 	Table   *Table
-	Hint    string // what to do
+	Hint    string // what a person can do
 }
 
-// Lines are blocks one below the other, where a line may have so many columns; 0 is no end.
+// Lines renders blocks one below the other, at this width. 0 means no limit.
 func Lines(blocks []Block, width int) (lines []Line) {
 	plain := func(color Color, parts []string) {
 		for _, part := range parts {

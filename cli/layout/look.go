@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Color is an SGR code of ECMA-48; "" is the terminal's own.
+// Color is an SGR code (ECMA-48). "" is the terminal's default.
 type Color string
 
-// What the command line uses. Nothing is told by colour alone.
+// The colours in use. A colour never carries information alone.
 const (
 	Bold   Color = "1"
 	Dim    Color = "2"
@@ -20,13 +20,13 @@ const (
 	Cyan   Color = "36"
 )
 
-// Look is what a terminal can show.
+// Look is which features a terminal has.
 type Look struct {
 	Color bool
-	Links bool // OSC 8
+	Links bool // OSC 8 hyperlinks
 }
 
-// Render is a line as it goes to the terminal.
+// Render is a line with its escape sequences.
 func (l Look) Render(line Line) string {
 	var b strings.Builder
 	for _, c := range line {
@@ -35,7 +35,7 @@ func (l Look) Render(line Line) string {
 	return b.String()
 }
 
-// Cell is one cell as it goes to the terminal.
+// Cell is a cell with its escape sequences.
 func (l Look) Cell(c Cell) string {
 	out := c.Text
 	if l.Color && c.Color != "" && out != "" {
@@ -47,10 +47,10 @@ func (l Look) Cell(c Cell) string {
 	return out
 }
 
-// Paint is a text in a colour.
+// Paint is text in a colour.
 func (l Look) Paint(c Color, text string) string { return l.Cell(Painted(text, c)) }
 
-// FileLink is the URL of a file of this machine.
+// FileLink is the file: URL of an absolute path, or "".
 func FileLink(path string) string {
 	if !strings.HasPrefix(path, "/") {
 		return ""
@@ -58,8 +58,8 @@ func FileLink(path string) string {
 	return (&url.URL{Scheme: "file", Path: path}).String()
 }
 
-// HasLinks says whether a terminal is known to open links, by what it tells of itself in the
-// environment. Others may print the address in the middle of the text.
+// HasLinks says whether the environment names a terminal that supports OSC 8 hyperlinks. Other
+// terminals may print the URL in the middle of the text.
 func HasLinks(getenv func(string) string) bool {
 	if force := getenv("FORCE_HYPERLINK"); force != "" {
 		return force != "0"

@@ -6,10 +6,10 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// ellipsis stands for what was left out.
+// ellipsis replaces text that was cut.
 const ellipsis = "…"
 
-// Width is how many columns of a terminal the widest line of a text takes, by grapheme.
+// Width is the number of terminal columns of a text's widest line, counted by grapheme.
 func Width(text string) (width int) {
 	for line := range strings.SplitSeq(text, "\n") {
 		width = max(width, runewidth.StringWidth(line))
@@ -17,13 +17,13 @@ func Width(text string) (width int) {
 	return width
 }
 
-// head is as many whole graphemes from the beginning of a text as fit.
+// head is as many whole graphemes from a text's beginning as fit.
 func head(text string, width int) string { return runewidth.Truncate(text, max(width, 0), "") }
 
-// tail is as many whole graphemes at the end of a text as fit.
+// tail is as many whole graphemes from a text's end as fit.
 func tail(text string, width int) string { return runewidth.TruncatePrefix(text, max(width, 0), "") }
 
-// Cut is a text without its end where it is wider than width; 0 is no end.
+// Cut removes the end of a text that is wider than width. 0 means no limit.
 func Cut(text string, width int) string {
 	if width <= 0 || Width(text) <= width {
 		return text
@@ -31,8 +31,8 @@ func Cut(text string, width int) string {
 	return head(text, width-1) + ellipsis
 }
 
-// Middle is a text without its middle where it is wider than width: names and paths are told
-// apart by both their ends.
+// Middle removes the middle of a text that is wider than width, since names and paths differ at both
+// ends. 0 means no limit.
 func Middle(text string, width int) string {
 	if width <= 0 || Width(text) <= width {
 		return text
@@ -40,9 +40,9 @@ func Middle(text string, width int) string {
 	return head(text, width/2) + ellipsis + tail(text, (width-1)/2)
 }
 
-// Wrap is a text in lines of at most width, broken at spaces; a word that is longer is broken
-// behind a comma, or where the line ends. Line breaks stay. Lines after the first stand in as far as the text
-// does; 0 is no end.
+// Wrap breaks a text into lines of at most width; 0 means no limit. It breaks at spaces. A longer word
+// is broken after a comma, or at the end of the line. Line breaks stay. Wrapped lines keep the
+// indentation of their text.
 func Wrap(text string, width int) (lines []string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		if width <= 0 {
@@ -74,7 +74,7 @@ func wrapLine(text string, width int) (lines []string) {
 		}
 		for line = margin + word; Width(line) > width; {
 			part := atComma(head(line, width))
-			if part == margin || part == "" { // a grapheme that is wider than the line
+			if part == margin || part == "" { // a grapheme wider than the line
 				break
 			}
 			lines = append(lines, part)
@@ -84,7 +84,7 @@ func wrapLine(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// atComma is the beginning of a word that is too long for its line: up to its last comma, if that is most of it.
+// atComma cuts the first part of a long word after its last comma, unless less than half of it is left.
 func atComma(part string) string {
 	if i := strings.LastIndexByte(part, ','); i > len(part)/2 {
 		return part[:i+1]
@@ -92,8 +92,7 @@ func atComma(part string) string {
 	return part
 }
 
-// Hang is a text in lines of at most width, whose first has this before it and whose others
-// stand as far in.
+// Hang puts before in front of the text and wraps it to width. Further lines are indented by before's width.
 func Hang(before, text string, width int) []string {
 	margin := Width(before)
 	if margin > width/2 {
