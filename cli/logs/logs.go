@@ -1,6 +1,5 @@
-// Package logs is what the journal has of tunnels, in words: what their programs wrote, what the
-// daemon did about them, and what systemd did with their units. It asks journalctl(1) and prints
-// nothing.
+// Package logs reads the journal of tunnels: what their workers wrote, what the daemon did about them,
+// and what systemd did with their units. It runs journalctl(1) and prints nothing.
 package logs
 
 import (
@@ -27,26 +26,26 @@ import (
 type Query struct {
 	Names  []string // of tunnels
 	System bool
-	Follow bool   // go on with what comes
-	Lines  int    // only the last ones; 0: all
-	Since  string // as systemd.time(7) has it
-	JSON   bool   // journalctl's own, for scripts
+	Follow bool   // go on with new entries
+	Lines  int    // only the last ones; 0 means all
+	Since  string // a time as in systemd.time(7)
+	JSON   bool   // for Command: all fields, as journalctl prints them
 
-	directory string // of another journal than this machine's; for tests
+	directory string // another journal than this machine's; for tests
 }
 
-// Line is an entry.
+// Line is a journal entry.
 type Line struct {
 	At       time.Time
 	Tunnel   string
-	Priority int // of syslog(3)
+	Priority int // as in syslog(3)
 	Event    journal.Event
-	Systemd  bool // it is systemd's word about the unit
+	Systemd  bool // a message of systemd about the unit
 	Text     string
 }
 
-// Command is journalctl(1) with the arguments that select what was asked for. Only fields that
-// journald itself has set say whose an entry is: the others may be anybody's.
+// Command is journalctl(1) with arguments for the query. Entries are selected by fields that journald
+// sets itself, since other fields can be forged.
 func (q Query) Command(ctx context.Context) *exec.Cmd {
 	args := []string{"--no-pager", "--quiet"}
 	if q.Follow {
@@ -73,8 +72,8 @@ func (q Query) Command(ctx context.Context) *exec.Cmd {
 	return exec.CommandContext(ctx, "journalctl", append(args, q.matches()...)...)
 }
 
-// matches are the terms of journalctl(1): of each tunnel its program's entries, those of systemd
-// about its unit and its socket unit, which says why a listener failed, and those of the daemon about it.
+// matches are the terms for journalctl(1). They select the entries of each tunnel's worker, systemd's
+// about its service unit and its socket unit (which say why a listener failed), and the daemon's about it.
 func (q Query) matches() (terms []string) {
 	either := func(term ...string) {
 		if len(terms) > 0 {
@@ -99,10 +98,10 @@ func (q Query) matches() (terms []string) {
 	return terms
 }
 
-// entry is what is read of an entry, see systemd.journal-fields(7).
+// entry has the fields that are read, see systemd.journal-fields(7).
 type entry struct {
 	Realtime   string          `json:"__REALTIME_TIMESTAMP"`
-	Message    json.RawMessage `json:"MESSAGE"` // text, or numbers where it is not UTF-8
+	Message    json.RawMessage `json:"MESSAGE"` // text, or an array of bytes if it is not UTF-8
 	Priority   string          `json:"PRIORITY"`
 	SystemUnit string          `json:"_SYSTEMD_UNIT"`
 	UserUnit   string          `json:"_SYSTEMD_USER_UNIT"`
@@ -112,7 +111,7 @@ type entry struct {
 }
 
 func (e entry) line() Line {
-	micros, _ := strconv.ParseInt(e.Realtime, 10, 64) // of journald, never anything else
+	micros, _ := strconv.ParseInt(e.Realtime, 10, 64) // journald writes a number
 	l := Line{At: time.UnixMicro(micros), Event: e.Event, Tunnel: e.Tunnel, Priority: 6}
 	if priority, err := strconv.Atoi(e.Priority); err == nil {
 		l.Priority = priority
@@ -130,7 +129,7 @@ func (e entry) line() Line {
 	return l
 }
 
-// Read calls f with each line, until there are no more or the context ends.
+// Read calls f with each line until there are no more, f fails, or the context ends.
 func Read(ctx context.Context, q Query, f func(Line) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -162,12 +161,12 @@ func Read(ctx context.Context, q Query, f func(Line) error) error {
 
 func each(in io.Reader, f func(Line) error) error {
 	entries := json.NewDecoder(bufio.NewReader(in))
-	last := make(map[string]journal.Event) // of each tunnel, the state that was told
+	last := make(map[string]journal.Event) // by tunnel, the last state that was passed to f
 	for {
 		var e entry
 		err := entries.Decode(&e)
 		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			err = nil // a field that is there twice: what could be read is told
+			err = nil // a field occurs twice; use what could be parsed
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -177,7 +176,7 @@ func each(in io.Reader, f func(Line) error) error {
 		}
 		if e.Kind == journal.State {
 			if e.Event == last[e.Tunnel] {
-				continue // the daemon saw what the tunnel's program had said
+				continue // the daemon repeats a state that the worker has reported
 			}
 			last[e.Tunnel] = e.Event
 		}
@@ -187,7 +186,7 @@ func each(in io.Reader, f func(Line) error) error {
 	}
 }
 
-// words is what a line says, without the fields' spelling: "retrying [unreachable]: …".
+// words is the text of a line. A state is written as in other places: "retrying [unreachable]: …".
 func (l Line) words() string {
 	e := l.Event
 	if e.Kind != journal.State {
@@ -196,7 +195,7 @@ func (l Line) words() string {
 	return tunnelfile.Status{State: tunnelfile.State(e.State), Reason: fault.Reason(e.Reason), Text: e.Status}.String()
 }
 
-// systemdWords is systemd's word about a unit with the tunnel told by its name.
+// systemdWords is systemd's message about the unit, without the unit's name.
 func (l Line) systemdWords() string {
 	unit := tunnelfile.ServiceName(l.Tunnel)
 	words := strings.TrimPrefix(l.Text, unit+": ")

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Tell is a line for people: when, whose where several are read (name is as wide as the longest
-// name, 0 for none), and what. Text that is too long for the width wraps beside it.
+// Tell is a line for people: the time, the tunnel's name, and the text. name is the width of the
+// longest name, or 0 to leave names out. Text that is too long wraps in its column.
 func (l Line) Tell(name, width int) []layout.Line {
 	t := &layout.Table{Columns: []layout.Column{{}}}
 	cells := []layout.Cell{layout.Painted(l.At.Local().Format("Jan 02 15:04:05"), layout.Dim)}
@@ -29,7 +29,7 @@ func (l Line) what() string {
 	return text.Printable(l.words())
 }
 
-// color is by level; a state has its own.
+// color is the state's colour, or else the one of the priority.
 func (l Line) color() layout.Color {
 	switch {
 	case l.Event.Kind == journal.State:
