@@ -1,5 +1,4 @@
-// Package runas runs what looks at a tunnel as the tunnel runs: with the user and the environment of
-// its unit.
+// Package runas runs programs as a tunnel's unit would: as its user and in its environment.
 package runas
 
 import (
@@ -21,15 +20,15 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// account is the account that a tunnel of the system runs as.
+// account is the account that a system tunnel runs as.
 type account struct {
 	*user.User
 	uid, gid uint32
 	groups   []uint32
 }
 
-// runsAs is who a tunnel of the system runs as, with whose eyes its keys, known_hosts and
-// ssh_config are looked at. That may be this process already; else it must be root's.
+// runsAs finds the account that a system tunnel runs as. Keys, known_hosts and ssh_config must be read
+// as that account, so this process must run as it already, or as root.
 func runsAs(s *session.Session, t tunnelfile.Tunnel) (account, error) {
 	u, err := user.Lookup(t.User())
 	if _, unknown := errors.AsType[user.UnknownUserError](err); unknown {
@@ -67,14 +66,13 @@ func runsAs(s *session.Session, t tunnelfile.Tunnel) (account, error) {
 	return w, nil
 }
 
-// variables are what systemd sets in the environment of what runs as this user.
+// variables are those that systemd sets in the environment of a unit with User=asUser.
 func (w account) variables(asUser string) []string {
 	return []string{"HOME=" + w.HomeDir, "USER=" + w.Username, "LOGNAME=" + w.Username,
 		"RUNTIME_DIRECTORY=" + tunnelfile.UserRuntimeDir(asUser)}
 }
 
-// AsUnit gives a command the user and the environment that the unit of a tunnel of the
-// system has.
+// AsUnit sets the user and the environment of a system tunnel's unit on a command.
 func AsUnit(s *session.Session, cmd *exec.Cmd, t tunnelfile.Tunnel) error {
 	w, err := runsAs(s, t)
 	if err != nil {
@@ -82,14 +80,14 @@ func AsUnit(s *session.Session, cmd *exec.Cmd, t tunnelfile.Tunnel) error {
 	}
 	if os.Geteuid() == 0 && w.uid != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: w.uid, Gid: w.gid, Groups: w.groups}}
-		cmd.Dir = "/" // where it may be
+		cmd.Dir = "/" // the account may not have access to our own folder
 	}
 	cmd.Env = slices.Concat([]string{"PATH=" + os.Getenv("PATH"), "TERM=" + os.Getenv("TERM")},
 		machine.Environment(s.Ctx, true), w.variables(t.User()), UnitEnvironment(s, t))
 	return nil
 }
 
-// UnitEnvironment is what the unit of a tunnel has in its environment because of its file.
+// UnitEnvironment is what a tunnel's file adds to the environment of its unit.
 func UnitEnvironment(s *session.Session, t tunnelfile.Tunnel) []string {
 	environment := ServiceEnvironment(t.Service)
 	if slices.ContainsFunc(t.Service, handsOver) {
@@ -102,13 +100,13 @@ func UnitEnvironment(s *session.Session, t tunnelfile.Tunnel) []string {
 	return environment
 }
 
-// handsOver says whether a setting has systemd hand over credentials, in a folder of the unit's own.
+// handsOver says whether systemd passes credentials to the unit because of a setting, see systemd.exec(5).
 func handsOver(s tunnelfile.Setting) bool {
 	key := strings.TrimSuffix(s.Key, "Encrypted")
 	return key == "LoadCredential" || key == "SetCredential"
 }
 
-// Become makes this process the user's that a tunnel of the system runs as.
+// Become gives this process the user and the environment of a system tunnel.
 func Become(s *session.Session, t tunnelfile.Tunnel) error {
 	w, err := runsAs(s, t)
 	if err != nil {
@@ -130,8 +128,8 @@ func Become(s *session.Session, t tunnelfile.Tunnel) error {
 	return errors.Join(syscall.Setgroups(groups), syscall.Setgid(int(w.gid)), syscall.Setuid(int(w.uid)))
 }
 
-// ServiceEnvironment is what Environment= of [Service] sets, as far as it needs no systemd to
-// read it: no escapes, no specifiers.
+// ServiceEnvironment is what Environment= in [Service] sets. Values with escapes or specifiers are left
+// out, since only systemd can expand them.
 func ServiceEnvironment(service []tunnelfile.Setting) []string {
 	var environment []string
 	for _, s := range service {
@@ -145,7 +143,7 @@ func ServiceEnvironment(service []tunnelfile.Setting) []string {
 	return environment
 }
 
-// Program is the path of another of our programs: beside this one, or in PATH.
+// Program is the path of another of Holdfast's programs: beside this one, or in PATH.
 func Program(program string) (string, error) {
 	if self, err := os.Executable(); err == nil {
 		path := filepath.Join(filepath.Dir(self), program)
