@@ -16,18 +16,18 @@ const (
 	exitDone       = 0
 	exitFailed     = 1
 	exitMisused    = 2
-	exitNoSuch     = 3 // asked of no such tunnel
-	exitNotRunning = 4 // status, as systemctl
+	exitNoSuch     = 3 // no tunnel has the name
+	exitNotRunning = 4 // status: as systemctl; askpass: nobody to ask
 )
 
-// Errors whose sentence has been printed already, or that need none.
+// Errors that are printed already, or need no message.
 var (
 	ErrMisused    = errors.New("misused")
 	ErrNotRunning = errors.New("not running")
 	ErrSaid       = errors.New("failed, and said so")
 )
 
-// Exit prints an error and returns the exit status for it.
+// Exit prints an error and returns its exit status.
 func (s *Session) Exit(err error) int {
 	if unwritten := s.Out.Unwritten(); unwritten != nil && (err == nil || errors.Is(err, ErrNotRunning)) {
 		err = unwritten
@@ -64,7 +64,7 @@ func (s *Session) Exit(err error) int {
 	return exitFailed
 }
 
-// Explain is an error as a sentence, and what to do about it.
+// Explain is an error's message, and a hint about what to do.
 func (s *Session) Explain(err error) (message, hint string) {
 	var with advice.Error
 	if errors.As(err, &with) {
@@ -102,7 +102,7 @@ func (s *Session) Explain(err error) (message, hint string) {
 	return err.Error(), ""
 }
 
-// NobodyThere says that a question reached no person.
+// NobodyThere says that nobody could be asked.
 type NobodyThere struct{ Err error }
 
 func (e NobodyThere) Error() string { return e.Err.Error() }

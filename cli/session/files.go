@@ -18,10 +18,11 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Editable is the tunnels that the patterns name, for verbs that change files. One that is not
-// there because its file is not well is its file alone: that can be changed, mended and removed.
-// The daemon may not have heard of a file that was written just now: it reads the folders when
-// it is asked for a tunnel that it does not know.
+// Editable returns the tunnels that the patterns name, for verbs that change files. A tunnel whose file
+// has errors is included with its file alone, so that it can be changed, mended and removed.
+//
+// The daemon may not have read a new file yet. It reads its folders when asked for a tunnel that it
+// does not know, so a missing one is asked for once, and then everything is read again.
 func (s *Session) Editable(client *dbusapi.Client, patterns []string) ([]listing.Tunnel, error) {
 	for again := false; ; again = true {
 		now, err := client.Snapshot(s.Ctx)
@@ -43,13 +44,13 @@ func (s *Session) Editable(client *dbusapi.Client, patterns []string) ([]listing
 	}
 }
 
-// readTexts reads the files' texts that were not told to all, as those of the system's are not.
+// readTexts reads the texts that the daemon does not publish to everybody: those of the system's tunnels.
 func (s *Session) readTexts(client *dbusapi.Client, tunnels []listing.Tunnel) error {
 	for i, t := range tunnels {
 		if t.Text != "" || t.Unit == "" {
-			continue // it has a text, or is known from its problems alone
+			continue // it has its text, or only its file's problems are known
 		}
-		text, err := client.Text(s.Ctx, t.Name) // first: a person may be asked for it
+		text, err := client.Text(s.Ctx, t.Name) // first, since polkit may have to ask a person
 		if err != nil {
 			return err
 		}
@@ -61,7 +62,7 @@ func (s *Session) readTexts(client *dbusapi.Client, tunnels []listing.Tunnel) er
 	return nil
 }
 
-// EditableOne is likewise the one tunnel of this name.
+// EditableOne is Editable for the one tunnel of this name.
 func (s *Session) EditableOne(client *dbusapi.Client, name string) (listing.Tunnel, error) {
 	if !tunnelfile.ValidName(name) {
 		return listing.Tunnel{}, fmt.Errorf("%w: %s", listing.ErrInvalidName, name)
@@ -73,7 +74,7 @@ func (s *Session) EditableOne(client *dbusapi.Client, name string) (listing.Tunn
 	return found[0], nil
 }
 
-// withBroken is all tunnels, and those that are none for what is wrong with their files.
+// withBroken adds the tunnels that exist only as a file with errors.
 func (s *Session) withBroken(all []listing.Tunnel, problems []tunnelfile.Problem) []listing.Tunnel {
 	for _, p := range problems {
 		name, ok := tunnelfile.NameOfFile(p.Path)
@@ -83,7 +84,7 @@ func (s *Session) withBroken(all []listing.Tunnel, problems []tunnelfile.Problem
 		t := listing.Tunnel{Name: name}
 		if paths, err := s.Files(name); err == nil {
 			t.FilePath = paths[0]
-			content, _ := os.ReadFile(t.FilePath) // one that cannot be read can be removed
+			content, _ := os.ReadFile(t.FilePath) // an unreadable file can still be removed
 			t.Text = string(content)
 		}
 		all = append(all, t)
@@ -91,8 +92,8 @@ func (s *Session) withBroken(all []listing.Tunnel, problems []tunnelfile.Problem
 	return all
 }
 
-// OnDisk is the tunnels that the patterns name, from the folders alone; those whose files are
-// not well have no more than their names.
+// OnDisk returns the tunnels that the patterns name, from the folders alone. A tunnel whose file has
+// errors has only its name, path and text.
 func (s *Session) OnDisk(patterns []string) ([]listing.Tunnel, error) {
 	files, problems := s.Dirs().LoadAll()
 	var all []listing.Tunnel
@@ -104,7 +105,7 @@ func (s *Session) OnDisk(patterns []string) ([]listing.Tunnel, error) {
 	return tunnel.Match(all, nil, patterns)
 }
 
-// Files are the paths that a tunnel is read from.
+// Files returns the paths of a tunnel's file and its drop-ins.
 func (s *Session) Files(name string) ([]string, error) {
 	paths, err := s.Dirs().Files(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +114,7 @@ func (s *Session) Files(name string) ([]string, error) {
 	return paths, err
 }
 
-// Dirs is where tunnel files are.
+// Dirs are the folders of tunnel files.
 func (s *Session) Dirs() tunnelfile.Dirs {
 	if s.System {
 		return tunnelfile.SystemDirs()
@@ -121,7 +122,7 @@ func (s *Session) Dirs() tunnelfile.Dirs {
 	return tunnelfile.UserDirs(os.Getenv)
 }
 
-// TextOf is what a file says, or standard input where it is "-".
+// TextOf reads a file, or standard input for "-".
 func TextOf(file string) (string, error) {
 	if file != "-" {
 		text, err := os.ReadFile(file)
@@ -134,7 +135,7 @@ func TextOf(file string) (string, error) {
 	return string(text), err
 }
 
-// Blame is the problems of one path as those of another.
+// Blame replaces the path in problems: path becomes file.
 func Blame(problems tunnelfile.Problems, path, file string) tunnelfile.Problems {
 	problems = slices.Clone(problems)
 	for i, p := range problems {

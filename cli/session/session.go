@@ -1,5 +1,5 @@
-// Package session is what every verb of holdfast needs: the flags of all verbs, the daemon, the files
-// of tunnels, and what becomes of an error. It knows no verb.
+// Package session is what every verb of holdfast needs: the common flags, the daemon, the tunnel files,
+// and the handling of errors. It knows no verb.
 package session
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Program is what main wires in.
+// Program is what main provides.
 type Program struct {
 	Version string
 	// Demo runs the demo until it is over or the context ends.
@@ -25,7 +25,7 @@ type Program struct {
 // DemoOptions are the flags of demo.
 type DemoOptions struct {
 	Foreground bool   // without systemd
-	Programs   string // the folder of the other programs; empty: where this one is
+	Programs   string // the folder of the other programs; "" means this program's
 	Color      bool
 }
 
@@ -37,16 +37,16 @@ type Session struct {
 	JSON   bool
 	System bool
 	Args   []string        // the command line
-	Verb   string          // the word of the verb that runs
-	Verbs  []string        // the words of all verbs
-	client *dbusapi.Client // dialled by daemon
+	Verb   string          // the name of the verb that runs
+	Verbs  []string        // the names of all verbs
+	client *dbusapi.Client // dialled by Daemon
 
-	// Polkit has somebody here answer polkit's questions until stop is called. nil: nobody can.
+	// Polkit lets this terminal answer polkit's questions until stop is called. nil if it cannot.
 	Polkit     func() (stop func(), err error)
 	stopPolkit func()
 }
 
-// Daemon is the client, dialled at first use.
+// Daemon returns the client of the daemon. It dials at the first call.
 func (s *Session) Daemon() (*dbusapi.Client, error) {
 	if s.client == nil {
 		client, err := dbusapi.Dial(s.Ctx, s.System)
@@ -74,7 +74,7 @@ func (s *Session) Close() {
 	}
 }
 
-// AsRoot is the command line, for root to give.
+// AsRoot is this command line for root to run.
 func (s *Session) AsRoot() string {
 	line := "sudo holdfast --system"
 	for _, arg := range s.Args {
@@ -85,7 +85,7 @@ func (s *Session) AsRoot() string {
 	return line
 }
 
-// FlagSet is where a verb declares its flags, beside those of all verbs.
+// FlagSet returns a flag set with the common flags, to which a verb adds its own.
 func (s *Session) FlagSet(name string) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(io.Discard) // package terminal prints
@@ -95,7 +95,7 @@ func (s *Session) FlagSet(name string) *flag.FlagSet {
 	return f
 }
 
-// One is the only argument.
+// One returns the only argument.
 func One(rest []string) (string, error) {
 	switch len(rest) {
 	case 0:
@@ -106,7 +106,7 @@ func One(rest []string) (string, error) {
 	return "", advice.Misuse{Message: "one tunnel at a time"}
 }
 
-// Ours has command lines of ours in a sentence be about the tunnels that this session is about.
+// Ours adds --system to holdfast's command lines in a text, if this session is about the system's tunnels.
 func (s *Session) Ours(text string) string {
 	if !s.System || !strings.Contains(text, "holdfast ") {
 		return text
@@ -114,7 +114,7 @@ func (s *Session) Ours(text string) string {
 	return regexp.MustCompile(`\bholdfast (`+strings.Join(s.Verbs, "|")+`)\b`).ReplaceAllString(text, "holdfast --system $1")
 }
 
-// NextStart is when tunnels that start by themselves do so next.
+// NextStart is the event at which tunnels with Start=auto start next.
 func (s *Session) NextStart() string {
 	if s.System {
 		return "boot"

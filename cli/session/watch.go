@@ -8,15 +8,16 @@ import (
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-// Watched is what the daemon says, from the beginning.
+// Watched is the daemon's state and its changes.
 type Watched struct {
 	Client    *dbusapi.Client
 	First     dbusapi.Snapshot
-	Snapshots <-chan dbusapi.Snapshot // what comes after
-	Named     []listing.Tunnel        // that were asked for
+	Snapshots <-chan dbusapi.Snapshot // the states after First
+	Named     []listing.Tunnel        // the tunnels that the patterns match
 }
 
-// Watch begins to watch the daemon, which must run, for the tunnels that patterns name.
+// Watch starts to watch the daemon and finds the tunnels that the patterns name. It fails if the daemon
+// does not run.
 func (s *Session) Watch(patterns []string) (w Watched, err error) {
 	if w.Client, err = s.Daemon(); err != nil {
 		return w, err
@@ -31,7 +32,7 @@ func (s *Session) Watch(patterns []string) (w Watched, err error) {
 	return w, err
 }
 
-// InterruptedOr is err, unless somebody pressed Ctrl-C.
+// InterruptedOr is the context's error after Ctrl-C, else err, else dbusapi.ErrNoBus.
 func (s *Session) InterruptedOr(err error) error {
 	return cmp.Or(s.Ctx.Err(), err, error(dbusapi.ErrNoBus))
 }

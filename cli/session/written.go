@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Wrote says that a tunnel's file was written; for scripts it shows the tunnel.
+// Wrote prints that a tunnel's file was written. With --json it prints the tunnel.
 func (s *Session) Wrote(client *dbusapi.Client, name string) error {
 	t, err := client.Tunnel(s.Ctx, name)
 	if err != nil {
@@ -21,7 +21,7 @@ func (s *Session) Wrote(client *dbusapi.Client, name string) error {
 	return nil
 }
 
-// SayStart says when a tunnel starts; scripts have read it.
+// SayStart prints when a tunnel starts. With --json it prints nothing.
 func (s *Session) SayStart(name string, start tunnelfile.StartMode) {
 	switch {
 	case s.JSON:
