@@ -1,5 +1,5 @@
-// Package terminal prints what a person or a script is told. Nothing else in the command line writes
-// to standard output or standard error.
+// Package terminal prints for people and scripts. Verbs write to standard output and standard error
+// through it. The exceptions draw or ask on the terminal themselves: add's questions, top's window, demo.
 package terminal
 
 import (
@@ -29,27 +29,27 @@ import (
 //   - Text that comes from files and servers is stripped of control characters.
 //   - JSON is for scripts: its shapes are in package jsonout and stay as they are.
 
-// Printer prints.
+// Printer prints. Several goroutines may print at once.
 type Printer struct {
 	out      *output
 	err      *os.File
-	Look     layout.Look              // of out
-	Live     bool                     // lines on err can be written anew
-	Terminal bool                     // out is one
-	Screen   bool                     // likewise, and it can be written over
-	Width    int                      // of out; 0: no end
-	Ours     func(text string) string // see session.ours
+	Look     layout.Look              // what stdout can show
+	Live     bool                     // lines on err can be rewritten
+	Terminal bool                     // out is a terminal
+	Screen   bool                     // out is a terminal on which the cursor can be moved
+	Width    int                      // of out; 0 means no limit
+	Ours     func(text string) string // adds --system to commands, see session.Session.Ours
 
-	mu        sync.Mutex // a prompt comes when it comes
-	liveLines int        // so many lines stand on err that are written anew
-	asking    bool       // somebody is typing an answer
-	hidden    bool       // what is typed is not shown
+	mu        sync.Mutex // prompts come from other goroutines
+	liveLines int        // how many lines of progress are on err
+	asking    bool       // a prompt waits for its answer
+	hidden    bool       // echo is off
 
 	watchSignals sync.Once
 }
 
-// output is standard output. It remembers the first write that failed, so that nobody
-// takes half a list for the whole.
+// output is standard output. It remembers the first failed write, so that a partial list is not taken
+// for the whole.
 type output struct {
 	file io.Writer
 	err  error
@@ -63,13 +63,14 @@ func (o *output) Write(text []byte) (int, error) {
 	return n, err
 }
 
-// Unwritten is why something that was asked for could not be printed.
+// Unwritten is the error of the first failed write to stdout, or nil.
 func (p *Printer) Unwritten() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.out.err
 }
 
+// New returns a Printer for stdout and stderr.
 func New(out, err *os.File, getenv func(string) string) *Printer {
 	dumb := getenv("TERM") == "dumb" || getenv("TERM") == ""
 	p := &Printer{out: &output{file: out}, err: err}
@@ -81,7 +82,7 @@ func New(out, err *os.File, getenv func(string) string) *Printer {
 	return p
 }
 
-// SetColor is --color=WHEN.
+// SetColor handles --color=WHEN.
 func (p *Printer) SetColor(when string) error {
 	switch when {
 	case "auto":
@@ -95,7 +96,7 @@ func (p *Printer) SetColor(when string) error {
 	return nil
 }
 
-// Width is 0 where there is no terminal.
+// Width is the width of a terminal in columns. It is 0 if f is not a terminal.
 func Width(f *os.File) int {
 	if !term.IsTerminal(int(f.Fd())) {
 		return 0
@@ -107,10 +108,10 @@ func Width(f *os.File) int {
 	return width
 }
 
-// Paint is a text in a colour, where there are colours.
+// Paint is text in a colour, or plain if there are no colours.
 func (p *Printer) Paint(c layout.Color, text string) string { return p.Look.Paint(c, text) }
 
-// Line prints a sentence that was asked for.
+// Line prints a sentence to stdout, wrapped.
 func (p *Printer) Line(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +121,7 @@ func (p *Printer) Line(format string, args ...any) {
 	}
 }
 
-// Command prints a line that can be pasted.
+// Command prints a line to stdout that can be pasted: it is never wrapped.
 func (p *Printer) Command(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,7 +129,7 @@ func (p *Printer) Command(text string) {
 	fmt.Fprintln(p.out, text)
 }
 
-// Text prints text that was asked for, as it is.
+// Text prints text to stdout unchanged, with a newline at the end.
 func (p *Printer) Text(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,7 +140,7 @@ func (p *Printer) Text(text string) {
 	}
 }
 
-// Note prints a sentence about what happens.
+// Note prints a sentence about what happens to stderr.
 func (p *Printer) Note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -147,14 +148,14 @@ func (p *Printer) Note(format string, args ...any) {
 	p.say("", fmt.Sprintf(format, args...))
 }
 
-// say writes to err; the lock is held.
+// say writes to stderr. p.mu is locked.
 func (p *Printer) say(before, content string) {
 	for _, line := range layout.Hang(before, content, Width(p.err)) {
 		fmt.Fprintln(p.err, line)
 	}
 }
 
-// Warning prints another program's words about what went wrong.
+// Warning prints another program's error messages to stderr.
 func (p *Printer) Warning(content string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,8 +165,8 @@ func (p *Printer) Warning(content string) {
 	}
 }
 
-// Progress shows what is going on now: on a terminal in place of what was shown so before,
-// elsewhere as lines of their own.
+// Progress shows what is happening now. On a terminal it replaces the lines of the last call; elsewhere
+// it prints new lines.
 func (p *Printer) Progress(lines ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,7 +189,7 @@ func (p *Printer) Progress(lines ...string) {
 	p.liveLines = len(all)
 }
 
-// EndProgress takes the lines of progress away for good, and gives the terminal back as it was.
+// EndProgress removes the lines of progress and restores the terminal.
 func (p *Printer) EndProgress() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -196,7 +197,7 @@ func (p *Printer) EndProgress() {
 	p.setEcho(true)
 }
 
-// clear takes the lines of progress away; the lock is held.
+// clear removes the lines of progress. p.mu is locked.
 func (p *Printer) clear() {
 	if p.liveLines > 1 {
 		fmt.Fprintf(p.err, "\x1b[%dA", p.liveLines-1)
@@ -207,7 +208,7 @@ func (p *Printer) clear() {
 	p.liveLines = 0
 }
 
-// Prompt asks for a line; the answer is typed behind it. Until answered, no progress is shown.
+// Prompt prints a question; the answer is typed after it. Until Answered no progress is shown.
 func (p *Printer) Prompt(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -217,7 +218,7 @@ func (p *Printer) Prompt(text string) {
 	p.asking = true
 }
 
-// Answered ends a prompt: with newline set the person's own was not seen.
+// Answered ends a prompt. newline says that the person's own newline was not echoed.
 func (p *Printer) Answered(newline bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -227,7 +228,7 @@ func (p *Printer) Answered(newline bool) {
 	}
 }
 
-// Failure prints what went wrong and what to do about it.
+// Failure prints an error and a hint to stderr.
 func (p *Printer) Failure(message, hint string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -238,7 +239,7 @@ func (p *Printer) Failure(message, hint string) {
 	p.sayHint(hint)
 }
 
-// Hint prints what to do, if anything.
+// Hint prints a hint to stderr, if it is not empty.
 func (p *Printer) Hint(hint string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -255,7 +256,7 @@ func (p *Printer) sayHint(hint string) {
 	}
 }
 
-// JSON prints a value as one JSON text: indented, or with lines set one to a line.
+// JSON prints a value as JSON: indented, or with lines on a single line.
 func (p *Printer) JSON(v any, lines bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -267,7 +268,7 @@ func (p *Printer) JSON(v any, lines bool) error {
 	return e.Encode(v)
 }
 
-// Home makes the screen empty, for what is shown again and again.
+// Home clears the screen for output that is repeated.
 func (p *Printer) Home() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -276,7 +277,7 @@ func (p *Printer) Home() {
 	}
 }
 
-// Rows prints a table, as wide as the terminal.
+// Rows prints a table at the terminal's width.
 func (p *Printer) Rows(t *layout.Table) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -286,7 +287,7 @@ func (p *Printer) Rows(t *layout.Table) {
 
 func (p *Printer) writeRows(t *layout.Table) { p.writeLines(t.Lines(p.Width)) }
 
-// Lines prints what is laid out already.
+// Lines prints lines that are laid out already.
 func (p *Printer) Lines(lines []layout.Line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -300,7 +301,7 @@ func (p *Printer) writeLines(lines []layout.Line) {
 	}
 }
 
-// Blocks prints what a room has to say, one block below the other.
+// Blocks prints blocks one below the other.
 func (p *Printer) Blocks(blocks []layout.Block) {
 	for _, b := range blocks {
 		switch {
