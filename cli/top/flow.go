@@ -8,23 +8,23 @@ import (
 	"github.com/holdfast/holdfast/dbusapi"
 )
 
-// minute is how much of the past the sparklines show.
+// minute is the time that a sparkline covers.
 const minute = time.Minute
 
-// flow is what went through a tunnel lately.
+// flow is the recent traffic of a tunnel.
 type flow struct {
-	points  []point // in time, at least one older than a minute where there is one
+	points  []point // in order of time; at least one is older than a minute if there is one
 	last    dbusapi.Statistics
-	counted bool // last is of now
+	counted bool // last is current
 }
 
-// point is how many bytes had gone through at some time, since we look.
+// point is the number of bytes since top started, at one time.
 type point struct {
 	at             time.Time
 	sent, received uint64
 }
 
-// count takes in what a tunnel has counted; ok is false for one that does not run.
+// count adds a point from a tunnel's counters. ok is false if the tunnel does not run.
 func (f *flow) count(s dbusapi.Statistics, ok bool, at time.Time) {
 	p := point{at: at}
 	if n := len(f.points); n > 0 {
@@ -41,7 +41,7 @@ func (f *flow) count(s dbusapi.Statistics, ok bool, at time.Time) {
 	f.last, f.counted = s, ok
 }
 
-// grown is by how much a counter has, which begins anew with the tunnel's program.
+// grown is by how much a counter has grown. A new worker starts it from 0.
 func grown(before, now uint64) uint64 {
 	if now < before {
 		return now
@@ -49,7 +49,7 @@ func grown(before, now uint64) uint64 {
 	return now - before
 }
 
-// rates are bytes per second between the last two points; false: there are none yet.
+// rates are bytes per second between the last two points. ok is false if there are none.
 func (f *flow) rates() (sent, received float64, ok bool) {
 	n := len(f.points)
 	if n < 2 || !f.counted {
@@ -63,7 +63,7 @@ func (f *flow) rates() (sent, received float64, ok bool) {
 	return float64(b.sent-a.sent) / seconds, float64(b.received-a.received) / seconds, true
 }
 
-// total is how many bytes had gone through at a time, in a straight line between points.
+// total is the number of bytes at a time, interpolated between points.
 func (f *flow) total(at time.Time) float64 {
 	i := slices.IndexFunc(f.points, func(p point) bool { return p.at.After(at) })
 	bytes := func(p point) float64 { return float64(p.sent) + float64(p.received) }
@@ -82,11 +82,10 @@ func (f *flow) total(at time.Time) float64 {
 // blocks are the heights of a sparkline.
 var blocks = []rune(" ▁▂▃▄▅▆▇█")
 
-// leastPeak is the throughput per second that fills a sparkline's height where none was higher.
+// leastPeak is the smallest full height of a sparkline in bytes per second.
 const leastPeak = 1024
 
-// sparkline is the throughput of the last minute in so many cells, the last one now. What flows
-// at all is seen.
+// sparkline draws the throughput of the last minute in cells, ending now. Any traffic is visible.
 func (f *flow) sparkline(cells int, now time.Time) string {
 	step := minute / time.Duration(cells)
 	rates := make([]float64, cells)

@@ -12,14 +12,13 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// marker stands before the selected tunnel.
+// marker precedes the selected tunnel.
 const marker = "> "
 
-// reverse is the look of the selected row.
+// reverse is the colour of the selected row: reverse video.
 const reverse layout.Color = "7"
 
-// frame is the whole picture: a title, what the page shows, what there is to say of the selected
-// tunnel or of the last key, and the keys.
+// frame is the whole screen: a title, the page, a hint or the result of the last key, and the keys.
 func (w *window) frame() []layout.Line {
 	var body []layout.Line
 	switch w.page {
@@ -36,7 +35,7 @@ func (w *window) frame() []layout.Line {
 	return append(lines, w.keysLine())
 }
 
-// above is how many lines are above the rows.
+// above is how many lines are above the page's rows.
 func (w *window) above() int {
 	if w.page == listPage {
 		return 2
@@ -44,7 +43,7 @@ func (w *window) above() int {
 	return 1
 }
 
-// belowRows is how many lines are between the rows and the keys.
+// belowRows is how many lines are between the page's rows and the keys.
 func (w *window) belowRows() int {
 	switch {
 	case w.height < 8:
@@ -55,7 +54,7 @@ func (w *window) belowRows() int {
 	return 1
 }
 
-// room is how many rows of the list there can be, or lines of a page.
+// room is how many rows of the list, or lines of a page, fit.
 func (w *window) room() int { return w.height - w.above() - w.belowRows() - 1 }
 
 // title is the first line.
@@ -85,7 +84,7 @@ func (w *window) title() layout.Line {
 		w.totals("%d of %s up, %s", "", ""))
 }
 
-// fitting is the first of these lines that fits, or else the last one.
+// fitting returns the first line that fits, else the last one.
 func (w *window) fitting(lines ...layout.Line) layout.Line {
 	for _, line := range lines {
 		if line.Width() <= w.width {
@@ -95,7 +94,7 @@ func (w *window) fitting(lines ...layout.Line) layout.Line {
 	return lines[len(lines)-1]
 }
 
-// totals says how many tunnels are up, on which network, what flows, and in which order they are, in these words.
+// totals is a line with the tunnels that are up, the network, the traffic and the order, in the given formats.
 func (w *window) totals(up, flows, order string) layout.Line {
 	tally := listing.Count(w.tunnels)
 	parts := []string{fmt.Sprintf(up, tally.Well, text.Count(tally.Wanted, "tunnel"), w.network)}
@@ -113,7 +112,7 @@ func (w *window) totals(up, flows, order string) layout.Line {
 	return layout.Line{layout.Plain(strings.Join(parts, ", "))}
 }
 
-// list is the table, with the selected tunnel marked.
+// list is the table with the selected tunnel marked.
 func (w *window) list() []layout.Line {
 	rows := w.rows()
 	w.sees(rows)
@@ -142,7 +141,7 @@ func (w *window) list() []layout.Line {
 	return lines
 }
 
-// pageText is what a page shows, from its first line on.
+// pageText is the whole text of a page.
 func (w *window) pageText() []layout.Line {
 	switch w.page {
 	case tunnelPage:
@@ -177,7 +176,7 @@ func (w *window) pageText() []layout.Line {
 	return lines
 }
 
-// scrolled is the part of a page that fits, from the first line that is to be seen on.
+// scrolled is the visible part of a page.
 func (w *window) scrolled(lines []layout.Line) []layout.Line {
 	last := max(len(lines)-w.room(), 0)
 	if w.atEnd || w.first > last {
@@ -187,8 +186,7 @@ func (w *window) scrolled(lines []layout.Line) []layout.Line {
 	return lines[w.first:min(w.first+max(w.room(), 0), len(lines))]
 }
 
-// below is what became of the last key, or what there is to say of the selected tunnel: why it is
-// not well, and the next step.
+// below is the filter, the result of the last key, or why the selected tunnel is not well and the next step.
 func (w *window) below() []layout.Line {
 	lines := make([]layout.Line, w.belowRows())
 	if len(lines) == 0 {
@@ -213,7 +211,7 @@ func (w *window) below() []layout.Line {
 	return lines
 }
 
-// hint is why a tunnel is not well, and the next step, in words for the window.
+// hint is why a tunnel is not well and the next step.
 func (w *window) hint(t listing.Tunnel) (lines []layout.Line) {
 	hint := tunnel.Hint(t)
 	if hint == "" {
@@ -233,7 +231,7 @@ func (w *window) hint(t listing.Tunnel) (lines []layout.Line) {
 	return lines
 }
 
-// keysLine is the last line: the keys of this page, as many as fit, and where the mouse finds them.
+// keysLine is the last line: as many of the page's keys as fit. It records their columns for the mouse.
 func (w *window) keysLine() (line layout.Line) {
 	w.buttons = nil
 	at := 0
@@ -258,7 +256,7 @@ func (w *window) keysLine() (line layout.Line) {
 	return line
 }
 
-// keysText says what each key does.
+// keysText describes all keys.
 func keysText(width int) []layout.Line {
 	t := &layout.Table{Columns: []layout.Column{{Min: len("PgDn, Space")}, {Wrap: true, Min: 20}}}
 	for _, b := range bindings() {

@@ -8,17 +8,17 @@ import (
 	"golang.org/x/term"
 )
 
-// keyboard gives what is pressed, key after key, unseen and without a newline. Ctrl-C and Ctrl-Z
-// are signals as ever. Between give and take nothing is read: the terminal is another program's.
+// keyboard reads single keys from the terminal, without echo. Ctrl-C and Ctrl-Z still send signals.
+// Between give and take it reads nothing, because another program has the terminal.
 type keyboard struct {
 	fd      int
 	before  *term.State
 	presses chan press
-	quit    *os.File // closed: reading ends
+	quit    *os.File // closed to end the goroutine that reads
 	ended   chan struct{}
 }
 
-// newKeyboard reads from a terminal; nil where f is none.
+// newKeyboard starts to read keys from a terminal. It returns nil if f is not a terminal.
 func newKeyboard(f *os.File) *keyboard {
 	k := &keyboard{fd: int(f.Fd()), presses: make(chan press)}
 	var err error
@@ -28,7 +28,7 @@ func newKeyboard(f *os.File) *keyboard {
 	return k
 }
 
-// take has the terminal give keys.
+// take switches the terminal to single keys and starts the goroutine that reads.
 func (k *keyboard) take() error {
 	if k == nil {
 		return nil
@@ -51,14 +51,14 @@ func (k *keyboard) take() error {
 	return nil
 }
 
-// give gives the terminal back as it was.
+// give ends the reading and restores the terminal.
 func (k *keyboard) give() {
 	if k == nil || k.quit == nil {
 		return
 	}
 	k.quit.Close()
 	k.quit = nil
-	for waiting := true; waiting; { // it may want to hand over a key
+	for waiting := true; waiting; { // the goroutine may be sending a key
 		select {
 		case <-k.presses:
 		case <-k.ended:
@@ -68,10 +68,10 @@ func (k *keyboard) give() {
 	_ = term.Restore(k.fd, k.before)
 }
 
-// escapeTime is how long the rest of a key may take that begins as Escape does.
+// escapeTime is how long to wait for more after ESC, which may be a key of its own or begin a sequence.
 const escapeTime = 50 * time.Millisecond
 
-// read hands on what is pressed until stop ends, or the input.
+// read sends the pressed keys until stop or the terminal is closed.
 func (k *keyboard) read(stop *os.File, ended chan struct{}) {
 	defer close(ended)
 	defer stop.Close()
@@ -93,7 +93,7 @@ func (k *keyboard) read(stop *os.File, ended chan struct{}) {
 			var more [256]byte
 			n, err := unix.Read(k.fd, more[:])
 			if n <= 0 && err != unix.EINTR && err != unix.EAGAIN {
-				return // the terminal is gone, and a signal says so
+				return // the terminal is gone; SIGHUP ends the program
 			}
 			pending = append(pending, more[:max(n, 0)]...)
 		}
@@ -106,7 +106,7 @@ func (k *keyboard) read(stop *os.File, ended chan struct{}) {
 			if p == (press{}) {
 				continue
 			}
-			k.presses <- p // give takes it, where nobody else does
+			k.presses <- p // received by the loop, or by give
 		}
 	}
 }

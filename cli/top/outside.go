@@ -14,13 +14,13 @@ import (
 	"github.com/holdfast/holdfast/cli/terminal"
 )
 
-// runOutside gives the terminal to another program until it ends, as a shell does with a job of its
-// own: Ctrl-C and Ctrl-Z are that program's. Where it is put aside, so are we.
+// runOutside gives the terminal to another program until it ends, as a shell does with a foreground
+// job. Ctrl-C and Ctrl-Z go to that program. If it is stopped, this program stops too.
 func runOutside(cmd *exec.Cmd) error {
 	tty := int(os.Stdin.Fd())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Foreground: true, Ctty: tty}
-	signal.Ignore(syscall.SIGTTOU) // we take the terminal back from the background
+	signal.Ignore(syscall.SIGTTOU) // TIOCSPGRP is called from the background
 	defer signal.Reset(syscall.SIGTTOU)
 	if err := cmd.Start(); err != nil {
 		return err
@@ -35,7 +35,7 @@ func runOutside(cmd *exec.Cmd) error {
 		}
 		_ = unix.IoctlSetPointerInt(tty, unix.TIOCSPGRP, own)
 		if err != nil || !status.Stopped() {
-			return err // what went wrong it has said itself
+			return err // the program has printed its own errors
 		}
 		terminal.StopHere()
 		_ = unix.IoctlSetPointerInt(tty, unix.TIOCSPGRP, job)
@@ -43,7 +43,8 @@ func runOutside(cmd *exec.Cmd) error {
 	}
 }
 
-// awaitEnter lets a person read what a program printed, until Enter or until the context ends, as by Ctrl-C.
+// awaitEnter lets a person read what a program printed. It returns after Enter, or when the context
+// ends, as by Ctrl-C.
 func awaitEnter(ctx context.Context) {
 	fmt.Fprint(os.Stderr, "\nEnter goes back to top. ")
 	pressed := make(chan struct{})

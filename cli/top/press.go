@@ -7,13 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// press is a key that was pressed: its letter, or a name; or a button of the mouse, and where.
+// press is a pressed key, by its letter or name, or a mouse button and its position.
 type press struct {
 	key  string
-	x, y int // of the mouse, from 0
+	x, y int // of the mouse, from 0 at the top left
 }
 
-// Names of keys and buttons that are no letters.
+// Names of keys without a letter, and of mouse buttons.
 const (
 	keyUp        = "↑"
 	keyDown      = "↓"
@@ -31,19 +31,19 @@ const (
 	mouseDown    = "wheel down"
 )
 
-// sequences are what terminals send after ESC for such keys, in both of xterm's modes.
+// sequences are the keys' escape sequences after ESC, in xterm's normal and application mode.
 var sequences = map[string]string{
 	"[A": keyUp, "[B": keyDown, "[C": keyRight, "[D": keyLeft, "OA": keyUp, "OB": keyDown, "OC": keyRight, "OD": keyLeft,
 	"[5~": keyPageUp, "[6~": keyPageDown, "[H": keyHome, "[F": keyEnd, "OH": keyHome, "OF": keyEnd,
 	"[1~": keyHome, "[4~": keyEnd, "[7~": keyHome, "[8~": keyEnd,
 }
 
-// buttons are those of the mouse that mean something.
+// buttons are the mouse buttons in use, by xterm's numbers.
 var buttons = map[int]string{0: mouseLeft, 64: mouseUp, 65: mouseDown}
 
-// decode is the first press in what a terminal sent, and how many bytes it takes (pure): 0 where
-// its end is still to come. With last set no more comes, and Escape is a key. What means nothing
-// is skipped.
+// decode returns the first press in the bytes from a terminal and their number (pure). The number is 0
+// if more bytes must come. last says that no more come, so ESC alone is a key. Unknown sequences give
+// an empty press.
 func decode(sent []byte, last bool) (press, int) {
 	if sent[0] != '\x1b' {
 		return decodeLetter(sent, last)
@@ -58,7 +58,7 @@ func decode(sent []byte, last bool) (press, int) {
 		return press{key: keyEscape}, 1
 	}
 	for i := 2; i < len(sent); i++ {
-		if c := sent[i]; c >= 0x40 && c <= 0x7e { // the end of a sequence, ECMA-48
+		if c := sent[i]; c >= 0x40 && c <= 0x7e { // a final byte, ECMA-48
 			sequence := string(sent[1 : i+1])
 			if strings.HasPrefix(sequence, "[<") {
 				return decodeMouse(sequence[2:]), i + 1
@@ -89,7 +89,7 @@ func decodeLetter(sent []byte, last bool) (press, int) {
 	return press{key: string(r)}, size
 }
 
-// decodeMouse reads what xterm sends in its mode 1006: "0;12;3M".
+// decodeMouse parses a mouse report in xterm's SGR mode (1006): "0;12;3M".
 func decodeMouse(sequence string) press {
 	var numbers [3]int
 	for i, field := range strings.Split(sequence[:len(sequence)-1], ";") {
@@ -100,7 +100,7 @@ func decodeMouse(sequence string) press {
 		numbers[i] = n
 	}
 	button, ok := buttons[numbers[0]]
-	if !ok || !strings.HasSuffix(sequence, "M") { // m is where a button is let go
+	if !ok || !strings.HasSuffix(sequence, "M") { // a final m is a release
 		return press{}
 	}
 	return press{button, numbers[1] - 1, numbers[2] - 1}

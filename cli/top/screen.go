@@ -10,12 +10,12 @@ import (
 	"github.com/holdfast/holdfast/cli/layout"
 )
 
-// screen is a terminal that shows one picture after the other.
+// screen shows one picture after another on the terminal.
 type screen struct {
 	file          *os.File
 	look          layout.Look
 	width, height int
-	shown         []string // the picture, a line each; nil: nobody knows what is there
+	shown         []string // the lines on the screen; nil if unknown
 	isOpen        bool
 }
 
@@ -25,7 +25,7 @@ func newScreen(look layout.Look) *screen {
 	return s
 }
 
-// resize looks again how large the terminal is.
+// resize reads the size of the terminal.
 func (s *screen) resize() {
 	s.width, s.height, s.shown = 80, 24, nil
 	if width, height, err := term.GetSize(int(s.file.Fd())); err == nil && width > 0 && height > 0 {
@@ -33,8 +33,8 @@ func (s *screen) resize() {
 	}
 }
 
-// open begins a picture: another screen, without a cursor and without wrapping, that tells of the
-// mouse. What the terminal showed before comes back with close.
+// open switches to the alternate screen, hides the cursor, and turns line wrap off and mouse reports
+// on. close restores what the terminal showed before.
 func (s *screen) open() {
 	fmt.Fprint(s.file, "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?1000h\x1b[?1006h")
 	s.shown, s.isOpen = nil, true
@@ -47,20 +47,19 @@ func (s *screen) close() {
 	s.isOpen = false
 }
 
-// draw shows a picture. Only lines that differ from what is there are written, all at once, and
-// terminals that know mode 2026 show them at once: nothing flickers, and nothing is written where
-// nothing changed.
+// draw shows a picture. It writes only the lines that differ, in one write. Terminals with synchronized
+// output (mode 2026) show them at once, so that nothing flickers.
 func (s *screen) draw(picture []layout.Line) {
 	var b strings.Builder
 	if s.shown == nil {
 		b.WriteString("\x1b[2J")
-		s.shown = make([]string, s.height) // which differs from any line
+		s.shown = make([]string, s.height) // differs from every rendered line
 	}
 	for i := range s.shown {
 		line := ""
 		if i < len(picture) {
 			cells := picture[i].Cut(s.width)
-			if line = s.look.Render(cells); cells.Width() < s.width { // else the last cell would go
+			if line = s.look.Render(cells); cells.Width() < s.width { // in a full line it would clear the last cell
 				line += "\x1b[K"
 			}
 		}

@@ -14,19 +14,19 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// view is what top shows.
+// view is the data that top shows.
 type view struct {
-	running      bool // the daemon
+	running      bool // the daemon runs
 	network      string
-	tunnels      []listing.Tunnel // the last that was heard of
+	tunnels      []listing.Tunnel // of the last snapshot with a running daemon
 	flows        map[string]*flow
 	at           time.Time // of the last point
-	byThroughput bool      // how they are sorted; else by name
-	sparks       bool      // with sparklines
-	trouble      string    // why nothing new was counted
+	byThroughput bool      // sort by throughput; otherwise by name
+	sparks       bool      // show sparklines
+	trouble      string    // why the last request for counters failed
 }
 
-// hear takes in what the daemon says. One that is gone says nothing: its tunnels stay.
+// hear takes over a snapshot. While the daemon does not run, the tunnels stay.
 func (v *view) hear(s dbusapi.Snapshot, patterns []string) {
 	if v.running = s.Running; !s.Running {
 		return
@@ -42,7 +42,7 @@ func (v *view) hear(s dbusapi.Snapshot, patterns []string) {
 	}
 }
 
-// count takes in what these tunnels had counted.
+// count adds the counters of the asked tunnels.
 func (v *view) count(asked []listing.Tunnel, counted map[string]dbusapi.Statistics, at time.Time) {
 	v.at = at
 	for _, t := range asked {
@@ -56,7 +56,7 @@ func (v *view) count(asked []listing.Tunnel, counted map[string]dbusapi.Statisti
 	}
 }
 
-// flow is that of a tunnel; one that was not counted yet has an empty one.
+// flow is a tunnel's flow. It is empty if the tunnel was not counted or the daemon does not run.
 func (v *view) flow(name string) *flow {
 	if f := v.flows[name]; f != nil && v.running {
 		return f
@@ -64,9 +64,9 @@ func (v *view) flow(name string) *flow {
 	return &flow{}
 }
 
-// sorted are the tunnels in the order in which they are shown.
+// sorted returns the tunnels in the order of display.
 func (v *view) sorted() []listing.Tunnel {
-	tunnels := slices.Clone(v.tunnels) // by name
+	tunnels := slices.Clone(v.tunnels) // sorted by name
 	if v.byThroughput {
 		throughput := func(t listing.Tunnel) float64 {
 			sent, received, _ := v.flow(t.Name).rates()
@@ -80,10 +80,10 @@ func (v *view) sorted() []listing.Tunnel {
 // rate is bytes per second for people: "1.5 KiB/s".
 func rate(perSecond float64) string { return text.Bytes(uint64(perSecond+0.5)) + "/s" }
 
-// statusRoom is what is worth having of a status.
+// statusRoom is the smallest useful width of the status.
 const statusRoom = 16
 
-// table is the table of tunnels, of columns that fit into width; 0 is no end.
+// table is the table of tunnels with the columns that fit. width 0 means no limit.
 func (v *view) table(tunnels []listing.Tunnel, width int) *layout.Table {
 	name := layout.Column{Name: "NAME", Shorten: true}
 	columns := []layout.Column{
@@ -119,7 +119,7 @@ func (v *view) table(tunnels []listing.Tunnel, width int) *layout.Table {
 	return t
 }
 
-// row is what is known of one tunnel.
+// row is the cells of one tunnel.
 func (v *view) row(t listing.Tunnel, width int) []layout.Cell {
 	f := v.flow(t.Name)
 	state := layout.Painted(string(t.State), tunnel.Color(t.State))
@@ -139,7 +139,7 @@ func (v *view) row(t listing.Tunnel, width int) []layout.Cell {
 	}
 }
 
-// nameWidth is how much of a name there is on so wide a terminal; 0 is all of it.
+// nameWidth is how wide a name may be at a terminal's width. 0 means no limit.
 func nameWidth(width int) int {
 	if width == 0 {
 		return 0
@@ -147,11 +147,11 @@ func nameWidth(width int) int {
 	return max(width/3, 9)
 }
 
-// noEnd is room where there is no end to it.
+// noEnd is a width or a distance that is larger than any real one.
 const noEnd = 1 << 16
 
-// sparkCells is how many cells a sparkline has where there is so much room: it comes before a
-// status, and leaves it its room when it can.
+// sparkCells is how many cells a sparkline has in this width. It has priority over the status, but
+// leaves space for it if both fit.
 func sparkCells(room int) int {
 	const most, least = 30, 10
 	switch {
@@ -163,11 +163,11 @@ func sparkCells(room int) int {
 	return min(room-layout.Gap-statusRoom, most)
 }
 
-// Row is a tunnel for scripts. Members are added, never renamed or removed.
+// Row is a tunnel with --json. Members are added, never renamed or removed.
 type Row struct {
 	Name              string   `json:"name"`
 	State             string   `json:"state"`
-	ReceivedPerSecond *float64 `json:"received_per_second"` // bytes; null while it does not run
+	ReceivedPerSecond *float64 `json:"received_per_second"` // bytes; null if not known, as while it does not run
 	SentPerSecond     *float64 `json:"sent_per_second"`
 	RoundTrip         float64  `json:"round_trip"`
 	ChannelsOpen      int64    `json:"channels_open"`

@@ -1,12 +1,10 @@
-// Package top is the window of the terminal: the list of tunnels and what goes through them, a page
-// of each, its log and its history, and keys to do something about them. Without a terminal it is
-// a table, again and again.
+// Package top is the window on the terminal: the list of tunnels and their traffic, pages with a
+// tunnel's details, log and history, and keys to control it. Without a terminal it prints a table repeatedly.
 //
-// The terminal is written by itself, with package layout for what a line looks like: bubbletea
-// and tcell know widgets and old terminals, which it has no use for. What they would bring is
-// told in docs/dependencies.md.
+// It draws the terminal itself, with package layout. The libraries bubbletea and tcell bring widgets
+// and support for old terminals, which it does not need; docs/dependencies.md has their costs.
 //
-// Tunnels count while nobody looks; only those on the screen are asked, as long as they are there.
+// The window asks only for the counters that its page needs.
 package top
 
 import (
@@ -25,32 +23,33 @@ import (
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-// Options is what top is about.
+// Options configure Run.
 type Options struct {
 	Client    *dbusapi.Client
 	First     dbusapi.Snapshot
-	Snapshots <-chan dbusapi.Snapshot // what comes after
-	Patterns  []string                // of names; none are all
-	Delay     time.Duration           // between two looks
-	Times     int                     // how often to look; 0: until told
+	Snapshots <-chan dbusapi.Snapshot // the snapshots after First
+	Patterns  []string                // names, globs or @tags; none means all
+	Delay     time.Duration           // between two requests for counters
+	Times     int                     // how many tables to show; 0 means until the end
 
-	Terminal bool // it is shown to a person
-	Screen   bool // likewise, and it can be written over
-	Width    int  // of a table that is not on a screen; 0: no end
+	Terminal bool // the output is a terminal
+	Screen   bool // the output is a terminal on which the cursor can be moved
+	Width    int  // of a printed table; 0 means no limit
 	Look     layout.Look
 
 	Print   func(*layout.Table)
-	JSON    func(any) error    // set: it is for scripts
-	Written func() error       // why what was printed is lost
+	JSON    func(any) error    // prints a list for scripts; nil without --json
+	Written func() error       // the error of a failed write, or nil
 	Explain func(error) string // an error as a sentence
 
 	Call    func(ctx context.Context, verb, name string) error               // up, down, reconnect, restart
 	Verb    func(verb, name string) *exec.Cmd                                // any other verb of the command line
-	Log     func(ctx context.Context, name string, line func(logLine)) error // what a tunnel said, and says
+	Log     func(ctx context.Context, name string, line func(logLine)) error // passes on earlier and new lines of a log
 	History func(ctx context.Context, name, since string) ([]layout.Block, error)
 }
 
-// Run shows it until it was shown as often as was wanted, or the person or the context ends it.
+// Run shows the window or prints tables until it has shown as many as wanted, the person ends it, or
+// the context ends.
 func Run(ctx context.Context, o Options) error {
 	o.Screen = o.Screen && o.JSON == nil
 	t := top{Options: o, ctx: ctx, left: o.Times, samples: make(chan sample, 1), calls: make(chan func(), 16), panics: make(chan any, 1)}
@@ -64,34 +63,35 @@ func Run(ctx context.Context, o Options) error {
 		run = t.runWindow
 	}
 	err := run()
-	if err == nil && o.Screen && t.over { // the screen went with what was on it
+	if err == nil && o.Screen && t.over { // the alternate screen is gone, so print the last table
 		t.Print(t.window.table(t.window.sorted(), o.Width))
 	}
 	return err
 }
 
-// top is one run.
+// top is one run. Its loop, run or runWindow, owns what changes. Other goroutines report to it through
+// the channels.
 type top struct {
 	Options
 	ctx      context.Context
 	window   window
 	screen   *screen
 	keyboard *keyboard
-	left     int  // how often to show it still; 0: until told
-	shown    bool // once at least
-	over     bool // it was shown as often as was wanted
+	left     int  // how many more to show; 0 means until the end
+	shown    bool // a table has been printed
+	over     bool // as many as wanted were shown
 
 	samples chan sample
 	asking  bool
-	calls   chan func() // what goroutines have to say, for the loop
-	panics  chan any    // likewise, where they came to a bad end
-	reading func()      // ends reading a log or a history
+	calls   chan func() // functions that other goroutines want the loop to call
+	panics  chan any    // panics of other goroutines
+	reading func()      // stops reading a log or a history
 }
 
-// callTime is how long the tunnels may take to answer.
+// callTime is how long the daemon may take to answer.
 const callTime = 30 * time.Second
 
-// sample is what tunnels had counted at a time.
+// sample is the counters of tunnels at one time.
 type sample struct {
 	asked   []listing.Tunnel
 	counted map[string]dbusapi.Statistics
@@ -99,7 +99,7 @@ type sample struct {
 	err     error
 }
 
-// ask asks tunnels for their counters, unless an answer is to come still.
+// ask requests the counters of tunnels, unless a request is pending.
 func (t *top) ask(tunnels []listing.Tunnel) {
 	if t.asking {
 		return
@@ -114,7 +114,7 @@ func (t *top) ask(tunnels []listing.Tunnel) {
 	})
 }
 
-// background runs f beside the loop. Where f panics the loop does, which leaves the terminal as it was.
+// background runs f in a goroutine. The loop repeats a panic of f, so that the terminal is restored.
 func (t *top) background(f func()) {
 	go func() {
 		defer func() {
@@ -126,7 +126,7 @@ func (t *top) background(f func()) {
 	}()
 }
 
-// run prints a table, or JSON, after each look.
+// run prints a table or JSON after each sample.
 func (t *top) run() error {
 	due := time.NewTicker(t.Delay)
 	defer due.Stop()
@@ -161,11 +161,11 @@ func (t *top) run() error {
 	}
 }
 
-// take takes in a sample, and prints it but on a screen.
+// take processes a sample. Without a screen it prints.
 func (t *top) take(s sample) error {
 	first := t.window.at.IsZero()
 	t.window.count(s.asked, s.counted, s.at)
-	if first { // what flows is not known yet
+	if first { // throughput needs two samples
 		return nil
 	}
 	switch {
@@ -186,7 +186,7 @@ func (t *top) take(s sample) error {
 	return t.Written()
 }
 
-// runWindow shows the window, and does what keys want done.
+// runWindow shows the window and handles keys.
 func (t *top) runWindow() error {
 	t.screen, t.keyboard = newScreen(t.Look), newKeyboard(os.Stdin)
 	var presses <-chan press
@@ -198,7 +198,7 @@ func (t *top) runWindow() error {
 	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGQUIT, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	t.screen.open()
-	defer t.screen.close() // also where something panics
+	defer t.screen.close() // also after a panic
 	defer t.stopReading()
 	due := time.NewTicker(t.Delay)
 	defer due.Stop()
@@ -250,25 +250,25 @@ func (t *top) runWindow() error {
 	}
 }
 
-// look asks the tunnels on the screen, if any of them counts. Who wants so many tables gets them of
-// tunnels that do not run, too.
+// look requests counters if a visible tunnel has any. If the number of tables is limited, it always
+// does, so that they are counted.
 func (t *top) look() {
 	if shown := t.window.counted(); len(shown) > 0 || t.left > 0 {
 		t.ask(shown)
 	}
 }
 
-// putAside gives the terminal back as it was while f runs.
+// putAside restores the terminal, runs f, and opens the window again.
 func (t *top) putAside(f func()) {
 	t.screen.close()
 	t.keyboard.give()
 	f()
-	_ = t.keyboard.take() // else keys are seen, and wait for a newline
+	_ = t.keyboard.take() // if it fails, keys are echoed and need Enter
 	t.screen.resize()
 	t.screen.open()
 }
 
-// act does what a key wants done. Another page ends reading for the one before.
+// act carries out a key's action. It stops reading unless a log or a history is shown.
 func (t *top) act(a action) error {
 	if t.window.page != logPage && t.window.page != historyPage {
 		t.stopReading()
@@ -304,7 +304,7 @@ func (t *top) stopReading() {
 	t.reading = nil
 }
 
-// call asks the daemon for something, and says so. What becomes of it the state shows.
+// call sends a request to the daemon and shows that. The tunnel's state shows its effect.
 func (t *top) call(a action) {
 	t.window.tell(layout.Dim, "%s %s …", a.verb, a.name)
 	t.background(func() {
@@ -321,7 +321,7 @@ func (t *top) call(a action) {
 	})
 }
 
-// tell has the loop call f, unless nobody wants it any more.
+// tell makes the loop call f, unless ctx has ended.
 func (t *top) tell(ctx context.Context, f func()) {
 	select {
 	case t.calls <- func() {
@@ -333,7 +333,7 @@ func (t *top) tell(ctx context.Context, f func()) {
 	}
 }
 
-// maxLog is how many lines of a log are kept.
+// maxLog is how many lines of a log are stored.
 const maxLog = 2000
 
 func (t *top) readLog(ctx context.Context, name, _ string) {

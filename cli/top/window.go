@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// page is what the window shows: the list, or something of the selected tunnel.
+// page is what the window shows: the list, or a page about the selected tunnel.
 type page int
 
 const (
@@ -24,8 +24,8 @@ const (
 	keysPage
 )
 
-// window is what is on the screen and what keys do to it. It is pure: what has to be done
-// elsewhere a key returns as an action.
+// window is the content of the screen and how keys change it. It is pure: keys return an action for
+// everything else.
 type window struct {
 	view
 	width, height int
@@ -33,59 +33,60 @@ type window struct {
 	page     page
 	selected string // the name of a tunnel
 	first    int    // the first row of the list that is shown, or the first line of a page
-	atEnd    bool   // the end of a page stays in sight as it grows
+	atEnd    bool   // follow the end of the page as it grows
 	filter   string
-	typing   bool        // the filter
-	outcome  layout.Line // what became of the last key
+	typing   bool        // the filter is being typed
+	outcome  layout.Line // the result of the last key
 
 	log     []logLine      // of logPage
 	history []layout.Block // of historyPage
-	days    int            // that historyPage looks back
-	buttons []button       // where the mouse presses keys
-	from    page           // where keysPage goes back to
+	days    int            // how many days historyPage covers
+	buttons []button       // the keys of the last line, for the mouse
+	from    page           // the page to which keysPage goes back
 }
 
-// logLine is a line of the log, laid out for a width.
+// logLine lays out a line of the log at a width.
 type logLine = func(width int) []layout.Line
 
-// button is a key that is told on the last line.
+// button is a key shown on the last line.
 type button struct {
-	from, to int // columns
+	from, to int // columns; to is exclusive
 	key      string
 }
 
-// action is what the window cannot do itself.
+// action is what a key does outside of the window.
 type action struct {
 	do   doing
-	verb string // of a call to the daemon, or of the command line
+	verb string // for the daemon, or of the command line
 	name string // of a tunnel
 }
 
+// doing is the kind of an action.
 type doing int
 
 const (
 	nothing     doing = iota
 	quit              // the person wants to end it
-	call              // a request to the daemon, which the window shows itself
-	outside           // a verb that asks or shows on the whole terminal
-	readLog           // until another page is shown
-	readHistory       // once
+	call              // a request to the daemon
+	outside           // a verb that needs the whole terminal
+	readLog           // read the log until another page is shown
+	readHistory       // read the history once
 )
 
-// binding is a key, what it does, and where.
+// binding is a key, what it does, and on which pages.
 type binding struct {
 	key, also string // another key that does the same
-	label     string // in a word or two, for the last line; "" is not told there
-	does      string // for the page of keys
-	pages     []page // nil: all
+	label     string // a word or two for the last line; "" if not shown there
+	does      string // a sentence for keysPage
+	pages     []page // nil means all
 	press     func(*window) action
 }
 
-// ofOne are the pages on which a tunnel is selected.
+// ofOne are the pages with a selected tunnel.
 var ofOne = []page{listPage, tunnelPage, logPage, historyPage}
 
-// bindings are all keys there are, in the order in which they are told. It is a function for the
-// sake of those that show them.
+// bindings are all keys in the order of display. It is a function because the bindings refer to methods
+// that use it.
 func bindings() []binding {
 	list, scrolled := []page{listPage}, []page{tunnelPage, logPage, historyPage, keysPage}
 	return []binding{
@@ -122,15 +123,15 @@ func bindings() []binding {
 	}
 }
 
-// on says whether a key does something on a page.
+// on says whether the key works on a page.
 func (b binding) on(p page) bool { return b.pages == nil || slices.Contains(b.pages, p) }
 
-// daemonDoes asks the daemon for something about the selected tunnel.
+// daemonDoes returns a key's function that sends a request about the selected tunnel to the daemon.
 func daemonDoes(verb string) func(*window) action {
 	return func(w *window) action { return w.aboutSelected(call, verb) }
 }
 
-// runs runs a verb of the command line on the selected tunnel.
+// runs returns a key's function that runs a verb of the command line on the selected tunnel.
 func runs(verb string) func(*window) action {
 	return func(w *window) action { return w.aboutSelected(outside, verb) }
 }
@@ -149,7 +150,7 @@ func looksBack(days int) func(*window) action {
 	}
 }
 
-// open shows another page.
+// open shows a page.
 func (w *window) open(p page) action {
 	if w.selected == "" && p != keysPage {
 		return action{}
@@ -184,7 +185,7 @@ func (w *window) back() action {
 	return action{}
 }
 
-// press takes in a key.
+// press handles a key or a click.
 func (w *window) press(p press) action {
 	w.outcome = nil
 	if w.typing {
@@ -206,7 +207,7 @@ func (w *window) key(key string) action {
 	return action{}
 }
 
-// filterKey takes in a key of the filter.
+// filterKey handles a key while the filter is typed.
 func (w *window) filterKey(key string) {
 	switch key {
 	case keyEnter:
@@ -227,8 +228,8 @@ func (w *window) filterKey(key string) {
 	w.first = 0
 }
 
-// click is the left button: a row selects its tunnel, and opens it where it is selected; a key on
-// the last line is pressed.
+// click handles the left mouse button. A row selects its tunnel, or opens it if it is selected. A key
+// on the last line is pressed.
 func (w *window) click(x, y int) action {
 	if y == w.height-1 {
 		for _, b := range w.buttons {
@@ -250,7 +251,7 @@ func (w *window) click(x, y int) action {
 	return action{}
 }
 
-// move selects another row of the list, or scrolls a page; the frame keeps it within its bounds.
+// move selects another row of the list, or scrolls a page. frame limits it to what exists.
 func (w *window) move(by int) action {
 	if w.page != listPage {
 		w.first, w.atEnd = max(w.first+by, 0), false
@@ -263,7 +264,7 @@ func (w *window) move(by int) action {
 	return action{}
 }
 
-// rows are the tunnels that the filter lets through, in their order.
+// rows are the tunnels that match the filter, in order.
 func (w *window) rows() []listing.Tunnel {
 	return slices.DeleteFunc(w.sorted(), func(t listing.Tunnel) bool {
 		of := strings.Join(append([]string{t.Name, string(t.State), string(t.Reason), t.Destination, t.Description}, t.Tags...), "\n")
@@ -271,7 +272,7 @@ func (w *window) rows() []listing.Tunnel {
 	})
 }
 
-// sees makes first and selected fit the rows there are, and the room for them.
+// sees adjusts first and selected to the existing rows and the space for them.
 func (w *window) sees(rows []listing.Tunnel) {
 	if len(rows) == 0 {
 		if w.page == listPage {
@@ -292,7 +293,7 @@ func (w *window) sees(rows []listing.Tunnel) {
 	}
 }
 
-// current is the selected tunnel.
+// current is the selected tunnel. It is false if there is none.
 func (w *window) current() (listing.Tunnel, bool) {
 	i := slices.IndexFunc(w.tunnels, func(t listing.Tunnel) bool { return t.Name == w.selected })
 	if i < 0 {
@@ -301,7 +302,7 @@ func (w *window) current() (listing.Tunnel, bool) {
 	return w.tunnels[i], true
 }
 
-// counted are the tunnels whose counters the page shows. Those whose program does not run have none.
+// counted are the tunnels whose counters the page shows, without those that do not run.
 func (w *window) counted() []listing.Tunnel {
 	var shown []listing.Tunnel
 	switch {
@@ -312,7 +313,7 @@ func (w *window) counted() []listing.Tunnel {
 		}
 	case w.page == listPage:
 		shown = w.rows()
-		if !w.byThroughput { // else their order goes by all of them
+		if !w.byThroughput { // the order by throughput needs all of them
 			w.sees(shown)
 			shown = shown[w.first:min(w.first+max(w.room(), 0), len(shown))]
 		}
@@ -326,18 +327,18 @@ func (w *window) counted() []listing.Tunnel {
 	})
 }
 
-// asks says whether a tunnel waits for an answer that can be given here.
+// asks says whether a tunnel waits for an answer that a person can give here.
 func asks(t listing.Tunnel) bool {
 	return slices.Contains([]fault.Reason{fault.Passphrase, fault.PIN, fault.Password, fault.Code, fault.Touch}, t.Reason)
 }
 
-// tell shows what became of the last key.
+// tell shows the result of the last key.
 func (w *window) tell(color layout.Color, format string, args ...any) {
 	w.outcome = layout.Line{layout.Painted(fmt.Sprintf(format, args...), color)}
 }
 
-// since is from when on historyPage looks.
+// since is the beginning of the history, for --since=.
 func (w *window) since() string { return fmt.Sprintf("-%dd", w.days) }
 
-// clock is the time of the frame, which tests set.
+// clock is the time of the frame. Tests replace it.
 var clock = time.Now
