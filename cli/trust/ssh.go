@@ -14,19 +14,19 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// trustBySSH has the system's ssh show the host key and record it on a yes, with the tunnel's
-// own settings: for a server that only ssh can reach.
+// trustBySSH runs ssh(1) with the tunnel's settings to show the host key and record it after a yes. It
+// is for servers that only ssh can reach.
 func trustBySSH(s *session.Session, file tunnelfile.Tunnel) error {
 	cmd := exec.CommandContext(s.Ctx, "ssh", trustArguments(file)...)
 	var said bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, &said // it asks on the terminal itself
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, &said // ssh asks its question on the terminal
 	err := cmd.Run()
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		return err
 	}
 	sentence, err := verdict(file.Destination, said.String())
 	if err != nil {
-		if strings.Count(said.String(), "\n") > 1 { // a warning, in ssh's own words
+		if strings.Count(said.String(), "\n") > 1 { // a warning of several lines, in ssh's words
 			s.Out.Warning(said.String())
 		}
 		return err
@@ -35,8 +35,8 @@ func trustBySSH(s *session.Session, file tunnelfile.Tunnel) error {
 	return nil
 }
 
-// trustArguments makes ssh ask about the host key and go no further. ssh takes the first
-// value of a keyword that it meets: these come before the tunnel's own.
+// trustArguments are the arguments with which ssh asks about the host key and does nothing else. ssh
+// uses the first value of a keyword, so these come before the tunnel's own.
 func trustArguments(file tunnelfile.Tunnel) []string {
 	var args []string
 	for _, o := range []string{
@@ -51,8 +51,8 @@ func trustArguments(file tunnelfile.Tunnel) []string {
 	return append(args, "-N", "--", file.Destination)
 }
 
-// verdict is what ssh's words mean. It never logs in, so that a denied permission is the
-// good end: the host key was in order.
+// verdict finds out what happened from ssh's messages. ssh never logs in here, so a denied permission
+// means that the host key was accepted.
 func verdict(destination, said string) (sentence string, err error) {
 	switch {
 	case strings.Contains(said, "IDENTIFICATION HAS CHANGED"):

@@ -1,5 +1,5 @@
-// Package trust is the verb trust: it shows the host keys of a server and records them on a yes. It
-// is the one verb that asks a server anything.
+// Package trust is the verb trust: it shows the host keys of a server and records them after a yes. It
+// connects to the server itself, without the daemon.
 package trust
 
 import (
@@ -54,9 +54,9 @@ A script, which cannot say yes, can put the key that the server's owner gave it 
 	}
 }
 
-// trust shows the host keys of a tunnel's server, and of each host on the way to it, and
-// records on a yes those that are new. It goes the way that the tunnel goes, and does not log
-// in to the server itself. What only the system's ssh can reach is left to that.
+// trust shows the host keys of a tunnel's server and of each host on the way to it. It records the new
+// ones after a yes. It takes the tunnel's way, and does not log in to the server itself. If only ssh(1)
+// can reach the server, it runs ssh.
 func trust(s *session.Session, args []string) error {
 	name, err := session.One(args)
 	if err != nil {
@@ -70,14 +70,14 @@ func trust(s *session.Session, args []string) error {
 		return err
 	}
 	if s.System {
-		if _, err := s.Daemon(); err != nil && !errors.Is(err, dbusapi.ErrNoBus) { // while this is root
+		if _, err := s.Daemon(); err != nil && !errors.Is(err, dbusapi.ErrNoBus) { // dial while this process is still root
 			return err
 		}
 		if err := runas.Become(s, file); err != nil {
 			return err
 		}
 	}
-	for _, variable := range runas.UnitEnvironment(s, file) { // ssh_config may name it
+	for _, variable := range runas.UnitEnvironment(s, file) { // ssh_config may refer to these variables
 		key, value, _ := strings.Cut(variable, "=")
 		if err := os.Setenv(key, value); err != nil {
 			return err
@@ -91,7 +91,7 @@ func trust(s *session.Session, args []string) error {
 	if err != nil {
 		return err
 	}
-	if r.Transport == tunnelfile.TransportOpenSSH && len(r.Hops()) > 0 { // which only ssh can log in to
+	if r.Transport == tunnelfile.TransportOpenSSH && len(r.Hops()) > 0 { // only ssh can log in to the hosts on the way
 		if err := mustAsk(s); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func trust(s *session.Session, args []string) error {
 	return orGoOn(s, err, name)
 }
 
-// orGoOn has the tunnel try again, unless there is an error.
+// orGoOn makes the tunnel try again, unless there is an error.
 func orGoOn(s *session.Session, err error, name string) error {
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func orGoOn(s *session.Session, err error, name string) error {
 	return goOn(s, name)
 }
 
-// trustAll goes from machine to machine until the destination is trusted.
+// trustAll asks about one host after the other until the destination is trusted.
 func trustAll(s *session.Session, r *sshlink.Resolved) error {
 	asked := ""
 	for {
@@ -125,7 +125,7 @@ func trustAll(s *session.Session, r *sshlink.Resolved) error {
 			}
 			return err
 		}
-		if asked == keys.Host+keys.Address { // it was recorded, and is asked about again
+		if asked == keys.Host+keys.Address { // its key was recorded, and still is not known
 			return fmt.Errorf("the host key of %s was recorded in %s, which does not count for it", keys.Host, keys.File)
 		}
 		showKeys(s, keys, r)
@@ -140,7 +140,7 @@ func trustAll(s *session.Session, r *sshlink.Resolved) error {
 	}
 }
 
-// showKeys shows what a machine shows of itself, and what is known of that.
+// showKeys prints a host's keys and what known_hosts has about each.
 func showKeys(s *session.Session, keys hostkeys.ServerKeys, r *sshlink.Resolved) {
 	where := ""
 	if !keys.Last {
@@ -156,7 +156,7 @@ func showKeys(s *session.Session, keys hostkeys.ServerKeys, r *sshlink.Resolved)
 		switch k.Standing {
 		case hostkeys.KeyKnown:
 			s.Out.Line("  %s", s.Out.Paint(layout.Green, "known, "+text.Tilde(k.Place)))
-			continue // nobody need compare it
+			continue // a known key need not be compared
 		case hostkeys.KeyRevoked:
 			s.Out.Line("  %s", s.Out.Paint(layout.Red, "REVOKED: "+text.Printable(k.Why)))
 		case hostkeys.KeyChanged:
@@ -174,13 +174,13 @@ func showKeys(s *session.Session, keys hostkeys.ServerKeys, r *sshlink.Resolved)
 	s.Out.Line("")
 }
 
-// bracketed is a "host:port" as known_hosts has it where the port is not 22.
+// bracketed is "host:port" as known_hosts has it for other ports than 22.
 func bracketed(address string) string {
 	i := strings.LastIndexByte(address, ':')
 	return "[" + strings.Trim(address[:i], "[]") + "]" + address[i:]
 }
 
-// recordKeys records a machine's new keys on a yes.
+// recordKeys records a host's new keys after a yes. It fails if a key is revoked or has changed.
 func recordKeys(s *session.Session, keys hostkeys.ServerKeys) error {
 	is := func(standing hostkeys.KeyStanding) func(hostkeys.HostKey) bool {
 		return func(k hostkeys.HostKey) bool { return k.Standing == standing }
@@ -227,7 +227,7 @@ func recordKeys(s *session.Session, keys hostkeys.ServerKeys) error {
 	return nil
 }
 
-// askAccept asks which keys are right: yes is all of them, a fingerprint the one it is of.
+// askAccept asks which keys are right. The answer yes accepts all, a fingerprint only its key.
 func askAccept(s *session.Session, question string, keys []hostkeys.HostKey) ([]hostkeys.HostKey, error) {
 	agent, ok := answer.AtTerminal(s)
 	if !ok {
@@ -253,10 +253,10 @@ func askAccept(s *session.Session, question string, keys []hostkeys.HostKey) ([]
 	}
 }
 
-// errNoTerminal is what trust says where it cannot ask.
+// errNoTerminal is the error of trust without a terminal.
 var errNoTerminal = advice.Misuse{Message: "trust asks a question: it needs a terminal; a script can put the key that the server's owner gave you into known_hosts"}
 
-// mustAsk is an error where there is nobody to ask.
+// mustAsk fails if there is no terminal.
 func mustAsk(s *session.Session) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return errNoTerminal
@@ -264,7 +264,7 @@ func mustAsk(s *session.Session) error {
 	return nil
 }
 
-// terminalAsker asks at this terminal what logging in to a host on the way takes.
+// terminalAsker asks at this terminal what is needed to log in to a host on the way.
 type terminalAsker struct {
 	agent  answer.Agent
 	tunnel string
@@ -279,11 +279,11 @@ func (a terminalAsker) Confirm(ctx context.Context, q asking.Question) (bool, er
 	return a.agent.Confirm(ctx, a.tunnel, string(q.Kind), q.Prompt)
 }
 
-// goOn has a tunnel that waits for a person try again.
+// goOn makes a blocked tunnel try again.
 func goOn(s *session.Session, name string) error {
 	client, err := s.Daemon()
 	if errors.Is(err, dbusapi.ErrNoBus) {
-		return nil // then there is no daemon, and nothing that waits
+		return nil // without a daemon no tunnel waits
 	}
 	if err != nil {
 		return err
