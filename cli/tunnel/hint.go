@@ -10,9 +10,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Hint is the next step about a tunnel that is not well: what a person can do, or what it
-// waits for and what would end that. It goes by the state and its Reason, never by a sentence;
-// "" where nothing need be done.
+// Hint is the next step for a tunnel that is not well: what a person can do, or what ends the wait. It
+// depends on the state and its Reason, never on a sentence. It is "" if nothing need be done.
 func Hint(t listing.Tunnel) string {
 	if hint, ok := hints[t.Reason]; ok {
 		return hint(t)
@@ -30,7 +29,7 @@ func Hint(t listing.Tunnel) string {
 	return ""
 }
 
-// hints are the next steps, by reason.
+// hints are the next steps by Reason.
 var hints = map[fault.Reason]func(listing.Tunnel) string{
 	fault.Network: says("holdfast check NAME shows which networks the machine has"),
 	fault.Portal:  says("log in to this network with a browser; the tunnel follows by itself"),
@@ -66,15 +65,15 @@ var hints = map[fault.Reason]func(listing.Tunnel) string{
 	fault.Crashed:      says("holdfast logs NAME -n 20 shows what it said last"),
 }
 
-// says is a hint with the tunnel's name in it.
+// says returns a hint with the tunnel's name in place of NAME.
 func says(hint string) func(listing.Tunnel) string {
 	return func(t listing.Tunnel) string { return strings.ReplaceAll(hint, "NAME", t.Name) }
 }
 
-// sshCommand is the ssh that logs in where the tunnel does.
+// sshCommand is the ssh command that logs in as the tunnel does.
 func sshCommand(t listing.Tunnel) string {
 	words := []string{"ssh"}
-	// What drop-ins say is not seen here; it is a hint.
+	// Settings in drop-ins are missing here, which is good enough for a hint.
 	if file, problems := tunnelfile.Parse(t.Name, "", t.Text); len(problems) == 0 {
 		for _, setting := range file.SSH {
 			words = append(words, "-o", tunnelfile.ShellWord(setting.Key+"="+setting.Value))
@@ -83,14 +82,14 @@ func sshCommand(t listing.Tunnel) string {
 	return strings.Join(append(words, tunnelfile.ShellWord(t.Destination)), " ")
 }
 
-// OtherProgram says which tunnels run another version than the daemon's, and what has them run
-// that one; "" where none does.
+// OtherProgram says which tunnels run another version than the daemon's, and the command that hands
+// them over to this version. Both are "" if none does.
 func OtherProgram(version string, all []listing.Tunnel) (message, command string) {
 	names := listing.Outdated(version, all)
 	if len(names) == 0 {
 		return "", ""
 	}
-	const most = 3 // to name
+	const most = 3 // named tunnels
 	message = "the program of another version than " + version + " runs for " + text.Count(len(names), "tunnel") + ": " + strings.Join(names[:min(most, len(names))], ", ")
 	if len(names) > most {
 		return message + fmt.Sprintf(" and %d more", len(names)-most), "holdfast restart --rolling --all"
@@ -98,7 +97,7 @@ func OtherProgram(version string, all []listing.Tunnel) (message, command string
 	return message, "holdfast restart --rolling " + strings.Join(names, " ")
 }
 
-// HintOtherProgram is the same as a hint.
+// HintOtherProgram is OtherProgram as one hint.
 func HintOtherProgram(version string, all []listing.Tunnel) string {
 	message, command := OtherProgram(version, all)
 	if message == "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Page is all there is about one tunnel.
+// Page is everything about one tunnel, as a table.
 func Page(t listing.Tunnel, s dbusapi.Statistics, now time.Time) *layout.Table {
 	page := layout.Page()
 	row := func(name, content string, color layout.Color) {

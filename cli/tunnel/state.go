@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Color is how a state looks. The word says the same without it.
+// Color is the colour of a state. The state's word carries the same information.
 func Color(s tunnelfile.State) layout.Color {
 	switch s {
 	case tunnelfile.Up:
@@ -22,12 +22,12 @@ func Color(s tunnelfile.State) layout.Color {
 	return layout.Dim
 }
 
-// Running says whether a tunnel in this state does its work, as far as anybody asks for it.
+// Running says whether a tunnel in this state works as wanted. A listening tunnel does.
 func Running(s tunnelfile.State) bool {
 	return s == tunnelfile.Up || s == tunnelfile.Degraded || s == tunnelfile.Listening
 }
 
-// Stuck says whether a tunnel in this state stays so until somebody does something.
+// Stuck says whether a tunnel in this state needs somebody to act.
 func Stuck(s tunnelfile.State) bool { return s == tunnelfile.Blocked || s == tunnelfile.Failed }
 
 // Line is a tunnel's state for people: "retrying: in 8s, connection refused".

@@ -7,13 +7,13 @@ import (
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
-// Counter is a way to learn what tunnels counted.
+// Counter returns the counters of tunnels.
 type Counter func(ctx context.Context, client *dbusapi.Client, tunnels []listing.Tunnel) (map[string]dbusapi.Statistics, error)
 
-// Statistics is what these tunnels counted, of those that run.
+// Statistics returns the counters of these tunnels. Those that do not run are missing.
 func Statistics(ctx context.Context, client *dbusapi.Client, tunnels []listing.Tunnel) (map[string]dbusapi.Statistics, error) {
 	if len(tunnels) == 0 {
-		return nil, nil // no names would be all
+		return nil, nil // StatisticsOf without names returns all
 	}
 	var names []string
 	for _, t := range tunnels {
@@ -22,7 +22,8 @@ func Statistics(ctx context.Context, client *dbusapi.Client, tunnels []listing.T
 	return client.StatisticsOf(ctx, names...)
 }
 
-// StatisticsOfAll asks all tunnels at once, and returns a Counter that has the answer once, for whichever are named.
+// StatisticsOfAll asks for all counters at once, in a goroutine. The returned Counter gives that answer
+// and may be called once.
 func StatisticsOfAll(ctx context.Context, client *dbusapi.Client) Counter {
 	type answer struct {
 		counted map[string]dbusapi.Statistics

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Table is a table of tunnels, one a line.
+// Table is a table with a row for each tunnel.
 func Table(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
 	table := &layout.Table{Columns: []layout.Column{
 		{Name: "NAME", Shorten: true}, {Name: "STATE"}, {Name: "SINCE", GiveWay: 3},
@@ -52,7 +52,7 @@ func Table(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
 	return table
 }
 
-// trouble is why a tunnel is not well, in a sentence; "" where all is well.
+// trouble is why a tunnel is not well, as a sentence. It is "" if all is well.
 func trouble(t listing.Tunnel) string {
 	if t.Status != "" && (t.Reason != fault.None || t.State != tunnelfile.Up && t.State != tunnelfile.Listening) {
 		return t.Status
@@ -65,7 +65,7 @@ func trouble(t listing.Tunnel) string {
 	return ""
 }
 
-// listens is where a tunnel's forwards go in and come out: the first, and how many more; or all.
+// listens is where forwards listen and where they lead: the first and how many more, or all.
 func listens(t listing.Tunnel, all bool) string {
 	var forwards []string
 	for _, f := range t.Forwards {
@@ -82,8 +82,8 @@ func listens(t listing.Tunnel, all bool) string {
 	return forwards[0]
 }
 
-// forwardText is a forward in short: ":5432 → db.internal:5432", ":1080 (SOCKS)",
-// "remote :9090 → localhost:9090".
+// forwardText is a forward in short form: ":5432 → db.internal:5432", ":1080 (SOCKS)", "remote :9090 →
+// localhost:9090".
 func forwardText(f tunnelfile.ForwardReport) string {
 	listen, target := withoutLoopback(text.Tilde(f.Listen)), text.Tilde(f.Target)
 	if f.Kind == tunnelfile.RemoteForward {
@@ -95,7 +95,7 @@ func forwardText(f tunnelfile.ForwardReport) string {
 	return listen + " → " + target
 }
 
-// withoutLoopback is an address with the host left out that everybody expects.
+// withoutLoopback removes a loopback host from an address.
 func withoutLoopback(address string) string {
 	for _, host := range []string{"localhost", "127.0.0.1", "[::1]"} {
 		if port, ok := strings.CutPrefix(address, host+":"); ok {

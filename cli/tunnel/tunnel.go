@@ -1,6 +1,5 @@
-// Package tunnel is what all faces of the terminal share of tunnels: which of them a person
-// names, and how one is told, as a word, a line, a page, and with its next step. It prints
-// nothing.
+// Package tunnel is what the verbs share about tunnels: which of them a pattern matches, and how a
+// tunnel is shown as a word, a line, a page and a hint. It prints nothing.
 package tunnel
 
 import (
@@ -19,8 +18,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Matches says whether one of the patterns, names, globs or @tags, is of this tunnel; no patterns
-// are of all.
+// Matches says whether one of the patterns matches the tunnel. Patterns are names, globs or @tags. No
+// patterns match every tunnel.
 func Matches(t listing.Tunnel, patterns []string) bool {
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return matches(t, p) })
 }
@@ -33,8 +32,8 @@ func matches(t listing.Tunnel, pattern string) bool {
 	return ok && err == nil
 }
 
-// Match is the tunnels that the patterns name, in the order of the tunnels; no patterns are
-// all. A pattern that names none is an error, which the problems of tunnel files may explain.
+// Match returns the tunnels that the patterns match, in the order of all. No patterns match every
+// tunnel. A pattern without a match is an error, which problems may explain.
 func Match(all []listing.Tunnel, problems []tunnelfile.Problem, patterns []string) ([]listing.Tunnel, error) {
 	for _, p := range patterns {
 		if !slices.ContainsFunc(all, func(t listing.Tunnel) bool { return matches(t, p) }) {
@@ -44,9 +43,9 @@ func Match(all []listing.Tunnel, problems []tunnelfile.Problem, patterns []strin
 	return slices.DeleteFunc(slices.Clone(all), func(t listing.Tunnel) bool { return !Matches(t, patterns) }), nil
 }
 
-// Named is Match, for whom a file counts that was written or mended just now, of which the
-// daemon may not have heard: it reads the directories when it is asked for a tunnel that it does
-// not know.
+// Named is Match on a snapshot, including tunnel files that the daemon has not read yet. The daemon
+// reads its folders when it is asked for a tunnel that it does not know. So for an unknown name it is
+// asked once, and the match is repeated on a new snapshot.
 func Named(ctx context.Context, client *dbusapi.Client, now dbusapi.Snapshot, patterns []string) ([]listing.Tunnel, error) {
 	found, err := Match(now.Tunnels, now.Global.Problems, patterns)
 	unknown := func(pattern string) bool {
@@ -66,8 +65,8 @@ func Named(ctx context.Context, client *dbusapi.Client, now dbusapi.Snapshot, pa
 	return Match(now.Tunnels, now.Global.Problems, patterns)
 }
 
-// NoSuch says that no tunnel has this name or matches this glob: because its file is not
-// well, or which was meant perhaps.
+// NoSuch is the error for a pattern that matches no tunnel. It shows the problems of the tunnel's file,
+// or suggests a similar name.
 func NoSuch(pattern string, tunnels []listing.Tunnel, problems []tunnelfile.Problem) error {
 	if own := ProblemsOf(pattern, problems); len(own) > 0 {
 		for i := range own {
@@ -92,7 +91,7 @@ func NoSuch(pattern string, tunnels []listing.Tunnel, problems []tunnelfile.Prob
 	return err
 }
 
-// ProblemsOf are those of one tunnel's files.
+// ProblemsOf returns the problems of one tunnel's files.
 func ProblemsOf(name string, problems []tunnelfile.Problem) tunnelfile.Problems {
 	var own tunnelfile.Problems
 	for _, p := range problems {
