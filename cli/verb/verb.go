@@ -1,5 +1,5 @@
-// Package verb is what a verb of holdfast is made of: its page of help, its flags, what it does, and
-// the words that can follow it. The verbs themselves are in package cli and in rooms of their own.
+// Package verb has the parts of a verb of holdfast: its help page, its flags, its code, and completion.
+// The verbs themselves are in package cli and its subpackages.
 package verb
 
 import (
@@ -14,47 +14,48 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// Verb is one word after holdfast: its page, its flags, and what it does.
+// Verb is one verb: its help page, its flags and what it does.
 type Verb struct {
 	Name    string
-	Args    string // what follows it: "NAME…"
+	Args    string // its arguments, as in "NAME…"
 	Group   Group
-	Summary string // a line, without a full stop
-	// About is the rest of its page: paragraphs with an empty line between them. A paragraph
-	// whose lines stand in is a list of words and what they mean, with two spaces in between.
+	Summary string // one line, without a full stop
+	// About is the rest of the help page: paragraphs separated by empty lines. A paragraph with
+	// indented lines is a list: in each line a word, two spaces, and its meaning.
 	About    string
 	Examples []Example
 
-	NoJSON   string // why it has no --json; "" where it has
-	NoSystem bool   // it is not about tunnels
+	NoJSON   string // why it has no --json; "" if it has
+	NoSystem bool   // it has no --system
 
-	// Setup declares the verb's flags and returns what it does with the other arguments.
+	// Setup declares the verb's flags and returns its code.
 	Setup func(f *flag.FlagSet) Command
-	// OwnFlags are told in help; the verb reads its arguments itself, since they are ssh's.
+	// OwnFlags are shown in help. A verb that has them parses its arguments itself, since ssh's
+	// flags are among them.
 	OwnFlags []Word
 
-	Values map[string][]string // of flags, for completion
-	Words  WordsFor            // what can follow, for completion; nil: nothing known
+	Values map[string][]string // values of flags, for completion
+	Words  WordsFor            // further arguments, for completion; nil if none are known
 }
 
-// Command is what a verb does with its arguments.
+// Command runs a verb with its arguments.
 type Command func(s *session.Session, args []string) error
 
-// Plain is the setup of a verb without flags of its own.
+// Plain is the Setup of a verb without flags of its own.
 func Plain(do Command) func(*flag.FlagSet) Command {
 	return func(*flag.FlagSet) Command { return do }
 }
 
-// Example is a command line, and what it does.
+// Example is a command line and what it does.
 type Example struct{ Command, Does string }
 
-// List is verbs in the order in which help shows them.
+// List is verbs in the order of help.
 type List []Verb
 
-// Group is verbs that serve one wish.
+// Group is a group of verbs in help.
 type Group int
 
-// The groups, in the order of help.
+// The groups in the order of help.
 const (
 	Looking Group = iota
 	Running
@@ -63,13 +64,13 @@ const (
 	Other
 )
 
-// GroupTitles are what help calls the groups.
+// GroupTitles are the titles of the groups in help.
 var GroupTitles = []string{
 	Looking: "See how tunnels are", Running: "Bring them up and down", Making: "Make and change them",
 	Finding: "Find out why", Other: "Besides",
 }
 
-// otherWords is what people try, and the verb they mean.
+// otherWords maps words that people try to the verbs that they mean.
 var otherWords = map[string]string{
 	"start": "up", "connect": "up", "doctor": "check", "diagnose": "check", "test": "check", "stop": "down", "disconnect": "down",
 	"ls": "list", "rm": "remove", "delete": "remove", "del": "remove", "cat": "show", "mv": "rename", "cp": "clone", "copy": "clone",
@@ -81,13 +82,13 @@ func (v Verb) Sentence() string {
 	return strings.ToUpper(v.Summary[:1]) + v.Summary[1:] + "."
 }
 
-// Paragraph is one of a verb's page: text, or a list.
+// Paragraph is a paragraph of a help page: either Text or List.
 type Paragraph struct {
 	Text string
 	List []Word
 }
 
-// Paragraphs reads about.
+// Paragraphs parses About.
 func (v Verb) Paragraphs() (all []Paragraph) {
 	if v.About == "" {
 		return nil
@@ -107,7 +108,7 @@ func (v Verb) Paragraphs() (all []Paragraph) {
 	return all
 }
 
-// Flags are the flags of the verb, its own first, with their other names and their defaults.
+// Flags are the verb's own flags, then the common ones, with short names and defaults.
 func (v Verb) Flags(s *session.Session) (list []Word) {
 	f := s.FlagSet(v.Name)
 	v.Setup(f)
@@ -145,7 +146,7 @@ func (v Verb) Flags(s *session.Session) (list []Word) {
 	return append(append(list, v.OwnFlags...), general...)
 }
 
-// Find is the verb of this name.
+// Find returns the verb with this name. The error may suggest another one.
 func (all List) Find(word string) (Verb, error) {
 	if i := slices.IndexFunc(all, func(v Verb) bool { return v.Name == word }); i >= 0 {
 		return all[i], nil
@@ -171,7 +172,7 @@ func (all List) Find(word string) (Verb, error) {
 	return Verb{}, advice.Misuse{Message: fmt.Sprintf("no verb %q", word), Usage: "holdfast help"}
 }
 
-// Words are the verbs themselves.
+// Words are the verbs as candidates for completion.
 func (all List) Words() (words []Word) {
 	for _, v := range all {
 		words = append(words, Word{v.Name, v.Summary})

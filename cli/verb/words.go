@@ -10,13 +10,13 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Word is a word that can come next, and what it does.
+// Word is a candidate for completion or a word in help, and what it does.
 type Word struct{ Word, Does string }
 
-// WordsFor is what can follow a verb and the words before it.
+// WordsFor returns candidates for the next argument. before are the arguments so far.
 type WordsFor func(s *session.Session, before []string) []Word
 
-// AsWords are words that need no explanation, behind a prefix.
+// AsWords makes candidates without a description, each with a prefix.
 func AsWords(prefix string, words []string) (all []Word) {
 	for _, w := range words {
 		all = append(all, Word{prefix + w, ""})
@@ -24,7 +24,7 @@ func AsWords(prefix string, words []string) (all []Word) {
 	return all
 }
 
-// OneName is a tunnel's name, and nothing behind it.
+// OneName completes one tunnel's name.
 func OneName(s *session.Session, before []string) []Word {
 	if len(before) > 0 {
 		return nil
@@ -32,10 +32,10 @@ func OneName(s *session.Session, before []string) []Word {
 	return TunnelNames(s, nil)
 }
 
-// ManyNames is tunnels' names, each once.
+// ManyNames completes tunnels' names, each once.
 func ManyNames(s *session.Session, before []string) []Word { return TunnelNames(s, before) }
 
-// NewNameThenHost is for add: nothing is known of a new name.
+// NewNameThenHost completes for add: nothing for the new name, then hosts.
 func NewNameThenHost(_ *session.Session, before []string) []Word {
 	if len(before) == 0 {
 		return nil
@@ -43,7 +43,7 @@ func NewNameThenHost(_ *session.Session, before []string) []Word {
 	return Hosts()
 }
 
-// NamesOrFile is for show: names, or behind --changes a name and a file.
+// NamesOrFile completes for show: names, but nothing after --changes. There bash and zsh complete files.
 func NamesOrFile(s *session.Session, before []string) []Word {
 	if slices.Contains(before, "--changes") {
 		return nil
@@ -51,7 +51,7 @@ func NamesOrFile(s *session.Session, before []string) []Word {
 	return TunnelNames(s, before)
 }
 
-// WordsToSet is for set: names, then keys and what they can be.
+// WordsToSet completes for set: names, then keys and their values.
 func WordsToSet(s *session.Session, before []string) (all []Word) {
 	if !slices.ContainsFunc(before, func(w string) bool { return strings.Contains(w, "=") }) {
 		all = TunnelNames(s, before)
@@ -68,7 +68,7 @@ func WordsToSet(s *session.Session, before []string) (all []Word) {
 	return all
 }
 
-// valuesOf are what keys of [Tunnel] can be, where that is a few words.
+// valuesOf are the possible values of keys in [Tunnel] that have only a few.
 var valuesOf = map[string][]string{
 	"Start":       {string(tunnelfile.StartAuto), string(tunnelfile.StartOnDemand), string(tunnelfile.StartManual)},
 	"Transport":   {string(tunnelfile.TransportAuto), string(tunnelfile.TransportNative), string(tunnelfile.TransportOpenSSH)},
@@ -79,7 +79,7 @@ var valuesOf = map[string][]string{
 	"Metered":     {"yes", "no"},
 }
 
-// TunnelNames are the names of all tunnels but these, from the folders alone.
+// TunnelNames returns the names of all tunnels except those in but, from the folders alone.
 func TunnelNames(s *session.Session, but []string) []Word {
 	seen := make(map[string]bool)
 	for _, name := range but {
@@ -87,7 +87,7 @@ func TunnelNames(s *session.Session, but []string) []Word {
 	}
 	var found []Word
 	for _, dir := range s.Dirs() {
-		paths, _ := filepath.Glob(filepath.Join(dir, "*"+tunnelfile.Suffix)) // the pattern is well-formed
+		paths, _ := filepath.Glob(filepath.Join(dir, "*"+tunnelfile.Suffix)) // the error is only for a malformed pattern
 		for _, path := range paths {
 			if name, ok := tunnelfile.NameOfFile(path); ok && !seen[name] {
 				seen[name] = true
@@ -100,7 +100,7 @@ func TunnelNames(s *session.Session, but []string) []Word {
 
 // Tags are the tags of all tunnels.
 func Tags(s *session.Session) (found []Word) {
-	tunnels, _ := s.Dirs().LoadAll() // one that cannot be read has none
+	tunnels, _ := s.Dirs().LoadAll() // a file with errors has no tags
 	var tags []string
 	for _, t := range tunnels {
 		tags = append(tags, t.Tags...)
@@ -109,7 +109,7 @@ func Tags(s *session.Session) (found []Word) {
 	return AsWords("@", slices.Compact(tags))
 }
 
-// Hosts are the hosts that the person's ssh_config(5) names.
+// Hosts returns the names after Host in ~/.ssh/config, see ssh_config(5), without patterns.
 func Hosts() []Word {
 	home, err := os.UserHomeDir()
 	if err != nil {
