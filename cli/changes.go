@@ -11,7 +11,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// changes is what the text, from file, would change of the tunnel that is in force now.
+// changes compares the tunnel in force with the one that the text would make. Problems name file, "-"
+// meaning standard input.
 func changes(s *session.Session, name, text, file string) ([]tunnelfile.Change, error) {
 	before, err := s.Dirs().Load(name)
 	if err != nil {
@@ -28,7 +29,7 @@ func changes(s *session.Session, name, text, file string) ([]tunnelfile.Change, 
 	return tunnelfile.Changes(before, now), err
 }
 
-// changeText is what differs: "RetryMax=60s → 5s", "LocalForward=1:h:1".
+// changeText is a change for people: "RetryMax=60s → 5s", "LocalForward=1:h:1".
 func changeText(c tunnelfile.Change) string {
 	key := c.Key
 	switch {
@@ -52,11 +53,11 @@ func changeText(c tunnelfile.Change) string {
 	return fmt.Sprintf("%s=%s → %s", key, was, is)
 }
 
-// sayCuts warns of a text that cannot be put in force without cutting open connections.
+// sayCuts warns if storing the text would restart the unit and cut open connections.
 func sayCuts(s *session.Session, name, content string) {
 	changes, err := changes(s, name, content, "")
 	if err != nil {
-		return // who stores the text hears of it
+		return // the daemon reports it when the text is stored
 	}
 	var keys []string
 	for _, c := range changes {

@@ -1,11 +1,12 @@
-// Package cli is the command line: what each verb of holdfast asks of the daemon, and
-// what it says to people and to scripts.
+// Package cli is the command line: what each verb of holdfast asks of the daemon, and what it prints
+// for people and scripts.
 //
-// It decides nothing about tunnels: it talks to the daemon by dbusapi, and reads files only
-// for show, export and import. The one thing it asks of servers is their host keys, for trust.
-// Each verb has a file: its page of help, its flags, what it does; those that are a subject of their
-// own have a room. Verbs return errors; package terminal alone prints, and Main alone makes an exit
-// status of an error.
+// It decides nothing about tunnels. The daemon writes tunnel files, over package dbusapi. A verb may
+// read the files itself, to show, export, import or check them, or to complete their names.
+//
+// Each verb has a file with its help page, its flags and its code. A verb with a larger subject has a
+// package of its own. Verbs return errors. Package terminal prints, and only Main turns an error
+// into an exit status.
 package cli
 
 import (
@@ -35,11 +36,11 @@ func Main(program session.Program, args []string) int {
 	}
 	s.Out.Ours = s.Ours
 	defer s.Close()
-	defer s.Out.EndProgress() // also where something panics
+	defer s.Out.EndProgress() // also after a panic
 	return s.Exit(run(s, args))
 }
 
-// run runs the verb that the arguments name.
+// run finds the verb and runs it.
 func run(s *session.Session, args []string) error {
 	before := s.FlagSet("")
 	args, err := flags.Leading(before, args)
@@ -55,9 +56,9 @@ func run(s *session.Session, args []string) error {
 	}
 	word, args := args[0], args[1:]
 	switch word {
-	case "askpass": // for ssh, not for people
+	case "askpass": // called by ssh
 		return answer.Askpass(s, args)
-	case "complete": // for shells
+	case "complete": // called by shells
 		return completion.Complete(s, verbs(), args)
 	case "--version":
 		word = "version"
@@ -74,7 +75,7 @@ func run(s *session.Session, args []string) error {
 	return err
 }
 
-// runVerb parses a verb's flags and runs it.
+// runVerb parses the verb's flags and runs it.
 func runVerb(s *session.Session, v verb.Verb, args []string) error {
 	s.Verb = v.Name
 	s.Polkit = func() (func(), error) { return answer.Polkit(s) }

@@ -36,8 +36,8 @@ put in force by restarting the unit.`,
 	}
 }
 
-// edit opens a copy of a tunnel's file in the person's editor and stores it when it is
-// well. What was typed is never lost: a copy that could not be stored is kept.
+// edit opens a copy of a tunnel's file in the person's editor and stores the result. A copy that could
+// not be stored is not deleted, so nothing typed is lost.
 func edit(s *session.Session, args []string) error {
 	name, err := session.One(args)
 	if err != nil {
@@ -76,8 +76,7 @@ func edit(s *session.Session, args []string) error {
 	return err
 }
 
-// editUntilWell runs the editor until the text is well and stored, or the same as before,
-// or the person gives up.
+// editUntilWell runs the editor until the text is stored, is the same as before, or the person gives up.
 func editUntilWell(s *session.Session, client *dbusapi.Client, t listing.Tunnel, copied string) (stored bool, err error) {
 	for {
 		if err := runEditor(s, copied); err != nil {
@@ -115,7 +114,7 @@ func editUntilWell(s *session.Session, client *dbusapi.Client, t listing.Tunnel,
 	}
 }
 
-// store stores the text, unless somebody else changed the file meanwhile.
+// store stores the text. It fails if somebody else has changed the file meanwhile.
 func store(s *session.Session, client *dbusapi.Client, before listing.Tunnel, content string) error {
 	now, err := s.EditableOne(client, before.Name)
 	if err != nil {
@@ -128,7 +127,7 @@ func store(s *session.Session, client *dbusapi.Client, before listing.Tunnel, co
 	return client.UpdateTunnel(s.Ctx, before.Name, content)
 }
 
-// askAgain asks whether to go back to the editor; without a terminal it is no, and so is Ctrl-C.
+// askAgain asks whether to edit again. Without a terminal, or after Ctrl-C, the answer is no.
 func askAgain(s *session.Session) bool {
 	agent, ok := answer.AtTerminal(s)
 	if !ok {
@@ -138,8 +137,7 @@ func askAgain(s *session.Session) bool {
 	return err == nil && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(reply)), "n")
 }
 
-// runEditor runs the person's editor as git and sudoedit do: by the shell, so that it may
-// have arguments.
+// runEditor runs the person's editor through the shell, so that $EDITOR may have arguments, as git does.
 func runEditor(s *session.Session, file string) error {
 	editor := cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR"))
 	if editor == "" {

@@ -46,7 +46,7 @@ func disableVerb() verb.Verb {
 	}
 }
 
-// setStart sets Start=.
+// setStart sets Start= in the files of tunnels.
 func setStart(s *session.Session, names []string, start tunnelfile.StartMode) error {
 	found, err := setAll(s, names, []string{"Start=" + string(start)})
 	for _, t := range found {

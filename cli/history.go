@@ -72,8 +72,8 @@ func showHistory(s *session.Session, patterns []string, o historyOptions) error 
 	return nil
 }
 
-// knownTunnels are those of the daemon; none where it does not answer, which is no reason to show
-// nothing.
+// knownTunnels are the tunnels that the daemon knows. Without the daemon there are none, and history
+// shows what the journal has.
 func knownTunnels(s *session.Session) []listing.Tunnel {
 	client, err := s.Daemon()
 	if err != nil {

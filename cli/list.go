@@ -74,7 +74,7 @@ func (o *listOptions) setStates(words string) error {
 	return nil
 }
 
-// list shows one line a tunnel.
+// list prints a line for each tunnel.
 func list(s *session.Session, o listOptions, patterns []string) error {
 	if s.JSON && *o.output != "" {
 		return advice.Misuse{Message: "--json or -o, not both"}
@@ -111,13 +111,13 @@ func list(s *session.Session, o listOptions, patterns []string) error {
 	return nil
 }
 
-// pick is the tunnels that are to be listed, in their order.
+// pick selects and sorts the tunnels to list.
 func (o *listOptions) pick(all []listing.Tunnel) []listing.Tunnel {
 	picked := slices.DeleteFunc(slices.Clone(all), func(t listing.Tunnel) bool {
 		return len(o.states) > 0 && !slices.Contains(o.states, t.State)
 	})
 	states := tunnelfile.States()
-	slices.SortStableFunc(picked, func(a, b listing.Tunnel) int { // by name already
+	slices.SortStableFunc(picked, func(a, b listing.Tunnel) int { // sorted by name already
 		switch *o.sort {
 		case "state":
 			return cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State))
@@ -131,7 +131,7 @@ func (o *listOptions) pick(all []listing.Tunnel) []listing.Tunnel {
 	return picked
 }
 
-// whoNeedsYou names the tunnels that stay as they are until a person does something.
+// whoNeedsYou is a hint that names the tunnels that stay as they are until a person acts.
 func whoNeedsYou(all []listing.Tunnel) string {
 	var names []string
 	for _, t := range all {
@@ -152,7 +152,7 @@ func whoNeedsYou(all []listing.Tunnel) string {
 	return fmt.Sprintf("%s %s you; holdfast status %s says what to do", strings.Join(names, ", "), verb, names[0])
 }
 
-// problems tells of tunnel files that could not be read.
+// problems prints what is wrong in tunnel files.
 func problems(s *session.Session, problems []tunnelfile.Problem) {
 	if len(problems) == 0 {
 		return

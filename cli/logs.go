@@ -45,7 +45,7 @@ coloured on a terminal. With --json the entries are journalctl(1)'s own, with al
 	}
 }
 
-// showLogs shows the journal of tunnels, or for scripts becomes journalctl(1).
+// showLogs prints the journal of tunnels. With --json the process becomes journalctl(1).
 func showLogs(s *session.Session, q logs.Query, patterns []string) error {
 	switch {
 	case len(patterns) == 0:
@@ -80,14 +80,15 @@ func showLogs(s *session.Session, q logs.Query, patterns []string) error {
 		s.Out.Lines(l.Tell(name, s.Out.Width))
 		return s.Out.Unwritten()
 	})
-	if s.Ctx.Err() != nil { // Ctrl-C is how one ends looking
+	if s.Ctx.Err() != nil { // Ctrl-C ends following and is no error
 		return nil
 	}
 	return err
 }
 
-// withJournal are the tunnels that patterns name. One that is not there has a journal perhaps, but
-// a wrong name is more likely. A daemon that does not answer is no reason to show nothing.
+// withJournal returns the names of the tunnels that the patterns match. It fails for a tunnel that does
+// not exist: its journal may, but a mistyped name is more likely. If the daemon does not answer, it
+// returns the patterns as names.
 func withJournal(s *session.Session, patterns []string) ([]string, error) {
 	client, err := s.Daemon()
 	if err != nil {

@@ -34,8 +34,8 @@ Where there is no daemon nothing is printed and the exit status is 1.`,
 	}
 }
 
-// printMetrics prints what is counted of all tunnels. Where there is no daemon, or it does not
-// answer whole, nothing is printed: a scraper keeps what it has.
+// printMetrics prints the metrics of all tunnels. If the daemon does not run or does not answer
+// completely, it prints nothing, so that a scraper keeps its last values.
 func printMetrics(s *session.Session, args []string) error {
 	if len(args) > 0 {
 		return advice.Misuse{Message: "metrics are of all tunnels; each sample says of which"}
@@ -58,8 +58,8 @@ func printMetrics(s *session.Session, args []string) error {
 	return nil
 }
 
-// writeMetrics writes all tunnels as OpenMetrics text. What is not known of a tunnel, such as
-// the counters of one that does not run, has no sample.
+// writeMetrics writes all tunnels as OpenMetrics text. Unknown values, such as the counters of a tunnel
+// that does not run, have no sample.
 func writeMetrics(out io.Writer, global listing.Global, tunnels []listing.Tunnel, counted map[string]dbusapi.Statistics) {
 	w := openmetrics.NewWriter(out)
 	w.Family("holdfast_info", "gauge", "", "The daemon, and who tells it of the network.")
@@ -79,7 +79,7 @@ func writeMetrics(out io.Writer, global listing.Global, tunnels []listing.Tunnel
 	w.End()
 }
 
-// measured is a tunnel as package metrics has it, without its counters.
+// measured converts a tunnel for package metrics, without its counters.
 func measured(t listing.Tunnel) metrics.Tunnel {
 	m := metrics.Tunnel{
 		Name: t.Name, State: t.State, UpSince: t.UpSince,

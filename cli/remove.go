@@ -26,8 +26,8 @@ func removeVerb() verb.Verb {
 	}
 }
 
-// atOnce is how many tunnels are removed side by side: the daemon reads its folders once for those that come together.
-// A bus bounds the answers that a connection waits for, the system's to 128.
+// atOnce is how many tunnels are removed in parallel. The daemon reads its folders once for calls that
+// come together. A bus limits the pending replies of a connection; the system bus to 128.
 const atOnce = 64
 
 // remove stops tunnels and deletes their files.
@@ -65,7 +65,7 @@ func remove(s *session.Session, patterns []string) error {
 	return err
 }
 
-// removeAll removes tunnels side by side, and says of each why it could not.
+// removeAll removes tunnels in parallel. It returns an error or nil for each.
 func removeAll(s *session.Session, client *dbusapi.Client, all []listing.Tunnel) []error {
 	failed := make([]error, len(all))
 	var wait sync.WaitGroup

@@ -49,7 +49,7 @@ gets Start=manual, so that they do not fight for them; Start= given here counts 
 	}
 }
 
-// rename gives a tunnel another name. Until the new one is stored, the old file stays.
+// rename gives a tunnel another name. The old file stays until the new one is stored.
 func rename(s *session.Session, args []string) error {
 	if len(args) != 2 {
 		return advice.Misuse{Message: "which tunnel, and what shall it be called? OLD NEW"}
@@ -89,7 +89,8 @@ func rename(s *session.Session, args []string) error {
 	return s.Wrote(client, name)
 }
 
-// moveTunnel stores a tunnel under another name and removes the old one, or leaves it all as it was.
+// moveTunnel stores a tunnel under another name and removes the old one. If that fails, it restores
+// what was there.
 func moveTunnel(s *session.Session, client *dbusapi.Client, t listing.Tunnel, name string) error {
 	dropIns := t.FilePath + ".d"
 	moved := filepath.Join(filepath.Dir(t.FilePath), name+tunnelfile.Suffix+".d")
@@ -109,7 +110,7 @@ func moveTunnel(s *session.Session, client *dbusapi.Client, t listing.Tunnel, na
 	return err
 }
 
-// clone makes a tunnel like another one.
+// clone makes a tunnel like another one, with some keys changed.
 func clone(s *session.Session, args []string) error {
 	if len(args) < 2 {
 		return advice.Misuse{Message: "which tunnel, and what shall the new one be called? NAME NEW"}
@@ -139,7 +140,8 @@ func clone(s *session.Session, args []string) error {
 	return s.Wrote(client, name)
 }
 
-// cloneChanges is changes, and Start=manual where the clone would listen where the old one does.
+// cloneChanges adds Start=manual to the changes if the clone would listen on the same addresses. alike
+// says whether it did.
 func cloneChanges(content string, changes []string) (all []string, alike bool) {
 	t, _ := tunnelfile.Parse("clone", "", content)
 	sets := func(keys ...string) bool {
@@ -155,7 +157,7 @@ func cloneChanges(content string, changes []string) (all []string, alike bool) {
 	return append(slices.Clone(changes), "Start="+string(tunnelfile.StartManual)), true
 }
 
-// merged is the text of a tunnel's file, with its drop-ins in it where there are some.
+// merged is the text of a tunnel's file with its drop-ins merged in.
 func merged(s *session.Session, name string) (string, error) {
 	paths, err := s.Files(name)
 	if err != nil {
@@ -173,7 +175,7 @@ func merged(s *session.Session, name string) (string, error) {
 	return content, nil
 }
 
-// mustBeFree fails where there is a tunnel of this name already.
+// mustBeFree fails if the name is not valid or a tunnel has it already.
 func mustBeFree(s *session.Session, client *dbusapi.Client, name string) error {
 	if !tunnelfile.ValidName(name) {
 		return fmt.Errorf("%w: %s", listing.ErrInvalidName, name)

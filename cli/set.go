@@ -49,13 +49,13 @@ func set(s *session.Session, args []string) error {
 	return err
 }
 
-// changed is a tunnel and the text that its file shall have.
+// changed is a tunnel and the new text of its file.
 type changed struct {
 	listing.Tunnel
 	text string
 }
 
-// setAll changes keys in the files of all tunnels that are named, or in none.
+// setAll changes keys in the files of all matching tunnels. If one text would have errors, no file is changed.
 func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, error) {
 	if len(patterns) == 0 {
 		return nil, advice.Misuse{Message: "which tunnels?"}
@@ -121,9 +121,8 @@ func setOne(s *session.Session, client *dbusapi.Client, c changed) error {
 	return err
 }
 
-// change is the text of a tunnel file after KEY=VALUE… A key is one of [Tunnel], or
-// Section.KEY. One that is given several times has all those values; one that is given
-// nothing is removed.
+// change applies KEY=VALUE… to the text of a tunnel file. KEY is a key of [Tunnel], or Section.KEY. A
+// key given several times has all these values. A key without a value is removed.
 func change(text string, changes []string) (string, error) {
 	type key struct{ section, key string }
 	values := make(map[key][]string)

@@ -44,8 +44,8 @@ forward that differs says what it does, and --json says it in a word:
 	}
 }
 
-// show prints the files of tunnels as they are on disk, drop-ins behind them, like
-// systemctl cat. It needs no daemon.
+// show prints tunnel files as they are on disk, followed by their drop-ins, like systemctl cat. It
+// needs no daemon.
 func show(s *session.Session, patterns []string) error {
 	if len(patterns) == 0 {
 		return advice.Misuse{Message: "which tunnels?"}
@@ -85,8 +85,8 @@ func show(s *session.Session, patterns []string) error {
 	return nil
 }
 
-// showChanges says what another text of a tunnel's file would do to the tunnel while it is
-// up, a line a change. It writes nothing and needs no daemon.
+// showChanges prints what another text of a tunnel's file would change while the tunnel is up, one
+// change per line. It writes nothing and needs no daemon.
 func showChanges(s *session.Session, args []string) error {
 	if len(args) == 0 || len(args) > 2 {
 		return advice.Misuse{Message: "which tunnel, and which text? NAME [FILE|-]"}

@@ -44,7 +44,7 @@ working, attention, offline, none or absent.`,
 	}
 }
 
-// status shows all there is about tunnels, or the daemon and one line each.
+// status prints all about the named tunnels, or the daemon and a line for each tunnel.
 func status(s *session.Session, names []string, watch, waybar bool) error {
 	if waybar && s.JSON {
 		return advice.Misuse{Message: "--json or --waybar, not both; --waybar is JSON already"}
@@ -57,7 +57,7 @@ func status(s *session.Session, names []string, watch, waybar bool) error {
 		return err
 	}
 	count := tunnel.Statistics
-	if s.JSON && len(names) == 0 { // all are asked while the list of them is on its way
+	if s.JSON && len(names) == 0 { // ask for all counters while the list is being sent
 		count = tunnel.StatisticsOfAll(s.Ctx, client)
 	}
 	snapshots, err := client.Watch(s.Ctx)
@@ -86,8 +86,8 @@ func status(s *session.Session, names []string, watch, waybar bool) error {
 	}
 }
 
-// showStatus shows one snapshot. Without watch, errNotRunning says that one of the named
-// tunnels does not run.
+// showStatus prints one snapshot. Without watch it returns session.ErrNotRunning if a named tunnel does
+// not run.
 func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, count tunnel.Counter, watch, first bool) error {
 	tunnels, err := tunnel.Named(s.Ctx, client, snapshot, names)
 	if err != nil && (!watch || first && snapshot.Running) {
@@ -114,7 +114,7 @@ func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Sna
 		if watch {
 			s.Out.Home()
 		}
-		if len(names) > 0 { // other tunnels' files are not what was asked about
+		if len(names) > 0 { // leave out problems in files of other tunnels
 			snapshot.Global.Problems = slices.DeleteFunc(slices.Clone(snapshot.Global.Problems), func(p tunnelfile.Problem) bool {
 				name, _ := tunnelfile.NameOfFile(p.Path)
 				return !slices.ContainsFunc(tunnels, func(t listing.Tunnel) bool { return t.Name == name })
@@ -144,7 +144,7 @@ func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Sna
 	return nil
 }
 
-// showDaemon shows what there is to say of the daemon.
+// showDaemon prints the daemon's version, the network and how many tunnels are up.
 func showDaemon(s *session.Session, snapshot dbusapi.Snapshot) {
 	if !snapshot.Running {
 		s.Out.Line("holdfastd is not running; tunnels that are up stay up")

@@ -18,7 +18,7 @@ import (
 	"github.com/holdfast/holdfast/dbusapi"
 )
 
-// leastDelay is how fast top may be asked to be.
+// leastDelay is the shortest allowed time between two tables.
 const leastDelay = 100 * time.Millisecond
 
 func topVerb() verb.Verb {
@@ -58,7 +58,7 @@ with -n there are N. On a dumb terminal one follows the other.`,
 	}
 }
 
-// showTop shows what goes through tunnels, again and again.
+// showTop runs the window, or prints tables.
 func showTop(s *session.Session, names []string, seconds float64, times int) error {
 	delay := time.Duration(seconds * float64(time.Second))
 	switch {
@@ -67,7 +67,7 @@ func showTop(s *session.Session, names []string, seconds float64, times int) err
 	case times < 0:
 		return advice.Misuse{Message: fmt.Sprintf("-n %d: how often?", times)}
 	}
-	s.Polkit = nil // the window has the terminal
+	s.Polkit = nil // the window owns the terminal
 	w, err := s.Watch(names)
 	if err != nil {
 		return err
@@ -86,13 +86,13 @@ func showTop(s *session.Session, names []string, seconds float64, times int) err
 	return top.Run(s.Ctx, o)
 }
 
-// outside is what the window asks of the rest of the program.
+// outside is what the window of package top needs from the rest of the program.
 type outside struct {
 	*session.Session
 	client *dbusapi.Client
 }
 
-// call asks the daemon for what a verb does to a tunnel, and waits for no state.
+// call asks the daemon to do what a verb does. It does not wait for the tunnel's state.
 func (o outside) call(ctx context.Context, verb, name string) error {
 	switch verb {
 	case "up":
@@ -105,7 +105,7 @@ func (o outside) call(ctx context.Context, verb, name string) error {
 	return o.client.Restart(ctx, name)
 }
 
-// verb is a run of this program with a verb.
+// verb is a command that runs this program with a verb.
 func (o outside) verb(verb, name string) *exec.Cmd {
 	args := []string{verb}
 	if o.System {
@@ -121,10 +121,10 @@ func (o outside) verb(verb, name string) *exec.Cmd {
 	return exec.Command(program, args...)
 }
 
-// recentLines is how much of a log is shown before what comes.
+// recentLines is how many earlier lines of a log are shown.
 const recentLines = 200
 
-// log tells what a tunnel said lately, and what it says from now on.
+// log passes on the recent lines of a tunnel's log, then new ones.
 func (o outside) log(ctx context.Context, name string, line func(func(width int) []layout.Line)) error {
 	q := logs.Query{Names: []string{name}, System: o.System, Follow: true, Lines: recentLines}
 	return logs.Read(ctx, q, func(l logs.Line) error {
@@ -133,7 +133,7 @@ func (o outside) log(ctx context.Context, name string, line func(func(width int)
 	})
 }
 
-// history is the history of one tunnel.
+// history is the history of one tunnel, laid out.
 func (o outside) history(ctx context.Context, name, since string) ([]layout.Block, error) {
 	report, err := history.Read(ctx, history.Query{Since: since, System: o.System, Tunnels: knownTunnels(o.Session), Patterns: []string{name}})
 	if err != nil {

@@ -18,20 +18,21 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// action is one of up, down, restart and reconnect.
+// action is what up, down, restart or reconnect does.
 type action struct {
 	call func(*dbusapi.Client) func(ctx context.Context, patterns ...string) error
-	// done says whether a tunnel is so now. News of what was before asked may be under way still.
+	// done says whether a tunnel is as wanted. A snapshot from before asked, the time of the
+	// request, may still arrive.
 	done  func(now listing.Tunnel, asked time.Time) bool
 	goal  string // for people: "is up"
-	not   string // likewise: "is not up"
-	stop  bool   // a tunnel that is stuck is where it should be
-	well  bool   // one that is degraded is not
-	anew  bool   // the way leads through the end of what runs now
-	poll  bool   // nothing may be announced: ask again and again
-	hands bool   // it may stay with the process it has, and say why
+	not   string // for people: "is not up"
+	stop  bool   // for down: a blocked or failed tunnel is no reason to end the wait
+	well  bool   // a degraded tunnel is not as wanted
+	anew  bool   // the tunnel stops before it starts, so being stopped is expected
+	poll  bool   // no signal may come when it is done, so ask for the statistics repeatedly
+	hands bool   // rolling: the old process may go on, and the statistics say why
 
-	rolling *action // with --rolling; nil: there is no such flag
+	rolling *action // with --rolling; nil if there is no such flag
 }
 
 const aboutWaiting = `
@@ -87,7 +88,8 @@ func restartVerb() verb.Verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
 		done: func(now listing.Tunnel, asked time.Time) bool {
-			// A socket that listens again may have done so all the time, as far as can be seen.
+			// Listening may be the state from before the restart, with the same StateSince.
+			// It counts once stale has passed.
 			return established(now) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
 		},
 		goal: "is up again", not: "is not up again",
@@ -112,7 +114,7 @@ their turn. A port on the server is free for a moment, about one round trip, bet
 	})
 }
 
-// rolling is what restart --rolling does.
+// rolling is the action of restart --rolling.
 func rolling() *action {
 	return &action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.RestartRolling },
@@ -128,7 +130,7 @@ func reconnectVerb() verb.Verb {
 	a := action{
 		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
 		done: func(now listing.Tunnel, asked time.Time) bool {
-			// One that waits for its first connection has none to make anew.
+			// A tunnel that waits for its first connection has no SSH connection to renew.
 			return now.State == tunnelfile.Listening || established(now) && now.UpSince.After(asked)
 		},
 		goal: "has a new connection", not: "has no new connection",
@@ -148,22 +150,22 @@ Connections through the tunnel are not cut: they drain on the old SSH connection
 	})
 }
 
-// established says whether a tunnel is up, or listens as it should until somebody connects. One
-// that is not on demand listens for a moment while its program is started anew.
+// established says whether a tunnel is up, or listens as it should until somebody connects. A tunnel
+// that is not on demand also listens for a moment while its worker restarts, which does not count.
 func established(t listing.Tunnel) bool {
 	return tunnel.Running(t.State) && (t.State != tunnelfile.Listening || t.StartMode == tunnelfile.StartOnDemand)
 }
 
-// actOptions are the flags of these verbs.
+// actOptions are the flags of up, down, restart and reconnect.
 type actOptions struct {
 	all, noWait bool
 	timeout     time.Duration
 }
 
-// patience is how long it is waited for what passes by itself.
+// patience is the default of --timeout.
 const patience = 90 * time.Second
 
-// verb is v with what these verbs share.
+// verb adds the common flags and arguments to v.
 func (a action) verb(v verb.Verb) verb.Verb {
 	v.Args, v.Group, v.Words = "NAME…|--all", verb.Running, verb.ManyNames
 	v.Setup = func(f *flag.FlagSet) verb.Command {
@@ -185,7 +187,7 @@ func (a action) verb(v verb.Verb) verb.Verb {
 	return v
 }
 
-// act does it, and waits until it is so for every tunnel.
+// act makes the request, and waits until every tunnel is as wanted.
 func act(s *session.Session, o actOptions, patterns []string, a action) error {
 	switch {
 	case len(patterns) == 0 && !o.all:
@@ -218,9 +220,9 @@ func act(s *session.Session, o actOptions, patterns []string, a action) error {
 	defer stopAsking()
 	start := time.Now()
 	if o.all {
-		names = nil // also those that came meanwhile
+		names = nil // also those added since
 	}
-	// What is under way still is waited for below.
+	// ErrUnderWay: the request takes longer than the call may. Its result is awaited below.
 	if err := a.call(client)(s.Ctx, names...); err != nil && !errors.Is(err, listing.ErrUnderWay) {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast/holdfast/cli/verb"
 )
 
-// verbs in the order help shows them.
+// verbs are all verbs in the order of help.
 func verbs() verb.List {
 	return verb.List{
 		listVerb(), statusVerb(), topVerb(), logsVerb(), historyVerb(),
@@ -22,7 +22,7 @@ func verbs() verb.List {
 	}
 }
 
-// bringUp is holdfast up NAME.
+// bringUp runs holdfast up NAME.
 func bringUp(s *session.Session, name string) error {
 	v, err := verbs().Find("up")
 	if err != nil {

@@ -23,7 +23,7 @@ func versionVerb() verb.Verb {
 	}
 }
 
-// printVersion tells this program's version, and the daemon's where one runs or can be started.
+// printVersion prints this program's version, and the daemon's if one answers.
 func printVersion(s *session.Session, args []string) error {
 	if len(args) > 0 {
 		return advice.Misuse{Message: "version takes no names"}

@@ -16,29 +16,28 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// wait follows tunnels until each is as wanted, or cannot come there by itself, or the time
-// is over.
+// wait follows tunnels until each is as wanted, needs somebody to act, or the timeout is over.
 type wait struct {
 	*session.Session
 	action
 	client  *dbusapi.Client
 	start   time.Time
 	timeout time.Duration
-	pending []listing.Tunnel  // as they were before
-	shown   map[string]string // what was shown last of each
-	moved   map[string]bool   // it has been on its way
+	pending []listing.Tunnel  // not finished; as they were before the request
+	shown   map[string]string // the line that was shown last, by name
+	moved   map[string]bool   // by name: the tunnel has reacted to the request
 	ended   []listing.Tunnel
 	failed  bool
 
-	unwell map[string]time.Time // since when it was seen to be degraded
-	stays  map[string]string    // why it stays with the process it has
+	unwell map[string]time.Time // by name: since when it is degraded
+	stays  map[string]string    // by name: why it did not change to a new process
 }
 
-// stale is how long a state that needs a person may be the one from before we asked.
+// stale is how long after the request a state may still be the one from before it.
 const stale = 2 * time.Second
 
-// recoveryTime is how long a tunnel may be degraded before up gives up on it: a forward may
-// come a moment after the others.
+// recoveryTime is how long a tunnel may be degraded before up reports a failure. A forward may come up
+// shortly after the others.
 const recoveryTime = 5 * time.Second
 
 func newWait(s *session.Session, a action, client *dbusapi.Client, before []listing.Tunnel, start time.Time, timeout time.Duration) *wait {
@@ -46,18 +45,18 @@ func newWait(s *session.Session, a action, client *dbusapi.Client, before []list
 		Session: s, action: a, client: client, start: start, timeout: timeout, pending: slices.Clone(before),
 		shown: make(map[string]string), moved: make(map[string]bool), unwell: make(map[string]time.Time), stays: make(map[string]string),
 	}
-	for _, t := range before { // how they were is no news
+	for _, t := range before { // do not show the states from before
 		w.shown[t.Name] = happening(t)
 	}
 	return w
 }
 
-// run waits.
+// run waits for all tunnels and returns the result.
 func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) error {
 	defer w.Out.EndProgress()
 	over := time.NewTimer(time.Until(w.start.Add(w.timeout)))
 	defer over.Stop()
-	pace := time.Second // how often what is shown of the time is renewed
+	pace := time.Second // between two updates of the elapsed time
 	if w.poll {
 		pace = 200 * time.Millisecond
 	}
@@ -95,9 +94,8 @@ func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) erro
 	}
 }
 
-// lookAgain is now with what the tunnels say when asked. A new connection changes neither
-// state nor status, so that nothing may be announced; why there is no new process is told there
-// alone.
+// lookAgain updates a snapshot with the tunnels' statistics. A new SSH connection changes neither state
+// nor status, so it causes no signal. Only the statistics say why a rolling restart failed.
 func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 	now.Tunnels = slices.Clone(now.Tunnels)
 	for i, t := range now.Tunnels {
@@ -115,7 +113,7 @@ func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 	return now
 }
 
-// take sorts out the tunnels that need not be waited for any more, and says how they ended.
+// take removes the finished tunnels from pending and prints their results.
 func (w *wait) take(now dbusapi.Snapshot) {
 	w.pending = slices.DeleteFunc(w.pending, func(before listing.Tunnel) bool {
 		t, there := now.Tunnel(before.Name)
@@ -146,8 +144,8 @@ func (w *wait) take(now dbusapi.Snapshot) {
 	})
 }
 
-// note remembers that a tunnel is on its way. From offline and from failed the way to connecting
-// leads through inactive.
+// note remembers that a tunnel has reacted to the request. On the way from offline or failed to
+// connecting it may be inactive, so these states do not count.
 func (w *wait) note(t listing.Tunnel) {
 	switch t.State {
 	case tunnelfile.Inactive, tunnelfile.Stopping, tunnelfile.Offline, tunnelfile.Failed:
@@ -156,7 +154,7 @@ func (w *wait) note(t listing.Tunnel) {
 	}
 }
 
-// mayRecover says whether a tunnel is degraded and may be well by itself, or in a moment.
+// mayRecover says whether a tunnel is degraded and may be well soon without anybody's help.
 func (w *wait) mayRecover(t listing.Tunnel) bool {
 	if !w.well || t.State != tunnelfile.Degraded {
 		delete(w.unwell, t.Name)
@@ -178,8 +176,8 @@ func (w *wait) mayRecover(t listing.Tunnel) bool {
 	return false
 }
 
-// needsSomebody says whether a tunnel stays as it is until a person, a file or a rule changes;
-// it may be only a moment from up where it has just been started.
+// needsSomebody says whether a tunnel stays as it is until a person acts, or a file or a rule changes.
+// Just after the request this may be the state from before it, see stale.
 func needsSomebody(t listing.Tunnel) bool {
 	if tunnel.Stuck(t.State) {
 		return true
@@ -191,14 +189,14 @@ func needsSomebody(t listing.Tunnel) bool {
 	return false
 }
 
-// fail says that a tunnel does not come where it should be.
+// fail prints that a tunnel did not become as wanted.
 func (w *wait) fail(t listing.Tunnel, message, hint string) {
 	w.failed = true
 	w.ended = append(w.ended, t)
 	w.Out.Failure(message, hint)
 }
 
-// finish says that a tunnel is where it should be.
+// finish prints that a tunnel is as wanted.
 func (w *wait) finish(t listing.Tunnel, goal string) {
 	w.ended = append(w.ended, t)
 	if w.JSON {
@@ -216,7 +214,7 @@ func (w *wait) finish(t listing.Tunnel, goal string) {
 	w.Out.Line("%s", content)
 }
 
-// giveUp says of each tunnel that is not where it should be what it goes on doing.
+// giveUp prints the state of each pending tunnel when the timeout is over.
 func (w *wait) giveUp(now dbusapi.Snapshot) {
 	for _, before := range w.pending {
 		t, _ := now.Tunnel(before.Name)
@@ -225,7 +223,7 @@ func (w *wait) giveUp(now dbusapi.Snapshot) {
 	w.pending = nil
 }
 
-// leave is what Ctrl-C does: nothing.
+// leave prints the state of each pending tunnel after Ctrl-C. It changes nothing.
 func (w *wait) leave(now dbusapi.Snapshot) error {
 	for _, before := range w.pending {
 		if t, ok := now.Tunnel(before.Name); ok {
@@ -238,8 +236,8 @@ func (w *wait) leave(now dbusapi.Snapshot) error {
 	return session.ErrSaid
 }
 
-// show shows what is happening to those that are waited for: each change in a line, or on a
-// terminal a line each that is written anew, with how long it has been so.
+// show prints what the pending tunnels are doing. On a terminal it rewrites a line for each, with the
+// elapsed time. Elsewhere it prints each change.
 func (w *wait) show(now dbusapi.Snapshot) {
 	var lines []string
 	for _, before := range w.pending {
@@ -264,10 +262,10 @@ func (w *wait) show(now dbusapi.Snapshot) {
 	w.Out.Progress(lines...)
 }
 
-// mostShown is how many tunnels are shown at once.
+// mostShown is how many tunnels are shown.
 const mostShown = 10
 
-// span is a length of time as --timeout takes it: "1m30s", "10m".
+// span formats a duration as --timeout takes it: "1m30s", "10m".
 func span(d time.Duration) string {
 	for _, unit := range []struct {
 		of   time.Duration
@@ -280,7 +278,7 @@ func span(d time.Duration) string {
 	return d.String()
 }
 
-// them is the tunnels that are waited for, in a sentence.
+// them names the pending tunnels in a sentence.
 func (w *wait) them() string {
 	if len(w.pending) == 1 {
 		return w.pending[0].Name
@@ -288,10 +286,10 @@ func (w *wait) them() string {
 	return "each"
 }
 
-// happening is what goes on with a tunnel: "web: retrying: in 8s, connection refused".
+// happening is a tunnel's state with its name: "web: retrying: in 8s, connection refused".
 func happening(t listing.Tunnel) string { return t.Name + ": " + tunnel.Line(t) }
 
-// isLine is how a tunnel is, as a sentence.
+// isLine is a tunnel's state as a sentence.
 func isLine(t listing.Tunnel) string { return fmt.Sprintf("%s is %s", t.Name, tunnel.Line(t)) }
 
 func (w *wait) result() error {

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// waybar is what waybar-custom(5) reads from a module with return-type json; polybar and
-// i3blocks can pick from it.
+// waybar is what waybar-custom(5) reads from a module with return-type json. Polybar and i3blocks can
+// use parts of it.
 type waybar struct {
 	Text       string `json:"text"`
 	Alt        string `json:"alt"` // for format-icons
@@ -22,7 +22,7 @@ type waybar struct {
 	Percentage int    `json:"percentage"`
 }
 
-// showWaybar prints a line about the named tunnels; none means all.
+// showWaybar prints a line about the named tunnels, or about all if there are no names.
 func showWaybar(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, first bool) error {
 	if snapshot.Running {
 		tunnels, err := tunnel.Named(s.Ctx, client, snapshot, names)
@@ -34,14 +34,14 @@ func showWaybar(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Sna
 	return s.Out.JSON(waybarOf(snapshot), true)
 }
 
-// waybarOf is a snapshot in a bar. Its class is that of the tunnel that needs a person most.
+// waybarOf is a snapshot for a bar. Its class is that of the tunnel that needs a person most.
 func waybarOf(s dbusapi.Snapshot) waybar {
 	if !s.Running {
 		return waybar{Text: "–", Alt: "absent", Class: "absent", Tooltip: "Holdfast is not running"}
 	}
 	tally, class := listing.Count(s.Tunnels), "none"
 	var lines []string
-	rank := map[string]int{"none": 0, "up": 1, "working": 2, "offline": 3, "attention": 4} // as the tray's icon
+	rank := map[string]int{"none": 0, "up": 1, "working": 2, "offline": 3, "attention": 4} // the same order as in the tray
 	for _, t := range s.Tunnels {
 		of := waybarClass(t)
 		if rank[of] > rank[class] {
@@ -61,7 +61,7 @@ func waybarOf(s dbusapi.Snapshot) waybar {
 
 func waybarClass(t listing.Tunnel) string {
 	if t.Reason == fault.Rule {
-		return "none" // it is not wanted here
+		return "none" // it is not wanted on this network
 	}
 	switch t.State {
 	case tunnelfile.Up, tunnelfile.Listening:
@@ -76,7 +76,7 @@ func waybarClass(t listing.Tunnel) string {
 	return "none" // inactive, stopping
 }
 
-// escape makes text safe where Pango markup is read.
+// escape escapes text for Pango markup.
 func escape(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
 }
