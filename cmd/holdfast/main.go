@@ -1,4 +1,4 @@
-// holdfast is the command line.
+// Command holdfast is the command line.
 package main
 
 import (
