@@ -1,5 +1,5 @@
-// holdfastd keeps tunnel files, systemd units and the network in step, and answers on
-// D-Bus. It carries no tunnel data: the tunnels live on without it.
+// Command holdfastd keeps tunnel files, systemd units and the network in step, and answers on D-Bus. It
+// carries no tunnel data: tunnels go on without it.
 package main
 
 import (
@@ -61,7 +61,7 @@ func main() {
 	}
 }
 
-// run serves until the context ends, which is nil, or the bus or systemd is gone.
+// run serves until the context ends and then returns nil. It returns an error if the bus or systemd goes away.
 func run(ctx context.Context, system bool, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -97,7 +97,7 @@ func run(ctx context.Context, system bool, log *slog.Logger) error {
 		Host: host, Version: program.Version(), Log: log,
 		RollingRestart: settings.RollingRestart,
 	})
-	// Nothing is touched before the name is ours: another daemon may be at work.
+	// Wait for our bus name before changing anything, because another daemon may still be running.
 	owned, err := nameOwned(connecting, bus)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast/holdfast/internal/bus"
 )
 
-// nameOwned is closed when the bus says that our name is this connection's.
+// nameOwned returns a channel that is closed when the bus has given our name to this connection.
 func nameOwned(ctx context.Context, conn *bus.Conn) (<-chan struct{}, error) {
 	owned := make(chan struct{})
 	done := sync.OnceFunc(func() { close(owned) })
