@@ -19,15 +19,15 @@ import (
 
 var errNoDesktop = errors.New("no desktop here: neither DISPLAY nor WAYLAND_DISPLAY is set")
 
-// prepare sets what the toolkit reads from the environment before it starts. It returns
-// the environment for others, in which that is not set.
+// prepare sets environment variables that the GUI toolkit reads when it starts. It returns the
+// environment for other programs, without these variables.
 func prepare() (tray.Environment, error) {
 	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
 		return nil, errNoDesktop
 	}
 	runtime := os.Getenv("XDG_RUNTIME_DIR")
 	if os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" {
-		// Without an address the toolkit would start a bus that nobody else is on.
+		// Without an address the toolkit would start a private bus.
 		socket := filepath.Join(runtime, "bus")
 		if _, err := os.Stat(socket); runtime == "" || err != nil {
 			return nil, fmt.Errorf("%w: DBUS_SESSION_BUS_ADDRESS is not set", dbusapi.ErrNoBus)
@@ -35,10 +35,10 @@ func prepare() (tray.Environment, error) {
 		os.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+dbus.EscapeBusAddressValue(socket))
 	}
 	others := tray.Environment(os.Environ())
-	os.Setenv("GDK_GL", "disable") // 26 MB instead of 82 MB
-	os.Setenv("NO_AT_BRIDGE", "1") // menus are read out by the panel, which draws them
+	os.Setenv("GDK_GL", "disable") // saves memory: 26 MB instead of 82 MB
+	os.Setenv("NO_AT_BRIDGE", "1") // the panel draws the menus and makes them accessible
 	if runtime != "" {
-		// The icon's file lands there, where nobody else can put one in its place.
+		// The icon's file is created there. Nobody else can replace it in a private folder.
 		dir := filepath.Join(runtime, "holdfast")
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
@@ -48,7 +48,7 @@ func prepare() (tray.Environment, error) {
 	return others, nil
 }
 
-// removeIconFiles removes those of a tray that was killed. No other runs.
+// removeIconFiles removes icon files of a tray that was killed. It is called once this is the only tray.
 func removeIconFiles() {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		old, _ := filepath.Glob(filepath.Join(dir, "holdfast/systray_*"))
@@ -58,10 +58,10 @@ func removeIconFiles() {
 	}
 }
 
-// trayName is owned by the one tray of a session.
+// trayName is the bus name of a session's only tray.
 const trayName = "io.github.holdfast.Tray"
 
-// ownName says whether this is the session's first tray.
+// ownName requests trayName. first says whether this is the session's first tray.
 func ownName(ctx context.Context, conn *bus.Conn) (first bool, err error) {
 	var reply uint32
 	err = conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.RequestName", 0, trayName, uint32(dbus.NameFlagDoNotQueue)).Store(&reply)
@@ -71,11 +71,11 @@ func ownName(ctx context.Context, conn *bus.Conn) (first bool, err error) {
 	return reply == uint32(dbus.RequestNameReplyPrimaryOwner), nil
 }
 
-// connect connects to the session bus: for the daemon, and for the desktop. First says
+// connect opens two connections to the session bus: one for the daemon, one for the desktop. first says
 // whether this is the session's first tray.
 func connect(ctx context.Context) (client *dbusapi.Client, conn *bus.Conn, first bool, err error) {
 	ctx, connected := context.WithTimeout(ctx, connectTime)
-	defer connected() // at once: the deadline would wake the tray when it has long been idle
+	defer connected() // now, because a pending deadline would wake the idle tray later
 	if client, err = dbusapi.Dial(ctx, false); err != nil {
 		return nil, nil, false, err
 	}
@@ -86,28 +86,27 @@ func connect(ctx context.Context) (client *dbusapi.Client, conn *bus.Conn, first
 	return client, conn, first, err
 }
 
-// errBusGone is no dbusapi.ErrNoBus: the next bus may be there already, so to start the
-// tray again does help.
+// errBusGone is not dbusapi.ErrNoBus, because a restart of the tray helps: the next bus may already be there.
 var errBusGone = errors.New("the message bus went away")
 
-// alive says whether the bus answers. GIO ends a program whose bus goes away with the
-// very signal that asks it to end: only the bus tells the two apart.
+// alive says whether the bus answers. When the bus goes away, GIO ends the program with SIGTERM, which
+// is also the signal for ending it. Only the bus tells the two apart.
 func alive(conn *bus.Conn) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Err == nil
 }
 
-// watcherName is owned by what keeps the icons of a desktop, a panel or a service of its own.
+// watcherName is the bus name of what manages icons: a panel, or a service of the desktop.
 const watcherName = "org.kde.StatusNotifierWatcher"
 
 // watcherGrace is how long a panel may take to appear after login.
 const watcherGrace = 15 * time.Second
 
-// tellWhereNoTray tells a person once whose desktop shows no icons.
+// tellWhereNoTray tells a person once if the desktop shows no icons.
 func tellWhereNoTray(ctx context.Context, conn *bus.Conn, app *tray.App) {
 	if there, err := conn.HasOwner(ctx, watcherName); err != nil || there {
-		return // and nothing wakes the tray later
+		return // no timer, so the tray stays idle
 	}
 	select {
 	case <-time.After(watcherGrace):
@@ -126,7 +125,7 @@ func tellWhereNoTray(ctx context.Context, conn *bus.Conn, app *tray.App) {
 		Body: how + "Notifications and dialogs work without it.", Actions: []tray.NoticeAction{{Key: "status", Label: "Show status"}}})
 }
 
-// followPanels tells the tray when a panel starts: some take in the icon only when it changes.
+// followPanels tells the tray when a panel starts, because some panels show the icon only after a change.
 func followPanels(ctx context.Context, conn *bus.Conn, app *tray.App) {
 	signals, stop, err := conn.Signals(ctx, bus.OwnerChanges(watcherName))
 	if err != nil {
@@ -141,7 +140,7 @@ func followPanels(ctx context.Context, conn *bus.Conn, app *tray.App) {
 	}
 }
 
-// commandLine is the holdfast beside this program: terminals need not have it in $PATH.
+// commandLine is the path of holdfast beside this program, since terminals may not have it in $PATH.
 func commandLine() string {
 	if self, err := os.Executable(); err == nil {
 		beside := filepath.Join(filepath.Dir(self), "holdfast")
@@ -152,7 +151,7 @@ func commandLine() string {
 	return "holdfast"
 }
 
-// beginAnew replaces this process by a fresh one.
+// beginAnew replaces this process with a new one, see execve(2).
 func beginAnew(e tray.Environment) error {
 	self, err := os.Executable()
 	if err != nil {

@@ -1,5 +1,5 @@
-// holdfast-tray shows the tunnels in the desktop's notification area. It is a client of
-// the daemon's D-Bus API and of nothing else.
+// Command holdfast-tray shows the tunnels in the desktop's notification area. It is a client of the
+// daemon's D-Bus API only.
 package main
 
 import (
@@ -23,14 +23,14 @@ import (
 	"github.com/holdfast/holdfast/tray/indicator"
 )
 
-// exitUnavailable is EX_UNAVAILABLE of sysexits.h: there is no desktop to be shown on,
-// and starting again would not help.
+// exitUnavailable is EX_UNAVAILABLE of sysexits.h: there is no desktop or no session bus, and a restart
+// would not help.
 const exitUnavailable = 69
 
 // connectTime is how long the bus may take to answer at the start.
 const connectTime = 20 * time.Second
 
-// unseenPause keeps a tray that no panel comes to see from beginning anew all the time.
+// unseenPause limits how often a tray restarts that no panel can see.
 const unseenPause = time.Second
 
 const usage = `Usage: holdfast-tray [OPTION]
@@ -96,14 +96,14 @@ func printMenu(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// garbage is GOGC for a process that waits nearly all its life: with Go's own 100 a menu
-// that changed a few hundred times leaves 2 MB more.
+// garbage is the GOGC value of this mostly idle process. With Go's default of 100, a menu that changed
+// a few hundred times needs 2 MB more.
 const garbage = 25
 
-// run shows the tray until it is told to end.
+// run shows the tray until it is asked to end.
 func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 	debug.SetGCPercent(garbage)
-	runtime.GOMAXPROCS(1) // what each further processor keeps at hand would lie idle
+	runtime.GOMAXPROCS(1) // each further processor would have caches that lie idle
 	environment, err := prepare()
 	if err != nil {
 		return err
