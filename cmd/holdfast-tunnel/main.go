@@ -1,5 +1,5 @@
-// Command holdfast-tunnel runs one tunnel in the foreground: under systemd, in a
-// container, or by hand. It decides nothing; package worker does.
+// Command holdfast-tunnel runs one tunnel in the foreground: under systemd, in a container, or by hand.
+// Package worker does the work.
 package main
 
 import (
@@ -83,7 +83,7 @@ func run(args []string) int {
 	}
 
 	if *check || *print {
-		signal.Reset() // there is no tunnel to signal, and Ctrl-C ends it
+		signal.Reset() // no tunnel runs, so the signals have their default effect
 	}
 	path := flags.Arg(0)
 	log := program.Log(*verbose).With("tunnel", tunnelName(path))
@@ -114,8 +114,7 @@ func run(args []string) int {
 	return int(status)
 }
 
-// checkLogin prints what would keep the tunnel from staying up. The exit status is 1 where
-// something would.
+// checkLogin prints what would keep the tunnel from staying up. The exit status is 1 if a finding is a problem.
 func checkLogin(ctx context.Context, path string, asJSON bool) int {
 	silent := slog.New(slog.DiscardHandler)
 	findings := checkup.Tunnel(ctx, checkup.Options{Path: path, Log: silent, Ask: func(t tunnelfile.Tunnel) asking.Asker {
@@ -142,7 +141,7 @@ func checkLogin(ctx context.Context, path string, asJSON bool) int {
 	return status
 }
 
-// printConfig prints the settings in force. What the log would say it says itself.
+// printConfig prints the settings in force. It needs no log, because the output has the same information.
 func printConfig(ctx context.Context, path string, all, asJSON, tabs bool) error {
 	e, err := worker.Explain(ctx, path, slog.New(slog.DiscardHandler))
 	switch {
@@ -161,7 +160,7 @@ func printJSON(v any) error {
 	return encoder.Encode(v)
 }
 
-// tunnelName is what the log calls the tunnel whose file is at path.
+// tunnelName is the tunnel's name in the log.
 func tunnelName(path string) string {
 	if name, ok := tunnelfile.NameOfFile(path); ok {
 		return name
