@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// Check reads the tunnel file and asks ssh what it makes of it, and returns all that
-// is wrong. Nothing is opened and no server is touched.
+// Check reads the tunnel file, resolves it with ssh -G, and returns everything that is wrong.
+// It opens nothing and contacts no server.
 func Check(ctx context.Context, path string, log *slog.Logger) error {
 	s, err := load(ctx, path, nil, log)
 	if err != nil {

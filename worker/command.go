@@ -13,14 +13,14 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// commandEnd is how RemoteCommand= ended.
+// commandEnd says how RemoteCommand= ended, and on which link it ran.
 type commandEnd struct {
 	link sshlink.Link
 	err  error
 }
 
-// runCommand starts RemoteCommand= on the link in use, once on each link and one at a
-// time: while it still runs on a link that drains, it is not started again.
+// runCommand starts RemoteCommand= on the link in use, once on each link. Only one command
+// runs at a time: while it still runs on a draining link, no other is started.
 func (w *worker) runCommand(ctx context.Context, link sshlink.Link) {
 	s := w.inForce.Load()
 	if s.resolved == nil || s.resolved.RemoteCommand == "" || w.commandOn.Load() != nil || w.commandRan == link {
@@ -36,13 +36,13 @@ func (w *worker) runCommand(ctx context.Context, link sshlink.Link) {
 	}()
 }
 
-// commandHasEnded reports the end, and says whether the tunnel ends with it: one that a
-// person started for the command's sake does.
+// commandHasEnded logs the end of RemoteCommand=. over says whether the tunnel ends too, which
+// is so with Start=manual: a person started it for the command.
 func (w *worker) commandHasEnded(end commandEnd) (over bool) {
 	w.commandOn.Store(nil)
 	var status *wire.ExitError
 	if end.err != nil && !errors.As(end.err, &status) && !end.link.Alive() {
-		return false // the connection went first; it runs again on the next
+		return false // the link was lost first: the command runs again on the next link
 	}
 	w.commandNote = "RemoteCommand ended with exit status 0"
 	if end.err != nil {
@@ -59,7 +59,7 @@ type lineLog struct {
 	buf []byte
 }
 
-// maxLine is where a line is cut that does not end.
+// maxLine is the longest line in bytes; lineLog breaks a longer one.
 const maxLine = 4096
 
 func (l *lineLog) Write(p []byte) (int, error) {
@@ -79,7 +79,7 @@ func (l *lineLog) Write(p []byte) (int, error) {
 	}
 }
 
-// flush logs a last line without an end.
+// flush logs the rest, a last line without a newline.
 func (l *lineLog) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

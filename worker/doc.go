@@ -1,10 +1,9 @@
-// Package worker is one running tunnel: it joins a tunnel file, keepers, their SSH
-// links and a set of forwards, and speaks for them: signals in, sd_notify(3) and
-// the statistics socket out.
+// Package worker is one running tunnel. It connects a tunnel file, keepers, their SSH links and
+// a set of forwards. It takes orders by signals, and reports by sd_notify(3) and the statistics
+// socket.
 //
-// One goroutine, that of Run, owns what the tunnel is made of; the keepers, the
-// forwards and the statistics socket have their own, and tell it that something
-// changed.
+// One goroutine, that of Run, owns the parts of the tunnel. The keepers, the forwards and the
+// statistics socket have goroutines of their own, which tell it that something changed.
 //
-// It speaks no D-Bus and knows no other tunnel.
+// It does not use D-Bus and knows no other tunnel.
 package worker

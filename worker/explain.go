@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Explanation is every setting in force for a tunnel, and where it comes from. As JSON its
-// members are added to, never renamed or removed.
+// Explanation lists every setting in force for a tunnel, and where each comes from. It is also
+// a JSON format: members may be added, but never renamed or removed.
 type Explanation struct {
 	Name        string      `json:"name"`
 	File        string      `json:"file"`
@@ -20,9 +20,9 @@ type Explanation struct {
 	HostName    string      `json:"host_name"`
 	Port        int         `json:"port"`
 	User        string      `json:"user"`
-	Transport   string      `json:"transport"` // native or openssh: the one to be used
-	Reason      string      `json:"reason"`    // why that one
-	NoSSH       bool        `json:"no_ssh"`    // no ssh program here: ssh_config(5) was not read
+	Transport   string      `json:"transport"` // native or openssh
+	Reason      string      `json:"reason"`    // why this transport
+	NoSSH       bool        `json:"no_ssh"`    // there is no ssh program on this machine, so ssh_config(5) was not read
 	Settings    []Explained `json:"settings"`
 	Hops        []Hop       `json:"hops"` // of ProxyJump, the nearest first
 }
@@ -36,28 +36,27 @@ type Hop struct {
 	Settings []Explained `json:"settings"`
 }
 
-// Explained is one setting in force. A keyword that may be given several times is there
-// once for each value.
+// Explained is one setting in force. A keyword with several values has one Explained for each.
 type Explained struct {
 	Section  string `json:"section"` // Tunnel, SSH, Unit or Service
 	Keyword  string `json:"keyword"`
 	Value    string `json:"value"`
 	Source   string `json:"source"`             // "file:line", "the destination", "ssh's default", "Holdfast's default", …
 	Written  bool   `json:"written"`            // somebody wrote it
-	Standing string `json:"standing,omitempty"` // of a keyword of ssh_config(5), see tunnelfile.Standing
-	Note     string `json:"note,omitempty"`     // what becomes of it, where that is not what one would think
+	Standing string `json:"standing,omitempty"` // for a keyword of ssh_config(5): a tunnelfile.Standing
+	Note     string `json:"note,omitempty"`     // what happens to it, where that is unexpected
 }
 
-// Sources of what nobody wrote.
+// Sources of settings that nobody wrote.
 const (
 	holdfastDefault = "Holdfast's default"
 	sshDefault      = "ssh's default"
 )
 
-// notForTunnels is the standing of keywords that mean nothing to a tunnel.
+// notForTunnels is the text of tunnelfile.Irrelevant, for keywords that mean nothing to a tunnel.
 const notForTunnels = "not about tunnels"
 
-// Explain reads a tunnel file and asks ssh what it makes of it. No server is touched.
+// Explain reads a tunnel file and resolves it with ssh -G. It contacts no server.
 func Explain(ctx context.Context, path string, log *slog.Logger) (Explanation, error) {
 	s, err := load(ctx, path, nil, log)
 	if err == nil {
@@ -90,14 +89,14 @@ func Explain(ctx context.Context, path string, log *slog.Logger) (Explanation, e
 		e.Hops = append(e.Hops, Hop{Host: hop.Host(), HostName: hop.HostName, Port: hop.Port, User: hop.User,
 			Settings: fromSSH(ctx, hop, func(x *Explained) {
 				if r.Transport != tunnelfile.TransportNative && x.Standing != notForTunnels {
-					x.Note = "" // ssh itself goes through it
+					x.Note = "" // ssh itself connects to this host
 				}
 			})})
 	}
 	return e, nil
 }
 
-// written is a setting of the tunnel file, or a default in its place.
+// written explains a setting of the tunnel file, or the default for one that is not in it.
 func written(section string, set tunnelfile.Setting) Explained {
 	x := Explained{Section: section, Keyword: set.Key, Value: set.Value, Source: holdfastDefault}
 	if set.Path != "" {
@@ -106,7 +105,8 @@ func written(section string, set tunnelfile.Setting) Explained {
 	return x
 }
 
-// fromSSH is what ssh_config(5) and [SSH] come to for one host; adjust may change each.
+// fromSSH lists the settings in force for one host, from ssh_config(5) and [SSH]. adjust may
+// change each.
 func fromSSH(ctx context.Context, r *sshlink.Resolved, adjust func(*Explained)) []Explained {
 	list := []Explained{}
 	for _, s := range r.Explain(ctx) {
@@ -117,7 +117,8 @@ func fromSSH(ctx context.Context, r *sshlink.Resolved, adjust func(*Explained)) 
 	return list
 }
 
-// forwardNote says why a forward of ssh_config(5) is not served, if it is none of ours.
+// forwardNote says why a forward of ssh_config(5) is not served; "" if it is served, or if the
+// keyword is not a forward.
 func (s settings) forwardNote(keyword string) string {
 	switch tunnelfile.ForwardKind(keyword) {
 	case tunnelfile.LocalForward, tunnelfile.RemoteForward, tunnelfile.DynamicForward:

@@ -21,51 +21,53 @@ import (
 	"github.com/holdfast/holdfast/worker/keeper"
 )
 
-// A handover, see [tunnelfile.SignalHandOver]: two processes speak over a socket, in lines.
+// In a handover (see [tunnelfile.SignalHandOver]) two processes exchange lines over a socket.
 //
 //	new: ready           it has an SSH connection
-//	old: yours           it has stopped accepting, and the server has let go of its remote
-//	                     forwards; the service manager has been told of the new main process
-//	new: failed REASON   it does not get there, and ends
+//	old: yours           it has stopped accepting, and the server has freed its remote forwards;
+//	                     the service manager knows the new main process
+//	new: failed REASON   it cannot take over, and ends
 //
-// Until "yours" the old process serves, as if nothing had happened; what was accepted before
-// drains in it. Whoever sees the other's end of the socket closed before that ends the attempt.
+// The old process serves the tunnel until it sends "yours". Connections that it accepted before
+// drain in it. Either process ends the attempt if the other closes the socket before "yours".
 const (
 	lineReady  = "ready"
 	lineYours  = "yours"
 	lineFailed = "failed "
 )
 
-// handOverVariable tells the new process which file descriptor is the socket.
+// handOverVariable is the environment variable with the socket's file descriptor, for the new
+// process.
 const handOverVariable = "HOLDFAST_HANDOVER"
 
-// Times of a handover.
+// Time limits of a handover.
 const (
 	handOverLimit = time.Minute     // for the new process to have its SSH connection
-	releaseLimit  = 5 * time.Second // for the server to let go of the remote forwards
+	releaseLimit  = 5 * time.Second // for the server to free the remote forwards
 )
 
 // errHandedOver ends the loop of a process whose successor is ready.
 var errHandedOver = errors.New("another process takes over")
 
-// environment is that of the start, from before we hid what only we are to see.
+// environment is the environment at the start of this process, before it removed the variables
+// that are for this process alone.
 var environment = os.Environ()
 
-// successor is the process that is to take the tunnel over.
+// successor is the process that will take the tunnel over.
 type successor struct {
 	process *os.Process
 	conn    net.Conn
-	news    chan error // cap 1: nil: it is ready; else why it does not get there
+	news    chan error // cap 1; nil when it is ready, else why it cannot take over
 }
 
-// handing is what the report and the status have of handovers.
+// handing is what the report and the status say about handovers.
 type handing struct {
 	underWay bool
-	failure  string // why the last attempt failed; "": it did not
+	failure  string // why the last attempt failed; "" if it did not
 	failedAt time.Time
 }
 
-// text is the same in the status.
+// text is the note in the status; "" if there is nothing to say.
 func (h handing) text() string {
 	switch {
 	case h.underWay:
@@ -76,8 +78,8 @@ func (h handing) text() string {
 	return ""
 }
 
-// handOver starts a successor, unless one is on its way. While the file is being read it waits:
-// the successor is to read the same.
+// handOver starts a successor, unless there is one already. During a reload it waits until the
+// file has been read, so that both processes have the same file.
 func (w *worker) handOver() {
 	if w.successor != nil {
 		return
@@ -96,8 +98,8 @@ func (w *worker) handOver() {
 	w.publish()
 }
 
-// beginAgain ends an attempt that began with another file than is about to be in force, and
-// has it made anew.
+// beginAgain ends a handover that began before a reload, and has it repeated after the reload:
+// the successor may have read the old file.
 func (w *worker) beginAgain() {
 	if w.successor != nil {
 		w.successor.end()
@@ -105,7 +107,7 @@ func (w *worker) beginAgain() {
 	}
 }
 
-// successorNews receives how the successor does; nil while there is none.
+// successorNews is the successor's news channel; nil while there is no successor.
 func (w *worker) successorNews() <-chan error {
 	if w.successor == nil {
 		return nil
@@ -113,7 +115,8 @@ func (w *worker) successorNews() <-chan error {
 	return w.successor.news
 }
 
-// handOverFailed goes on as before, and says why.
+// handOverFailed ends the successor and publishes why the handover failed. This process goes on
+// serving the tunnel.
 func (w *worker) handOverFailed(err error) {
 	if w.successor != nil {
 		w.successor.end()
@@ -130,7 +133,7 @@ func (w *worker) setHanding(f func(*handing)) {
 	f(&w.handing)
 }
 
-// handOverText is what the status has of handovers.
+// handOverText is what the status says about handovers.
 func (w *worker) handOverText() string {
 	w.publishedMu.Lock()
 	defer w.publishedMu.Unlock()
@@ -169,9 +172,11 @@ func (w *worker) startSuccessor() (*successor, error) {
 	return s, nil
 }
 
-// startSibling starts a program with these files from firstFD on. Its end is the service
-// manager's to see, not ours. Unlike [os.StartProcess] it leaves the sockets as they are: that
-// makes them blocking, for us too, and then nothing ends an accept but somebody who connects.
+// startSibling starts a program that inherits these files, from firstFD on. The new process is a
+// child of the service manager, not of this process (CLONE_PARENT of clone(2)).
+//
+// It does not use [os.StartProcess], because that makes the sockets blocking, in this process
+// too. Then only a new connection would end a blocked accept.
 func startSibling(program string, env []string, files []*os.File) (*os.Process, error) {
 	fds := []uintptr{0, 1, 2}
 	for _, f := range files {
@@ -191,7 +196,7 @@ func startSibling(program string, env []string, files []*os.File) (*os.Process, 
 	return os.FindProcess(pid)
 }
 
-// socketPair is two ends of a stream socket, theirs to be inherited.
+// socketPair makes a connected pair of stream sockets. theirs is for the new process to inherit.
 func socketPair() (ours net.Conn, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -207,13 +212,13 @@ func socketPair() (ours net.Conn, theirs *os.File, err error) {
 	return ours, theirs, nil
 }
 
-// passedSockets is what a successor gets of ours.
+// passedSockets are copies of our listening sockets, for a successor.
 type passedSockets struct {
 	files []*os.File
 	names []string
 }
 
-// passed is a copy of each listening socket.
+// passed copies each listening socket.
 func (w *worker) passed() (p passedSockets, err error) {
 	forwards, err := w.set.Files()
 	if err != nil {
@@ -240,7 +245,7 @@ func (p *passedSockets) close() {
 	}
 }
 
-// environment is that of our own start, with these sockets.
+// environment is the environment at our own start, plus the variables for these sockets.
 func (p *passedSockets) environment() []string {
 	var env []string
 	for _, line := range environment {
@@ -251,12 +256,12 @@ func (p *passedSockets) environment() []string {
 			env = append(env, line)
 		}
 	}
-	// Its process ID is not known before it runs: the variable for the socket stands in for LISTEN_PID.
+	// LISTEN_PID is missing, because the new process has no ID yet; see inherit.
 	n := len(p.files)
 	return append(env, "LISTEN_FDS="+strconv.Itoa(n), "LISTEN_FDNAMES="+strings.Join(p.names, ":"), handOverVariable+"="+strconv.Itoa(firstFD+n))
 }
 
-// awaitReady returns nil when the successor has its SSH connection.
+// awaitReady waits until the successor has its SSH connection. Its error says why it will not.
 func (s *successor) awaitReady() error {
 	s.conn.SetReadDeadline(time.Now().Add(handOverLimit))
 	line, err := bufio.NewReader(io.LimitReader(s.conn, 4<<10)).ReadString('\n')
@@ -272,14 +277,14 @@ func (s *successor) awaitReady() error {
 	return errors.New("the new program ended before it had an SSH connection")
 }
 
-// end is for a successor that is not to be one: it sees the socket closed, and goes.
+// end kills a successor that will not take over.
 func (s *successor) end() {
 	s.conn.Close()
 	s.process.Kill()
 	s.process.Release()
 }
 
-// gone is closed when the successor has ended.
+// gone returns a channel that is closed when the successor has ended.
 func (s *successor) gone() <-chan struct{} {
 	gone := make(chan struct{})
 	go func() {
@@ -290,10 +295,10 @@ func (s *successor) gone() <-chan struct{} {
 	return gone
 }
 
-// yield lets the successor have the tunnel, and what is open here drain.
+// yield gives the tunnel to the successor, and then waits for the open connections here.
 func (w *worker) yield(endKeepers func()) {
 	w.setHanding(func(h *handing) { *h = handing{} })
-	w.publish() // the last words: the new main process has its own
+	w.publish() // the last status from here: from now on the new main process publishes
 	w.handedOver.Store(true)
 	w.pool.Each((*keeper.Keeper).Suspend)
 	ctx, cancel := context.WithTimeout(context.Background(), releaseLimit)
@@ -311,9 +316,11 @@ func (w *worker) yield(endKeepers func()) {
 	w.hooks.close(hooks)
 }
 
-// drain waits for what is open, as long as for a connection that was replaced, and then for the
-// process that handed over to us: it takes our end for the tunnel's. Being asked to stop, or the
-// end of the successor, leaves the time that a tunnel has which is stopped; being asked again, none.
+// drain waits until the open connections have ended, for keeper.DrainTimeout at most. Then it
+// waits for our own predecessor, if that still drains: it takes our end for the end of the tunnel.
+//
+// A request to stop, or the end of the successor, shortens the limit to drainTime. A second
+// request ends the process at once.
 func (w *worker) drain(gone <-chan struct{}, endKeepers func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), keeper.DrainTimeout)
 	defer cancel()

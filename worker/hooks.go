@@ -14,12 +14,12 @@ import (
 // hookTimeout bounds each command of ExecUp= and ExecDown=.
 const hookTimeout = 30 * time.Second
 
-// hookQueue is how many runs may wait. A link that comes and goes faster than its
-// commands end loses the oldest ones.
+// hookQueue is how many runs may wait. If the link comes and goes faster than the commands end,
+// the oldest waiting runs are dropped.
 const hookQueue = 16
 
-// hooks runs the commands of ExecUp= and ExecDown= one after the other, in the order
-// of what happened, so that nothing waits for them.
+// hooks runs the commands of ExecUp= and ExecDown= in a goroutine of its own, one after the
+// other, in the order of the events.
 type hooks struct {
 	log    *slog.Logger
 	queue  chan hookRun
@@ -27,7 +27,7 @@ type hooks struct {
 	done   sync.WaitGroup
 }
 
-// hookRun is what one event asks for.
+// hookRun is the commands for one event.
 type hookRun struct {
 	event    string // "ExecUp" or "ExecDown"
 	commands [][]string
@@ -47,7 +47,7 @@ func startHooks(log *slog.Logger) *hooks {
 	return h
 }
 
-// add asks for a run. It never blocks.
+// add queues a run. It never blocks.
 func (h *hooks) add(run hookRun) {
 	if len(run.commands) == 0 {
 		return
@@ -66,7 +66,7 @@ func (h *hooks) add(run hookRun) {
 	}
 }
 
-// close waits for what is queued until ctx ends, and kills what is left.
+// close waits until the queued runs have ended. When ctx ends first, it kills the rest.
 func (h *hooks) close(ctx context.Context) {
 	close(h.queue)
 	ended := make(chan struct{})
@@ -80,8 +80,7 @@ func (h *hooks) close(ctx context.Context) {
 	h.cancel()
 }
 
-// run runs one command in a process group of its own, which is killed whole when the
-// time is over.
+// run runs one command in its own process group. At hookTimeout the whole group is killed.
 func (h *hooks) run(ctx context.Context, run hookRun, argv []string) {
 	if ctx.Err() != nil {
 		return

@@ -10,23 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fdPrefix begins the names (FileDescriptorName=, FDNAME=) of the sockets that are ours.
+// fdPrefix is the prefix of the names (FileDescriptorName=, FDNAME=) of Holdfast's sockets.
 const fdPrefix = "holdfast"
 
 // firstFD is the first file descriptor that the service manager passes, see sd_listen_fds(3).
 const firstFD = 3
 
-// reportName is the name of the socket of --listen, which only a process that hands over passes.
+// reportName is the name of the --listen socket. Only a predecessor passes it.
 const reportName = fdPrefix + ".listen"
 
-// inherited is the listening sockets that were passed to us.
+// inherited are the listening sockets that were passed to this process.
 type inherited struct {
 	listeners []net.Listener // of forwards
-	report    net.Listener   // of --listen; nil: it was not passed
+	report    net.Listener   // of --listen; nil if it was not passed
 }
 
-// inherit takes the listening sockets that the service manager passed, or the process that
-// hands over to us, and hides them from the processes that we start.
+// inherit takes the listening sockets that the service manager passed, see sd_listen_fds(3), or
+// that the predecessor passed (handedOver). It hides them from the processes that we start. A
+// predecessor cannot set LISTEN_PID, so that is not checked then.
 func inherit(log *slog.Logger, handedOver bool) (in inherited) {
 	defer func() {
 		for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"} {
@@ -49,7 +50,7 @@ func inherit(log *slog.Logger, handedOver bool) (in inherited) {
 			name = names[i]
 		}
 		if !strings.HasPrefix(name, fdPrefix) && name != "unknown" {
-			continue // somebody else's, passed by a setting in [Service]
+			continue // not one of ours: a setting in [Service] passed it
 		}
 		f := os.NewFile(uintptr(fd), name)
 		l, err := net.FileListener(f) // a copy; f is closed either way
@@ -59,7 +60,7 @@ func inherit(log *slog.Logger, handedOver bool) (in inherited) {
 			continue
 		}
 		if u, ok := l.(*net.UnixListener); ok {
-			u.SetUnlinkOnClose(false) // the path is the socket unit's
+			u.SetUnlinkOnClose(false) // the socket unit owns the path
 		}
 		if handedOver && name == reportName {
 			in.report = l

@@ -8,13 +8,14 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// ownDescriptors is how many file descriptors the tunnel keeps for itself, besides two for
-// each SSH connection and one for each listener: its log, the report socket, an agent, a
-// login that is under way, commands.
+// ownDescriptors is how many file descriptors are reserved for the tunnel itself: its log, the
+// report socket, an agent, a login under way, commands. Two for each SSH connection and one for
+// each listener come on top.
 const ownDescriptors = 64
 
-// fitting is how many connections may run through the tunnel, and how many may wait, so that
-// a process with so many descriptors has some left for itself. Waiting ones get a half at most.
+// fitting computes how many connections may run through the tunnel (channels) and how many may
+// wait for a link (pending), so that the reserved descriptors stay free. descriptors is the
+// limit of the process. Pending connections get at most half of the rest.
 func fitting(t tunnelfile.Tunnel, transport tunnelfile.Transport, listeners int, descriptors uint64) (channels, pending int) {
 	connections := cmp.Or(t.Connections, tunnelfile.MaxAutoConnections)
 	room := int(min(descriptors, 1<<20)) - ownDescriptors - 2*connections - listeners
@@ -30,7 +31,7 @@ func fitting(t tunnelfile.Tunnel, transport tunnelfile.Transport, listeners int,
 	return channels, pending
 }
 
-// descriptors is how many files this process may have open.
+// descriptors is how many files this process may have open (RLIMIT_NOFILE of getrlimit(2)).
 func descriptors() uint64 {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
@@ -39,7 +40,7 @@ func descriptors() uint64 {
 	return limit.Cur
 }
 
-// sayLimits says where LimitNOFILE= allows less than the file asks for.
+// sayLimits logs a warning if LimitNOFILE= allows fewer channels than MaxChannels= asks for.
 func (w *worker) sayLimits(s settings) {
 	c := s.forwards()
 	if asked := s.tunnel.MaxChannels; asked > c.MaxChannels {

@@ -8,13 +8,13 @@ import (
 	"github.com/holdfast/holdfast/sshlink"
 )
 
-// noDelayTimeout bounds the session that noDelay has.
+// noDelayTimeout bounds the session that noDelay opens.
 const noDelayTimeout = 30 * time.Second
 
-// noDelay has the server send small packets at once. sshd sets TCP_NODELAY on a connection when
-// the first command, shell or subsystem on it starts, and on none that only forwards; a session
-// alone, or with a terminal, does not do it (OpenSSH 9.2). The option stays when the command has
-// ended. Where no command can be run nothing is lost.
+// noDelay makes the server send small packets at once. sshd sets TCP_NODELAY on a connection when
+// the first command, shell or subsystem on it starts, but not if it only forwards. A session
+// alone, or one with a terminal, is not enough (OpenSSH 9.2). The option stays after the command
+// has ended. If the server runs no command, nothing is lost.
 func (w *worker) noDelay(l sshlink.Link) {
 	ctx, cancel := context.WithTimeout(context.Background(), noDelayTimeout)
 	defer cancel()

@@ -17,16 +17,16 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// notifier speaks sd_notify(3) to the service manager. Without one it says nothing.
+// notifier sends sd_notify(3) messages to the service manager. Without one it sends nothing.
 type notifier struct {
 	address *net.UnixAddr // nil: no service manager
 	log     *slog.Logger
-	muted   atomic.Bool // another process is the unit's main one, and systemd hears that one alone
+	muted   atomic.Bool // another process is the unit's main one: systemd accepts messages from that one only
 
-	// What it was not told, since it read nothing for a while, as when it starts hundreds of units at once. The
-	// worker's loop owns this.
+	// Assignments that could not be sent, because the service manager did not read for a while,
+	// as when it starts hundreds of units at once. The worker's loop owns these fields.
 	missed map[string]string // values, by the assignment's name
-	again  <-chan time.Time  // when to try that again; nil: never
+	again  <-chan time.Time  // when to send them again; nil if there are none
 }
 
 // newNotifier reads NOTIFY_SOCKET and hides it from the processes that we start.
@@ -41,10 +41,11 @@ func newNotifier(log *slog.Logger) *notifier {
 	return n
 }
 
-// present says whether there is a service manager that is told things.
+// present says whether there is a service manager to send to.
 func (n *notifier) present() bool { return n.address != nil }
 
-// send sends assignments, one a line, and file descriptors with them, and says whether that went well.
+// send sends assignments, one on each line, with file descriptors. It returns false if that
+// failed, true if there is nobody to send to.
 func (n *notifier) send(fds []int, assignments ...string) bool {
 	if n.address == nil || n.muted.Load() {
 		return true
@@ -52,7 +53,7 @@ func (n *notifier) send(fds []int, assignments ...string) bool {
 	conn, err := net.DialUnix("unixgram", nil, n.address)
 	if err == nil {
 		defer conn.Close()
-		// A service manager that does not read must not stop the tunnel.
+		// The tunnel must not block on a service manager that does not read.
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 		var rights []byte
 		if len(fds) > 0 {
@@ -66,7 +67,7 @@ func (n *notifier) send(fds []int, assignments ...string) bool {
 	return err == nil
 }
 
-// tell sends an assignment that must arrive: what is missed, sayAgain tells.
+// tell sends an assignment that must arrive. If that fails, sayAgain sends it later.
 func (n *notifier) tell(name, value string) {
 	delete(n.missed, name)
 	if n.send(nil, name+value) {
@@ -78,7 +79,7 @@ func (n *notifier) tell(name, value string) {
 	n.missed[name], n.again = value, time.After(time.Second)
 }
 
-// sayAgain tells what was missed.
+// sayAgain sends the missed assignments again.
 func (n *notifier) sayAgain() {
 	n.again = nil
 	for _, name := range []string{statusName, readyName} {
@@ -90,7 +91,7 @@ func (n *notifier) sayAgain() {
 
 const statusName, readyName = "STATUS=", "READY="
 
-// sendMessage is sendmsg(2) on a connected datagram socket, which WriteMsgUnix refuses.
+// sendMessage is sendmsg(2) on a connected datagram socket. WriteMsgUnix refuses such a socket.
 func sendMessage(conn *net.UnixConn, message, rights []byte) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -104,16 +105,16 @@ func sendMessage(conn *net.UnixConn, message, rights []byte) error {
 	return errors.Join(err, sendErr)
 }
 
-// maxStatus bounds a StatusText, in bytes: systemd drops a message over 4 KB whole. What is
-// in it is bounded where it comes from; this is for what is not.
+// maxStatus is the longest StatusText, in bytes: systemd drops a message over 4 KB. Most of its
+// parts are bounded where they are made; this limit is for the others.
 const maxStatus = 2 << 10
 
 func (n *notifier) status(status string) {
 	n.tell(statusName, text.BoundBytes(text.OneLine(status), maxStatus))
 }
 
-// ready and stopping send what changes the unit's state in a message of its own: it arrives
-// whatever becomes of the words.
+// ready and stopping send the unit's new state and the status in separate messages, so that the
+// state arrives even if the status does not.
 func (n *notifier) ready(status string) {
 	n.status(status)
 	n.tell(readyName, "1")
@@ -126,7 +127,7 @@ func (n *notifier) stopping(status string) {
 
 func (n *notifier) watchdog() { n.send(nil, "WATCHDOG=1") }
 
-// reloading must be followed by ready.
+// reloading sends RELOADING=1. The caller must call ready afterwards.
 func (n *notifier) reloading() {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
@@ -135,8 +136,8 @@ func (n *notifier) reloading() {
 	n.send(nil, "RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
 }
 
-// store gives a listening socket to the service manager, which hands it to the next
-// process of this unit.
+// store puts a listening socket into the service manager's file descriptor store, from which
+// the next process of this unit gets it.
 func (n *notifier) store(name string, l net.Listener) {
 	if n.address == nil {
 		return
@@ -155,11 +156,11 @@ func (n *notifier) store(name string, l net.Listener) {
 	}
 }
 
-// unstore takes it back.
+// unstore removes a socket from the file descriptor store.
 func (n *notifier) unstore(name string) { n.send(nil, "FDSTOREREMOVE=1", "FDNAME="+fdName(name)) }
 
-// fdName is a name that sd_notify(3) allows: ASCII without control characters and
-// colons, at most 255 bytes; and that inherit knows for ours.
+// fdName makes a name that sd_notify(3) allows, ASCII without control characters and colons, at
+// most 255 bytes, and that inherit recognizes as ours.
 func fdName(name string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r <= ' ' || r >= 0x7f || r == ':' {
@@ -173,7 +174,7 @@ func fdName(name string) string {
 	return clean[:min(len(clean), 255)]
 }
 
-// mainPID says which process is the unit's main one from now on; this one has no say any more.
+// mainPID names another process as the unit's main one. Afterwards this notifier is muted.
 func (n *notifier) mainPID(pid int) {
 	n.send(nil, "MAINPID="+strconv.Itoa(pid))
 	n.mute()
@@ -182,8 +183,8 @@ func (n *notifier) mainPID(pid int) {
 func (n *notifier) mute()  { n.muted.Store(true) }
 func (n *notifier) speak() { n.muted.Store(false) }
 
-// watchdogInterval is how often the service manager wants a sign of life, see
-// sd_watchdog_enabled(3); 0: never.
+// watchdogInterval is how often the service manager expects WATCHDOG=1, see
+// sd_watchdog_enabled(3); 0 if never.
 func watchdogInterval() time.Duration {
 	defer os.Unsetenv("WATCHDOG_USEC")
 	defer os.Unsetenv("WATCHDOG_PID")

@@ -16,19 +16,19 @@ import (
 	"github.com/holdfast/holdfast/internal/text"
 )
 
-// predecessor is the process that hands its tunnel over to this one; nil where none does. See
-// [tunnelfile.SignalHandOver].
+// predecessor is the process that hands its tunnel over to this one, see
+// [tunnelfile.SignalHandOver]. A nil predecessor is valid: there is none.
 type predecessor struct {
 	conn   net.Conn
-	lines  chan string // what it says; closed with the connection
-	waits  atomic.Bool // it serves the tunnel, and we do not
-	drains atomic.Bool // it is there
+	lines  chan string // cap 1: the one line that it sends; empty if it ended without one
+	waits  atomic.Bool // it still serves the tunnel, and we do not yet
+	drains atomic.Bool // its process still runs, so connections may be open in it
 	once   sync.Once
-	ended  chan error    // cap 1: it does not hand over
-	left   chan struct{} // closed when it is gone
+	ended  chan error    // cap 1: it ended without handing over
+	left   chan struct{} // closed when its process has ended
 }
 
-// takePredecessor is who started us to take over.
+// takePredecessor returns the process that started this one to take over; nil if none did.
 func takePredecessor() (*predecessor, error) {
 	value, ok := os.LookupEnv(handOverVariable)
 	os.Unsetenv(handOverVariable)
@@ -52,7 +52,8 @@ func takePredecessor() (*predecessor, error) {
 	return p, nil
 }
 
-// listen reads what the predecessor says, and calls gone when it is.
+// listen reads from the predecessor in a goroutine of its own, and calls gone when that process
+// has ended.
 func (p *predecessor) listen(gone func()) {
 	r := bufio.NewReader(io.LimitReader(p.conn, 4<<10))
 	line, _ := r.ReadString('\n')
@@ -63,13 +64,13 @@ func (p *predecessor) listen(gone func()) {
 	gone()
 }
 
-// serving says whether the predecessor serves the tunnel still.
+// serving says whether the predecessor still serves the tunnel.
 func (p *predecessor) serving() bool { return p != nil && p.waits.Load() }
 
 // draining says whether connections may be open in the predecessor.
 func (p *predecessor) draining() bool { return p != nil && p.drains.Load() }
 
-// over is closed when nothing is open in the predecessor any more.
+// over returns a channel that is closed when nothing is open in the predecessor any more.
 func (p *predecessor) over() <-chan struct{} {
 	if p == nil {
 		none := make(chan struct{})
@@ -79,14 +80,14 @@ func (p *predecessor) over() <-chan struct{} {
 	return p.left
 }
 
-// failed tells the predecessor why we do not get there.
+// failed tells the predecessor why this process cannot take over.
 func (p *predecessor) failed(err error) {
 	if p.serving() {
 		io.WriteString(p.conn, lineFailed+text.BoundBytes(text.OneLine(err.Error()), maxStatus)+"\n")
 	}
 }
 
-// end is what the loop ends with if the predecessor does not hand over.
+// end receives the error that ends the loop if the predecessor does not hand over.
 func (p *predecessor) end() <-chan error {
 	if p == nil {
 		return nil
@@ -94,8 +95,8 @@ func (p *predecessor) end() <-chan error {
 	return p.ended
 }
 
-// takeOver has the predecessor let go, once there is an SSH connection. Everything that one
-// process alone may do begins here.
+// takeOver asks the predecessor to hand over. The keeper calls it when there is an SSH
+// connection. Everything that only one process may do begins here.
 func (w *worker) takeOver(ctx context.Context) error {
 	if !w.predecessor.serving() {
 		return nil
@@ -105,8 +106,8 @@ func (w *worker) takeOver(ctx context.Context) error {
 	select {
 	case line := <-p.lines:
 		if line != lineYours+"\n" {
-			// It has died, and our unit with it; or it has told the service manager of us first,
-			// which then sees us end and starts anew.
+			// If the predecessor died, the unit ends with it. If it sent our MAINPID= before, the
+			// service manager sees our end and restarts the unit.
 			p.ended <- errors.New("the process before us ended without handing over")
 			<-ctx.Done()
 			return ctx.Err()

@@ -11,10 +11,12 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Print writes an explanation for people: first where the tunnel goes and how, then section
-// by section what somebody wrote, then what nobody did. What means nothing to a tunnel, or
-// is off by default, is left out, and how much that is is said, unless all is set. With tabs
-// set the columns have tabs between them, for who lays them out.
+// Print writes an explanation for people: first the tunnel's destination and transport, then the
+// settings of each section, those that somebody wrote before the defaults.
+//
+// Unless all is set it leaves out settings that mean nothing to a tunnel or are off by default,
+// and says how many. With tabs set there is one tab between columns, for a caller that aligns
+// them itself.
 func (e Explanation) Print(out io.Writer, all, tabs bool) error {
 	var aligned bytes.Buffer
 	table := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
@@ -58,16 +60,16 @@ func (e Explanation) Print(out io.Writer, all, tabs bool) error {
 type configPrinter struct {
 	table  io.Writer
 	all    bool
-	tabs   bool // values are not broken
+	tabs   bool // columns are separated by tabs, and long values are not broken
 	hidden int
 }
 
-// title writes a line of its own: one without a tab has no columns to be aligned with.
+// title writes a line without columns. It has no tab, so the table does not align it.
 func (p *configPrinter) title(format string, args ...any) {
 	fmt.Fprintln(p.table, text.Printable(fmt.Sprintf(format, args...)))
 }
 
-// section writes the settings of a section that are worth it, those that somebody wrote first.
+// section writes the settings of a section that worth accepts, those that somebody wrote first.
 func (p *configPrinter) section(title string, settings []Explained, section string, worth func(Explained) bool) {
 	var wrote, rest []Explained
 	for _, x := range settings {
@@ -91,7 +93,8 @@ func (p *configPrinter) section(title string, settings []Explained, section stri
 	}
 }
 
-// joined has the values of a keyword that has several, and whom nobody wrote, in one.
+// joined joins neighbouring settings of the same keyword and source into one. It is for settings
+// that nobody wrote.
 func joined(settings []Explained) []Explained {
 	var short []Explained
 	for _, x := range settings {
@@ -110,19 +113,19 @@ func matters(x Explained) bool {
 	case x.Section != tunnelfile.SectionSSH:
 		return true
 	case x.Standing == notForTunnels:
-		return x.Written && x.Note != notForTunnels // something is done about it all the same
+		return x.Written && x.Note != notForTunnels // Holdfast does something about it nevertheless
 	}
 	long := x.Source == sshDefault && strings.Count(x.Value, ",") > 2 // a list of algorithms
 	return x.Written || x.Standing == "honoured" && x.Value != "none" && !long
 }
 
-// differs says whether a setting is not what ssh would have by itself; of the hosts in
-// between nothing else is of interest.
+// differs says whether a setting is not ssh's default. Of the hosts of ProxyJump only such
+// settings are of interest.
 func differs(x Explained) bool {
 	return x.Written && matters(x)
 }
 
-// valueWidth is where a long list of algorithms is broken.
+// valueWidth is the longest line of a value, in bytes; longer lists of algorithms are broken.
 const valueWidth = 56
 
 func (p *configPrinter) row(x Explained) {
@@ -138,12 +141,12 @@ func (p *configPrinter) row(x Explained) {
 		if i == 0 {
 			fmt.Fprintf(p.table, "  %s\t%s\t%s%s\n", x.Keyword, part, text.Printable(text.Tilde(x.Source)), note)
 		} else {
-			fmt.Fprintf(p.table, "  \t%s\t\n", part) // a tab keeps the columns together
+			fmt.Fprintf(p.table, "  \t%s\t\n", part) // the tabs keep the columns aligned
 		}
 	}
 }
 
-// broken is a value in lines: lists with commas are broken behind one.
+// broken breaks a value into lines, after commas.
 func broken(value string) []string {
 	var lines []string
 	line := ""

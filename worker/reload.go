@@ -13,13 +13,14 @@ import (
 	"github.com/holdfast/holdfast/worker/keeper"
 )
 
-// reload is what reading the tunnel file again has given.
+// reload is the result of reading the tunnel file again.
 type reload struct {
 	settings settings
 	err      error
 }
 
-// reload reads the file again, beside the loop: ssh may take its time with a Match exec.
+// reload reads the file again, in a goroutine of its own because ssh may be slow (Match exec).
+// The result arrives in w.reloaded.
 func (w *worker) reload(ctx context.Context) {
 	if w.reloading {
 		w.reloadAgain = true
@@ -40,8 +41,8 @@ func (w *worker) reload(ctx context.Context) {
 	}()
 }
 
-// apply puts a changed file in force, as far as it can be: a file that is broken
-// leaves everything as it was.
+// apply puts a changed file in force. If the file is broken, or its forwards cannot be opened,
+// nothing changes.
 func (w *worker) apply(ctx context.Context, r reload) {
 	w.reloading = false
 	w.note = ""
@@ -73,20 +74,21 @@ func (w *worker) apply(ctx context.Context, r reload) {
 	}
 }
 
-// statusText is what was told last.
+// statusText is the last published status.
 func (w *worker) statusText() string {
 	w.publishedMu.Lock()
 	defer w.publishedMu.Unlock()
 	return w.published.String()
 }
 
-// remember notes what the file looked like when it was read.
+// remember notes the stamp of the file that is being read.
 func (w *worker) remember(t tunnelfile.Tunnel) {
 	stamp := fileStamp(t)
 	w.lastStamp.Store(&stamp)
 }
 
-// lookAtFile has the tunnel file read again if it, or a drop-in, is not what was read.
+// lookAtFile causes a reload if the tunnel file or a drop-in has changed since it was read. It
+// may be called from any goroutine.
 func (w *worker) lookAtFile() {
 	if fileStamp(w.inForce.Load().tunnel) != *w.lastStamp.Load() {
 		select {
@@ -96,8 +98,9 @@ func (w *worker) lookAtFile() {
 	}
 }
 
-// watchFile looks at the tunnel file whenever it, a drop-in, or a link on the way there may
-// have changed, until the context ends. Where there is a daemon, that does it for all.
+// watchFile calls lookAtFile whenever the tunnel file, a drop-in, or a symbolic link on the way
+// there may have changed, until ctx ends. It is not used under a service manager: there the
+// daemon watches all files and sends SIGHUP.
 func (w *worker) watchFile(ctx context.Context) {
 	path, err := filepath.Abs(w.o.Path)
 	if err != nil {
@@ -119,7 +122,7 @@ func (w *worker) watchFile(ctx context.Context) {
 	}
 }
 
-// serversDir is where tunnels keep what they owe a server together; "" where there is nowhere.
+// serversDir is the folder for keeper.Courtesy; "" if there is no runtime directory.
 func serversDir(runtimeDir string) string {
 	if runtimeDir == "" {
 		return ""
@@ -127,11 +130,12 @@ func serversDir(runtimeDir string) string {
 	return filepath.Join(runtimeDir, "servers")
 }
 
-// lookTimeout bounds one look at the agent's keys.
+// lookTimeout bounds reading the agent's keys once.
 const lookTimeout = 10 * time.Second
 
-// fingerprint is of all on this machine that may mend a tunnel that is blocked. A
-// changed tunnel file is read again besides, in case that nobody sends SIGHUP.
+// fingerprint summarizes everything on this machine that may repair a blocked tunnel; see
+// keeper.Config. It also causes a reload if the tunnel file has changed, in case nobody sends
+// SIGHUP.
 func (w *worker) fingerprint() string {
 	s := w.inForce.Load()
 	w.lookAtFile()

@@ -20,7 +20,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// report is what the tunnel says of itself when somebody asks.
+// report is the current report, for the statistics socket and --listen.
 func (w *worker) report() tunnelfile.Report {
 	s, links := w.inForce.Load(), w.pool.Status()
 	w.publishedMu.Lock()
@@ -49,21 +49,21 @@ func (w *worker) report() tunnelfile.Report {
 	return r
 }
 
-// reports is where the report is served: on the tunnel's socket in the runtime directory, and
-// at the address of --listen.
+// reports serves the report on the tunnel's socket in the runtime directory, and at the address
+// of --listen.
 type reports struct {
 	log      *slog.Logger
 	server   *http.Server
-	listener net.Listener  // of --listen; nil: there is none
-	free     chan struct{} // full while no more clients may connect there
-	path     string        // of the socket; "": there is none
-	served   bool          // the path is ours
-	left     bool          // another process answers
+	listener net.Listener  // of --listen; nil if there is none
+	free     chan struct{} // a token for each client of --listen; full when no more may connect
+	path     string        // of the socket; "" if there is none
+	served   bool          // this process serves the socket at path
+	left     bool          // another process has taken over
 }
 
-// newReports listens where Options say, unless the process before us did and passed its
-// listener. Nobody is answered before begin. Without dir there is no socket: a folder that is
-// missing, full or not ours costs the statistics and nothing else.
+// newReports listens at Options.Listen, or uses the listener that a predecessor passed. It
+// answers nobody before begin. dir is the runtime directory; if it is empty there is no socket,
+// because a folder that is missing, full or not ours must cost only the statistics.
 func (w *worker) newReports(dir, name string, passed net.Listener) (*reports, error) {
 	r := &reports{log: w.log, server: w.reportServer(), listener: passed, free: make(chan struct{}, maxReportClients)}
 	if dir != "" {
@@ -81,10 +81,11 @@ func (w *worker) newReports(dir, name string, passed net.Listener) (*reports, er
 	return r, nil
 }
 
-// answerGrace is how long who is connected may take to ask, and to be answered, at the end.
+// answerGrace is how long the clients that are connected at the end of a handover may take for a
+// last request and its answer.
 const answerGrace = 2 * time.Second
 
-// begin answers, on a socket that listen makes.
+// begin starts to answer. listen makes the socket.
 func (r *reports) begin(listen func(path string) (*net.UnixListener, error)) {
 	if r.listener != nil {
 		go r.server.Serve(limited{r.listener, r.free})
@@ -102,7 +103,7 @@ func (r *reports) begin(listen func(path string) (*net.UnixListener, error)) {
 	go r.server.Serve(l)
 }
 
-// files is a copy of the socket of --listen, for a process that is to answer there.
+// files copies the socket of --listen, for a successor.
 func (r *reports) files() ([]*os.File, error) {
 	l, ok := r.listener.(*net.TCPListener)
 	if !ok {
@@ -112,8 +113,8 @@ func (r *reports) files() ([]*os.File, error) {
 	return []*os.File{f}, err
 }
 
-// leave lets another process answer. Whoever connects from now on waits for that one, and who
-// is connected gets one more answer at most.
+// leave lets the successor answer. New clients wait for the successor; clients that are
+// connected get at most one more answer.
 func (r *reports) leave() {
 	r.served, r.left = false, true
 	r.server.SetKeepAlivesEnabled(false)
@@ -122,7 +123,7 @@ func (r *reports) leave() {
 	}
 }
 
-// close ends what is left. Who was connected before another process took over is answered first.
+// close stops serving. After leave it first waits for the clients that are still connected.
 func (r *reports) close() {
 	if r.left {
 		r.awaitClients()
@@ -136,8 +137,8 @@ func (r *reports) close() {
 	}
 }
 
-// awaitClients returns when all who connected to the listener, which is closed, were answered.
-// Shutdown would leave those without an answer whose question comes now.
+// awaitClients returns when all clients of the closed listener have their answer, or after
+// answerGrace. http.Server.Shutdown would drop clients whose request is still to come.
 func (r *reports) awaitClients() {
 	over := time.After(answerGrace)
 	for range cap(r.free) {
@@ -156,21 +157,21 @@ func (w *worker) reportServer() *http.Server {
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelDebug), // of clients
+		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelDebug), // these are the clients' errors
 	}
 }
 
-// maxReportClients is how many clients may ask at once by --listen: the network must not take
-// the descriptors that the tunnel needs.
+// maxReportClients is how many clients may be connected at once by --listen: clients from the
+// network must not use up the descriptors that the tunnel needs.
 const maxReportClients = 32
 
-// limited is a listener that has as many connections open as free has room.
+// limited is a listener with at most cap(free) open connections.
 type limited struct {
 	net.Listener
 	free chan struct{}
 }
 
-// Accept waits until there is room.
+// Accept waits until there is room for one more connection.
 func (l limited) Accept() (net.Conn, error) {
 	l.free <- struct{}{}
 	c, err := l.Listener.Accept()
@@ -186,14 +187,14 @@ type limitedConn struct {
 	leave func()
 }
 
-// Close makes room.
+// Close closes the connection and makes room for another one.
 func (c *limitedConn) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
 }
 
-// listenReports listens on path, for this user only, in place of a socket that nobody
-// answers on any more.
+// listenReports listens on path, for this user only. It replaces a socket that nobody answers on,
+// and fails if another process does.
 func listenReports(path string) (*net.UnixListener, error) {
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		conn.Close()
@@ -202,10 +203,11 @@ func listenReports(path string) (*net.UnixListener, error) {
 	return replaceReports(path)
 }
 
-// replaceReports listens on path in place of whoever did: at every moment somebody answers.
+// replaceReports listens on path in place of another process. It replaces the socket by
+// rename(2), so that a client can connect at any moment.
 func replaceReports(path string) (*net.UnixListener, error) {
 	dir, name := filepath.Split(path)
-	temporary := filepath.Join(dir, "."+strings.TrimSuffix(name, ".sock")+".new") // no longer than path: there is a limit
+	temporary := filepath.Join(dir, "."+strings.TrimSuffix(name, ".sock")+".new") // not longer than path, see unix(7)
 	os.Remove(temporary)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temporary, Net: "unix"})
 	if err != nil {
@@ -221,7 +223,7 @@ func replaceReports(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// handler is what the socket answers: the same paths as many programs have.
+// handler serves /status, /metrics, /livez and /readyz, the paths that many programs use.
 func (w *worker) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(rw http.ResponseWriter, r *http.Request) {
@@ -247,7 +249,7 @@ func (w *worker) handler() http.Handler {
 	return mux
 }
 
-// answer is 200 and "ok", or 503 and what is wrong.
+// answer writes 200 and "ok", or 503 and the error.
 func answer(rw http.ResponseWriter, err error) {
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusServiceUnavailable)

@@ -24,7 +24,7 @@ func writeMetrics(out io.Writer, r tunnelfile.Report) {
 	}
 	w := openmetrics.NewWriter(out)
 	metrics.Write(w, []metrics.Tunnel{t})
-	// By the names that Go programs use, and without a label: they are the process's.
+	// The name that Go programs use. It has no label, because it is about the process.
 	w.Family("go_goroutines", "gauge", "", "Goroutines of the process.")
 	w.Sample("", runtime.NumGoroutine())
 	w.End()

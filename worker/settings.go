@@ -17,15 +17,15 @@ import (
 	"github.com/holdfast/holdfast/worker/keeper"
 )
 
-// settings is a tunnel file with what ssh_config(5) makes of it.
+// settings is a tunnel file, resolved with ssh_config(5).
 type settings struct {
 	tunnel   tunnelfile.Tunnel
-	resolved *sshlink.Resolved // nil: ssh does not make sense of it
-	err      error             // why
+	resolved *sshlink.Resolved // nil if it could not be resolved
+	err      error             // why resolved is nil
 }
 
-// load reads the tunnel file and resolves it. An error is the file's own; what is
-// wrong with ssh_config is left in the settings, since it may be mended while we wait.
+// load reads the tunnel file and resolves it. The error is about the tunnel file alone. An error
+// in ssh_config goes into settings.err, because somebody may repair that while the tunnel waits.
 func load(ctx context.Context, path string, ask asking.Asker, log *slog.Logger) (settings, error) {
 	t, err := tunnelfile.LoadFile(path)
 	if err != nil {
@@ -36,14 +36,14 @@ func load(ctx context.Context, path string, ask asking.Asker, log *slog.Logger) 
 	return s, nil
 }
 
-// source is how the server is reached.
+// source is what sshlink.Resolve needs to know about the tunnel.
 func (s settings) source(log *slog.Logger) config.Source {
 	source := config.Of(s.tunnel)
 	source.Log = log
 	return source
 }
 
-// policy is how the link is watched and tried again.
+// policy is how the keepers watch their links and retry.
 func (s settings) policy() keeper.Policy {
 	p := keeper.Policy{GateTime: s.tunnel.GateTime, RetryMax: s.tunnel.RetryMax, RetryDenied: s.tunnel.RetryDenied}
 	if r := s.resolved; r != nil {
@@ -52,7 +52,8 @@ func (s settings) policy() keeper.Policy {
 	return p
 }
 
-// forwards is what the tunnel serves. Those of ssh_config count where the file names none.
+// forwards is the configuration of the forwards. Those of ssh_config(5) are used if the tunnel
+// file has none.
 func (s settings) forwards() forward.Config {
 	t := s.tunnel
 	c := forward.Config{
@@ -76,7 +77,7 @@ func (s settings) forwards() forward.Config {
 	return c
 }
 
-// sameLink says whether a link made from either would be the same one.
+// sameLink says whether both settings make the same link, so that no new one is needed.
 func (s settings) sameLink(o settings) bool {
 	same := func(a, b tunnelfile.Setting) bool { return a.Key == b.Key && a.Value == b.Value }
 	return s.tunnel.Destination == o.tunnel.Destination && s.tunnel.Transport == o.tunnel.Transport &&
@@ -85,7 +86,7 @@ func (s settings) sameLink(o settings) bool {
 		(s.resolved == nil) == (o.resolved == nil)
 }
 
-// server names the machine for people.
+// server is the server's "host:port" for people, or the destination if it is not resolved.
 func (s settings) server() string {
 	if s.resolved == nil {
 		return s.tunnel.Destination
@@ -93,12 +94,12 @@ func (s settings) server() string {
 	return net.JoinHostPort(s.resolved.HostName, strconv.Itoa(s.resolved.Port))
 }
 
-// fileStamp tells whether the tunnel file or a drop-in has changed.
+// fileStamp changes when the tunnel file or a drop-in changes.
 func fileStamp(t tunnelfile.Tunnel) string {
 	return stampOf(append([]string{t.Path, t.Path + ".d"}, t.DropIns...)...)
 }
 
-// stampOf tells one state of files from another by their times and sizes.
+// stampOf changes when the modification time or the size of a file changes.
 func stampOf(paths ...string) string {
 	var stamp []byte
 	for _, path := range paths {

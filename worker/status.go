@@ -13,9 +13,8 @@ import (
 	"github.com/holdfast/holdfast/worker/pool"
 )
 
-// describe is what there is to say of the tunnel, from what the
-// keepers say of the links and the forwards of themselves. rtt is the round trip to
-// show, 0 for none.
+// describe computes the tunnel's status from the status of its links and of its forwards. rtt is
+// the round trip to show, 0 for none.
 func describe(s pool.Status, forwards []tunnelfile.ForwardReport, rtt time.Duration) tunnelfile.Status {
 	slow := slices.ContainsFunc(forwards, func(f tunnelfile.ForwardReport) bool { return f.Reason == fault.SlowAnswer })
 	if s.State != tunnelfile.Up && !(s.State == tunnelfile.Connecting && s.Link != nil && slow) {
@@ -71,12 +70,12 @@ func count(forwards []tunnelfile.ForwardReport, state tunnelfile.State) (n int) 
 	return n
 }
 
-// allUp says whether every forward serves.
+// allUp says whether the link and every forward are up.
 func allUp(s keeper.Status, forwards []tunnelfile.ForwardReport) bool {
 	return s.State == tunnelfile.Up && count(forwards, tunnelfile.Up) == len(forwards)
 }
 
-// transportNote says which transport carries the tunnel, where it is not the native one.
+// transportNote names the transport of the link, if it is not the native one.
 func transportNote(s keeper.Status) string {
 	if link, ok := s.Link.(sshlink.Link); ok && link.Info().Transport == tunnelfile.TransportOpenSSH {
 		return "openssh transport"
@@ -84,13 +83,13 @@ func transportNote(s keeper.Status) string {
 	return ""
 }
 
-// steadyWithin is by how much a round trip may differ from the one shown, whatever the
-// ratio: on a local network a busy machine makes 2 ms of 0.2 ms, and back.
+// steadyWithin is the difference up to which a new round trip is not shown, whatever the ratio:
+// on a local network a busy machine turns 0.2 ms into 2 ms and back.
 const steadyWithin = 10 * time.Millisecond
 
-// steady keeps the round trip that is shown until the measured one is twice as long or
-// half as long: a status that changes with each keepalive tells nobody anything, and
-// wakes up everybody who watches the unit.
+// steady returns the round trip to show. It changes only when the measured one is more than twice
+// or less than half of the shown one, and differs by more than steadyWithin. A status that changed
+// with each keepalive would wake up everybody who watches the unit, for nothing.
 func steady(shown, measured time.Duration) time.Duration {
 	if shown == 0 || measured == 0 {
 		return measured

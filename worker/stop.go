@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast/holdfast/worker/keeper"
 )
 
-// ExitStatus is how the process ends with an error of Run. 1 is for what trying again
-// may help with, outside --once: a local port that somebody else has.
+// ExitStatus is the exit status of the process for an error of Run. 1 is for errors where a new
+// attempt may help: a local port that is in use, or with --once any passing error.
 func ExitStatus(err error) tunnelfile.ExitStatus {
 	if err == nil {
 		return tunnelfile.ExitOK
@@ -28,16 +28,16 @@ func ExitStatus(err error) tunnelfile.ExitStatus {
 	return 1
 }
 
-// Draining when asked to stop.
+// How long open connections and commands may take at the end.
 const (
 	defaultDrain = 10 * time.Second
-	drainMargin  = 500 * time.Millisecond // of TimeoutStopSec is left for the end itself
+	drainMargin  = 500 * time.Millisecond // of TimeoutStopSec, reserved for the end itself
 	hookGrace    = 2 * time.Second        // for commands of ExecDown=
 	endlessDrain = 365 * 24 * time.Hour
 )
 
-// drainTime is how long open connections have when the tunnel is asked to stop.
-// systemd does not tell a process its TimeoutStopSec, so the file is asked.
+// drainTime is how long open connections may go on when the tunnel is asked to stop. systemd does
+// not pass TimeoutStopSec to a process, so it is read from the tunnel file.
 func drainTime(t tunnelfile.Tunnel) time.Duration {
 	limit := cmp.Or(t.ServiceSetting("TimeoutStopSec").Value, t.ServiceSetting("TimeoutSec").Value)
 	d, err := tunnelfile.ParseSpan(limit)
@@ -50,8 +50,9 @@ func drainTime(t tunnelfile.Tunnel) time.Duration {
 	return max(d-drainMargin, 0)
 }
 
-// shutDown closes the forwards, lets what is open drain, and then ends the keepers by
-// the function given. cause is why the tunnel ends; nil: it was asked to.
+// shutDown closes the forwards, waits for open connections, and then calls endKeepers. cause is
+// the error that ends the tunnel; nil if it was asked to stop or is idle. A second request to
+// stop ends the process at once.
 func (w *worker) shutDown(cause error, endKeepers func()) {
 	w.stopping = true
 	limit := drainTime(w.inForce.Load().tunnel)

@@ -12,27 +12,27 @@ import (
 	"time"
 )
 
-// tidyAfter is how long after the last connection ended the memory that it took is
-// given back: the collector alone would keep it for minutes, or for ever.
+// tidyAfter is how long after the end of the last connection its memory goes back to the system.
+// The collector alone would keep that memory for minutes, or for ever.
 const tidyAfter = 8 * time.Second
 
-// memoryLimit is where the collector begins to run ever more often. A hundred channels that nobody
-// reads hold 200 MiB, which must leave it at rest. Where the unit may have less, it is three quarters
-// of that.
+// memoryLimit is the GOMEMLIMIT in bytes: near it the collector runs more and more often. A hundred
+// channels that nobody reads need 200 MiB, which must stay well below. If the unit's MemoryMax= is
+// low, the limit is three quarters of that; see Tune.
 const memoryLimit = 512 << 20
 
-// GOGC of a tunnel that rests, where each megabyte counts and garbage comes slowly, and of one that
-// moves much: each packet of a download leaves 40 KiB of garbage, and a heap of 32 MiB is collected
-// a third as often as one of 12.
+// GOGC of a tunnel at rest and of a busy one. At rest each megabyte counts, and garbage comes
+// slowly. In a download each packet leaves 40 KiB of garbage, and a heap of 32 MiB is collected a
+// third as often as one of 12 MiB.
 const (
 	restingGOGC = 100
 	busyGOGC    = 800
 )
 
-// pace sets GOGC by how fast garbage comes. The collector finds nobody who needs it, and so calls it
-// once a cycle.
+// pace sets GOGC by how fast garbage comes. Nothing refers to it, so the collector calls its
+// finalizer, cycleEnded, once in each cycle.
 type pace struct {
-	last    time.Time // when a cycle ended
+	last    time.Time // when the last cycle ended
 	percent int
 }
 
@@ -53,24 +53,26 @@ func (p *pace) cycleEnded() {
 	runtime.SetFinalizer(p, (*pace).cycleEnded)
 }
 
-// untidy is more memory of its own than a tunnel at rest has.
+// untidy is the private memory, in bytes, above which tidyUp gives memory back. A tunnel at rest
+// has less.
 const untidy = 4 << 20
 
-// tidyUp gives back the memory that a transfer has taken. Where there was none it leaves the collector
-// alone, whose lists of what is free take more than it would find. The runtime's own figures are not
-// asked, because it makes the same lists for them.
+// tidyUp gives the memory of a transfer back to the system. If there was no transfer it does not
+// run the collector, because the collector's lists of free memory would need more than it frees.
+// It reads proc(5) and not runtime.MemStats, because that makes the same lists.
 func tidyUp() {
 	var size, resident, shared int // in pages, see proc(5)
 	statm, _ := os.ReadFile("/proc/self/statm")
 	fmt.Sscan(string(statm), &size, &resident, &shared)
 	if (resident-shared)*os.Getpagesize() > untidy {
-		runtime.GC() // pools keep what is in them for one cycle
+		runtime.GC() // a sync.Pool keeps its content for one more cycle
 		debug.FreeOSMemory()
 	}
 }
 
-// Tune sets the runtime to what one SSH connection needs: measured, one thread of Go
-// code is faster than two for it. What the environment says (GOMAXPROCS, GOGC, GOMEMLIMIT) wins.
+// Tune sets the Go runtime to what one SSH connection needs. Measurements show that one thread of
+// Go code is faster than two for it. GOMAXPROCS, GOGC and GOMEMLIMIT in the environment take
+// precedence.
 func Tune() {
 	tuneFor(1)
 	if os.Getenv("GOGC") == "" {
@@ -81,8 +83,8 @@ func Tune() {
 	}
 }
 
-// memoryMax is what MemoryMax= of the unit, or a container, allows. The rest of it is for what is not
-// Go's, and for the collector to come in time.
+// memoryMax is the memory in bytes that MemoryMax= of the unit, or a container, allows. Tune leaves
+// a quarter of it for memory outside the Go heap, and so that the collector runs in time.
 func memoryMax(self, root string) int64 {
 	text, _ := os.ReadFile(self)
 	_, group, _ := strings.Cut(string(text), "0::") // see cgroups(7)
@@ -90,10 +92,10 @@ func memoryMax(self, root string) int64 {
 	if n, err := strconv.ParseInt(strings.TrimSpace(string(limit)), 10, 64); err == nil {
 		return n
 	}
-	return math.MaxInt64 // "max", or not known
+	return math.MaxInt64 // "max", or it could not be read
 }
 
-// tuneFor sets what depends on the number of SSH connections: several keep two threads busy.
+// tuneFor sets GOMAXPROCS for a number of SSH connections: several connections use two threads.
 func tuneFor(connections int) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(min(connections, 2))

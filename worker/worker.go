@@ -25,20 +25,20 @@ import (
 	"github.com/holdfast/holdfast/worker/pool"
 )
 
-// Options is how a worker is run.
+// Options says how Run runs a tunnel.
 type Options struct {
 	Path   string       // of the tunnel file
-	Listen string       // serve the report here too, host:port; empty: nowhere
-	Once   bool         // end with the first attempt that fails or link that is lost
-	Ask    asking.Asker // nil: there is nobody to ask
+	Listen string       // host:port where the report is served too; empty: nowhere
+	Once   bool         // end with the first failed attempt or lost link
+	Ask    asking.Asker // nil if there is nobody to ask
 	Log    *slog.Logger
 	Fatal  func(reason string) // ends the process at once; called at the second request to stop
 
 	Signals <-chan os.Signal // from [Signals]
 }
 
-// Signals takes the signals of the contract from now on. A main calls it first: a signal that comes
-// before would end the process.
+// Signals receives the signals that a worker understands. main calls it first, because an earlier
+// signal would end the process.
 func Signals() <-chan os.Signal {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, tunnelfile.SignalReload, tunnelfile.SignalProbe, tunnelfile.SignalSuspend, tunnelfile.SignalReconnect, tunnelfile.SignalHandOver)
@@ -50,9 +50,9 @@ type worker struct {
 	o       Options
 	log     *slog.Logger
 	notify  *notifier
-	managed bool // a service manager looks after us: a person's matter is waited for, not an end
+	managed bool // a service manager runs us: a problem that needs a person blocks the tunnel and does not end it
 
-	predecessor *predecessor // that hands over to us; nil: none
+	predecessor *predecessor // hands over to us; nil if none
 	reports     *reports
 
 	pool  *pool.Pool
@@ -63,9 +63,9 @@ type worker struct {
 	resolved chan settings
 	reloaded chan reload
 
-	fileChanged chan struct{} // a token: the file is not the one that was read
+	fileChanged chan struct{} // a token: the file has changed since it was read
 
-	changed     chan struct{} // a token: look again at what keepers and forwards say
+	changed     chan struct{} // a token: the status of a keeper or a forward may have changed
 	publishedMu sync.Mutex
 	published   tunnelfile.Status // guarded by publishedMu
 	since       time.Time         // of its State; guarded by publishedMu
@@ -73,36 +73,36 @@ type worker struct {
 	handedOver atomic.Bool
 	handing    handing // guarded by publishedMu
 
-	wasUp     bool // ExecUp ran, ExecDown is due; keepersSay has it, while keepers run
-	tookOver  bool // likewise; ExecUp ran in the process before us
+	wasUp     bool // ExecUp ran, ExecDown is due; owned by keepersSay while keepers run
+	tookOver  bool // ExecUp ran in the predecessor; owned by keepersSay too
 	lastStamp atomic.Pointer[string]
-	resolving sync.Mutex // one sender to resolved
+	resolving sync.Mutex // allows one sender to resolved
 
-	answers *answers.Shared // nil: nobody is asked
+	answers *answers.Shared // nil if nobody is asked
 
-	commandOn    atomic.Pointer[sshlink.Link] // RemoteCommand runs there
+	commandOn    atomic.Pointer[sshlink.Link] // RemoteCommand runs on this link; nil if it does not run
 	commandEnded chan commandEnd
 
-	// What follows belongs to the goroutine of Run.
+	// The goroutine of Run owns the fields below.
 
-	commandRan  sshlink.Link  // RemoteCommand was started there last
-	commandNote string        // how it ended; empty: it has not
-	rtt         time.Duration // shown
-	note        string        // what is wrong with the changed file; empty: nothing
-	ready       bool          // READY=1 was said
-	outage      bool          // the log has a warning of what is wrong now
+	commandRan  sshlink.Link  // the link on which RemoteCommand was last started
+	commandNote string        // how it ended; empty if it has not ended yet
+	rtt         time.Duration // the round trip shown in the status
+	note        string        // what is wrong with the changed file; empty if nothing
+	ready       bool          // READY=1 was sent
+	outage      bool          // the log has a warning for the current outage
 	refusing    bool
 	stopping    bool
 	reloading   bool
 	reloadAgain bool // another SIGHUP came during a reload
 	inherited   int
-	successor   *successor // that takes over from us; nil: none
-	handOverDue bool       // once the file has been read
-	arrived     bool       // what was told after taking over was a state of our own
+	successor   *successor // takes over from us; nil if none
+	handOverDue bool       // hand over when the file has been read
+	arrived     bool       // this process has published a state after taking over
 }
 
-// Run runs the tunnel until it is told to stop, idles out, or meets what ends it; see
-// [ExitStatus] for what its error means.
+// Run runs the tunnel until it is asked to stop, is idle for too long, is handed over, or meets an
+// error that ends it. See [ExitStatus] for the meaning of the error.
 func Run(ctx context.Context, o Options) error {
 	w := &worker{
 		o: o, log: o.Log, notify: newNotifier(o.Log),
@@ -120,7 +120,7 @@ func Run(ctx context.Context, o Options) error {
 		return nil
 	}
 	if err != nil {
-		// The last StatusText stays with the unit, and tells why it failed.
+		// systemd keeps the last StatusText of the unit, so it must say why the unit failed.
 		last := tunnelfile.Status{State: tunnelfile.Failed, Reason: fault.ReasonOf(err), Text: err.Error()}
 		if last.Reason.Class().Blocks() {
 			last.State = tunnelfile.Blocked
@@ -148,7 +148,7 @@ func (w *worker) run(ctx context.Context) error {
 	return err
 }
 
-// serve is the rest of run.
+// serve is the rest of run, after the inherited sockets are known.
 func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited) error {
 	s, err := load(ctx, w.o.Path, w.o.Ask, w.log)
 	if err == nil && s.err != nil && !w.waitsForPerson() {
@@ -191,7 +191,7 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 		w.reports.begin(listenReports)
 	}
 	w.tookOver = w.predecessor != nil
-	if !w.managed { // a daemon tells us else
+	if !w.managed { // under a service manager the daemon sends SIGHUP
 		go w.watchFile(keeping)
 	}
 
@@ -209,14 +209,14 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 	return err
 }
 
-// errStopped is what a predecessor is told of a successor that was asked to stop.
+// errStopped is sent to the predecessor if this process is asked to stop before it takes over.
 var errStopped = errors.New("it was asked to stop")
 
-// waitsForPerson says whether a person's matter is waited for. While another process serves the
-// tunnel it is an end: that one goes on.
+// waitsForPerson says whether a tunnel that needs a person waits. Otherwise Run ends. It ends too
+// while a predecessor serves the tunnel, because that goes on.
 func (w *worker) waitsForPerson() bool { return w.managed && !w.predecessor.serving() }
 
-// keeperConfig is what the keeper of one connection works with.
+// keeperConfig is the configuration of one connection's keeper.
 func (w *worker) keeperConfig(c *pool.Connection, dir string) keeper.Config {
 	log := w.log
 	if c.Number > 1 {
@@ -248,14 +248,15 @@ func (w *worker) keeperConfig(c *pool.Connection, dir string) keeper.Config {
 	}
 }
 
-// connections puts another number of them in force; 0 is auto.
+// connections sets the number of SSH connections; 0 is Connections=auto.
 func (w *worker) connections(n int) {
 	w.pool.Resize(n)
 	w.set.Watch(n != 1)
 	w.wake()
 }
 
-// loop is the worker's life: it ends with nil when the tunnel is to end well.
+// loop handles events until the tunnel ends. It returns nil for a normal end, and errHandedOver
+// when the successor is ready.
 func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 	var alive <-chan time.Time
 	if watchdog > 0 {
@@ -334,7 +335,8 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 	}
 }
 
-// fit makes it as many connections as are needed, and sets the timer for the next time.
+// fit adjusts the number of connections, and sets the timer for the next call. load is nil if
+// there is no new sample.
 func (w *worker) fit(load *forward.Load, timer *time.Timer) {
 	if again := w.pool.Fit(time.Now(), load); !again.IsZero() {
 		timer.Reset(max(time.Until(again), time.Millisecond))
@@ -342,7 +344,7 @@ func (w *worker) fit(load *forward.Load, timer *time.Timer) {
 	tuneFor(w.pool.Size())
 }
 
-// handle does what a signal asks for.
+// handle carries out a signal.
 func (w *worker) handle(ctx context.Context, s os.Signal) {
 	w.log.Debug("signal", "signal", s.String())
 	switch s {
@@ -359,7 +361,7 @@ func (w *worker) handle(ctx context.Context, s os.Signal) {
 	}
 }
 
-// proveLife tells the watchdog that this loop, the keepers' and the forwards all answer.
+// proveLife sends WATCHDOG=1 if the keepers and the forwards answer too.
 func (w *worker) proveLife(ctx context.Context, interval time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, interval/4)
 	defer cancel()
@@ -371,8 +373,8 @@ func (w *worker) proveLife(ctx context.Context, interval time.Duration) {
 	w.notify.watchdog()
 }
 
-// idleFor is how long until an on-demand tunnel that stays idle is over, and whether it is.
-// Only where somebody else listens for us can it end.
+// idleFor is how long an on-demand tunnel that is idle still runs, 0 if it has no such limit. over
+// says that it ends now. It may end only if the service manager listens for it meanwhile.
 func (w *worker) idleFor() (wait time.Duration, over bool) {
 	t := w.inForce.Load().tunnel
 	if t.Start != tunnelfile.StartOnDemand || w.inherited == 0 || w.predecessor.draining() {
@@ -386,10 +388,11 @@ func (w *worker) idleFor() (wait time.Duration, over bool) {
 	return max(wait, time.Millisecond), wait <= 0
 }
 
-// dial makes one attempt by what ssh's configuration says now.
+// dial makes one attempt with the current configuration of ssh. It runs in a goroutine of the
+// keeper.
 func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
 	if w.predecessor.serving() {
-		ctx = keeper.WithoutPerson(ctx) // the tunnel is up: nobody is to be troubled
+		ctx = keeper.WithoutPerson(ctx) // the tunnel is up in the predecessor: ask nobody
 	}
 	for {
 		r, err := w.renew(ctx)
@@ -407,12 +410,13 @@ func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
 		if ctx.Err() != nil || !class.Blocks() || !r.Changed() {
 			return nil, err
 		}
-		// It was mended during the attempt: nobody would look again for that change.
+		// Somebody repaired it during the attempt. Try again, because nothing else notices that change.
 		w.log.Info("ssh's configuration has changed during the attempt: trying again", "error", err)
 	}
 }
 
-// renew asks ssh again what its configuration means, where that may have changed.
+// renew resolves the destination again if ssh's configuration may have changed. It sends the result
+// to w.resolved.
 func (w *worker) renew(ctx context.Context) (*sshlink.Resolved, error) {
 	s := *w.inForce.Load()
 	before := s.resolved
@@ -430,7 +434,7 @@ func (w *worker) renew(ctx context.Context) (*sshlink.Resolved, error) {
 		w.resolving.Lock()
 		defer w.resolving.Unlock()
 		select {
-		case <-w.resolved: // the one before was not looked at
+		case <-w.resolved: // replace a result that the loop has not received
 		default:
 		}
 		w.resolved <- s
@@ -438,7 +442,7 @@ func (w *worker) renew(ctx context.Context) (*sshlink.Resolved, error) {
 	return s.resolved, nil
 }
 
-// adopt takes over what ssh_config means now.
+// adopt puts newly resolved settings in force.
 func (w *worker) adopt(s settings) {
 	old := *w.inForce.Load()
 	if tunnelfile.SettingsHash(s.tunnel) != tunnelfile.SettingsHash(old.tunnel) {
@@ -456,7 +460,7 @@ func (w *worker) adopt(s settings) {
 
 func (w *worker) lost(l keeper.Link, why error) { w.set.Lost(l.(sshlink.Link)) }
 
-// draining is how much still runs over a replaced link, RemoteCommand included.
+// draining is how many channels still run over a replaced link, RemoteCommand included.
 func (w *worker) draining(l keeper.Link) int {
 	n := w.set.Load(l.(sshlink.Link))
 	if on := w.commandOn.Load(); on != nil && *on == l.(sshlink.Link) {
@@ -465,7 +469,7 @@ func (w *worker) draining(l keeper.Link) int {
 	return n
 }
 
-// wake makes the loop look again at what there is to tell.
+// wake makes the loop compute the status again. It may be called from any goroutine.
 func (w *worker) wake() {
 	select {
 	case w.changed <- struct{}{}:
@@ -473,14 +477,14 @@ func (w *worker) wake() {
 	}
 }
 
-// keepersSay is called with each change of what the keepers say together.
+// keepersSay is called by the pool with each change of its status, one call at a time.
 func (w *worker) keepersSay(all pool.Status) {
 	switch {
-	case w.predecessor.serving(), w.handedOver.Load(): // what becomes of the tunnel is another's to say
+	case w.predecessor.serving(), w.handedOver.Load(): // another process speaks for the tunnel
 	case all.State == tunnelfile.Up && !w.wasUp:
 		w.wasUp = true
 		if w.tookOver {
-			w.tookOver = false // it is up all the time, for those who run this
+			w.tookOver = false // the predecessor ran ExecUp, and the tunnel was up all the time
 			break
 		}
 		w.runHooks("ExecUp", all.Status)
@@ -491,7 +495,7 @@ func (w *worker) keepersSay(all pool.Status) {
 	w.wake()
 }
 
-// isDown runs ExecDown if ExecUp has run.
+// isDown runs ExecDown if ExecUp ran before.
 func (w *worker) isDown(s keeper.Status) {
 	if w.wasUp {
 		w.wasUp = false
@@ -518,11 +522,11 @@ func (w *worker) runHooks(event string, s keeper.Status) {
 	w.hooks.add(run)
 }
 
-// publish computes the state and publishes it, if it is another.
+// publish computes the status and publishes it if it has changed.
 func (w *worker) publish() {
 	links, forwards := w.pool.Status(), w.set.Report()
 	if links.State == "" || w.predecessor.serving() {
-		return // the keeper has not begun, or another process speaks for the tunnel
+		return // no keeper has started yet, or another process speaks for the tunnel
 	}
 	w.rtt = steady(w.rtt, links.RTT)
 	now := describe(links, forwards, w.rtt)
@@ -536,7 +540,7 @@ func (w *worker) publish() {
 		}
 	}
 	if refuse := now.State == tunnelfile.Blocked; refuse != w.refusing {
-		// The forwards' own state changes with this, and comes back here.
+		// This changes the state of the forwards, which causes another publish.
 		w.refusing = refuse
 		if refuse {
 			w.set.Refuse(now.Reason, now.Text)
@@ -549,7 +553,7 @@ func (w *worker) publish() {
 	}
 	arriving := w.predecessor != nil && !w.arrived
 	if arriving && now.State == tunnelfile.Connecting {
-		return // it is up for everybody, and our link is about to be in use
+		return // others still see the tunnel up, and our link is about to be used
 	}
 	w.publishedMu.Lock()
 	same, sameState := now == w.published, now.State == w.published.State
@@ -558,7 +562,7 @@ func (w *worker) publish() {
 	}
 	w.published = now
 	w.publishedMu.Unlock()
-	if arriving { // before the status, which makes others read the report
+	if arriving { // before the status: others read the report when the status changes
 		w.arrived = true
 		w.reports.begin(replaceReports)
 	}
@@ -577,8 +581,8 @@ func (w *worker) publish() {
 	}
 }
 
-// logState is read by holdfast history too. Of each outage one line is a warning, and one more
-// if it comes to need a person.
+// logState logs a new state; holdfast history reads these lines. An outage logs one warning, and
+// another one if it needs a person.
 func (w *worker) logState(s tunnelfile.Status) {
 	level := slog.LevelInfo
 	switch s.State {
