@@ -1,5 +1,5 @@
-// Package answers is who answers what a login asks: credentials that systemd hands over, programs
-// that follow the convention of SSH_ASKPASS, and what is remembered of their answers.
+// Package answers answers the questions of a login. The answers come from systemd's credentials and
+// from programs that follow the convention of SSH_ASKPASS. The package remembers some of them.
 package answers
 
 import (
@@ -22,37 +22,37 @@ import (
 	"github.com/holdfast/holdfast/worker/keeper"
 )
 
-// askTime is how long a question stays open. Most servers hang up sooner (LoginGraceTime of
-// sshd_config(5)); where nobody is there, the tunnel is to say so and not to wait.
+// askTime is how long a question stays open. Most servers close the connection sooner
+// (LoginGraceTime of sshd_config(5)). If nobody answers, the tunnel must say so and not wait on.
 const askTime = 5 * time.Minute
 
-// Askpass is the person as this process reaches them: credentials that systemd was told to
-// hand over, and programs that follow the convention of SSH_ASKPASS, see ssh(1). The first
-// that gives an answer is believed; which person, dialog or terminal that is, is the
-// program's affair.
+// Askpass asks systemd's credentials first, and then programs that follow the convention of
+// SSH_ASKPASS, see ssh(1). The first answer counts. The program decides whom it asks, and by which
+// dialog or terminal.
 type Askpass struct {
 	credentials credentials
 	programs    []askProgram
-	limit       time.Duration // of a question
+	limit       time.Duration // for one question
 	refused     refused
 	log         *slog.Logger
 }
 
-// unattended tells `holdfast askpass` to ask the keyring and no person.
+// unattended is the environment variable that tells `holdfast askpass` to ask the keyring only.
 const unattended = "HOLDFAST_UNATTENDED=1"
 
-// askProgram asks a person.
+// askProgram is a program that asks a person.
 type askProgram struct {
 	argv []string
-	// nobody is the exit status that says that it reached no person; 0: any failure may mean that.
+	// nobody is the exit status for "no person was reached"; 0 if any failure may mean that.
 	nobody      int
-	environment []string // besides ours
+	environment []string // added to ours
 }
 
-// New finds who can answer: the credentials of this unit, `holdfast askpass`, which
-// looks into the keyring and asks the daemon, where it is installed beside this program and
-// there is a session bus or the tunnel is the system's, and then $SSH_ASKPASS under the conditions of ssh(1). It is nil
-// where there is none of these.
+// New finds what can answer questions, in this order; it returns nil if there is none of these:
+//   - the credentials of this unit;
+//   - `holdfast askpass`, which reads the keyring and asks the daemon. It must be installed beside
+//     this program, and there must be a session bus or the tunnel must be the system's;
+//   - $SSH_ASKPASS, under the conditions of ssh(1).
 func New(log *slog.Logger) asking.Asker {
 	a := &Askpass{credentials: handedOver(), limit: askTime, log: log}
 	if holdfast, ok := holdfastAskpass(); ok {
@@ -66,13 +66,13 @@ func New(log *slog.Logger) asking.Asker {
 		}
 	}
 	if len(a.programs) == 0 && a.credentials == nil {
-		return nil // no typed nil: sshlink compares
+		return nil // an untyped nil, because sshlink compares with nil
 	}
 	return a
 }
 
-// Unattended finds what answers without a person: the files of LoadCredential= in the
-// tunnel's [Service] section, and the keyring.
+// Unattended finds what can answer without a person: the files of LoadCredential= in the tunnel's
+// [Service] section, and the keyring.
 func Unattended(service []tunnelfile.Setting, log *slog.Logger) asking.Asker {
 	a := &Askpass{credentials: toBeLoaded(service), limit: askTime, log: log}
 	if holdfast, ok := holdfastAskpass(); ok {
@@ -82,7 +82,7 @@ func Unattended(service []tunnelfile.Setting, log *slog.Logger) asking.Asker {
 	return a
 }
 
-// holdfastAskpass is `holdfast askpass`, where it can do anything.
+// holdfastAskpass returns `holdfast askpass`; ok is false if it is missing or can reach nobody.
 func holdfastAskpass() (program askProgram, ok bool) {
 	self, err := os.Executable()
 	if err != nil {
@@ -107,8 +107,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Ask returns a credential, or the line that the person typed. What has been wrong once is
-// not given again by anybody but a person who types it.
+// Ask returns a credential, or the first line that a program printed. A credential that was refused
+// once is not used again. A refused answer of a program is asked for once more, with q.Again.
 func (a *Askpass) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	if q.Again {
 		a.refused.lastOf(q)
@@ -128,19 +128,19 @@ func (a *Askpass) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	return a.give(q, answer), nil
 }
 
-// give hands out an answer, and keeps in mind which it was.
+// give returns an answer, and notes it in a.refused.
 func (a *Askpass) give(q asking.Question, answer []byte) []byte {
 	a.refused.given(q, answer)
 	return answer
 }
 
-// Confirm puts a yes-or-no question in the words of ssh.
+// Confirm asks a yes-or-no question in the words of ssh.
 func (a *Askpass) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 	answer, err := a.run(ctx, q, strings.TrimSuffix(strings.TrimSpace(q.Prompt), "?")+" (yes/no)? ")
 	return strings.EqualFold(strings.TrimSpace(string(answer)), "yes"), err
 }
 
-// Notify tells the person something, such as to touch a key, until ctx ends.
+// Notify shows the person a message until ctx ends, such as a request to touch a key.
 func (a *Askpass) Notify(ctx context.Context, q asking.Question) {
 	for _, program := range a.programs {
 		if _, err := program.run(ctx, q.Prompt, "SSH_ASKPASS_PROMPT=none"); err == nil || ctx.Err() != nil {
@@ -149,7 +149,8 @@ func (a *Askpass) Notify(ctx context.Context, q asking.Question) {
 	}
 }
 
-// run asks with one program after the other until a person has answered or declined.
+// run asks one program after the other until a person has answered or declined. Its error is
+// asking.ErrNobody if no program reached a person, asking.ErrNoAnswer after the time limit.
 func (a *Askpass) run(parent context.Context, q asking.Question, prompt string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(parent, a.limit)
 	defer cancel()
@@ -185,16 +186,16 @@ func (a *Askpass) run(parent context.Context, q asking.Question, prompt string) 
 	return nil, asking.ErrNobody
 }
 
-// declined says whether it was a person who did not want to answer.
+// declined says whether err means that a person did not want to answer.
 func (p askProgram) declined(err error) bool {
 	exit, ok := errors.AsType[*askpassError](err)
 	return ok && p.nobody != 0 && exit.status == 1
 }
 
-// answerLimit bounds what a program may answer.
+// answerLimit is the longest answer of a program, in bytes.
 const answerLimit = 4096
 
-// askpassError is how a program failed.
+// askpassError is a program's exit status and what it wrote to its standard error.
 type askpassError struct {
 	status int
 	said   string
@@ -207,7 +208,7 @@ func (e *askpassError) Error() string {
 	return fmt.Sprintf("exit status %d", e.status)
 }
 
-// beginning keeps the first bytes that are written to it, and takes the rest.
+// beginning stores the first answerLimit bytes that are written to it, and discards the rest.
 type beginning struct{ strings.Builder }
 
 func (b *beginning) Write(p []byte) (int, error) {
@@ -215,8 +216,8 @@ func (b *beginning) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// run runs the program and returns the first line that it prints, in memory that nothing else
-// holds a copy of.
+// run runs the program and returns the first line that it prints. There is no other copy of the
+// answer in memory.
 func (p askProgram) run(ctx context.Context, prompt string, environment ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, p.argv[0], append(p.argv[1:len(p.argv):len(p.argv)], prompt)...)
 	cmd.Env = slices.Concat(os.Environ(), p.environment, environment)
@@ -232,7 +233,7 @@ func (p askProgram) run(ctx context.Context, prompt string, environment ...strin
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	// A program that leaves its output open to a child must not keep us when it is no longer wanted.
+	// A child of the program may keep the output open. Close it when ctx ends, so that reads return.
 	stop := context.AfterFunc(ctx, func() { out.Close() })
 	defer stop()
 	answer := make([]byte, answerLimit)

@@ -10,13 +10,13 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// credentials are what systemd hands to this unit (LoadCredential=, LoadCredentialEncrypted=
-// and SetCredential= of systemd.exec(5)), by their names: the path of the file that has it,
-// empty where there is none.
+// credentials finds a credential of this unit (LoadCredential=, LoadCredentialEncrypted= and
+// SetCredential= of systemd.exec(5)) by its name: it returns the path of the credential's file,
+// empty if there is none.
 type credentials func(id string) (path string)
 
-// handedOver are the files in $CREDENTIALS_DIRECTORY, which only this person can read and
-// which end with the unit; nil where systemd has handed over none.
+// handedOver are the files in $CREDENTIALS_DIRECTORY; nil if systemd passed none. Only this user
+// can read them, and systemd removes them when the unit ends.
 func handedOver() credentials {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
@@ -25,15 +25,15 @@ func handedOver() credentials {
 	return func(id string) string { return filepath.Join(dir, id) }
 }
 
-// toBeLoaded are the files that LoadCredential= names in a [Service] section, for who wants to
-// know before there is a unit; nil where it names none.
+// toBeLoaded are the files that LoadCredential= names in a [Service] section, for use while the
+// unit does not run; nil if there are none.
 func toBeLoaded(service []tunnelfile.Setting) credentials {
 	var paths map[string]string
 	for _, s := range service {
 		id, path, ok := strings.Cut(s.Value, ":")
 		switch {
 		case s.Key != "LoadCredential":
-		case s.Value == "": // as systemd takes it: none of those before
+		case s.Value == "": // an empty value removes the ones before, as in systemd
 			paths = nil
 		case ok:
 			if paths == nil {
@@ -48,10 +48,9 @@ func toBeLoaded(service []tunnelfile.Setting) credentials {
 	return func(id string) string { return paths[id] }
 }
 
-// credentialsFor are the names under which the answer to a question is looked for, the most
-// particular first: passphrase.FILE for the key file of that name, passphrase for any key,
-// password.USER@HOST and password for an account. A PIN is none of them: a wrong one, given
-// again and again, locks what it opens.
+// credentialsFor are the names of the credentials that may answer a question, the most specific
+// first: passphrase.FILE for the key file of that name, passphrase for any key, password.USER@HOST
+// and password for an account. A PIN has none, because repeating a wrong PIN locks the device.
 func credentialsFor(q asking.Question) []string {
 	switch {
 	case q.Kind == asking.KindPassphrase:
@@ -62,7 +61,8 @@ func credentialsFor(q asking.Question) []string {
 	return nil
 }
 
-// answer is the credential that answers a question, and its name; empty: there is none.
+// answer is the first line of the credential that answers a question, and the credential's name; id
+// is empty if there is none.
 func (c credentials) answer(q asking.Question) (secret []byte, id string) {
 	if c == nil {
 		return nil, ""

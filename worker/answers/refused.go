@@ -7,10 +7,11 @@ import (
 	"github.com/holdfast/holdfast/internal/asking"
 )
 
-// refused keeps in mind which answers were wrong, so that a remembered one is not tried at
-// each new connection: a server that is told a wrong password often enough bans the address.
-// It holds hashes under a seed of this process's own, and no answer: a hash function that
-// buffers, as those of package crypto do, would leave copies in memory.
+// refused remembers which answers were wrong, so that no new connection tries them again: a server
+// may ban an address after several wrong passwords.
+//
+// It stores no answers, only hashes with a random seed of this process. It uses hash/maphash,
+// because the hash functions of package crypto buffer, which would leave copies in memory.
 type refused struct {
 	mu    sync.Mutex
 	seed  maphash.Seed
@@ -18,12 +19,12 @@ type refused struct {
 	wrong map[string]map[uint64]bool
 }
 
-// question is what tells one question from another.
+// question is a map key that identifies a question.
 func question(q asking.Question) string {
 	return string(q.Kind) + "\x00" + q.Subject + "\x00" + q.Prompt
 }
 
-// given notes what a question was answered with.
+// given notes the answer that was given to a question.
 func (r *refused) given(q asking.Question, answer []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

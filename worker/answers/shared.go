@@ -9,9 +9,11 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// Shared is an Asker that asks a person once for what each of several connections
-// needs: passphrases and passwords are kept from the first login that needs them to the last.
-// What is good for one login only is asked for each.
+// Shared is an Asker for several connections of one tunnel. It asks a person once for a passphrase
+// or a password, and remembers the answer until all connections have logged in. An answer that is
+// good for one login only, such as a code, is asked for each time.
+//
+// All methods but Ask, Confirm and Notify may be called on a nil *Shared.
 type Shared struct {
 	*watched
 	mu      sync.Mutex
@@ -19,8 +21,8 @@ type Shared struct {
 	answers map[string][]byte
 }
 
-// Share has a person answer once, and tells by changed that somebody begins or ends to wait for
-// one. It is nil where there is nobody to ask.
+// Share makes a Shared from an Asker; nil if ask is nil. changed is called when a question becomes
+// or is no longer open.
 func Share(ask asking.Asker, changed func()) *Shared {
 	if ask == nil {
 		return nil
@@ -28,7 +30,7 @@ func Share(ask asking.Asker, changed func()) *Shared {
 	return &Shared{watched: &watched{Asker: ask, changed: changed}}
 }
 
-// Keep says whether answers are kept from now on. Those that are kept are forgotten with no.
+// Keep says whether answers are remembered from now on. With false, all are forgotten.
 func (a *Shared) Keep(yes bool) {
 	if a == nil {
 		return
@@ -41,7 +43,7 @@ func (a *Shared) Keep(yes bool) {
 	}
 }
 
-// Wrong forgets the answers: a login was refused, and one of them may be why.
+// Wrong forgets all answers, because a login was refused and one of them may be wrong.
 func (a *Shared) Wrong() {
 	if a == nil {
 		return
@@ -51,7 +53,7 @@ func (a *Shared) Wrong() {
 	a.forget()
 }
 
-// forget is called with mu held.
+// forget clears all answers. a.mu is held.
 func (a *Shared) forget() {
 	for _, answer := range a.answers {
 		clear(answer)
@@ -59,7 +61,7 @@ func (a *Shared) forget() {
 	a.answers = nil
 }
 
-// Ask is asking.Asker.
+// Ask is part of [asking.Asker].
 func (a *Shared) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	if len(credentialsFor(q)) == 0 {
 		return a.watched.Ask(ctx, q)
@@ -85,7 +87,8 @@ func (a *Shared) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	return answer, err
 }
 
-// Bars is why no login may be tried at which nobody is to be troubled, nil where one may.
+// Bars is why a login without a person must not be tried; nil if it may. It must not once a login
+// has asked for a touch of a security key.
 func (a *Shared) Bars() error {
 	if a != nil && a.touched.Load() {
 		return fault.New(fault.Touch, "a login needs a security key to be touched")
@@ -93,8 +96,8 @@ func (a *Shared) Bars() error {
 	return nil
 }
 
-// WaitsFor is what the oldest open question asks for, and a note for people; both are empty
-// where there is none.
+// WaitsFor is what the oldest open question asks for, and a note for people; both are empty if no
+// question is open.
 func (a *Shared) WaitsFor() (fault.Reason, string) {
 	if a == nil {
 		return fault.None, ""

@@ -11,45 +11,45 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// askingAfter is how long a question is open before that is worth telling: what is
-// remembered is there at once.
+// askingAfter is how long a question is open before it is published. A remembered answer comes
+// sooner.
 const askingAfter = time.Second
 
-// watched is an Asker that tells what a person is waited for: who looks at the tunnel may
-// not be where the dialog is.
+// watched is an Asker that records its open questions, so that the tunnel's status shows that it
+// waits for a person. The dialog may be on another screen.
 type watched struct {
 	asking.Asker
 	changed func()
 
-	touched atomic.Bool // a key was to be touched
+	touched atomic.Bool // some login has asked for a touch of a security key
 
 	mu   sync.Mutex
 	open []fault.Reason // what the open questions ask for, the oldest first
 }
 
-// Ask is asking.Asker.
+// Ask is part of [asking.Asker].
 func (a *watched) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	defer a.begin(q.Reason())()
 	return a.Asker.Ask(ctx, q)
 }
 
-// Confirm is asking.Asker.
+// Confirm is part of [asking.Asker].
 func (a *watched) Confirm(ctx context.Context, q asking.Question) (bool, error) {
 	defer a.begin(q.Reason())()
 	return a.Asker.Confirm(ctx, q)
 }
 
-// Notify is asking.Notifier, where the Asker is one.
+// Notify is [asking.Notifier]. It returns when ctx ends, even if the Asker is no Notifier.
 func (a *watched) Notify(ctx context.Context, q asking.Question) {
 	a.touched.Store(true)
 	defer a.begin(q.Reason())()
 	if n, ok := a.Asker.(asking.Notifier); ok {
 		n.Notify(ctx, q)
 	}
-	<-ctx.Done() // whether or not anybody could be shown it, the key waits
+	<-ctx.Done() // the key waits for a touch, even if the message could not be shown
 }
 
-// begin notes a question, until end is called.
+// begin records an open question until end is called.
 func (a *watched) begin(reason fault.Reason) (end func()) {
 	timer := time.AfterFunc(askingAfter, func() {
 		a.mu.Lock()
