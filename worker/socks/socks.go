@@ -1,9 +1,9 @@
-// Package socks is the server's side of SOCKS 4, 4a and 5, as far as CONNECT without authentication
-// goes: RFC 1928, and Ying-Da Lee's SOCKS4 with its 4a extension.
+// Package socks is the server side of SOCKS 4, 4a and 5, for CONNECT without authentication. It
+// follows RFC 1928, and Ying-Da Lee's SOCKS4 with its 4a extension.
 //
-// It reads a request and writes replies; it knows neither links nor forwards. The well-kept library,
-// things-go/go-socks5, speaks neither 4 nor 4a and owns its copy loop, which would cost half-close,
-// counters and speed.
+// It reads a request and writes replies. It knows neither links nor forwards. The well-maintained
+// library things-go/go-socks5 is no replacement: it has neither 4 nor 4a, and its own copy loop
+// lacks half-close and counters, and is slower.
 package socks
 
 import (
@@ -18,14 +18,14 @@ import (
 	"time"
 )
 
-// patience is how long a client may take over its request.
+// patience is how long a client may take for its request.
 const patience = 30 * time.Second
 
-// bufferSize holds the longest request (a SOCKS4a one: 8 bytes, a user and a host
-// name) and some of what a client in a hurry sends behind it.
+// bufferSize has room for the longest request (SOCKS4a: 8 bytes, a user and a host name) and for
+// some data of a client that does not wait for the reply.
 const bufferSize = 1024
 
-// Reply is why a connection was not made, as SOCKS5 numbers it.
+// Reply is a reply code. For a failed connection it is one of SOCKS5 (RFC 1928, section 6).
 type Reply byte
 
 // The replies that a failed connection may have.
@@ -33,11 +33,11 @@ const (
 	GeneralFailure     Reply = 1
 	NotAllowed         Reply = 2
 	NetworkUnreachable Reply = 3
-	HostUnreachable    Reply = 4 // or there is no such name, or no answer
+	HostUnreachable    Reply = 4 // also for an unknown name or no answer
 	ConnectionRefused  Reply = 5
 )
 
-// The rest of the protocols' numbers.
+// The other numbers of the protocols.
 const (
 	socks4 = 4
 	socks5 = 5
@@ -59,7 +59,7 @@ const (
 	socks4Rejected Reply = 91
 )
 
-// Request is where a SOCKS client wants to go. Names are left to whoever dials.
+// Request is the target that a SOCKS client asks for. Names are not resolved here.
 type Request struct {
 	Host string // a name or an address, without brackets
 	Port uint16
@@ -70,8 +70,8 @@ type Request struct {
 // Address is the target as net.Dial takes it.
 func (q Request) Address() string { return net.JoinHostPort(q.Host, strconv.Itoa(int(q.Port))) }
 
-// Negotiate reads a client's request, and returns what it sent behind it. A client
-// that asks for something else has had its answer when it returns an error.
+// Negotiate reads a client's request. It also returns the data that the client sent after the
+// request. If it returns an error because of an unsupported request, the client has its reply.
 func Negotiate(c net.Conn) (Request, []byte, error) {
 	// Channels have no deadlines, so the connection is closed instead.
 	late := time.AfterFunc(patience, func() { c.Close() })
@@ -85,8 +85,7 @@ func Negotiate(c net.Conn) (Request, []byte, error) {
 	return q, head, err
 }
 
-// readSOCKS reads one request from r and writes to w what has to be answered on the
-// way: the choice of a SOCKS5 method, and refusals.
+// readSOCKS reads one request from r. It writes to w the choice of a SOCKS5 method, and refusals.
 func readSOCKS(r *bufio.Reader, w io.Writer) (Request, error) {
 	version, err := r.ReadByte()
 	if err != nil {
@@ -130,7 +129,7 @@ func readSOCKS4(r *bufio.Reader, w io.Writer) (Request, error) {
 	return q, nil
 }
 
-// readSOCKS4String reads a string that ends with a zero byte, of at most 255 bytes.
+// readSOCKS4String reads a string of at most 255 bytes that ends with a zero byte.
 func readSOCKS4String(r *bufio.Reader) (string, error) {
 	var s []byte
 	for {
@@ -216,7 +215,8 @@ func chooseSOCKS5Method(r *bufio.Reader, w io.Writer) error {
 	return errors.New("SOCKS5 client insists on authentication")
 }
 
-// validHost keeps what cannot be a host name from reaching the server's resolver.
+// validHost refuses strings that cannot be a host name, so that they do not reach the server's
+// resolver.
 func validHost(host string) bool {
 	if host == "" {
 		return false
@@ -229,7 +229,7 @@ func validHost(host string) bool {
 	return true
 }
 
-// Grant tells the client that its connection stands.
+// Grant tells the client that its connection is established.
 func (q Request) Grant(w io.Writer) error {
 	if q.version == socks4 {
 		return q.reply(w, socks4Granted)
@@ -237,8 +237,7 @@ func (q Request) Grant(w io.Writer) error {
 	return q.reply(w, socks5Granted)
 }
 
-// Deny tells the client why there is no connection, as far as its version of the protocol has words
-// for it.
+// Deny tells the client why there is no connection. SOCKS4 has one code for all reasons.
 func (q Request) Deny(w io.Writer, why Reply) error {
 	if q.version == socks4 {
 		return q.reply(w, socks4Rejected)
@@ -246,7 +245,7 @@ func (q Request) Deny(w io.Writer, why Reply) error {
 	return q.reply(w, why)
 }
 
-// reply writes a reply with a bound address of zeros: nobody here knows the real one.
+// reply writes a reply. The bound address is zeros, because the real one is not known here.
 func (q Request) reply(w io.Writer, code Reply) error {
 	reply := []byte{0, byte(code), 0, 0, 0, 0, 0, 0}
 	if q.version == socks5 {
