@@ -10,24 +10,26 @@ import (
 	"github.com/holdfast/holdfast/worker/forward"
 )
 
-// How many connections there are with Connections=auto, and for how long.
+// Limits and times for Connections=auto.
 const (
-	lossy     = 3                    // losses within some seconds that are more than what a full line drops
-	pageful   = 3                    // channels opened at once
-	farAway   = 5 * time.Millisecond // a round trip that is worth saving
-	keepFor   = 2 * time.Minute      // what was needed is kept for so long
-	refusedAt = 30 * time.Second     // a connection that lasted less was refused
-	askAgain  = 15 * time.Minute     // after the server refused a further one
+	lossy     = 3                    // losses within lossWindow of forward; a full line drops fewer
+	pageful   = 3                    // so many fresh channels are taken for a page
+	farAway   = 5 * time.Millisecond // a shorter round trip is not worth a connection
+	keepFor   = 2 * time.Minute      // how long a number of connections is kept after it was last needed
+	refusedAt = 30 * time.Second     // a further connection that lasted less counts as refused
+	askAgain  = 15 * time.Minute     // how long to wait after the server refused a further connection
 )
 
-// needed is how many SSH connections a load needs, of those that Connections=auto allows.
+// needed is how many SSH connections a load needs, at most tunnelfile.MaxAutoConnections.
 //
-// One connection is one queue. Behind a channel that moves much all others of its connection
-// wait, so one connection more than those with such channels is there for what comes next. A
-// packet that is lost stops all channels of its connection, so on a line that loses some each
-// channel that moves much gets one of its own. And channels that are opened at once, as for a
-// page, wait for each other's last packet: sshd sends with Nagle's algorithm. What has ended on
-// a connection a moment ago is waited for too, hence two more than there are such channels.
+// One connection is one queue:
+//   - The other channels of a connection wait behind a bulk channel. So there is one connection
+//     more than those with bulk channels, for new channels.
+//   - A lost packet stops all channels of its connection. So on a lossy line each bulk channel gets
+//     its own connection.
+//   - Channels that are opened together, as for a web page, wait for each other's last packet,
+//     because sshd uses Nagle's algorithm. They also wait for channels that have just ended. So
+//     there are two connections more than such channels.
 func needed(l forward.Load) int {
 	n := 1
 	if l.Bulk > 0 {
@@ -42,24 +44,24 @@ func needed(l forward.Load) int {
 	return min(n, tunnelfile.MaxAutoConnections)
 }
 
-// auto is what Connections=auto keeps in mind.
+// auto is the state of Connections=auto. The caller of Resize and Fit owns it.
 type auto struct {
-	need    int       // the most that were needed lately …
-	since   time.Time // … and when they last were
-	refused time.Time // when the server refused a further one; zero: it did not
-	person  bool      // that was for want of a person: with the first connection's login it would be another matter
-	first   any       // the link of the first connection when that was so
+	need    int       // the most connections that were needed lately
+	since   time.Time // when so many were last needed
+	refused time.Time // when the server refused a further connection; zero if it did not
+	person  bool      // it was refused for want of a person: wait for the first connection's next login
+	first   any       // the first connection's link that sortOut saw last
 }
 
-// note takes notice of how many are needed now.
+// note records how many connections are needed now.
 func (a *auto) note(n int, now time.Time) {
 	if n >= a.need || now.Sub(a.since) >= keepFor {
 		a.need, a.since = n, now
 	}
 }
 
-// barred says whether no further connection is to be tried, and until when; the zero time means:
-// for as long as the first one stands.
+// barred says whether no further connection may be tried, and until when. The zero time means until
+// the first connection logs in anew.
 func (a *auto) barred(now time.Time) (yes bool, until time.Time) {
 	switch {
 	case a.refused.IsZero():
@@ -77,11 +79,11 @@ type step int
 const (
 	stay   step = iota
 	grow        // by one
-	shrink      // by those that are idle and too many
+	shrink      // by the surplus ones that are idle
 )
 
-// step decides it: there are so many connections, and standing says whether all of them stand.
-// again is when to decide anew; zero: not by the clock.
+// step decides about the number of connections. have is how many there are, standing says whether
+// all of them are established. again is when to decide anew; zero if the clock alone changes nothing.
 func (a *auto) step(now time.Time, have int, standing bool) (s step, again time.Time) {
 	if have > a.need {
 		return shrink, time.Time{}
@@ -101,9 +103,9 @@ func (a *auto) step(now time.Time, have int, standing bool) (s step, again time.
 	return grow, again
 }
 
-// Fit makes it as many connections as a load needs, where their number is not given: one more
-// once all stand, or fewer by those that are idle. again is when to call it anew, whatever
-// happens until then; zero: then there is no need.
+// Fit adjusts the number of connections to a load, with Connections=auto only. It adds one when all
+// others are established, or removes surplus ones that are idle. load is nil if there is no new
+// sample. again is when to call Fit next at the latest; zero if there is no need.
 func (p *Pool) Fit(now time.Time, load *forward.Load) (again time.Time) {
 	if !p.automatic {
 		return time.Time{}
@@ -134,7 +136,7 @@ func (p *Pool) Fit(now time.Time, load *forward.Load) (again time.Time) {
 	return again
 }
 
-// shrink ends the connections that are too many, but none that carries a channel.
+// shrink removes surplus connections that carry no channel.
 func (p *Pool) shrink() {
 	p.mu.Lock()
 	all := p.connections
@@ -151,8 +153,8 @@ func (p *Pool) shrink() {
 	}
 }
 
-// sortOut lets go of further connections that cannot be had, or not any more. One that stands
-// takes the place of a first one that does not.
+// sortOut removes further connections that failed or were lost. If the first connection is down and
+// another one is up, they change places.
 func (p *Pool) sortOut(now time.Time) {
 	p.mu.Lock()
 	all := slices.Clone(p.connections)
@@ -167,7 +169,7 @@ func (p *Pool) sortOut(now time.Time) {
 	for _, c := range all[1:] {
 		if s := c.last; s.Link == nil && s.Err != nil {
 			gone = append(gone, c)
-			// Where the first one is another too it was not the server's will.
+			// If the first connection has a new link too, the network failed and not the server refused.
 			if first.State == tunnelfile.Up && !renewed && c.stood < refusedAt {
 				refusal = s.Err
 			}
@@ -198,8 +200,7 @@ func (p *Pool) sortOut(now time.Time) {
 	}
 }
 
-// Further says whether a connection is one that nobody asked for by number: a person is not to be
-// troubled for it.
+// Further says whether Connections=auto added this connection. No person is asked for such a one.
 func (p *Pool) Further(c *Connection) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package pool keeps the SSH connections of a tunnel: a keeper for each, their turns, what they
-// say together, and how many there are.
+// Package pool manages the SSH connections of a tunnel. It has a keeper for each, lets them take
+// turns, joins their statuses, and decides how many there are.
 package pool
 
 import (
@@ -14,45 +14,46 @@ import (
 	"github.com/holdfast/holdfast/worker/keeper"
 )
 
-// Config is what a Pool works with.
+// Config is the configuration of a Pool.
 type Config struct {
-	Set     *forward.Set                    // whose links it makes
-	Keeper  func(*Connection) keeper.Config // of a connection's keeper, but for Turn and State
+	Set     *forward.Set                    // serves the forwards over the links
+	Keeper  func(*Connection) keeper.Config // makes the Config of a connection's keeper, without Turn and State
 	Changed func(Status)                    // called with each change, one call at a time; must not block
 	Log     *slog.Logger
 }
 
-// Pool is the SSH connections of a tunnel, a keeper for each. Their attempts are made one at
-// a time, and each waits until all keepers before it are complete. So a server that has lost
-// all of them at once, or allows few logins at a time, meets one; and what it refuses the
-// first it is not asked for again by the others.
+// Pool is the SSH connections of a tunnel, with a keeper for each.
+//
+// The keepers make their attempts one at a time, and each waits until all keepers before it are
+// complete. So a server that lost all connections at once, or allows few logins at a time, gets one
+// attempt at a time. And if it refuses the first keeper, the others do not ask.
 type Pool struct {
 	c       Config
 	ctx     context.Context // ends the keepers
 	running sync.WaitGroup
-	ended   chan error // cap 1: what the first keeper ended with that did not end well
-	auto    auto       // for who calls Resize and Fit
+	ended   chan error // cap 1: the error of the first keeper that ended with one
+	auto    auto       // owned by the caller of Resize and Fit
 
 	mu          sync.Mutex
 	automatic   bool
-	connections []*Connection // changed by who calls Resize and Fit
-	trying      *Connection   // whose turn it is; nil: nobody's
-	waiting     chan struct{} // closed when the next may look whether it is theirs; nil: nobody waits
-	reconnects  uint64        // of connections that are no longer of the pool
-	refused     error         // why there is no further connection to be had
+	connections []*Connection // changed by the caller of Resize and Fit only
+	trying      *Connection   // has the turn; nil if none
+	waiting     chan struct{} // closed when the turn may be free; nil if nobody waits
+	reconnects  uint64        // of connections that were removed from the pool
+	refused     error         // why no further connection can be had
 }
 
 // Connection is one SSH connection of a pool.
 type Connection struct {
-	Number int           // from 1, the lowest that is free
-	Slot   *forward.Slot // where its links are used
+	Number int           // counted from 1; the lowest number that is free
+	Slot   *forward.Slot // the slot of its links in the Set
 	keeper *keeper.Keeper
 
 	last  keeper.Status // guarded by Pool.mu
-	stood time.Duration // how long its last link was up, once that is lost; likewise
+	stood time.Duration // how long its last link was up before it was lost; guarded by Pool.mu
 }
 
-// New makes a pool of none.
+// New makes a pool without connections. ctx ends its keepers.
 func New(ctx context.Context, c Config) *Pool {
 	return &Pool{c: c, ctx: ctx, ended: make(chan error, 1)}
 }
@@ -60,11 +61,11 @@ func New(ctx context.Context, c Config) *Pool {
 // Wait returns when all keepers have ended.
 func (p *Pool) Wait() { p.running.Wait() }
 
-// Ended receives what the first keeper ended with that did not end well.
+// Ended receives the error of the first keeper that ended with one.
 func (p *Pool) Ended() <-chan error { return p.ended }
 
-// Resize makes it n connections, those that are too many drain; n of 0 makes it as many as are
-// needed, see Fit. Resize and Fit are for one goroutine.
+// Resize sets the number of connections to n. Surplus ones drain. 0 is Connections=auto: then Fit
+// changes the number. One goroutine calls Resize and Fit.
 func (p *Pool) Resize(n int) {
 	p.mu.Lock()
 	have := len(p.connections)
@@ -101,13 +102,13 @@ func (p *Pool) add() {
 		if err := c.keeper.Run(p.ctx); err != nil {
 			select {
 			case p.ended <- err:
-			default: // there was another before
+			default: // another keeper has ended before
 			}
 		}
 	})
 }
 
-// remove takes a connection out of the pool, whose slot is closed. It drains.
+// remove takes a connection, whose slot is closed, out of the pool. The connection drains.
 func (p *Pool) remove(c *Connection) {
 	p.mu.Lock()
 	i := slices.Index(p.connections, c)
@@ -115,10 +116,10 @@ func (p *Pool) remove(c *Connection) {
 	p.reconnects += c.last.Reconnects
 	p.lookAgain()
 	p.mu.Unlock()
-	c.keeper.Retire() // which waits for its goroutine, and that perhaps for the mutex
+	c.keeper.Retire() // without p.mu: Retire waits for the keeper's goroutine, which may wait for p.mu
 }
 
-// turn is [keeper.Config.Turn] of c's keeper.
+// turn is the Turn of c's keeper, see [keeper.Config].
 func (p *Pool) turn(ctx context.Context, c *Connection) (done func(), err error) {
 	for {
 		p.mu.Lock()
@@ -154,7 +155,7 @@ func (p *Pool) isNext(c *Connection) bool {
 	return p.trying == nil && !slices.ContainsFunc(before, func(c *Connection) bool { return !c.last.Complete })
 }
 
-// lookAgain wakes those that wait for their turn. p.mu is held.
+// lookAgain wakes the connections that wait for their turn. p.mu is held.
 func (p *Pool) lookAgain() {
 	if p.waiting != nil {
 		close(p.waiting)
@@ -162,8 +163,8 @@ func (p *Pool) lookAgain() {
 	}
 }
 
-// update is called by a keeper, in its goroutine, with each change. Ignore a connection
-// that was removed from the pool.
+// update is called by a keeper, in its goroutine, with each change. The status of a connection that
+// was removed from the pool is not published.
 func (p *Pool) update(c *Connection, s keeper.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -177,22 +178,22 @@ func (p *Pool) update(c *Connection, s keeper.Status) {
 	}
 }
 
-// Status is what the keepers say together.
+// Status is the joined status of the keepers.
 func (p *Pool) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.join()
 }
 
-// First is what the first keeper says.
+// First is the status of the first keeper.
 func (p *Pool) First() keeper.Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.connections[0].last
 }
 
-// join is what the keepers say together. Of connections that nobody asked for by number, only
-// the first is missed. p.mu is held.
+// join joins the keepers' statuses. With Connections=auto, further connections count only while
+// they are up. p.mu is held.
 func (p *Pool) join() Status {
 	var all []keeper.Status
 	for i, c := range p.connections {
@@ -213,8 +214,8 @@ func (p *Pool) Size() int {
 	return len(p.connections)
 }
 
-// Each calls f with every keeper, the first one first. Methods of a keeper wait for its
-// goroutine, which may be in update.
+// Each calls f with every keeper, in order. It does so without p.mu, because a keeper's methods wait
+// for its goroutine, which may be in update.
 func (p *Pool) Each(f func(*keeper.Keeper)) {
 	p.mu.Lock()
 	all := p.connections
@@ -224,7 +225,7 @@ func (p *Pool) Each(f func(*keeper.Keeper)) {
 	}
 }
 
-// Answers returns when the goroutine of every keeper has answered.
+// Answers returns nil when the goroutine of every keeper has answered.
 func (p *Pool) Answers(ctx context.Context) (err error) {
 	p.Each(func(k *keeper.Keeper) {
 		if err == nil {

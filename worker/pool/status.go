@@ -7,20 +7,20 @@ import (
 	"github.com/holdfast/holdfast/worker/keeper"
 )
 
-// Status is what there is to say of a tunnel's connections: the status of one of them,
-// which speaks for all, and how many there are.
+// Status is the status of a tunnel's connections: the status of one keeper, which speaks for all, and
+// how many connections there are.
 type Status struct {
 	keeper.Status
 	Wanted  int
-	Up      int    // of them
-	Problem string // why not all are; empty: the others are on their way
-	Refused error  // why there will be no further one, with Connections=auto; nil: there may be
+	Up      int    // how many of them are up
+	Problem string // why not all are up; empty if the others are connecting
+	Refused error  // with Connections=auto: why no further one can be had; nil if one may be
 
 }
 
-// Join is what keepers say together. The tunnel is up while one of them is: the first such
-// speaks for all, and of those that are not the first, which is the one that is being tried.
-// While none is up, the first that has a link at all speaks, or the first.
+// Join joins the statuses of keepers. The tunnel is up while one of them is up. The first keeper that
+// is up speaks for all. Err, NextTry and Problem are those of the first one that is not up. While none
+// is up, the first keeper with a link speaks, or else the first keeper.
 func Join(all []keeper.Status) Status {
 	j := Status{Wanted: len(all)}
 	speaker, down := -1, -1
