@@ -7,14 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alarm is a timer for long waits of which a machine has many. A timer of Go's wakes the runtime's
-// monitor to the nanosecond and the thread that is to act a thousandth of the wait later, as
-// epoll_wait(2) has it: between the two the monitor looks some sixty times whether it has acted. A
-// timerfd wakes that thread alone.
+// alarm is a timer for long waits, for a machine with many tunnels. It uses a timerfd
+// (timerfd_create(2)), because that wakes one thread once.
+//
+// A timer of Go wakes the runtime's monitor exactly in time, but epoll_wait(2) wakes the thread that
+// runs the timer up to a thousandth of the wait later. Meanwhile the monitor wakes some sixty times.
 type alarm struct {
-	C     chan struct{} // a token when it was time; one may be left of an earlier Reset
-	file  *os.File      // nil: there are no descriptors left, or no timerfd
-	timer *time.Timer   // in place of file
+	C     chan struct{} // a token when the alarm rang; an old one may be left from an earlier reset
+	file  *os.File      // nil if there is no timerfd, or no descriptor left
+	timer *time.Timer   // used if file is nil
 }
 
 func newAlarm() *alarm {
@@ -43,13 +44,13 @@ func (a *alarm) ring() {
 	}
 }
 
-// reset sets it, to at once where wait is not positive.
+// reset makes it ring after wait, at once if wait is not positive.
 func (a *alarm) reset(wait time.Duration) { a.set(max(wait, 1)) }
 
-// stop has it wait for the next reset.
+// stop disarms it until the next reset.
 func (a *alarm) stop() { a.set(0) }
 
-// set is in the words of timerfd_settime(2), in which 0 is never.
+// set arms the timer as timerfd_settime(2) does: 0 disarms it.
 func (a *alarm) set(wait time.Duration) {
 	switch {
 	case a.file == nil && wait == 0:
@@ -73,8 +74,8 @@ func (a *alarm) close() {
 	}
 }
 
-// together moves a time back to one that all tunnels of this machine have in common, by less than
-// step. Machines that were started at other times have others.
+// together moves t back, by less than step, to a multiple of step since boot. So the tunnels of one
+// machine wake together, and different machines at different times.
 func together(t time.Time, step time.Duration) time.Time {
 	var up unix.Timespec
 	if step <= 0 || unix.ClockGettime(unix.CLOCK_MONOTONIC, &up) != nil {

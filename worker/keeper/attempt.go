@@ -10,21 +10,20 @@ import (
 	"time"
 )
 
-// attempt is one dial under way. Its fields belong to the goroutine of Run, but for
-// what trace holds.
+// attempt is one dial under way. The goroutine of Run owns its fields, but trace is shared.
 type attempt struct {
 	cancel  context.CancelFunc
 	machine []netip.Addr // this machine's addresses when it began
 	trace   *trace
 }
 
-// unreached says that a connect is under way that nobody has answered.
+// unreached says that a connect is under way, and nobody has answered it yet.
 func (a *attempt) unreached() bool {
 	return a.trace.connecting.Load() && !a.trace.connected.Load()
 }
 
-// trace tells how far a dial has come, by the hooks that package net offers: this
-// package does not know how a link is dialled, but net.Dialer does the work below.
+// trace records how far a dial has come, by the hooks of package httptrace, which net.Dialer calls.
+// This package does not know how a link is dialled, only that a net.Dialer does it.
 type trace struct {
 	connecting atomic.Bool   // a TCP connect was begun
 	connected  atomic.Bool   // one was answered
@@ -53,16 +52,16 @@ func (t *trace) context(ctx context.Context) context.Context {
 	})
 }
 
-// slotTime is how long an attempt that has not reached the server keeps its slot
-// among the handshakes, and slotMax how long any does: somebody may be typing.
+// How long an attempt keeps its slot among the handshakes: slotTime if it has not reached the server,
+// slotMax in any case, because a person may be typing a password.
 const (
 	slotTime = 2 * time.Second
 	slotMax  = 20 * time.Second
 )
 
-// dial makes one attempt and returns the link, or what the attempt failed of. patience
-// is how long a connect may stay without any answer; 0 leaves that to Dial. release
-// gives back the handshake's slot; the caller does so when the link has answered.
+// dial makes one attempt, in a goroutine of its own. It returns the link, or why the attempt failed.
+// patience is how long a connect may stay unanswered; 0 leaves that to Dial. release gives the
+// handshake's slot back. The caller calls it when the link has answered, or has ended.
 func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience time.Duration) (link Link, release func(), f Failure, err error) {
 	if k.c.Turn != nil {
 		done, err := k.c.Turn(ctx)
@@ -70,7 +69,7 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience ti
 			return nil, func() {}, Failure{}, err
 		}
 		defer done()
-		context.AfterFunc(ctx, done) // one that was abandoned keeps nobody waiting, however long it takes to end
+		context.AfterFunc(ctx, done) // an abandoned attempt gives its turn back at once, even if it ends slowly
 	}
 	release, err = server.Enter(ctx)
 	if err != nil {
@@ -92,7 +91,7 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience ti
 		case <-watched:
 			slot.Stop()
 			return
-		case <-t.begun: // a name that takes long to look up takes nothing from the connect's time
+		case <-t.begun: // the limits below begin with the connect, after the name lookup
 		}
 		unreached := time.NewTimer(slotTime)
 		defer unreached.Stop()
@@ -105,10 +104,10 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience ti
 		for {
 			select {
 			case <-watched:
-				slot.Stop() // one that was established keeps its slot until the first answer
+				slot.Stop() // an established link keeps its slot until its first answer
 				return
 			case <-t.reached:
-				return // from here on the time is Dial's own affair; the slot's limit remains
+				return // Dial limits the rest of the attempt; slotMax still applies
 			case <-unreached.C:
 				release()
 			case <-impatient:
@@ -127,7 +126,7 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience ti
 	return nil, release, failure(err, t.connecting.Load(), t.connected.Load(), time.Since(started)), err
 }
 
-// unreachedError ends an attempt that nobody answered.
+// unreachedError is why an attempt was ended whose connect nobody answered.
 type unreachedError struct{ patience time.Duration }
 
 func (e unreachedError) Error() string {

@@ -17,33 +17,33 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// Courtesy is what the tunnels to one server owe it together, across processes: at most
-// three handshakes at once, and one penalty clock.
+// Courtesy limits what all tunnels to one server do to it, across processes: at most three handshakes
+// at once, and one penalty clock, which stops all attempts for a while after the server has turned
+// one away.
 //
-// It lives in one small file for each server address, in Dir. Handshakes hold a lock
-// on a byte of it (open file description locks, see fcntl(2)), so that death releases
-// them. A folder that is missing, full or not ours makes every tunnel polite by itself;
-// it never stops one.
+// There is one small file for each server address, in Dir. A handshake locks a byte of that file (an
+// open file description lock, see fcntl(2)), so the kernel releases it if the process dies. If the
+// folder is missing, full or not ours, each tunnel makes its attempts without regard to the others.
 type Courtesy struct {
 	Dir string // empty: no courtesy across processes
 }
 
-// Server is the courtesy owed to one address.
+// Server is the shared state of the tunnels to one server address.
 type Server struct {
-	path string // empty: none
+	path string // of its file; empty if nothing is shared
 }
 
-// handshakes is how many attempts may be at one server at once: well below the ten
-// at which sshd's MaxStartups 10:30:100 begins to drop.
+// handshakes is how many attempts may run at one server at once. sshd's MaxStartups 10:30:100 begins
+// to drop connections at ten.
 const handshakes = 3
 
-// maxWait bounds the wait for a slot: somebody else's stopped process may hold one.
+// maxWait bounds the wait for a slot, because a stopped process may have one.
 const maxWait = time.Minute
 
-// slotByte is where in the file the locks are; far behind what is written there.
+// slotByte is the file offset of the locks, far behind the written text.
 const slotByte = 1 << 20
 
-// At is the courtesy owed to the server at address, "host:port".
+// At returns the Server at address, "host:port".
 func (c Courtesy) At(address string) *Server {
 	if c.Dir == "" || address == "" {
 		return &Server{}
@@ -55,8 +55,8 @@ func (c Courtesy) At(address string) *Server {
 	return &Server{path: filepath.Join(c.Dir, name+".server")}
 }
 
-// Enter waits for a slot among the handshakes with this server. leave gives it back,
-// and may be called more than once. The only error is ctx's.
+// Enter waits for a slot among the handshakes with this server, for maxWait at most. leave gives the
+// slot back, and may be called more than once. The only error is that of ctx.
 func (s *Server) Enter(ctx context.Context) (leave func(), err error) {
 	if s.path == "" {
 		return func() {}, ctx.Err()
@@ -71,7 +71,7 @@ func (s *Server) Enter(ctx context.Context) (leave func(), err error) {
 		if free || err != nil || time.Now().After(deadline) {
 			break
 		}
-		// There is no lock that can be waited for and abandoned, so look again, out of step.
+		// A wait for a lock cannot be abandoned when ctx ends. So try again after a random pause.
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-ctx.Done():
@@ -107,8 +107,8 @@ func lockOne(f *os.File) (bool, error) {
 	return false, nil
 }
 
-// TurnedAway tells the other tunnels that the server turns this address away; it
-// moves the penalty clock unless that is running already.
+// TurnedAway tells the other tunnels that the server turns this machine's address away. It starts the
+// penalty clock unless that is running already.
 func (s *Server) TurnedAway(p Policy, now time.Time) {
 	c := s.clock()
 	if now.Before(c.until) {
@@ -123,16 +123,16 @@ func (s *Server) TurnedAway(p Policy, now time.Time) {
 	s.write(c)
 }
 
-// Established tells the other tunnels that the server is there: the penalty is over, and
-// those that wait try again.
+// Established tells the other tunnels that the server answers. The penalty is over, and waiting
+// tunnels try again.
 func (s *Server) Established() { s.write(clock{}) }
 
-// Penalty is until when no attempt should be made; a time in the past means: now.
+// Penalty is until when no attempt should be made; a time in the past means there is no penalty.
 func (s *Server) Penalty() time.Time { return s.clock().until }
 
-// clock is what is written in a server's file.
+// clock is the penalty clock, as a Server's file has it.
 type clock struct {
-	until time.Time // wall clock: processes share it
+	until time.Time // wall clock, because processes share it
 	level int       // penalties in a row
 }
 
@@ -158,8 +158,8 @@ func (s *Server) clock() clock {
 	return c
 }
 
-// Back receives a token when another tunnel's link to this server was established, until ctx
-// ends. Where that cannot be watched, none comes.
+// Back returns a channel that receives a token when another tunnel has established a link to this
+// server, until ctx ends. If the file cannot be watched, no token comes.
 func (s *Server) Back(ctx context.Context) <-chan struct{} {
 	back := make(chan struct{}, 1)
 	if s.path == "" {
@@ -194,15 +194,15 @@ func (s *Server) Back(ctx context.Context) <-chan struct{} {
 					default:
 					}
 				}
-			case <-watcher.Errors: // events were lost; the next attempt comes by the clock
+			case <-watcher.Errors: // events were lost; the next attempt still comes by its timer
 			}
 		}
 	}()
 	return back
 }
 
-// write replaces the file's text in place: its locks are of the file, not of its name.
-// Two that write at once write much the same.
+// write replaces the file's text in place, because the locks belong to the file and not to its name.
+// Two processes that write at once write nearly the same.
 func (s *Server) write(c clock) {
 	if s.path == "" {
 		return

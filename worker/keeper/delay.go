@@ -9,43 +9,44 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// Policy is how a link is watched and how long to wait between attempts.
+// Policy says how a link is watched and how long to wait between attempts. The names are those of
+// ssh_config(5) and of the tunnel file.
 type Policy struct {
-	ServerAliveInterval time.Duration // silence after which an answer is asked for; 0: never
-	ServerAliveCountMax int           // so many intervals of silence end a link
-	GateTime            time.Duration // a link that lasted this long was good: the delays start over
+	ServerAliveInterval time.Duration // silence after which a ping is sent; 0: never
+	ServerAliveCountMax int           // a link ends after so many intervals of silence
+	GateTime            time.Duration // after a link that lasted this long the delays start over
 	RetryMax            time.Duration // longest wait between two attempts
-	RetryDenied         time.Duration // from one login that the server refused to the next; 0: a person is needed
-	Address             string        // "host:port", what tunnels to one server share; empty: nothing is shared
+	RetryDenied         time.Duration // wait after a login that the server refused; 0: a person is needed
+	Address             string        // "host:port", the key of Courtesy; empty: nothing is shared
 }
 
 // Times of the retry policy.
 const (
 	firstDelay       = time.Second            // then doubled up to RetryMax
 	firstTurnedAway  = 2 * time.Second        // then tripled up to RetryMax
-	nameDelay        = 500 * time.Millisecond // while a name does not resolve yet …
-	nameWindow       = 15 * time.Second       // … so long after the network changed: DNS comes late after resume
-	unreachedDelay   = time.Second            // from one attempt that no machine answered to the next …
-	unreachedWindow  = 2 * time.Minute        // … so long after a good link fell silent or the network changed
-	refusedMax       = 2 * time.Second        // longest wait meanwhile for a server that is down on a machine that is up
-	jitter           = 0.2                    // of a delay, either way
-	connectPatience  = time.Second            // how long a connect may stay unanswered inside unreachedWindow, at least
-	blockedLookAgain = 5 * time.Second        // between two looks at what a person may have mended
+	nameDelay        = 500 * time.Millisecond // wait inside nameWindow if the name does not resolve
+	nameWindow       = 15 * time.Second       // after a network change: DNS may come late after resume
+	unreachedDelay   = time.Second            // from attempt to attempt inside unreachedWindow if no machine answers
+	unreachedWindow  = 2 * time.Minute        // after the loss of a good link or a network change
+	refusedMax       = 2 * time.Second        // longest wait inside unreachedWindow if the machine is up and refuses
+	jitter           = 0.2                    // part of a delay that is added or subtracted at random
+	connectPatience  = time.Second            // shortest limit for an unanswered connect inside unreachedWindow
+	blockedLookAgain = 5 * time.Second        // between two checks whether a person has repaired something
 	DrainTimeout     = 5 * time.Minute        // a replaced link that still has channels is closed after this
-	drainLookAgain   = time.Second            // between two looks at whether they have ended
+	drainLookAgain   = time.Second            // between two checks whether these channels have ended
 )
 
-// Failure is what one attempt ended with.
+// Failure describes how an attempt failed.
 type Failure struct {
 	Class     fault.Class
-	Unreached bool          // no machine answered: nothing can have been troubled by it
+	Unreached bool          // no machine answered, so the attempt burdened none
 	Refused   bool          // a machine answered, but no server listens there
 	NoName    bool          // the server's name did not resolve
-	Took      time.Duration // from its start to its end
+	Took      time.Duration // duration of the attempt
 }
 
-// failure describes err, which an attempt that took so long ended with. connecting
-// says whether a TCP connect was begun, connected whether one was answered.
+// failure describes err, with which an attempt ended. connecting says whether a TCP connect was
+// begun, connected whether one was answered. took is the duration of the attempt.
 func failure(err error, connecting, connected bool, took time.Duration) Failure {
 	var name *net.DNSError
 	f := Failure{Class: fault.ClassOf(err), Took: took}
@@ -55,13 +56,14 @@ func failure(err error, connecting, connected bool, took time.Duration) Failure 
 	return f
 }
 
-// absent says that the attempt ended before there was a server to trouble.
+// absent says that the attempt reached no SSH server.
 func (f Failure) absent() bool { return f.NoName || f.Refused || f.Unreached }
 
-// Delay is how long to wait after failure f, the n-th in a row that counts (from 1),
-// calm being the time since a good link was lost, the network changed or somebody
-// asked to start over. random is from [0, 1). counts says whether f counts: what
-// reached nobody while things were fresh does not.
+// Delay is how long to wait after failure f. n is its number among the failures in a row that count,
+// from 1. calm is the time since a good link was lost, the network changed, or somebody asked to start
+// over. random is from [0, 1).
+//
+// counts says whether f counts. It does not if the attempt reached nobody and calm is short.
 func (p Policy) Delay(f Failure, n int, calm time.Duration, random float64) (wait time.Duration, counts bool) {
 	switch {
 	case f.NoName && calm < nameWindow:
@@ -77,15 +79,15 @@ func (p Policy) Delay(f Failure, n int, calm time.Duration, random float64) (wai
 	for ; n > 1 && wait < p.RetryMax; n-- {
 		wait *= factor
 	}
-	wait = min(wait, time.Duration(float64(p.RetryMax)/(1+jitter))) // the jitter included, no wait is longer than RetryMax
+	wait = min(wait, time.Duration(float64(p.RetryMax)/(1+jitter))) // with the jitter, no wait is longer than RetryMax
 	if f.Refused && calm < unreachedWindow {
-		wait = min(wait, refusedMax) // it restarts, and there is no server to trouble
+		wait = min(wait, refusedMax) // the server probably restarts, and these attempts do not burden it
 	}
 	return time.Duration(float64(wait) * (1 - jitter + 2*jitter*random)), true
 }
 
-// retriesDenied says whether a login that failed so is tried again after RetryDenied: the
-// server refused it. What is missing here, such as a passphrase, no server can mend.
+// retriesDenied says whether a login that failed for this reason is tried again after RetryDenied. It
+// is if the server refused it, but not if something is missing here, such as a passphrase.
 func (p Policy) retriesDenied(r fault.Reason) bool {
 	return p.RetryDenied > 0 && (r == fault.Denied || r == fault.Password || r == fault.Code)
 }

@@ -1,11 +1,9 @@
-// Package keeper keeps a link up: connect, watch, lose, wait, connect again.
-// It decides how long to wait and when to stop trying, from the class of each
-// error, and says the state in one word.
+// Package keeper keeps a link up: it connects, watches the link, and connects again after a loss. The
+// class of each error decides how long it waits and when it stops trying.
 //
-// One goroutine, [Keeper.Run], owns everything; attempts and the watchers of the
-// links run beside it and send it functions. What is decided by the clock is
-// decided by pure functions: [Policy.Delay] for the next attempt, and
-// Policy.judge for a link that is silent.
+// One goroutine, [Keeper.Run], owns everything. Attempts and the watchers of links run in other
+// goroutines, which send it functions. Pure functions decide about times: [Policy.Delay] for the next
+// attempt, and Policy.judge for a silent link.
 //
-// It does not know what a forward is, nor what SSH is.
+// The package does not know what a forward is, nor what SSH is.
 package keeper

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast/holdfast/internal/journal"
 )
 
-// established puts a new link to use.
+// established puts a new link in use. The link that was in use becomes an old one, and drains.
 func (k *Keeper) established(link Link, release func()) {
 	now := time.Now()
 	h := &managedLink{link: link, since: now, poke: make(chan struct{}, 1), release: release}
@@ -44,10 +44,11 @@ func address(l Link) string {
 	return ""
 }
 
-// use is a call of the hook Use that has not returned.
+// use is a call of Config.Use that has not returned.
 type use struct{ cancel context.CancelFunc }
 
-// startUse puts the forwards on h. One call runs at a time: two would race for the same ports.
+// startUse puts the forwards on h. One call of Use runs at a time, because two would compete for the
+// same ports.
 func (k *Keeper) startUse(h *managedLink) {
 	if k.using != nil {
 		return
@@ -59,7 +60,7 @@ func (k *Keeper) startUse(h *managedLink) {
 		defer cancel()
 		err := k.c.Use(ctx, h.link)
 		k.post(func() {
-			k.using = nil // there is one at a time; pursue starts the next, if the link in use is another by now
+			k.using = nil // if the link in use has changed meanwhile, pursue starts the next call
 			switch {
 			case err == nil:
 				h.used = true
@@ -76,7 +77,7 @@ func (k *Keeper) stopUse() {
 	}
 }
 
-// answered notes a round trip: a link that answers has done with its handshake.
+// answered records a round trip, and gives the handshake's slot back.
 func (k *Keeper) answered(h *managedLink, rtt time.Duration) {
 	h.release()
 	if !h.answers {
@@ -88,7 +89,7 @@ func (k *Keeper) answered(h *managedLink, rtt time.Duration) {
 	}
 }
 
-// suspect notes that h does not answer, or does so again.
+// suspect records that h does not answer, or that it answers again.
 func (k *Keeper) suspect(h *managedLink, is bool) {
 	h.suspect = is
 	if h != k.link {
@@ -101,7 +102,7 @@ func (k *Keeper) suspect(h *managedLink, is bool) {
 		case k.blocked:
 		case h.proven():
 			k.startOver()
-		default: // the server lets us in and then answers nothing: not again at once
+		default: // the login worked, but the server answered nothing after it: do not try again at once
 			k.wait(Failure{}, time.Now())
 		}
 	} else {
@@ -110,16 +111,17 @@ func (k *Keeper) suspect(h *managedLink, is bool) {
 	}
 }
 
-// giveUp closes a link for a reason of ours.
+// giveUp closes a link that this side ends; why is the reason.
 func (k *Keeper) giveUp(h *managedLink, why error) {
 	k.lose(h, why)
 	h.link.Close()
 }
 
-// lose lets go of a link that is dead.
+// lose removes a dead link from the keeper. If it was in use, an old link that still answers takes over
+// until a new one is established.
 func (k *Keeper) lose(h *managedLink, why error) {
 	if h != k.link && !slices.Contains(k.old, h) {
-		return // known already
+		return // was removed before
 	}
 	now := time.Now()
 	h.cancel()
@@ -137,22 +139,22 @@ func (k *Keeper) lose(h *managedLink, why error) {
 	case k.c.Once:
 		k.stop = why
 		return
-	case k.blocked: // a new one cannot be made, and lastErr says why
+	case k.blocked: // no new link can be made, and lastErr says why
 		return
 	}
-	// Whatever the class of the loss, the link was established: one attempt will tell.
+	// The class of the loss does not matter, because the link was established. Try one attempt.
 	k.last, k.lastErr = Failure{}, fault.Because(fault.Lost, why, "%s", why)
 	switch {
-	case h.suspect: // an attempt is under way or planned already
+	case h.suspect: // an attempt is already under way or planned
 	case h.proven() && now.Sub(h.since) >= k.policy.GateTime, errors.Is(why, errAddressGone):
-		// It was good, or it was not the server that ended it.
+		// The link was good, or the server did not end it.
 		k.startOver()
 		k.eager = true
 	default:
 		k.calm = now
 		k.wait(k.last, now)
 	}
-	// An older link that is still well serves until a new one is established.
+	// An old link that still answers serves until a new one is established.
 	for i, o := range slices.Backward(k.old) {
 		if !o.suspect && !o.stale {
 			k.old = slices.Delete(k.old, i, i+1)
@@ -164,10 +166,11 @@ func (k *Keeper) lose(h *managedLink, why error) {
 	}
 }
 
-// drain closes replaced links whose channels have ended, or have had their time.
+// drain closes replaced links whose channels have ended, or that have drained for DrainTimeout. wake is
+// when to call it again; zero if not by the clock.
 func (k *Keeper) drain(now time.Time) (wake time.Time) {
 	if k.link != nil && !k.link.used {
-		return time.Time{} // the forwards are still on their way over
+		return time.Time{} // Use has not moved the forwards yet
 	}
 	for _, h := range slices.Clone(k.old) {
 		end := h.replaced.Add(DrainTimeout)
@@ -187,7 +190,7 @@ func (k *Keeper) drain(now time.Time) (wake time.Time) {
 // errDrained is why a replaced link is closed.
 var errDrained = errors.New("replaced by a new connection")
 
-// errRetired is why one is closed that nothing replaces.
+// errRetired is why the link of a retired keeper is closed.
 var errRetired = errors.New("fewer connections are wanted")
 
 func (k *Keeper) all() []*managedLink {

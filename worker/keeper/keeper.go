@@ -12,21 +12,21 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// Config is what a Keeper works with. Dial and Use are called from goroutines of their
-// own; the other hooks from the keeper's, and must not block.
+// Config is the configuration of a Keeper. Dial, Use, Turn and Fingerprint are called from goroutines of
+// their own. The other hooks are called from the keeper's goroutine and must not block.
 type Config struct {
 	Policy   Policy
 	Courtesy Courtesy
 
-	Dial        func(ctx context.Context) (Link, error) // one attempt, bounded by itself
-	Use         func(ctx context.Context, l Link) error // l is in use from now on
+	Dial        func(ctx context.Context) (Link, error) // makes one attempt, and limits its duration
+	Use         func(ctx context.Context, l Link) error // puts the forwards on l, which is in use from now on
 	Lost        func(l Link, why error)                 // l is dead: nothing comes through it any more
-	Draining    func(l Link) int                        // channels that still run over a replaced link
-	State       func(s Status)                          // something changed
-	Fingerprint func() string                           // of all that may mend a blocked tunnel; called from a goroutine of its own; may be nil
+	Draining    func(l Link) int                        // how many channels still run over a replaced link
+	State       func(s Status)                          // called with each change
+	Fingerprint func() string                           // changes with anything that may repair a blocked tunnel; may be nil
 
-	// Turn waits until an attempt may begin, and is told by done, once or more often, that it
-	// has ended; from goroutines of their own. It may be nil.
+	// Turn waits until an attempt may begin. The keeper calls done, perhaps more than once, when the
+	// attempt has ended or was abandoned. Turn may be nil.
 	Turn func(ctx context.Context) (done func(), err error)
 
 	Once bool // Run ends with the first failed attempt or lost link
@@ -43,36 +43,36 @@ type Keeper struct {
 	addresses func() []netip.Addr
 	watching  atomic.Pointer[Policy] // policy, for the watchers of the links
 
-	// What follows belongs to the goroutine of Run.
+	// The goroutine of Run owns the fields below.
 
 	ctx    context.Context
 	policy Policy
 	server *Server
 
-	link    *managedLink   // in use; nil: none
-	old     []*managedLink // replaced, their channels still open
-	using   *use           // Use under way; nil: none
+	link    *managedLink   // in use; nil if none
+	old     []*managedLink // replaced links that drain
+	using   *use           // the call of Use under way; nil if none
 	attempt *attempt
 
-	wanted    bool // the link in use is well, but another is asked for
+	wanted    bool // a new link is wanted although the one in use answers
 	suspended bool // no network: no attempts
-	blocked   bool // a person is needed: no attempts, but for those of RetryDenied=
-	verdict   int  // counts how often it became so
-	retired   bool // what is left drains, and then Run ends
+	blocked   bool // a person is needed: no attempts, except those of RetryDenied=
+	verdict   int  // counts how often it became blocked
+	retired   bool // all links drain, and then Run ends
 	force     bool // the next attempt does not wait for the penalty clock
 
 	last       Failure
-	lastErr    error // why the last attempt failed, or the last link was lost; nil: nothing is wrong
-	failures   int   // failed attempts in a row that count
-	eager      bool  // the last failure did not count
-	calm       time.Time
-	nextTry    time.Time
-	planned    time.Duration // how far off nextTry was when it was set
+	lastErr    error         // why the last attempt failed, or the last link was lost; nil if nothing is wrong
+	failures   int           // failed attempts in a row that count
+	eager      bool          // the last failure did not count
+	calm       time.Time     // since when calm of [Policy.Delay] is measured
+	nextTry    time.Time     // when the next attempt is due; zero: at once, or never while blocked
+	planned    time.Duration // the wait that nextTry was planned with
 	rtt        time.Duration
 	hadLink    bool // there was a link before
 	reconnects uint64
 	published  Status
-	stop       error // why Run is to end
+	stop       error // the error that ends Run, with Once
 	back       <-chan struct{}
 	stopBack   context.CancelFunc
 }
@@ -90,8 +90,9 @@ func New(c Config) *Keeper {
 	return k
 }
 
-// Run keeps the link up until ctx ends, or a link that was retired has drained, which is
-// no error, or until Once ends it with the error that did. In the end all links are closed.
+// Run keeps the link up until ctx ends, or until the links have drained after Retire; then it returns
+// nil. With Once it returns the error of the first failed attempt or lost link. It closes all links at
+// the end.
 func (k *Keeper) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer close(k.done)
@@ -138,10 +139,11 @@ func (k *Keeper) post(f func()) bool {
 	}
 }
 
-// Probe says that the network may have changed: what is up is asked whether it still
-// is, and dropped at once if its own address is gone; what is not up is tried at once.
-// A tunnel that is blocked stays so, unless by a host key: on another network another
-// machine may answer to the name.
+// Probe says that the network may have changed. Each link gets a ping, or is dropped at once if this
+// machine no longer has its local address. If there is no link, an attempt is made at once.
+//
+// A blocked keeper stays blocked, except by a host key: on another network another machine may have
+// the server's name.
 func (k *Keeper) Probe() {
 	k.post(func() {
 		k.suspended = false
@@ -156,19 +158,20 @@ func (k *Keeper) Probe() {
 			}
 		}
 		k.askAll()
-		// An attempt from an address that is gone, or that has reached nobody, never will.
+		// An attempt from an address that is gone cannot succeed. One that has reached nobody is
+		// faster if it starts again.
 		if a := k.attempt; a != nil && (a.unreached() || !contains(machine, a.machine)) {
 			k.abandon()
 		}
 	})
 }
 
-// contains says whether all addresses that the machine had are among those it has.
+// contains says whether the machine still has all the addresses that it had.
 func contains(has, had []netip.Addr) bool {
 	return !slices.ContainsFunc(had, func(a netip.Addr) bool { return !slices.Contains(has, a) })
 }
 
-// askAll has the watcher of each link ask its server now.
+// askAll makes the watcher of each link send a ping now.
 func (k *Keeper) askAll() {
 	for _, h := range k.all() {
 		select {
@@ -178,8 +181,8 @@ func (k *Keeper) askAll() {
 	}
 }
 
-// Suspend says that the network is gone: no attempts until Probe or Reconnect. A link
-// that is up is kept for as long as it answers.
+// Suspend says that the network is gone. No attempts are made until Probe or Reconnect. A link that is
+// up stays in use until it is dead.
 func (k *Keeper) Suspend() {
 	k.post(func() {
 		k.suspended = true
@@ -187,7 +190,8 @@ func (k *Keeper) Suspend() {
 	})
 }
 
-// Reconnect makes a new link, before the one in use is let go. It also ends every wait.
+// Reconnect makes a new link, and replaces the one in use when the new one is established. It also ends
+// every wait.
 func (k *Keeper) Reconnect() {
 	k.post(func() {
 		k.suspended, k.blocked = false, false
@@ -196,8 +200,8 @@ func (k *Keeper) Reconnect() {
 	})
 }
 
-// Change puts another policy in force and, when the link is to be made differently
-// from now on, does what Reconnect does; an attempt from the old settings is abandoned.
+// Change puts another policy in force. redial says that the link's settings have changed: then a new
+// link replaces the one in use, and an attempt with the old settings is abandoned.
 func (k *Keeper) Change(p Policy, redial bool) {
 	k.post(func() {
 		if p.Address != k.policy.Address {
@@ -220,8 +224,8 @@ func (k *Keeper) Change(p Policy, redial bool) {
 	})
 }
 
-// Retire says that no link is wanted any more: the one in use drains as one that was
-// replaced, and Run ends.
+// Retire says that no link is wanted any more. The link in use drains like a replaced one, and then Run
+// ends.
 func (k *Keeper) Retire() {
 	k.post(func() {
 		k.retired = true
@@ -236,7 +240,7 @@ func (k *Keeper) Retire() {
 	})
 }
 
-// Answers returns when the goroutine of Run has answered, which proves that it lives.
+// Answers returns nil when the goroutine of Run has answered, which proves that it is not stuck.
 func (k *Keeper) Answers(ctx context.Context) error {
 	answered := make(chan struct{})
 	select {

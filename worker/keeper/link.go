@@ -10,48 +10,48 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// Link is an established connection, as its keeper sees it.
+// Link is an established SSH connection, as a keeper uses it.
 type Link interface {
-	Ping(ctx context.Context) (time.Duration, error) // asks for an answer; how long it took
+	Ping(ctx context.Context) (time.Duration, error) // asks the server for an answer; returns the round trip
 	LastReceived() time.Time                         // when the last byte came
-	Unanswered() time.Time                           // when the first byte was written since then; zero: none was
-	Busy() <-chan struct{}                           // a token after a write that ended a silence
-	Wait() error                                     // until it is lost: why
-	Close() error                                    // at once
+	Unanswered() time.Time                           // when the first byte after that was written; zero: none was
+	Busy() <-chan struct{}                           // a token after the first write since then
+	Wait() error                                     // returns when the link is lost, with the reason
+	Close() error                                    // closes it at once
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
 }
 
-// Progressing is what a Link may have besides: how many bytes the server's kernel has
-// acknowledged, and how many wait for that. On a slow line a ping waits behind what was
-// written before it; that is no stall.
+// Progressing is an optional part of a Link: how many bytes the server's kernel has acknowledged, and how
+// many wait for that. On a slow line a ping waits behind data that was written before it, which is no
+// stall.
 type Progressing interface {
 	Progress() (acknowledged, queued uint64, ok bool)
 }
 
-// managedLink is a link in the keeper's care: the one in use, or an old one that drains.
-// Its fields belong to the goroutine of Run, but for those that never change.
+// managedLink is a link of a keeper: the one in use, or an old one that drains. The goroutine of Run owns
+// the fields that change.
 type managedLink struct {
 	link    Link
 	since   time.Time          // when it was established
-	context context.Context    // ends with the link: whatever waits for it is abandoned
+	context context.Context    // ends with the link, and abandons what waits for it
 	cancel  context.CancelFunc //
-	poke    chan struct{}      // cap 1: ask now
+	poke    chan struct{}      // cap 1: send a ping now
 
-	suspect  bool      // asked, and not answered in time
+	suspect  bool      // a ping was not answered in time
 	answers  bool      // it has answered a ping
 	used     bool      // Use has returned: the forwards are on it
-	stale    bool      // made from settings that are no longer in force
-	replaced time.Time // when another took over; zero: not
-	release  func()    // gives back the handshake's slot; may be called more than once
+	stale    bool      // made with settings that are no longer in force
+	replaced time.Time // when another link replaced it; zero if none did
+	release  func()    // gives the handshake's slot back; may be called more than once
 }
 
-// proven says whether a link has shown that it is good for something: the server answered
-// what it was asked, and whether it listens for the remote forwards.
+// proven says whether a link has proved to work: the server has answered a ping, and all requests to
+// listen for remote forwards.
 func (h *managedLink) proven() bool { return h.answers && h.used }
 
-// watch is a goroutine that asks when there is reason to, and reports what it finds.
-// It sleeps while the link is idle: nothing in it ticks.
+// watch is the goroutine that watches one link. It sends pings when needed and posts its findings to the
+// goroutine of Run. It has no ticker: while the link is idle it sleeps.
 func (k *Keeper) watch(h *managedLink) {
 	alarm := newAlarm()
 	defer alarm.close()
@@ -62,26 +62,26 @@ func (k *Keeper) watch(h *managedLink) {
 		rtt       time.Duration
 		pong      = make(chan time.Duration, 1)
 		suspected bool
-		poked     bool      // while a ping was under way: its answer may be from before
-		inUse     time.Time // until then what is written wakes nobody: stallAfter, see below
+		poked     bool      // poked while a ping was under way: its answer may be older, so another ping follows
+		inUse     time.Time // until then a write does not wake this goroutine, see below
 	)
 	send := func() {
 		pinged, moved, before = time.Now(), time.Time{}, ahead(h.link)
 		go func() {
 			rtt, err := h.link.Ping(h.context)
 			if err == nil {
-				pong <- rtt // never blocks: one ping at a time
-			} // else the link is lost, and Wait says why
+				pong <- rtt // never blocks, because there is one ping at a time
+			} // on an error the link is lost, and Wait says why
 		}()
 	}
-	send() // the first answer tells the round trip
+	send() // the first answer gives the round trip
 	for {
 		now, policy := time.Now(), k.watching.Load()
 		received := h.link.LastReceived()
 		if received.After(now) {
 			received = now.Add(-policy.ServerAliveInterval) // the machine's clock was set back
 		}
-		if pinged.IsZero() { // all idle tunnels of a machine ask at the same time: it wakes once
+		if pinged.IsZero() { // all idle tunnels of a machine send pings at the same time, so that it wakes once
 			received = together(received, policy.ServerAliveInterval/2)
 		}
 		seen := silence{received, h.link.Unanswered(), pinged, rtt, moved}
@@ -102,9 +102,9 @@ func (k *Keeper) watch(h *managedLink) {
 			suspected = s
 			k.post(func() { k.suspect(h, s) })
 		}
-		// Of a link in use each question would wake us: look once a stallAfter instead, which is
-		// when the first of them may be overdue. A write that wakes us while something is
-		// unanswered already tells nothing new.
+		// In a link with traffic every write after an answer would wake this goroutine. Look once in
+		// stallAfter instead: no answer is overdue sooner. While a write is unanswered, further
+		// writes tell nothing new.
 		busy := h.link.Busy()
 		switch {
 		case !seen.unanswered.IsZero() || !pinged.IsZero():
@@ -139,22 +139,22 @@ func (k *Keeper) watch(h *managedLink) {
 	}
 }
 
-// errSilent is why a link was given up whose server no longer answers.
+// errSilent is why a link was closed whose server no longer answers.
 var errSilent = fault.New(fault.Lost, "no answer from the server")
 
 func silentError(d time.Duration) error {
 	return fmt.Errorf("%w for %s", errSilent, d.Round(time.Second))
 }
 
-// errAddressGone is why a link was given up at once when the network changed.
+// errAddressGone is why a link was closed at once when the network changed.
 var errAddressGone = fault.New(fault.Lost, "this machine no longer has the connection's address")
 
-// addressGone says whether a connection's own address is none of this machine's any
-// more: it can never receive an answer again.
+// addressGone says whether this machine no longer has a connection's local address. Such a connection can
+// never receive an answer.
 func addressGone(local net.Addr, machine []netip.Addr) bool {
 	tcp, ok := local.(*net.TCPAddr)
 	if !ok || len(machine) == 0 {
-		return false // not a TCP connection of ours, or nothing is known
+		return false // not a TCP connection of ours, or the addresses are not known
 	}
 	address, ok := netip.AddrFromSlice(tcp.IP)
 	if !ok || address.IsUnspecified() {
@@ -172,8 +172,7 @@ func addressGone(local net.Addr, machine []netip.Addr) bool {
 	return true
 }
 
-// machineAddresses are the addresses of this machine's interfaces; empty when they
-// cannot be read.
+// machineAddresses are the addresses of this machine's interfaces; empty if they cannot be read.
 func machineAddresses() []netip.Addr {
 	all, err := net.InterfaceAddrs()
 	if err != nil {

@@ -10,21 +10,21 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Status is what a keeper says of itself.
+// Status is the state of a keeper.
 type Status struct {
 	State      tunnelfile.State // Connecting, Up, Degraded (up, but suspect), Retrying, Offline (maybe with a link) or Blocked
-	Reason     fault.Reason     // why it is not well; None when up and well
-	Text       string           // for people; empty when up and well
-	Err        error            // the last failure; nil when up and well
+	Reason     fault.Reason     // why the link is not well; None if State is Up or Connecting
+	Text       string           // for people; empty if State is Up
+	Err        error            // the last failure; nil if State is Up
 	NextTry    time.Time        // zero: none planned
 	Link       Link             // in use; nil: none
 	UpSince    time.Time        // when the link in use was established
 	RTT        time.Duration    // last measured; 0: not known
-	Reconnects uint64           // links after the first
+	Reconnects uint64           // how many links after the first
 	Complete   bool             // the link in use has the forwards, and no other is wanted
 }
 
-// status computes what there is to say.
+// status computes the status.
 func (k *Keeper) status() Status {
 	s := k.describe()
 	switch s.State {
@@ -40,7 +40,7 @@ func (k *Keeper) status() Status {
 	return s
 }
 
-// describe is status without its Reason.
+// describe computes the status without its Reason.
 func (k *Keeper) describe() Status {
 	s := Status{Err: k.lastErr, Reconnects: k.reconnects}
 	if h := k.link; h != nil {
@@ -72,7 +72,7 @@ func (k *Keeper) describe() Status {
 	case k.suspended:
 		s.State, s.Text = tunnelfile.Offline, "no network"
 	case k.lastErr != nil && k.eager:
-		// Attempts follow each other so fast that each of them is not worth telling.
+		// Attempts follow each other so fast that the time of the next one is not worth showing.
 		s.State, s.Text = tunnelfile.Retrying, k.lastErr.Error()
 	case k.attempt != nil || k.lastErr == nil:
 		s.State, s.Text = tunnelfile.Connecting, k.policy.Address
@@ -83,10 +83,10 @@ func (k *Keeper) describe() Status {
 	return s
 }
 
-// seconds is a wait for people: whole seconds, at least one.
+// seconds rounds a wait for people to whole seconds, at least one.
 func seconds(d time.Duration) time.Duration { return max(d.Round(time.Second), time.Second) }
 
-// differs says whether there is something new to tell.
+// differs says whether s must be published after t.
 func (s Status) differs(t Status) bool {
 	return s.State != t.State || s.Reason != t.Reason || s.Text != t.Text || s.Link != t.Link || s.RTT != t.RTT || s.Complete != t.Complete ||
 		s.Reconnects != t.Reconnects || !s.NextTry.Equal(t.NextTry)

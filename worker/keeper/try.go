@@ -11,17 +11,15 @@ import (
 // unattended is the key of a context's value: see [Unattended].
 type unattended struct{}
 
-// Unattended says whether an attempt with this context is made by RetryDenied=: nobody is
-// there, and so no person is to be asked.
+// Unattended says whether an attempt with this context must not ask a person, see [WithoutPerson].
 func Unattended(ctx context.Context) bool { return ctx.Value(unattended{}) != nil }
 
-// WithoutPerson is ctx for an attempt at which nobody is to be asked.
+// WithoutPerson returns ctx for an attempt that must not ask a person, such as one of RetryDenied=.
 func WithoutPerson(ctx context.Context) context.Context {
 	return context.WithValue(ctx, unattended{}, true)
 }
 
-// startOver forgets the failures, so that the next attempt is made at once, unless a person
-// is needed.
+// startOver forgets the failures, so that the next attempt is made at once, unless a person is needed.
 func (k *Keeper) startOver() {
 	k.failures, k.calm = 0, time.Now()
 	if !k.blocked {
@@ -29,7 +27,8 @@ func (k *Keeper) startOver() {
 	}
 }
 
-// pursue starts what the state of things asks for, and returns when to look again.
+// pursue starts whatever is due: the end of old links, Use, or an attempt. It returns when to call it
+// again; zero if not by the clock. Run calls it after each event.
 func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 	wake = k.drain(now)
 	if k.retired {
@@ -47,7 +46,7 @@ func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 	case k.attempt != nil, k.suspended, k.blocked && k.nextTry.IsZero():
 		return wake
 	}
-	// Another tunnel may have been turned away since the wait was planned.
+	// The server may have turned another tunnel away since the wait was planned.
 	if until := k.server.Penalty(); until.After(now) && until.After(k.nextTry) && !k.force {
 		if !k.blocked {
 			k.last, k.lastErr = Failure{Class: fault.ClassTurnedAway}, errPenalty
@@ -66,10 +65,10 @@ func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 	return wake
 }
 
-// needs says whether a new link is to be made.
+// needs says whether a new link must be made.
 func (k *Keeper) needs() bool { return k.link == nil || k.link.suspect || k.wanted }
 
-// errPenalty is shown while another tunnel's attempt was turned away.
+// errPenalty is shown during a penalty that another tunnel's attempt started.
 var errPenalty = fault.New(fault.TurnedAway, "the server is turning this address away")
 
 // wait plans the next attempt after a failure.
@@ -86,7 +85,8 @@ func (k *Keeper) plan(wait time.Duration, now time.Time) {
 	k.nextTry, k.planned = now.Add(wait), wait
 }
 
-// serverIsBack ends the wait of a tunnel that found no server, once another has.
+// serverIsBack ends the wait after an attempt that reached no server, because another tunnel has reached
+// it.
 func (k *Keeper) serverIsBack() {
 	if k.attempt == nil && k.last.absent() {
 		k.nextTry = time.Time{}
@@ -119,11 +119,11 @@ func (k *Keeper) start(now time.Time) {
 		link, release, f, err := k.dial(ctx, a.trace, server, patience)
 		seen := ""
 		if err != nil && f.Class.Blocks() && k.c.Fingerprint != nil {
-			seen = k.c.Fingerprint() // before anybody hears of it, and mends it
+			seen = k.c.Fingerprint() // before the failure is published and somebody repairs it
 		}
 		ours := k.post(func() {
 			switch {
-			case k.attempt != a: // abandoned meanwhile
+			case k.attempt != a: // this attempt was abandoned meanwhile
 				release()
 				if link != nil {
 					link.Close()
@@ -145,7 +145,7 @@ func (k *Keeper) start(now time.Time) {
 	}()
 }
 
-// abandon ends the attempt that is under way, if any.
+// abandon ends the attempt under way, if any.
 func (k *Keeper) abandon() {
 	if k.attempt != nil {
 		k.attempt.cancel()
@@ -153,7 +153,8 @@ func (k *Keeper) abandon() {
 	}
 }
 
-// failed decides what follows a failed attempt; seen is the fingerprint at its end, if it blocks.
+// failed decides what follows a failed attempt. seen is the fingerprint at its end, if err blocks the
+// tunnel.
 func (k *Keeper) failed(f Failure, err error, seen string) {
 	now := time.Now()
 	k.last, k.lastErr = f, err
@@ -164,9 +165,8 @@ func (k *Keeper) failed(f Failure, err error, seen string) {
 	}
 	switch {
 	case f.Class.Blocks():
-		// A link that still works is kept while a new one, that a person or a changed
-		// file asked for cannot be made.
-		// An attempt that asks nobody may fail for want of an answer: it is as good as refused.
+		// The link in use stays, even if a person or a changed file asked for a new one.
+		// An attempt without a person may fail for want of an answer. That counts as refused.
 		again := k.policy.retriesDenied(fault.ReasonOf(err)) || k.blocked && f.Class == fault.ClassDenied
 		k.blocked, k.nextTry = true, time.Time{}
 		k.verdict++
@@ -182,8 +182,9 @@ func (k *Keeper) failed(f Failure, err error, seen string) {
 	k.wait(f, now)
 }
 
-// watchMending looks, without touching the server, whether something has changed since it was
-// seen at the end of the attempt that failed, for as long as the keeper is blocked by it.
+// watchMending compares the fingerprint with seen, the one at the end of the failed attempt, every few
+// seconds while the keeper is blocked by that attempt. After a change the keeper tries again. The server
+// is not contacted.
 func (k *Keeper) watchMending(seen string) {
 	if k.c.Fingerprint == nil {
 		return
@@ -212,7 +213,8 @@ func (k *Keeper) watchMending(seen string) {
 			if !ours {
 				return
 			}
-			// The function above runs in the keeper's goroutine: ask it before reading still.
+			// The function above runs in the keeper's goroutine. Answers returns after it, so that still
+			// can be read.
 			if k.Answers(k.ctx) != nil || !still {
 				return
 			}

@@ -2,7 +2,7 @@ package keeper
 
 import "time"
 
-// Times of the watch over a link.
+// Times for watching a link.
 const (
 	stallAfter  = time.Second     // an answer is overdue after this, or after stallRTTs round trips
 	stallRTTs   = 4               //
@@ -10,13 +10,13 @@ const (
 	pingRTTs    = 8               //
 )
 
-// silence is what can be seen of a link from outside.
+// silence is what the watcher knows of a link.
 type silence struct {
 	received   time.Time     // when the last byte came
-	unanswered time.Time     // when the first byte was written since then; zero: none was
-	pinged     time.Time     // when the ping that is under way was sent; zero: none is
+	unanswered time.Time     // when the first byte after that was written; zero: none was
+	pinged     time.Time     // when the ping under way was sent; zero: there is none
 	rtt        time.Duration // last measured; 0: not known yet
-	moved      time.Time     // when what lay before the ping in the kernel was last seen to move; zero: it does not
+	moved      time.Time     // when the kernel's queue before the ping was last seen to shrink; zero: it was not
 }
 
 // verdict is what to do about a link.
@@ -29,13 +29,12 @@ const (
 	dead                   // close it
 )
 
-// judge says what to do about a link and, when that is nothing or has been done,
-// when to look again; the zero time means: not before something happens.
+// judge says what to do about a link, and when to look again after that; the zero time means when
+// something happens.
 //
-// A link is asked when it was silent for ServerAliveInterval, or when something was
-// written and nothing has come back for too long. It is dead after
-// ServerAliveInterval × ServerAliveCountMax without a byte, but never without having
-// been asked: a process that was stopped, or a machine that slept, sees old times.
+// A ping is sent after ServerAliveInterval of silence, or when something was written and nothing has come
+// back for too long. A link is dead after ServerAliveInterval × ServerAliveCountMax without a byte, but
+// not before a ping: after a process was stopped, or a machine slept, all times are old.
 func (p Policy) judge(s silence, now time.Time) (verdict, time.Time) {
 	if s.pinged.IsZero() {
 		var at time.Time
@@ -52,10 +51,10 @@ func (p Policy) judge(s silence, now time.Time) (verdict, time.Time) {
 	}
 	asked := s.pinged
 	if s.received.After(asked) {
-		asked = s.received // something came, the answer is behind it
+		asked = s.received // data came, and the answer is behind it
 	}
 	if s.moved.After(asked) {
-		asked = s.moved // a slow line: the question has not got there yet
+		asked = s.moved // a slow line: the ping has not been transmitted yet
 	}
 	overdue := asked.Add(max(pingPatient, pingRTTs*s.rtt))
 	if now.Before(overdue) {
@@ -71,7 +70,7 @@ func (p Policy) judge(s silence, now time.Time) (verdict, time.Time) {
 	return dead, time.Time{}
 }
 
-// sooner is the earlier of two times, of which a may be zero for "never".
+// sooner is the earlier of two times. a may be zero for "never".
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b
@@ -79,8 +78,8 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// smoothed is the round trip to go by after one was measured. It may double at most:
-// the answer that came after a stall does not tell how far away the server is.
+// smoothed is the round trip to use after a new measurement. It doubles at most, because an answer that
+// came after a stall does not show how far away the server is.
 func smoothed(before, measured time.Duration) time.Duration {
 	if before > 0 {
 		return min(measured, 2*before)
@@ -88,13 +87,13 @@ func smoothed(before, measured time.Duration) time.Duration {
 	return measured
 }
 
-// queue is what lay before a ping in the kernel when it was sent.
+// queue is the data before a ping in the kernel's send queue.
 type queue struct {
-	acknowledged uint64 // at the last look
-	end          uint64 // acknowledged when the ping's turn comes
+	acknowledged uint64 // bytes acknowledged at the last look
+	end          uint64 // bytes acknowledged when the ping is next
 }
 
-// ahead notes what lies ahead of a ping that is about to be sent.
+// ahead returns the queue before a ping that is about to be sent.
 func ahead(l Link) (q queue) {
 	if p, ok := l.(Progressing); ok {
 		if acknowledged, queued, ok := p.Progress(); ok {
@@ -104,8 +103,7 @@ func ahead(l Link) (q queue) {
 	return q
 }
 
-// moves says whether the queue before the ping is shorter than at the last look, and
-// not yet empty.
+// moves says whether the queue before the ping is shorter than at the last look, and not yet empty.
 func (q *queue) moves(l Link) bool {
 	p, ok := l.(Progressing)
 	if !ok || q.acknowledged >= q.end {
