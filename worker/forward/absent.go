@@ -2,15 +2,15 @@ package forward
 
 import "time"
 
-// How long until a local listener that could not be had is tried again. Whoever has the
-// address may give it up without a sign.
+// How long to wait before a local listener that could not be opened is tried again. Nothing signals when
+// the other process frees the address.
 const (
 	firstAbsence = 2 * time.Second
 	lastAbsence  = time.Minute
 )
 
-// absence says why the forward does not listen; "" if it does. It is so with
-// ExitOnForwardFailure=no alone.
+// absence says why the forward does not listen; "" if it does. A forward can be absent only with
+// ExitOnForwardFailure=no.
 func (f *forward) absence() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -23,7 +23,8 @@ func (f *forward) setAbsence(why string) {
 	f.mu.Unlock()
 }
 
-// awaitAbsent tries absent forwards again, later and later. s.applying is held.
+// awaitAbsent sets a timer to open absent forwards after delay. The delays grow up to lastAbsence.
+// s.applying is held.
 func (s *Set) awaitAbsent(delay time.Duration) {
 	if s.absentTimer != nil {
 		s.absentTimer.Stop()
@@ -36,7 +37,8 @@ func (s *Set) awaitAbsent(delay time.Duration) {
 	}
 }
 
-// openAbsent listens for the forwards that are absent, as far as that is possible by now.
+// openAbsent is the timer's function. It opens those absent forwards that can listen now. next is the
+// delay for the others.
 func (s *Set) openAbsent(next time.Duration) {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -70,7 +72,8 @@ func (s *Set) openAbsent(next time.Duration) {
 	}
 }
 
-// adoptPorts puts listeners that were opened late under a forward, unless the Set has been closed.
+// adoptPorts gives a forward the listeners that were opened late. If the Set has been closed it closes
+// them.
 func (s *Set) adoptPorts(f *forward, ports []*port) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

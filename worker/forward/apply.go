@@ -7,12 +7,12 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// identity is what makes a forward the same one in a changed file. What is not in it
-// (the text, the line) may differ without anybody noticing.
+// identity decides which forward of a changed file is the same one as before. Other parts, such as the
+// text and the line, may change without effect.
 type identity struct {
 	kind           tunnelfile.ForwardKind
 	listen, target tunnelfile.Address
-	everywhere     bool // GatewayPorts, where it matters
+	everywhere     bool // GatewayPorts, if it has an effect on this forward
 }
 
 func identify(spec tunnelfile.Forward, c *Config) identity {
@@ -21,9 +21,9 @@ func identify(spec tunnelfile.Forward, c *Config) identity {
 	return i
 }
 
-// Apply changes to another configuration: forwards that are new are opened, those
-// that are gone are closed to new connections, all others are left alone. A forward
-// whose target alone changed keeps its listener. On an error nothing has changed.
+// Apply changes to another configuration. It opens new forwards, closes removed ones to new connections,
+// and leaves all others alone. A forward of which only the target changed keeps its listener. On an error
+// nothing has changed.
 func (s *Set) Apply(c Config) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -99,7 +99,7 @@ func (s *Set) Apply(c Config) error {
 	return nil
 }
 
-// commit puts an Apply that worked into force.
+// commit puts a successful Apply in force.
 func (s *Set) commit(c Config, now, added, gone []*forward, spare []*port) {
 	s.mu.Lock()
 	s.config.Store(&c)
@@ -123,7 +123,7 @@ func (s *Set) commit(c Config, now, added, gone []*forward, spare []*port) {
 	for _, p := range spare {
 		p.owner.Store(nil)
 		if p.inherited || p.stored != "" && s.unstore == nil {
-			s.spare = append(s.spare, p) // the service manager keeps it open: somebody has to answer
+			s.spare = append(s.spare, p) // the service manager keeps it open, so this process must answer there
 			continue
 		}
 		if p.stored != "" {

@@ -17,56 +17,53 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// pace is how long to wait between tries of a bind that the server refused: the last wait
-// repeats.
+// pace is the waits between attempts to bind after the server refused. The last wait repeats.
 type pace []time.Duration
 
 func (p pace) wait(refusals int) time.Duration { return p[min(refusals, len(p)-1)] }
 
-// The paces of a refused bind. What was ours a moment ago is held by our previous session, and
-// is free as soon as the server notices that this has ended: it is tried often for as long as
-// that is likely, which costs the server an answer each. What was never ours is somebody
-// else's, or not permitted.
+// The paces of a refused bind. A port that this bind had before is probably still in use by our previous
+// session, until the server notices its end. So paceOfOurs is fast for two minutes; each attempt costs the
+// server only an answer. A port that this bind never had belongs to somebody else, or is not permitted.
 var (
 	paceOfOurs   = slices.Concat(pace{200 * time.Millisecond, 400 * time.Millisecond, 700 * time.Millisecond}, slices.Repeat(pace{time.Second}, 120), pace{5 * time.Second, 10 * time.Second, 30 * time.Second})
 	paceOfOthers = pace{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second}
 )
 
-// slowAnswer is how long a server may take to answer before that is told.
+// slowAnswer is how long a server may take to answer before the forward is reported as degraded.
 const slowAnswer = 3 * time.Second
 
-// cancelTimeout bounds taking a bind back from a link that may not answer any more.
+// cancelTimeout bounds the wait for the server to cancel a bind, on a link that may not answer any more.
 const cancelTimeout = 2 * time.Second
 
-// bind is the listener on the server of a remote forward. It moves from link to link
-// and tries again what was refused. A goroutine owns it; moveTo and stop tell it what
-// to do.
+// bind is the listener of a remote forward on the server. It moves from link to link, and tries again
+// after a refusal. Its own goroutine, run, owns it; moveTo and stop give that orders.
 type bind struct {
 	set    *Set
 	listen target
 	text   string // "port 9090" or the path, for messages
 	owner  atomic.Pointer[forward]
-	wake   chan struct{} // a token when there is another order
-	freed  chan struct{} // a token when what held the port may have let it go
-	wasUp  bool          // the server granted it once; the goroutine's own
+	wake   chan struct{} // a token when there is a new order
+	freed  chan struct{} // a token when the port may be free
+	wasUp  bool          // the server granted it once; owned by run
 
 	mu      sync.Mutex
 	order   *order
 	state   tunnelfile.State
 	reason  fault.Reason
 	message string
-	port    int // that the server chose; 0 where it was told
+	port    int // the port that the server chose; 0 if it did not choose
 }
 
-// order is where a bind is to be: on a lane, or nowhere.
+// order says where a bind must listen: on a lane, or nowhere.
 type order struct {
-	lane     *lane // nil: there is no link
+	lane     *lane // nil if there is no link
 	stop     bool
-	ctx      context.Context // ends when another order came, or the lane was lost
+	ctx      context.Context // ends with the next order, or when the lane is lost
 	cancel   context.CancelFunc
-	answered chan struct{} // closed when the server has answered, or nobody will ask it
+	answered chan struct{} // closed when the server has answered, or will not be asked
 	once     sync.Once
-	heard    bool // the server has answered what it was asked last; guarded by bind.mu
+	heard    bool // the server has answered the last request; guarded by bind.mu
 }
 
 func (o *order) done() { o.once.Do(func() { close(o.answered) }) }
@@ -77,8 +74,7 @@ type granted struct {
 	listener net.Listener
 }
 
-// takeBind makes the bind of a forward, or takes over that of one that is gone and
-// listened at the same address.
+// takeBind returns a forward's bind: the one of a removed forward with the same address, or a new one.
 func takeBind(f *forward, gone []*forward) *bind {
 	for _, old := range gone {
 		if old.bind != nil && old.spec.Listen == f.spec.Listen && old.bind.owner.CompareAndSwap(old, f) {
@@ -92,7 +88,7 @@ func takeBind(f *forward, gone []*forward) *bind {
 	return b
 }
 
-// remoteListen is a listen address as ssh(1) sends it to the server, and a name for it.
+// remoteListen is a listen address as ssh(1) sends it to the server, and its name for people.
 func remoteListen(a tunnelfile.Address) (target, string) {
 	if a.Unix != "" {
 		return target{"unix", a.Unix}, a.Unix
@@ -108,8 +104,8 @@ func remoteListen(a tunnelfile.Address) (target, string) {
 	return target{"tcp", net.JoinHostPort(host, port)}, "port " + port
 }
 
-// moveTo says where the bind belongs from now on. The result is closed when it is
-// there, or was refused, or another order came.
+// moveTo orders the bind to listen on a lane, or nowhere if n is nil. The result is closed when the order
+// is carried out, was refused, or is replaced by another.
 func (b *bind) moveTo(n *lane) <-chan struct{} {
 	o := &order{lane: n, answered: make(chan struct{})}
 	if n != nil {
@@ -120,7 +116,7 @@ func (b *bind) moveTo(n *lane) <-chan struct{} {
 	return b.give(o)
 }
 
-// stop takes the bind back from the server and ends it.
+// stop cancels the bind on the server, and ends run.
 func (b *bind) stop() {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.give(&order{stop: true, ctx: ctx, cancel: cancel, answered: make(chan struct{})})
@@ -139,10 +135,10 @@ func (b *bind) give(o *order) <-chan struct{} {
 	return o.answered
 }
 
-// nudge has the bind tried again now, if it was refused.
+// nudge makes a refused bind try again now.
 func (b *bind) nudge() { token(b.freed) }
 
-// token puts one into a channel that has room for one.
+// token puts a token into a channel with capacity 1, unless there is one already.
 func token(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -156,7 +152,7 @@ func (b *bind) current() *order {
 	return b.order
 }
 
-// run carries out orders until one is to stop.
+// run carries out orders until the order to stop.
 func (b *bind) run() {
 	var current *granted
 	refusals := 0
@@ -195,7 +191,7 @@ func (b *bind) run() {
 	}
 }
 
-// pace is how often the bind is tried again.
+// pace is the pace of this bind after a refusal.
 func (b *bind) pace() pace {
 	switch {
 	case b.set.pace != nil:
@@ -209,7 +205,7 @@ func (b *bind) pace() pace {
 // ask asks the server to listen.
 func (b *bind) ask(o *order) (*granted, error) {
 	if state, _, _ := b.status(); state == tunnelfile.Inactive || state == tunnelfile.Up {
-		b.show(tunnelfile.Connecting, fault.None, "") // a bind that was refused stays so until it is granted
+		b.show(tunnelfile.Connecting, fault.None, "") // a refused bind keeps its state until it is granted
 	}
 	b.hears(o, false)
 	slow := time.AfterFunc(slowAnswer, func() { b.isSlow(o) })
@@ -230,14 +226,14 @@ func (b *bind) ask(o *order) (*granted, error) {
 	return g, nil
 }
 
-// hears notes whether the server has answered what it was asked last.
+// hears notes whether the server has answered the last request.
 func (b *bind) hears(o *order, answer bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o.heard = answer
 }
 
-// isSlow says that the server has not answered yet, if it still has not.
+// isSlow makes the forward degraded if the server has not answered yet.
 func (b *bind) isSlow(o *order) {
 	b.mu.Lock()
 	waits := b.order == o && !o.heard
@@ -251,7 +247,7 @@ func (b *bind) isSlow(o *order) {
 	}
 }
 
-// notePort remembers which port the server chose, where it was asked to choose.
+// notePort stores the port that the server chose, if it was asked to choose one (port 0).
 func (b *bind) notePort(a net.Addr) {
 	if b.listen.network == "unix" || !strings.HasSuffix(b.listen.addr, ":0") {
 		return
@@ -263,8 +259,8 @@ func (b *bind) notePort(a net.Addr) {
 	}
 }
 
-// removeStale has the server's side of a unix socket removed if nobody answers on it.
-// sshd does so by itself only where its own StreamLocalBindUnlink says so.
+// removeStale removes the unix socket on the server if nobody answers on it. sshd does that only if its
+// own StreamLocalBindUnlink is yes.
 func (b *bind) removeStale(o *order) bool {
 	remover, ok := o.lane.link.(StaleRemover)
 	if !ok || b.listen.network != "unix" || !b.set.config.Load().StreamLocalBindUnlink {
@@ -278,13 +274,13 @@ func (b *bind) removeStale(o *order) bool {
 	return true
 }
 
-// accept serves connections that come in on the server. It does nothing that blocks:
-// a channel that is not accepted stops the whole link.
+// accept serves connections that arrive on the server. It must not block: a channel that is not accepted
+// stops the whole link.
 func (b *bind) accept(g *granted) {
 	for {
 		channel, err := g.listener.Accept()
 		if err != nil {
-			return // cancelled, or the link is gone
+			return // the bind was cancelled, or the link is lost
 		}
 		f := b.owner.Load()
 		if !b.set.takeRemote(g.lane) {
@@ -300,8 +296,8 @@ func (b *bind) accept(g *granted) {
 	}
 }
 
-// cancel takes the bind back, unless its link is lost. It does not wait for a server that does
-// not answer, nor on a link that stalls: freed is called when that one has answered after all.
+// cancel cancels the bind on the server, unless its link is lost. It waits for cancelTimeout at most, and
+// not at all if the link stalls. If the server answers later, freed is called then.
 func (g *granted) cancel(freed func()) {
 	ended := make(chan struct{})
 	go func() {
@@ -328,7 +324,7 @@ func (g *granted) cancel(freed func()) {
 	}
 }
 
-// refused notes why the server does not listen; it does not tell, so it is a guess.
+// refused records why the server does not listen. The server gives no reason, so the message is a guess.
 func (b *bind) refused(err error) {
 	var message string
 	switch {
@@ -347,8 +343,8 @@ func (b *bind) refused(err error) {
 	}
 }
 
-// linkTrouble says that a bind failed because the link is dying: Lost will follow, and
-// there is nothing to say of the server.
+// linkTrouble says whether a bind failed because its link is being lost. The error says nothing about the
+// server then, and Set.Lost follows.
 func linkTrouble(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled)
 }
@@ -369,7 +365,7 @@ func (b *bind) status() (tunnelfile.State, fault.Reason, string) {
 	return b.state, b.reason, b.message
 }
 
-// chosenPort is the port that the server chose, 0 if it did not.
+// chosenPort is the port that the server chose; 0 if it did not choose.
 func (b *bind) chosenPort() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// stalled is how long a link may owe an answer before another is preferred, where its round trip
-// is not known or longer than half of that.
+// stalled is how long a link may owe an answer before another link is preferred. If its round trip is
+// known and short, lane.choice uses a shorter time.
 const stalled = time.Second
 
-// choice is what speaks against a lane for a new channel, the weightiest first.
+// choice is the reasons against a lane for a new channel, the most important first.
 type choice struct {
-	late   bool   // the link owes an answer for too long
-	bulk   int    // channels that a new one would wait behind
+	late   bool   // the link has owed an answer for too long
+	bulk   int    // bulk channels, behind which a new one would wait
 	busy   int    // channels that are not quiet
 	load   int    // channels
-	chosen uint64 // when it was chosen last: what ended there may still be on its way to the server
+	chosen uint64 // when it was last chosen: the end of that channel may not have reached the server yet
 }
 
 func (c choice) less(d choice) bool {
@@ -32,8 +32,8 @@ func (c choice) less(d choice) bool {
 	return c.chosen < d.chosen
 }
 
-// best is where a new channel goes, of the lanes that have not failed it: behind as little bulk
-// as can be, and then to the lane that has the least to do. nil: there is none.
+// best is the lane for a new channel, of those that have not failed it; nil if there is none. It prefers
+// the lane with the fewest bulk channels, and then the one with the least to do.
 func best(lanes, failed []*lane) (best *lane) {
 	var least choice
 	for _, n := range lanes {
@@ -50,7 +50,7 @@ func best(lanes, failed []*lane) (best *lane) {
 	return best
 }
 
-// choice is called with Set.mu held.
+// choice computes the reasons against a lane. Set.mu is held.
 func (n *lane) choice() choice {
 	patience := stalled
 	if n.rtt > 0 {
@@ -60,7 +60,7 @@ func (n *lane) choice() choice {
 	return choice{n.owes(patience), n.bulk, max(load-n.quiet, 0), load, n.chosen}
 }
 
-// owes says whether the link owes an answer for longer than that.
+// owes says whether the link has owed an answer for longer than patience.
 func (n *lane) owes(patience time.Duration) bool {
 	l, ok := n.link.(Stalling)
 	if !ok {

@@ -12,16 +12,15 @@ import (
 	"github.com/holdfast/holdfast/worker/socks"
 )
 
-// turnedDown says that the server answered an open and the answer was no: the
-// target is to blame, not the link.
+// turnedDown says whether the server refused to open a channel (SSH_MSG_CHANNEL_OPEN_FAILURE, RFC 4254).
+// Then the link works, and the problem is the target.
 func turnedDown(err error) bool {
 	var open *ssh.OpenChannelError
 	return errors.As(err, &open)
 }
 
-// classify says why a target could not be reached, as far as the two sides' words tell: it reads
-// errors of the link's dialer and of our own. sshd gives strerror(3)
-// or gai_strerror(3) of its side as text.
+// classify says why a target could not be reached, from an error of a link's dialer or of our own. sshd
+// sends the text of strerror(3) or gai_strerror(3) on its side.
 func classify(err error) socks.Reply {
 	var open *ssh.OpenChannelError
 	if errors.As(err, &open) {
@@ -65,7 +64,7 @@ func classify(err error) socks.Reply {
 	return socks.GeneralFailure
 }
 
-// explain is the sentence for people: "db.internal:5432 refuses connections".
+// explain says for people why a target could not be reached: "db.internal:5432 refuses connections".
 func explain(t target, err error) string {
 	switch classify(err) {
 	case socks.ConnectionRefused:

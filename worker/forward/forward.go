@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// forward is one forward of the file while it is served. For LocalForward and
-// DynamicForward it owns ports here, for RemoteForward a bind on the server.
+// forward is one forward that is served. For LocalForward and DynamicForward it has local ports, for
+// RemoteForward a bind on the server.
 type forward struct {
 	set   *Set
 	ports []*port
@@ -28,21 +28,21 @@ type forward struct {
 	received atomic.Uint64
 	lastOpen atomic.Int64 // Unix nanoseconds
 
-	strangers paced // connections of other users, which AllowUsers=self refuses
-	surplus   paced // connections that are more than MaxChannels and MaxHeld allow
+	strangers paced // connections of other users that AllowUsers=self refuses
+	surplus   paced // connections over MaxChannels and MaxHeld
 	failing   paced // connections whose target was not reached
 
 	mu          sync.Mutex
 	spec        tunnelfile.Forward
-	absent      string // why it does not listen here; empty: it does
+	absent      string // why it does not listen here; empty if it does
 	trouble     string // what Check found; makes the forward degraded
 	failure     string // why the last connection did not reach its target
-	failures    uint64 // how many did not since one last did
+	failures    uint64 // how many in a row did not reach it
 	lastFailure time.Time
 }
 
-// turnedAwayEvery is how often the log says how many connections were turned away, and
-// failingEvery how often others hear of targets that are not reached.
+// turnedAwayEvery is how often the log says how many connections were refused. failingEvery is how often
+// failures to reach targets are published.
 const (
 	turnedAwayEvery = time.Minute
 	failingEvery    = 5 * time.Second
@@ -61,7 +61,7 @@ func newForward(s *Set, spec tunnelfile.Forward) *forward {
 	return f
 }
 
-// turnAway counts a connection that is refused whatever its target is.
+// turnAway counts a connection that is refused before its target matters; why is strangers or surplus.
 func (f *forward) turnAway(why *paced) {
 	f.refused.Add(1)
 	why.add()
@@ -95,7 +95,7 @@ func (f *forward) opened() {
 	now := time.Now()
 	f.lastOpen.Store(now.UnixNano())
 	f.mu.Lock()
-	// What fails now and then is told for a while, rather than again and again.
+	// If connections fail now and then, keep the failure for a while and do not publish each change.
 	keep := f.failure != "" && now.Sub(f.lastFailure) < failingEvery
 	f.mu.Unlock()
 	if !keep {
@@ -103,13 +103,13 @@ func (f *forward) opened() {
 	}
 }
 
-// refuse counts a connection whose target could not be reached and notes why. A log
-// that is not verbose has the first of several.
+// refuse counts a connection whose target could not be reached, and records why. Only the first of several
+// in a row is logged as a warning.
 func (f *forward) refuse(t target, err error) {
 	f.refused.Add(1)
 	f.mu.Lock()
 	level := slog.LevelDebug
-	// What clients of a proxy ask for says nothing of the forward.
+	// With SOCKS the client chose the target, so a failure says nothing about the forward.
 	if chosen := f.spec.SOCKS(); !chosen {
 		if f.failures == 0 {
 			level = slog.LevelWarn
@@ -122,7 +122,7 @@ func (f *forward) refuse(t target, err error) {
 	f.set.log.Log(context.Background(), level, "target not reached", "forward", nameOf(f.spec), "target", t.addr, "error", err)
 }
 
-// setTrouble notes what Check found, and announces a change; "" is that the target was reached.
+// setTrouble records what Check found, and publishes a change. "" means that the target was reached.
 func (f *forward) setTrouble(trouble string) {
 	f.mu.Lock()
 	same := f.trouble == trouble && (trouble != "" || f.failure == "")
@@ -136,8 +136,7 @@ func (f *forward) setTrouble(trouble string) {
 	}
 }
 
-// report is the forward as others see it; linked says whether there is a link, and
-// refusing why there will be none.
+// report is the forward's report. linked says whether there is a link, refusing why there will be none.
 func (f *forward) report(linked bool, refusing refusal) tunnelfile.ForwardReport {
 	f.mu.Lock()
 	spec, trouble, absent := f.spec, f.trouble, f.absent
@@ -176,7 +175,7 @@ func (f *forward) report(linked bool, refusing refusal) tunnelfile.ForwardReport
 	return r
 }
 
-// chosenPort is where a forward listens that left the port to chance.
+// chosenPort is the actual port of a forward with port 0; 0 if it does not listen.
 func (f *forward) chosenPort() int {
 	if f.bind != nil {
 		return f.bind.chosenPort()

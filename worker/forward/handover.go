@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Files is a copy of each listening socket, for a process that is to accept there as well.
+// Files copies each listening socket, for a successor that will accept there too.
 func (s *Set) Files() ([]*os.File, error) {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -32,9 +32,9 @@ func (s *Set) Files() ([]*os.File, error) {
 	return files, nil
 }
 
-// HandOver stops accepting and takes the remote forwards back, for another process that has
-// the listening sockets already. It returns when the server has let go of each bind, or ctx
-// ends. What was accepted is served until Close; the paths of unix sockets stay.
+// HandOver stops accepting, and cancels the remote forwards, for a successor that has copies of the
+// listening sockets. It returns when the server has cancelled each bind, or when ctx ends. Connections
+// that were accepted are served until Close. The paths of unix sockets stay.
 func (s *Set) HandOver(ctx context.Context) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -60,10 +60,10 @@ func (s *Set) HandOver(ctx context.Context) error {
 	return nil
 }
 
-// stopServing ends what brings in somebody new, but for the binds. s.mu is held.
+// stopServing ends everything that brings new connections, except the binds. s.mu is held.
 func (s *Set) stopServing(end func(*port)) {
 	s.closed = true
-	s.Serve() // so that every accept loop finds its end
+	s.Serve() // so that every accept loop can end
 	if s.stopCheck != nil {
 		s.stopCheck()
 	}
@@ -72,7 +72,7 @@ func (s *Set) stopServing(end func(*port)) {
 	}
 }
 
-// ports are all sockets that listen here. s.mu is held.
+// ports are all local listening sockets. s.mu is held.
 func (s *Set) ports() []*port {
 	ports := append([]*port(nil), s.spare...)
 	for _, f := range s.forwards {
@@ -81,7 +81,7 @@ func (s *Set) ports() []*port {
 	return ports
 }
 
-// binds are those of the remote forwards. s.mu is held.
+// binds are the binds of the remote forwards. s.mu is held.
 func (s *Set) binds() []*bind {
 	var binds []*bind
 	for _, f := range s.forwards {
@@ -92,7 +92,7 @@ func (s *Set) binds() []*bind {
 	return binds
 }
 
-// release closes this process's copy of the socket, which lives on in another.
+// release closes this process's copy of the socket. Another process has its own copy.
 func (p *port) release() {
 	p.closing.Store(true)
 	p.listener.Close()

@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// openGrace is how long a channel that was being opened when another link took over
-// may still be answered on the old one. A link that was changed by choice answers
-// well within it; on one that is dead the connection must not wait for the verdict.
+// openGrace is how long the old link may still answer an open channel request after another link has
+// replaced it. A link that works answers sooner. A connection must not wait until a dead link is
+// recognized as dead.
 const openGrace = 2 * time.Second
 
-// lane is a link in use, or one that was and drains, with what runs over it.
+// lane is a link that is in use or drains, with everything that runs over it.
 type lane struct {
 	link Link
 	slot *Slot // guarded by Set.mu
 
-	ctx  context.Context // ends when the link is lost: whatever waits for it is abandoned
+	ctx  context.Context // ends when the link is lost, and abandons what waits for it
 	lose context.CancelFunc
 
-	opening     context.Context // for opening channels; ends too when the lane is left for another
+	opening     context.Context // for opening channels; ends when the link is lost or replaced
 	stopOpening context.CancelFunc
 
 	channels atomic.Int64 // open or being opened
 
-	chosen uint64 // the last channel that was put here, as the Set counts them; guarded by Set.mu
+	chosen uint64 // the number of the last channel here, from Set.counted; guarded by Set.mu
 
-	// Of the sampler's last look; guarded by Set.mu.
-	bulk  int           // channels that move much
-	quiet int           // channels that move nothing
+	// What the sampler last found; guarded by Set.mu.
+	bulk  int           // bulk channels, see bulkBytes
+	quiet int           // channels without traffic
 	rtt   time.Duration // the shortest round trip; 0: not known
-	lost  uint64        // packets
+	lost  uint64        // packets lost so far
 
 	mu     sync.Mutex
 	relays map[*relay]struct{}
@@ -45,7 +45,7 @@ func newLane(link Link) *lane {
 	return n
 }
 
-// superseded is called when another lane takes the new channels.
+// superseded is called when another lane takes the new channels, or the slot is closed.
 func (n *lane) superseded() {
 	grace := openGrace
 	if n.owes(stalled) {
@@ -54,7 +54,7 @@ func (n *lane) superseded() {
 	time.AfterFunc(grace, n.stopOpening)
 }
 
-// end abandons everything that waits for the lane and resets its connections.
+// end abandons everything that waits for the lane, and resets its connections.
 func (n *lane) end() {
 	n.lose()
 	n.mu.Lock()
@@ -64,8 +64,8 @@ func (n *lane) end() {
 	}
 }
 
-// enter and leave count channels, from the choice of the lane on: what is chosen next
-// must see it.
+// enter and leave count channels. A channel counts from the choice of its lane on, so that the next choice
+// sees it.
 func (n *lane) enter() { n.channels.Add(1) }
 
 func (n *lane) leave() { n.channels.Add(-1) }
@@ -73,7 +73,7 @@ func (n *lane) leave() { n.channels.Add(-1) }
 // load is how many channels are open or being opened.
 func (n *lane) load() int { return int(n.channels.Load()) }
 
-// add notes a relay, unless the lane has ended.
+// add records a relay. It returns false if the lane has ended.
 func (n *lane) add(r *relay) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,7 +94,7 @@ func (n *lane) open(t target) (net.Conn, error) {
 	return n.link.DialContext(n.opening, t.network, t.addr)
 }
 
-// alive says whether an end that a channel met can be believed.
+// alive says whether the link works, so that the end of a channel is the end of its data.
 func (n *lane) alive() bool {
 	if n.ctx.Err() != nil {
 		return false

@@ -2,14 +2,14 @@ package forward
 
 import "slices"
 
-// full says whether as many channels are in use as MaxChannels allows. s.mu is held.
+// full says whether MaxChannels are in use. s.mu is held.
 func (s *Set) full() bool {
 	limit := s.config.Load().MaxChannels
 	return limit > 0 && s.channels >= limit
 }
 
-// take is laneFor, with a channel counted on it until give. nil: there is no lane for the
-// visitor, or no channel to be had.
+// take returns a lane for the visitor, and counts a channel on it until give. It returns nil if there is no
+// lane for the visitor, or MaxChannels are in use.
 func (s *Set) take(v *visitor) *lane {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -23,7 +23,7 @@ func (s *Set) take(v *visitor) *lane {
 	return n
 }
 
-// takeRemote counts a channel that came in on a lane, unless there are as many as may be.
+// takeRemote counts a channel that the server opened on a lane. It returns false if MaxChannels are in use.
 func (s *Set) takeRemote(n *lane) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,7 +34,7 @@ func (s *Set) takeRemote(n *lane) bool {
 	return true
 }
 
-// count notes one more channel on a lane. s.mu is held.
+// count counts one more channel on a lane. s.mu is held.
 func (s *Set) count(n *lane) {
 	s.channels++
 	s.counted++
@@ -43,7 +43,7 @@ func (s *Set) count(n *lane) {
 	s.wakeSampler()
 }
 
-// give is the end of a channel. The visitor that has waited longest gets its place.
+// give ends the count of a channel. If the Set was full, the visitor that has waited longest may go on.
 func (s *Set) give(n *lane) {
 	n.leave()
 	s.wakeSampler()
@@ -64,8 +64,8 @@ func (s *Set) give(n *lane) {
 	}
 }
 
-// crowded says whether even waiting is no longer allowed: what connects now would take the
-// descriptors that the tunnel keeps for itself.
+// crowded says whether a new connection may not even wait, because it would use descriptors that are
+// reserved for the tunnel itself.
 func (s *Set) crowded() bool {
 	c := s.config.Load()
 	return c.MaxChannels > 0 && s.busy.Load() >= int64(c.MaxChannels+c.MaxHeld)

@@ -7,46 +7,42 @@ import (
 	"time"
 )
 
-// Link is an SSH connection as this package needs it. Addresses are resolved on
-// the server's side; network is "tcp" (addr is host:port) or "unix" (addr is a path).
+// Link is an SSH connection, as this package uses it. The server resolves addresses. network is "tcp" (addr
+// is host:port) or "unix" (addr is a path).
 //
-// Both methods return as soon as ctx ends. Connections have CloseWrite, so that a
-// half-close can be passed on. A target that the server could not or would not
-// reach is reported by an error that wraps *ssh.OpenChannelError; every other error
-// of DialContext is taken for trouble with the link itself.
+// Both methods return as soon as ctx ends. Connections have CloseWrite, to pass a half-close on. If the
+// server could not or would not reach a target, the error wraps *ssh.OpenChannelError. Every other error of
+// DialContext is taken for a failure of the link.
 type Link interface {
 	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
-	// ListenContext asks the server to listen. The host part of addr is what ssh
-	// sends: empty for all interfaces, "localhost", an address or a name.
+	// ListenContext asks the server to listen. The host part of addr is as in tcpip-forward of RFC 4254:
+	// empty for all interfaces, "localhost", an address or a name.
 	ListenContext(ctx context.Context, network, addr string) (net.Listener, error)
 }
 
-// StaleRemover is what a Link may have besides: it removes a unix socket on the
-// server that nobody answers on. It fails when somebody does, when the path is
-// no socket, and when the server gives no shell to do it with.
+// StaleRemover is an optional part of a Link. RemoveStale removes a unix socket on the server on which nobody
+// answers. It fails if somebody answers, if the path is no socket, or if the server runs no commands.
 type StaleRemover interface {
 	RemoveStale(ctx context.Context, path string) error
 }
 
-// Liveness is what a Link may have besides: Alive is false from the moment the
-// transport failed, before the channels' reads end. It tells a channel that was
-// closed from one that was lost, so that clients of the latter see a reset rather
-// than a clean end.
+// Liveness is an optional part of a Link. Alive is false from the moment at which the transport failed,
+// before reads from channels return. It tells a closed channel from a lost one. Clients of a lost
+// channel see a reset and not a clean end.
 type Liveness interface {
 	Alive() bool
 }
 
-// Stalling is what a Link may have besides: Unanswered is when the first byte was
-// written since the last one came; zero where nothing waits for an answer. A channel
-// that is being opened on a link that answers nothing is not worth waiting for once
-// there is another link.
+// Stalling is an optional part of a Link. Unanswered is when the first byte after the last received one was
+// written; zero if nothing waits for an answer. If a link does not answer and there is another one, channels
+// that are being opened do not wait for it.
 type Stalling interface {
 	Unanswered() time.Time
 }
 
-// Splicer is what a connection of a Link may have besides: it moves bytes between itself and a
-// socket here within the kernel, as splice(2) does. Each call waits for some, and says which side
-// failed. A readErr of [errors.ErrUnsupported] means that bytes have to be copied.
+// Splicer is an optional part of a Link's connections. It moves bytes between itself and a local socket
+// within the kernel, by splice(2). Each call waits for some bytes, and says which side failed. A readErr
+// of [errors.ErrUnsupported] means that the bytes must be copied.
 type Splicer interface {
 	SpliceFrom(socket syscall.Conn) (n int, readErr, writeErr error)
 	SpliceTo(socket syscall.Conn) (n int, readErr, writeErr error)

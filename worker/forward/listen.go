@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// takePorts takes from spare what listens where the forward does. It returns the
-// forward's ports, nil if there were none, and what is left.
+// takePorts takes from spare the ports with the forward's listen address. It returns those, nil if there are
+// none, and the rest of spare.
 func takePorts(spec tunnelfile.Forward, c *Config, spare []*port) (taken, left []*port) {
 	addresses, _ := sockets.Of(context.Background(), spec.Listen, c.GatewayPorts)
 	for _, p := range spare {
@@ -23,9 +23,9 @@ func takePorts(spec tunnelfile.Forward, c *Config, spare []*port) (taken, left [
 	return taken, left
 }
 
-// openPorts listens where the forward does.
+// openPorts opens the forward's listeners. On an error none stays open.
 func openPorts(spec tunnelfile.Forward, c *Config) ([]*port, *sockets.Error) {
-	addresses, _ := sockets.Of(context.Background(), spec.Listen, c.GatewayPorts) // what is wrong with a name, listening says
+	addresses, _ := sockets.Of(context.Background(), spec.Listen, c.GatewayPorts) // an error with a name shows when listening fails
 	var ports []*port
 	for _, a := range addresses {
 		p, err := open(a, c)

@@ -5,18 +5,19 @@ import (
 	"time"
 )
 
-// paced tells of something at once, and then once a period of all that came meanwhile, for
-// as long as it goes on. Its zero value with every and tell set is ready.
+// paced limits how often an event is reported. It reports the first event at once, and then at the end
+// of each period the number of events in it, until a period had none. The zero value with every and tell
+// set is ready.
 type paced struct {
 	every time.Duration
-	tell  func(n int) // how many since the last call; no lock is held
+	tell  func(n int) // n is the number of events since the last call; no lock is held
 
 	mu    sync.Mutex
 	n     int
-	timer *time.Timer // nil: nothing came for a period
+	timer *time.Timer // nil if the last period had no event
 }
 
-// add counts one more.
+// add counts one event.
 func (p *paced) add() {
 	p.mu.Lock()
 	p.n++
@@ -30,7 +31,7 @@ func (p *paced) add() {
 	p.tell(1)
 }
 
-// over is the timer's function.
+// over is the timer's function, at the end of a period.
 func (p *paced) over() {
 	p.mu.Lock()
 	n := p.n

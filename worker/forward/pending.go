@@ -8,19 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sweepInterval is how often pending connections are looked at, while there are any, for
-// clients that gave up.
+// sweepInterval is how often pending connections are checked for clients that gave up.
 const sweepInterval = time.Second
 
-// pendingQueue is where visitors wait for a link. Its fields are guarded by Set.mu. One timer
-// serves them all.
+// pendingQueue is the queue of visitors that wait for a link. Set.mu guards its fields. One timer serves all
+// visitors.
 type pendingQueue struct {
 	waiting []*visitor // in order of arrival
 	timer   *time.Timer
 }
 
-// park holds v until the next link, or resets it where it may not wait, and returns
-// true. It returns false, v being left alone, if there is a link for it already.
+// park queues v until the next link, or resets it if it may not wait; then it returns true. If there is
+// already a link for v, it returns false and does nothing.
 func (s *Set) park(v *visitor) bool {
 	c := s.config.Load()
 	s.mu.Lock()
@@ -54,8 +53,8 @@ func (s *Set) dismissAll(visitors []*visitor) {
 	}
 }
 
-// add keeps the order: one that comes back from a link that died goes before those
-// that came after it.
+// add queues a visitor in the order of arrival. A visitor that comes back from a lost link goes before those
+// that arrived later.
 func (q *pendingQueue) add(v *visitor) {
 	i := len(q.waiting)
 	for i > 0 && q.waiting[i-1].number > v.number {
@@ -71,7 +70,7 @@ func (q *pendingQueue) take() []*visitor {
 	return all
 }
 
-// remove takes out the visitors that match.
+// remove takes the visitors that match out of the queue, and returns them.
 func (q *pendingQueue) remove(match func(*visitor) bool) []*visitor {
 	var gone, kept []*visitor
 	for _, v := range q.waiting {
@@ -85,7 +84,7 @@ func (q *pendingQueue) remove(match func(*visitor) bool) []*visitor {
 	return gone
 }
 
-// armPending sets the timer for the next look at those that wait. s.mu is held.
+// armPending sets the timer for the next look at the queue. s.mu is held.
 func (s *Set) armPending() {
 	if len(s.pending.waiting) == 0 {
 		return
@@ -101,7 +100,8 @@ func (s *Set) armPending() {
 	}
 }
 
-// lookAtPending is the timer's function.
+// lookAtPending is the timer's function. It resets visitors that have waited too long or whose clients
+// are gone.
 func (s *Set) lookAtPending() {
 	now := time.Now()
 	s.mu.Lock()
@@ -119,16 +119,15 @@ func (s *Set) lookAtPending() {
 	s.dismissAll(gone)
 }
 
-// sweep takes out visitors whose clients are certainly gone. A TCP client that closed
-// its sending side may still want its answer, so of TCP clients just those count that
-// reset their connection.
+// sweep takes out visitors whose clients are certainly gone. A TCP client that closed its sending side
+// may still wait for an answer, so a TCP client counts as gone only after a reset.
 func (q *pendingQueue) sweep() []*visitor {
 	events := q.events()
 	return q.remove(func(v *visitor) bool { return events[v]&(unix.POLLERR|unix.POLLHUP) != 0 })
 }
 
-// makeRoom is sweep for a queue that is full. Where that finds nobody, the place of the
-// first one that sends no more is given to another: most of those have given up.
+// makeRoom is sweep for a full queue. If no client is certainly gone, it takes out the first visitor
+// whose client has closed its sending side: most such clients have given up.
 func (q *pendingQueue) makeRoom() []*visitor {
 	if gone := q.sweep(); len(gone) > 0 {
 		return gone
@@ -142,7 +141,7 @@ func (q *pendingQueue) makeRoom() []*visitor {
 	})
 }
 
-// events are what poll(2) says of the pending connections.
+// events are the results of poll(2) for the pending connections.
 func (q *pendingQueue) events() map[*visitor]int16 {
 	fds := make([]unix.PollFd, len(q.waiting))
 	for i, v := range q.waiting {
@@ -165,7 +164,7 @@ func (q *pendingQueue) events() map[*visitor]int16 {
 	return events
 }
 
-// releaseAll serves those that wait, as far as there are links and channels for them.
+// releaseAll serves the pending visitors if there is a link and a free channel.
 func (s *Set) releaseAll() {
 	s.mu.Lock()
 	var waiting []*visitor
@@ -176,8 +175,8 @@ func (s *Set) releaseAll() {
 	s.release(waiting)
 }
 
-// release serves those that waited, in order: each is about to open its channel
-// before the next one starts, and none waits for another's answer.
+// release serves visitors in order. Each is about to open its channel before the next one starts, but
+// none waits for the answer to another.
 func (s *Set) release(visitors []*visitor) {
 	for _, v := range visitors {
 		opening := make(chan struct{})

@@ -8,9 +8,9 @@ import (
 
 var errForbidden = errors.New("not permitted by PermitRemoteOpen")
 
-// permitted says whether PermitRemoteOpen lets clients of a reverse SOCKS proxy go
-// to host and port. As ssh_config(5) has it: "host:port" with * for either, no other
-// patterns and no lookups; "any"; "none".
+// permitted says whether PermitRemoteOpen lets clients of a reverse SOCKS proxy connect to host and
+// port. A rule is as in ssh_config(5): "host:port" with * for either part, without other patterns and
+// lookups; "any"; or "none".
 func permitted(rules []string, host string, port uint16) bool {
 	for _, rule := range rules {
 		if rule == "any" {

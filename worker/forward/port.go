@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// port is one listening socket here, with an accept loop for as long as it is open.
-// Its owner may change while it listens; without one it resets what connects.
+// port is one local listening socket, with an accept loop while it is open. Its owner may change while
+// it listens. Without an owner it resets new connections.
 type port struct {
 	listener  net.Listener
-	inherited bool        // the service manager's
+	inherited bool        // it came from the service manager
 	stored    string      // its name in the service manager's store; empty if it is not there
-	socket    os.FileInfo // of the unix socket that was made here; nil for others
+	socket    os.FileInfo // of a unix socket that this process made; nil for others
 	owner     atomic.Pointer[forward]
 	closing   atomic.Bool
 }
@@ -39,7 +39,7 @@ func (p *port) accept(s *Set) {
 		case p.closing.Load() || closed(err):
 			return
 		default:
-			// Out of descriptors or memory. The connection waits in the kernel meanwhile.
+			// No descriptors or memory left. Meanwhile the connection waits in the kernel.
 			failure.Store(&err)
 			failing.add()
 			time.Sleep(acceptPause)
@@ -47,14 +47,14 @@ func (p *port) accept(s *Set) {
 	}
 }
 
-// acceptPause is the wait after an accept that failed for want of something.
+// acceptPause is the wait after an accept that failed for want of descriptors or memory.
 const acceptPause = 100 * time.Millisecond
 
-// acceptComplaint is how often the log says that nothing can be accepted.
+// acceptComplaint is how often the log says that connections cannot be accepted.
 const acceptComplaint = time.Minute
 
-// close closes the socket, and removes it from the file system if it was made here,
-// is still the same, and lives nowhere else.
+// close closes the socket. It removes the path of a unix socket if this process made it, if the path is
+// still that socket, and if the service manager does not store it.
 func (p *port) close() {
 	p.closing.Store(true)
 	if p.socket != nil && p.stored == "" {
@@ -66,8 +66,8 @@ func (p *port) close() {
 	p.listener.Close()
 }
 
-// storeName is the socket's name in the service manager's store: of the listener's
-// address, in letters that sd_pid_notify_with_fds(3) allows.
+// storeName is the socket's name in the service manager's store, made from the listener's address. It
+// has only characters that sd_pid_notify_with_fds(3) allows.
 func (p *port) storeName() string {
 	h := fnv.New64a()
 	h.Write([]byte(p.listener.Addr().Network() + " " + p.listener.Addr().String()))

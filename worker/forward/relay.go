@@ -9,9 +9,8 @@ import (
 	"syscall"
 )
 
-// Copy buffers. A connection that is silent waits with a small one; one whose reads
-// fill it gets a large one until they no longer do. A thousand idle connections so
-// hold 8 MB, not 128.
+// Sizes of the copy buffers, in bytes. Each direction of a connection starts with a small buffer. While
+// its reads fill that, it has a large one. So a thousand idle connections need at most 8 MB, not 256.
 const (
 	smallBuffer = 4 << 10
 	largeBuffer = 128 << 10
@@ -22,8 +21,8 @@ var (
 	largeBuffers = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
 )
 
-// relay carries one connection: bytes both ways between a socket here and a channel
-// of a link, a half-close passed on as such.
+// relay carries one connection: it copies bytes both ways between a local socket and a channel of a link, and
+// passes a half-close on.
 type relay struct {
 	forward *forward
 	lane    *lane
@@ -32,14 +31,14 @@ type relay struct {
 	cut     atomic.Bool
 
 	moved  atomic.Int64 // bytes both ways
-	weight weight       // of Set.sampler
+	weight weight       // for Set.sampler
 
-	fromLocal   []byte // read from local already; goes into the channel first
-	fromChannel []byte // the same the other way round
+	fromLocal   []byte // was read from local before; goes into the channel first
+	fromChannel []byte // was read from the channel before; goes to local first
 }
 
-// run returns when both directions have ended and both ends are closed. It takes one
-// goroutine besides its caller's.
+// run copies until both directions have ended, and closes both ends. It uses one goroutine besides its
+// caller's.
 func (r *relay) run() {
 	defer r.lane.remove(r)
 	if !r.lane.add(r) {
@@ -56,7 +55,7 @@ func (r *relay) run() {
 	}()
 	r.send()
 	<-ended
-	// The socket first: on a dead link closing the channel waits until the link is closed.
+	// Close the socket first: on a dead link, closing the channel waits until the link is closed.
 	r.local.Close()
 	r.channel.Close()
 	r.forward.open.Add(-1)
@@ -67,7 +66,7 @@ func (r *relay) send() {
 	readErr, writeErr := r.pump(r.channel, r.local, r.fromLocal, &r.forward.sent)
 	switch {
 	case writeErr != nil:
-		// The server closed the channel. What it sent before is still to be received.
+		// The server closed the channel. Data that it sent before must still be received.
 	case readErr == io.EOF:
 		closeWrite(r.channel)
 	default:
@@ -86,21 +85,21 @@ func (r *relay) receive() {
 	case readErr == io.EOF && r.lane.alive():
 		closeWrite(r.local)
 	default:
-		// The rest of the stream is lost. A clean end would pass it off as complete.
+		// The rest of the stream is lost. After a clean end the client would take it for complete.
 		r.abort()
 	}
 }
 
-// abort resets the socket, which ends both directions as soon as the channel has
-// ended too. It may be called from any goroutine and does not wait.
+// abort resets the socket. Both directions end as soon as the channel has ended too. abort may be called
+// from any goroutine and does not wait.
 func (r *relay) abort() {
 	if !r.cut.Swap(true) {
 		reset(r.local)
 	}
 }
 
-// pump writes head and then what it reads, until a read or a write fails, and says
-// which did.
+// pump writes head to dst, and then copies from src, until a read or a write fails. It returns the error
+// of the side that failed; a readErr of io.EOF is the end of src. count counts the bytes.
 func (r *relay) pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Uint64) (readErr, writeErr error) {
 	if len(head) > 0 {
 		if _, err := dst.Write(head); err != nil {
@@ -158,7 +157,7 @@ func (r *relay) pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Ui
 	}
 }
 
-// nexter is what a channel may have besides: it hands over what came, without a copy.
+// nexter is an optional part of a channel: Next returns received data without copying it.
 type nexter interface {
 	Next(into net.Buffers) (net.Buffers, error)
 }
@@ -180,7 +179,8 @@ func (r *relay) passOn(dst io.Writer, src nexter, count *atomic.Uint64) (readErr
 	}
 }
 
-// splicing is how bytes go from src to dst within the kernel, nil where they cannot.
+// splicing returns a function that moves bytes from src to dst within the kernel; nil if that is not
+// possible.
 func splicing(dst io.Writer, src io.Reader) func() (n int, readErr, writeErr error) {
 	if channel, ok := dst.(Splicer); ok {
 		if socket, ok := src.(syscall.Conn); ok {
@@ -195,15 +195,14 @@ func splicing(dst io.Writer, src io.Reader) func() (n int, readErr, writeErr err
 	return nil
 }
 
-// closeWrite passes a half-close on.
+// closeWrite passes a half-close on, if c supports it.
 func closeWrite(c net.Conn) {
 	if c, ok := c.(interface{ CloseWrite() error }); ok {
 		c.CloseWrite()
 	}
 }
 
-// reset closes c so that its peer sees a reset instead of an end, where the kind of
-// socket can tell them apart.
+// reset closes c. The peer of a TCP socket sees a reset and not a clean end; other sockets have no reset.
 func reset(c net.Conn) {
 	if c, ok := c.(*net.TCPConn); ok {
 		c.SetLinger(0)

@@ -5,37 +5,37 @@ import (
 	"time"
 )
 
-// How the lanes are looked at while something moves, and what is found.
+// Parameters of the sampler.
 const (
 	sampleEvery = 100 * time.Millisecond
-	restAfter   = 20              // looks that find nothing to move
-	bulkBytes   = 128 << 10       // a channel that moves so much within about a second is bulk
-	freshFor    = 2 * time.Second // after it was opened a channel counts as fresh
+	restAfter   = 20              // the sampler sleeps after so many looks without traffic
+	bulkBytes   = 128 << 10       // a channel that moves so many bytes in about a second is bulk
+	freshFor    = 2 * time.Second // how long a channel counts as fresh after it was opened
 	lossWindow  = 10 * time.Second
-	lossApart   = 250 * time.Millisecond // what is lost within this counts once
+	lossApart   = 250 * time.Millisecond // losses within this time count once
 )
 
 // Load is what the links in use carry.
 type Load struct {
-	Bulk      int           // channels that move much
-	BulkLinks int           // links with such channels
-	Fresh     int           // channels that were opened within the last seconds, or are being opened
-	Losses    int           // how often packets were lost within the last seconds
+	Bulk      int           // bulk channels
+	BulkLinks int           // links with bulk channels
+	Fresh     int           // channels that were opened in the last seconds, or are being opened
+	Losses    int           // how often packets were lost in the last seconds
 	RTT       time.Duration // the shortest round trip to the server; 0: not known
 }
 
-// Line is what a Link may have besides: what its kernel knows of the way to the server. lost
-// counts packets that were sent again, or that came after one that is missing.
+// Line is an optional part of a Link: what the kernel knows about the path to the server. minRTT is the
+// shortest round trip. lost counts packets that were sent again, or that arrived after a missing one.
 type Line interface {
 	Line() (minRTT time.Duration, lost uint64, ok bool)
 }
 
-// sampler looks at the lanes of a Set, but not while nothing moves.
+// sampler samples the traffic on the lanes of a Set. It sleeps while there is none.
 type sampler struct {
 	state  atomic.Int32
 	loads  chan Load   // cap 1
-	idle   int         // looks in a row that found nothing to move; guarded by Set.mu
-	losses []time.Time // likewise
+	idle   int         // looks in a row without traffic; guarded by Set.mu
+	losses []time.Time // when packets were lost, within lossWindow; guarded by Set.mu
 }
 
 const (
@@ -44,8 +44,7 @@ const (
 	awake
 )
 
-// Watch says whether the lanes are looked at: where there is one, and always will be, nothing
-// depends on it.
+// Watch switches the sampler on or off. It is not needed if there is always one lane.
 func (s *Set) Watch(yes bool) {
 	if yes {
 		s.sampler.state.CompareAndSwap(off, asleep)
@@ -54,10 +53,11 @@ func (s *Set) Watch(yes bool) {
 	}
 }
 
-// Loads receives what a look has found.
+// Loads receives the result of each look. Only the newest result is stored.
 func (s *Set) Loads() <-chan Load { return s.sampler.loads }
 
-// wakeSampler is for whatever is worth a look.
+// wakeSampler starts the sampler if it sleeps. It is called with each traffic, and with each new or
+// ended channel.
 func (s *Set) wakeSampler() {
 	if s.sampler.state.Load() == asleep && s.sampler.state.CompareAndSwap(asleep, awake) {
 		time.AfterFunc(sampleEvery, s.look)
@@ -66,12 +66,12 @@ func (s *Set) wakeSampler() {
 
 // weight is how much a relay has moved lately.
 type weight struct {
-	since time.Time // of the first look
-	seen  int64     // bytes in all
-	bytes int64     // of about the last second
+	since time.Time // when the first look was
+	seen  int64     // bytes in total, at the last look
+	bytes int64     // bytes in about the last second
 }
 
-// look takes another sample.
+// look adds a sample: moved is the bytes in total. It returns whether there were new ones.
 func (w *weight) look(moved int64, now time.Time) (moves bool) {
 	if w.since.IsZero() {
 		w.since = now
@@ -82,7 +82,7 @@ func (w *weight) look(moved int64, now time.Time) (moves bool) {
 	return moves
 }
 
-// note counts what was moved.
+// note counts n bytes that were moved.
 func (r *relay) note(n int) {
 	r.moved.Add(int64(n))
 	r.forward.set.wakeSampler()
@@ -114,7 +114,7 @@ func (s *Set) look() {
 		s.sampler.idle = 0
 	}
 	select {
-	case <-s.sampler.loads: // the one before was not looked at
+	case <-s.sampler.loads: // replace a result that nobody has received
 	default:
 	}
 	s.sampler.loads <- load
@@ -129,7 +129,7 @@ func (s *Set) look() {
 	s.sampler.state.CompareAndSwap(awake, asleep)
 }
 
-// count notes whether something was lost just now, and returns how often that was lately.
+// count records whether packets were lost now, and returns how often they were within lossWindow.
 func (p *sampler) count(lost bool, now time.Time) int {
 	if n := len(p.losses); lost && (n == 0 || now.Sub(p.losses[n-1]) >= lossApart) {
 		p.losses = append(p.losses, now)
@@ -140,7 +140,7 @@ func (p *sampler) count(lost bool, now time.Time) int {
 	return len(p.losses)
 }
 
-// look is what the lane carries now, and whether any of it moves. Set.mu is held.
+// look samples the lane: what it carries now, and whether any channel has traffic. Set.mu is held.
 func (n *lane) look(now time.Time) (found Load, moves bool) {
 	relays := 0
 	n.quiet, n.bulk = 0, 0
@@ -173,7 +173,7 @@ func (n *lane) look(now time.Time) (found Load, moves bool) {
 	return found, moves
 }
 
-// rest forgets what moved: the next look may be long from now. Set.mu is held.
+// rest forgets the samples, because the next look may be much later. Set.mu is held.
 func (n *lane) rest() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -20,11 +20,11 @@ type Set struct {
 	store    func(string, net.Listener)
 	unstore  func(string)
 	onChange func()
-	pace     pace // of refused binds; nil: by who holds the port
+	pace     pace // of refused binds; nil: bind.pace decides
 
-	busy      atomic.Int64  // connections open, pending or on their way
+	busy      atomic.Int64  // connections that are open, pending or being opened
 	idleSince atomic.Int64  // Unix nanoseconds; when busy was last zero
-	idle      chan struct{} // a token each time busy gets to zero
+	idle      chan struct{} // a token each time busy becomes zero
 	arrivals  atomic.Uint64
 	checkNow  chan struct{} // a token: there is a new link
 
@@ -36,27 +36,26 @@ type Set struct {
 
 	mu         sync.Mutex
 	forwards   []*forward
-	retired    []*forward // gone from the file; their counters still count
-	spare      []*port    // the service manager's, wanted by no forward: they reset
-	inUse      []*lane    // where new channels go, one for each slot, the oldest first; empty while there is no link
-	sampler    sampler    // looks at what the lanes carry
-	turn       uint64     // counts what came into use
+	retired    []*forward // removed from the file; their counters still count
+	spare      []*port    // the service manager's sockets without a forward: they reset
+	inUse      []*lane    // lanes for new channels, one for each slot, the oldest first; empty while there is no link
+	sampler    sampler    // samples what the lanes carry
+	turn       uint64     // counts the lanes that came into use
 	lanes      map[Link]*lane
-	channels   int     // in use, of all lanes
-	counted    uint64  // channels so far
-	refusing   refusal // why nobody may wait; the zero value while they may
+	channels   int     // in use on all lanes
+	counted    uint64  // channels ever in use
+	refusing   refusal // why connections may not wait; the zero value if they may
 	pending    pendingQueue
-	closed     bool // it serves nobody who is new: Close or HandOver was called
-	handedOver bool // another process has the listeners; who was accepted here is still served
+	closed     bool // no new connections: Close or HandOver was called
+	handedOver bool // HandOver was called: accepted connections are still served
 	ending     bool // Close was called
 	stopCheck  context.CancelFunc
 
-	absentTimer *time.Timer // to listen for absent forwards; owned by who holds applying
+	absentTimer *time.Timer // to listen for absent forwards; guarded by applying
 }
 
-// New opens the local listeners, or takes those that are inherited, and keeps what
-// connects waiting until Use brings a link. Its error names the forward:
-// "LocalForward 5432: address already in use (held by postgres, pid 812)".
+// New opens the local listeners, or takes inherited ones. New connections wait until Use brings a link.
+// Its error names the forward: "LocalForward 5432: address already in use (held by postgres, pid 812)".
 func New(c Config) (*Set, error) {
 	s := &Set{
 		log:      c.Log,
@@ -90,7 +89,7 @@ func New(c Config) (*Set, error) {
 	return s, nil
 }
 
-// Serve begins to accept, where the Config said Dormant.
+// Serve begins to accept, if Config.Dormant was set.
 func (s *Set) Serve() { s.startServes.Do(func() { close(s.serving) }) }
 
 // changed calls the hook. No lock may be held.
@@ -107,8 +106,8 @@ func (s *Set) linked() bool {
 	return len(s.inUse) > 0
 }
 
-// laneFor is the lane for a visitor's channel; nil: there is none but those that have failed
-// it since the last one came into use. s.mu is held.
+// laneFor is the lane for a visitor's channel; nil if there is none, or if all have failed this visitor
+// since the last lane came into use. s.mu is held.
 func (s *Set) laneFor(v *visitor) *lane {
 	if v.turn != s.turn {
 		v.turn, v.failed = s.turn, nil
@@ -116,7 +115,7 @@ func (s *Set) laneFor(v *visitor) *lane {
 	return best(s.inUse, v.failed)
 }
 
-// first is where remote forwards live: the oldest lane in use. s.mu is held.
+// first is the oldest lane in use, which has the remote forwards; nil if there is none. s.mu is held.
 func (s *Set) first() *lane {
 	if len(s.inUse) == 0 {
 		return nil
@@ -124,7 +123,7 @@ func (s *Set) first() *lane {
 	return s.inUse[0]
 }
 
-// enter and leave count connections, pending ones too.
+// enter and leave count connections, including pending ones.
 func (s *Set) enter() { s.busy.Add(1) }
 
 func (s *Set) leave() {
@@ -135,17 +134,16 @@ func (s *Set) leave() {
 	token(s.idle)
 }
 
-// Use makes l a link that new channels go to, and the only one of the slot: the link
-// that was there before drains. Of the links of all slots a new channel goes to the one
-// that has the least to do.
+// Use makes l the slot's link for new channels. The slot's previous link drains. A new channel goes to
+// the link with the least to do, of all slots.
 //
-// Connections that waited are served in order of arrival. Remote forwards live on the
-// oldest link: where l takes its slot they move, cancelled there, bound on l, and Use
-// returns when the server has answered each bind; a refused one is no error but the state
-// of that forward. Using that link again tries refused binds at once.
+// Pending connections are served in the order of arrival. Remote forwards are on the oldest link. If l
+// replaces that one, they are cancelled there and bound on l, and Use returns when the server has
+// answered each bind. A refused bind is no error, but the state of its forward. Another Use of the same
+// link tries refused binds again at once.
 //
-// The error is ctx's, or that another call to Use or Lost made this one pointless.
-// Whatever is given to Use is given to Lost in the end.
+// The error is that of ctx, [net.ErrClosed] if the Set is closed, or context.Canceled if l was lost
+// meanwhile. The caller must give every link that it gave to Use to Lost in the end.
 func (slot *Slot) Use(ctx context.Context, l Link) error {
 	s := slot.set
 	s.mu.Lock()
@@ -155,7 +153,7 @@ func (slot *Slot) Use(ctx context.Context, l Link) error {
 	}
 	if slot.closed {
 		s.mu.Unlock()
-		return nil // whoever made the link is about to hear so
+		return nil // the slot's keeper is about to be retired
 	}
 	n := s.lanes[l]
 	if n == nil {
@@ -193,8 +191,8 @@ func (slot *Slot) Use(ctx context.Context, l Link) error {
 	return n.ctx.Err()
 }
 
-// moveBinds puts each remote forward on the lane where they live, and returns what is
-// closed when the server has answered there. s.mu is held.
+// moveBinds moves each remote forward to the first lane. Each returned channel is closed when the server has
+// answered a bind. s.mu is held.
 func (s *Set) moveBinds() []<-chan struct{} {
 	var answers []<-chan struct{}
 	for _, f := range s.forwards {
@@ -205,7 +203,8 @@ func (s *Set) moveBinds() []<-chan struct{} {
 	return answers
 }
 
-// withdraw takes lanes out of use. s.mu is held.
+// withdraw takes lanes out of use, and moves the remote forwards if the first lane was among them. s.mu
+// is held.
 func (s *Set) withdraw(which func(*lane) bool) {
 	first := s.first()
 	s.inUse = slices.DeleteFunc(s.inUse, which)
@@ -214,9 +213,9 @@ func (s *Set) withdraw(which func(*lane) bool) {
 	}
 }
 
-// Lost says that l is dead: its connections are reset. If it was in use, remote forwards
-// that lived on it move to the next oldest; with the last one in use, new local
-// connections wait until the next Use. The caller closes l.
+// Lost says that l is dead. Its connections are reset. Remote forwards on it move to the next oldest
+// link in use. If there is no other link in use, new local connections wait until the next Use. The
+// caller closes l.
 func (s *Set) Lost(l Link) {
 	s.mu.Lock()
 	n := s.lanes[l]
@@ -240,8 +239,8 @@ type refusal struct {
 	text   string
 }
 
-// Refuse resets pending and new local connections at once, for as long as there is no
-// link to serve them; reason and text show in the report.
+// Refuse resets pending and new local connections at once, as long as there is no link for them. The
+// report shows reason and text.
 func (s *Set) Refuse(reason fault.Reason, text string) {
 	s.mu.Lock()
 	s.refusing = refusal{reason, text}
@@ -288,8 +287,8 @@ func (s *Set) Totals() Totals {
 	return t
 }
 
-// Load is how many channels are open on l or being opened. It is 0 for a link that was
-// never used, or is lost.
+// Load is how many channels are open or being opened on l. It is 0 for a link that was never used, or is
+// lost.
 func (s *Set) Load(l Link) int {
 	s.mu.Lock()
 	n := s.lanes[l]
@@ -300,11 +299,11 @@ func (s *Set) Load(l Link) int {
 	return n.load()
 }
 
-// Idle receives a token each time the last open or pending connection ended.
+// Idle receives a token each time the last open or pending connection has ended.
 func (s *Set) Idle() <-chan struct{} { return s.idle }
 
-// IdleSince is when the last connection ended, or when the Set was made if there
-// was none; zero while any is open or pending.
+// IdleSince is when the last connection ended, or when the Set was made if there was none. It is zero while a
+// connection is open or pending.
 func (s *Set) IdleSince() time.Time {
 	if s.busy.Load() > 0 {
 		return time.Time{}
@@ -312,13 +311,13 @@ func (s *Set) IdleSince() time.Time {
 	return time.Unix(0, s.idleSince.Load())
 }
 
-// cutPatience is how long Close waits, once it has cut what was left, for a link that
-// answers no more. Closing the link ends what is left.
+// cutPatience is how long Close waits after it has cut the connections, because a link may not answer
+// any more. The end of the link ends the rest.
 const cutPatience = time.Second
 
-// Close stops listening, resets what is pending, waits for open connections until ctx
-// ends, and then cuts those that are left. After HandOver it waits for what is pending too.
-// Its error is ctx's if it cut any. Listeners in the service manager's store stay there.
+// Close stops listening, resets pending connections, and waits for open ones until ctx ends. Then it
+// cuts the rest. After HandOver it also waits for pending connections. Its error is that of ctx if it
+// cut any. Listeners in the service manager's store stay there.
 func (s *Set) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if s.ending {

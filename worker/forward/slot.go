@@ -1,22 +1,22 @@
 package forward
 
-// Slot is a place for one link among those in use at once. One link may follow another there.
+// Slot has room for one link at a time, see [Slot.Use]. A Set has one slot for each SSH connection.
 type Slot struct {
 	set    *Set
 	closed bool // guarded by Set.mu
 }
 
-// Slot is a place for one more link.
+// Slot makes a slot for one more link.
 func (s *Set) Slot() *Slot { return &Slot{set: s} }
 
-// Close ends the slot: its link gets no new channels, and what runs over it may end by itself.
+// Close closes the slot. Its link gets no new channels, and drains.
 func (slot *Slot) Close() {
 	slot.set.mu.Lock()
 	defer slot.set.mu.Unlock()
 	slot.close()
 }
 
-// CloseIdle is Close where no channel is open on the slot's link, and says whether it is closed.
+// CloseIdle closes the slot if no channel is open on its link. It returns whether it did.
 func (slot *Slot) CloseIdle() bool {
 	s := slot.set
 	s.mu.Lock()
@@ -30,7 +30,7 @@ func (slot *Slot) CloseIdle() bool {
 	return true
 }
 
-// close is called with Set.mu held.
+// close is Close. Set.mu is held.
 func (slot *Slot) close() {
 	slot.closed = true
 	slot.set.withdraw(func(n *lane) bool {

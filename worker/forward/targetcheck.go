@@ -14,7 +14,7 @@ const (
 	checkTimeout  = 10 * time.Second
 )
 
-// restartCheck starts or ends the checks that Check=connect asks for. s.mu is held.
+// restartCheck starts the checks of Check=connect, or ends them. s.mu is held.
 func (s *Set) restartCheck(check string) {
 	if s.stopCheck != nil {
 		s.stopCheck()
@@ -48,7 +48,7 @@ func (s *Set) restartCheck(check string) {
 	})
 }
 
-// checkAll tries the target of each forward that nothing used for a while.
+// checkAll checks the target of each forward that was not used for a while.
 func (s *Set) checkAll(ctx context.Context) {
 	s.mu.Lock()
 	n, forwards := s.first(), slices.Clone(s.forwards)
@@ -72,8 +72,8 @@ func (s *Set) checkAll(ctx context.Context) {
 	}
 }
 
-// check opens and closes a connection to the forward's target. A forward that is in
-// use, or whose clients choose the target, is not checked.
+// check opens and closes a connection to the forward's target. A forward that is in use, or whose
+// clients choose the target, is not checked.
 func (f *forward) check(ctx context.Context, n *lane) {
 	spec := f.settings()
 	used := time.Since(time.Unix(0, f.lastOpen.Load())) < checkInterval
@@ -93,7 +93,7 @@ func (f *forward) check(ctx context.Context, n *lane) {
 		c.Close()
 		f.setTrouble("")
 	case n.opening.Err() != nil || spec.Kind != tunnelfile.RemoteForward && !turnedDown(err) && ctx.Err() != context.DeadlineExceeded:
-		// The link's trouble, which is not for us to report.
+		// The link failed and not the target. The keeper reports that.
 	default:
 		f.setTrouble(explain(t, err))
 	}

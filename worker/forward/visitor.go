@@ -9,20 +9,20 @@ import (
 	"github.com/holdfast/holdfast/worker/socks"
 )
 
-// visitor is a local connection on its way to a channel.
+// visitor is a local connection that has no channel yet.
 type visitor struct {
 	forward *forward
 	conn    net.Conn
 	target  target         // zero until a SOCKS client has asked
 	socks   *socks.Request // nil unless the forward is SOCKS and its client has asked
-	head    []byte         // what came right behind a SOCKS request
+	head    []byte         // the data after a SOCKS request
 	number  uint64         // order of arrival
 	until   time.Time      // when a pending visitor is reset; zero until it first waits
-	failed  []*lane        // the lanes that failed it; it waits for another …
-	turn    uint64         // … as of this turn of the Set
+	failed  []*lane        // the lanes that could not open its channel
+	turn    uint64         // the value of Set.turn for which failed is valid
 }
 
-// arrive takes a connection from an accept loop. It never blocks.
+// arrive handles a new connection from an accept loop. It never blocks.
 func (s *Set) arrive(f *forward, conn net.Conn) {
 	if s.crowded() {
 		f.turnAway(&f.surplus)
@@ -42,8 +42,8 @@ func (s *Set) arrive(f *forward, conn net.Conn) {
 	s.running.Go(func() { s.serve(v, nil) })
 }
 
-// serve brings a visitor to its target and carries its bytes, or parks it again.
-// It closes opening, if given, when it is about to open the channel or will not.
+// serve connects a visitor to its target and carries its bytes, or parks it again. It closes opening, if
+// that is not nil, when it is about to open the channel or will not open one.
 func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 	announce := func() {
 		if opening != nil {
@@ -57,7 +57,7 @@ func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 	case !spec.SOCKS():
 		v.target = targetOf(spec.Target)
 	case v.socks == nil:
-		announce() // clients take their time; those behind need not wait for it
+		announce() // the client may be slow, and the next visitors do not wait for it
 		request, head, err := socks.Negotiate(v.conn)
 		if err != nil {
 			s.log.Debug("SOCKS client turned away", "forward", v.forward.String(), "error", err)
@@ -111,8 +111,8 @@ func (s *Set) connect(v *visitor, n *lane, channel net.Conn) {
 	r.run()
 }
 
-// dismiss ends a visitor that gets no channel. A SOCKS client has had its answer and
-// sees an end; others see a reset.
+// dismiss ends a visitor that gets no channel. A SOCKS client has its reply and sees a clean end; others
+// see a reset.
 func (s *Set) dismiss(v *visitor) {
 	if v.socks != nil {
 		v.conn.Close()
@@ -122,7 +122,7 @@ func (s *Set) dismiss(v *visitor) {
 	s.leave()
 }
 
-// serveRemote serves a connection that came in on the server.
+// serveRemote serves a connection that arrived on the server.
 func (s *Set) serveRemote(f *forward, n *lane, channel net.Conn) {
 	defer s.leave()
 	spec := f.settings()
@@ -136,8 +136,8 @@ func (s *Set) serveRemote(f *forward, n *lane, channel net.Conn) {
 	r.run()
 }
 
-// reach connects to what a remote client wants: the forward's target or, where it has
-// none, what the client asks for by SOCKS. It returns what followed the request.
+// reach connects to the target of a remote client: the forward's, or the one that the client asks for by
+// SOCKS. It also returns the data after the SOCKS request.
 func (s *Set) reach(f *forward, spec tunnelfile.Forward, n *lane, channel net.Conn) (net.Conn, []byte, error) {
 	if !spec.SOCKS() {
 		t := targetOf(spec.Target)
