@@ -1,8 +1,8 @@
-// Package machine looks for what on this machine would keep every tunnel from staying up:
-// systemd and its user manager, the daemon's unit, lingering, ssh, the agent's place in the
+// Package machine looks for problems of this machine that would keep every tunnel from staying up. It
+// examines systemd and its user manager, the daemon's unit, lingering, ssh, and SSH_AUTH_SOCK in the
 // environment.
 //
-// It asks systemd's own programs, systemctl(1), loginctl(1) and busctl(1), and changes nothing.
+// It runs systemctl(1), loginctl(1) and busctl(1), and changes nothing.
 package machine
 
 import (
@@ -17,24 +17,24 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Options say whose machine it is.
+// Options say for whom the machine is examined.
 type Options struct {
-	System   bool   // the system's tunnels: PID 1 runs them, and nobody need be logged in
-	Auto     bool   // there is a tunnel that is to start by itself
-	AuthSock string // SSH_AUTH_SOCK where the question is asked, empty: none
+	System   bool   // for the system's tunnels: PID 1 runs them, and nobody needs to be logged in
+	Auto     bool   // there is a tunnel with Start=auto
+	AuthSock string // SSH_AUTH_SOCK of the caller's terminal; empty if there is none
 }
 
-// commandTime is how long one of systemd's programs may take.
+// commandTime is how long each program may take.
 const commandTime = 5 * time.Second
 
-// examination is the machine being looked at.
+// examination is the examination of the machine.
 type examination struct {
 	tunnelfile.Findings
 	ctx context.Context
 	o   Options
 }
 
-// Check looks at the machine.
+// Check examines the machine.
 func Check(ctx context.Context, o Options) []tunnelfile.Finding {
 	x := &examination{ctx: ctx, o: o}
 	if x.systemd() {
@@ -46,13 +46,13 @@ func Check(ctx context.Context, o Options) []tunnelfile.Finding {
 	return x.Findings
 }
 
-// Environment is what the manager gives to the units that it starts, as NAME=VALUE, nil
-// where it does not answer.
+// Environment is the environment block that the service manager gives to its units, as NAME=VALUE; nil
+// if the manager does not answer.
 func Environment(ctx context.Context, system bool) []string {
 	return environment(ctx, scope(system))
 }
 
-// scope is the flag that says which manager, to systemctl and busctl.
+// scope is the flag of systemctl and busctl that selects the manager.
 func scope(system bool) string {
 	if system {
 		return "--system"
@@ -60,7 +60,8 @@ func scope(system bool) string {
 	return "--user"
 }
 
-// run runs one of systemd's programs and returns what it prints.
+// run runs one of systemd's programs and returns its output. An error has the first line of its standard
+// error.
 func run(ctx context.Context, argv ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
@@ -76,7 +77,7 @@ func run(ctx context.Context, argv ...string) (string, error) {
 	return string(out), err
 }
 
-// show reads properties as systemctl show and loginctl print them.
+// show runs a command and reads the KEY=VALUE lines that systemctl show and loginctl print.
 func show(ctx context.Context, argv ...string) (map[string]string, error) {
 	out, err := run(ctx, argv...)
 	if err != nil {
@@ -91,7 +92,7 @@ func show(ctx context.Context, argv ...string) (map[string]string, error) {
 	return properties, nil
 }
 
-// person is the name of who runs this.
+// person is the name of the user who runs this.
 func person() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username

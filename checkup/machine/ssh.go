@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// ssh looks at the system's ssh program.
+// ssh examines the system's ssh program.
 func (x *examination) ssh() {
 	path, err := exec.LookPath("ssh")
 	if err != nil {
@@ -19,7 +19,7 @@ func (x *examination) ssh() {
 	}
 	ctx, cancel := context.WithTimeout(x.ctx, commandTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, "-V").CombinedOutput() // it says so on its standard error
+	out, err := exec.CommandContext(ctx, path, "-V").CombinedOutput() // ssh prints its version on standard error
 	text, _, _ := strings.Cut(strings.TrimSpace(string(out)), ",")
 	if err != nil || !strings.HasPrefix(text, "OpenSSH_") {
 		x.Hint(tunnelfile.SubjectSSH, "", "%s is not OpenSSH's, or does not run (%s): what ssh_config(5) says may not count", path, text)
@@ -28,7 +28,7 @@ func (x *examination) ssh() {
 	x.OK(tunnelfile.SubjectSSH, "%s is %s", path, text)
 }
 
-// agent looks at whether the units know the agent that this terminal has.
+// agent compares the SSH_AUTH_SOCK of the units with that of this terminal.
 func (x *examination) agent() {
 	if x.o.System || x.o.AuthSock == "" {
 		return
@@ -45,7 +45,7 @@ func (x *examination) agent() {
 	}
 	conn, err := net.DialTimeout("unix", x.o.AuthSock, time.Second)
 	if err != nil {
-		return // this terminal has none either
+		return // this terminal has no agent either
 	}
 	conn.Close()
 	what := "know of no ssh-agent by SSH_AUTH_SOCK"

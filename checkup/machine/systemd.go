@@ -9,10 +9,10 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// oldestSystemd is the first version that has all that tunnels' units need.
+// oldestSystemd is the first version of systemd with everything that tunnels' units need.
 const oldestSystemd = 252
 
-// systemd looks at systemd itself; false: there is none to ask further.
+// systemd examines systemd itself. It returns false if there is no manager that answers.
 func (x *examination) systemd() bool {
 	out, err := run(x.ctx, "systemctl", "--version")
 	if err != nil {
@@ -40,7 +40,7 @@ func (x *examination) systemd() bool {
 	return true
 }
 
-// systemdVersion reads "systemd 252 (252.39-1~deb12u1)"; 0: it says something else.
+// systemdVersion reads the version from "systemd 252 (252.39-1~deb12u1)"; 0 if the text is different.
 func systemdVersion(text string) int {
 	fields := strings.Fields(text)
 	if len(fields) < 2 || fields[0] != "systemd" {
@@ -50,7 +50,7 @@ func systemdVersion(text string) int {
 	return n
 }
 
-// daemon looks at the unit of holdfastd.
+// daemon examines the unit of holdfastd.
 func (x *examination) daemon() {
 	unit, err := show(x.ctx, "systemctl", scope(x.o.System), "show", "holdfastd.service",
 		"-p", "LoadState", "-p", "ActiveState", "-p", "SubState", "-p", "UnitFileState", "-p", "Result", "-p", "NRestarts")
@@ -96,7 +96,7 @@ func journal(system bool) string {
 	return "--user"
 }
 
-// linger looks at whether what the user manager runs outlives a logout.
+// linger examines whether the user manager's units outlive a logout (loginctl enable-linger).
 func (x *examination) linger() {
 	if x.o.System {
 		return
@@ -115,7 +115,7 @@ func (x *examination) linger() {
 	}
 }
 
-// environment asks a manager for its environment block.
+// environment reads a manager's environment block; nil if the manager does not answer.
 func environment(ctx context.Context, scope string) []string {
 	out, err := run(ctx, "busctl", scope, "--json=short", "get-property", "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
 		"org.freedesktop.systemd1.Manager", "Environment")
