@@ -15,16 +15,16 @@ import (
 	"github.com/holdfast/holdfast/worker/forward"
 )
 
-// Options say what is to be looked at.
+// Options say which tunnel is examined.
 type Options struct {
 	Path string // of the tunnel file
-	// Ask finds what answers for the tunnel without a person, such as remembered passphrases;
-	// nil: nothing does.
+	// Ask returns an Asker that answers without a person, such as with remembered passphrases; nil if
+	// there is none.
 	Ask func(tunnelfile.Tunnel) asking.Asker
 	Log *slog.Logger
 }
 
-// examination is one tunnel being looked at.
+// examination is the examination of one tunnel.
 type examination struct {
 	tunnelfile.Findings
 	ctx      context.Context
@@ -33,11 +33,11 @@ type examination struct {
 	ask      asking.Asker
 	server   *sshlink.Resolved
 	forwards forward.Config
-	running  *tunnelfile.Report // of the worker that runs now; nil: none does
+	running  *tunnelfile.Report // of the running worker; nil if none runs
 }
 
-// Tunnel looks at one tunnel, as far as what was found so far lets it: with a file that cannot
-// be read there is no server to ask.
+// Tunnel examines one tunnel. It stops at a problem that makes further steps impossible: if the file
+// cannot be read, there is no server to ask.
 func Tunnel(ctx context.Context, o Options) []tunnelfile.Finding {
 	x := &examination{ctx: ctx, o: o}
 	if !x.file() || !x.resolve() {
@@ -61,7 +61,7 @@ func Tunnel(ctx context.Context, o Options) []tunnelfile.Finding {
 	return x.Findings
 }
 
-// resolve asks ssh what it makes of the destination.
+// resolve resolves the destination with ssh -G. It returns false if that fails.
 func (x *examination) resolve() bool {
 	t := x.tunnel
 	if x.o.Ask != nil {
@@ -85,7 +85,7 @@ func (x *examination) resolve() bool {
 	return true
 }
 
-// set is the command that changes a key of the tunnel's file.
+// set is the command line that changes keys of the tunnel's file.
 func (x *examination) set(assignments ...string) string {
 	return "holdfast set " + x.tunnel.Name + " " + strings.Join(assignments, " ")
 }

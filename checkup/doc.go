@@ -1,9 +1,7 @@
-// Package checkup looks for what would keep a tunnel from staying up: in its file, in what
-// ssh_config(5) makes of it, in keys and agent, at the listening sockets here, on the way to
-// the server and on the server itself. Each thing looked at is a finding, with the line that
-// mends it.
+// Package checkup looks for problems that would keep a tunnel from staying up. It examines the tunnel
+// file, ssh_config(5), keys and agent, the local listening sockets, the path to the server, and the
+// server itself. Each result is a finding, with a command that repairs it.
 //
-// It changes nothing, disturbs no tunnel that runs, logs in once, and does not try again. It
-// knows neither D-Bus nor systemd: what the machine has to do with it is for the package
-// machine inside.
+// It changes nothing, disturbs no running tunnel, logs in once, and does not try again. It does not use
+// D-Bus. Problems of the whole machine are for the package machine inside.
 package checkup

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// file reads the tunnel file and its drop-ins.
+// file reads and checks the tunnel file and its drop-ins. It returns false if they have errors.
 func (x *examination) file() bool {
 	name, _ := tunnelfile.NameOfFile(x.o.Path)
 	t, err := tunnelfile.LoadFile(x.o.Path)
@@ -38,14 +38,14 @@ func (x *examination) file() bool {
 	return true
 }
 
-// writable looks for files that others may write: what is in them runs commands as this person.
+// writable finds a file that everybody may write. Its settings can run commands as this user.
 func (x *examination) writable(path string) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o002 != 0 {
 		x.Problem(tunnelfile.SubjectFile, "chmod o-w "+path, "%s may be written by everybody, and what it says runs as you", text.Tilde(path))
 	}
 }
 
-// hidden looks for files of the same name that do not count, because this one stands before them.
+// hidden finds tunnel files of the same name that are not used, because this one takes precedence.
 func (x *examination) hidden() {
 	for _, dirs := range []tunnelfile.Dirs{tunnelfile.UserDirs(os.Getenv), tunnelfile.SystemDirs()} {
 		i := slices.Index(dirs, filepath.Dir(x.tunnel.Path))

@@ -8,12 +8,12 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// silence is how long the server gets to ask whether we are there, counted from the login: the
-// rest of the examination runs meanwhile, though what it sends starts the server's clock anew.
+// silence is how long to wait for a keepalive of the server, counted from the login. The rest of the
+// examination runs meanwhile, but its traffic restarts the server's timer.
 const silence = 3 * time.Second
 
-// keepalives says whether the server notices a client that is gone (ClientAliveInterval): else it
-// holds the port of a RemoteForward for hours. It waits only where there is one.
+// keepalives says whether the server notices a lost client (ClientAliveInterval). If it does not, it keeps
+// the port of a RemoteForward in use for hours. keepalives waits only if there is a RemoteForward.
 func (x *examination) keepalives(link sshlink.Link, since time.Time) {
 	remote := false
 	for _, f := range x.forwards.Forwards {

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	fewTries     = 6    // MaxAuthTries of sshd_config(5) by default: each key that is offered counts
+	fewTries     = 6    // the default MaxAuthTries of sshd_config(5); each offered key counts
 	shortRSA     = 2048 // bits
 	certificates = "-cert-v01@openssh.com"
 )
 
-// agent looks at the ssh-agent that a login would ask.
+// agent examines the ssh-agent that a login would use.
 func (x *examination) agent() {
 	a := login.Agent(x.ctx, x.server.Options)
 	switch {
@@ -35,7 +35,7 @@ func (x *examination) agent() {
 	}
 }
 
-// nameOneKey is the command that lets the tunnel offer one key only.
+// nameOneKey is the command line that makes the tunnel offer one key only.
 func (x *examination) nameOneKey() string {
 	path := "~/.ssh/id_ed25519"
 	for _, k := range login.Keys(x.ctx, x.server.Options) {
@@ -47,15 +47,15 @@ func (x *examination) nameOneKey() string {
 	return x.set("SSH.IdentityFile="+tildeWord(path), "SSH.IdentitiesOnly=yes")
 }
 
-// keys looks at the key files that a login would use, to the hosts on the way too. Whether one
-// of them lets in, the login says.
+// keys examines the key files that a login would use, including those for the hosts of ProxyJump. Only the
+// login shows whether the server accepts one.
 func (x *examination) keys() {
 	for _, k := range x.allKeys() {
 		x.key(k)
 	}
 }
 
-// allKeys are the key files that a login would use on the whole way, each once.
+// allKeys are the key files for the server and the hosts of ProxyJump, each once.
 func (x *examination) allKeys() []login.KeyState {
 	var all []login.KeyState
 	for _, server := range append(x.server.Hops(), x.server) {
@@ -68,18 +68,18 @@ func (x *examination) allKeys() []login.KeyState {
 	return all
 }
 
-// handedOver says whether a key is a credential, which is there while the tunnel's unit runs.
+// handedOver says whether a key is a credential of systemd, which exists only while the tunnel's unit runs.
 func handedOver(k login.KeyState) bool {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	return dir != "" && filepath.Dir(k.File) == dir
 }
 
-// awaitsKey says whether a key of the login is handed over only while the tunnel runs.
+// awaitsKey says whether a key is missing now because it is such a credential.
 func (x *examination) awaitsKey() bool {
 	return slices.ContainsFunc(x.allKeys(), func(k login.KeyState) bool { return k.Missing && handedOver(k) })
 }
 
-// lockedKey is the first key file that takes a passphrase.
+// lockedKey is the first key file that has a passphrase and is not in the agent.
 func (x *examination) lockedKey() string {
 	for _, k := range x.allKeys() {
 		if k.Encrypted && !k.Agent {
@@ -89,7 +89,7 @@ func (x *examination) lockedKey() string {
 	return ""
 }
 
-// remembered says whether there is a passphrase for the key without a person.
+// remembered says whether the key's passphrase can be had without a person.
 func (x *examination) remembered(k login.KeyState) bool {
 	if x.ask == nil {
 		return false
@@ -99,7 +99,7 @@ func (x *examination) remembered(k login.KeyState) bool {
 	return err == nil
 }
 
-// key looks at one key file.
+// key examines one key file.
 func (x *examination) key(k login.KeyState) {
 	switch {
 	case k.Missing && !k.Written:

@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// listeners looks at the listening sockets here: whether they are the tunnel's, free, or
-// held by somebody else.
+// listeners examines the local listen addresses: the tunnel listens there, they are free, or another process
+// uses them.
 func (x *examination) listeners() {
 	listens := x.listens()
 	for _, f := range x.forwards.Forwards {
@@ -28,7 +28,7 @@ func (x *examination) listeners() {
 	}
 }
 
-// free says whether a forward could listen, and what keeps it from it.
+// free says whether a forward could listen, and if not, why.
 func (x *examination) free(f tunnelfile.Forward, name string) {
 	err := sockets.Free(x.ctx, f, x.forwards.GatewayPorts, x.forwards.StreamLocalBindUnlink)
 	taken, _ := errors.AsType[*sockets.Error](err)
@@ -46,13 +46,13 @@ func (x *examination) free(f tunnelfile.Forward, name string) {
 	}
 }
 
-// systemdListens says whether the listening sockets are made by PID 1, which may do so anywhere: those
-// of a tunnel of the system that its file names.
+// systemdListens says whether PID 1 makes the listening sockets, which it may do on any port. It does so
+// for the forwards in the file of a system tunnel.
 func (x *examination) systemdListens() bool {
 	return len(x.tunnel.Forwards) > 0 && slices.Contains(tunnelfile.SystemDirs(), filepath.Dir(x.tunnel.Path))
 }
 
-// listening says how a forward of a tunnel that listens now is doing.
+// listening reports the state of a forward whose tunnel listens now.
 func (x *examination) listening(f tunnelfile.Forward, name string) {
 	if x.running != nil {
 		for _, r := range x.running.Forwards {
@@ -65,7 +65,7 @@ func (x *examination) listening(f tunnelfile.Forward, name string) {
 	x.OK(tunnelfile.SubjectListen, "%s: the tunnel listens", name)
 }
 
-// whoListens is the command that shows, or asks, who has a listening socket.
+// whoListens is the command line that shows which process has a listening socket.
 func (x *examination) whoListens(taken *sockets.Error) string {
 	owner, listen := taken.Owner, taken.Forward.Listen
 	switch {
@@ -77,7 +77,7 @@ func (x *examination) whoListens(taken *sockets.Error) string {
 	return "sudo ss -ltnp sport = :" + itoa(listen.Port)
 }
 
-// isLoopback says whether a listener on the server is for the server alone.
+// isLoopback says whether only the server itself can reach a listener there.
 func isLoopback(a tunnelfile.Address) bool {
 	return !a.Bind && a.Host == "" || a.Host == "localhost" || strings.HasPrefix(a.Host, "127.") || a.Host == "::1"
 }

@@ -16,15 +16,16 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// loginTime is how long logging in may take where ConnectTimeout does not say less.
+// loginTime is how long the login may take, unless ConnectTimeout is longer.
 const loginTime = 30 * time.Second
 
-// login logs in once, as the tunnel does; nil: it did not go well, or would not for want of a key.
+// login logs in once, as the tunnel does. It returns nil if the login fails, or if a key is missing now (see
+// awaitsKey).
 func (x *examination) login() sshlink.Link {
 	if x.awaitsKey() {
 		return nil
 	}
-	// Without ConnectTimeout, or with a long one, nobody would wait for the answer.
+	// Without ConnectTimeout the dial itself has no limit.
 	ctx, cancel := context.WithTimeout(x.ctx, max(loginTime, x.server.ConnectTimeout+time.Second))
 	defer cancel()
 	link, err := x.server.Dial(ctx)
@@ -45,7 +46,7 @@ func (x *examination) login() sshlink.Link {
 	return link
 }
 
-// refused says why there is no connection.
+// refused reports why the login failed.
 func (x *examination) refused(err error) {
 	name := x.tunnel.Name
 	text := err.Error()
@@ -78,7 +79,7 @@ func (x *examination) refused(err error) {
 	}
 }
 
-// copyID is what ssh-copy-id is to be given.
+// copyID is the arguments for ssh-copy-id.
 func (x *examination) copyID() string {
 	var words []string
 	if p := x.server.Port; p != 22 {

@@ -15,11 +15,11 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// negotiated looks at what the two sides agreed on.
+// negotiated examines the algorithms that the two sides agreed on.
 func (x *examination) negotiated(link sshlink.Link) {
 	info := link.Info()
 	switch {
-	case info.Kex == "": // the person's own ControlMaster does not say
+	case info.Kex == "": // not known with the user's own ControlMaster
 	case info.PostQuantum:
 		x.OK(tunnelfile.SubjectKeyExchange, "the key exchange is post-quantum: %s", info.Kex)
 	default:
@@ -39,7 +39,7 @@ func (x *examination) negotiated(link sshlink.Link) {
 
 var openSSHVersion = lazyregexp.New(`OpenSSH_(\d+)\.(\d+)`)
 
-// version is 9.2 as 902; 0: it is not OpenSSH.
+// version reads a version of OpenSSH: 902 for 9.2; 0 if it is not OpenSSH.
 func version(text string) int {
 	m := openSSHVersion.FindStringSubmatch(text)
 	if m == nil {
@@ -52,11 +52,11 @@ func version(text string) int {
 
 // Versions of OpenSSH that first offered a post-quantum key exchange by default.
 const (
-	hasSNTRUP = 900 // sntrup761x25519-sha512, which only ssh itself speaks here
+	hasSNTRUP = 900 // sntrup761x25519-sha512; on this side only ssh itself has it
 	hasMLKEM  = 909 // mlkem768x25519-sha256
 )
 
-// postQuantumMend says what would make the key exchange post-quantum.
+// postQuantumMend says how to get a post-quantum key exchange: the command, and the reason.
 func (x *examination) postQuantumMend(info wire.Info) (mend, why string) {
 	server := version(info.ServerVersion)
 	chosen := x.place("KexAlgorithms")
@@ -71,7 +71,7 @@ func (x *examination) postQuantumMend(info wire.Info) (mend, why string) {
 	return "on the server: apt upgrade openssh-server", "mlkem768x25519-sha256 comes with OpenSSH 9.9"
 }
 
-// sshSpeaks says whether the system's ssh has a key exchange.
+// sshSpeaks says whether the system's ssh program has a key exchange (ssh -Q kex).
 func (x *examination) sshSpeaks(kex string) bool {
 	ctx, cancel := context.WithTimeout(x.ctx, 5*time.Second)
 	defer cancel()

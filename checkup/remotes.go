@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast/holdfast/worker/forward"
 )
 
-// remotes looks at what the server is to listen on. Where the tunnel is up it has the port,
-// and says how that is; else the server is asked to listen for a moment.
+// remotes examines the remote forwards. If the tunnel is up, its report gives their state. Otherwise the
+// server is asked to listen for a moment.
 func (x *examination) remotes(link sshlink.Link) {
 	for _, f := range x.forwards.Forwards {
 		if f.Kind != tunnelfile.RemoteForward {
@@ -31,7 +31,7 @@ func (x *examination) remotes(link sshlink.Link) {
 	}
 }
 
-// remoteInUse says how a forward of a tunnel that is up is doing.
+// remoteInUse reports the state of a remote forward whose tunnel is up.
 func (x *examination) remoteInUse(f tunnelfile.Forward, name string) {
 	for _, r := range x.running.Forwards {
 		if r.Kind == f.Kind && r.Text == f.Text && r.State != tunnelfile.Up {
@@ -42,7 +42,8 @@ func (x *examination) remoteInUse(f tunnelfile.Forward, name string) {
 	x.OK(tunnelfile.SubjectRemote, "%s: the server listens for the tunnel", name)
 }
 
-// tryRemote asks the server to listen, and where it refuses, whether it would elsewhere.
+// tryRemote asks the server to listen. If it refuses, tryRemote finds out whether it would listen on
+// another port.
 func (x *examination) tryRemote(link sshlink.Link, f tunnelfile.Forward, name string) {
 	network, addr := forward.RemoteListen(f)
 	l, err := listen(x.ctx, link, network, addr)
@@ -78,7 +79,7 @@ func listen(ctx context.Context, link sshlink.Link, network, addr string) (net.L
 	return link.ListenContext(ctx, network, addr)
 }
 
-// listensElsewhere says whether the server would listen on a port of its own choice.
+// listensElsewhere says whether the server would listen on a port that it chooses itself.
 func (x *examination) listensElsewhere(link sshlink.Link, addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -91,7 +92,7 @@ func (x *examination) listensElsewhere(link sshlink.Link, addr string) bool {
 	return err == nil
 }
 
-// heldMend is what frees a port on the server, now and for good.
+// heldMend says how to free a listen address on the server.
 func (x *examination) heldMend(f tunnelfile.Forward) string {
 	if f.Listen.Unix != "" {
 		return "on the server: ss -xlp src " + tunnelfile.ShellWord(f.Listen.Unix)
@@ -99,9 +100,8 @@ func (x *examination) heldMend(f tunnelfile.Forward) string {
 	return "on the server: sudo ss -ltnp sport = :" + itoa(f.Listen.Port) + "   # who holds it; and in sshd_config: ClientAliveInterval 15"
 }
 
-// answers opens a connection on the server to what it listens on there, and says whether it
-// comes here: sshd is content with one of 127.0.0.1 and ::1, so that somebody else may have
-// the other.
+// answers makes the server connect to its new listener, and says whether that connection arrives here.
+// Another process may have the port: sshd accepts a listen request if it gets one of 127.0.0.1 and ::1.
 func (x *examination) answers(link sshlink.Link, l net.Listener, f tunnelfile.Forward, name string) bool {
 	if f.Listen.Unix != "" || f.Listen.Port == 0 {
 		return true
@@ -119,7 +119,7 @@ func (x *examination) answers(link sshlink.Link, l net.Listener, f tunnelfile.Fo
 		addr = net.JoinHostPort(a.String(), itoa(f.Listen.Port))
 	}
 	if err := open(x.ctx, link, "tcp", addr); err != nil {
-		return true // the server does not let us see
+		return true // the server does not allow this test
 	}
 	select {
 	case ok := <-came:
@@ -131,16 +131,16 @@ func (x *examination) answers(link sshlink.Link, l net.Listener, f tunnelfile.Fo
 	return false
 }
 
-// answerTime is how long a connection that the server has taken may need to come here.
+// answerTime is how long a connection to the server's listener may need to arrive here.
 const answerTime = 5 * time.Second
 
-// reach tells a listener that others were to reach from one that only the server itself does:
-// with GatewayPorts no, sshd says yes to both and makes the latter.
+// reach finds out whether others can reach the server's listener, if they should. With GatewayPorts no,
+// sshd accepts the request, but listens on the loopback address only.
 func (x *examination) reach(link sshlink.Link, f tunnelfile.Forward, name, addr string) {
 	peer, _, _ := net.SplitHostPort(link.Info().Peer)
 	server, notAddress := netip.ParseAddr(peer)
 	if f.Listen.Unix == "" && f.Listen.Port > 0 && !isLoopback(f.Listen) && notAddress == nil && !server.IsLoopback() {
-		// The channel is opened on the server, to its own address: nobody in between says no.
+		// The server connects to its own address, so no firewall on the way can refuse.
 		err := open(x.ctx, link, "tcp", net.JoinHostPort(server.String(), itoa(f.Listen.Port)))
 		if forward.TurnedDown(err) && !forward.Prohibited(err) {
 			x.Problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: GatewayPorts clientspecified; then systemctl reload ssh",
@@ -151,7 +151,7 @@ func (x *examination) reach(link sshlink.Link, f tunnelfile.Forward, name, addr 
 	x.OK(tunnelfile.SubjectRemote, "%s: the server would listen", name)
 }
 
-// remoteTarget tries what is here behind a RemoteForward.
+// remoteTarget connects to the local target of a RemoteForward.
 func (x *examination) remoteTarget(f tunnelfile.Forward, name string) {
 	if f.SOCKS() {
 		return

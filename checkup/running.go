@@ -8,11 +8,10 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// askTime is how long the worker, or systemctl, may take to answer.
+// askTime is how long systemctl may take to answer.
 const askTime = 2 * time.Second
 
-// listens says whether systemd or a worker listens for the tunnel now, so that its ports are
-// taken by the tunnel itself.
+// listens says whether systemd or a worker listens for the tunnel now. Then its own listeners use the ports.
 func (x *examination) listens() bool {
 	if x.running != nil {
 		return true
@@ -27,7 +26,7 @@ func (x *examination) listens() bool {
 	return false
 }
 
-// up says whether the tunnel has a connection now.
+// up says whether the tunnel has a link now.
 func (x *examination) up() bool {
 	return x.running != nil && (x.running.State == tunnelfile.Up || x.running.State == tunnelfile.Degraded)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// deadAfter is how late it may be noticed that the server is gone before that is worth a word.
+// deadAfter is the time after which the loss of the server must be noticed. A longer time gets a hint.
 const deadAfter = 5 * time.Minute
 
-// settings looks for settings that make a tunnel less sturdy, or less safe, than it could be.
+// settings finds settings that make a tunnel less reliable or less safe.
 func (x *examination) settings() {
 	before := len(x.Findings)
 	r := x.server
@@ -53,15 +53,15 @@ func (x *examination) settings() {
 	}
 }
 
-// weakWords are parts of the names of algorithms that are broken, or close to it.
+// weakWords are parts of the names of algorithms that are broken or nearly so.
 var weakWords = []string{"3des", "arcfour", "blowfish", "cast128", "-cbc", "hmac-md5", "hmac-sha1", "umac-64", "group1-sha1", "group14-sha1", "group-exchange-sha1", "ssh-dss"}
 
-// isWeak says whether an algorithm is one of those. ssh-rsa is: it is RSA with SHA-1.
+// isWeak says whether an algorithm is weak. ssh-rsa is weak, because it is RSA with SHA-1.
 func isWeak(algorithm string) bool {
 	return algorithm == "ssh-rsa" || slices.ContainsFunc(weakWords, func(w string) bool { return strings.Contains(algorithm, w) })
 }
 
-// weak looks for weak algorithms in lists that somebody wrote: by default none is offered.
+// weak finds weak algorithms in lists that somebody wrote. The defaults have none.
 func (x *examination) weak() {
 	for _, e := range x.server.Explain(x.ctx) {
 		switch e.Keyword {
@@ -75,7 +75,7 @@ func (x *examination) weak() {
 	}
 }
 
-// place is where a setting was written, in brackets; empty: nowhere.
+// place is where a setting was written, in brackets after a space; empty if nobody wrote it.
 func (x *examination) place(keyword string) string {
 	for _, e := range x.server.Explain(x.ctx) {
 		if e.Keyword == keyword && e.Written {

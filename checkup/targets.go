@@ -13,9 +13,9 @@ import (
 // targetTime is how long a target may take to answer.
 const targetTime = 10 * time.Second
 
-// targets opens a channel to where each LocalForward leads, and closes it again: it tells what
-// the server allows and who is there behind it. They are tried at once; the answers come in
-// the order of the file.
+// targets opens and closes a channel to the target of each local forward. That shows what the server
+// allows and whether the target answers. All are tried at the same time. The findings are in the order
+// of the file.
 func (x *examination) targets(link sshlink.Link) {
 	var local []tunnelfile.Forward
 	for _, f := range x.forwards.Forwards {
@@ -27,7 +27,7 @@ func (x *examination) targets(link sshlink.Link) {
 	var wg sync.WaitGroup
 	for i, f := range local {
 		network, addr := forward.Target(f)
-		if f.SOCKS() { // clients choose; the server's own SSH port tells whether they may at all
+		if f.SOCKS() { // clients choose the target; the server's SSH port shows whether they may connect at all
 			network, addr = "tcp", "localhost:"+itoa(x.server.Port)
 		}
 		wg.Go(func() { errs[i] = open(x.ctx, link, network, addr) })
@@ -49,7 +49,7 @@ func open(ctx context.Context, link sshlink.Link, network, addr string) error {
 	return err
 }
 
-// target says what became of it.
+// target reports the result for one forward.
 func (x *examination) target(f tunnelfile.Forward, err error) {
 	name := string(f.Kind) + " " + f.Listen.String()
 	_, addr := forward.Target(f)
@@ -74,5 +74,5 @@ func (x *examination) target(f tunnelfile.Forward, err error) {
 	}
 }
 
-// allowTCP is what an administrator has to do about a server that forwards nothing.
+// allowTCP is the advice for a server that does not allow forwards.
 const allowTCP = "on the server, in sshd_config: AllowTcpForwarding yes (and PermitOpen any); then systemctl reload ssh"
