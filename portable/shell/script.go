@@ -15,31 +15,33 @@ import (
 
 // Limits of what is read.
 const (
-	maxValue   = 1 << 16 // bytes in the value of a variable: A=$A$A doubles it
-	maxLines   = 100     // lines that a command and its variables stand on
-	maxSourced = 8       // files that one another read with "."
+	maxValue   = 1 << 16 // bytes in the value of a variable, because A=$A$A doubles it
+	maxLines   = 100     // lines of a command and of its variables
+	maxSourced = 8       // levels of files that read others with "."
 )
 
-// Command is one simple command of a shell's text.
+// Command is one simple command of a shell script.
 type Command struct {
 	Words      []string
 	Env        map[string]string // VAR=value before it
 	Line       int
-	Lines      []int  // all that it stands on, and those that its variables got their values on
-	Stdin      string // what it reads, where that stands in the text
-	StdinLines []int  // the lines that it stands on
-	Inside     bool   // a function: nobody says here that it runs
-	Unknown    string // the first thing in it whose value the text does not tell: "$1", "$(date)"
+	Lines      []int  // all its lines, and those of the assignments to its variables
+	Stdin      string // its standard input, if the text has it: a here-document, or echo TEXT |
+	StdinLines []int  // the lines of Stdin
+	Inside     bool   // it is in a function, which may never be called
+	Unknown    string // the first part of it whose value is not known: "$1", "$(date)"
 }
 
-// Read reads the simple commands of a script of sh(1) or of the shell in its #! line, in
-// their order, whatever loops, conditions and functions they stand in. It is no shell: a variable
-// has the value that was last assigned to it above, or else the one in vars, which it changes.
-// Where the text is no shell's, it says why, in which line, and has what stands above.
+// Read reads the simple commands of a shell script in their order, including those in loops, conditions and
+// functions. The language is that of the #! line, or else bash(1).
+//
+// Read does not run the script. A variable has the value that was last assigned to it above, or else the
+// one in vars. Read changes vars. At a syntax error, Refused says why and in which line, and Commands
+// has the commands above it.
 func Read(text string, vars map[string]string) *Script {
 	r := &Script{text: text, Vars: vars, Assigned: make(map[string][]int), arrays: make(map[string][]string)}
 	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
-		if err != nil { // it may come twice; a loop left here would have the parser panic
+		if err != nil { // the error may come twice; leaving the loop here would make the parser panic
 			r.Refused = refusal(err)
 			continue
 		}
@@ -48,14 +50,14 @@ func Read(text string, vars map[string]string) *Script {
 	return r
 }
 
-// language is the one that the #! line of a text says, or bash(1)'s.
+// language is the language of a text's #! line, or else bash(1).
 func language(text string) syntax.LangVariant {
 	said := syntax.LangBash
-	_ = said.Set(fileutil.Shebang([]byte(text))) // stays what it is where that says none
+	_ = said.Set(fileutil.Shebang([]byte(text))) // unchanged if there is no such line
 	return said
 }
 
-// refusal is why a parser does not take a text.
+// refusal makes a problem from an error of the parser.
 func refusal(err error) *tunnelfile.Problem {
 	p := &tunnelfile.Problem{Message: err.Error()}
 	var at syntax.Pos
@@ -71,21 +73,21 @@ func refusal(err error) *tunnelfile.Problem {
 	return p
 }
 
-// Script is what a shell's text says.
+// Script is what Read has found in a shell script.
 type Script struct {
 	Commands []Command
-	Vars     Variables        // as they are at its end
-	Assigned map[string][]int // the lines that variables got their values on
+	Vars     Variables        // their values at the end of the script
+	Assigned map[string][]int // the lines of the last assignment to each variable
 	Refused  *tunnelfile.Problem
 
 	text    string
 	arrays  map[string][]string
-	inside  int    // functions
-	sourced int    // how deep it is in files that others read with "."
-	unknown string // the first thing that was met since it was last empty
+	inside  int    // the depth of functions
+	sourced int    // the depth of files that others read with "."
+	unknown string // the first part with an unknown value; callers empty it before each command or value
 }
 
-// Variables are what a text is expanded with.
+// Variables are the known variables of a script.
 type Variables map[string]string
 
 // Get is part of [expand.Environ].
@@ -103,7 +105,7 @@ func (v Variables) Set(name string, value expand.Variable) error {
 	return nil
 }
 
-// read reads a node of a text; true: what stands in it is to be read too.
+// read reads a node of the syntax tree, for syntax.Walk. It returns true if the nodes in it must be read too.
 func (r *Script) read(node syntax.Node) bool {
 	switch node := node.(type) {
 	case *syntax.Stmt:
@@ -115,7 +117,7 @@ func (r *Script) read(node syntax.Node) bool {
 			return false
 		}
 	case *syntax.CallExpr:
-		for _, a := range node.Assigns { // the commands that its words are made with
+		for _, a := range node.Assigns { // command substitutions
 			syntax.Walk(a, r.read)
 		}
 		for _, w := range node.Args {
@@ -132,8 +134,8 @@ func (r *Script) read(node syntax.Node) bool {
 		}
 		return false
 	case *syntax.WordIter:
-		delete(r.Vars, node.Name.Value) // each of several
-	case *syntax.FuncDecl: // its $1 is not the script's
+		delete(r.Vars, node.Name.Value) // the loop's variable has several values
+	case *syntax.FuncDecl: // $1 of a function is not that of the script
 		positional := r.withoutPositional()
 		r.inside++
 		syntax.Walk(node.Body, r.read)
@@ -144,7 +146,7 @@ func (r *Script) read(node syntax.Node) bool {
 	return true
 }
 
-// statement reads a command with what is redirected to it.
+// statement reads a command with its redirections.
 func (r *Script) statement(node *syntax.Stmt) {
 	before := len(r.Commands)
 	if node.Cmd != nil {
@@ -175,7 +177,7 @@ func (r *Script) statement(node *syntax.Stmt) {
 	}
 }
 
-// pipe reads commands of which one reads what the other prints.
+// pipe reads a pipeline. The output of echo or printf is the standard input of the next command.
 func (r *Script) pipe(node *syntax.BinaryCmd) {
 	syntax.Walk(node.X, r.read)
 	printed := ""
@@ -199,8 +201,8 @@ func (r *Script) call(node *syntax.CallExpr) {
 		}
 		return
 	}
-	lines := r.linesOf(node)                                                                   // before its words are expanded, which takes them apart
-	if name := node.Args[0].Lit(); name == "export" || name == "readonly" || name == "local" { // words like any other to POSIX
+	lines := r.linesOf(node)                                                                   // before the words are expanded, because that changes them
+	if name := node.Args[0].Lit(); name == "export" || name == "readonly" || name == "local" { // simple commands in POSIX
 		for _, w := range node.Args[1:] {
 			r.unknown = ""
 			for _, field := range r.fields(w) {
@@ -219,7 +221,7 @@ func (r *Script) call(node *syntax.CallExpr) {
 	for i, w := range node.Args {
 		fields := r.fields(w)
 		if i > 0 && len(fields) == 0 && r.unknown != "" {
-			fields = []string{""} // rather one word than none: it may be an option's
+			fields = []string{""} // keep an unknown word as an empty one: it may be an option's value
 		}
 		c.Words = append(c.Words, fields...)
 	}
@@ -258,7 +260,7 @@ func (r *Script) call(node *syntax.CallExpr) {
 // assign reads NAME=value.
 func (r *Script) assign(a *syntax.Assign) {
 	r.unknown = ""
-	lines := r.linesOf(a) // before its words are expanded, which takes them apart
+	lines := r.linesOf(a) // before the words are expanded, because that changes them
 	if a.Array != nil {
 		r.setArray(a)
 		r.Assigned[a.Name.Value] = lines
@@ -291,7 +293,7 @@ func (r *Script) setArray(a *syntax.Assign) {
 	}
 }
 
-// array is what a word stands for that is a whole array: "${NAME[@]}".
+// array is the elements of an array, if the word is a whole array: "${NAME[@]}".
 func (r *Script) array(word *syntax.Word) (words []string, ok bool) {
 	parts := word.Parts
 	if len(parts) == 1 {
@@ -313,7 +315,7 @@ func (r *Script) array(word *syntax.Word) (words []string, ok bool) {
 	return words, ok
 }
 
-// linesOf are the lines of a node, and of the assignments that it gets its values from.
+// linesOf are the lines of a node, and of the assignments to the variables in it.
 func (r *Script) linesOf(node syntax.Node) []int {
 	var lines []int
 	for line := int(node.Pos().Line()); line <= int(node.End().Line()); line++ {
@@ -330,8 +332,8 @@ func (r *Script) linesOf(node syntax.Node) []int {
 	return lines[:min(len(lines), maxLines)]
 }
 
-// source reads a file that a script reads with ".", mostly for variables: what it runs stands
-// at the line that reads it.
+// source reads a file that the script reads with ".", mostly for its variables. Its commands get the
+// line of the "." command.
 func (r *Script) source(path string, at Command) {
 	text, ok := ReadFile(path)
 	if !ok || r.sourced >= maxSourced || !filepath.IsAbs(path) {
@@ -349,7 +351,7 @@ func (r *Script) source(path string, at Command) {
 	}
 }
 
-// ReadFile is the text of a regular file of a sane size.
+// ReadFile reads a regular file of at most tunnelfile.MaxFileSize bytes. It returns false if it cannot.
 func ReadFile(path string) (string, bool) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > tunnelfile.MaxFileSize {
@@ -359,7 +361,7 @@ func ReadFile(path string) (string, bool) {
 	return string(text), err == nil
 }
 
-// set gives a variable its value, or forgets it where something unknown was met.
+// set assigns a value to a variable. If the value is not known or is too long, it removes the variable.
 func (r *Script) set(name, value string, lines []int) {
 	r.Assigned[name] = lines
 	if r.unknown != "" || len(value) > maxValue {
@@ -369,7 +371,7 @@ func (r *Script) set(name, value string, lines []int) {
 	r.Vars[name] = value
 }
 
-// value is what an assignment gives its variable.
+// value is the value of an assignment. If it is not known, it also sets r.unknown.
 func (r *Script) value(a *syntax.Assign) string {
 	before, known := r.Vars[a.Name.Value]
 	switch {
@@ -390,7 +392,7 @@ func (r *Script) value(a *syntax.Assign) string {
 	return before + value
 }
 
-// withoutPositional takes $1, $2 and so on away.
+// withoutPositional removes $1, $2 and so on, and returns them.
 func (r *Script) withoutPositional() map[string]string {
 	positional := make(map[string]string)
 	for name, value := range r.Vars {

@@ -8,7 +8,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// fields are what a shell makes of a word.
+// fields expands a word into fields, as a shell does.
 func (r *Script) fields(word *syntax.Word) []string {
 	if words, ok := r.array(word); ok {
 		return words
@@ -21,7 +21,7 @@ func (r *Script) fields(word *syntax.Word) []string {
 	return fields
 }
 
-// removeUnknown takes out of a word what the text does not tell the value of.
+// removeUnknown removes the parts of a word whose value is not known, and passes them to meet.
 func (r *Script) removeUnknown(word *syntax.Word) {
 	remove := func(parts []syntax.WordPart) []syntax.WordPart {
 		for i, part := range parts {
@@ -31,7 +31,7 @@ func (r *Script) removeUnknown(word *syntax.Word) {
 		}
 		return slices.DeleteFunc(parts, func(part syntax.WordPart) bool {
 			if p, ok := part.(*syntax.ParamExp); ok && p.Param != nil && r.Vars[p.Param.Value] != "" && hasDefault(p) {
-				p.Exp = nil // what it says is of no matter
+				p.Exp = nil // the default is not used
 			}
 			known := r.knows(part)
 			if !known {
@@ -51,7 +51,7 @@ func (r *Script) removeUnknown(word *syntax.Word) {
 	})
 }
 
-// knows says whether the value of a word's part can be told, but for the words in it.
+// knows says whether the value of a word's part is known, apart from the words inside it.
 func (r *Script) knows(part syntax.WordPart) bool {
 	switch part := part.(type) {
 	case *syntax.Lit, *syntax.SglQuoted, *syntax.DblQuoted:
@@ -61,7 +61,7 @@ func (r *Script) knows(part syntax.WordPart) bool {
 			return false
 		}
 		if part.Exp != nil && part.Exp.Word != nil && slices.ContainsFunc(part.Exp.Word.Parts, r.isQuotedBlank) {
-			return false // expand would split it
+			return false // package expand would split it
 		}
 		_, set := r.Vars[part.Param.Value]
 		return hasDefault(part) || set && (part.Exp == nil || part.Exp.Op != syntax.OtherParamOps)
@@ -69,7 +69,7 @@ func (r *Script) knows(part syntax.WordPart) bool {
 	return false
 }
 
-// lookedUp is the program that $(which PROGRAM) or $(command -v PROGRAM) looks for, or "".
+// lookedUp is the PROGRAM of $(which PROGRAM) or $(command -v PROGRAM); "" for other parts.
 func lookedUp(part syntax.WordPart) string {
 	subst, ok := part.(*syntax.CmdSubst)
 	if !ok || len(subst.Stmts) != 1 {
@@ -85,19 +85,19 @@ func lookedUp(part syntax.WordPart) string {
 	return call.Args[len(call.Args)-1].Lit()
 }
 
-// isQuotedBlank says whether something is quoted and has a blank in it.
+// isQuotedBlank says whether a part is quoted and contains a blank.
 func (r *Script) isQuotedBlank(part syntax.WordPart) bool {
 	_, unquoted := part.(*syntax.Lit)
 	return !unquoted && strings.ContainsAny(r.spelled(part), " \t\n")
 }
 
-// hasDefault says whether it is ${NAME:-default}, or likewise.
+// hasDefault says whether the expression has a default: ${NAME:-default}, ${NAME-…}, ${NAME:=…} or ${NAME=…}.
 func hasDefault(p *syntax.ParamExp) bool {
 	defaults := []syntax.ParExpOperator{syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnset, syntax.AssignUnsetOrNull}
 	return p.Exp != nil && slices.Contains(defaults, p.Exp.Op)
 }
 
-// meet notes something whose value the text does not tell.
+// meet records a part whose value is not known, in r.unknown.
 func (r *Script) meet(node syntax.Node) {
 	if r.unknown == "" {
 		first, _, more := strings.Cut(r.spelled(node), "\n")
@@ -108,7 +108,7 @@ func (r *Script) meet(node syntax.Node) {
 	}
 }
 
-// spelled is how the text spells something.
+// spelled is the source text of a node.
 func (r *Script) spelled(node syntax.Node) string {
 	return r.text[node.Pos().Offset():node.End().Offset()]
 }
