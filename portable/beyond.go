@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// beyond says what the file asks for that a tool does not do, a line each.
+// beyond lists the settings of the file that the exported tool does not support, one line for each.
 func beyond(t tunnelfile.Tunnel, format Format) []string {
 	var notes []string
 	for _, s := range t.InForce() {
@@ -27,8 +27,8 @@ func beyond(t tunnelfile.Tunnel, format Format) []string {
 	return notes
 }
 
-// cannot says what a tool does instead of what a key of [Tunnel] asks for; "" where it does
-// just that.
+// cannot says what the exported tool does instead of what a key of [Tunnel] asks for; "" if it does the
+// same.
 func cannot(t tunnelfile.Tunnel, key string, format Format) string {
 	switch key {
 	case "Start":

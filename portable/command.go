@@ -19,17 +19,17 @@ import (
 type invocation struct {
 	autossh bool
 	args    []string
-	env     map[string]string // given to it alone
-	line    int               // in the text that it was found in; 0: the whole of it
-	spelled string            // its line, of a string that a command runs
-	stdin   bool              // it was found in what a command reads
+	env     map[string]string // variables set for this run alone
+	line    int               // in the text where it was found; 0: the text as a whole
+	spelled string            // the text of its line, if it is in a string that a command runs
+	stdin   bool              // it was found in a command's standard input
 	notes   []string
 	unknown string // as in shell.Command
-	problem string // why what stands there cannot be read; there is no run then
-	none    string // why it is no tunnel; there is no run then
+	problem string // why the text there cannot be read; then args is not set
+	none    string // why it is no tunnel; then args is not set
 }
 
-// wrappers are programs that run another, and what goes lost without them.
+// wrappers are programs that run another one, with a note on what is lost without them.
 var wrappers = map[string]string{
 	"env": "", "nice": "", "ionice": "", "chrt": "", "nohup": "", "setsid": "", "time": "", "stdbuf": "", "eval": "", "trap": "", "alias": "",
 	"systemd-cat": "", "systemd-inhibit": "", "systemd-run": "", "dbus-run-session": "", "screen": "", "tmux": "", "flock": "", "taskset": "",
@@ -58,7 +58,8 @@ const (
 	throughProxy = "the proxy; ProxyCommand= in [SSH] can go through one"
 )
 
-// bystanders are programs that may have ssh among their words and run no tunnel, by what they do.
+// bystanders are programs that may have ssh among their arguments but run no tunnel. The key says what
+// they do.
 var bystanders = map[string]string{
 	"only prints or looks for it; nothing is run": "echo printf cat grep egrep fgrep rg pgrep pidof ps awk sed logger notify-send which type whereis man test [ [[ head tail journalctl",
 	"ends it, and runs none":                      "pkill kill killall fuser",
@@ -68,7 +69,7 @@ var bystanders = map[string]string{
 	"is about its files":  "cd mkdir chmod chown cp mv rm ln ls touch install tar vi vim nano",
 }
 
-// bystander is what a program does that runs no tunnel, or "".
+// bystander says what a program of bystanders does; "" for other programs.
 func bystander(program string) string {
 	for does, programs := range bystanders {
 		if slices.Contains(strings.Fields(programs), program) {
@@ -80,15 +81,15 @@ func bystander(program string) string {
 
 var shells = []string{"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"}
 
-// deepest is how far commands within commands are followed.
+// deepest is how many levels of commands within commands are followed.
 const deepest = 8
 
-// invocations are the runs of ssh and autossh in a command, behind whatever program.
+// invocations finds the runs of ssh and autossh in a command, also behind other programs.
 func (m Machine) invocations(c shell.Command, vars map[string]string, depth int) []invocation {
 	if len(c.Words) == 0 || depth > deepest {
 		return nil
 	}
-	program := filepath.Base(strings.TrimLeft(c.Words[0], "@+-")) // with the marks of make(1)
+	program := filepath.Base(strings.TrimLeft(c.Words[0], "@+-")) // without the prefixes of make(1)
 	lost, isWrapper := wrappers[program]
 	switch does := bystander(program); {
 	case program == "ssh" || program == "autossh":
@@ -118,10 +119,10 @@ func (m Machine) invocations(c shell.Command, vars map[string]string, depth int)
 	return found
 }
 
-// interpreters are programs that take code of their own language.
+// interpreters are programs that run code in a language of their own.
 var interpreters = regexp.MustCompile(`^(python|perl|ruby|node|php|lua|tclsh|expect)[\d.]*$`)
 
-// inCode are those in the code behind -c or -e, or in a file of such a language's.
+// inCode finds invocations in arguments that are code for an interpreter, such as after -c or -e.
 func (m Machine) inCode(c shell.Command, vars map[string]string, depth int) (found []invocation) {
 	for _, word := range c.Words[1:] {
 		if !strings.Contains(word, " ") || !mentions(word) {
@@ -135,7 +136,7 @@ func (m Machine) inCode(c shell.Command, vars map[string]string, depth int) (fou
 	return found
 }
 
-// withoutSchedules is the text of a crontab(5) without what its lines begin with.
+// withoutSchedules removes the schedules from the lines of a crontab(5).
 func withoutSchedules(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -144,10 +145,11 @@ func withoutSchedules(text string) string {
 	return b.String()
 }
 
-// optionPattern is an option, or a name, that has its value in the same word.
+// optionPattern is an option or a name with its value in the same word: --exec=, NAME=.
 var optionPattern = regexp.MustCompile(`^[-\w.]+=`)
 
-// behind are those that a program runs which is given them as words, or as text for a shell.
+// behind finds invocations in the arguments of a program that runs other programs: as words, or as text
+// for a shell.
 func (m Machine) behind(program string, c shell.Command, vars map[string]string, depth int) (found []invocation) {
 	_, isWrapper := wrappers[program]
 	if program == "eval" {
@@ -156,7 +158,7 @@ func (m Machine) behind(program string, c shell.Command, vars map[string]string,
 	for i, word := range c.Words[1:] {
 		inner := c
 		inner.Words = c.Words[i+1:]
-		if end := slices.Index(inner.Words, ";"); end > 0 { // of find -exec, of a command of tmux
+		if end := slices.Index(inner.Words, ";"); end > 0 { // the end of find -exec, or of a tmux command
 			inner.Words = inner.Words[:end]
 		}
 		base := filepath.Base(optionPattern.ReplaceAllString(word, ""))
@@ -176,7 +178,7 @@ func (m Machine) behind(program string, c shell.Command, vars map[string]string,
 		case isProgram && !strings.Contains(word, " "):
 			inner.Words = append([]string{base}, inner.Words[1:]...)
 			these := m.invocations(inner, vars, depth+1)
-			if len(these) > 0 || again { // what follows a program that runs others is its own
+			if len(these) > 0 || again { // the words after a wrapper are its own
 				return append(found, these...)
 			}
 		case strings.ContainsAny(word, " \t\n") && mentions(word) && (program == "alias" || !assigns || !syntax.ValidName(name)):
@@ -191,10 +193,10 @@ func (m Machine) behind(program string, c shell.Command, vars map[string]string,
 	return found
 }
 
-// typedEnd is how the Enter key is written behind a command that is typed into a terminal.
+// typedEnd is the Enter key at the end of a command that is typed into a terminal (screen, tmux).
 var typedEnd = regexp.MustCompile(`\s*(\^M|\\n|\\r|\\015)+\s*$`)
 
-// merged is all of them in one; of a name the last counts.
+// merged merges maps of variables. If a name is in several, the last one counts.
 func merged(all ...map[string]string) map[string]string {
 	one := make(map[string]string)
 	for _, vars := range all {
@@ -203,7 +205,7 @@ func merged(all ...map[string]string) map[string]string {
 	return one
 }
 
-// inShell are those in sh -c TEXT, or in sh FILE.
+// inShell finds invocations in sh -c TEXT, in sh FILE, or in the standard input of sh.
 func (m Machine) inShell(c shell.Command, vars map[string]string, depth int) []invocation {
 	rest := c.Words[1:]
 	if filepath.Base(c.Words[0]) == "busybox" && len(rest) > 0 {
@@ -224,7 +226,7 @@ func (m Machine) inShell(c shell.Command, vars map[string]string, depth int) []i
 	return m.inScript(c, vars, depth)
 }
 
-// inScript are those in a script of the person's that the command runs.
+// inScript finds invocations in a shell script that the command runs by an absolute path.
 func (m Machine) inScript(c shell.Command, vars map[string]string, depth int) []invocation {
 	path := c.Words[0]
 	if !filepath.IsAbs(path) {
@@ -242,7 +244,7 @@ func (m Machine) inScript(c shell.Command, vars map[string]string, depth int) []
 	return found
 }
 
-// inText are those in the text of a script that a command runs, and that stands at a place;
+// inText finds invocations in the text of a script that a command runs. place names the text for people.
 // positional are its $0, $1 and so on.
 func (m Machine) inText(place, text string, c shell.Command, vars map[string]string, positional []string, depth int) []invocation {
 	inner := merged(m.variables(vars), c.Env)
@@ -289,14 +291,14 @@ func (m Machine) inText(place, text string, c shell.Command, vars map[string]str
 	return found
 }
 
-// source is what invocations were found in.
+// source is the file where invocations were found.
 type source struct {
 	path string
-	dir  string // that relative paths begin in
-	home string // of the person, for -F
-	name string // of the tunnel; empty: its destination's
-	sure bool   // what runs ssh there is a tunnel
-	data bool   // it is no shell's text: what follows ssh may stand elsewhere
+	dir  string // the folder of relative paths
+	home string // the user's, for -F
+	name string // for the tunnel; empty: take it from the destination
+	sure bool   // every run of ssh there is a tunnel
+	data bool   // the text is not a shell script: the arguments of ssh may be elsewhere
 }
 
 // kind is what an invocation is.
@@ -304,11 +306,11 @@ type kind int
 
 const (
 	isNone    kind = iota // no tunnel
-	isRefused             // perhaps one, and it cannot be carried over
+	isRefused             // perhaps a tunnel, but it cannot be imported
 	isTunnel
 )
 
-// found is the tunnel that an invocation makes, or why it makes none.
+// found makes a tunnel of an invocation, or says why it cannot.
 func (s source) found(inv invocation) (f Found, k kind, why string) {
 	f.problem = tunnelfile.Problem{Path: s.path, Line: inv.line}
 	switch {
@@ -345,7 +347,7 @@ func (s source) found(inv invocation) (f Found, k kind, why string) {
 	return f, isTunnel, ""
 }
 
-// set writes a value into the tunnel's file, or notes that it cannot be written.
+// set writes a value into the tunnel's file. If that is not valid, it adds a note.
 func (f *Found) set(section, key, value string) {
 	text, err := tunnelfile.Set(f.Text, section, key, []string{value})
 	if err != nil {
@@ -362,7 +364,7 @@ func placeOf(path string, line int) string {
 	return fmt.Sprintf("%s:%d", path, line)
 }
 
-// autosshNotes are what a tunnel does of its own where AUTOSSH_… says how autossh does it.
+// autosshNotes says for each AUTOSSH_… variable what a tunnel does instead.
 func autosshNotes(env map[string]string) []string {
 	var notes []string
 	for _, v := range []struct{ name, why string }{

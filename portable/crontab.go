@@ -9,11 +9,11 @@ import (
 	"github.com/holdfast/holdfast/portable/shell"
 )
 
-// job is a line of a crontab(5) that runs something.
+// job is a line of a crontab(5) that runs a command.
 type job struct {
 	line     int
 	schedule string
-	rest     string // the command, behind the user where the crontab has one
+	rest     string // the command, after the user's name if the crontab has one
 }
 
 var (
@@ -23,7 +23,7 @@ var (
 	userPattern       = regexp.MustCompile(`^([A-Za-z_][\w-]*\$?)([:/]\S+)?\s+(-[nqs]+\s+)*\S`)
 )
 
-// scheduleOf is what a line of the crontab at path begins with, where it runs something.
+// scheduleOf is the schedule at the beginning of a line of the crontab at path; "" if it runs no command.
 func scheduleOf(path, line string) string {
 	if filepath.Base(path) == "anacrontab" {
 		return anacronPattern.FindString(line)
@@ -31,8 +31,8 @@ func scheduleOf(path, line string) string {
 	return schedulePattern.FindString(line)
 }
 
-// isCrontab says whether a text is a crontab: but for comments, the first line that is no
-// assignment has a schedule.
+// isCrontab says whether a text is a crontab: the first line that is neither a comment nor an assignment
+// has a schedule.
 func isCrontab(path, text string) bool {
 	for line := range strings.Lines(text) {
 		trimmed := strings.TrimSpace(line)
@@ -68,7 +68,7 @@ func (s *search) fromCrontab() {
 	}
 }
 
-// job looks for tunnels in what a line runs.
+// job finds tunnels in the command of a job.
 func (s *search) job(j job, users bool, env map[string]string) {
 	by := starter{auto: true, how: "cron starts it: " + j.schedule, todo: "take the command out of " + placeOf(s.path, j.line)}
 	switch {
@@ -79,7 +79,7 @@ func (s *search) job(j job, users bool, env map[string]string) {
 		j.rest = strings.TrimLeft(command, " ")
 	case filepath.Base(s.path) == "anacrontab":
 		by.user = "root"
-	case strings.HasPrefix(s.path, "/var/spool/cron/"): // one of each user, named so
+	case strings.HasPrefix(s.path, "/var/spool/cron/"): // one file for each user, with the user's name
 		by.user = filepath.Base(s.path)
 	default:
 		by.todo += " (crontab -e)"
@@ -98,14 +98,14 @@ func (s *search) job(j job, users bool, env map[string]string) {
 	}
 }
 
-// beforePercent is the command: what follows a % is its input.
+// beforePercent is the part of a crontab's command before a %; the rest is its input.
 func beforePercent(command string) string {
 	command = strings.ReplaceAll(command, `\%`, "\x00")
 	command, _, _ = strings.Cut(command, "%")
 	return strings.ReplaceAll(command, "\x00", "%")
 }
 
-// unquoted is a value without the quotation marks around it.
+// unquoted removes the quotation marks around a value.
 func unquoted(value string) string {
 	if len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
 		return value[1 : len(value)-1]
@@ -113,8 +113,8 @@ func unquoted(value string) string {
 	return value
 }
 
-// namesUsers says whether the crontab is one of the system's, which name a user behind the
-// schedule: by its place, or because each of its lines does.
+// namesUsers says whether the crontab is one of the system's, with a user's name after each schedule. It
+// is if it lies in a system folder, or if each line has the name of an existing user.
 func (s *search) namesUsers() bool {
 	if s.path == "/etc/crontab" || filepath.Base(filepath.Dir(s.path)) == "cron.d" {
 		return true

@@ -14,25 +14,25 @@ type Format string
 // Formats.
 const (
 	SSH     Format = "ssh"     // a command line for a shell
-	Autossh Format = "autossh" // likewise
+	Autossh Format = "autossh" // a command line for a shell
 	Systemd Format = "systemd" // a unit file
 	Tunnel  Format = "tunnel"  // a tunnel file without drop-ins
 )
 
-// Formats are all of them.
+// Formats are all formats.
 var Formats = []Format{SSH, Autossh, Systemd, Tunnel}
 
-// Around is what stands around a tunnel file and counts for it.
+// Around is what has an effect on a tunnel besides its file.
 type Around struct {
-	Defaults      []tunnelfile.Setting // Holdfast's own, where nobody wrote another value
+	Defaults      []tunnelfile.Setting // Holdfast's own defaults that are in force
 	Forwards      bool                 // ssh_config(5) has forwards for the destination
-	RemoteCommand bool                 // there is one, of the tunnel's or of ssh_config(5)
-	Shares        bool                 // ssh_config(5) has ssh share connections (ControlMaster)
-	System        bool                 // the unit is the system's, not a person's
+	RemoteCommand bool                 // the tunnel file or ssh_config(5) has a RemoteCommand
+	Shares        bool                 // ssh_config(5) makes ssh share connections (ControlMaster)
+	System        bool                 // the unit is the system's, not a user's
 }
 
-// Export is what does the same as the tunnel without Holdfast, as nearly as that can, and
-// what it does not do.
+// Export writes a tunnel in another format. text does the same as the tunnel as far as possible without
+// Holdfast. notes say what it does not do.
 func Export(t tunnelfile.Tunnel, format Format, a Around) (text string, notes []string) {
 	if format == Tunnel {
 		if len(t.DropIns) == 0 {
@@ -44,7 +44,7 @@ func Export(t tunnelfile.Tunnel, format Format, a Around) (text string, notes []
 	notes = append(notes, beyond(t, format)...)
 	switch format {
 	case Autossh:
-		// With a gate time autossh gives up when its first ssh does not last that long.
+		// With a gate time autossh gives up if its first ssh ends earlier.
 		return "AUTOSSH_GATETIME=0 " + shellLine(append([]string{"autossh", "-M", "0"}, words...)) + "\n", notes
 	case Systemd:
 		text, more := unitText(t, words, a)
@@ -60,7 +60,7 @@ func sshWords(t tunnelfile.Tunnel, a Around) (words, notes []string) {
 	} else {
 		words = append(words, "-N")
 	}
-	if a.Shares { // a tunnel has a connection of its own
+	if a.Shares { // a tunnel does not share its connection
 		words = append(words, "-o", "ControlMaster=no", "-o", "ControlPath=none")
 	}
 	for _, s := range t.SSH {
@@ -88,14 +88,14 @@ func sshWords(t tunnelfile.Tunnel, a Around) (words, notes []string) {
 	return append(words, destinationWords(t.Destination)...), notes
 }
 
-// ofSessions are keywords that mean nothing to a tunnel and would keep ssh from being one.
+// ofSessions are keywords that mean nothing to a tunnel, but would keep ssh from working as one.
 var ofSessions = []string{
 	"ClearAllForwardings", "ControlMaster", "ControlPersist", "ForkAfterAuthentication", "LocalCommand",
 	"PermitLocalCommand", "RequestTTY", "SessionType", "StdinNull", "Tunnel", "TunnelDevice",
 }
 
-// forwardArgument is a forward as -L, -R and -D take it. In the paths of sockets ssh expands
-// tokens.
+// forwardArgument is a forward as an argument of -L, -R or -D. A % in the path of a socket is doubled,
+// because ssh expands tokens there.
 func forwardArgument(f tunnelfile.Forward) string {
 	f.Listen.Unix, f.Target.Unix = escapeSpecifiers(f.Listen.Unix), escapeSpecifiers(f.Target.Unix)
 	if f.SOCKS() {
@@ -104,8 +104,8 @@ func forwardArgument(f tunnelfile.Forward) string {
 	return f.Listen.String() + ":" + f.Target.String()
 }
 
-// destinationWords are the destination. One in brackets goes in parts, for up to OpenSSH 9.2
-// ssh takes no IPv6 address in an ssh:// destination.
+// destinationWords are the destination as arguments of ssh. An ssh:// destination with an IPv6 address is
+// split into parts, because ssh up to OpenSSH 9.2 does not accept one.
 func destinationWords(destination string) []string {
 	user, host, port := tunnelfile.DestinationParts(destination)
 	if !strings.Contains(destination, "://") || !strings.Contains(host, ":") {

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/portable/shell"
 )
 
-// What is no shell's text is read line by line: a string in it, a list of strings, or what
-// follows a key, may be a command.
+// A text that is not a shell script is read line by line. A string, a list of strings, or the value of a
+// key may be a command.
 
 var (
 	foreignNames  = regexp.MustCompile(`^(Dockerfile.*|.*\.(json|jsonc|ya?ml|ini|toml|conf|cfg|cf|py|rb|pl|php|js|cjs|mjs|ts|lua|tcl|exp|desktop|container|fish|csh|mk|nix)|[Mm]akefile|[Jj]ustfile|inittab|monitrc|Procfile|Vagrantfile)$`)
@@ -21,15 +21,15 @@ var (
 	placeholder   = regexp.MustCompile(`\{[\w.]*\}|%[sd]|%\(\w+\)s?|#\{`)
 )
 
-// mostLines is how many lines a value may have.
+// mostLines is how many lines of a value are read at most.
 const mostLines = 100
 
-// isForeign says whether the text is not a shell's.
+// isForeign says whether the text is not a shell script, by the file's name or its #! line.
 func isForeign(path, text string) bool {
 	return foreignNames.MatchString(filepath.Base(path)) || foreignShells.MatchString(text)
 }
 
-// fromForeign finds the tunnels that a text in another language than a shell's starts.
+// fromForeign finds the tunnels in a text that is not a shell script.
 func (s *search) fromForeign() {
 	by := starter{how: "another program starts it", data: true}
 	if filepath.Ext(s.path) == ".desktop" {
@@ -61,9 +61,9 @@ func (s *search) fromForeign() {
 	}
 }
 
-// goesOn says whether a value is continued on the next line: behind a backslash, in a list whose
-// bracket is open, in a list of YAML, or indented as in the files of supervisord. First is the
-// line that it begins on.
+// goesOn says whether a value continues on the next line: after a backslash, in a list with an open
+// bracket, in a YAML list, or indented as in the files of supervisord. first is the line on which the
+// value begins.
 func goesOn(first, line, next string) bool {
 	open := strings.Count(line, "[") > strings.Count(line, "]")
 	indented := strings.HasPrefix(next, " ") && !strings.HasPrefix(first, " ") && !keyPattern.MatchString(next) && strings.Contains(line, "=")
@@ -71,10 +71,10 @@ func goesOn(first, line, next string) bool {
 	return strings.TrimSpace(next) != "" && (open || indented || items || strings.HasSuffix(line, `\`))
 }
 
-// isItem says whether a line is one of a list of YAML.
+// isItem says whether a line is an item of a YAML list.
 func isItem(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "- ") }
 
-// foreignCommands are the commands that may stand in a line.
+// foreignCommands are the possible commands in a line.
 func (m Machine) foreignCommands(line string) []shell.Command {
 	var values []string
 	for _, found := range stringPattern.FindAllStringSubmatch(line, -1) {
@@ -110,13 +110,13 @@ func (m Machine) foreignCommands(line string) []shell.Command {
 	return all
 }
 
-// isUnquoted says whether a value begins with ssh itself, and not with a quotation.
+// isUnquoted says whether the first word of a value has neither quotation marks nor brackets.
 func isUnquoted(value string) bool {
 	word, _, _ := strings.Cut(value, " ")
 	return value != "" && !strings.ContainsAny(word, `"'([{`)
 }
 
-// desktopEntry is who runs the command of a .desktop file. Its field codes are taken out.
+// desktopEntry says who runs the command of a .desktop file. It removes the field codes from s.text.
 func (s *search) desktopEntry() starter {
 	for _, code := range strings.Fields("%f %F %u %U %i %c %k") {
 		s.text = strings.ReplaceAll(s.text, code, "")

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Machine is what there is to know of the person, and of where they keep things.
+// Machine is what the import knows about the user and this machine.
 type Machine struct {
 	Home    string // absolute
 	User    string
@@ -20,10 +20,10 @@ type Machine struct {
 	Host    string
 	Runtime string // $XDG_RUNTIME_DIR
 	Config  string // $XDG_CONFIG_HOME
-	System  bool   // it is about the system's own tunnels
+	System  bool   // for the system's tunnels, not a user's
 }
 
-// ThisMachine is where this program runs.
+// ThisMachine is the Machine of this process.
 func ThisMachine(getenv func(string) string, system bool) Machine {
 	m := Machine{Home: getenv("HOME"), Runtime: getenv("XDG_RUNTIME_DIR"), Config: getenv("XDG_CONFIG_HOME"), System: system}
 	if me, err := user.Current(); err == nil {
@@ -35,11 +35,11 @@ func ThisMachine(getenv func(string) string, system bool) Machine {
 	if m.Config == "" {
 		m.Config = filepath.Join(m.Home, ".config")
 	}
-	m.Host, _ = os.Hostname() // without one %H is empty
+	m.Host, _ = os.Hostname() // if there is none, %H is empty
 	return m
 }
 
-// Places are where people keep tunnels, and the files there that may have any.
+// Places are patterns of files where people usually have tunnels, and the existing files that may have some.
 func (m Machine) Places() (places, files []string) {
 	places = []string{
 		"/etc/systemd/system/*.service", "/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/crontabs/*", "/var/spool/cron/*", "/etc/cron.*ly/*",
@@ -55,7 +55,7 @@ func (m Machine) Places() (places, files []string) {
 		}
 	}
 	for _, place := range places {
-		found, _ := filepath.Glob(place) // the pattern is well-formed, but for a strange home
+		found, _ := filepath.Glob(place) // the pattern is valid, unless Home has strange characters
 		for _, path := range found {
 			if slices.Contains(ofServer, path) {
 				continue
@@ -69,12 +69,12 @@ func (m Machine) Places() (places, files []string) {
 	return places, files
 }
 
-// ofServer are files of the SSH server's package, which start sshd alone.
+// ofServer are files of the SSH server's package, which start sshd only.
 var ofServer = []string{"/etc/init.d/ssh", "/etc/init.d/sshd", "/etc/sv/ssh/run", "/etc/service/ssh/run"}
 
 func (m Machine) sshConfig() string { return filepath.Join(m.Home, ".ssh/config") }
 
-// variables are what every program of the person has in its environment.
+// variables are the environment variables that all the user's programs have, plus those in more.
 func (m Machine) variables(more map[string]string) map[string]string {
 	vars := map[string]string{"HOME": m.Home, "USER": m.User, "LOGNAME": m.User, "UID": m.UID, "HOSTNAME": m.Host}
 	if m.Runtime != "" {
@@ -87,30 +87,30 @@ func (m Machine) variables(more map[string]string) map[string]string {
 // Found is a tunnel that was found somewhere.
 type Found struct {
 	Name    string   // valid, but perhaps taken
-	Other   string   // the same for where Name is taken; empty: there is none
+	Other   string   // another valid name, if Name is taken; empty if there is none
 	Text    string   // of the tunnel file
-	Places  []string // file:line, where it was found; several where they say the same
-	Start   string   // why it starts as it does
-	Notes   []string // what is not carried over, and why
-	Kept    []string // what ssh_config(5) has and keeps
+	Places  []string // file:line where it was found; several if they define the same tunnel
+	Start   string   // the reason for its Start= setting
+	Notes   []string // what is not imported, and why
+	Kept    []string // forwards that stay in ssh_config(5)
 	AsIs    bool     // Text is a tunnel file that somebody wrote
-	Todo    []string // for the person, so that the old and the new do not fight for a port
+	Todo    []string // what the user must do so that the old and the new tunnel do not use the same port
 	problem tunnelfile.Problem
 }
 
-// Problem is a complaint about where it was found.
+// Problem makes a problem with this message, at the place where the tunnel was found.
 func (f Found) Problem(message string) tunnelfile.Problem {
 	p := f.problem
 	p.Message = message
 	return p
 }
 
-// Same says whether the tunnel file with that text makes this tunnel already.
+// Same says whether a tunnel file with this text already makes the same tunnel.
 func (f Found) Same(text string) bool {
 	return text == f.Text || !f.AsIs && sameTunnel(text, f.Text)
 }
 
-// Merge makes one of those that say the same: the first, with what is to be done about all.
+// Merge merges tunnels that are the same into the first of them, with the places, notes and to-dos of all.
 func Merge(all []Found) []Found {
 	var merged []Found
 	for _, f := range all {
@@ -134,7 +134,7 @@ func Merge(all []Found) []Found {
 	return merged
 }
 
-// sameTunnel says whether two texts make the same tunnel, whenever it starts.
+// sameTunnel says whether two texts make the same tunnel. Start= does not matter.
 func sameTunnel(a, b string) bool {
 	hash := func(text string) string {
 		t, _ := tunnelfile.Parse("", "", text)

@@ -10,8 +10,9 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// name gives the tunnel its names: after the unit or what else has it, else after its host, and
-// another with the port of its first forward. An address makes no name.
+// name sets the tunnel's Name and Other. unit is the name of its unit or similar; if it is empty, the
+// host of the destination is used, unless that is an address. Other has the port of the first forward
+// too.
 func (f *Found) name(unit string) {
 	t, _ := tunnelfile.Parse("", "", f.Text)
 	_, host, _ := tunnelfile.DestinationParts(t.Destination)
@@ -32,7 +33,7 @@ func (f *Found) name(unit string) {
 	}
 }
 
-// forwardName is a name after a forward alone: "db.internal-5432", "socks-1080".
+// forwardName is a name from a forward alone: "db.internal-5432", "socks-1080".
 func forwardName(f tunnelfile.Forward) string {
 	base := map[tunnelfile.ForwardKind]string{
 		tunnelfile.LocalForward: "local", tunnelfile.RemoteForward: "remote", tunnelfile.DynamicForward: "socks",
@@ -44,7 +45,7 @@ func forwardName(f tunnelfile.Forward) string {
 	return ValidName(base + "-" + mark(f))
 }
 
-// mark is what tells a forward from others of its host: its port, or the name of its socket.
+// mark distinguishes a forward from others of the same host: its port, or the name of its socket.
 func mark(f tunnelfile.Forward) string {
 	for _, a := range []tunnelfile.Address{f.Listen, f.Target} {
 		if a.Unix != "" {
@@ -57,7 +58,7 @@ func mark(f tunnelfile.Forward) string {
 	return strings.ToLower(fmt.Sprint(f.Kind))
 }
 
-// ValidName is text as the name of a tunnel.
+// ValidName makes a valid tunnel name from text.
 func ValidName(text string) string {
 	name := strings.Map(func(r rune) rune {
 		if r < 128 && (r == '.' || r == '_' || tunnelfile.ValidName(string(r))) {
@@ -66,7 +67,7 @@ func ValidName(text string) string {
 		return '-'
 	}, text)
 	name = strings.Trim(strings.TrimLeft(name, "._"), "-.")
-	if name = name[:min(len(name), 60)]; !tunnelfile.ValidName(name) { // room for a number behind it
+	if name = name[:min(len(name), 60)]; !tunnelfile.ValidName(name) { // 60 leaves room for a number at the end
 		return "tunnel"
 	}
 	return name

@@ -7,18 +7,18 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// shellLine is a command line as sh(1) reads them.
+// shellLine quotes a command line for sh(1).
 func shellLine(argv []string) string { return joined(argv, tunnelfile.ShellWord) }
 
-// execLine is a command line as the ExecStart= of a unit has them: systemd expands neither specifiers nor
-// variables in them.
+// execLine quotes a command line for ExecStart= (systemd.service(5)), so that systemd expands neither
+// specifiers nor variables.
 func execLine(argv []string) string {
 	return joined(argv, func(word string) string {
 		return words.Quote(strings.ReplaceAll(escapeSpecifiers(word), "$", "$$"))
 	})
 }
 
-// escapeSpecifiers is text in which systemd expands no specifiers (systemd.unit(5)).
+// escapeSpecifiers doubles each %, so that systemd expands no specifiers (systemd.unit(5)).
 func escapeSpecifiers(text string) string { return strings.ReplaceAll(text, "%", "%%") }
 
 func joined(argv []string, quote func(string) string) string {

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// StandardInput stands for a path where there is none.
+// StandardInput is used as the path of a text that was read from standard input.
 const StandardInput = "standard input"
 
 var (
@@ -18,8 +18,8 @@ var (
 	hostPattern   = regexp.MustCompile(`(?mi)^\s*(Host|Match|(Local|Remote|Dynamic)Forward)[ \t=]+\S`)
 )
 
-// FromFile finds the tunnels in a file of whatever kind: a tunnel file, a unit, an
-// ssh_config(5), a script, a crontab, a file of another program that runs commands.
+// FromFile finds the tunnels in a file of any kind: a tunnel file, a unit, an ssh_config(5), a script, a
+// crontab, or a file of another program that runs commands.
 func (m Machine) FromFile(path string) Result {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -57,7 +57,7 @@ func refused(path, message string) Result {
 	return Result{Problems: []tunnelfile.Problem{{Path: path, Message: message}}}
 }
 
-// FromText finds the tunnels in a text that stands at path, or in [StandardInput].
+// FromText finds the tunnels in a text. path is its file, or [StandardInput].
 func (m Machine) FromText(path, text string) Result {
 	s := m.search(path, text)
 	switch {
@@ -81,7 +81,7 @@ func (m Machine) FromText(path, text string) Result {
 	return s.finish()
 }
 
-// fromTunnelFile is a tunnel file as it is, its drop-ins beside it merged.
+// fromTunnelFile takes a tunnel file unchanged, or merged with its drop-ins if it has some.
 func fromTunnelFile(path, text string) Result {
 	name := strings.TrimSuffix(filepath.Base(path), tunnelfile.Suffix)
 	t, problems := tunnelfile.Parse(name, path, text)

@@ -10,20 +10,20 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// starter is who runs the commands of a text.
+// starter says who runs the commands of a text, and how.
 type starter struct {
-	name string // of the tunnels; empty: their destination's
-	auto bool   // they start by themselves
-	how  string // for people
-	user string // as whom, where the text says so
-	todo string // what ends that; empty: the command is to be taken out
-	data bool   // they stand in no shell's text
+	name string // for the tunnels; empty: take it from the destination
+	auto bool   // the commands start by themselves
+	how  string // how they start, for people
+	user string // the user they run as, if known
+	todo string // how the user stops that; empty: by removing the command
+	data bool   // the text is not a shell script
 }
 
 // fromScript finds the tunnels that a shell script starts.
 func (s *search) fromScript() {
 	text := s.text
-	if first, rest, _ := strings.Cut(text, "\n"); strings.Contains(first, "execlineb") { // one command, on as many lines as it likes
+	if first, rest, _ := strings.Cut(text, "\n"); strings.Contains(first, "execlineb") { // one command, on any number of lines
 		before, _, _ := strings.Cut(withoutComments(text), "ssh")
 		text = strings.Repeat("\n", strings.Count(before, "\n")) + strings.Join(strings.Fields(withoutComments(rest)), " ")
 	}
@@ -43,7 +43,7 @@ func (s *search) fromScript() {
 	}
 }
 
-// fromVariables is for the init scripts that only say what is to be run (openrc-run(8),
+// fromVariables finds the tunnels of init scripts that only set variables for their framework (openrc-run(8),
 // init-d-script(5), rc.subr(8)).
 func (s *search) fromVariables(read *shell.Script, by starter) {
 	for _, names := range [][]string{{"command", "command_args"}, {"DAEMON", "DAEMON_ARGS", "DAEMON_OPTS"}} {
@@ -68,7 +68,7 @@ func (s *search) fromVariables(read *shell.Script, by starter) {
 	}
 }
 
-// withoutComments is a text without lines that are comments.
+// withoutComments removes the comments from each line of a text. It keeps the number of lines.
 func withoutComments(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -77,7 +77,7 @@ func withoutComments(text string) string {
 	return b.String()
 }
 
-// command looks for tunnels in a command.
+// command finds tunnels in a command.
 func (s *search) command(c shell.Command, vars map[string]string, by starter) {
 	dir := s.directory()
 	if by.user != "" || strings.HasPrefix(by.how, "cron") {
@@ -97,8 +97,8 @@ func (s *search) command(c shell.Command, vars map[string]string, by starter) {
 	}
 }
 
-// lineOf is where an invocation stands: of a string of several lines, or of what a command reads,
-// the line itself.
+// lineOf is the line of an invocation. In a string of several lines, or in standard input, it is the
+// exact line among lines, and not the first one of the command.
 func (s *search) lineOf(inv invocation, lines []int) int {
 	for _, line := range lines {
 		if line >= inv.line && line <= len(s.lines) && inv.spelled != "" && strings.Contains(s.lines[line-1], inv.spelled) {
@@ -108,7 +108,7 @@ func (s *search) lineOf(inv invocation, lines []int) int {
 	return inv.line
 }
 
-// complete adds to a tunnel what is known of who starts it.
+// complete adds to a tunnel what by says about its start, its user, and what the user must do.
 func (s *search) complete(f *Found, by starter, inside bool) {
 	start := tunnelfile.StartManual
 	f.Start = by.how
@@ -138,7 +138,7 @@ var (
 	shellFiles = []string{".bashrc", ".zshrc", ".kshrc", ".bash_aliases"}
 )
 
-// starter is who runs the script, as far as its place says it.
+// starter says who runs the script, mostly from its path.
 func (s *search) starter() starter {
 	base, dir := filepath.Base(s.path), filepath.Dir(s.path)
 	above := filepath.Base(dir)
@@ -159,7 +159,7 @@ func (s *search) starter() starter {
 	return starter{how: "a script starts it"}
 }
 
-// initScript is who runs an init script.
+// initScript says whether an init script is enabled.
 func (s *search) initScript(name string) starter {
 	by := starter{name: ValidName(name), how: name + " is not enabled", user: "root", todo: "disable " + name}
 	if s.path == StandardInput {

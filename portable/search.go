@@ -10,20 +10,20 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Result is what a source had. A line of it that mentions ssh or autossh is in one of the three.
+// Result is the result for one source. Each line that mentions ssh or autossh is in one of the three lists.
 type Result struct {
 	Found    []Found
-	Problems []tunnelfile.Problem // may be tunnels, and cannot be carried over
-	Passed   []tunnelfile.Problem // are no tunnels, and why
+	Problems []tunnelfile.Problem // may be tunnels, but cannot be imported
+	Passed   []tunnelfile.Problem // are no tunnels, with the reason
 }
 
-// search goes through one source and keeps account of its lines.
+// search reads one source. It records for each line that mentions ssh what became of it.
 type search struct {
 	machine Machine
 	path    string
 	text    string
 	lines   []string // of text
-	only    string   // the one file whose lines count, of several that are read; empty: all do
+	only    string   // if several files are read: the one whose lines count; empty: all count
 	result  Result
 	told    map[place]bool
 	mention []tunnelfile.Problem // the lines that mention ssh, with their text
@@ -38,22 +38,22 @@ func (m Machine) search(path, text string) *search {
 	return &search{machine: m, path: path, text: text, lines: strings.Split(text, "\n"), told: make(map[place]bool)}
 }
 
-// mentionPattern is ssh or autossh as a word that a shell could run.
+// mentionPattern matches ssh or autossh as a word that a shell could run.
 var mentionPattern = regexp.MustCompile("(^|[^\\w.-])(auto)?ssh($|[\\s\"'`;|&,<>()\\[\\]{}\\\\$])")
 
-// mentions says whether a text has ssh or autossh in it, be it within a string.
+// mentions says whether a text has the word ssh or autossh, even in a string.
 func mentions(text string) bool {
 	return mentionPattern.MatchString(strings.ReplaceAll(text, "/etc/ssh", ""))
 }
 
-// sweeps has a line accounted for if it mentions ssh.
+// sweeps records a line that mentions ssh, so that finish lists it if nothing else does.
 func (s *search) sweeps(path string, line int, text string) {
 	if mentions(withoutComment(text)) {
 		s.mention = append(s.mention, tunnelfile.Problem{Path: path, Line: line, Message: strings.TrimSpace(text)})
 	}
 }
 
-// sweepsText has all lines of a text accounted for.
+// sweepsText calls sweeps for all lines of a text.
 func (s *search) sweepsText(path, text string) {
 	number := 0
 	for line := range strings.Lines(text) {
@@ -62,14 +62,14 @@ func (s *search) sweepsText(path, text string) {
 	}
 }
 
-// withoutComment is a line without what follows a # or ; that begins it, or a # behind a blank
-// and outside of quotes.
+// withoutComment removes the comment from a line: the whole line if it begins with #, ; or //, and
+// otherwise the part from a # that follows a blank and is not quoted.
 func withoutComment(line string) string {
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(line, ";") || strings.HasPrefix(line, "//") {
 		return ""
 	}
-	double, single := false, false // a quotation mark is open
+	double, single := false, false // inside a quotation
 	for i := range len(line) {
 		switch line[i] {
 		case '"':
@@ -85,7 +85,7 @@ func withoutComment(line string) string {
 	return line
 }
 
-// tell notes that a line is imported or listed.
+// tell records that lines are imported or listed, so that finish does not list them.
 func (s *search) tell(path string, lines ...int) {
 	for _, line := range lines {
 		s.told[place{path, line}] = true
@@ -107,7 +107,7 @@ func (s *search) pass(path string, line int, message string) {
 	s.result.Passed = append(s.result.Passed, tunnelfile.Problem{Path: path, Line: line, Message: message})
 }
 
-// take adds what an invocation makes, found in src.
+// take adds an invocation that was found in src to one of the three lists.
 func (s *search) take(inv invocation, src source, complete func(*Found)) {
 	f, kind, message := src.found(inv)
 	switch kind {
@@ -121,10 +121,10 @@ func (s *search) take(inv invocation, src source, complete func(*Found)) {
 	}
 }
 
-// tunnelLetters are options that make a tunnel of an ssh.
+// tunnelLetters matches options of ssh that make it a tunnel.
 var tunnelLetters = regexp.MustCompile(`autossh|(^|[\s"'])-\w*[LRDNwf]`)
 
-// finish lists the lines that mention ssh and that nothing came of.
+// finish returns the result. It lists the lines that mention ssh and have no result yet.
 func (s *search) finish() Result {
 	for _, m := range s.mention {
 		if s.told[place{m.Path, m.Line}] {
@@ -152,7 +152,7 @@ func sameProblem(a, b tunnelfile.Problem) bool {
 
 const addInstead = "holdfast add NAME and what follows ssh makes the tunnel"
 
-// directory is the folder that a file at path lies in; home where it is no file's.
+// directory is the folder of the source's file; the home folder if it is no file.
 func (s *search) directory() string {
 	if dir := filepath.Dir(s.path); filepath.IsAbs(dir) {
 		return dir

@@ -18,8 +18,8 @@ var forwardKinds = map[string]tunnelfile.ForwardKind{
 
 func isForward(line config.Line) bool { return forwardKinds[line.Keyword] != "" }
 
-// configRoot is the file by which ssh reads the one at path by itself, and what relative
-// Include paths begin in; empty: ssh does not read it.
+// configRoot is the configuration file through which ssh reads the file at path by default, and the
+// folder for its relative Include paths. Both are empty if ssh does not read that file by default.
 func (m Machine) configRoot(path string) (root, dir string) {
 	for _, root := range []string{m.sshConfig(), "/etc/ssh/ssh_config"} {
 		dir := filepath.Dir(root)
@@ -35,8 +35,8 @@ func (m Machine) configRoot(path string) (root, dir string) {
 	return "", ""
 }
 
-// fromSSHConfig finds the hosts with forwards in a file that ssh reads by itself. The tunnel
-// only says where it goes: the forwards stay where they are.
+// fromSSHConfig finds the hosts with forwards in a file that ssh reads by default. Such a tunnel has only a
+// destination; its forwards stay in the file.
 func (s *search) fromSSHConfig(root, dir string) {
 	s.hosts(config.Lines(root, dir), func(f *Found, host string, lines []config.Line) *tunnelfile.Problem {
 		for _, line := range lines {
@@ -49,8 +49,8 @@ func (s *search) fromSSHConfig(root, dir string) {
 	})
 }
 
-// fromConfigText finds the hosts with forwards in a text that ssh does not read by itself: the
-// tunnels have all that it says of them.
+// fromConfigText finds the hosts with forwards in a text that ssh does not read by default. All its
+// settings are copied into the tunnels.
 func (s *search) fromConfigText() {
 	lines := config.Text(s.path, s.text)
 	s.hosts(lines, func(f *Found, host string, inForce []config.Line) *tunnelfile.Problem {
@@ -63,8 +63,8 @@ func (s *search) fromConfigText() {
 	})
 }
 
-// hosts makes a tunnel of each host that forwards are written for, as fill has it. Forwards
-// that no such host has are told.
+// hosts makes a tunnel for each host with forwards, completed by fill. Forwards whose host cannot be
+// told become problems.
 func (s *search) hosts(lines iter.Seq[config.Line], fill func(*Found, string, []config.Line) *tunnelfile.Problem) {
 	lines = slices.Values(slices.Collect(lines)) // read once
 	inForce := make(map[string][]config.Line)    // by host
@@ -92,7 +92,7 @@ func (s *search) hosts(lines iter.Seq[config.Line], fill func(*Found, string, []
 	}
 }
 
-// headings are the lines that something stands under, for people, the innermost first.
+// headings are the Host and Match lines above a line, for people, the innermost first.
 func headings(under []config.Line) string {
 	text := ""
 	for _, line := range slices.Backward(under) {
@@ -104,7 +104,7 @@ func headings(under []config.Line) string {
 	return cmp.Or(text, "no Host line")
 }
 
-// hostOf is the host that what stands under these lines is written for; empty: there is none.
+// hostOf is the host to which settings under these Host and Match lines apply; empty if there is none.
 func hostOf(under []config.Line) string {
 	if len(under) == 0 {
 		return ""
@@ -134,7 +134,7 @@ func (s *search) host(host string, at config.Line, lines, unsure []config.Line, 
 	}
 	f.set(tunnelfile.SectionTunnel, "Start", string(tunnelfile.StartManual))
 	f.name("")
-	if f.Name == "tunnel" { // an address, and the forwards stand elsewhere
+	if f.Name == "tunnel" { // the host is an address, and the forwards are not in f.Text
 		forward := lines[slices.IndexFunc(lines, isForward)]
 		if parsed, err := tunnelfile.ParseForward(forwardKinds[forward.Keyword], forward.Value); err == nil {
 			f.Name, f.Other = forwardName(parsed), ""
@@ -151,7 +151,7 @@ func unsureNotes(unsure []config.Line) []string {
 	return notes
 }
 
-// take writes what lines of ssh_config(5) say into the tunnel's file, behind what it says already.
+// take adds lines of ssh_config(5) to the tunnel's file. Settings that the file already has take precedence.
 func (f *Found) take(lines []config.Line) *tunnelfile.Problem {
 	set := make(map[string]bool)
 	before, _ := tunnelfile.Parse("", "", f.Text)
@@ -171,7 +171,7 @@ func (f *Found) take(lines []config.Line) *tunnelfile.Problem {
 			continue
 		}
 		if section == tunnelfile.SectionSSH && set[key] && !slices.Contains([]string{"CertificateFile", "IdentityFile", "SendEnv"}, key) {
-			continue // to ssh the first counts
+			continue // the first value counts, as in ssh_config(5)
 		}
 		set[key] = true
 		text, err := tunnelfile.Add(f.Text, section, key, line.Value)
@@ -188,8 +188,8 @@ func (f *Found) take(lines []config.Line) *tunnelfile.Problem {
 	return nil
 }
 
-// takeFile writes what the file of ssh -F says of the tunnel's host into the tunnel's file.
-// home is that of the person, in whose .ssh relative Include paths begin.
+// takeFile adds the settings for the tunnel's host in the file of ssh -F to the tunnel's file. home is
+// the user's home folder: relative Include paths begin in its .ssh.
 func (f *Found) takeFile(file, home string) *tunnelfile.Problem {
 	if _, err := os.Stat(file); err != nil {
 		p := f.Problem(fmt.Sprintf("-F %s: %s", file, withoutPath(err)))

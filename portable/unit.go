@@ -16,11 +16,11 @@ import (
 type unit struct {
 	name     string // "web.service", "tunnel@db.service"
 	path     string
-	system   bool // it is a unit of the system's manager
+	system   bool // the system's manager runs it, not a user's
 	files    []unitFile
 	settings []unitSetting
-	dropped  []unitSetting // that an empty assignment takes back
-	machine  Machine       // whose manager runs it
+	dropped  []unitSetting // settings that an empty assignment has removed
+	machine  Machine       // the user and the folders of its manager
 }
 
 type unitFile struct{ path, text string }
@@ -30,8 +30,7 @@ type unitSetting struct {
 	path string
 }
 
-// FromUnit finds the tunnels that a unit file runs; of a template those whose instances are
-// enabled.
+// FromUnit finds the tunnels that a unit file runs. For a template it finds those of its enabled instances.
 func (m Machine) FromUnit(path string) Result {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -57,7 +56,7 @@ func (m Machine) FromUnit(path string) Result {
 	return s.finish()
 }
 
-// fromUnitText finds the tunnels in the text of a unit, or of a drop-in, that stands at path.
+// fromUnitText finds the tunnels in the text of a unit or of a drop-in. path is its file, or [StandardInput].
 func (m Machine) fromUnitText(path, text string) Result {
 	name := "tunnel.service"
 	if path != StandardInput {
@@ -77,8 +76,8 @@ func (m Machine) unit(name, path string) *unit {
 	return &unit{name: name, path: path, machine: m}
 }
 
-// decide finds out whose unit it is, by where it lies, or else by what only a unit of the
-// system's says.
+// decide finds out whether the unit is the system's or a user's: by its folder, or else by settings that
+// only units of the system have.
 func (u *unit) decide(m Machine) {
 	switch {
 	case strings.Contains(u.path, "/systemd/user/"):
@@ -92,7 +91,7 @@ func (u *unit) decide(m Machine) {
 	}
 }
 
-// ofSystem says whether a setting stands in units of the system's alone.
+// ofSystem says whether only units of the system have a setting.
 func ofSystem(s unitSetting) bool {
 	switch s.Key {
 	case "User", "Group", "SupplementaryGroups", "DynamicUser":
@@ -105,8 +104,9 @@ func ofSystem(s unitSetting) bool {
 	return false
 }
 
-// addDropIns reads the drop-ins of a unit: of its own name, of its template's, of names that it
-// begins with, and of all services; of those of one name the first counts.
+// addDropIns reads the drop-ins of a unit, see systemd.unit(5): those of its own name, its template, the
+// prefixes of its name that end in a dash, and all services. Of drop-ins with the same file name the
+// first one counts.
 func (u *unit) addDropIns() {
 	names := []string{u.name}
 	stem, _, isInstance := strings.Cut(strings.TrimSuffix(u.name, ".service"), "@")
@@ -135,7 +135,7 @@ func (u *unit) addDropIns() {
 	}
 }
 
-// withoutPath is an error about a file for whom the path is told already.
+// withoutPath is the text of an error without the file's path, for a message that has the path already.
 func withoutPath(err error) string {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err.Error()
@@ -143,12 +143,12 @@ func withoutPath(err error) string {
 	return err.Error()
 }
 
-// systemUnits are the folders of the system's units.
+// systemUnits are the folders of the system's units, in the order of precedence.
 var systemUnits = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 
 func (m Machine) isSystemUnit(path string) bool { return strings.Contains(path, "/systemd/system/") }
 
-// unitDirs are the folders in which what belongs to the unit at path may lie.
+// unitDirs are the folders with possible drop-ins and links of the unit at path.
 func (m Machine) unitDirs(path string) []string {
 	dirs := []string{filepath.Dir(path)}
 	switch {
@@ -160,7 +160,7 @@ func (m Machine) unitDirs(path string) []string {
 	return dirs
 }
 
-// wantedBy are the links by which units of that name, or glob, start by themselves.
+// wantedBy are the links in .wants/ and similar folders that start units with a name that matches pattern.
 func (m Machine) wantedBy(path, pattern string) []string {
 	dirs := m.unitDirs(path)
 	slices.Sort(dirs)
@@ -174,7 +174,7 @@ func (m Machine) wantedBy(path, pattern string) []string {
 	return links
 }
 
-// instances are the names of a template's instances that start by themselves.
+// instances are the names of a template's enabled instances.
 func (m Machine) instances(path, prefix, text string) []string {
 	var names []string
 	u := m.unit(filepath.Base(path), path)
@@ -190,12 +190,12 @@ func (m Machine) instances(path, prefix, text string) []string {
 	return names
 }
 
-// add reads the unit file, or a drop-in. What makes no sense there systemd skips too.
+// add reads the unit file or a drop-in. It ignores invalid lines, as systemd does.
 func (u *unit) add(path, text string) {
 	u.files = append(u.files, unitFile{path, text})
 	assignments, _ := tunnelfile.Assignments(text)
 	for _, a := range assignments {
-		if a.Value == "" { // takes back what came before
+		if a.Value == "" { // an empty value removes the ones before
 			u.settings = slices.DeleteFunc(u.settings, func(s unitSetting) bool {
 				is := s.Section == a.Section && s.Key == a.Key
 				if is {
@@ -209,8 +209,8 @@ func (u *unit) add(path, text string) {
 	}
 }
 
-// joinedLines is a text in which a line that is continued has the next ones in it, in whose place
-// there are empty ones.
+// joinedLines joins each continued line with the next ones. Empty lines replace those, so that line
+// numbers stay.
 func joinedLines(text string) string {
 	var b strings.Builder
 	empty := ""
@@ -227,7 +227,7 @@ func joinedLines(text string) string {
 	return b.String()
 }
 
-// last is the value of a key that has one.
+// last is the last value of a key; "" if it has none.
 func (u *unit) last(section, key string) string {
 	value := ""
 	for _, s := range u.settings {
@@ -238,7 +238,7 @@ func (u *unit) last(section, key string) string {
 	return value
 }
 
-// find finds the tunnels in what the unit runs.
+// find finds the tunnels in the commands of the unit.
 func (u *unit) find(search *search) {
 	m := search.machine
 	u.decide(m)
@@ -260,14 +260,14 @@ func (u *unit) find(search *search) {
 	if len(search.result.Found)+len(search.result.Problems) == before {
 		return
 	}
-	for _, s := range u.settings { // the rest goes with the command
+	for _, s := range u.settings { // the other settings are handled with the command
 		if !strings.HasPrefix(s.Key, "Exec") {
 			search.tell(s.path, s.Line)
 		}
 	}
 }
 
-// exec finds the tunnels in a command of the unit's.
+// exec finds the tunnels in one Exec…= setting of the unit.
 func (u *unit) exec(search *search, s unitSetting, vars map[string]string) {
 	commands, err := u.commands(s.Value, vars)
 	if err != nil {
@@ -293,7 +293,7 @@ func (u *unit) exec(search *search, s unitSetting, vars map[string]string) {
 	}
 }
 
-// tunnelName is what the tunnel is called after.
+// tunnelName is the tunnel's name, from the unit's; "" if the unit has none.
 func (u *unit) tunnelName() string {
 	if u.path == StandardInput {
 		return ""
@@ -301,7 +301,7 @@ func (u *unit) tunnelName() string {
 	return ValidName(strings.TrimSuffix(u.name, ".service"))
 }
 
-// directory is what a relative path begins in.
+// directory is the folder of relative paths in the unit's commands.
 func (u *unit) directory() string {
 	dir, err := u.expand(strings.TrimPrefix(u.last("Service", "WorkingDirectory"), "-"))
 	switch {

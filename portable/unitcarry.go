@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// complete adds to a tunnel what the unit says besides its command.
+// complete adds the unit's other settings to a tunnel.
 func (u *unit) complete(f *Found, m Machine, vars map[string]string, execStart string) {
 	manager := "systemctl --user"
 	if u.system {
@@ -59,10 +59,10 @@ func (u *unit) complete(f *Found, m Machine, vars map[string]string, execStart s
 	}
 }
 
-// carryEnvironment takes over the environment as the unit has it, a file as a file: what stands
-// in it may be for few eyes.
+// carryEnvironment takes over Environment= and EnvironmentFile= of the unit. The content of a file is
+// not copied, because it may be secret.
 func (u *unit) carryEnvironment(f *Found, vars map[string]string, execStart string) {
-	wanted := func(name string) bool { // what stands in the command line has done its work
+	wanted := func(name string) bool { // variables of the command line are already expanded
 		return name != "SSHPASS" && !strings.HasPrefix(name, "AUTOSSH_") && !strings.Contains(execStart, "$"+name) && !strings.Contains(execStart, "${"+name)
 	}
 	if _, has := vars["SSHPASS"]; has {
@@ -96,7 +96,7 @@ func (u *unit) carryEnvironment(f *Found, vars map[string]string, execStart stri
 	}
 }
 
-// confines says whether a setting of [Service] keeps the process from something.
+// confines says whether a setting of [Service] confines the process.
 func confines(key string) bool {
 	for _, prefix := range []string{"Protect", "Private", "Restrict", "SystemCall", "Capability", "Ambient"} {
 		if strings.HasPrefix(key, prefix) {
@@ -110,7 +110,8 @@ func confines(key string) bool {
 	}, key)
 }
 
-// ofProcesses are settings about how systemd handles a process that is no tunnel of its own.
+// ofProcesses are settings that are left out, and get no note: a tunnel's unit has its own values, or
+// other code handles them.
 var ofProcesses = []string{
 	"Type", "Restart", "KillMode", "KillSignal", "NotifyAccess", "RemainAfterExit", "PIDFile", "GuessMainPID", "TimeoutStartSec", "TimeoutSec",
 	"TimeoutStopSec", "TimeoutAbortSec", "StartLimitIntervalSec", "StartLimitInterval", "StartLimitBurst", "SuccessExitStatus",
@@ -119,18 +120,19 @@ var ofProcesses = []string{
 	"ExecStart", "Environment", "EnvironmentFile", "WorkingDirectory", "User", "Group",
 }
 
-// ofNetwork are units that wait for a network, which the daemon watches itself, or that only say when a session has begun.
+// ofNetwork are units that a tunnel need not wait for: they stand for the network, which the daemon
+// watches, or for the start of a session.
 var ofNetwork = []string{
 	"network.target", "network-online.target", "network-pre.target", "nss-lookup.target", "NetworkManager.service", "NetworkManager-wait-online.service",
 	"systemd-networkd.service", "systemd-networkd-wait-online.service", "systemd-resolved.service", "default.target", "basic.target", "multi-user.target",
 	"graphical-session.target", "graphical.target", "sshd.service", "ssh.service", "dbus.service", "dbus.socket", "time-sync.target",
 }
 
-// carry takes over a setting of [Unit] or [Service], or says why not.
+// carry takes over a setting of [Unit] or [Service], or adds a note that says why not.
 func (u *unit) carry(f *Found, s unitSetting, m Machine) {
 	leave := func(why string) { f.Notes = append(f.Notes, fmt.Sprintf("%s=%s: %s", s.Key, s.Value, why)) }
 	switch {
-	case s.Section == "Service" && u.system && m.System && (s.Key == "User" || s.Key == "Group"): // as whom the tunnel runs, too
+	case s.Section == "Service" && u.system && m.System && (s.Key == "User" || s.Key == "Group"): // the tunnel runs as this user too
 	case s.Section != "Unit" && s.Section != "Service", slices.Contains(ofProcesses, s.Key):
 		return
 	case s.Key == "RestartSec":
@@ -171,7 +173,7 @@ func (u *unit) carry(f *Found, s unitSetting, m Machine) {
 	u.set(f, s.Section, s.Key, value)
 }
 
-// set writes a value into the tunnel's file, or notes that it cannot be written.
+// set adds a value to the tunnel's file. If that is not valid, it adds a note.
 func (u *unit) set(f *Found, section, key, value string) {
 	text, err := tunnelfile.Add(f.Text, section, key, value)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast/holdfast/portable/shell"
 )
 
-// commands are the command lines of an Exec…= setting as systemd would run them.
+// commands are the command lines of an Exec…= setting, as systemd would run them (systemd.service(5)).
 func (u *unit) commands(value string, vars map[string]string) ([]shell.Command, error) {
 	var all []shell.Command
 	var c shell.Command
@@ -50,7 +50,7 @@ func (u *unit) commands(value string, vars map[string]string) ([]shell.Command, 
 			return nil, err
 		}
 		switch {
-		case named && len(c.Words) == 1: // what it is called, which is not what it is
+		case named && len(c.Words) == 1: // with @, the second word is argv[0] and no argument
 			named = false
 		case verbatim || len(c.Words) == 0:
 			c.Words = append(c.Words, word)
@@ -66,8 +66,9 @@ func (u *unit) commands(value string, vars map[string]string) ([]shell.Command, 
 	return all, nil
 }
 
-// withVariables puts in what variables of the unit's environment stand for (systemd.service(5),
-// "Command lines"): ${NAME} within a word, a word that is $NAME as several words.
+// withVariables expands the variables in a word of a command line (systemd.service(5), "Command lines"):
+// ${NAME} within a word, and a word that is $NAME as several words. unknown is the first variable
+// without a value.
 func withVariables(word string, vars map[string]string) (words []string, unknown string) {
 	value := func(name string) string {
 		v, known := vars[name]
@@ -102,7 +103,7 @@ func withVariables(word string, vars map[string]string) (words []string, unknown
 	return []string{b.String()}, unknown
 }
 
-// environment is what Environment= and EnvironmentFile= say.
+// environment is the variables of Environment= and EnvironmentFile=.
 func (u *unit) environment() map[string]string {
 	vars := make(map[string]string)
 	for _, s := range u.settings {
@@ -119,7 +120,7 @@ func (u *unit) environment() map[string]string {
 			}
 			files, _ := filepath.Glob(pattern)
 			for _, file := range files {
-				_ = readEnvironment(file, vars) // one that cannot be read says nothing
+				_ = readEnvironment(file, vars) // ignore a file that cannot be read
 			}
 		}
 	}
@@ -159,14 +160,14 @@ func readEnvironment(path string, vars map[string]string) error {
 	return nil
 }
 
-// ofAutossh are the variables that steer autossh.
+// ofAutossh are the variables that configure autossh.
 func ofAutossh(vars map[string]string) map[string]string {
 	own := maps.Clone(vars)
 	maps.DeleteFunc(own, func(name, _ string) bool { return !strings.HasPrefix(name, "AUTOSSH_") })
 	return own
 }
 
-// expand puts in what the specifiers of systemd.unit(5) stand for.
+// expand expands the specifiers of systemd.unit(5).
 func (u *unit) expand(text string) (string, error) {
 	m := u.machine
 	stem := strings.TrimSuffix(u.name, ".service")
@@ -199,8 +200,8 @@ func (u *unit) expand(text string) (string, error) {
 	}
 }
 
-// unescapeName is the inverse of systemd-escape(1). The one of go-systemd leaves bytes above 127
-// as they are.
+// unescapeName is the inverse of systemd-escape(1). The function of go-systemd does not unescape bytes
+// above 127.
 func unescapeName(name string) string {
 	var b strings.Builder
 	for i := 0; i < len(name); i++ {

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// unitText is a service unit that runs ssh with these arguments.
+// unitText is the text of a service unit that runs ssh with these arguments.
 func unitText(t tunnelfile.Tunnel, words []string, a Around) (text string, notes []string) {
 	target := "default.target"
 	var b strings.Builder
@@ -47,7 +47,7 @@ func description(t tunnelfile.Tunnel) string {
 	return t.Description
 }
 
-// notOfSSH says why a setting of [Service] would not do with ssh; "" where it would.
+// notOfSSH says why a setting of [Service] does not work with ssh; "" if it does.
 func notOfSSH(key string) string {
 	switch key {
 	case "WatchdogSec", "WatchdogSignal":
