@@ -32,6 +32,7 @@ var facts = []struct {
 		"sshlink/config/sshg.go", // what tells whether anybody has set it
 	}},
 	{"the umask of unix sockets: tunnelfile.StreamLocalBindMask", `StreamLocalBindMask.*0o?177`, []string{"tunnelfile/sshkeywords.go"}},
+	{"timers of the kernel: internal/timerfd", `TimerfdCreate`, []string{"internal/timerfd"}},
 	{"patterns of ssh_config(5): config.MatchPattern", `star, mark`, []string{"sshlink/config/pattern.go"}},
 	{"destinations: tunnelfile.CheckDestination, DestinationParts", `"ssh://"\)|LastIndexByte\(\w+, '@'\)`, []string{
 		"tunnelfile/destination.go",

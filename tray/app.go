@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/keyring"
+	"github.com/holdfast/holdfast/internal/timerfd"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -45,7 +46,7 @@ type App struct {
 	onDemand  map[string]bool               // whether Start= was on-demand when Start at login was switched off
 	agentOf   string                        // the daemon seen last, by its unique name: register once with each
 	timer     *time.Timer
-	wallTimer *wallTimer
+	wallTimer *timerfd.Timer
 }
 
 // NewApp returns an App. The caller sets its exported fields before Run.
@@ -60,10 +61,10 @@ func (a *App) Run(ctx context.Context) error {
 	a.timer = time.NewTimer(0)
 	defer a.timer.Stop()
 	var err error
-	if a.wallTimer, err = newWallTimer(); err != nil {
+	if a.wallTimer, err = timerfd.New(timerfd.Realtime); err != nil {
 		return err
 	}
-	defer a.wallTimer.close()
+	defer a.wallTimer.Close()
 	snapshots, err := a.Client.Watch(ctx)
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func (a *App) Run(ctx context.Context) error {
 		case call := <-a.calls:
 			call()
 		case <-a.timer.C:
-		case <-a.wallTimer.fired:
+		case <-a.wallTimer.C:
 		}
 		a.update(time.Now())
 		if n := a.renderer.Slots(); n > fullAt && n > 2*size(ViewOf(a.model).Items)+len(skeleton) {
@@ -152,7 +153,7 @@ func (a *App) update(now time.Time) {
 		a.Notifier.Show(n)
 	}
 	soonest(again)
-	if err := a.wallTimer.set(nextByClock(a.model.Pause, now)); err != nil {
+	if err := a.wallTimer.At(nextByClock(a.model.Pause, now)); err != nil {
 		a.Log.Warn("the end of a pause may be missed", "err", err)
 	}
 	a.timer.Stop()
