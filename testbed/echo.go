@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -98,4 +99,29 @@ func EchoThrough(conn net.Conn, n int64, deadline time.Duration) error {
 // noise is an endless stream of bytes in which a repeated, lost or moved block does not match.
 func noise() io.Reader {
 	return rand.NewChaCha8([32]byte([]byte("holdfast testbed: bytes to check")))
+}
+
+// OneConnection is an address that leads to another one and has room for one connection at a time. asked
+// counts the connections that were tried.
+func OneConnection(t testing.TB, to string) (address net.Addr, asked *atomic.Int32) {
+	t.Helper()
+	asked = new(atomic.Int32)
+	var busy atomic.Bool
+	return Serve(t, "tcp", "127.0.0.1:0", func(conn net.Conn) {
+		asked.Add(1)
+		if !busy.CompareAndSwap(false, true) {
+			return
+		}
+		defer busy.Store(false)
+		server, err := net.Dial("tcp", to)
+		if err != nil {
+			return
+		}
+		defer server.Close()
+		go func() {
+			io.Copy(server, conn)
+			server.Close()
+		}()
+		io.Copy(conn, server)
+	}), asked
 }

@@ -74,7 +74,7 @@ func eventOf(e journalEntry) (event, bool) {
 	case isTunnel && told.Kind == journal.Lost:
 		happened.tunnel, happened.what, happened.why.text = name, linkLost, told.Status
 		return happened, true
-	case unit == daemonUnit && isState && tunnelfile.ValidName(told.Tunnel):
+	case unit == journal.DaemonUnit && isState && tunnelfile.ValidName(told.Tunnel):
 		happened.tunnel, happened.what, happened.state = told.Tunnel, daemonSays, state
 		return happened, true
 	}

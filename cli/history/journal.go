@@ -133,9 +133,6 @@ func (j reader) mine() string {
 	return "_UID=" + strconv.Itoa(os.Getuid())
 }
 
-// daemonUnit is the daemon's unit.
-const daemonUnit = "holdfastd.service"
-
 // errEnough is returned by a callback of read to stop it.
 var errEnough = errors.New("enough")
 

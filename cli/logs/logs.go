@@ -81,19 +81,18 @@ func (q Query) matches() (terms []string) {
 		}
 		terms = append(terms, term...)
 	}
-	const daemon = "holdfastd.service"
 	own := "_UID=" + strconv.Itoa(os.Getuid())
 	for _, name := range q.Names {
 		unit := tunnelfile.ServiceName(name)
 		if q.System {
 			either("_SYSTEMD_UNIT=" + unit)
 			either("_PID=1", "UNIT="+unit, "UNIT="+tunnelfile.SocketName(name))
-			either("_SYSTEMD_UNIT="+daemon, "HOLDFAST_TUNNEL="+name)
+			either("_SYSTEMD_UNIT="+journal.DaemonUnit, "HOLDFAST_TUNNEL="+name)
 			continue
 		}
 		either(own, "_SYSTEMD_USER_UNIT="+unit)
 		either(own, "USER_UNIT="+unit, "USER_UNIT="+tunnelfile.SocketName(name))
-		either(own, "_SYSTEMD_USER_UNIT="+daemon, "HOLDFAST_TUNNEL="+name)
+		either(own, "_SYSTEMD_USER_UNIT="+journal.DaemonUnit, "HOLDFAST_TUNNEL="+name)
 	}
 	return terms
 }

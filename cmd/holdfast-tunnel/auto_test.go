@@ -79,35 +79,11 @@ func TestAutoGrowsAndIsReloaded(t *testing.T) {
 	}
 }
 
-// oneOnly is an address that leads to the server and has room for one connection at a time.
-func oneOnly(t *testing.T, s *testbed.Server) (addr string, asked *atomic.Int32) {
-	asked = new(atomic.Int32)
-	var busy atomic.Bool
-	a := testbed.Serve(t, "tcp", "127.0.0.1:0", func(conn net.Conn) {
-		asked.Add(1)
-		if !busy.CompareAndSwap(false, true) {
-			return
-		}
-		defer busy.Store(false)
-		to, err := net.Dial("tcp", s.Addr)
-		if err != nil {
-			return
-		}
-		defer to.Close()
-		go func() {
-			io.Copy(to, conn)
-			to.Close()
-		}()
-		io.Copy(conn, to)
-	})
-	return a.String(), asked
-}
-
 // Where one connection is all that can be had the tunnel is up with it, and asks once.
 func TestAutoWhereOneIsAllowed(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
-	door, asked := oneOnly(t, s)
-	_, port, _ := net.SplitHostPort(door)
+	door, asked := testbed.OneConnection(t, s.Addr)
+	_, port, _ := net.SplitHostPort(door.String())
 	addr, line := local(t, testbed.Echo(t, "tcp", "127.0.0.1:0").String())
 	p := newProgram(t, fileFor(s, line, "Connections=auto", "SSH:Port="+port, "SSH:HostKeyAlias=["+s.Host+"]:"+itoa(s.Port)))
 	n := newNotifySocket(t)

@@ -31,6 +31,9 @@ type Event struct {
 // Fields are the fields of an Event, for journalctl --output-fields.
 const Fields = "HOLDFAST_EVENT,HOLDFAST_TUNNEL,HOLDFAST_STATE,HOLDFAST_REASON,HOLDFAST_STATUS"
 
+// DaemonUnit is the daemon's unit.
+const DaemonUnit = "holdfastd.service"
+
 // messageIDs are the MESSAGE_IDs for journalctl -x, by state or else by kind.
 var messageIDs = map[string]string{
 	"inactive":   "f8a9b5738658444983ffb6c9e6e1bc7f",

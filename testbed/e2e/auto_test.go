@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,25 +70,7 @@ func TestOneConnectionAllowed(t *testing.T) {
 	d := newDesk(t)
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	d.alias("server", server)
-	var asked atomic.Int32
-	var busy atomic.Bool
-	door := testbed.Serve(t, "tcp", "127.0.0.1:0", func(conn net.Conn) {
-		asked.Add(1)
-		if !busy.CompareAndSwap(false, true) {
-			return
-		}
-		defer busy.Store(false)
-		to, err := net.Dial("tcp", server.Addr)
-		if err != nil {
-			return
-		}
-		defer to.Close()
-		go func() {
-			io.Copy(to, conn)
-			to.Close()
-		}()
-		io.Copy(conn, to)
-	})
+	door, asked := testbed.OneConnection(t, server.Addr)
 	local := fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t))
 	target := testbed.Echo(t, "tcp", "127.0.0.1:0").String()
 	d.write("echo", "[Tunnel]\nDestination=server\nStart=manual\nConnections=auto\nLocalForward="+local+" "+target+
