@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,11 +184,9 @@ func (b *bench) awaitGone(name string) {
 // echoes sends a little through a local port and wants it back.
 func (b *bench) echoes(address string) {
 	b.Helper()
-	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
-	if err != nil {
+	if err := testbed.EchoAt(address, 1<<16, 10*time.Second); err != nil {
 		b.Fatal(err)
 	}
-	testbed.CheckEcho(b, conn, 1<<16, 10*time.Second)
 }
 
 func (b *bench) port() string { b.Helper(); return strconv.Itoa(testbed.FreePort(b)) }

@@ -3,7 +3,6 @@ package sshlink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -108,13 +107,7 @@ func carries(t *testing.T, l Link) {
 			t.Errorf("%s: Close: %v", network, err)
 		}
 		// ssh -O cancel does not wait for the server.
-		testbed.WaitFor(t, 5*time.Second, func() error {
-			if c, err := net.Dial(network, ln.Addr().String()); err == nil {
-				c.Close()
-				return fmt.Errorf("%s: the server still listens", network)
-			}
-			return nil
-		})
+		testbed.WaitFor(t, 10*time.Second, func() error { return testbed.NotListening(network, ln.Addr().String()) })
 	}
 	if rtt, err := l.Ping(t.Context()); err != nil || rtt <= 0 {
 		t.Errorf("Ping: %v, %v", rtt, err)
@@ -125,7 +118,7 @@ func TestRefusals(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
 		l := dialBy(t, transport, s)
-		_, err := l.DialContext(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(freePort(t)))
+		_, err := l.DialContext(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(testbed.FreePort(t)))
 		if e, ok := errors.AsType[*ssh.OpenChannelError](err); !ok || e.Reason != ssh.ConnectionFailed {
 			t.Errorf("a target nobody listens on: %v", err)
 		}

@@ -27,7 +27,7 @@ func TestLoginsByRoute(t *testing.T) {
 	jump3 := testbed.StartServer(t, testbed.ServerOptions{})
 	closed := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"AllowTcpForwarding no"}})
 	jumps := withKey(jump1, "jump1") + withKey(jump2, "jump2") + withKey(jump3, "jump3") + withKey(closed, "closed")
-	port := freePort(t)
+	port := testbed.FreePort(t)
 	unknown := strings.ReplaceAll(withKey(jump1, "jump1"), jump1.KnownHosts, "none")
 
 	tryBoth(t, []loginRow{

@@ -45,7 +45,7 @@ func TestSameSentences(t *testing.T) {
 		return strings.ReplaceAll(config, "StrictHostKeyChecking yes", "StrictHostKeyChecking ask")
 	}
 	shown := hostkeys.Fingerprint(s.HostKeys[0].Public)
-	port := freePort(t)
+	port := testbed.FreePort(t)
 
 	for _, c := range []struct {
 		name, config string
@@ -138,7 +138,7 @@ func fullServer(t testing.TB) *testbed.Server {
 func TestErrorsTellTheirCause(t *testing.T) {
 	testbed.Need(t, "ssh")
 	transports(t, func(t *testing.T, transport tunnelfile.Transport) {
-		_, err := loginRow{config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", freePort(t)), transport: transport}.tryOurs(t)
+		_, err := loginRow{config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", testbed.FreePort(t)), transport: transport}.tryOurs(t)
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("nobody listens: %v", err)
 		}

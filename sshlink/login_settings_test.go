@@ -222,7 +222,7 @@ func TestSecondAddress(t *testing.T) {
 	if got := l.RemoteAddr().String(); got != s.Addr {
 		t.Errorf("connected to %s", got)
 	}
-	r, err := Resolve(t.Context(), source{Destination: "both.holdfast.test", ConfigFile: "none", Settings: settings(fmt.Sprintf("Port=%d", freePort(t)))}, nil)
+	r, err := Resolve(t.Context(), source{Destination: "both.holdfast.test", ConfigFile: "none", Settings: settings(fmt.Sprintf("Port=%d", testbed.FreePort(t)))}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -425,14 +424,4 @@ func TestLoginsByKeySettings(t *testing.T) {
 		{name: "a misspelt keyword", want: misspelt, config: host + " IdentytyFile x", says: "config: line"},
 		{name: "a misspelt cipher", want: misspelt, config: host + " Ciphers rot13", says: "rot13"},
 	})
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -43,7 +43,7 @@ func TestLoginsByOpenSSH(t *testing.T) {
 		{name: "unknown", want: unknownKey, config: strings.ReplaceAll(withKey(s, "host"), s.KnownHosts, "none")},
 		{name: "changed", want: changedKey, config: strings.ReplaceAll(withKey(s, "host"), s.KnownHosts, "DIR/k"), files: map[string]string{"k": at + stranger.AuthorizedKey() + "\n"}},
 		{name: "revoked", want: revokedKey, config: strings.ReplaceAll(withKey(s, "host"), s.KnownHosts, "DIR/k"), files: map[string]string{"k": "@revoked * " + s.HostKeys[0].AuthorizedKey() + "\n"}},
-		{name: "nobody listens", want: unreachable, config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", freePort(t))},
+		{name: "nobody listens", want: unreachable, config: fmt.Sprintf("Host host\n HostName 127.0.0.1\n Port %d\n", testbed.FreePort(t))},
 		{name: "no such host", want: unreachable, config: "Host host\n HostName nosuchhost.invalid\n"},
 		{name: "no common cipher", want: noCommon, config: withKey(umac, "host") + " Ciphers aes256-gcm@openssh.com\n"},
 		{name: "only sntrup761", want: in, config: withKey(sntrup, "host")},
@@ -329,17 +329,10 @@ func TestNothingIsLeftInOwnMaster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	there := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	there := fmt.Sprintf("127.0.0.1:%d", testbed.FreePort(t))
 	if _, err := l.ListenContext(t.Context(), "tcp", there); err != nil {
 		t.Fatal(err)
 	}
 	l.Close() // and nobody closes the listener
-	testbed.WaitFor(t, 5*time.Second, func() error {
-		c, err := net.Dial("tcp", there)
-		if err == nil {
-			c.Close()
-			return errors.New("the server still listens for the link that has ended")
-		}
-		return nil
-	})
+	testbed.WaitFor(t, 10*time.Second, func() error { return testbed.NotListening("tcp", there) })
 }

@@ -3,7 +3,6 @@ package testbed
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -90,28 +88,6 @@ func sharedDir(t testing.TB) string {
 	}
 	return dir
 }
-
-// FreePort is a TCP port of 127.0.0.1 that nobody listens on. It lies below those
-// that the kernel gives to outgoing connections (ip_local_port_range), so that none
-// of them takes it before the test does. No port is given twice in one process.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		port := 10000 + rand.IntN(20000)
-		if _, given := givenPorts.LoadOrStore(port, true); given {
-			continue
-		}
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free TCP port found")
-	return 0
-}
-
-var givenPorts sync.Map // returned by FreePort
 
 func (s *Server) writeFiles() {
 	s.t.Helper()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/holdfast/holdfast/testbed"
 )
 
 func dialServer(t *testing.T, s *server) *ssh.Client {
@@ -62,9 +64,8 @@ func TestServer(t *testing.T) {
 	if err := client.Wait(); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
 		t.Errorf("link ended with %v", err)
 	}
-	if conn, err := net.Dial("tcp", s.address); err == nil {
-		conn.Close()
-		t.Error("still takes connections after it vanished")
+	if err := testbed.NotListening("tcp", s.address); err != nil {
+		t.Errorf("after it vanished: %v", err)
 	}
 	if err := s.comeBack(); err != nil {
 		t.Fatal(err)

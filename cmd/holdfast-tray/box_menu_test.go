@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,12 +83,7 @@ func TestMenu(t *testing.T) {
 	i := w.icon(t)
 
 	carries := func(name string) error {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", ports[name]))
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		return testbed.EchoThrough(conn, 1000, 10*time.Second)
+		return testbed.EchoAt(fmt.Sprintf("127.0.0.1:%d", ports[name]), 1000, 10*time.Second)
 	}
 	works := func(name string) {
 		t.Helper()

@@ -58,7 +58,7 @@ func TestAutoGrowsAndIsReloaded(t *testing.T) {
 			if r := p.UntilPooled(2); !strings.HasPrefix(r.Status, "1 forward, 2 connections") {
 				t.Errorf("says %q", r.Status)
 			}
-			if err := echoes(addr, 10*time.Second); err != nil {
+			if err := testbed.EchoAt(addr, 1000, 10*time.Second); err != nil {
 				t.Error(err)
 			}
 			for _, c := range []struct {

@@ -76,7 +76,7 @@ func TestHandOver(t *testing.T) {
 	successorOf(t, n)
 	n.until(t, "READY=1", 2)
 	for i, to := range streams {
-		if err := echoes(to, 10*time.Second); err != nil {
+		if err := testbed.EchoAt(to, 1000, 10*time.Second); err != nil {
 			t.Errorf("%s after the handover: %v", to, err)
 		}
 		if err := talks[i](); err != nil {
@@ -111,7 +111,7 @@ func TestHandOverFails(t *testing.T) {
 		p.SetFile(c.file)
 		p.Signal(tunnelfile.SignalHandOver)
 		p.Until(c.what, func(r tunnelfile.Report) bool { return strings.Contains(r.NotHandedOver, c.want) })
-		if err := echoes(addr, 10*time.Second); err != nil {
+		if err := testbed.EchoAt(addr, 1000, 10*time.Second); err != nil {
 			t.Errorf("%s: the old process does not go on: %v", c.what, err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestHandOverFails(t *testing.T) {
 	p.Signal(tunnelfile.SignalHandOver)
 	successorOf(t, n)
 	awaitEnd(t, p)
-	if err := echoes(addr, 10*time.Second); err != nil {
+	if err := testbed.EchoAt(addr, 1000, 10*time.Second); err != nil {
 		t.Error(err)
 	}
 }
@@ -174,7 +174,7 @@ func TestHandOverDeaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Until("told", func(r tunnelfile.Report) bool { return strings.Contains(r.NotHandedOver, "ended before") })
-	if err := echoes(addr, 10*time.Second); err != nil {
+	if err := testbed.EchoAt(addr, 1000, 10*time.Second); err != nil {
 		t.Errorf("the old process does not go on: %v", err)
 	}
 	if said := n.until(t, "STATUS=up", 1); !strings.Contains(said[len(said)-1], "not handed over") {
@@ -256,13 +256,12 @@ func TestHandOverReload(t *testing.T) {
 	awaitEnd(t, p)
 	r := p.Until("with the forward that was added", func(r tunnelfile.Report) bool { return r.State == tunnelfile.Up && len(r.Forwards) == 2 })
 	for _, to := range []string{addr, added} {
-		if err := echoes(to, 10*time.Second); err != nil {
+		if err := testbed.EchoAt(to, 1000, 10*time.Second); err != nil {
 			t.Errorf("%s: %v; %+v", to, err, r.Forwards)
 		}
 	}
-	if conn, err := net.Dial("tcp", gone); err == nil {
-		conn.Close()
-		t.Errorf("%s is listened on still", gone)
+	if err := testbed.NotListening("tcp", gone); err != nil {
+		t.Errorf("the forward that was dropped: %v", err)
 	}
 }
 
@@ -308,7 +307,7 @@ func TestHandOverProbes(t *testing.T) {
 		}
 		n.until(t, "MAINPID=", i+1)
 		n.until(t, "READY=1", i+2)
-		if err := echoes(addr, 10*time.Second); err != nil {
+		if err := testbed.EchoAt(addr, 1000, 10*time.Second); err != nil {
 			t.Error(err)
 		}
 	}

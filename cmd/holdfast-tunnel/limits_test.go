@@ -40,7 +40,7 @@ func TestFilesRunOut(t *testing.T) {
 			for _, conn := range clients {
 				conn.Close()
 			}
-			testbed.WaitFor(t, 60*time.Second, func() error { return echoes(addr, 10*time.Second) })
+			testbed.WaitFor(t, 60*time.Second, func() error { return testbed.EchoAt(addr, 1000, 10*time.Second) })
 			p.UntilState(tunnelfile.Up)
 		})
 	}

@@ -44,7 +44,7 @@ func TestNoDelay(t *testing.T) {
 					}
 					return nil
 				})
-				if err := echoes(addr, 10*time.Second); err != nil {
+				if err := testbed.EchoAt(addr, 1000, 10*time.Second); err != nil {
 					t.Error(err)
 				}
 				if r, err := p.Report(); err != nil || strings.Contains(r.Status, "command") {

@@ -53,7 +53,7 @@ func TestOneOfSeveralKilled(t *testing.T) {
 				}
 			}
 			s.KillSession(syscall.SIGKILL)
-			if err := echoes(addr, 10*time.Second); err != nil {
+			if err := testbed.EchoAt(addr, 1000, 10*time.Second); err != nil {
 				t.Errorf("a new connection meanwhile: %v", err)
 			}
 			var wg sync.WaitGroup
@@ -93,11 +93,11 @@ func TestOneOfSeveralHangs(t *testing.T) {
 	p.UntilPooled(2)
 	s.KillSession(syscall.SIGSTOP)
 	defer s.KillSessions(syscall.SIGCONT)
-	go echoes(addr, time.Minute) // one of these two meets the hung one
-	go echoes(addr, time.Minute)
+	go testbed.EchoAt(addr, 1000, time.Minute) // one of these two meets the hung one
+	go testbed.EchoAt(addr, 1000, time.Minute)
 	n.until(t, "STATUS=degraded [connections]: 1 of 2 connections, the server does not answer", 1)
 	p.Until("replaced", func(r tunnelfile.Report) bool { return r.Connections == 2 && r.Reconnects == 1 })
-	if err := echoes(addr, 5*time.Second); err != nil {
+	if err := testbed.EchoAt(addr, 1000, 5*time.Second); err != nil {
 		t.Error(err)
 	}
 }
@@ -112,7 +112,7 @@ func TestSeveralDoNotStampede(t *testing.T) {
 	s.Stop()
 	p.Until("all lost", func(r tunnelfile.Report) bool { return r.Connections == 0 && r.State == tunnelfile.Retrying })
 	waiting := make(chan error, 1)
-	go func() { waiting <- echoes(addr, time.Minute) }()
+	go func() { waiting <- testbed.EchoAt(addr, 1000, time.Minute) }()
 	s.Start()
 	if err := <-waiting; err != nil {
 		t.Errorf("a connection made meanwhile: %v", err)
@@ -218,7 +218,7 @@ func TestReconnectOfSeveral(t *testing.T) {
 	p.Start("NOTIFY_SOCKET=" + n.path)
 	p.UntilPooled(6)
 	ended := make(chan error)
-	go func() { ended <- echoes(addr, time.Minute) }()
+	go func() { ended <- testbed.EchoAt(addr, 1000, time.Minute) }()
 	p.Signal(syscall.Signal(35))
 	p.Until("all renewed", func(r tunnelfile.Report) bool { return r.Connections == 6 && r.Reconnects == 6 })
 	if err := <-ended; err != nil {

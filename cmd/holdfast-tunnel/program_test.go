@@ -211,13 +211,4 @@ func dial(t testing.TB, addr string) net.Conn {
 	return conn
 }
 
-// echoes sends a little through addr and wants it back.
-func echoes(addr string, deadline time.Duration) error {
-	conn, err := net.DialTimeout("tcp", addr, deadline)
-	if err != nil {
-		return err
-	}
-	return testbed.EchoThrough(conn, 1000, deadline)
-}
-
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -27,7 +27,7 @@ func median(d []time.Duration) time.Duration {
 func untilUsable(t testing.TB, addr string, deadline time.Duration) time.Duration {
 	t.Helper()
 	start := time.Now()
-	testbed.WaitFor(t, deadline, func() error { return echoes(addr, time.Until(start.Add(deadline))) })
+	testbed.WaitFor(t, deadline, func() error { return testbed.EchoAt(addr, 1000, time.Until(start.Add(deadline))) })
 	return time.Since(start)
 }
 
@@ -71,7 +71,7 @@ func TestServerStopped(t *testing.T) {
 		return r.State == tunnelfile.Retrying && !r.NextTry.IsZero() && strings.HasPrefix(r.Status, "in ") && strings.Contains(r.Status, "refused")
 	})
 	parked := make(chan error, 1)
-	go func() { parked <- echoes(addr, 30*time.Second) }() // waits for the link
+	go func() { parked <- testbed.EchoAt(addr, 1000, 30*time.Second) }() // waits for the link
 	p.Until("held", func(r tunnelfile.Report) bool { return r.Held == 1 })
 	s.Start()
 	p.Signal(syscall.SIGUSR1) // somebody knows
@@ -131,7 +131,7 @@ func TestSilence(t *testing.T) {
 		}
 		proxy.SetSilent(true)
 		waiting := make(chan error, 1)
-		go func() { waiting <- echoes(addr, time.Minute) }()
+		go func() { waiting <- testbed.EchoAt(addr, 1000, time.Minute) }()
 		p.UntilState(tunnelfile.Degraded)
 		proxy.Reset() // what was held back is lost; new connections go through
 		proxy.SetSilent(false)
@@ -152,12 +152,7 @@ func TestBlockedByAuthentication(t *testing.T) {
 	n := newNotifySocket(t)
 	p.Start("NOTIFY_SOCKET=" + n.path)
 	p.UntilState(tunnelfile.Blocked)
-	conn, err := net.DialTimeout("tcp", addr, 10*time.Second)
-	if err == nil { // the reset may come before the connect has returned
-		defer conn.Close()
-		_, err = io.ReadAll(conn)
-	}
-	if !errors.Is(err, syscall.ECONNRESET) {
+	if err := testbed.Refusal("tcp", addr); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("a new connection while blocked: %v, want a reset", err)
 	}
 	for range 5 {
@@ -169,7 +164,7 @@ func TestBlockedByAuthentication(t *testing.T) {
 	}
 	a.Add(s.Identity)
 	p.UntilState(tunnelfile.Up)
-	if err := echoes(addr, 10*time.Second); err != nil {
+	if err := testbed.EchoAt(addr, 1000, 10*time.Second); err != nil {
 		t.Error(err)
 	}
 	if got := s.Attempts(); got > 3 {
@@ -238,12 +233,12 @@ func TestOrphanHoldsTheRemotePort(t *testing.T) {
 	if !strings.Contains(r.Status, "RemoteForward") {
 		t.Errorf("says %q", r.Status)
 	}
-	if err := echoes(here, 10*time.Second); err != nil {
+	if err := testbed.EchoAt(here, 1000, 10*time.Second); err != nil {
 		t.Errorf("the other forward: %v", err)
 	}
 	orphan.Close()
 	p.UntilState(tunnelfile.Up)
-	if err := echoes(there, 10*time.Second); err != nil {
+	if err := testbed.EchoAt(there, 1000, 10*time.Second); err != nil {
 		t.Error(err)
 	}
 }
@@ -266,10 +261,7 @@ func TestRotationUnderLoadLosesNothing(t *testing.T) {
 					return
 				default:
 				}
-				conn, err := net.DialTimeout("tcp", addr, 10*time.Second)
-				if err == nil {
-					err = testbed.EchoThrough(conn, 200_000, 30*time.Second)
-				}
+				err := testbed.EchoAt(addr, 200_000, 30*time.Second)
 				mu.Lock()
 				served++
 				mu.Unlock()

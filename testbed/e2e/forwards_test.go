@@ -30,11 +30,9 @@ func TestAddAndUp(t *testing.T) {
 	t.Logf("list:\n%s", d.holdfast("list"))
 	t.Logf("up:\n%s", d.holdfast("up", "echo"))
 	for _, address := range []string{"127.0.0.1", "::1"} {
-		conn, err := net.Dial("tcp", net.JoinHostPort(address, fmt.Sprint(local)))
-		if err != nil {
+		if err := testbed.EchoAt(net.JoinHostPort(address, fmt.Sprint(local)), bulk, time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		testbed.CheckEcho(t, conn, bulk, time.Minute)
 	}
 
 	status := d.holdfast("status", "echo")

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -43,11 +42,7 @@ func TestHundred(t *testing.T) {
 		var all sync.WaitGroup
 		for _, local := range locals {
 			all.Go(func() {
-				conn, err := net.Dial("tcp", local)
-				if err == nil {
-					err = testbed.EchoThrough(conn, 64<<10, time.Minute)
-				}
-				if err != nil {
+				if err := testbed.EchoAt(local, 64<<10, time.Minute); err != nil {
 					t.Errorf("%s: %v", local, err)
 				}
 			})

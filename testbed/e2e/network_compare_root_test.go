@@ -59,10 +59,7 @@ func (a *away) autossh(t *testing.T) string {
 func usable(local string, deadline time.Duration) (time.Duration, error) {
 	start := time.Now()
 	for {
-		conn, err := net.DialTimeout("tcp", local, deadline)
-		if err == nil {
-			err = testbed.EchoThrough(conn, 1, deadline)
-		}
+		err := testbed.EchoAt(local, 1, deadline)
 		took := time.Since(start)
 		if err == nil || took > deadline {
 			return took, err

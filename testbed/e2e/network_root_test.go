@@ -67,11 +67,9 @@ func (a *away) awaitWord(word string, deadline time.Duration) time.Duration {
 func (a *away) trip(deadline time.Duration) time.Duration {
 	a.Helper()
 	start := time.Now()
-	conn, err := net.DialTimeout("tcp", a.local, deadline)
-	if err != nil {
+	if err := testbed.EchoAt(a.local, 1, deadline); err != nil {
 		a.Fatal(err)
 	}
-	testbed.CheckEcho(a, conn, 1, deadline)
 	return time.Since(start)
 }
 

@@ -171,11 +171,7 @@ WantedBy=default.target
 	carries := func() {
 		t.Helper()
 		testbed.WaitFor(t, 30*time.Second, func() error {
-			conn, err := net.Dial("tcp", fmt.Sprintf("localhost:%d", local))
-			if err != nil {
-				return err
-			}
-			return testbed.EchoThrough(conn, 1<<20, 20*time.Second)
+			return testbed.EchoAt(fmt.Sprintf("localhost:%d", local), 1<<20, 20*time.Second)
 		})
 	}
 	carries()

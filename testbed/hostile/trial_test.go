@@ -171,11 +171,7 @@ func (x *trial) afterwards() {
 
 // echo sends something through the local forward, which the server echoes.
 func (x *trial) echo() error {
-	conn, err := net.DialTimeout("tcp", x.local, 10*time.Second)
-	if err != nil {
-		return err
-	}
-	return testbed.EchoThrough(conn, 10_000, trialTime)
+	return testbed.EchoAt(x.local, 10_000, trialTime)
 }
 
 // dial makes connections to the local forward, which send a little and stay.

@@ -265,11 +265,7 @@ func (b *beside) well() error {
 	if r.State != tunnelfile.Up || r.Reconnects != 0 {
 		return fmt.Errorf("%s after %d reconnects: %s", r.State, r.Reconnects, r.Status)
 	}
-	conn, err := net.DialTimeout("tcp", b.local, 10*time.Second)
-	if err != nil {
-		return err
-	}
-	return testbed.EchoThrough(conn, 10_000, 20*time.Second)
+	return testbed.EchoAt(b.local, 10_000, 20*time.Second)
 }
 
 // login says whether another tunnel to the honest server comes up with these known hosts.

@@ -5,7 +5,6 @@ package recipes
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -190,11 +189,9 @@ func (w *world) await(name, want string) {
 // echoes sees that what is sent to an address comes back.
 func (w *world) echoes(address string) {
 	w.Helper()
-	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
-	if err != nil {
+	if err := testbed.EchoAt(address, 1<<16, 20*time.Second); err != nil {
 		w.Fatal(err)
 	}
-	testbed.CheckEcho(w, conn, 1<<16, 20*time.Second)
 }
 
 // echoesFor is echoes for a process of the person's; arguments are those of nc.
@@ -235,15 +232,8 @@ func (w *world) stage(page string) (check func()) {
 func (w *world) database() {
 	w.echoesFor("localhost 5432")
 	testbed.WaitFor(w, 20*time.Second, func() error { // until the tunnel has read its file again
-		conn, err := net.Dial("tcp", "127.0.0.1:5432")
-		if errors.Is(err, syscall.ECONNRESET) {
-			return nil // refused before Dial could look
-		}
-		if err != nil {
-			w.Fatal(err)
-		}
-		if err := testbed.EchoThrough(conn, 1, 20*time.Second); err == nil {
-			return errors.New("root may use it too")
+		if err := testbed.EchoAt("127.0.0.1:5432", 1, 20*time.Second); !errors.Is(err, syscall.ECONNRESET) {
+			return fmt.Errorf("root is not refused: %v", err)
 		}
 		return nil
 	})

@@ -257,11 +257,7 @@ func TestContainer(t *testing.T) {
 	open := dial(t, port)
 	v.write(server, forward, fmt.Sprintf("LocalForward=127.0.0.1:%d 127.0.0.1:%s", other, echo), "RetryMax=1s")
 	testbed.WaitFor(t, 30*time.Second, func() error {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", other))
-		if err != nil {
-			return err
-		}
-		return testbed.EchoThrough(conn, 1000, 10*time.Second)
+		return testbed.EchoAt(fmt.Sprintf("127.0.0.1:%d", other), 1000, 10*time.Second)
 	})
 
 	// It drains: what is open may end, what is new is refused, and the end is a good one.
@@ -269,14 +265,7 @@ func TestContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	podman(t, "kill", "-s", "TERM", c.name)
-	testbed.WaitFor(t, 20*time.Second, func() error {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			conn.Close()
-			return fmt.Errorf("port %d still listens", port)
-		}
-		return nil
-	})
+	testbed.WaitFor(t, 20*time.Second, func() error { return testbed.NotListening("tcp", fmt.Sprintf("127.0.0.1:%d", port)) })
 	io.WriteString(open, "and after")
 	open.(*net.TCPConn).CloseWrite()
 	if came, err := io.ReadAll(open); err != nil || string(came) != "before and after" {

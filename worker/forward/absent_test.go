@@ -21,7 +21,7 @@ func TestOneOfTwoIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	free := freeAddr(t)
+	free := testbed.FreeAddr(t)
 	s, err := New(Config{HoldTimeout: patience, MaxHeld: 1, Forwards: []tunnelfile.Forward{local(tcp(taken.Addr()), tcp(echo)), local(tcp(free), tcp(echo))}})
 	if err != nil {
 		t.Fatal(err)

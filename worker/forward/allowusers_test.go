@@ -22,7 +22,7 @@ import (
 // AllowUsers=self lets this user's processes in and no others.
 func TestAllowUsersSelf(t *testing.T) {
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	port := freeAddr(t).(*net.TCPAddr).Port
+	port := testbed.FreeAddr(t).Port
 	s := newSet(t, Config{
 		Forwards:   []tunnelfile.Forward{local(tunnelfile.Address{Port: port, Host: "*", Bind: true}, tcp(echo)), local(sock(socketPath(t, "u")), tcp(echo))},
 		AllowUsers: "self",
@@ -58,7 +58,7 @@ func TestAllowUsersSelf(t *testing.T) {
 func TestRefusalsAreLoggedTogether(t *testing.T) {
 	var log bytes.Buffer
 	s := newSet(t, Config{
-		Forwards: []tunnelfile.Forward{local(loopback, tcp(freeAddr(t)))}, AllowUsers: "self",
+		Forwards: []tunnelfile.Forward{local(loopback, tcp(testbed.FreeAddr(t)))}, AllowUsers: "self",
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	f := s.forwards[0]

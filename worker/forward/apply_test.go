@@ -17,8 +17,8 @@ func TestApply(t *testing.T) {
 	link := dialSSH(t, server, server.Addr)
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
 	greeter := testbed.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) { io.WriteString(c, "hello") })
-	kept, gone, changed, added := local(tcp(freeAddr(t)), tcp(echo)), local(tcp(freeAddr(t)), tcp(echo)), local(tcp(freeAddr(t)), tcp(echo)), local(tcp(freeAddr(t)), tcp(echo))
-	keptRemote, goneRemote, changedRemote, addedRemote := remote(tcp(freeAddr(t)), tcp(echo)), remote(tcp(freeAddr(t)), tcp(echo)), remote(tcp(freeAddr(t)), tcp(echo)), remote(tcp(freeAddr(t)), tcp(echo))
+	kept, gone, changed, added := local(tcp(testbed.FreeAddr(t)), tcp(echo)), local(tcp(testbed.FreeAddr(t)), tcp(echo)), local(tcp(testbed.FreeAddr(t)), tcp(echo)), local(tcp(testbed.FreeAddr(t)), tcp(echo))
+	keptRemote, goneRemote, changedRemote, addedRemote := remote(tcp(testbed.FreeAddr(t)), tcp(echo)), remote(tcp(testbed.FreeAddr(t)), tcp(echo)), remote(tcp(testbed.FreeAddr(t)), tcp(echo)), remote(tcp(testbed.FreeAddr(t)), tcp(echo))
 	at := func(f tunnelfile.Forward) net.Addr {
 		return &net.TCPAddr{IP: net.ParseIP(f.Listen.Host), Port: f.Listen.Port}
 	}
@@ -53,8 +53,8 @@ func TestApply(t *testing.T) {
 	if s.forwards[2].ports[0] != keptPort {
 		t.Error("the listener that was kept is another one")
 	}
-	if _, err := net.Dial("tcp", at(gone).String()); err == nil {
-		t.Error("the forward that is gone still listens")
+	if err := testbed.NotListening("tcp", at(gone).String()); err != nil {
+		t.Errorf("the forward that is gone: %v", err)
 	}
 	if want := s.forwards[0].ports[0].storeName() + " " + at(added).String(); len(stored) != 1 || stored[0] != want {
 		t.Errorf("stored %v, not %s", stored, want)
@@ -67,20 +67,8 @@ func TestApply(t *testing.T) {
 			t.Errorf("%s: read %q, %v", f.Kind, got, err)
 		}
 	}
-	testbed.WaitFor(t, patience, func() error {
-		c, err := net.Dial("tcp", at(addedRemote).String())
-		if err == nil {
-			testbed.CheckEcho(t, c, 1000, patience)
-		}
-		return err
-	})
-	testbed.WaitFor(t, patience, func() error {
-		if c, err := net.Dial("tcp", at(goneRemote).String()); err == nil {
-			c.Close()
-			return io.ErrNoProgress
-		}
-		return nil
-	})
+	testbed.WaitFor(t, patience, func() error { return testbed.EchoAt(at(addedRemote).String(), 1000, patience) })
+	testbed.WaitFor(t, patience, func() error { return testbed.NotListening("tcp", at(goneRemote).String()) })
 	if n := s.Totals().ChannelsTotal; n < 12 {
 		t.Errorf("%d channels in all: those of the forwards that are gone are forgotten", n)
 	}
@@ -103,7 +91,7 @@ func TestApplyFailsWhole(t *testing.T) {
 	}
 	defer taken.Close()
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	before, added := local(tcp(freeAddr(t)), tcp(echo)), local(tcp(freeAddr(t)), tcp(echo))
+	before, added := local(tcp(testbed.FreeAddr(t)), tcp(echo)), local(tcp(testbed.FreeAddr(t)), tcp(echo))
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{before}})
 	link := direct()
 	use(t, s, link)
@@ -157,7 +145,7 @@ func TestInheritedListenerOfForwardThatIsGone(t *testing.T) {
 
 // What is held for a forward that goes is reset; other held connections stay.
 func TestApplyResetsHeldOfForwardThatIsGone(t *testing.T) {
-	gone, kept := local(tcp(freeAddr(t)), tcp(freeAddr(t))), local(tcp(freeAddr(t)), tcp(freeAddr(t)))
+	gone, kept := local(tcp(testbed.FreeAddr(t)), tcp(testbed.FreeAddr(t))), local(tcp(testbed.FreeAddr(t)), tcp(testbed.FreeAddr(t)))
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{gone, kept}})
 	c := connect(t, s.addr(0))
 	connect(t, s.addr(1))

@@ -57,7 +57,7 @@ func awaitState(t *testing.T, s *Set, i int, want tunnelfile.State) tunnelfile.F
 func TestRemotePortHeldByOrphan(t *testing.T) {
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	held, free := freeAddr(t), freeAddr(t)
+	held, free := testbed.FreeAddr(t), testbed.FreeAddr(t)
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(held), tcp(echo)), remote(tcp(free), tcp(echo))}})
 	s.pace = pace{10 * time.Millisecond, 20 * time.Millisecond}
 
@@ -70,7 +70,7 @@ func TestRemotePortHeldByOrphan(t *testing.T) {
 	second := dialSSH(t, server, server.Addr)
 	use(t, s, second)
 	defer s.Lost(second)
-	want := fmt.Sprintf("the server still holds port %d, likely from our previous session: its ClientAliveInterval is 0 or long", held.(*net.TCPAddr).Port)
+	want := fmt.Sprintf("the server still holds port %d, likely from our previous session: its ClientAliveInterval is 0 or long", held.Port)
 	if r := awaitState(t, s, 0, tunnelfile.Degraded); r.Message != want {
 		t.Errorf("message %q", r.Message)
 	}
@@ -87,7 +87,7 @@ func TestRefusedBindWithoutExitOnForwardFailure(t *testing.T) {
 	refusing.listen = func(context.Context, string, string) (net.Listener, error) {
 		return nil, errors.New("denied by peer")
 	}
-	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(freeAddr(t)), tcp(freeAddr(t)))}})
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(testbed.FreeAddr(t)), tcp(testbed.FreeAddr(t)))}})
 	c := *s.config.Load()
 	c.ExitOnForwardFailure = false
 	if err := s.Apply(c); err != nil {
@@ -105,7 +105,7 @@ func TestRemoteForwardMoves(t *testing.T) {
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
 	path := socketPath(t, "r")
-	listen := freeAddr(t)
+	listen := testbed.FreeAddr(t)
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(listen), tcp(echo)), remote(sock(path), tcp(echo))}})
 	first := dialSSH(t, server, server.Addr)
 	use(t, s, first)
@@ -134,7 +134,7 @@ func TestRemoteForwardMoves(t *testing.T) {
 
 // Nothing waits for a link that does not answer.
 func TestUseIsAbandoned(t *testing.T) {
-	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(freeAddr(t)), tcp(freeAddr(t)))}})
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(testbed.FreeAddr(t)), tcp(testbed.FreeAddr(t)))}})
 	asked := make(chan struct{}, 2)
 	silent := deaf()
 	silent.listen = func(ctx context.Context, _, _ string) (net.Listener, error) {
@@ -251,7 +251,7 @@ func TestStaleRemoteSocket(t *testing.T) {
 func TestRemoteForwardAfterKilledSession(t *testing.T) {
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	listen := freeAddr(t)
+	listen := testbed.FreeAddr(t)
 	var changes atomic.Int64
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(listen), tcp(echo))}, Changed: func() { changes.Add(1) }})
 	for range 3 {
@@ -279,10 +279,8 @@ func TestRemotePortChosenByServer(t *testing.T) {
 	defer s.Lost(link)
 	awaitState(t, s, 0, tunnelfile.Up)
 	for _, r := range s.Report() {
-		c, err := net.Dial("tcp", r.Listen)
-		if err != nil {
-			t.Fatalf("%s listens on %s: %v", r.Kind, r.Listen, err)
+		if err := testbed.EchoAt(r.Listen, 1000, patience); err != nil {
+			t.Errorf("%s listens on %s: %v", r.Kind, r.Listen, err)
 		}
-		testbed.CheckEcho(t, c, 1000, patience)
 	}
 }

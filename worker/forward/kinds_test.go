@@ -41,15 +41,15 @@ func TestEveryKindOfForward(t *testing.T) {
 		{"local tcp to unix", local(loopback, sock(echoUnix.String())), straight},
 		{"local unix to tcp", local(sock(socketPath(t, "l1")), tcp(echoTCP)), straight},
 		{"local unix to unix", local(sock(socketPath(t, "l2")), sock(echoUnix.String())), straight},
-		{"remote tcp to tcp", remote(tcp(freeAddr(t)), tcp(echoTCP)), straight},
-		{"remote tcp to unix", remote(tcp(freeAddr(t)), sock(echoUnix.String())), straight},
+		{"remote tcp to tcp", remote(tcp(testbed.FreeAddr(t)), tcp(echoTCP)), straight},
+		{"remote tcp to unix", remote(tcp(testbed.FreeAddr(t)), sock(echoUnix.String())), straight},
 		{"remote unix to tcp", remote(sock(socketPath(t, "r1")), tcp(echoTCP)), straight},
 		{"remote unix to unix", remote(sock(socketPath(t, "r2")), sock(echoUnix.String())), straight},
 		{"dynamic tcp, socks5", dynamic(loopback), socks("5")},
 		{"dynamic tcp, socks5 by name", dynamic(loopback), socks("5h")},
 		{"dynamic tcp, socks4", dynamic(loopback), socks("4")},
 		{"dynamic unix, socks4a", dynamic(sock(socketPath(t, "d1"))), socks("4a")},
-		{"reverse socks5", remote(tcp(freeAddr(t)), tunnelfile.Address{}), socks("5")},
+		{"reverse socks5", remote(tcp(testbed.FreeAddr(t)), tunnelfile.Address{}), socks("5")},
 		{"reverse socks4a, unix", remote(sock(socketPath(t, "r3")), tunnelfile.Address{}), socks("4a")},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -30,7 +30,7 @@ func awaitOpen(t *testing.T, s *Set, n int64) {
 func TestMaxChannels(t *testing.T) {
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	port := freeAddr(t)
+	port := testbed.FreeAddr(t)
 	s := newSet(t, Config{
 		Forwards:    []tunnelfile.Forward{local(loopback, tcp(echo)), remote(tcp(port), tcp(echo))},
 		MaxChannels: 2, MaxHeld: 1, HoldTimeout: patience,
@@ -135,7 +135,7 @@ func TestSlowAnswer(t *testing.T) {
 			return nil, ctx.Err()
 		}
 	}
-	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(freeAddr(t)), tcp(freeAddr(t)))}})
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(testbed.FreeAddr(t)), tcp(testbed.FreeAddr(t)))}})
 	used := make(chan error, 1)
 	go func() { used <- slotOf(s).Use(t.Context(), slow) }()
 	defer s.Lost(slow)

@@ -236,17 +236,6 @@ func connect(t testing.TB, a net.Addr) net.Conn {
 	return c
 }
 
-// freeAddr is a TCP address on which nobody listens just now.
-func freeAddr(t testing.TB) net.Addr {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr()
-}
-
 func socketPath(t testing.TB, name string) string {
 	return filepath.Join(testbed.SocketDir(t), name)
 }

@@ -16,8 +16,8 @@ import (
 
 // Without a bind address both loopback addresses answer, and no other.
 func TestLoopbackInBothFamilies(t *testing.T) {
-	port := freeAddr(t).(*net.TCPAddr).Port
-	s := newSet(t, Config{Forwards: []tunnelfile.Forward{local(tunnelfile.Address{Port: port}, tcp(freeAddr(t)))}})
+	port := testbed.FreeAddr(t).Port
+	s := newSet(t, Config{Forwards: []tunnelfile.Forward{local(tunnelfile.Address{Port: port}, tcp(testbed.FreeAddr(t)))}})
 	for _, p := range s.forwards[0].ports {
 		if !p.listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 			t.Errorf("listens on %v", p.listener.Addr())
@@ -51,7 +51,7 @@ func TestAddressInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	socket := testbed.Echo(t, "unix", socketPath(t, "s"))
-	other := freeAddr(t)
+	other := testbed.FreeAddr(t)
 	comm, _ := os.ReadFile("/proc/self/comm")
 	who := fmt.Sprintf(" (held by %s, pid %d)", strings.TrimSpace(string(comm)), os.Getpid())
 	for _, listen := range []tunnelfile.Address{
@@ -100,7 +100,7 @@ func TestAddressInUse(t *testing.T) {
 func TestUnixSocketFiles(t *testing.T) {
 	dir := testbed.SocketDir(t)
 	forward := func(name string) []tunnelfile.Forward {
-		return []tunnelfile.Forward{local(sock(filepath.Join(dir, name)), tcp(freeAddr(t)))}
+		return []tunnelfile.Forward{local(sock(filepath.Join(dir, name)), tcp(testbed.FreeAddr(t)))}
 	}
 	t.Run("mode and removal", func(t *testing.T) {
 		for mask, want := range map[os.FileMode]os.FileMode{0o177: 0o600, 0: 0o777, 0o117: 0o660} {

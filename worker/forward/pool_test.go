@@ -127,7 +127,7 @@ func TestChannelsSpread(t *testing.T) {
 func TestRemoteForwardMovesToTheNext(t *testing.T) {
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	there := freeAddr(t)
+	there := testbed.FreeAddr(t)
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{remote(tcp(there), tcp(echo))}})
 	s.pace = pace{10 * time.Millisecond}
 	first, second := dialSSH(t, server, server.Addr), dialSSH(t, server, server.Addr)
@@ -146,11 +146,7 @@ func TestRemoteForwardMovesToTheNext(t *testing.T) {
 	s.Lost(first)
 	first.Close()
 	testbed.WaitFor(t, patience, func() error { // until the server knows, the lost one takes connections along
-		conn, err := net.DialTimeout(there.Network(), there.String(), patience)
-		if err != nil {
-			return err
-		}
-		return testbed.EchoThrough(conn, 1000, patience)
+		return testbed.EchoAt(there.String(), 1000, patience)
 	})
 	awaitState(t, s, 0, tunnelfile.Up)
 

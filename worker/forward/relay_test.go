@@ -30,7 +30,7 @@ func TestHalfClose(t *testing.T) {
 		n, _ := io.Copy(io.Discard, c)
 		counted <- n
 	})
-	listen := freeAddr(t)
+	listen := testbed.FreeAddr(t)
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{local(loopback, tcp(endsFirst)), remote(tcp(listen), tcp(endsFirst))}})
 	use(t, s, link)
 	defer s.Lost(link)

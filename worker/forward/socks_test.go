@@ -103,7 +103,7 @@ func TestPermitRemoteOpen(t *testing.T) {
 // A reverse SOCKS proxy goes where PermitRemoteOpen says, and nowhere else.
 func TestReverseSOCKSHonoursPermitRemoteOpen(t *testing.T) {
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	listen := freeAddr(t)
+	listen := testbed.FreeAddr(t)
 	s := newSet(t, Config{
 		Forwards:         []tunnelfile.Forward{remote(tcp(listen), tunnelfile.Address{})},
 		PermitRemoteOpen: []string{echo.String()},
@@ -124,7 +124,7 @@ func TestReverseSOCKSHonoursPermitRemoteOpen(t *testing.T) {
 // What a client sends right behind its request belongs to the stream.
 func TestSOCKSClientInAHurry(t *testing.T) {
 	echo := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	listen := freeAddr(t)
+	listen := testbed.FreeAddr(t)
 	s := newSet(t, Config{Forwards: []tunnelfile.Forward{dynamic(loopback), remote(tcp(listen), tunnelfile.Address{})}})
 	link := direct()
 	use(t, s, link)

@@ -13,12 +13,12 @@ func TestCheck(t *testing.T) {
 	server := testbed.StartServer(t, testbed.ServerOptions{})
 	link := dialSSH(t, server, server.Addr)
 	up := testbed.Echo(t, "tcp", "127.0.0.1:0")
-	down := freeAddr(t)
+	down := testbed.FreeAddr(t)
 	s := newSet(t, Config{
 		Forwards: []tunnelfile.Forward{
 			local(loopback, tcp(up)),
 			local(loopback, tcp(down)),
-			remote(tcp(freeAddr(t)), tcp(down)),
+			remote(tcp(testbed.FreeAddr(t)), tcp(down)),
 			dynamic(loopback),
 		},
 		Check: "connect",
