@@ -64,9 +64,9 @@ func (a *alarm) close() {
 	}
 }
 
-// together moves t back, by less than step, to a multiple of step since boot. So the tunnels of one
+// alignToBoot moves t back, by less than step, to a multiple of step since boot. So the tunnels of one
 // machine wake together, and different machines at different times.
-func together(t time.Time, step time.Duration) time.Time {
+func alignToBoot(t time.Time, step time.Duration) time.Time {
 	var up unix.Timespec
 	if step <= 0 || unix.ClockGettime(unix.CLOCK_MONOTONIC, &up) != nil {
 		return t

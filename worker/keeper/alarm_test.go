@@ -39,10 +39,10 @@ func TestAlarm(t *testing.T) {
 func TestTogether(t *testing.T) {
 	const step = 5 * time.Second
 	start := time.Now()
-	first := together(start, step)
+	first := alignToBoot(start, step)
 	for _, later := range []time.Duration{0, time.Millisecond, step, 7 * step / 2, 100 * step} {
 		at := start.Add(later)
-		got := together(at, step)
+		got := alignToBoot(at, step)
 		if moved := at.Sub(got); moved < -time.Second || moved > step+time.Second {
 			t.Errorf("moved by %v", moved)
 		}
@@ -51,7 +51,7 @@ func TestTogether(t *testing.T) {
 			t.Errorf("%v from the others", apart)
 		}
 	}
-	if together(start, 0) != start {
+	if alignToBoot(start, 0) != start {
 		t.Error("moved without a step")
 	}
 }

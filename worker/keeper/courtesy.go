@@ -158,9 +158,9 @@ func (s *Server) clock() clock {
 	return c
 }
 
-// Back returns a channel that receives a token when another tunnel has established a link to this
+// EstablishedElsewhere returns a channel that receives a token when another tunnel has established a link to this
 // server, until ctx ends. If the file cannot be watched, no token comes.
-func (s *Server) Back(ctx context.Context) <-chan struct{} {
+func (s *Server) EstablishedElsewhere(ctx context.Context) <-chan struct{} {
 	back := make(chan struct{}, 1)
 	if s.path == "" {
 		return back

@@ -71,7 +71,7 @@ func TestPenaltyIsShared(t *testing.T) {
 	if d := c.At(someServer).Penalty().Sub(again); d < 4800*time.Millisecond || d > 7200*time.Millisecond {
 		t.Errorf("second penalty %v, want 6 s", d)
 	}
-	back := c.At(someServer).Back(t.Context())
+	back := c.At(someServer).EstablishedElsewhere(t.Context())
 	c.At(someServer).Established()
 	select {
 	case <-back:
@@ -105,7 +105,7 @@ func TestCourtesyNeverStopsATunnel(t *testing.T) {
 			}
 		}
 		s.Established()
-		s.Back(t.Context())
+		s.EstablishedElsewhere(t.Context())
 		if time.Until(s.Penalty()) > 0 {
 			t.Errorf("%q: a penalty", dir)
 		}

@@ -56,19 +56,19 @@ func failure(err error, connecting, connected bool, took time.Duration) Failure 
 	return f
 }
 
-// absent says that the attempt reached no SSH server.
-func (f Failure) absent() bool { return f.NoName || f.Refused || f.Unreached }
+// noServer says that the attempt reached no SSH server.
+func (f Failure) noServer() bool { return f.NoName || f.Refused || f.Unreached }
 
 // Delay is how long to wait after failure f. n is its number among the failures in a row that count,
-// from 1. calm is the time since a good link was lost, the network changed, or somebody asked to start
+// from 1. elapsed is the time since a good link was lost, the network changed, or somebody asked to start
 // over. random is from [0, 1).
 //
-// counts says whether f counts. It does not if the attempt reached nobody and calm is short.
-func (p Policy) Delay(f Failure, n int, calm time.Duration, random float64) (wait time.Duration, counts bool) {
+// counts says whether f counts. It does not if the attempt reached nobody and elapsed is short.
+func (p Policy) Delay(f Failure, n int, elapsed time.Duration, random float64) (wait time.Duration, counts bool) {
 	switch {
-	case f.NoName && calm < nameWindow:
+	case f.NoName && elapsed < nameWindow:
 		return nameDelay, false
-	case f.Unreached && calm < unreachedWindow:
+	case f.Unreached && elapsed < unreachedWindow:
 		return max(0, min(unreachedDelay, p.RetryMax)-f.Took), false
 	}
 	var factor time.Duration = 2
@@ -80,7 +80,7 @@ func (p Policy) Delay(f Failure, n int, calm time.Duration, random float64) (wai
 		wait *= factor
 	}
 	wait = min(wait, time.Duration(float64(p.RetryMax)/(1+jitter))) // with the jitter, no wait is longer than RetryMax
-	if f.Refused && calm < unreachedWindow {
+	if f.Refused && elapsed < unreachedWindow {
 		wait = min(wait, refusedMax) // the server probably restarts, and these attempts do not burden it
 	}
 	return time.Duration(float64(wait) * (1 - jitter + 2*jitter*random)), true

@@ -14,13 +14,13 @@ func TestDelay(t *testing.T) {
 	p := Policy{RetryMax: time.Minute}
 	const middle = 0.5 // no jitter
 	for _, c := range []struct {
-		what   string
-		f      Failure
-		n      int
-		calm   time.Duration
-		random float64
-		want   time.Duration
-		counts bool
+		what    string
+		f       Failure
+		n       int
+		elapsed time.Duration
+		random  float64
+		want    time.Duration
+		counts  bool
 	}{
 		{"first", Failure{Refused: true}, 1, 0, middle, time.Second, true},
 		{"second", Failure{Refused: true}, 2, 0, middle, 2 * time.Second, true},
@@ -42,7 +42,7 @@ func TestDelay(t *testing.T) {
 		{"unreached in its own time", Failure{Unreached: true, Took: 15 * time.Second}, 9, time.Second, middle, 0, false},
 		{"unreached for long", Failure{Unreached: true}, 2, 2 * time.Minute, middle, 2 * time.Second, true},
 	} {
-		got, counts := p.Delay(c.f, c.n, c.calm, c.random)
+		got, counts := p.Delay(c.f, c.n, c.elapsed, c.random)
 		if d := got - c.want; d < -time.Millisecond || d > time.Millisecond || counts != c.counts {
 			t.Errorf("%s: %v, counts %v; want %v, %v", c.what, got, counts, c.want, c.counts)
 		}

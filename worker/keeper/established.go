@@ -15,8 +15,8 @@ import (
 // established puts a new link in use. The link that was in use becomes an old one, and drains.
 func (k *Keeper) established(link Link, release func()) {
 	now := time.Now()
-	h := &managedLink{link: link, since: now, poke: make(chan struct{}, 1), release: release}
-	h.context, h.cancel = context.WithCancel(k.ctx)
+	m := &managedLink{link: link, since: now, pingNow: make(chan struct{}, 1), release: release}
+	m.context, m.cancel = context.WithCancel(k.ctx)
 	if k.hadLink {
 		k.reconnects++
 	}
@@ -26,14 +26,14 @@ func (k *Keeper) established(link Link, release func()) {
 		k.link.replaced = now
 		k.old = append(k.old, k.link)
 	}
-	k.link = h
-	k.wanted, k.blocked, k.eager, k.lastErr, k.nextTry = false, false, false, nil, time.Time{}
+	k.link = m
+	k.wanted, k.blocked, k.rapid, k.lastErr, k.nextTry = false, false, false, nil, time.Time{}
 	k.stopUse()
-	k.startUse(h)
-	go k.watch(h)
+	k.startUse(m)
+	go k.watch(m)
 	go func() {
 		err := link.Wait()
-		k.post(func() { k.lose(h, err) })
+		k.post(func() { k.lose(m, err) })
 	}()
 }
 
@@ -47,25 +47,25 @@ func address(l Link) string {
 // use is a call of Config.Use that has not returned.
 type use struct{ cancel context.CancelFunc }
 
-// startUse puts the forwards on h. One call of Use runs at a time, because two would compete for the
+// startUse puts the forwards on m. One call of Use runs at a time, because two would compete for the
 // same ports.
-func (k *Keeper) startUse(h *managedLink) {
+func (k *Keeper) startUse(m *managedLink) {
 	if k.using != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(h.context)
+	ctx, cancel := context.WithCancel(m.context)
 	u := &use{cancel: cancel}
 	k.using = u
 	go func() {
 		defer cancel()
-		err := k.c.Use(ctx, h.link)
+		err := k.c.Use(ctx, m.link)
 		k.post(func() {
-			k.using = nil // if the link in use has changed meanwhile, pursue starts the next call
+			k.using = nil // if the link in use has changed meanwhile, startDue starts the next call
 			switch {
 			case err == nil:
-				h.used = true
-			case ctx.Err() == nil && h == k.link:
-				k.giveUp(h, err)
+				m.used = true
+			case ctx.Err() == nil && m == k.link:
+				k.dropLink(m, err)
 			}
 		})
 	}()
@@ -78,21 +78,21 @@ func (k *Keeper) stopUse() {
 }
 
 // answered records a round trip, and gives the handshake's slot back.
-func (k *Keeper) answered(h *managedLink, rtt time.Duration) {
-	h.release()
-	if !h.answers {
-		h.answers = true
+func (k *Keeper) answered(m *managedLink, rtt time.Duration) {
+	m.release()
+	if !m.answers {
+		m.answers = true
 		k.server.Established()
 	}
-	if h == k.link {
+	if m == k.link {
 		k.rtt = rtt
 	}
 }
 
-// suspect records that h does not answer, or that it answers again.
-func (k *Keeper) suspect(h *managedLink, is bool) {
-	h.suspect = is
-	if h != k.link {
+// suspect records that m does not answer, or that it answers again.
+func (k *Keeper) suspect(m *managedLink, is bool) {
+	m.suspect = is
+	if m != k.link {
 		return
 	}
 	if is {
@@ -100,7 +100,7 @@ func (k *Keeper) suspect(h *managedLink, is bool) {
 		k.lastErr = nil
 		switch {
 		case k.blocked:
-		case h.proven():
+		case m.proven():
 			k.startOver()
 		default: // the login worked, but the server answered nothing after it: do not try again at once
 			k.wait(Failure{}, time.Now())
@@ -111,30 +111,30 @@ func (k *Keeper) suspect(h *managedLink, is bool) {
 	}
 }
 
-// giveUp closes a link that this side ends; why is the reason.
-func (k *Keeper) giveUp(h *managedLink, why error) {
-	k.lose(h, why)
-	h.link.Close()
+// dropLink closes a link that this side ends; why is the reason.
+func (k *Keeper) dropLink(m *managedLink, why error) {
+	k.lose(m, why)
+	m.link.Close()
 }
 
 // lose removes a dead link from the keeper. If it was in use, an old link that still answers takes over
 // until a new one is established.
-func (k *Keeper) lose(h *managedLink, why error) {
-	if h != k.link && !slices.Contains(k.old, h) {
+func (k *Keeper) lose(m *managedLink, why error) {
+	if m != k.link && !slices.Contains(k.old, m) {
 		return // was removed before
 	}
 	now := time.Now()
-	h.cancel()
-	h.release()
-	k.c.Lost(h.link, why)
-	if h != k.link {
-		k.old = slices.DeleteFunc(k.old, func(o *managedLink) bool { return o == h })
+	m.cancel()
+	m.release()
+	k.c.Lost(m.link, why)
+	if m != k.link {
+		k.old = slices.DeleteFunc(k.old, func(o *managedLink) bool { return o == m })
 		k.c.Log.Info("replaced connection ended", "error", why)
 		return
 	}
 	k.link = nil
 	journal.Event{Kind: journal.Lost, Reason: string(fault.Lost), Status: fmt.Sprint(why)}.
-		Log(k.c.Log, slog.LevelInfo, "connection lost", "error", why, "after", now.Sub(h.since).Round(time.Second))
+		Log(k.c.Log, slog.LevelInfo, "connection lost", "error", why, "after", now.Sub(m.since).Round(time.Second))
 	switch {
 	case k.c.Once:
 		k.stop = why
@@ -145,13 +145,13 @@ func (k *Keeper) lose(h *managedLink, why error) {
 	// The class of the loss does not matter, because the link was established. Try one attempt.
 	k.last, k.lastErr = Failure{}, fault.Because(fault.Lost, why, "%s", why)
 	switch {
-	case h.suspect: // an attempt is already under way or planned
-	case h.proven() && now.Sub(h.since) >= k.policy.GateTime, errors.Is(why, errAddressGone):
+	case m.suspect: // an attempt is already under way or planned
+	case m.proven() && now.Sub(m.since) >= k.policy.GateTime, errors.Is(why, errAddressGone):
 		// The link was good, or the server did not end it.
 		k.startOver()
-		k.eager = true
+		k.rapid = true
 	default:
-		k.calm = now
+		k.startedOver = now
 		k.wait(k.last, now)
 	}
 	// An old link that still answers serves until a new one is established.
@@ -172,16 +172,16 @@ func (k *Keeper) drain(now time.Time) (wake time.Time) {
 	if k.link != nil && !k.link.used {
 		return time.Time{} // Use has not moved the forwards yet
 	}
-	for _, h := range slices.Clone(k.old) {
-		end := h.replaced.Add(DrainTimeout)
-		if k.c.Draining(h.link) > 0 && now.Before(end) {
-			wake = sooner(wake, now.Add(drainLookAgain))
+	for _, m := range slices.Clone(k.old) {
+		end := m.replaced.Add(DrainTimeout)
+		if k.c.Draining(m.link) > 0 && now.Before(end) {
+			wake = earlier(wake, now.Add(drainLookAgain))
 			continue
 		}
 		if k.retired {
-			k.giveUp(h, errRetired)
+			k.dropLink(m, errRetired)
 		} else {
-			k.giveUp(h, errDrained)
+			k.dropLink(m, errDrained)
 		}
 	}
 	return wake
@@ -202,12 +202,12 @@ func (k *Keeper) all() []*managedLink {
 }
 
 func (k *Keeper) closeAll() {
-	k.unwatch()
+	k.unwatchServer()
 	k.abandon()
-	for _, h := range k.all() {
-		h.cancel()
-		h.release()
-		k.c.Lost(h.link, context.Cause(k.ctx))
-		h.link.Close()
+	for _, m := range k.all() {
+		m.cancel()
+		m.release()
+		k.c.Lost(m.link, context.Cause(k.ctx))
+		m.link.Close()
 	}
 }

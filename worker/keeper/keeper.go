@@ -54,27 +54,27 @@ type Keeper struct {
 	using   *use           // the call of Use under way; nil if none
 	attempt *attempt
 
-	wanted    bool // a new link is wanted although the one in use answers
-	suspended bool // no network: no attempts
-	blocked   bool // a person is needed: no attempts, except those of RetryDenied=
-	verdict   int  // counts how often it became blocked
-	retired   bool // all links drain, and then Run ends
-	force     bool // the next attempt does not wait for the penalty clock
+	wanted     bool // a new link is wanted although the one in use answers
+	suspended  bool // no network: no attempts
+	blocked    bool // a person is needed: no attempts, except those of RetryDenied=
+	blockCount int  // counts how often it became blocked
+	retired    bool // all links drain, and then Run ends
+	force      bool // the next attempt does not wait for the penalty clock
 
-	last       Failure
-	lastErr    error         // why the last attempt failed, or the last link was lost; nil if nothing is wrong
-	failures   int           // failed attempts in a row that count
-	eager      bool          // the last failure did not count
-	calm       time.Time     // since when calm of [Policy.Delay] is measured
-	nextTry    time.Time     // when the next attempt is due; zero: at once, or never while blocked
-	planned    time.Duration // the wait that nextTry was planned with
-	rtt        time.Duration
-	hadLink    bool // there was a link before
-	reconnects uint64
-	published  Status
-	stop       error // the error that ends Run, with Once
-	back       <-chan struct{}
-	stopBack   context.CancelFunc
+	last         Failure
+	lastErr      error         // why the last attempt failed, or the last link was lost; nil if nothing is wrong
+	failures     int           // failed attempts in a row that count
+	rapid        bool          // attempts follow each other fast: the last failure did not count
+	startedOver  time.Time     // when startOver was last called, or a bad link lost: elapsed of [Policy.Delay]
+	nextTry      time.Time     // when the next attempt is due; zero: at once, or never while blocked
+	plannedWait  time.Duration // the wait that nextTry was planned with
+	rtt          time.Duration
+	hadLink      bool // there was a link before
+	reconnects   uint64
+	published    Status
+	stop         error           // the error that ends Run, with Once
+	serverUp     <-chan struct{} // a token when another tunnel has reached the server; nil if nobody waits for it
+	stopWatching context.CancelFunc
 }
 
 // New makes a keeper; Run starts it.
@@ -98,14 +98,14 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer close(k.done)
 	defer k.closeAll()
 	defer cancel()
-	k.ctx, k.calm = ctx, time.Now()
+	k.ctx, k.startedOver = ctx, time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		if k.stop != nil {
 			return k.stop
 		}
-		wake := k.pursue(time.Now())
+		wake := k.startDue(time.Now())
 		if k.retired && len(k.old) == 0 {
 			return nil
 		}
@@ -123,8 +123,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case f := <-k.calls:
 			f()
 		case <-timer.C:
-		case <-k.back:
-			k.serverIsBack()
+		case <-k.serverUp:
+			k.retryServer()
 		}
 	}
 }
@@ -152,12 +152,12 @@ func (k *Keeper) Probe() {
 		}
 		k.startOver()
 		machine := k.addresses()
-		for _, h := range k.all() {
-			if addressGone(h.link.LocalAddr(), machine) {
-				k.giveUp(h, errAddressGone)
+		for _, m := range k.all() {
+			if addressGone(m.link.LocalAddr(), machine) {
+				k.dropLink(m, errAddressGone)
 			}
 		}
-		k.askAll()
+		k.pingAll()
 		// An attempt from an address that is gone cannot succeed. One that has reached nobody is
 		// faster if it starts again.
 		if a := k.attempt; a != nil && (a.unreached() || !contains(machine, a.machine)) {
@@ -171,11 +171,11 @@ func contains(has, had []netip.Addr) bool {
 	return !slices.ContainsFunc(had, func(a netip.Addr) bool { return !slices.Contains(has, a) })
 }
 
-// askAll makes the watcher of each link send a ping now.
-func (k *Keeper) askAll() {
-	for _, h := range k.all() {
+// pingAll makes the watcher of each link send a ping now.
+func (k *Keeper) pingAll() {
+	for _, m := range k.all() {
 		select {
-		case h.poke <- struct{}{}:
+		case m.pingNow <- struct{}{}:
 		default:
 		}
 	}
@@ -205,20 +205,20 @@ func (k *Keeper) Reconnect() {
 func (k *Keeper) Change(p Policy, redial bool) {
 	k.post(func() {
 		if p.Address != k.policy.Address {
-			k.unwatch()
+			k.unwatchServer()
 			k.server = k.c.Courtesy.At(p.Address)
 		}
 		k.policy = p
 		k.watching.Store(&p)
-		k.askAll()
+		k.pingAll()
 		k.blocked = false
 		k.startOver()
 		if !redial {
 			return
 		}
 		k.wanted = true
-		for _, h := range k.all() {
-			h.stale = true
+		for _, m := range k.all() {
+			m.stale = true
 		}
 		k.abandon()
 	})
@@ -231,7 +231,7 @@ func (k *Keeper) Retire() {
 		k.retired = true
 		k.stopUse()
 		k.abandon()
-		k.unwatch()
+		k.unwatchServer()
 		if k.link != nil {
 			k.link.replaced = time.Now()
 			k.old = append(k.old, k.link)

@@ -36,7 +36,7 @@ type managedLink struct {
 	since   time.Time          // when it was established
 	context context.Context    // ends with the link, and abandons what waits for it
 	cancel  context.CancelFunc //
-	poke    chan struct{}      // cap 1: send a ping now
+	pingNow chan struct{}      // cap 1: send a ping now
 
 	suspect  bool      // a ping was not answered in time
 	answers  bool      // it has answered a ping
@@ -48,11 +48,11 @@ type managedLink struct {
 
 // proven says whether a link has proved to work: the server has answered a ping, and all requests to
 // listen for remote forwards.
-func (h *managedLink) proven() bool { return h.answers && h.used }
+func (m *managedLink) proven() bool { return m.answers && m.used }
 
 // watch is the goroutine that watches one link. It sends pings when needed and posts its findings to the
 // goroutine of Run. It has no ticker: while the link is idle it sleeps.
-func (k *Keeper) watch(h *managedLink) {
+func (k *Keeper) watch(m *managedLink) {
 	alarm := newAlarm()
 	defer alarm.close()
 	var (
@@ -62,13 +62,13 @@ func (k *Keeper) watch(h *managedLink) {
 		rtt       time.Duration
 		pong      = make(chan time.Duration, 1)
 		suspected bool
-		poked     bool      // poked while a ping was under way: its answer may be older, so another ping follows
+		pingAgain bool      // asked for while a ping was under way: its answer may be older, so another ping follows
 		inUse     time.Time // until then a write does not wake this goroutine, see below
 	)
 	send := func() {
-		pinged, moved, before = time.Now(), time.Time{}, ahead(h.link)
+		pinged, moved, before = time.Now(), time.Time{}, queueBefore(m.link)
 		go func() {
-			rtt, err := h.link.Ping(h.context)
+			rtt, err := m.link.Ping(m.context)
 			if err == nil {
 				pong <- rtt // never blocks, because there is one ping at a time
 			} // on an error the link is lost, and Wait says why
@@ -77,40 +77,40 @@ func (k *Keeper) watch(h *managedLink) {
 	send() // the first answer gives the round trip
 	for {
 		now, policy := time.Now(), k.watching.Load()
-		received := h.link.LastReceived()
+		received := m.link.LastReceived()
 		if received.After(now) {
 			received = now.Add(-policy.ServerAliveInterval) // the machine's clock was set back
 		}
 		if pinged.IsZero() { // all idle tunnels of a machine send pings at the same time, so that it wakes once
-			received = together(received, policy.ServerAliveInterval/2)
+			received = alignToBoot(received, policy.ServerAliveInterval/2)
 		}
-		seen := silence{received, h.link.Unanswered(), pinged, rtt, moved}
+		seen := silence{received, m.link.Unanswered(), pinged, rtt, moved}
 		verdict, again := policy.judge(seen, now)
-		if verdict == suspect && !suspected && before.moves(h.link) {
+		if verdict == suspect && !suspected && before.moves(m.link) {
 			moved, seen.moved = now, now
 			verdict, again = policy.judge(seen, now)
 		}
 		switch verdict {
-		case ask:
+		case sendPing:
 			send()
 			continue
 		case dead:
-			k.post(func() { k.giveUp(h, silentError(now.Sub(h.link.LastReceived()))) })
+			k.post(func() { k.dropLink(m, silentError(now.Sub(m.link.LastReceived()))) })
 			return
 		}
 		if s := verdict == suspect; s != suspected {
 			suspected = s
-			k.post(func() { k.suspect(h, s) })
+			k.post(func() { k.suspect(m, s) })
 		}
 		// In a link with traffic every write after an answer would wake this goroutine. Look once in
-		// stallAfter instead: no answer is overdue sooner. While a write is unanswered, further
+		// stallAfter instead: no answer is overdue earlier. While a write is unanswered, further
 		// writes tell nothing new.
-		busy := h.link.Busy()
+		busy := m.link.Busy()
 		switch {
 		case !seen.unanswered.IsZero() || !pinged.IsZero():
 			busy = nil
 		case now.Before(inUse):
-			busy, again = nil, sooner(again, inUse)
+			busy, again = nil, earlier(again, inUse)
 		}
 		if again.IsZero() {
 			alarm.stop()
@@ -118,21 +118,21 @@ func (k *Keeper) watch(h *managedLink) {
 			alarm.reset(again.Sub(now))
 		}
 		select {
-		case <-h.context.Done():
+		case <-m.context.Done():
 			return
 		case <-alarm.C:
 		case <-busy:
 			inUse = time.Now().Add(stallAfter)
-		case <-h.poke:
-			if poked = !pinged.IsZero(); !poked {
+		case <-m.pingNow:
+			if pingAgain = !pinged.IsZero(); !pingAgain {
 				send()
 			}
 		case measured := <-pong:
 			pinged, rtt = time.Time{}, smoothed(rtt, measured)
 			now := rtt
-			k.post(func() { k.answered(h, now) })
-			if poked {
-				poked = false
+			k.post(func() { k.answered(m, now) })
+			if pingAgain {
+				pingAgain = false
 				send()
 			}
 		}

@@ -43,15 +43,15 @@ func (k *Keeper) status() Status {
 // describe computes the status without its Reason.
 func (k *Keeper) describe() Status {
 	s := Status{Err: k.lastErr, Reconnects: k.reconnects}
-	if h := k.link; h != nil {
-		s.Link, s.UpSince, s.RTT, s.State = h.link, h.since, k.rtt, tunnelfile.Up
-		s.Complete = h.used && !k.needs()
+	if m := k.link; m != nil {
+		s.Link, s.UpSince, s.RTT, s.State = m.link, m.since, k.rtt, tunnelfile.Up
+		s.Complete = m.used && !k.needs()
 		switch {
-		case !h.used && !slices.ContainsFunc(k.old, func(o *managedLink) bool { return o.used }):
+		case !m.used && !slices.ContainsFunc(k.old, func(o *managedLink) bool { return o.used }):
 			s.State, s.Text = tunnelfile.Connecting, "logged in, the forwards follow"
 		case k.suspended:
 			s.State, s.Text = tunnelfile.Offline, "no network, the connection is kept in case it comes back soon"
-		case h.suspect:
+		case m.suspect:
 			s.State, s.Text = tunnelfile.Degraded, "the server does not answer, connecting anew"
 			if k.lastErr != nil {
 				s.Text += ": " + k.lastErr.Error()
@@ -71,14 +71,14 @@ func (k *Keeper) describe() Status {
 		}
 	case k.suspended:
 		s.State, s.Text = tunnelfile.Offline, "no network"
-	case k.lastErr != nil && k.eager:
+	case k.lastErr != nil && k.rapid:
 		// Attempts follow each other so fast that the time of the next one is not worth showing.
 		s.State, s.Text = tunnelfile.Retrying, k.lastErr.Error()
 	case k.attempt != nil || k.lastErr == nil:
 		s.State, s.Text = tunnelfile.Connecting, k.policy.Address
 	default:
 		s.State, s.NextTry = tunnelfile.Retrying, k.nextTry
-		s.Text = fmt.Sprintf("in %s, %s", seconds(k.planned), k.lastErr)
+		s.Text = fmt.Sprintf("in %s, %s", seconds(k.plannedWait), k.lastErr)
 	}
 	return s
 }

@@ -21,15 +21,15 @@ func WithoutPerson(ctx context.Context) context.Context {
 
 // startOver forgets the failures, so that the next attempt is made at once, unless a person is needed.
 func (k *Keeper) startOver() {
-	k.failures, k.calm = 0, time.Now()
+	k.failures, k.startedOver = 0, time.Now()
 	if !k.blocked {
 		k.nextTry = time.Time{}
 	}
 }
 
-// pursue starts whatever is due: the end of old links, Use, or an attempt. It returns when to call it
+// startDue starts whatever is due: the end of old links, Use, or an attempt. It returns when to call it
 // again; zero if not by the clock. Run calls it after each event.
-func (k *Keeper) pursue(now time.Time) (wake time.Time) {
+func (k *Keeper) startDue(now time.Time) (wake time.Time) {
 	wake = k.drain(now)
 	if k.retired {
 		return wake
@@ -41,7 +41,7 @@ func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 	case !k.needs():
 		k.abandon()
 		k.blocked, k.nextTry = false, time.Time{}
-		k.unwatch()
+		k.unwatchServer()
 		return wake
 	case k.attempt != nil, k.suspended, k.blocked && k.nextTry.IsZero():
 		return wake
@@ -54,12 +54,12 @@ func (k *Keeper) pursue(now time.Time) (wake time.Time) {
 		k.plan(until.Sub(now), now)
 	}
 	if now.Before(k.nextTry) {
-		if k.back == nil && k.last.absent() && !k.eager && !k.blocked {
+		if k.serverUp == nil && k.last.noServer() && !k.rapid && !k.blocked {
 			var ctx context.Context
-			ctx, k.stopBack = context.WithCancel(k.ctx)
-			k.back = k.server.Back(ctx)
+			ctx, k.stopWatching = context.WithCancel(k.ctx)
+			k.serverUp = k.server.EstablishedElsewhere(ctx)
 		}
-		return sooner(wake, k.nextTry)
+		return earlier(wake, k.nextTry)
 	}
 	k.start(now)
 	return wake
@@ -73,36 +73,36 @@ var errPenalty = fault.New(fault.TurnedAway, "the server is turning this address
 
 // wait plans the next attempt after a failure.
 func (k *Keeper) wait(f Failure, now time.Time) {
-	delay, counts := k.policy.Delay(f, k.failures+1, now.Sub(k.calm), rand.Float64())
+	delay, counts := k.policy.Delay(f, k.failures+1, now.Sub(k.startedOver), rand.Float64())
 	if counts {
 		k.failures++
 	}
-	k.eager = !counts
+	k.rapid = !counts
 	k.plan(delay, now)
 }
 
 func (k *Keeper) plan(wait time.Duration, now time.Time) {
-	k.nextTry, k.planned = now.Add(wait), wait
+	k.nextTry, k.plannedWait = now.Add(wait), wait
 }
 
-// serverIsBack ends the wait after an attempt that reached no server, because another tunnel has reached
+// retryServer ends the wait after an attempt that reached no server, because another tunnel has reached
 // it.
-func (k *Keeper) serverIsBack() {
-	if k.attempt == nil && k.last.absent() {
+func (k *Keeper) retryServer() {
+	if k.attempt == nil && k.last.noServer() {
 		k.nextTry = time.Time{}
 	}
 }
 
-func (k *Keeper) unwatch() {
-	if k.stopBack != nil {
-		k.stopBack()
+func (k *Keeper) unwatchServer() {
+	if k.stopWatching != nil {
+		k.stopWatching()
 	}
-	k.stopBack, k.back = nil, nil
+	k.stopWatching, k.serverUp = nil, nil
 }
 
 // start makes an attempt.
 func (k *Keeper) start(now time.Time) {
-	k.unwatch()
+	k.unwatchServer()
 	ctx, cancel := context.WithCancel(k.ctx)
 	a := &attempt{cancel: cancel, machine: k.addresses(), trace: newTrace()}
 	k.attempt, k.force = a, false
@@ -110,7 +110,7 @@ func (k *Keeper) start(now time.Time) {
 		ctx = WithoutPerson(ctx)
 	}
 	var patience time.Duration
-	if k.rtt > 0 && now.Sub(k.calm) < unreachedWindow {
+	if k.rtt > 0 && now.Sub(k.startedOver) < unreachedWindow {
 		patience = max(connectPatience, stallRTTs*k.rtt)
 	}
 	server := k.server
@@ -169,11 +169,11 @@ func (k *Keeper) failed(f Failure, err error, seen string) {
 		// An attempt without a person may fail for want of an answer. That counts as refused.
 		again := k.policy.retriesDenied(fault.ReasonOf(err)) || k.blocked && f.Class == fault.ClassDenied
 		k.blocked, k.nextTry = true, time.Time{}
-		k.verdict++
+		k.blockCount++
 		if again {
 			k.plan(k.policy.RetryDenied, now)
 		}
-		k.watchMending(seen)
+		k.watchForRepair(seen)
 		return
 	case f.Class == fault.ClassTurnedAway:
 		k.server.TurnedAway(k.policy, now)
@@ -182,14 +182,14 @@ func (k *Keeper) failed(f Failure, err error, seen string) {
 	k.wait(f, now)
 }
 
-// watchMending compares the fingerprint with seen, the one at the end of the failed attempt, every few
+// watchForRepair compares the fingerprint with seen, the one at the end of the failed attempt, every few
 // seconds while the keeper is blocked by that attempt. After a change the keeper tries again. The server
 // is not contacted.
-func (k *Keeper) watchMending(seen string) {
+func (k *Keeper) watchForRepair(seen string) {
 	if k.c.Fingerprint == nil {
 		return
 	}
-	verdict := k.verdict
+	count := k.blockCount
 	go func() {
 		ticker := time.NewTicker(blockedLookAgain)
 		defer ticker.Stop()
@@ -202,7 +202,7 @@ func (k *Keeper) watchMending(seen string) {
 			now := k.c.Fingerprint()
 			still := false
 			ours := k.post(func() {
-				still = k.blocked && k.verdict == verdict
+				still = k.blocked && k.blockCount == count
 				if still && now != seen {
 					still = false
 					k.blocked = false

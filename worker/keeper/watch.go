@@ -23,10 +23,10 @@ type silence struct {
 type verdict int
 
 const (
-	well    verdict = iota // nothing
-	ask                    // send a ping
-	suspect                // dial another beside it
-	dead                   // close it
+	well     verdict = iota // nothing
+	sendPing                // send a ping
+	suspect                 // dial another beside it
+	dead                    // close it
 )
 
 // judge says what to do about a link, and when to look again after that; the zero time means when
@@ -42,10 +42,10 @@ func (p Policy) judge(s silence, now time.Time) (verdict, time.Time) {
 			at = s.received.Add(p.ServerAliveInterval)
 		}
 		if !s.unanswered.IsZero() {
-			at = sooner(at, s.unanswered.Add(max(stallAfter, stallRTTs*s.rtt)))
+			at = earlier(at, s.unanswered.Add(max(stallAfter, stallRTTs*s.rtt)))
 		}
 		if !at.IsZero() && !now.Before(at) {
-			return ask, now
+			return sendPing, now
 		}
 		return well, at
 	}
@@ -70,8 +70,8 @@ func (p Policy) judge(s silence, now time.Time) (verdict, time.Time) {
 	return dead, time.Time{}
 }
 
-// sooner is the earlier of two times. a may be zero for "never".
-func sooner(a, b time.Time) time.Time {
+// earlier is the earlier of two times. a may be zero for "never".
+func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b
 	}
@@ -93,8 +93,8 @@ type queue struct {
 	end          uint64 // bytes acknowledged when the ping is next
 }
 
-// ahead returns the queue before a ping that is about to be sent.
-func ahead(l Link) (q queue) {
+// queueBefore returns the queue before a ping that is about to be sent.
+func queueBefore(l Link) (q queue) {
 	if p, ok := l.(Progressing); ok {
 		if acknowledged, queued, ok := p.Progress(); ok {
 			q = queue{acknowledged, acknowledged + queued}

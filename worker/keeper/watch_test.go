@@ -21,12 +21,12 @@ func TestJudge(t *testing.T) {
 		again time.Time
 	}{
 		{"idle", p, silence{received: at(0)}, at(3), well, at(10)},
-		{"idle for the interval", p, silence{received: at(0)}, at(10), ask, at(10)},
+		{"idle for the interval", p, silence{received: at(0)}, at(10), sendPing, at(10)},
 		{"idle, keepalives off", never, silence{received: at(0)}, at(1000), well, none},
 		{"written, young", p, silence{received: at(0), unanswered: at(5)}, at(5.5), well, at(6)},
-		{"written, unanswered", p, silence{received: at(0), unanswered: at(5)}, at(6), ask, at(6)},
+		{"written, unanswered", p, silence{received: at(0), unanswered: at(5)}, at(6), sendPing, at(6)},
 		{"written, far away server", p, silence{received: at(0), unanswered: at(5), rtt: time.Second}, at(6), well, at(9)},
-		{"written, keepalives off", never, silence{received: at(0), unanswered: at(5)}, at(6), ask, at(6)},
+		{"written, keepalives off", never, silence{received: at(0), unanswered: at(5)}, at(6), sendPing, at(6)},
 		{"asked", p, silence{received: at(0), unanswered: at(5), pinged: at(6)}, at(7), well, at(8)},
 		{"asked, overdue", p, silence{received: at(0), unanswered: at(5), pinged: at(6)}, at(8), suspect, at(30)},
 		{"asked, far away server", p, silence{received: at(0), pinged: at(6), rtt: time.Second}, at(8), well, at(14)},
@@ -37,7 +37,7 @@ func TestJudge(t *testing.T) {
 		{"dead", p, silence{received: at(0), unanswered: at(5), pinged: at(6)}, at(30), dead, none},
 		{"one interval only", one, silence{received: at(0), pinged: at(10)}, at(19), suspect, at(20)},
 		{"one interval only, dead", one, silence{received: at(0), pinged: at(10)}, at(20), dead, none},
-		{"slept: asked before it is dead", p, silence{received: at(0)}, at(3600), ask, at(3600)},
+		{"slept: asked before it is dead", p, silence{received: at(0)}, at(3600), sendPing, at(3600)},
 		{"slept: asked, not yet overdue", p, silence{received: at(0), pinged: at(3600)}, at(3601), well, at(3602)},
 		{"slept: no answer", p, silence{received: at(0), pinged: at(3600)}, at(3602), dead, none},
 	} {
@@ -84,7 +84,7 @@ func TestQueueBeforeAPing(t *testing.T) {
 		{"nothing before it", 0, 100, []bool{false, false, false}},
 	} {
 		l := &slowLink{queued: c.queued}
-		q := ahead(l)
+		q := queueBefore(l)
 		l.rate = c.per
 		for i, want := range c.want {
 			if i == 2 {
@@ -95,7 +95,7 @@ func TestQueueBeforeAPing(t *testing.T) {
 			}
 		}
 	}
-	q := ahead(newFakeLink())
+	q := queueBefore(newFakeLink())
 	if q.moves(newFakeLink()) {
 		t.Error("a link that cannot tell moves")
 	}
