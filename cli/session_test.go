@@ -7,10 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/holdfast/holdfast/cli"
+	"github.com/holdfast/holdfast/cli/history"
 	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
@@ -20,7 +22,10 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"holdfast": func() { os.Exit(cli.Main(program, os.Args[1:])) },
+		"holdfast": func() {
+			history.Awake = func() (time.Duration, error) { return 30 * 24 * time.Hour, nil }
+			os.Exit(cli.Main(program, os.Args[1:]))
+		},
 		// An editor: it puts the file $NEXT_TEXT names in place of what it is given, and
 		// moves on to the next one by name: text1, text2, …
 		"next-text":       nextText,

@@ -47,16 +47,26 @@ func (m moment) at(wall time.Time) moment {
 
 // thisMoment is the current moment.
 func thisMoment() (moment, error) {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return moment{}, fmt.Errorf("CLOCK_MONOTONIC: %w", err)
+	awake, err := Awake()
+	if err != nil {
+		return moment{}, err
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return moment{}, err
 	}
 	// The kernel writes the boot ID with dashes, the journal without.
-	return moment{time.Now(), time.Duration(ts.Nano()), strings.ReplaceAll(strings.TrimSpace(string(boot)), "-", "")}, nil
+	return moment{time.Now(), awake, strings.ReplaceAll(strings.TrimSpace(string(boot)), "-", "")}, nil
+}
+
+// Awake returns how long this machine has been awake since it booted: CLOCK_MONOTONIC of clock_gettime(2).
+// A variable, so that a test is not bound to the machine's age.
+var Awake = func() (time.Duration, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return 0, fmt.Errorf("CLOCK_MONOTONIC: %w", err)
+	}
+	return time.Duration(ts.Nano()), nil
 }
 
 // journalEntry has the fields that we read, see systemd.journal-fields(7).
