@@ -60,15 +60,15 @@ type successor struct {
 	news    chan error // cap 1; nil when it is ready, else why it cannot take over
 }
 
-// handing is what the report and the status say about handovers.
-type handing struct {
+// handOverStatus is what the report and the status say about handovers.
+type handOverStatus struct {
 	underWay bool
 	failure  string // why the last attempt failed; "" if it did not
 	failedAt time.Time
 }
 
 // text is the note in the status; "" if there is nothing to say.
-func (h handing) text() string {
+func (h handOverStatus) text() string {
 	switch {
 	case h.underWay:
 		return "a new process is to take over"
@@ -94,13 +94,13 @@ func (w *worker) handOver() {
 	}
 	w.log.Info("another process is to take over", "pid", s.process.Pid)
 	w.successor = s
-	w.setHanding(func(h *handing) { h.underWay, h.failure = true, "" })
+	w.setHandOverStatus(func(h *handOverStatus) { h.underWay, h.failure = true, "" })
 	w.publish()
 }
 
-// beginAgain ends a handover that began before a reload, and has it repeated after the reload:
+// postponeHandOver ends a handover that began before a reload, and has it repeated after the reload:
 // the successor may have read the old file.
-func (w *worker) beginAgain() {
+func (w *worker) postponeHandOver() {
 	if w.successor != nil {
 		w.successor.end()
 		w.successor, w.handOverDue = nil, true
@@ -123,21 +123,21 @@ func (w *worker) handOverFailed(err error) {
 		w.successor = nil
 	}
 	w.log.Error("the tunnel was not handed over, and goes on with the program it has", "error", err)
-	w.setHanding(func(h *handing) { *h = handing{failure: text.OneLine(err.Error()), failedAt: time.Now()} })
+	w.setHandOverStatus(func(h *handOverStatus) { *h = handOverStatus{failure: text.OneLine(err.Error()), failedAt: time.Now()} })
 	w.publish()
 }
 
-func (w *worker) setHanding(f func(*handing)) {
+func (w *worker) setHandOverStatus(f func(*handOverStatus)) {
 	w.publishedMu.Lock()
 	defer w.publishedMu.Unlock()
-	f(&w.handing)
+	f(&w.handOverStatus)
 }
 
 // handOverText is what the status says about handovers.
 func (w *worker) handOverText() string {
 	w.publishedMu.Lock()
 	defer w.publishedMu.Unlock()
-	return w.handing.text()
+	return w.handOverStatus.text()
 }
 
 func (w *worker) startSuccessor() (*successor, error) {
@@ -295,9 +295,9 @@ func (s *successor) gone() <-chan struct{} {
 	return gone
 }
 
-// yield gives the tunnel to the successor, and then waits for the open connections here.
-func (w *worker) yield(endKeepers func()) {
-	w.setHanding(func(h *handing) { *h = handing{} })
+// giveToSuccessor gives the tunnel to the successor, and then waits for the open connections here.
+func (w *worker) giveToSuccessor(endKeepers func()) {
+	w.setHandOverStatus(func(h *handOverStatus) { *h = handOverStatus{} })
 	w.publish() // the last status from here: from now on the new main process publishes
 	w.handedOver.Store(true)
 	w.pool.Each((*keeper.Keeper).Suspend)
@@ -352,7 +352,7 @@ func (w *worker) drain(gone <-chan struct{}, endKeepers func()) {
 	}
 	endKeepers()
 	select {
-	case <-w.predecessor.over():
+	case <-w.predecessor.gone():
 	case <-ctx.Done():
 	}
 }

@@ -13,10 +13,10 @@ import (
 // each listener come on top.
 const ownDescriptors = 64
 
-// fitting computes how many connections may run through the tunnel (channels) and how many may
+// channelLimits computes how many connections may run through the tunnel (channels) and how many may
 // wait for a link (pending), so that the reserved descriptors stay free. descriptors is the
 // limit of the process. Pending connections get at most half of the rest.
-func fitting(t tunnelfile.Tunnel, transport tunnelfile.Transport, listeners int, descriptors uint64) (channels, pending int) {
+func channelLimits(t tunnelfile.Tunnel, transport tunnelfile.Transport, listeners int, descriptors uint64) (channels, pending int) {
 	connections := cmp.Or(t.Connections, tunnelfile.MaxAutoConnections)
 	room := int(min(descriptors, 1<<20)) - ownDescriptors - 2*connections - listeners
 	room = max(room, 16)
@@ -40,8 +40,8 @@ func descriptors() uint64 {
 	return limit.Cur
 }
 
-// sayLimits logs a warning if LimitNOFILE= allows fewer channels than MaxChannels= asks for.
-func (w *worker) sayLimits(s settings) {
+// warnLimits logs a warning if LimitNOFILE= allows fewer channels than MaxChannels= asks for.
+func (w *worker) warnLimits(s settings) {
 	c := s.forwards()
 	if asked := s.tunnel.MaxChannels; asked > c.MaxChannels {
 		w.log.Warn("LimitNOFILE= is too low for MaxChannels=", "asked", asked, "allowed", c.MaxChannels)

@@ -23,7 +23,7 @@ func TestFitting(t *testing.T) {
 		{"no limit", 0, 256, tunnelfile.TransportNative, ^uint64(0), 1<<20 - 64 - 2 - 3 - 256, 256},
 	} {
 		tunnel := tunnelfile.Tunnel{MaxChannels: c.asked, MaxHeld: c.held, Connections: 1}
-		channels, pending := fitting(tunnel, c.transport, 3, c.descriptors)
+		channels, pending := channelLimits(tunnel, c.transport, 3, c.descriptors)
 		if channels != c.channels || pending != c.pending {
 			t.Errorf("%s: %d and %d, want %d and %d", c.what, channels, pending, c.channels, c.pending)
 		}

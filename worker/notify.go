@@ -25,8 +25,8 @@ type notifier struct {
 
 	// Assignments that could not be sent, because the service manager did not read for a while,
 	// as when it starts hundreds of units at once. The worker's loop owns these fields.
-	missed map[string]string // values, by the assignment's name
-	again  <-chan time.Time  // when to send them again; nil if there are none
+	missed   map[string]string // values, by the assignment's name
+	resendAt <-chan time.Time  // when to send them again; nil if there are none
 }
 
 // newNotifier reads NOTIFY_SOCKET and hides it from the processes that we start.
@@ -67,8 +67,8 @@ func (n *notifier) send(fds []int, assignments ...string) bool {
 	return err == nil
 }
 
-// tell sends an assignment that must arrive. If that fails, sayAgain sends it later.
-func (n *notifier) tell(name, value string) {
+// sendReliably sends an assignment that must arrive. If that fails, resendMissed sends it later.
+func (n *notifier) sendReliably(name, value string) {
 	delete(n.missed, name)
 	if n.send(nil, name+value) {
 		return
@@ -76,15 +76,15 @@ func (n *notifier) tell(name, value string) {
 	if n.missed == nil {
 		n.missed = make(map[string]string)
 	}
-	n.missed[name], n.again = value, time.After(time.Second)
+	n.missed[name], n.resendAt = value, time.After(time.Second)
 }
 
-// sayAgain sends the missed assignments again.
-func (n *notifier) sayAgain() {
-	n.again = nil
+// resendMissed sends the missed assignments again.
+func (n *notifier) resendMissed() {
+	n.resendAt = nil
 	for _, name := range []string{statusName, readyName} {
 		if value, ok := n.missed[name]; ok {
-			n.tell(name, value)
+			n.sendReliably(name, value)
 		}
 	}
 }
@@ -110,14 +110,14 @@ func sendMessage(conn *net.UnixConn, message, rights []byte) error {
 const maxStatus = 2 << 10
 
 func (n *notifier) status(status string) {
-	n.tell(statusName, text.BoundBytes(text.OneLine(status), maxStatus))
+	n.sendReliably(statusName, text.BoundBytes(text.OneLine(status), maxStatus))
 }
 
 // ready and stopping send the unit's new state and the status in separate messages, so that the
 // state arrives even if the status does not.
 func (n *notifier) ready(status string) {
 	n.status(status)
-	n.tell(readyName, "1")
+	n.sendReliably(readyName, "1")
 }
 
 func (n *notifier) stopping(status string) {

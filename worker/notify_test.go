@@ -77,7 +77,7 @@ func TestNotifyBusy(t *testing.T) {
 	}
 	n.status("connecting")
 	n.ready("up: 1 forward")
-	if n.again == nil {
+	if n.resendAt == nil {
 		t.Fatal("all was told")
 	}
 	got := make(chan string)
@@ -94,8 +94,8 @@ func TestNotifyBusy(t *testing.T) {
 			}
 		}
 	}()
-	<-n.again
-	go n.sayAgain()
+	<-n.resendAt
+	go n.resendMissed()
 	for _, want := range []string{"STATUS=up: 1 forward", "READY=1"} {
 		if text := <-got; text != want {
 			t.Errorf("it was told %q, want %q", text, want)

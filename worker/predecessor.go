@@ -21,11 +21,11 @@ import (
 type predecessor struct {
 	conn   net.Conn
 	lines  chan string // cap 1: the one line that it sends; empty if it ended without one
-	waits  atomic.Bool // it still serves the tunnel, and we do not yet
+	serves atomic.Bool // it still serves the tunnel, and we do not yet
 	drains atomic.Bool // its process still runs, so connections may be open in it
 	once   sync.Once
-	ended  chan error    // cap 1: it ended without handing over
-	left   chan struct{} // closed when its process has ended
+	broken chan error    // cap 1: it ended without handing over
+	exited chan struct{} // closed when its process has ended
 }
 
 // takePredecessor returns the process that started this one to take over; nil if none did.
@@ -46,8 +46,8 @@ func takePredecessor() (*predecessor, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &predecessor{conn: conn, lines: make(chan string, 1), ended: make(chan error, 1), left: make(chan struct{})}
-	p.waits.Store(true)
+	p := &predecessor{conn: conn, lines: make(chan string, 1), broken: make(chan error, 1), exited: make(chan struct{})}
+	p.serves.Store(true)
 	p.drains.Store(true)
 	return p, nil
 }
@@ -60,39 +60,39 @@ func (p *predecessor) listen(gone func()) {
 	p.lines <- line
 	r.ReadString('\n')
 	p.drains.Store(false)
-	close(p.left)
+	close(p.exited)
 	gone()
 }
 
 // serving says whether the predecessor still serves the tunnel.
-func (p *predecessor) serving() bool { return p != nil && p.waits.Load() }
+func (p *predecessor) serving() bool { return p != nil && p.serves.Load() }
 
 // draining says whether connections may be open in the predecessor.
 func (p *predecessor) draining() bool { return p != nil && p.drains.Load() }
 
-// over returns a channel that is closed when nothing is open in the predecessor any more.
-func (p *predecessor) over() <-chan struct{} {
+// gone returns a channel that is closed when nothing is open in the predecessor any more.
+func (p *predecessor) gone() <-chan struct{} {
 	if p == nil {
 		none := make(chan struct{})
 		close(none)
 		return none
 	}
-	return p.left
+	return p.exited
 }
 
-// failed tells the predecessor why this process cannot take over.
-func (p *predecessor) failed(err error) {
+// tellFailed tells the predecessor why this process cannot take over.
+func (p *predecessor) tellFailed(err error) {
 	if p.serving() {
 		io.WriteString(p.conn, lineFailed+text.BoundBytes(text.OneLine(err.Error()), maxStatus)+"\n")
 	}
 }
 
-// end receives the error that ends the loop if the predecessor does not hand over.
-func (p *predecessor) end() <-chan error {
+// failure receives the error that ends the loop if the predecessor does not hand over.
+func (p *predecessor) failure() <-chan error {
 	if p == nil {
 		return nil
 	}
-	return p.ended
+	return p.broken
 }
 
 // takeOver asks the predecessor to hand over. The keeper calls it when there is an SSH
@@ -108,7 +108,7 @@ func (w *worker) takeOver(ctx context.Context) error {
 		if line != lineYours+"\n" {
 			// If the predecessor died, the unit ends with it. If it sent our MAINPID= before, the
 			// service manager sees our end and restarts the unit.
-			p.ended <- errors.New("the process before us ended without handing over")
+			p.broken <- errors.New("the process before us ended without handing over")
 			<-ctx.Done()
 			return ctx.Err()
 		}
@@ -117,7 +117,7 @@ func (w *worker) takeOver(ctx context.Context) error {
 	}
 	w.log.Info("took over")
 	w.set.Serve()
-	p.waits.Store(false)
+	p.serves.Store(false)
 	w.notify.speak()
 	w.wake()
 	return nil

@@ -27,8 +27,8 @@ func (w *worker) reload(ctx context.Context) {
 		return
 	}
 	w.reloading = true
-	w.beginAgain()
-	w.remember(w.inForce.Load().tunnel)
+	w.postponeHandOver()
+	w.noteFileStamp(w.inForce.Load().tunnel)
 	if w.ready {
 		w.notify.reloading()
 	}
@@ -57,9 +57,9 @@ func (w *worker) apply(ctx context.Context, r reload) {
 		old := w.inForce.Load()
 		w.inForce.Store(&r.settings)
 		redial := !r.settings.sameLink(*old)
-		w.sayLimits(r.settings)
+		w.warnLimits(r.settings)
 		w.log.Info("the file was read again", "redial", redial)
-		w.connections(r.settings.tunnel.Connections)
+		w.setConnections(r.settings.tunnel.Connections)
 		w.pool.Each(func(k *keeper.Keeper) { k.Change(r.settings.policy(), redial) })
 	}
 	if w.ready {
@@ -81,15 +81,15 @@ func (w *worker) statusText() string {
 	return w.published.String()
 }
 
-// remember notes the stamp of the file that is being read.
-func (w *worker) remember(t tunnelfile.Tunnel) {
+// noteFileStamp notes the stamp of the file that is being read.
+func (w *worker) noteFileStamp(t tunnelfile.Tunnel) {
 	stamp := fileStamp(t)
 	w.lastStamp.Store(&stamp)
 }
 
-// lookAtFile causes a reload if the tunnel file or a drop-in has changed since it was read. It
+// reloadIfChanged causes a reload if the tunnel file or a drop-in has changed since it was read. It
 // may be called from any goroutine.
-func (w *worker) lookAtFile() {
+func (w *worker) reloadIfChanged() {
 	if fileStamp(w.inForce.Load().tunnel) != *w.lastStamp.Load() {
 		select {
 		case w.fileChanged <- struct{}{}:
@@ -98,7 +98,7 @@ func (w *worker) lookAtFile() {
 	}
 }
 
-// watchFile calls lookAtFile whenever the tunnel file, a drop-in, or a symbolic link on the way
+// watchFile calls reloadIfChanged whenever the tunnel file, a drop-in, or a symbolic link on the way
 // there may have changed, until ctx ends. It is not used under a service manager: there the
 // daemon watches all files and sends SIGHUP.
 func (w *worker) watchFile(ctx context.Context) {
@@ -115,7 +115,7 @@ func (w *worker) watchFile(ctx context.Context) {
 	for {
 		select {
 		case <-changed:
-			w.lookAtFile()
+			w.reloadIfChanged()
 		case <-ctx.Done():
 			return
 		}
@@ -138,7 +138,7 @@ const lookTimeout = 10 * time.Second
 // SIGHUP.
 func (w *worker) fingerprint() string {
 	s := w.inForce.Load()
-	w.lookAtFile()
+	w.reloadIfChanged()
 	if s.resolved == nil {
 		return s.source(w.log).Stamp()
 	}

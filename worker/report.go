@@ -24,14 +24,14 @@ import (
 func (w *worker) report() tunnelfile.Report {
 	s, links := w.inForce.Load(), w.pool.Status()
 	w.publishedMu.Lock()
-	status, since, handing := w.published, w.since, w.handing
+	status, since, handOverStatus := w.published, w.since, w.handOverStatus
 	w.publishedMu.Unlock()
 	r := tunnelfile.Report{
 		Name: s.tunnel.Name, Version: program.Version(), State: status.State, Reason: status.Reason, Status: status.Text, StateSince: since,
 		UpSince: links.UpSince, NextTry: links.NextTry, RTT: links.RTT, Reconnects: links.Reconnects,
 		Connections: links.Up, ConnectionsWanted: links.Wanted,
 		Settings: tunnelfile.SettingsHash(s.tunnel), Forwards: w.set.Report(),
-		HandsOver: true, NotHandedOver: handing.failure, NotHandedOverAt: handing.failedAt,
+		HandsOver: true, NotHandedOver: handOverStatus.failure, NotHandedOverAt: handOverStatus.failedAt,
 	}
 	if s.resolved != nil {
 		r.Transport = s.resolved.Transport

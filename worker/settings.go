@@ -73,7 +73,7 @@ func (s settings) forwards() forward.Config {
 	if s.resolved != nil {
 		transport = s.resolved.Transport
 	}
-	c.MaxChannels, c.MaxHeld = fitting(t, transport, len(c.Forwards), descriptors())
+	c.MaxChannels, c.MaxHeld = channelLimits(t, transport, len(c.Forwards), descriptors())
 	return c
 }
 

@@ -87,10 +87,10 @@ func transportNote(s keeper.Status) string {
 // on a local network a busy machine turns 0.2 ms into 2 ms and back.
 const steadyWithin = 10 * time.Millisecond
 
-// steady returns the round trip to show. It changes only when the measured one is more than twice
+// steadyRTT returns the round trip to show. It changes only when the measured one is more than twice
 // or less than half of the shown one, and differs by more than steadyWithin. A status that changed
 // with each keepalive would wake up everybody who watches the unit, for nothing.
-func steady(shown, measured time.Duration) time.Duration {
+func steadyRTT(shown, measured time.Duration) time.Duration {
 	if shown == 0 || measured == 0 {
 		return measured
 	}

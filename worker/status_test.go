@@ -47,7 +47,7 @@ func TestSteady(t *testing.T) {
 		{1, 9, 1}, {9, 1, 9}, {1, 12, 12}, {12, 1, 1},
 	} {
 		ms := time.Millisecond
-		if got := steady(c.shown*ms, c.measured*ms); got != c.want*ms {
+		if got := steadyRTT(c.shown*ms, c.measured*ms); got != c.want*ms {
 			t.Errorf("shown %d ms, measured %d ms: %v, want %d ms", c.shown, c.measured, got, c.want)
 		}
 	}

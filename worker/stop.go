@@ -85,7 +85,7 @@ func (w *worker) shutDown(cause error, endKeepers func()) {
 	endKeepers()
 	last := w.pool.Status().Status
 	last.State = tunnelfile.Stopping
-	w.isDown(last)
+	w.runExecDown(last)
 	hooksCtx, stop := context.WithTimeout(context.Background(), hookGrace)
 	defer stop()
 	w.hooks.close(hooksCtx)

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// tidyAfter is how long after the end of the last connection its memory goes back to the system.
+// freeMemoryAfter is how long after the end of the last connection its memory goes back to the system.
 // The collector alone would keep that memory for minutes, or for ever.
-const tidyAfter = 8 * time.Second
+const freeMemoryAfter = 8 * time.Second
 
 // memoryLimit is the GOMEMLIMIT in bytes: near it the collector runs more and more often. A hundred
 // channels that nobody reads need 200 MiB, which must stay well below. If the unit's MemoryMax= is
@@ -29,20 +29,20 @@ const (
 	busyGOGC    = 800
 )
 
-// pace sets GOGC by how fast garbage comes. Nothing refers to it, so the collector calls its
+// gcPace sets GOGC by how fast garbage comes. Nothing refers to it, so the collector calls its
 // finalizer, cycleEnded, once in each cycle.
-type pace struct {
+type gcPace struct {
 	last    time.Time // when the last cycle ended
 	percent int
 }
 
-func newPace() {
-	p := &pace{time.Now(), restingGOGC}
+func newGCPace() {
+	p := &gcPace{time.Now(), restingGOGC}
 	debug.SetGCPercent(p.percent)
-	runtime.SetFinalizer(p, (*pace).cycleEnded)
+	runtime.SetFinalizer(p, (*gcPace).cycleEnded)
 }
 
-func (p *pace) cycleEnded() {
+func (p *gcPace) cycleEnded() {
 	now, before := time.Now(), p.percent
 	if p.percent = restingGOGC; now.Sub(p.last) < time.Second {
 		p.percent = busyGOGC
@@ -50,21 +50,21 @@ func (p *pace) cycleEnded() {
 	if p.last = now; p.percent != before {
 		debug.SetGCPercent(p.percent)
 	}
-	runtime.SetFinalizer(p, (*pace).cycleEnded)
+	runtime.SetFinalizer(p, (*gcPace).cycleEnded)
 }
 
-// untidy is the private memory, in bytes, above which tidyUp gives memory back. A tunnel at rest
+// restingMemory is the private memory, in bytes, above which freeMemory gives memory back. A tunnel at rest
 // has less.
-const untidy = 4 << 20
+const restingMemory = 4 << 20
 
-// tidyUp gives the memory of a transfer back to the system. If there was no transfer it does not
+// freeMemory gives the memory of a transfer back to the system. If there was no transfer it does not
 // run the collector, because the collector's lists of free memory would need more than it frees.
 // It reads proc(5) and not runtime.MemStats, because that makes the same lists.
-func tidyUp() {
+func freeMemory() {
 	var size, resident, shared int // in pages, see proc(5)
 	statm, _ := os.ReadFile("/proc/self/statm")
 	fmt.Sscan(string(statm), &size, &resident, &shared)
-	if (resident-shared)*os.Getpagesize() > untidy {
+	if (resident-shared)*os.Getpagesize() > restingMemory {
 		runtime.GC() // a sync.Pool keeps its content for one more cycle
 		debug.FreeOSMemory()
 	}
@@ -76,7 +76,7 @@ func tidyUp() {
 func Tune() {
 	tuneFor(1)
 	if os.Getenv("GOGC") == "" {
-		newPace()
+		newGCPace()
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(min(memoryLimit, memoryMax("/proc/self/cgroup", "/sys/fs/cgroup")/4*3))

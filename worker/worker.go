@@ -70,11 +70,11 @@ type worker struct {
 	published   tunnelfile.Status // guarded by publishedMu
 	since       time.Time         // of its State; guarded by publishedMu
 
-	handedOver atomic.Bool
-	handing    handing // guarded by publishedMu
+	handedOver     atomic.Bool
+	handOverStatus handOverStatus // guarded by publishedMu
 
-	wasUp     bool // ExecUp ran, ExecDown is due; owned by keepersSay while keepers run
-	tookOver  bool // ExecUp ran in the predecessor; owned by keepersSay too
+	wasUp     bool // ExecUp ran, ExecDown is due; owned by poolChanged while keepers run
+	tookOver  bool // ExecUp ran in the predecessor; owned by poolChanged too
 	lastStamp atomic.Pointer[string]
 	resolving sync.Mutex // allows one sender to resolved
 
@@ -85,20 +85,20 @@ type worker struct {
 
 	// The goroutine of Run owns the fields below.
 
-	commandRan  sshlink.Link  // the link on which RemoteCommand was last started
-	commandNote string        // how it ended; empty if it has not ended yet
-	rtt         time.Duration // the round trip shown in the status
-	note        string        // what is wrong with the changed file; empty if nothing
-	ready       bool          // READY=1 was sent
-	outage      bool          // the log has a warning for the current outage
-	refusing    bool
-	stopping    bool
-	reloading   bool
-	reloadAgain bool // another SIGHUP came during a reload
-	inherited   int
-	successor   *successor // takes over from us; nil if none
-	handOverDue bool       // hand over when the file has been read
-	arrived     bool       // this process has published a state after taking over
+	commandRan    sshlink.Link  // the link on which RemoteCommand was last started
+	commandNote   string        // how it ended; empty if it has not ended yet
+	rtt           time.Duration // the round trip shown in the status
+	note          string        // what is wrong with the changed file; empty if nothing
+	ready         bool          // READY=1 was sent
+	outage        bool          // the log has a warning for the current outage
+	refusing      bool
+	stopping      bool
+	reloading     bool
+	reloadAgain   bool // another SIGHUP came during a reload
+	inherited     int
+	successor     *successor // takes over from us; nil if none
+	handOverDue   bool       // hand over when the file has been read
+	publishedHere bool       // this process has published a state after taking over
 }
 
 // Run runs the tunnel until it is asked to stop, is idle for too long, is handed over, or meets an
@@ -144,7 +144,7 @@ func (w *worker) run(ctx context.Context) error {
 	w.notify.mute()
 	go w.predecessor.listen(w.wake)
 	err = w.serve(ctx, watchdog, inherited)
-	w.predecessor.failed(cmp.Or(err, errStopped))
+	w.predecessor.tellFailed(cmp.Or(err, errStopped))
 	return err
 }
 
@@ -158,7 +158,7 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 		return err
 	}
 	w.inForce.Store(&s)
-	w.remember(s.tunnel)
+	w.noteFileStamp(s.tunnel)
 	os.Setenv("HOLDFAST_NAME", s.tunnel.Name) // for the programs that we start
 
 	c := s.forwards()
@@ -170,7 +170,7 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 	if w.set, err = forward.New(c); err != nil {
 		return err
 	}
-	w.sayLimits(s)
+	w.warnLimits(s)
 	w.hooks = startHooks(w.log)
 	dir := tunnelfile.RuntimeDir(os.Getenv)
 	if err := tunnelfile.MakeRuntimeDir(dir); err != nil {
@@ -180,9 +180,9 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 	keeping, stopKeepers := context.WithCancel(context.Background())
 	defer stopKeepers()
 	w.pool = pool.New(keeping, pool.Config{
-		Set: w.set, Keeper: func(c *pool.Connection) keeper.Config { return w.keeperConfig(c, dir) }, Changed: w.keepersSay, Log: w.log,
+		Set: w.set, Keeper: func(c *pool.Connection) keeper.Config { return w.keeperConfig(c, dir) }, Changed: w.poolChanged, Log: w.log,
 	})
-	w.connections(s.tunnel.Connections)
+	w.setConnections(s.tunnel.Connections)
 	if w.reports, err = w.newReports(dir, s.tunnel.Name, in.report); err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 	endKeepers := func() { stopKeepers(); w.pool.Wait() }
 	switch {
 	case errors.Is(err, errHandedOver):
-		w.yield(endKeepers)
+		w.giveToSuccessor(endKeepers)
 	default:
 		if w.successor != nil {
 			w.successor.end()
@@ -248,8 +248,8 @@ func (w *worker) keeperConfig(c *pool.Connection, dir string) keeper.Config {
 	}
 }
 
-// connections sets the number of SSH connections; 0 is Connections=auto.
-func (w *worker) connections(n int) {
+// setConnections sets the number of SSH connections; 0 is Connections=auto.
+func (w *worker) setConnections(n int) {
 	w.pool.Resize(n)
 	w.set.Watch(n != 1)
 	w.wake()
@@ -268,8 +268,8 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 	defer idle.Stop()
 	fit := time.NewTimer(time.Hour)
 	defer fit.Stop()
-	tidy := time.NewTimer(tidyAfter)
-	defer tidy.Stop()
+	idleMemory := time.NewTimer(freeMemoryAfter)
+	defer idleMemory.Stop()
 	ctx, stopCommand := context.WithCancel(ctx)
 	defer stopCommand()
 	w.publish()
@@ -298,7 +298,7 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 				return errHandedOver
 			}
 			w.handOverFailed(err)
-		case err := <-w.predecessor.end():
+		case err := <-w.predecessor.failure():
 			return err
 		case r := <-w.reloaded:
 			w.apply(ctx, r)
@@ -323,14 +323,14 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 			}
 			w.wake()
 		case <-w.set.Idle():
-			tidy.Reset(tidyAfter)
-		case <-tidy.C:
-			tidyUp()
+			idleMemory.Reset(freeMemoryAfter)
+		case <-idleMemory.C:
+			freeMemory()
 		case <-idle.C:
 		case <-alive:
-			w.proveLife(ctx, watchdog)
-		case <-w.notify.again:
-			w.notify.sayAgain()
+			w.sendWatchdog(ctx, watchdog)
+		case <-w.notify.resendAt:
+			w.notify.resendMissed()
 		}
 	}
 }
@@ -361,8 +361,8 @@ func (w *worker) handle(ctx context.Context, s os.Signal) {
 	}
 }
 
-// proveLife sends WATCHDOG=1 if the keepers and the forwards answer too.
-func (w *worker) proveLife(ctx context.Context, interval time.Duration) {
+// sendWatchdog sends WATCHDOG=1 if the keepers and the forwards answer too.
+func (w *worker) sendWatchdog(ctx context.Context, interval time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, interval/4)
 	defer cancel()
 	if err := w.pool.Answers(ctx); err != nil {
@@ -395,7 +395,7 @@ func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
 		ctx = keeper.WithoutPerson(ctx) // the tunnel is up in the predecessor: ask nobody
 	}
 	for {
-		r, err := w.renew(ctx)
+		r, err := w.resolveAgain(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -415,9 +415,9 @@ func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
 	}
 }
 
-// renew resolves the destination again if ssh's configuration may have changed. It sends the result
+// resolveAgain resolves the destination again if ssh's configuration may have changed. It sends the result
 // to w.resolved.
-func (w *worker) renew(ctx context.Context) (*sshlink.Resolved, error) {
+func (w *worker) resolveAgain(ctx context.Context) (*sshlink.Resolved, error) {
 	s := *w.inForce.Load()
 	before := s.resolved
 	if before == nil {
@@ -477,8 +477,8 @@ func (w *worker) wake() {
 	}
 }
 
-// keepersSay is called by the pool with each change of its status, one call at a time.
-func (w *worker) keepersSay(all pool.Status) {
+// poolChanged is called by the pool with each change of its status, one call at a time.
+func (w *worker) poolChanged(all pool.Status) {
 	switch {
 	case w.predecessor.serving(), w.handedOver.Load(): // another process speaks for the tunnel
 	case all.State == tunnelfile.Up && !w.wasUp:
@@ -489,14 +489,14 @@ func (w *worker) keepersSay(all pool.Status) {
 		}
 		w.runHooks("ExecUp", all.Status)
 	case all.Link == nil:
-		w.isDown(all.Status)
+		w.runExecDown(all.Status)
 	}
 	w.answers.Keep(all.Up < all.Wanted && all.Wanted > 1)
 	w.wake()
 }
 
-// isDown runs ExecDown if ExecUp ran before.
-func (w *worker) isDown(s keeper.Status) {
+// runExecDown runs ExecDown if ExecUp ran before.
+func (w *worker) runExecDown(s keeper.Status) {
 	if w.wasUp {
 		w.wasUp = false
 		w.runHooks("ExecDown", s)
@@ -528,7 +528,7 @@ func (w *worker) publish() {
 	if links.State == "" || w.predecessor.serving() {
 		return // no keeper has started yet, or another process speaks for the tunnel
 	}
-	w.rtt = steady(w.rtt, links.RTT)
+	w.rtt = steadyRTT(w.rtt, links.RTT)
 	now := describe(links, forwards, w.rtt)
 	waitsFor, waiting := w.answers.WaitsFor()
 	if now.State == tunnelfile.Connecting {
@@ -551,7 +551,7 @@ func (w *worker) publish() {
 	if w.stopping {
 		now = tunnelfile.Status{State: tunnelfile.Stopping}
 	}
-	arriving := w.predecessor != nil && !w.arrived
+	arriving := w.predecessor != nil && !w.publishedHere
 	if arriving && now.State == tunnelfile.Connecting {
 		return // others still see the tunnel up, and our link is about to be used
 	}
@@ -563,7 +563,7 @@ func (w *worker) publish() {
 	w.published = now
 	w.publishedMu.Unlock()
 	if arriving { // before the status: others read the report when the status changes
-		w.arrived = true
+		w.publishedHere = true
 		w.reports.begin(replaceReports)
 	}
 
