@@ -85,7 +85,7 @@ func (x *examination) resolve() bool {
 	return true
 }
 
-// set is the command line that changes keys of the tunnel's file.
-func (x *examination) set(assignments ...string) string {
+// setCommand is the command line that changes keys of the tunnel's file.
+func (x *examination) setCommand(assignments ...string) string {
 	return "holdfast set " + x.tunnel.Name + " " + strings.Join(assignments, " ")
 }

@@ -44,7 +44,7 @@ func (x *examination) nameOneKey() string {
 			break
 		}
 	}
-	return x.set("SSH.IdentityFile="+tildeWord(path), "SSH.IdentitiesOnly=yes")
+	return x.setCommand("SSH.IdentityFile="+tildeWord(path), "SSH.IdentitiesOnly=yes")
 }
 
 // keys examines the key files that a login would use, including those for the hosts of ProxyJump. Only the
@@ -68,15 +68,15 @@ func (x *examination) allKeys() []login.KeyState {
 	return all
 }
 
-// handedOver says whether a key is a credential of systemd, which exists only while the tunnel's unit runs.
-func handedOver(k login.KeyState) bool {
+// isCredential says whether a key is a credential of systemd, which exists only while the tunnel's unit runs.
+func isCredential(k login.KeyState) bool {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	return dir != "" && filepath.Dir(k.File) == dir
 }
 
-// awaitsKey says whether a key is missing now because it is such a credential.
-func (x *examination) awaitsKey() bool {
-	return slices.ContainsFunc(x.allKeys(), func(k login.KeyState) bool { return k.Missing && handedOver(k) })
+// keyNotLoaded says whether a key is missing now because it is such a credential.
+func (x *examination) keyNotLoaded() bool {
+	return slices.ContainsFunc(x.allKeys(), func(k login.KeyState) bool { return k.Missing && isCredential(k) })
 }
 
 // lockedKey is the first key file that has a passphrase and is not in the agent.
@@ -103,7 +103,7 @@ func (x *examination) remembered(k login.KeyState) bool {
 func (x *examination) key(k login.KeyState) {
 	switch {
 	case k.Missing && !k.Written:
-	case k.Missing && handedOver(k):
+	case k.Missing && isCredential(k):
 		x.Hint(tunnelfile.SubjectKey, "holdfast up "+x.tunnel.Name, "IdentityFile %s: systemd hands it over while the tunnel runs; the login is not tried without it", k.Path)
 	case k.Missing:
 		x.Hint(tunnelfile.SubjectKey, "ssh-keygen -t ed25519 -f "+tunnelfile.ShellWord(k.File), "IdentityFile %s: there is no such file", k.Path)

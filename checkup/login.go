@@ -20,9 +20,9 @@ import (
 const loginTime = 30 * time.Second
 
 // login logs in once, as the tunnel does. It returns nil if the login fails, or if a key is missing now (see
-// awaitsKey).
+// keyNotLoaded).
 func (x *examination) login() sshlink.Link {
-	if x.awaitsKey() {
+	if x.keyNotLoaded() {
 		return nil
 	}
 	// Without ConnectTimeout the dial itself has no limit.

@@ -59,14 +59,14 @@ const (
 // postQuantumMend says how to get a post-quantum key exchange: the command, and the reason.
 func (x *examination) postQuantumMend(info wire.Info) (mend, why string) {
 	server := version(info.ServerVersion)
-	chosen := x.place("KexAlgorithms")
+	chosen := x.writtenAt("KexAlgorithms")
 	switch {
 	case chosen != "":
 		return "holdfast explain " + x.tunnel.Name, "KexAlgorithms" + chosen + " decides; put mlkem768x25519-sha256 first there"
 	case server >= hasMLKEM:
 		return "on the server: sshd -T | grep -i kexalgorithms", "the server's OpenSSH has mlkem768x25519-sha256, but its KexAlgorithms does not allow it"
 	case server >= hasSNTRUP && info.Transport == tunnelfile.TransportNative && x.sshSpeaks("sntrup761x25519-sha512@openssh.com"):
-		return x.set("Transport=openssh"), "the server's OpenSSH should have sntrup761x25519-sha512, which the openssh transport speaks; mlkem768x25519-sha256 comes with 9.9"
+		return x.setCommand("Transport=openssh"), "the server's OpenSSH should have sntrup761x25519-sha512, which the openssh transport speaks; mlkem768x25519-sha256 comes with 9.9"
 	}
 	return "on the server: apt upgrade openssh-server", "mlkem768x25519-sha256 comes with OpenSSH 9.9"
 }

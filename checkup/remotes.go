@@ -35,7 +35,7 @@ func (x *examination) remotes(link sshlink.Link) {
 func (x *examination) remoteInUse(f tunnelfile.Forward, name string) {
 	for _, r := range x.running.Forwards {
 		if r.Kind == f.Kind && r.Text == f.Text && r.State != tunnelfile.Up {
-			x.Problem(tunnelfile.SubjectRemote, x.heldMend(f), "%s: %s", name, r.Message)
+			x.Problem(tunnelfile.SubjectRemote, x.freeListenMend(f), "%s: %s", name, r.Message)
 			return
 		}
 	}
@@ -49,10 +49,10 @@ func (x *examination) tryRemote(link sshlink.Link, f tunnelfile.Forward, name st
 	l, err := listen(x.ctx, link, network, addr)
 	if err == nil {
 		defer l.Close()
-		if !x.answers(link, l, f, name) {
+		if !x.listenerIsOurs(link, l, f, name) {
 			return
 		}
-		x.reach(link, f, name, addr)
+		x.checkReach(link, f, name, addr)
 		return
 	}
 	var refused *wire.RefusedError
@@ -65,7 +65,7 @@ func (x *examination) tryRemote(link sshlink.Link, f tunnelfile.Forward, name st
 	case f.Listen.Port > 0 && f.Listen.Port < 1024 && x.server.User != "root":
 		x.Problem(tunnelfile.SubjectRemote, "holdfast edit "+x.tunnel.Name, "%s: the server refuses: ports below 1024 are for root there", name)
 	case f.Listen.Port > 0 && x.listensElsewhere(link, addr):
-		x.Problem(tunnelfile.SubjectRemote, x.heldMend(f),
+		x.Problem(tunnelfile.SubjectRemote, x.freeListenMend(f),
 			"%s: the server refuses: the port is held there, often by a session of ours that died and that it has not noticed (ClientAliveInterval is 0 by default)", name)
 	default:
 		x.Problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: AllowTcpForwarding yes (and PermitListen any); then systemctl reload ssh",
@@ -92,17 +92,17 @@ func (x *examination) listensElsewhere(link sshlink.Link, addr string) bool {
 	return err == nil
 }
 
-// heldMend says how to free a listen address on the server.
-func (x *examination) heldMend(f tunnelfile.Forward) string {
+// freeListenMend says how to free a listen address on the server.
+func (x *examination) freeListenMend(f tunnelfile.Forward) string {
 	if f.Listen.Unix != "" {
 		return "on the server: ss -xlp src " + tunnelfile.ShellWord(f.Listen.Unix)
 	}
 	return "on the server: sudo ss -ltnp sport = :" + itoa(f.Listen.Port) + "   # who holds it; and in sshd_config: ClientAliveInterval 15"
 }
 
-// answers makes the server connect to its new listener, and says whether that connection arrives here.
+// listenerIsOurs makes the server connect to its new listener, and says whether that connection arrives here.
 // Another process may have the port: sshd accepts a listen request if it gets one of 127.0.0.1 and ::1.
-func (x *examination) answers(link sshlink.Link, l net.Listener, f tunnelfile.Forward, name string) bool {
+func (x *examination) listenerIsOurs(link sshlink.Link, l net.Listener, f tunnelfile.Forward, name string) bool {
 	if f.Listen.Unix != "" || f.Listen.Port == 0 {
 		return true
 	}
@@ -127,16 +127,16 @@ func (x *examination) answers(link sshlink.Link, l net.Listener, f tunnelfile.Fo
 	case <-time.After(answerTime):
 	case <-x.ctx.Done():
 	}
-	x.Problem(tunnelfile.SubjectRemote, x.heldMend(f), "%s: the server would listen, but somebody else there answers at %s", name, addr)
+	x.Problem(tunnelfile.SubjectRemote, x.freeListenMend(f), "%s: the server would listen, but somebody else there answers at %s", name, addr)
 	return false
 }
 
 // answerTime is how long a connection to the server's listener may need to arrive here.
 const answerTime = 5 * time.Second
 
-// reach finds out whether others can reach the server's listener, if they should. With GatewayPorts no,
+// checkReach finds out whether others can reach the server's listener, if they should. With GatewayPorts no,
 // sshd accepts the request, but listens on the loopback address only.
-func (x *examination) reach(link sshlink.Link, f tunnelfile.Forward, name, addr string) {
+func (x *examination) checkReach(link sshlink.Link, f tunnelfile.Forward, name, addr string) {
 	peer, _, _ := net.SplitHostPort(link.Info().Peer)
 	server, notAddress := netip.ParseAddr(peer)
 	if f.Listen.Unix == "" && f.Listen.Port > 0 && !isLoopback(f.Listen) && notAddress == nil && !server.IsLoopback() {

@@ -18,27 +18,27 @@ func (x *examination) settings() {
 	r := x.server
 	switch noticed := r.ServerAliveInterval * time.Duration(r.ServerAliveCountMax); {
 	case r.ServerAliveInterval == 0:
-		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ServerAliveInterval=10"),
-			"ServerAliveInterval=0%s: while nothing is sent, nobody notices that the server is gone", x.place("ServerAliveInterval"))
+		x.Hint(tunnelfile.SubjectSettings, x.setCommand("SSH.ServerAliveInterval=10"),
+			"ServerAliveInterval=0%s: while nothing is sent, nobody notices that the server is gone", x.writtenAt("ServerAliveInterval"))
 	case noticed > deadAfter:
-		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ServerAliveInterval=10", "SSH.ServerAliveCountMax=3"),
+		x.Hint(tunnelfile.SubjectSettings, x.setCommand("SSH.ServerAliveInterval=10", "SSH.ServerAliveCountMax=3"),
 			"ServerAliveInterval times ServerAliveCountMax is %s: so long it may take to notice that the server is gone", tunnelfile.FormatSpan(noticed))
 	}
 	if !r.ExitOnForwardFailure {
-		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ExitOnForwardFailure=yes"),
-			"ExitOnForwardFailure=no%s: a forward that the server refuses does not keep the tunnel from being called up", x.place("ExitOnForwardFailure"))
+		x.Hint(tunnelfile.SubjectSettings, x.setCommand("SSH.ExitOnForwardFailure=yes"),
+			"ExitOnForwardFailure=no%s: a forward that the server refuses does not keep the tunnel from being called up", x.writtenAt("ExitOnForwardFailure"))
 	}
 	if r.ConnectTimeout == 0 {
-		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ConnectTimeout=15"),
-			"ConnectTimeout=none%s: an attempt at a server that does not answer takes minutes", x.place("ConnectTimeout"))
+		x.Hint(tunnelfile.SubjectSettings, x.setCommand("SSH.ConnectTimeout=15"),
+			"ConnectTimeout=none%s: an attempt at a server that does not answer takes minutes", x.writtenAt("ConnectTimeout"))
 	}
 	switch r.Option("stricthostkeychecking") {
 	case "no", "off", "false":
-		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.StrictHostKeyChecking=accept-new"),
-			"StrictHostKeyChecking=no%s: whoever answers first is taken for the server", x.place("StrictHostKeyChecking"))
+		x.Hint(tunnelfile.SubjectSettings, x.setCommand("SSH.StrictHostKeyChecking=accept-new"),
+			"StrictHostKeyChecking=no%s: whoever answers first is taken for the server", x.writtenAt("StrictHostKeyChecking"))
 	}
 	if path := r.OwnMaster(x.ctx); path != "" && r.Transport == tunnelfile.TransportOpenSSH {
-		x.Hint(tunnelfile.SubjectSettings, x.set("SSH.ControlPath=none"),
+		x.Hint(tunnelfile.SubjectSettings, x.setCommand("SSH.ControlPath=none"),
 			"the tunnel rides on a ControlMaster of yours, %s, and is cut when that ends", text.Tilde(path))
 	}
 	x.weak()
@@ -46,7 +46,7 @@ func (x *examination) settings() {
 		x.Hint(tunnelfile.SubjectSSH, "", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh cannot be had")
 	}
 	if len(x.forwards.Forwards) == 0 {
-		x.Hint(tunnelfile.SubjectSettings, x.set("LocalForward='8080 localhost:80'"), "there is no forward: the connection carries nothing")
+		x.Hint(tunnelfile.SubjectSettings, x.setCommand("LocalForward='8080 localhost:80'"), "there is no forward: the connection carries nothing")
 	}
 	if len(x.Findings) == before {
 		x.OK(tunnelfile.SubjectSettings, "nothing in the settings makes it less sturdy; transport %s (%s)", r.Transport, r.Reason)
@@ -75,8 +75,8 @@ func (x *examination) weak() {
 	}
 }
 
-// place is where a setting was written, in brackets after a space; empty if nobody wrote it.
-func (x *examination) place(keyword string) string {
+// writtenAt is where a setting was written, in brackets after a space; empty if nobody wrote it.
+func (x *examination) writtenAt(keyword string) string {
 	for _, e := range x.server.Explain(x.ctx) {
 		if e.Keyword == keyword && e.Written {
 			return " (" + text.Tilde(e.Source) + ")"

@@ -226,7 +226,7 @@ func (w *worker) keeperConfig(c *pool.Connection, dir string) keeper.Config {
 		Policy: w.inForce.Load().policy(), Courtesy: keeper.Courtesy{Dir: serversDir(dir)},
 		Dial: func(ctx context.Context) (keeper.Link, error) {
 			if w.pool.Further(c) {
-				if err := w.answers.Bars(); err != nil {
+				if err := w.answers.NeedsTouch(); err != nil {
 					return nil, err
 				}
 				ctx = keeper.WithoutPerson(ctx)
@@ -491,7 +491,7 @@ func (w *worker) poolChanged(all pool.Status) {
 	case all.Link == nil:
 		w.runExecDown(all.Status)
 	}
-	w.answers.Keep(all.Up < all.Wanted && all.Wanted > 1)
+	w.answers.Remember(all.Up < all.Wanted && all.Wanted > 1)
 	w.wake()
 }
 

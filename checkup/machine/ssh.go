@@ -33,13 +33,13 @@ func (x *examination) agent() {
 	if x.o.System || x.o.AuthSock == "" {
 		return
 	}
-	told := ""
+	inUnits := ""
 	for _, variable := range environment(x.ctx, scope(false)) {
 		if value, ok := strings.CutPrefix(variable, "SSH_AUTH_SOCK="); ok {
-			told = value
+			inUnits = value
 		}
 	}
-	if told == x.o.AuthSock {
+	if inUnits == x.o.AuthSock {
 		x.OK(tunnelfile.SubjectAgent, "tunnels have the ssh-agent of this terminal")
 		return
 	}
@@ -49,8 +49,8 @@ func (x *examination) agent() {
 	}
 	conn.Close()
 	what := "know of no ssh-agent by SSH_AUTH_SOCK"
-	if told != "" {
-		what = "have another ssh-agent (" + told + ")"
+	if inUnits != "" {
+		what = "have another ssh-agent (" + inUnits + ")"
 	}
 	x.Hint(tunnelfile.SubjectAgent, "systemctl --user import-environment SSH_AUTH_SOCK", "tunnels %s, this terminal has %s", what, x.o.AuthSock)
 }

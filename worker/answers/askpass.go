@@ -54,7 +54,7 @@ type askProgram struct {
 //     this program, and there must be a session bus or the tunnel must be the system's;
 //   - $SSH_ASKPASS, under the conditions of ssh(1).
 func New(log *slog.Logger) asking.Asker {
-	a := &Askpass{credentials: handedOver(), limit: askTime, log: log}
+	a := &Askpass{credentials: ofThisUnit(), limit: askTime, log: log}
 	if holdfast, ok := holdfastAskpass(); ok {
 		a.programs = append(a.programs, holdfast)
 	}
@@ -74,7 +74,7 @@ func New(log *slog.Logger) asking.Asker {
 // Unattended finds what can answer without a person: the files of LoadCredential= in the tunnel's
 // [Service] section, and the keyring.
 func Unattended(service []tunnelfile.Setting, log *slog.Logger) asking.Asker {
-	a := &Askpass{credentials: toBeLoaded(service), limit: askTime, log: log}
+	a := &Askpass{credentials: ofSettings(service), limit: askTime, log: log}
 	if holdfast, ok := holdfastAskpass(); ok {
 		holdfast.environment = []string{unattended}
 		a.programs = append(a.programs, holdfast)
@@ -111,13 +111,13 @@ func exists(path string) bool {
 // once is not used again. A refused answer of a program is asked for once more, with q.Again.
 func (a *Askpass) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	if q.Again {
-		a.refused.lastOf(q)
-	} else if secret, id := a.credentials.answer(q); id != "" && !a.refused.has(q, secret) {
+		a.refused.markLast(q)
+	} else if secret, id := a.credentials.answer(q); id != "" && !a.refused.wasWrong(q, secret) {
 		a.log.Info("answered by a credential", "credential", id)
-		return a.give(q, secret), nil
+		return a.record(q, secret), nil
 	}
 	answer, err := a.run(ctx, q, q.Prompt)
-	if err == nil && !q.Again && a.refused.has(q, answer) {
+	if err == nil && !q.Again && a.refused.wasWrong(q, answer) {
 		clear(answer)
 		q.Again = true
 		answer, err = a.run(ctx, q, q.Prompt)
@@ -125,11 +125,11 @@ func (a *Askpass) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.give(q, answer), nil
+	return a.record(q, answer), nil
 }
 
-// give returns an answer, and notes it in a.refused.
-func (a *Askpass) give(q asking.Question, answer []byte) []byte {
+// record returns an answer, and notes it in a.refused.
+func (a *Askpass) record(q asking.Question, answer []byte) []byte {
 	a.refused.given(q, answer)
 	return answer
 }
@@ -198,12 +198,12 @@ const answerLimit = 4096
 // askpassError is a program's exit status and what it wrote to its standard error.
 type askpassError struct {
 	status int
-	said   string
+	stderr string
 }
 
 func (e *askpassError) Error() string {
-	if e.said != "" {
-		return e.said
+	if e.stderr != "" {
+		return e.stderr
 	}
 	return fmt.Sprintf("exit status %d", e.status)
 }
@@ -224,8 +224,8 @@ func (p askProgram) run(ctx context.Context, prompt string, environment ...strin
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = time.Second
-	var said beginning
-	cmd.Stderr = &said
+	var stderr beginning
+	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -244,7 +244,7 @@ func (p askProgram) run(ctx context.Context, prompt string, environment ...strin
 	if err := cmd.Wait(); err != nil {
 		clear(answer)
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return nil, &askpassError{exit.ExitCode(), text.FromPeer(said.String())}
+			return nil, &askpassError{exit.ExitCode(), text.FromPeer(stderr.String())}
 		}
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func asks(t *testing.T, credentials map[string]string, scripts ...string) (a *As
 	a = &Askpass{limit: time.Minute, log: slog.New(slog.DiscardHandler)}
 	if credentials != nil {
 		t.Setenv("CREDENTIALS_DIRECTORY", dir)
-		a.credentials = handedOver()
+		a.credentials = ofThisUnit()
 	}
 	for id, secret := range credentials {
 		if err := os.WriteFile(filepath.Join(dir, id), []byte(secret), 0o400); err != nil {

@@ -15,9 +15,9 @@ import (
 // empty if there is none.
 type credentials func(id string) (path string)
 
-// handedOver are the files in $CREDENTIALS_DIRECTORY; nil if systemd passed none. Only this user
+// ofThisUnit are the files in $CREDENTIALS_DIRECTORY; nil if systemd passed none. Only this user
 // can read them, and systemd removes them when the unit ends.
-func handedOver() credentials {
+func ofThisUnit() credentials {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
 		return nil
@@ -25,9 +25,9 @@ func handedOver() credentials {
 	return func(id string) string { return filepath.Join(dir, id) }
 }
 
-// toBeLoaded are the files that LoadCredential= names in a [Service] section, for use while the
+// ofSettings are the files that LoadCredential= names in a [Service] section, for use while the
 // unit does not run; nil if there are none.
-func toBeLoaded(service []tunnelfile.Setting) credentials {
+func ofSettings(service []tunnelfile.Setting) credentials {
 	var paths map[string]string
 	for _, s := range service {
 		id, path, ok := strings.Cut(s.Value, ":")

@@ -34,8 +34,8 @@ func (r *refused) given(q asking.Question, answer []byte) {
 	r.last[question(q)] = maphash.Bytes(r.seed, answer)
 }
 
-// lastOf notes that the last answer to this question was wrong.
-func (r *refused) lastOf(q asking.Question) {
+// markLast notes that the last answer to this question was wrong.
+func (r *refused) markLast(q asking.Question) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := question(q)
@@ -49,8 +49,8 @@ func (r *refused) lastOf(q asking.Question) {
 	r.wrong[key][last] = true
 }
 
-// has says whether this answer to this question was wrong before.
-func (r *refused) has(q asking.Question, answer []byte) bool {
+// wasWrong says whether this answer to this question was wrong before.
+func (r *refused) wasWrong(q asking.Question, answer []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wrong := r.wrong[question(q)]

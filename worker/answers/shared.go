@@ -16,9 +16,9 @@ import (
 // All methods but Ask, Confirm and Notify may be called on a nil *Shared.
 type Shared struct {
 	*watched
-	mu      sync.Mutex
-	keeps   bool
-	answers map[string][]byte
+	mu        sync.Mutex
+	remembers bool
+	answers   map[string][]byte
 }
 
 // Share makes a Shared from an Asker; nil if ask is nil. changed is called when a question becomes
@@ -30,14 +30,14 @@ func Share(ask asking.Asker, changed func()) *Shared {
 	return &Shared{watched: &watched{Asker: ask, changed: changed}}
 }
 
-// Keep says whether answers are remembered from now on. With false, all are forgotten.
-func (a *Shared) Keep(yes bool) {
+// Remember says whether answers are remembered from now on. With false, all are forgotten.
+func (a *Shared) Remember(yes bool) {
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.keeps = yes
+	a.remembers = yes
 	if !yes {
 		a.forget()
 	}
@@ -77,7 +77,7 @@ func (a *Shared) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	answer, err := a.watched.Ask(ctx, q)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err == nil && a.keeps {
+	if err == nil && a.remembers {
 		if a.answers == nil {
 			a.answers = make(map[string][]byte)
 		}
@@ -87,9 +87,9 @@ func (a *Shared) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	return answer, err
 }
 
-// Bars is why a login without a person must not be tried; nil if it may. It must not once a login
+// NeedsTouch is why a login without a person must not be tried; nil if it may. It must not once a login
 // has asked for a touch of a security key.
-func (a *Shared) Bars() error {
+func (a *Shared) NeedsTouch() error {
 	if a != nil && a.touched.Load() {
 		return fault.New(fault.Touch, "a login needs a security key to be touched")
 	}

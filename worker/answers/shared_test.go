@@ -24,15 +24,15 @@ func TestShared(t *testing.T) {
 	}{
 		{"one connection", func() {}, pass, "1"},
 		{"asked again", func() {}, pass, "2"},
-		{"several", func() { a.Keep(true) }, pass, "3"},
+		{"several", func() { a.Remember(true) }, pass, "3"},
 		{"the second", func() {}, pass, "3"},
 		{"it was wrong", func() {}, wrong, "4"},
-		{"the third", func() { a.Keep(true) }, pass, "4"},
+		{"the third", func() { a.Remember(true) }, pass, "4"},
 		{"another key", func() {}, asking.Question{Kind: asking.KindPassphrase, Subject: "other"}, "5"},
 		{"a code, good for one login", func() {}, asking.Question{Kind: asking.KindInteractive, Prompt: "Code: "}, "6"},
 		{"and the next", func() {}, asking.Question{Kind: asking.KindInteractive, Prompt: "Code: "}, "7"},
 		{"a login was refused", a.Wrong, pass, "8"},
-		{"all connections stand", func() { a.Keep(false) }, pass, "9"},
+		{"all connections stand", func() { a.Remember(false) }, pass, "9"},
 	} {
 		c.before()
 		if got, err := a.Ask(ctx, c.q); err != nil || string(got) != c.want {

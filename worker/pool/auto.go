@@ -12,12 +12,12 @@ import (
 
 // Limits and times for Connections=auto.
 const (
-	lossy     = 3                    // losses within lossWindow of forward; a full line drops fewer
-	pageful   = 3                    // so many fresh channels are taken for a page
-	farAway   = 5 * time.Millisecond // a shorter round trip is not worth a connection
-	keepFor   = 2 * time.Minute      // how long a number of connections is kept after it was last needed
-	refusedAt = 30 * time.Second     // a further connection that lasted less counts as refused
-	askAgain  = 15 * time.Minute     // how long to wait after the server refused a further connection
+	manyLosses   = 3                    // losses within lossWindow of forward; a full line drops fewer
+	pageChannels = 3                    // so many fresh channels are taken for a page
+	longRTT      = 5 * time.Millisecond // a shorter round trip is not worth a connection
+	keepTime     = 2 * time.Minute      // how long a number of connections is kept after it was last needed
+	refusedAt    = 30 * time.Second     // a further connection that lasted less counts as refused
+	askAgain     = 15 * time.Minute     // how long to wait after the server refused a further connection
 )
 
 // needed is how many SSH connections a load needs, at most tunnelfile.MaxAutoConnections.
@@ -35,10 +35,10 @@ func needed(l forward.Load) int {
 	if l.Bulk > 0 {
 		n = l.BulkLinks + 1
 	}
-	if l.Bulk > 1 && l.Losses >= lossy {
+	if l.Bulk > 1 && l.Losses >= manyLosses {
 		n = max(n, l.Bulk+1)
 	}
-	if l.Fresh >= pageful && l.RTT >= farAway {
+	if l.Fresh >= pageChannels && l.RTT >= longRTT {
 		n = max(n, l.Fresh+2)
 	}
 	return min(n, tunnelfile.MaxAutoConnections)
@@ -50,12 +50,12 @@ type auto struct {
 	since   time.Time // when so many were last needed
 	refused time.Time // when the server refused a further connection; zero if it did not
 	person  bool      // it was refused for want of a person: wait for the first connection's next login
-	first   any       // the first connection's link that sortOut saw last
+	first   any       // the first connection's link that removeFailed saw last
 }
 
 // note records how many connections are needed now.
 func (a *auto) note(n int, now time.Time) {
-	if n >= a.need || now.Sub(a.since) >= keepFor {
+	if n >= a.need || now.Sub(a.since) >= keepTime {
 		a.need, a.since = n, now
 	}
 }
@@ -82,16 +82,16 @@ const (
 	shrink      // by the surplus ones that are idle
 )
 
-// step decides about the number of connections. have is how many there are, standing says whether
+// step decides about the number of connections. have is how many there are, allUp says whether
 // all of them are established. again is when to decide anew; zero if the clock alone changes nothing.
-func (a *auto) step(now time.Time, have int, standing bool) (s step, again time.Time) {
+func (a *auto) step(now time.Time, have int, allUp bool) (s step, again time.Time) {
 	if have > a.need {
 		return shrink, time.Time{}
 	}
 	if have > 1 {
-		again = a.since.Add(keepFor)
+		again = a.since.Add(keepTime)
 	}
-	if have == a.need || !standing {
+	if have == a.need || !allUp {
 		return stay, again
 	}
 	if barred, until := a.barred(now); barred {
@@ -110,7 +110,7 @@ func (p *Pool) Fit(now time.Time, load *forward.Load) (again time.Time) {
 	if !p.automatic {
 		return time.Time{}
 	}
-	p.sortOut(now)
+	p.removeFailed(now)
 	first := p.First()
 	if load != nil {
 		l := *load
@@ -118,14 +118,14 @@ func (p *Pool) Fit(now time.Time, load *forward.Load) (again time.Time) {
 			l.RTT = first.RTT
 		}
 		p.auto.note(needed(l), now)
-	} else if now.Sub(p.auto.since) >= keepFor {
+	} else if now.Sub(p.auto.since) >= keepTime {
 		p.auto.note(1, now)
 	}
 	p.mu.Lock()
 	all := p.connections
-	standing := !slices.ContainsFunc(all, func(c *Connection) bool { return !c.last.Complete || c.last.State != tunnelfile.Up })
+	allUp := !slices.ContainsFunc(all, func(c *Connection) bool { return !c.last.Complete || c.last.State != tunnelfile.Up })
 	p.mu.Unlock()
-	s, again := p.auto.step(now, len(all), standing)
+	s, again := p.auto.step(now, len(all), allUp)
 	switch s {
 	case grow:
 		p.add()
@@ -153,9 +153,9 @@ func (p *Pool) shrink() {
 	}
 }
 
-// sortOut removes further connections that failed or were lost. If the first connection is down and
+// removeFailed removes further connections that failed or were lost. If the first connection is down and
 // another one is up, they change places.
-func (p *Pool) sortOut(now time.Time) {
+func (p *Pool) removeFailed(now time.Time) {
 	p.mu.Lock()
 	all := slices.Clone(p.connections)
 	if i := slices.IndexFunc(all, func(c *Connection) bool { return c.last.State == tunnelfile.Up }); i > 0 && all[0].last.Link == nil {
@@ -170,7 +170,7 @@ func (p *Pool) sortOut(now time.Time) {
 		if s := c.last; s.Link == nil && s.Err != nil {
 			gone = append(gone, c)
 			// If the first connection has a new link too, the network failed and not the server refused.
-			if first.State == tunnelfile.Up && !renewed && c.stood < refusedAt {
+			if first.State == tunnelfile.Up && !renewed && c.lastUptime < refusedAt {
 				refusal = s.Err
 			}
 		}

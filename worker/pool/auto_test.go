@@ -50,26 +50,26 @@ func TestStep(t *testing.T) {
 	then := time.Unix(1000, 0)
 	at := func(d time.Duration) time.Time { return then.Add(d) }
 	for _, c := range []struct {
-		what     string
-		auto     auto
-		have     int
-		standing bool
-		want     step
-		again    time.Time
+		what  string
+		auto  auto
+		have  int
+		allUp bool
+		want  step
+		again time.Time
 	}{
 		{"one is enough", auto{need: 1, since: then}, 1, true, stay, time.Time{}},
 		{"more are needed", auto{need: 3, since: then}, 1, true, grow, time.Time{}},
-		{"one at a time", auto{need: 3, since: then}, 2, false, stay, at(keepFor)},
-		{"the next", auto{need: 3, since: then}, 2, true, grow, at(keepFor)},
-		{"as many as needed", auto{need: 3, since: then}, 3, true, stay, at(keepFor)},
+		{"one at a time", auto{need: 3, since: then}, 2, false, stay, at(keepTime)},
+		{"the next", auto{need: 3, since: then}, 2, true, grow, at(keepTime)},
+		{"as many as needed", auto{need: 3, since: then}, 3, true, stay, at(keepTime)},
 		{"too many", auto{need: 1, since: then}, 3, true, shrink, time.Time{}},
 		{"too many, and one is lost", auto{need: 1, since: then}, 3, false, shrink, time.Time{}},
 		{"refused", auto{need: 3, since: then, refused: then}, 1, true, stay, at(askAgain)},
-		{"refused the third", auto{need: 3, since: then, refused: then}, 2, true, stay, at(keepFor)},
+		{"refused the third", auto{need: 3, since: then, refused: then}, 2, true, stay, at(keepTime)},
 		{"refused long ago", auto{need: 3, since: then, refused: at(-askAgain)}, 1, true, grow, time.Time{}},
 		{"for want of a person", auto{need: 3, since: then, refused: at(-askAgain), person: true}, 1, true, stay, time.Time{}},
 	} {
-		if got, again := c.auto.step(then, c.have, c.standing); got != c.want || !again.Equal(c.again) {
+		if got, again := c.auto.step(then, c.have, c.allUp); got != c.want || !again.Equal(c.again) {
 			t.Errorf("%s: %v, again at %v, want %v, %v", c.what, got, again, c.want, c.again)
 		}
 	}
@@ -83,7 +83,7 @@ func TestNote(t *testing.T) {
 		after  time.Duration
 		needed int
 		want   int
-	}{{0, 3, 3}, {keepFor / 2, 1, 3}, {keepFor / 4, 3, 3}, {keepFor / 2, 2, 3}, {keepFor / 2, 2, 2}, {0, 8, 8}} {
+	}{{0, 3, 3}, {keepTime / 2, 1, 3}, {keepTime / 4, 3, 3}, {keepTime / 2, 2, 3}, {keepTime / 2, 2, 2}, {0, 8, 8}} {
 		now = now.Add(c.after)
 		if a.note(c.needed, now); a.need != c.want {
 			t.Errorf("%d are kept, want %d: %+v", a.need, c.want, c)
@@ -199,7 +199,7 @@ func TestGrowsAndShrinks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	later := time.Now().Add(keepFor)
+	later := time.Now().Add(keepTime)
 	if p.Fit(later, nil); p.Size() != 4 {
 		t.Errorf("%d connections, and four carry a channel", p.Size())
 	}

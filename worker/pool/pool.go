@@ -49,8 +49,8 @@ type Connection struct {
 	Slot   *forward.Slot // the slot of its links in the Set
 	keeper *keeper.Keeper
 
-	last  keeper.Status // guarded by Pool.mu
-	stood time.Duration // how long its last link was up before it was lost; guarded by Pool.mu
+	last       keeper.Status // guarded by Pool.mu
+	lastUptime time.Duration // how long its last link was up before it was lost; guarded by Pool.mu
 }
 
 // New makes a pool without connections. ctx ends its keepers.
@@ -114,7 +114,7 @@ func (p *Pool) remove(c *Connection) {
 	i := slices.Index(p.connections, c)
 	p.connections = slices.Delete(slices.Clone(p.connections), i, i+1)
 	p.reconnects += c.last.Reconnects
-	p.lookAgain()
+	p.wakeWaiting()
 	p.mu.Unlock()
 	c.keeper.Retire() // without p.mu: Retire waits for the keeper's goroutine, which may wait for p.mu
 }
@@ -130,7 +130,7 @@ func (p *Pool) turn(ctx context.Context, c *Connection) (done func(), err error)
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				p.trying = nil
-				p.lookAgain()
+				p.wakeWaiting()
 			}), nil
 		}
 		if p.waiting == nil {
@@ -155,8 +155,8 @@ func (p *Pool) isNext(c *Connection) bool {
 	return p.trying == nil && !slices.ContainsFunc(before, func(c *Connection) bool { return !c.last.Complete })
 }
 
-// lookAgain wakes the connections that wait for their turn. p.mu is held.
-func (p *Pool) lookAgain() {
+// wakeWaiting wakes the connections that wait for their turn. p.mu is held.
+func (p *Pool) wakeWaiting() {
 	if p.waiting != nil {
 		close(p.waiting)
 		p.waiting = nil
@@ -169,11 +169,11 @@ func (p *Pool) update(c *Connection, s keeper.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.last.Link != nil && s.Link == nil {
-		c.stood = time.Since(c.last.UpSince)
+		c.lastUptime = time.Since(c.last.UpSince)
 	}
 	c.last = s
 	if slices.Contains(p.connections, c) {
-		p.lookAgain()
+		p.wakeWaiting()
 		p.c.Changed(p.join())
 	}
 }
