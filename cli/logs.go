@@ -5,11 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"syscall"
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/flags"
-	"github.com/holdfast/holdfast/cli/history"
+	"github.com/holdfast/holdfast/cli/journalctl"
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/logs"
 	"github.com/holdfast/holdfast/cli/session"
@@ -37,7 +38,7 @@ coloured on a terminal. With --json the entries are journalctl(1)'s own, with al
 			flags.Alias(f, "f", "follow")
 			flags.Alias(f, "n", "lines")
 			return func(s *session.Session, patterns []string) error {
-				q.JSON, q.System = s.JSON, s.System
+				q.System = s.System
 				return showLogs(s, q, patterns)
 			}
 		},
@@ -55,20 +56,21 @@ func showLogs(s *session.Session, q logs.Query, patterns []string) error {
 	}
 	var err error
 	if q.Since != "" {
-		if _, err = history.Timestamp(s.Ctx, q.Since); err != nil {
+		if _, err = journalctl.Timestamp(s.Ctx, q.Since); err != nil {
 			return err
 		}
 	}
 	if q.Names, err = withJournal(s, patterns); err != nil {
 		return err
 	}
-	if q.JSON {
-		cmd := q.Command(s.Ctx)
-		if cmd.Err != nil {
-			return cmd.Err
+	if s.JSON {
+		program, err := exec.LookPath("journalctl")
+		if err != nil {
+			return err
 		}
 		s.Close()
-		return fmt.Errorf("%s: %w", cmd.Path, syscall.Exec(cmd.Path, cmd.Args, os.Environ()))
+		args := append([]string{program, "--no-pager", "--quiet", "--output=json"}, q.Arguments()...)
+		return fmt.Errorf("%s: %w", program, syscall.Exec(program, args, os.Environ()))
 	}
 	name := 0
 	if len(q.Names) > 1 {

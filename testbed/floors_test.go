@@ -43,6 +43,7 @@ var floors = map[string]float64{
 	"cli/tunnel":           5.4,
 	"cli/terminal":         5.4,
 	"cli/flags":            5.3,
+	"cli/journalctl":       5.3,
 	"cli/jsonout":          5.2,
 	"cli/advice":           5.2,
 	"cli/layout":           5.2,

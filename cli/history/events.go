@@ -1,11 +1,11 @@
 package history
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/holdfast/holdfast/cli/journalctl"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -54,14 +54,14 @@ const (
 var systemdMessages = []string{messageStarting, messageStopping, messageStopped, messageProcessExit, messageFailed}
 
 // eventOf returns what a journal entry says about a tunnel. It is false if it says nothing.
-func eventOf(e journalEntry) (event, bool) {
-	happened := event{at: e.moment()}
-	if of := cmp.Or(e.OfUserUnit, e.OfUnit); e.MessageID != "" && of != "" {
+func eventOf(e journalctl.Entry) (event, bool) {
+	happened := event{at: momentOf(e)}
+	if of := e.Subject(); e.MessageID != "" && of != "" {
 		name, ok := nameOfService(of)
 		happened.tunnel = name
 		return happened, ok && happened.bySystemd(e)
 	}
-	unit := cmp.Or(e.UserUnit, e.SystemUnit) // set by journald; other fields can be forged
+	unit := e.Writer()
 	told := e.Event
 	name, isTunnel := nameOfService(unit)
 	state := tunnelfile.State(told.State)
@@ -82,7 +82,7 @@ func eventOf(e journalEntry) (event, bool) {
 }
 
 // bySystemd fills in an event from systemd's message about a unit.
-func (h *event) bySystemd(e journalEntry) bool {
+func (h *event) bySystemd(e journalctl.Entry) bool {
 	switch e.MessageID {
 	case messageStarting:
 		h.what = unitStarting

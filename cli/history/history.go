@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/journalctl"
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/internal/listing"
@@ -47,7 +48,7 @@ type Report struct {
 
 // Read reads the journal and computes the report.
 func Read(ctx context.Context, q Query) (Report, error) {
-	since, err := Timestamp(ctx, q.Since)
+	since, err := journalctl.Timestamp(ctx, q.Since)
 	if err != nil {
 		return Report{}, err
 	}

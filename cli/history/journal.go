@@ -1,17 +1,10 @@
 package history
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/journalctl"
 	"github.com/holdfast/holdfast/internal/journal"
 )
 
@@ -69,39 +62,11 @@ var Awake = func() (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-// journalEntry has the fields that we read, see systemd.journal-fields(7).
-type journalEntry struct {
-	Realtime, Monotonic, Boot string
+// fields are those that the events are made of, for --output-fields=.
+const fields = "_BOOT_ID,MESSAGE_ID,JOB_TYPE,COMMAND,EXIT_CODE,EXIT_STATUS,UNIT_RESULT," + journalctl.Units + "," + journal.Fields
 
-	SystemUnit, UserUnit string // the unit that wrote the entry
-
-	// In systemd's messages about a unit.
-	MessageID, OfUnit, OfUserUnit, JobType, Command, ExitCode, ExitStatus, UnitResult string
-
-	journal.Event // in Holdfast's own messages
-}
-
-// fields maps the journal's names of the fields to where they are stored.
-func (e *journalEntry) fields() map[string]*string {
-	return map[string]*string{
-		"__REALTIME_TIMESTAMP": &e.Realtime, "__MONOTONIC_TIMESTAMP": &e.Monotonic, "_BOOT_ID": &e.Boot,
-		"_SYSTEMD_UNIT": &e.SystemUnit, "_SYSTEMD_USER_UNIT": &e.UserUnit,
-		"MESSAGE_ID": &e.MessageID, "UNIT": &e.OfUnit, "USER_UNIT": &e.OfUserUnit, "JOB_TYPE": &e.JobType,
-		"COMMAND": &e.Command, "EXIT_CODE": &e.ExitCode, "EXIT_STATUS": &e.ExitStatus, "UNIT_RESULT": &e.UnitResult,
-		"HOLDFAST_EVENT": (*string)(&e.Event.Kind), "HOLDFAST_TUNNEL": &e.Event.Tunnel, "HOLDFAST_STATE": &e.Event.State,
-		"HOLDFAST_REASON": &e.Event.Reason, "HOLDFAST_STATUS": &e.Event.Status,
-	}
-}
-
-// journalFields is the value for --output-fields=. journalctl always prints the fields with two underscores.
-var journalFields = strings.Join(slices.Sorted(maps.Keys(new(journalEntry).fields())), ",")
-
-// moment is when journald received the entry.
-func (e journalEntry) moment() moment {
-	wall, _ := strconv.ParseInt(e.Realtime, 10, 64) // journald writes a number
-	awake, _ := strconv.ParseInt(e.Monotonic, 10, 64)
-	return moment{time.UnixMicro(wall), time.Duration(awake) * time.Microsecond, e.Boot}
-}
+// momentOf is when journald received the entry.
+func momentOf(e journalctl.Entry) moment { return moment{e.Realtime(), e.Monotonic(), e.Boot} }
 
 // reader reads the journal with journalctl(1).
 type reader struct {
@@ -127,13 +92,6 @@ func (j reader) terms() (terms []string) {
 	return slices.Concat([]string{j.mine()}, ours, systemds)
 }
 
-// concerns says whether an entry is about the right manager's units. The other manager's units may have
-// the same names.
-func (j reader) concerns(e journalEntry) bool {
-	ofUser := e.UserUnit != "" || e.OfUserUnit != ""
-	return ofUser != j.system
-}
-
 // mine selects the entries of the tunnels' owner. PID 1 runs as root: if root's entries cannot be read,
 // nothing about the system's tunnels can.
 func (j reader) mine() string {
@@ -143,118 +101,23 @@ func (j reader) mine() string {
 	return "_UID=" + strconv.Itoa(os.Getuid())
 }
 
-// errEnough is returned by a callback of read to stop it.
-var errEnough = errors.New("enough")
-
-// read calls f with each entry that journalctl prints for the arguments, until f fails. It returns that
-// error, but nil for errEnough.
-func (j reader) read(f func(journalEntry) error, args ...string) error {
-	ctx, stop := context.WithCancel(j.ctx)
-	defer stop()
-	options := []string{"--quiet", "--no-pager", "--output=export", "--output-fields=" + journalFields}
+// read calls f with each entry that journalctl prints for the arguments.
+func (j reader) read(f func(journalctl.Entry) error, args ...string) error {
+	options := []string{"--output-fields=" + fields}
 	if j.directory != "" {
 		options = append(options, "--directory="+j.directory)
 	}
-	cmd := exec.CommandContext(ctx, "journalctl", append(options, args...)...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	err = eachEntry(out, f)
-	if err != nil {
-		stop()
-	}
-	ended := cmd.Wait()
-	switch {
-	case errors.Is(err, errEnough):
-		return nil
-	case j.ctx.Err() != nil:
-		return j.ctx.Err()
-	case err != nil:
-		return err
-	case ended != nil && strings.Contains(said.String(), "insufficient permissions"):
-		return errUnreadable
-	case ended != nil:
-		return fmt.Errorf("journalctl: %w: %s", ended, bytes.TrimSpace(said.Bytes()))
-	}
-	return nil
-}
-
-// eachEntry parses systemd's Journal Export Format: fields, and an empty line after each entry. That
-// takes half the time of JSON, for journalctl and for us.
-func eachEntry(in io.Reader, f func(journalEntry) error) error {
-	r := bufio.NewReaderSize(in, 1<<16)
-	var e journalEntry
-	fields, some := e.fields(), false
-	for {
-		line, err := r.ReadSlice('\n')
-		if errors.Is(err, io.EOF) && len(line) == 0 && !some {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("journalctl: a line of %d bytes: %w", len(line), err)
-		}
-		line = line[:len(line)-1]
-		if len(line) == 0 {
-			if err := f(e); err != nil {
-				return err
-			}
-			for _, field := range fields {
-				*field = ""
-			}
-			some = false
-			continue
-		}
-		some = true
-		name, value, isText := bytes.Cut(line, []byte{'='})
-		field := fields[string(name)]
-		if !isText {
-			if value, err = binaryValue(r); err != nil {
-				return fmt.Errorf("journalctl: %w", err)
-			}
-		}
-		if field != nil {
-			*field = string(value)
-		}
-	}
-}
-
-// binaryValue reads the value of a field that is not one line of text: its length, then as many bytes.
-func binaryValue(r *bufio.Reader) ([]byte, error) {
-	var length uint64
-	if err := binary.Read(r, binary.LittleEndian, &length); err != nil {
-		return nil, err
-	}
-	if length > maxValue {
-		return nil, fmt.Errorf("a field of %d bytes", length)
-	}
-	value := make([]byte, length+1)
-	_, err := io.ReadFull(r, value)
-	return value[:length], err
-}
-
-// maxValue is the largest size of a field in bytes. Ours are far shorter.
-const maxValue = 1 << 20
-
-// errUnreadable says that no entry can be read.
-var errUnreadable = advice.Error{
-	Err:  errors.New("there is no journal that you may read"),
-	Hint: "Storage=persistent in journald.conf(5) gives each user one of their own; members of the group systemd-journal may read all",
+	return journalctl.Read(j.ctx, f, append(options, args...)...)
 }
 
 // begins is the time of the first entry.
 func (j reader) begins() (begins time.Time, err error) {
-	err = j.read(func(e journalEntry) error {
-		begins = e.moment().wall
-		return errEnough
+	err = j.read(func(e journalctl.Entry) error {
+		begins = momentOf(e).wall
+		return journalctl.ErrEnough
 	}, j.mine())
 	if err == nil && begins.IsZero() {
-		err = errUnreadable
+		err = journalctl.ErrUnreadable
 	}
 	return begins, err
 }
@@ -281,11 +144,12 @@ func (j reader) events(since time.Time, names []string, now moment) (byTunnel, e
 
 // collect returns the events that journalctl finds for the arguments, until enough returns true.
 func (j reader) collect(enough func(event) bool, args ...string) (events []event, err error) {
-	err = j.read(func(e journalEntry) error {
-		if event, ok := eventOf(e); ok && j.concerns(e) {
+	err = j.read(func(e journalctl.Entry) error {
+		// Units of the user's manager and of the system's may have the same names.
+		if event, ok := eventOf(e); ok && e.OfUser() != j.system {
 			events = append(events, event)
 			if enough != nil && enough(event) {
-				return errEnough
+				return journalctl.ErrEnough
 			}
 		}
 		return nil
@@ -324,10 +188,10 @@ func (j reader) bootEnds(events []event, now moment) (ends []event, err error) {
 		slots <- struct{}{}
 		reading.Go(func() {
 			defer func() { <-slots }()
-			failed := j.read(func(e journalEntry) error {
+			failed := j.read(func(e journalctl.Entry) error {
 				mu.Lock()
 				defer mu.Unlock()
-				ends = append(ends, event{at: e.moment(), what: machineOff})
+				ends = append(ends, event{at: momentOf(e), what: machineOff})
 				return nil
 			}, "--lines=1", "_BOOT_ID="+boot)
 			mu.Lock()
@@ -353,20 +217,3 @@ func split(lists ...[]event) byTunnel {
 
 // of returns the events of a tunnel, with those of all tunnels.
 func (b byTunnel) of(name string) []event { return inOrder(b[""], b[name]) }
-
-// Timestamp parses a time as in systemd.time(7): "yesterday", "-2h", "2026-01-02 03:04".
-func Timestamp(ctx context.Context, text string) (time.Time, error) {
-	cmd := exec.CommandContext(ctx, "systemd-analyze", "timestamp", "--", text)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	out, err := cmd.Output()
-	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
-		return time.Time{}, err
-	}
-	for line := range strings.Lines(string(out)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ": @"); ok && name == "UNIX seconds" {
-			seconds, err := strconv.ParseFloat(value, 64)
-			return time.UnixMicro(int64(seconds * 1e6)), err
-		}
-	}
-	return time.Time{}, advice.Misuse{Message: fmt.Sprintf("--since %s: no such time", text), Usage: "systemd.time(7) has what can be said: yesterday, -2h, '2026-01-02 03:04'"}
-}

@@ -2,11 +2,13 @@ package history
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/cli/journalctl"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -230,13 +232,17 @@ func TestEventOf(t *testing.T) {
 		systemd + `"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT_RESULT": "signal"`:                                {},
 		`"USER_UNIT": "holdfast-tunnel@web.socket", "MESSAGE_ID": "de5b426a63be47a7b6ac3eaac82e2f6f", "JOB_TYPE": "stop"`:    {},
 	} {
-		var e journalEntry
 		var said map[string]string
 		if err := json.Unmarshal([]byte("{"+fields+entry+"}"), &said); err != nil {
 			t.Fatal(err, entry)
 		}
-		for name, field := range e.fields() {
-			*field = said[name]
+		var export strings.Builder
+		for name, value := range said {
+			fmt.Fprintf(&export, "%s=%s\n", name, value)
+		}
+		var e journalctl.Entry
+		if err := journalctl.Parse(strings.NewReader(export.String()+"\n"), func(got journalctl.Entry) error { e = got; return nil }); err != nil {
+			t.Fatal(err)
 		}
 		none := reflect.DeepEqual(want, event{})
 		got, ok := eventOf(e)

@@ -3,20 +3,13 @@
 package logs
 
 import (
-	"bufio"
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/cli/journalctl"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -29,7 +22,6 @@ type Query struct {
 	Follow bool   // go on with new entries
 	Lines  int    // only the last ones; 0 means all
 	Since  string // a time as in systemd.time(7)
-	JSON   bool   // for Command: all fields, as journalctl prints them
 
 	directory string // another journal than this machine's; for tests
 }
@@ -44,10 +36,9 @@ type Line struct {
 	Text     string
 }
 
-// Command is journalctl(1) with arguments for the query. Entries are selected by fields that journald
-// sets itself, since other fields can be forged.
-func (q Query) Command(ctx context.Context) *exec.Cmd {
-	args := []string{"--no-pager", "--quiet"}
+// Arguments are those of journalctl(1) for the query. Entries are selected by fields that journald sets
+// itself, since other fields can be forged.
+func (q Query) Arguments() (args []string) {
 	if q.Follow {
 		args = append(args, "--follow")
 	}
@@ -65,11 +56,7 @@ func (q Query) Command(ctx context.Context) *exec.Cmd {
 	if q.directory != "" {
 		args = append(args, "--directory="+q.directory)
 	}
-	args = append(args, "--output=json")
-	if !q.JSON {
-		args = append(args, "--output-fields=MESSAGE,PRIORITY,_PID,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,UNIT,USER_UNIT,"+journal.Fields)
-	}
-	return exec.CommandContext(ctx, "journalctl", append(args, q.matches()...)...)
+	return append(args, q.matches()...)
 }
 
 // matches are the terms for journalctl(1). They select the entries of each tunnel's worker, systemd's
@@ -97,92 +84,34 @@ func (q Query) matches() (terms []string) {
 	return terms
 }
 
-// entry has the fields that are read, see systemd.journal-fields(7).
-type entry struct {
-	Realtime   string          `json:"__REALTIME_TIMESTAMP"`
-	Message    json.RawMessage `json:"MESSAGE"` // text, or an array of bytes if it is not UTF-8
-	Priority   string          `json:"PRIORITY"`
-	SystemUnit string          `json:"_SYSTEMD_UNIT"`
-	UserUnit   string          `json:"_SYSTEMD_USER_UNIT"`
-	OfUnit     string          `json:"UNIT"`
-	OfUserUnit string          `json:"USER_UNIT"`
-	journal.Event
-}
-
-func (e entry) line() Line {
-	micros, _ := strconv.ParseInt(e.Realtime, 10, 64) // journald writes a number
-	l := Line{At: time.UnixMicro(micros), Event: e.Event, Tunnel: e.Tunnel, Priority: 6}
-	if priority, err := strconv.Atoi(e.Priority); err == nil {
-		l.Priority = priority
-	}
-	if json.Unmarshal(e.Message, &l.Text) != nil {
-		var numbers []byte
-		_ = json.Unmarshal(e.Message, &numbers)
-		l.Text = string(numbers)
-	}
-	if name, ok := tunnelfile.NameOfUnit(cmp.Or(e.UserUnit, e.SystemUnit)); ok {
-		l.Tunnel = name
-	} else if name, ok := tunnelfile.NameOfUnit(cmp.Or(e.OfUserUnit, e.OfUnit)); ok {
-		l.Tunnel, l.Systemd = name, true
-	}
-	return l
-}
+// fields are those that a Line is made of, for --output-fields=.
+const fields = "MESSAGE,PRIORITY," + journalctl.Units + "," + journal.Fields
 
 // Read calls f with each line until there are no more, f fails, or the context ends.
 func Read(ctx context.Context, q Query, f func(Line) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	cmd := q.Command(ctx)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		return err
-	}
-	err = each(out, f)
-	if err != nil {
-		stop()
-	}
-	ended := cmd.Wait()
-	switch {
-	case err != nil:
-		return err
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case ended != nil:
-		return fmt.Errorf("journalctl: %w: %s", ended, bytes.TrimSpace(said.Bytes()))
-	}
-	return nil
-}
-
-func each(in io.Reader, f func(Line) error) error {
-	entries := json.NewDecoder(bufio.NewReader(in))
 	last := make(map[string]journal.Event) // by tunnel, the last state that was passed to f
-	for {
-		var e entry
-		err := entries.Decode(&e)
-		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			err = nil // a field occurs twice; use what could be parsed
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("journalctl: %w", err)
-		}
+	return journalctl.Read(ctx, func(e journalctl.Entry) error {
 		if e.Kind == journal.State {
 			if e.Event == last[e.Tunnel] {
-				continue // the daemon repeats a state that the worker has reported
+				return nil // the daemon repeats a state that the worker has reported
 			}
 			last[e.Tunnel] = e.Event
 		}
-		if err := f(e.line()); err != nil {
-			return err
-		}
+		return f(lineOf(e))
+	}, append([]string{"--output-fields=" + fields}, q.Arguments()...)...)
+}
+
+func lineOf(e journalctl.Entry) Line {
+	l := Line{At: e.Realtime(), Event: e.Event, Tunnel: e.Tunnel, Priority: 6, Text: e.Message}
+	if priority, err := strconv.Atoi(e.Priority); err == nil {
+		l.Priority = priority
 	}
+	if name, ok := tunnelfile.NameOfUnit(e.Writer()); ok {
+		l.Tunnel = name
+	} else if name, ok := tunnelfile.NameOfUnit(e.Subject()); ok {
+		l.Tunnel, l.Systemd = name, true
+	}
+	return l
 }
 
 // words is the text of a line. A state is written as in other places: "retrying [unreachable]: …".

@@ -21,11 +21,11 @@ const (
 
 // Event is something in a tunnel's life. Its fields are those of the entry.
 type Event struct {
-	Kind   Kind   `json:"HOLDFAST_EVENT"`
-	Tunnel string `json:"HOLDFAST_TUNNEL"` // from the log's attribute "tunnel"
-	State  string `json:"HOLDFAST_STATE"`  // of a State: a word of the contract
-	Reason string `json:"HOLDFAST_REASON"` // why it is not well: a word of the contract
-	Status string `json:"HOLDFAST_STATUS"` // for people
+	Kind   Kind
+	Tunnel string // from the log's attribute "tunnel"
+	State  string // of a State: a word of the contract
+	Reason string // why it is not well: a word of the contract
+	Status string // for people
 }
 
 // Fields are the fields of an Event, for journalctl --output-fields.
