@@ -4,18 +4,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/history"
 	"github.com/holdfast/holdfast/cli/layout"
-	"github.com/holdfast/holdfast/cli/logs"
 	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/top"
 	"github.com/holdfast/holdfast/cli/verb"
-	"github.com/holdfast/holdfast/dbusapi"
 )
 
 // leastDelay is the shortest allowed time between two tables.
@@ -72,72 +68,15 @@ func showTop(s *session.Session, names []string, seconds float64, times int) err
 	if err != nil {
 		return err
 	}
-	rest := outside{s, w.Client}
-	o := top.Options{
-		Client: w.Client, First: w.First, Snapshots: w.Snapshots, Patterns: names, Delay: delay, Times: times,
-		Terminal: s.Out.Terminal, Screen: s.Out.Screen, Width: s.Out.Width, Look: s.Out.Look,
-		Print: s.Out.Rows, Written: s.Out.Unwritten,
-		Explain: func(err error) string { message, _ := s.Explain(err); return message },
-		Call:    rest.call, Verb: rest.verb, Log: rest.log, History: rest.history,
-	}
-	if s.JSON {
-		o.JSON = func(v any) error { return s.Out.JSON(v, true) }
-	}
-	return top.Run(s.Ctx, o)
-}
-
-// outside is what the window of package top needs from the rest of the program.
-type outside struct {
-	*session.Session
-	client *dbusapi.Client
-}
-
-// call asks the daemon to do what a verb does. It does not wait for the tunnel's state.
-func (o outside) call(ctx context.Context, verb, name string) error {
-	switch verb {
-	case "up":
-		return o.client.Start(ctx, name)
-	case "down":
-		return o.client.Stop(ctx, name)
-	case "reconnect":
-		return o.client.Reconnect(ctx, name)
-	}
-	return o.client.Restart(ctx, name)
-}
-
-// verb is a command that runs this program with a verb.
-func (o outside) verb(verb, name string) *exec.Cmd {
-	args := []string{verb}
-	if o.System {
-		args = []string{"--system", verb}
-	}
-	if name != "" {
-		args = append(args, name)
-	}
-	program, err := os.Executable()
-	if err != nil {
-		program = os.Args[0]
-	}
-	return exec.Command(program, args...)
-}
-
-// recentLines is how many earlier lines of a log are shown.
-const recentLines = 200
-
-// log passes on the recent lines of a tunnel's log, then new ones.
-func (o outside) log(ctx context.Context, name string, line func(func(width int) []layout.Line)) error {
-	q := logs.Query{Names: []string{name}, System: o.System, Follow: true, Lines: recentLines}
-	return logs.Read(ctx, q, func(l logs.Line) error {
-		line(func(width int) []layout.Line { return l.Tell(0, width) })
-		return nil
+	return top.Run(top.Options{
+		Session: s, Watched: w, Patterns: names, Delay: delay, Times: times,
+		History: func(ctx context.Context, name, since string) ([]layout.Block, error) {
+			q := history.Query{Since: since, System: s.System, Tunnels: knownTunnels(s), Patterns: []string{name}}
+			report, err := history.Read(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			return report.Blocks(s.Out.Width), nil
+		},
 	})
-}
-
-// history is the history of one tunnel, laid out.
-func (o outside) history(ctx context.Context, name, since string) ([]layout.Block, error) {
-	report, err := history.Read(ctx, history.Query{Since: since, System: o.System, Tunnels: knownTunnels(o.Session), Patterns: []string{name}})
-	if err != nil {
-		return nil, err
-	}
-	return report.Blocks(o.Out.Width), nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
 	"github.com/holdfast/holdfast/testbed"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -72,9 +74,19 @@ func withBackend(t *testing.T) *apitest.Backend {
 		t.Setenv(name, value)
 	}
 	backend := apitest.NewBackend()
-	apitest.Serve(t, backend)
+	apitest.Serve(t, denying{backend})
 	putTunnels(t, backend)
 	return backend
+}
+
+// denying lets nobody restart the tunnel proxy, as on the system bus.
+type denying struct{ *apitest.Backend }
+
+func (d denying) Restart(ctx context.Context, patterns []string) error {
+	if slices.Contains(patterns, "proxy") {
+		return dbusapi.ErrDenied
+	}
+	return d.Backend.Restart(ctx, patterns)
 }
 
 // stateOf is a tunnel's state.
@@ -108,6 +120,10 @@ func TestTopKeys(t *testing.T) {
 	w.Type(t, "u")
 	awaitState(t, backend, "web", tunnelfile.Up)
 	w.Type(t, "k")
+	w.await(t, `(?m)^> proxy`)
+	w.Type(t, "R") // denied: the verb has the whole terminal, where polkit can ask
+	w.await(t, `holdfast: access denied\s+hint: the same as root: sudo holdfast --system restart proxy\s+Enter goes back to top\.\s*$`)
+	w.Type(t, "\n")
 	w.await(t, `(?m)^> proxy`)
 	w.Type(t, "\x1b[A\x1b[A\x1b[B")
 	w.await(t, `(?m)^> post`)

@@ -115,7 +115,7 @@ func (w *window) totals(up, flows, order string) layout.Line {
 // list is the table with the selected tunnel marked.
 func (w *window) list() []layout.Line {
 	rows := w.rows()
-	w.sees(rows)
+	w.fitSelection(rows)
 	switch {
 	case len(w.tunnels) == 0:
 		return []layout.Line{nil, {layout.Plain("No tunnels yet. a asks for one.")}}
@@ -171,7 +171,7 @@ func (w *window) pageText() []layout.Line {
 	}
 	var lines []layout.Line
 	for _, line := range w.log {
-		lines = append(lines, line(w.width)...)
+		lines = append(lines, line.Tell(0, w.width)...)
 	}
 	return lines
 }

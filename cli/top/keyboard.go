@@ -9,7 +9,7 @@ import (
 )
 
 // keyboard reads single keys from the terminal, without echo. Ctrl-C and Ctrl-Z still send signals.
-// Between give and take it reads nothing, because another program has the terminal.
+// Between release and grab it reads nothing, because another program has the terminal.
 type keyboard struct {
 	fd      int
 	before  *term.State
@@ -22,14 +22,14 @@ type keyboard struct {
 func newKeyboard(f *os.File) *keyboard {
 	k := &keyboard{fd: int(f.Fd()), presses: make(chan press)}
 	var err error
-	if k.before, err = term.GetState(k.fd); err != nil || k.take() != nil {
+	if k.before, err = term.GetState(k.fd); err != nil || k.grab() != nil {
 		return nil
 	}
 	return k
 }
 
-// take switches the terminal to single keys and starts the goroutine that reads.
-func (k *keyboard) take() error {
+// grab switches the terminal to single keys and starts the goroutine that reads.
+func (k *keyboard) grab() error {
 	if k == nil {
 		return nil
 	}
@@ -51,8 +51,8 @@ func (k *keyboard) take() error {
 	return nil
 }
 
-// give ends the reading and restores the terminal.
-func (k *keyboard) give() {
+// release ends the reading and restores the terminal.
+func (k *keyboard) release() {
 	if k == nil || k.quit == nil {
 		return
 	}
@@ -106,7 +106,7 @@ func (k *keyboard) read(stop *os.File, ended chan struct{}) {
 			if p == (press{}) {
 				continue
 			}
-			k.presses <- p // received by the loop, or by give
+			k.presses <- p // received by the loop, or by release
 		}
 	}
 }

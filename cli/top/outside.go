@@ -14,6 +14,28 @@ import (
 	"github.com/holdfast/holdfast/cli/terminal"
 )
 
+// runVerb runs this program with a verb of the command line. The verb has the whole terminal.
+func (t *top) runVerb(a action) {
+	var args []string
+	if t.System {
+		args = append(args, "--system")
+	}
+	args = append(args, a.verb)
+	if a.name != "" {
+		args = append(args, a.name)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
+	t.suspend(func() {
+		if err := runOutside(exec.Command(program, args...)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		awaitEnter(t.Ctx)
+	})
+}
+
 // runOutside gives the terminal to another program until it ends, as a shell does with a foreground
 // job. Ctrl-C and Ctrl-Z go to that program. If it is stopped, this program stops too.
 func runOutside(cmd *exec.Cmd) error {

@@ -26,8 +26,8 @@ type view struct {
 	trouble      string    // why the last request for counters failed
 }
 
-// hear takes over a snapshot. While the daemon does not run, the tunnels stay.
-func (v *view) hear(s dbusapi.Snapshot, patterns []string) {
+// update takes over a snapshot. While the daemon does not run, the tunnels stay.
+func (v *view) update(s dbusapi.Snapshot, patterns []string) {
 	if v.running = s.Running; !s.Running {
 		return
 	}

@@ -9,14 +9,15 @@ package top
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/logs"
+	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/dbusapi"
@@ -25,57 +26,39 @@ import (
 
 // Options configure Run.
 type Options struct {
-	Client    *dbusapi.Client
-	First     dbusapi.Snapshot
-	Snapshots <-chan dbusapi.Snapshot // the snapshots after First
-	Patterns  []string                // names, globs or @tags; none means all
-	Delay     time.Duration           // between two requests for counters
-	Times     int                     // how many tables to show; 0 means until the end
+	*session.Session
+	session.Watched
+	Patterns []string      // names, globs or @tags; none means all
+	Delay    time.Duration // between two requests for counters
+	Times    int           // how many tables to show; 0 means until the end
 
-	Terminal bool // the output is a terminal
-	Screen   bool // the output is a terminal on which the cursor can be moved
-	Width    int  // of a printed table; 0 means no limit
-	Look     layout.Look
-
-	Print   func(*layout.Table)
-	JSON    func(any) error    // prints a list for scripts; nil without --json
-	Written func() error       // the error of a failed write, or nil
-	Explain func(error) string // an error as a sentence
-
-	Call    func(ctx context.Context, verb, name string) error               // up, down, reconnect, restart
-	Verb    func(verb, name string) *exec.Cmd                                // any other verb of the command line
-	Log     func(ctx context.Context, name string, line func(logLine)) error // passes on earlier and new lines of a log
 	History func(ctx context.Context, name, since string) ([]layout.Block, error)
 }
 
 // Run shows the window or prints tables until it has shown as many as wanted, the person ends it, or
 // the context ends.
-func Run(ctx context.Context, o Options) error {
-	o.Screen = o.Screen && o.JSON == nil
-	t := top{Options: o, ctx: ctx, left: o.Times, samples: make(chan sample, 1), calls: make(chan func(), 16), panics: make(chan any, 1)}
-	t.window = window{view: view{flows: make(map[string]*flow), sparks: o.Terminal}, days: 7}
-	if t.left == 0 && (o.JSON != nil || !o.Terminal) {
+func Run(o Options) error {
+	t := top{Options: o, left: o.Times, samples: make(chan sample, 1), calls: make(chan func(), 16), panics: make(chan any, 1)}
+	t.window = window{view: view{flows: make(map[string]*flow), sparks: o.Out.Terminal}, days: 7}
+	t.window.update(o.First, o.Patterns)
+	if t.left == 0 && (o.JSON || !o.Out.Terminal) {
 		t.left = 1
 	}
-	t.window.hear(o.First, o.Patterns)
-	run := t.run
-	if o.Screen {
-		run = t.runWindow
+	if !o.Out.Screen || o.JSON {
+		return t.run(nil, nil)
 	}
-	err := run()
-	if err == nil && o.Screen && t.over { // the alternate screen is gone, so print the last table
-		t.Print(t.window.table(t.window.sorted(), o.Width))
+	err := t.runWindow()
+	if err == nil && t.over { // the alternate screen is gone, so print the last table
+		o.Out.Rows(t.window.table(t.window.sorted(), o.Out.Width))
 	}
 	return err
 }
 
-// top is one run. Its loop, run or runWindow, owns what changes. Other goroutines report to it through
-// the channels.
+// top is one run. Its loop owns what changes. Other goroutines report to it through the channels.
 type top struct {
 	Options
-	ctx      context.Context
 	window   window
-	screen   *screen
+	screen   *screen // nil if tables are printed
 	keyboard *keyboard
 	left     int  // how many more to show; 0 means until the end
 	shown    bool // a table has been printed
@@ -99,14 +82,19 @@ type sample struct {
 	err     error
 }
 
-// ask requests the counters of tunnels, unless a request is pending.
-func (t *top) ask(tunnels []listing.Tunnel) {
-	if t.asking {
+// ask requests the counters that are shown, unless a request is pending. In the window it asks only if a
+// visible tunnel has any, or if the number of tables is limited, so that they are counted.
+func (t *top) ask() {
+	tunnels := t.window.tunnels
+	if t.screen != nil {
+		tunnels = t.window.counted()
+	}
+	if t.asking || t.screen != nil && len(tunnels) == 0 && t.left == 0 {
 		return
 	}
 	t.asking = true
 	t.background(func() {
-		ctx, cancel := context.WithTimeout(t.ctx, callTime)
+		ctx, cancel := context.WithTimeout(t.Ctx, callTime)
 		defer cancel()
 		at := time.Now()
 		counted, err := tunnel.Statistics(ctx, t.Client, tunnels)
@@ -126,121 +114,67 @@ func (t *top) background(f func()) {
 	}()
 }
 
-// run prints a table or JSON after each sample.
-func (t *top) run() error {
-	due := time.NewTicker(t.Delay)
-	defer due.Stop()
-	t.ask(t.window.tunnels)
-	for {
-		select {
-		case <-t.ctx.Done():
-			return nil
-		case now, ok := <-t.Snapshots:
-			switch {
-			case !ok && t.ctx.Err() != nil:
-				return nil
-			case !ok:
-				return dbusapi.ErrNoBus
-			case !now.Running:
-				return now.Err
-			}
-			t.window.hear(now, t.Patterns)
-		case <-due.C:
-			t.ask(t.window.tunnels)
-		case s := <-t.samples:
-			t.asking = false
-			if s.err != nil {
-				return s.err
-			}
-			if err := t.take(s); err != nil || t.over {
-				return err
-			}
-		case r := <-t.panics:
-			panic(r)
-		}
-	}
-}
-
-// take processes a sample. Without a screen it prints.
-func (t *top) take(s sample) error {
-	first := t.window.at.IsZero()
-	t.window.count(s.asked, s.counted, s.at)
-	if first { // throughput needs two samples
-		return nil
-	}
-	switch {
-	case t.Screen:
-	case t.JSON != nil:
-		if err := t.JSON(t.window.json()); err != nil {
-			return err
-		}
-	default:
-		if t.shown {
-			t.Print(&layout.Table{Rows: [][]layout.Cell{{}}, Columns: []layout.Column{{}}})
-		}
-		t.shown = true
-		t.Print(t.window.table(t.window.sorted(), t.Width))
-	}
-	t.left--
-	t.over = t.left == 0
-	return t.Written()
-}
-
-// runWindow shows the window and handles keys.
+// runWindow opens the window, and closes it in the end.
 func (t *top) runWindow() error {
-	t.screen, t.keyboard = newScreen(t.Look), newKeyboard(os.Stdin)
+	t.screen, t.keyboard = newScreen(t.Out.Look), newKeyboard(os.Stdin)
 	var presses <-chan press
 	if t.keyboard != nil {
 		presses = t.keyboard.presses
-		defer t.keyboard.give()
 	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGQUIT, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	defer t.keyboard.release()
 	t.screen.open()
 	defer t.screen.close() // also after a panic
 	defer t.stopReading()
+	return t.run(presses, signals)
+}
+
+// run is the loop. presses and signals are those of the window.
+func (t *top) run(presses <-chan press, signals <-chan os.Signal) error {
 	due := time.NewTicker(t.Delay)
 	defer due.Stop()
-	t.look()
-	for {
-		t.window.width, t.window.height = t.screen.width, t.screen.height
-		t.screen.draw(t.window.frame())
+	t.ask()
+	for !t.over {
+		if t.screen != nil {
+			t.window.width, t.window.height = t.screen.width, t.screen.height
+			t.screen.draw(t.window.frame())
+		}
 		select {
-		case <-t.ctx.Done():
+		case <-t.Ctx.Done():
 			return nil
 		case now, ok := <-t.Snapshots:
 			switch {
-			case !ok && t.ctx.Err() != nil:
+			case !ok && t.Ctx.Err() != nil:
 				return nil
 			case !ok:
 				return dbusapi.ErrNoBus
+			case !now.Running && t.screen == nil:
+				return now.Err
 			}
-			t.window.hear(now, t.Patterns)
+			t.window.update(now, t.Patterns)
 		case <-due.C:
-			t.look()
+			t.ask()
 		case s := <-t.samples:
-			t.asking, t.window.trouble = false, ""
-			if s.err != nil {
-				t.window.trouble = t.Explain(s.err)
-			} else if err := t.take(s); err != nil || t.over {
+			if err := t.count(s); err != nil {
 				return err
 			}
 		case f := <-t.calls:
 			f()
 		case p := <-presses:
-			if a := t.window.press(p); a.do == quit {
+			a := t.window.press(p)
+			if a.do == quit {
 				return nil
-			} else if err := t.act(a); err != nil {
-				return err
 			}
-			t.look()
+			t.act(a)
+			t.ask()
 		case s := <-signals:
 			switch s {
 			case syscall.SIGWINCH:
 				t.screen.resize()
 			case syscall.SIGTSTP:
-				t.putAside(terminal.StopHere)
+				t.suspend(terminal.StopHere)
 			default:
 				return nil
 			}
@@ -248,28 +182,54 @@ func (t *top) runWindow() error {
 			panic(r)
 		}
 	}
+	return nil
 }
 
-// look requests counters if a visible tunnel has any. If the number of tables is limited, it always
-// does, so that they are counted.
-func (t *top) look() {
-	if shown := t.window.counted(); len(shown) > 0 || t.left > 0 {
-		t.ask(shown)
+// count processes a sample. Without a window it prints.
+func (t *top) count(s sample) error {
+	t.asking, t.window.trouble = false, ""
+	if s.err != nil {
+		t.window.trouble, _ = t.Explain(s.err)
+		if t.screen == nil {
+			return s.err
+		}
+		return nil
 	}
+	first := t.window.at.IsZero()
+	t.window.count(s.asked, s.counted, s.at)
+	if first { // throughput needs two samples
+		return nil
+	}
+	switch {
+	case t.screen != nil:
+	case t.JSON:
+		if err := t.Out.JSON(t.window.json(), true); err != nil {
+			return err
+		}
+	default:
+		if t.shown {
+			t.Out.Command("")
+		}
+		t.shown = true
+		t.Out.Rows(t.window.table(t.window.sorted(), t.Out.Width))
+	}
+	t.left--
+	t.over = t.left == 0
+	return t.Out.Unwritten()
 }
 
-// putAside restores the terminal, runs f, and opens the window again.
-func (t *top) putAside(f func()) {
+// suspend restores the terminal, runs f, and opens the window again.
+func (t *top) suspend(f func()) {
 	t.screen.close()
-	t.keyboard.give()
+	t.keyboard.release()
 	f()
-	_ = t.keyboard.take() // if it fails, keys are echoed and need Enter
+	_ = t.keyboard.grab() // if it fails, keys are echoed and need Enter
 	t.screen.resize()
 	t.screen.open()
 }
 
 // act carries out a key's action. It stops reading unless a log or a history is shown.
-func (t *top) act(a action) error {
+func (t *top) act(a action) {
 	if t.window.page != logPage && t.window.page != historyPage {
 		t.stopReading()
 	}
@@ -277,24 +237,20 @@ func (t *top) act(a action) error {
 	case call:
 		t.call(a)
 	case outside:
-		t.putAside(func() {
-			if err := runOutside(t.Verb(a.verb, a.name)); err != nil {
-				fmt.Fprintln(os.Stderr, t.Explain(err))
-			}
-			awaitEnter(t.ctx)
-		})
+		t.runVerb(a)
 	case readLog, readHistory:
 		t.stopReading()
-		ctx, stop := context.WithCancel(t.ctx)
+		ctx, stop := context.WithCancel(t.Ctx)
 		t.reading = stop
-		read := t.readHistory
-		if a.do == readLog {
-			read = t.readLog
-		}
 		since := t.window.since()
-		t.background(func() { read(ctx, a.name, since) })
+		t.background(func() {
+			if a.do == readLog {
+				t.readLog(ctx, a.name)
+			} else {
+				t.readHistory(ctx, a.name, since)
+			}
+		})
 	}
-	return nil
 }
 
 func (t *top) stopReading() {
@@ -304,25 +260,37 @@ func (t *top) stopReading() {
 	t.reading = nil
 }
 
-// call sends a request to the daemon and shows that. The tunnel's state shows its effect.
+// requests are the verbs that are calls of the daemon. They do not wait for the tunnel's state.
+var requests = map[string]func(*dbusapi.Client, context.Context, ...string) error{
+	"up": (*dbusapi.Client).Start, "down": (*dbusapi.Client).Stop,
+	"reconnect": (*dbusapi.Client).Reconnect, "restart": (*dbusapi.Client).Restart,
+}
+
+// call sends a request to the daemon and shows that. The tunnel's state shows its effect. Where polkit
+// has to ask for a password, the verb runs in the terminal instead.
 func (t *top) call(a action) {
-	t.window.tell(layout.Dim, "%s %s …", a.verb, a.name)
+	t.window.report(layout.Dim, "%s %s …", a.verb, a.name)
 	t.background(func() {
-		ctx, cancel := context.WithTimeout(t.ctx, callTime)
+		ctx, cancel := context.WithTimeout(t.Ctx, callTime)
 		defer cancel()
-		err := t.Call(ctx, a.verb, a.name)
-		t.tell(t.ctx, func() {
-			if err != nil {
-				t.window.tell(layout.Red, "%s %s: %s", a.verb, a.name, t.Explain(err))
-			} else {
-				t.window.tell(layout.Green, "%s %s: done", a.verb, a.name)
+		err := requests[a.verb](t.Client, ctx, a.name)
+		t.inLoop(t.Ctx, func() {
+			switch {
+			case errors.Is(err, dbusapi.ErrDenied):
+				t.window.outcome = nil
+				t.runVerb(a)
+			case err != nil:
+				message, _ := t.Explain(err)
+				t.window.report(layout.Red, "%s %s: %s", a.verb, a.name, message)
+			default:
+				t.window.report(layout.Green, "%s %s: done", a.verb, a.name)
 			}
 		})
 	})
 }
 
-// tell makes the loop call f, unless ctx has ended.
-func (t *top) tell(ctx context.Context, f func()) {
+// inLoop makes the loop call f, unless ctx has ended.
+func (t *top) inLoop(ctx context.Context, f func()) {
 	select {
 	case t.calls <- func() {
 		if ctx.Err() == nil {
@@ -333,30 +301,33 @@ func (t *top) tell(ctx context.Context, f func()) {
 	}
 }
 
-// maxLog is how many lines of a log are stored.
-const maxLog = 2000
+// Lines of a log: how many are stored, and how many earlier ones are read.
+const (
+	maxLog    = 2000
+	recentLog = 200
+)
 
-func (t *top) readLog(ctx context.Context, name, _ string) {
-	err := t.Log(ctx, name, func(line logLine) {
-		t.tell(ctx, func() {
+func (t *top) readLog(ctx context.Context, name string) {
+	q := logs.Query{Names: []string{name}, System: t.System, Follow: true, Lines: recentLog}
+	err := logs.Read(ctx, q, func(line logs.Line) error {
+		t.inLoop(ctx, func() {
 			w := &t.window
 			w.log = append(w.log, line)
-			if more := len(w.log) - maxLog; more > 0 {
-				w.log = w.log[more:]
-			}
+			w.log = w.log[max(len(w.log)-maxLog, 0):]
 		})
+		return nil
 	})
 	if err != nil {
-		t.tell(ctx, func() { t.window.tell(layout.Red, "%s", t.Explain(err)) })
+		message, _ := t.Explain(err)
+		t.inLoop(ctx, func() { t.window.report(layout.Red, "%s", message) })
 	}
 }
 
 func (t *top) readHistory(ctx context.Context, name, since string) {
 	blocks, err := t.History(ctx, name, since)
-	t.tell(ctx, func() {
-		t.window.history = blocks
-		if err != nil {
-			t.window.history = []layout.Block{{Text: t.Explain(err), Color: layout.Red}}
-		}
-	})
+	if err != nil {
+		message, _ := t.Explain(err)
+		blocks = []layout.Block{{Text: message, Color: layout.Red}}
+	}
+	t.inLoop(ctx, func() { t.window.history = blocks })
 }

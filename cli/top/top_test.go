@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/testbed"
@@ -22,9 +24,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TOP_PANICS") == "" {
 		os.Exit(m.Run())
 	}
-	_ = Run(context.Background(), Options{
-		First:     dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: tunnelfile.Inactive}}},
-		Snapshots: make(chan dbusapi.Snapshot), Delay: time.Hour, Terminal: true, Screen: true,
+	_ = Run(Options{
+		Session: &session.Session{Ctx: context.Background(), Out: terminal.New(os.Stdout, os.Stderr, os.Getenv)},
+		Watched: session.Watched{
+			First:     dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: tunnelfile.Inactive}}},
+			Snapshots: make(chan dbusapi.Snapshot),
+		},
+		Delay:   time.Hour,
 		History: func(context.Context, string, string) ([]layout.Block, error) { panic("a fault of ours") },
 	})
 }

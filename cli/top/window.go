@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/cli/layout"
+	"github.com/holdfast/holdfast/cli/logs"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -38,15 +39,12 @@ type window struct {
 	typing   bool        // the filter is being typed
 	outcome  layout.Line // the result of the last key
 
-	log     []logLine      // of logPage
+	log     []logs.Line    // of logPage
 	history []layout.Block // of historyPage
 	days    int            // how many days historyPage covers
 	buttons []button       // the keys of the last line, for the mouse
 	from    page           // the page to which keysPage goes back
 }
-
-// logLine lays out a line of the log at a width.
-type logLine = func(width int) []layout.Line
 
 // button is a key shown on the last line.
 type button struct {
@@ -272,8 +270,8 @@ func (w *window) rows() []listing.Tunnel {
 	})
 }
 
-// sees adjusts first and selected to the existing rows and the space for them.
-func (w *window) sees(rows []listing.Tunnel) {
+// fitSelection adjusts first and selected to the existing rows and the space for them.
+func (w *window) fitSelection(rows []listing.Tunnel) {
 	if len(rows) == 0 {
 		if w.page == listPage {
 			w.selected = ""
@@ -314,7 +312,7 @@ func (w *window) counted() []listing.Tunnel {
 	case w.page == listPage:
 		shown = w.rows()
 		if !w.byThroughput { // the order by throughput needs all of them
-			w.sees(shown)
+			w.fitSelection(shown)
 			shown = shown[w.first:min(w.first+max(w.room(), 0), len(shown))]
 		}
 	}
@@ -332,8 +330,8 @@ func asks(t listing.Tunnel) bool {
 	return slices.Contains([]fault.Reason{fault.Passphrase, fault.PIN, fault.Password, fault.Code, fault.Touch}, t.Reason)
 }
 
-// tell shows the result of the last key.
-func (w *window) tell(color layout.Color, format string, args ...any) {
+// report shows the result of the last key.
+func (w *window) report(color layout.Color, format string, args ...any) {
 	w.outcome = layout.Line{layout.Painted(fmt.Sprintf(format, args...), color)}
 }
 

@@ -174,11 +174,11 @@ func TestWindow(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	w.key(keyEscape)
-	w.hear(dbusapi.Snapshot{}, nil)
+	w.update(dbusapi.Snapshot{}, nil)
 	if shown := strings.Join(w.lines(t), "\n"); !strings.HasPrefix(shown, "holdfastd is not running") || strings.Contains(shown, "MiB") {
 		t.Errorf("no daemon:\n%s", shown)
 	}
-	w.hear(dbusapi.Snapshot{Running: true, Tunnels: w.tunnels}, []string{"w*"})
+	w.update(dbusapi.Snapshot{Running: true, Tunnels: w.tunnels}, []string{"w*"})
 	if rows := w.rows(); len(rows) != 2 {
 		t.Errorf("that are named: %v", rows)
 	}
