@@ -296,24 +296,21 @@ type Block struct {
 	Hint    string // what a person can do
 }
 
-// Lines renders blocks one below the other, at this width. 0 means no limit.
-func Lines(blocks []Block, width int) (lines []Line) {
-	plain := func(color Color, parts []string) {
-		for _, part := range parts {
-			lines = append(lines, Line{Painted(part, color)})
-		}
+// Lines renders the block at this width. 0 means no limit.
+func (b Block) Lines(width int) (lines []Line) {
+	var parts []string
+	switch {
+	case b.Table != nil:
+		return b.Table.Lines(width)
+	case b.Hint != "":
+		parts = Hang("hint: ", b.Hint, width)
+	case b.Command != "":
+		parts = []string{b.Command}
+	default:
+		parts = Wrap(b.Text, width)
 	}
-	for _, b := range blocks {
-		switch {
-		case b.Table != nil:
-			lines = append(lines, b.Table.Lines(width)...)
-		case b.Hint != "":
-			plain("", Hang("hint: ", b.Hint, width))
-		case b.Command != "":
-			plain("", []string{b.Command})
-		default:
-			plain(b.Color, Wrap(b.Text, width))
-		}
+	for _, part := range parts {
+		lines = append(lines, Line{Painted(part, b.Color)})
 	}
 	return lines
 }

@@ -95,23 +95,13 @@ func atComma(part string) string {
 // Hang puts before in front of the text and wraps it to width. Further lines are indented by before's width.
 func Hang(before, text string, width int) []string {
 	margin := Width(before)
-	if margin > width/2 {
-		margin = 0
+	if margin > width/2 { // too narrow to indent, or no limit
+		return Wrap(before+text, width)
 	}
-	lines := Wrap(before+text, width)
-	if width <= 0 || len(lines) == 1 && !strings.Contains(text, "\n") {
-		return lines
-	}
-	if margin == 0 {
-		return lines
-	}
-	lines = Wrap(text, width-margin)
-	for i := range lines {
-		if i == 0 {
-			lines[i] = before + lines[i]
-		} else {
-			lines[i] = strings.Repeat(" ", margin) + lines[i]
-		}
+	lines := Wrap(text, width-margin)
+	for i, line := range lines {
+		lines[i] = before + line
+		before = strings.Repeat(" ", margin)
 	}
 	return lines
 }

@@ -111,11 +111,16 @@ func Width(f *os.File) int {
 // Paint is text in a colour, or plain if there are no colours.
 func (p *Printer) Paint(c layout.Color, text string) string { return p.Look.Paint(c, text) }
 
+// begin removes the lines of progress. Until end is called, no other goroutine prints.
+func (p *Printer) begin() (end func()) {
+	p.mu.Lock()
+	p.clear()
+	return p.mu.Unlock
+}
+
 // Line prints a sentence to stdout, wrapped.
 func (p *Printer) Line(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	defer p.begin()()
 	for _, line := range layout.Wrap(fmt.Sprintf(format, args...), p.Width) {
 		fmt.Fprintln(p.out, line)
 	}
@@ -123,17 +128,13 @@ func (p *Printer) Line(format string, args ...any) {
 
 // Command prints a line to stdout that can be pasted: it is never wrapped.
 func (p *Printer) Command(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	defer p.begin()()
 	fmt.Fprintln(p.out, text)
 }
 
 // Text prints text to stdout unchanged, with a newline at the end.
 func (p *Printer) Text(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	defer p.begin()()
 	fmt.Fprint(p.out, text)
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		fmt.Fprintln(p.out)
@@ -142,9 +143,7 @@ func (p *Printer) Text(text string) {
 
 // Note prints a sentence about what happens to stderr.
 func (p *Printer) Note(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	defer p.begin()()
 	p.say("", fmt.Sprintf(format, args...))
 }
 
@@ -157,9 +156,7 @@ func (p *Printer) say(before, content string) {
 
 // Warning prints another program's error messages to stderr.
 func (p *Printer) Warning(content string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	defer p.begin()()
 	for line := range strings.Lines(strings.TrimSpace(content)) {
 		fmt.Fprintln(p.err, text.Printable(strings.TrimRight(line, "\r\n")))
 	}
@@ -191,9 +188,7 @@ func (p *Printer) Progress(lines ...string) {
 
 // EndProgress removes the lines of progress and restores the terminal.
 func (p *Printer) EndProgress() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	defer p.begin()()
 	p.setEcho(true)
 }
 
@@ -210,9 +205,7 @@ func (p *Printer) clear() {
 
 // Prompt prints a question; the answer is typed after it. Until Answered no progress is shown.
 func (p *Printer) Prompt(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	defer p.begin()()
 	p.setEcho(true)
 	fmt.Fprint(p.err, text)
 	p.asking = true
@@ -230,9 +223,7 @@ func (p *Printer) Answered(newline bool) {
 
 // Failure prints an error and a hint to stderr.
 func (p *Printer) Failure(message, hint string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	defer p.begin()()
 	for line := range strings.Lines(message) {
 		p.say("holdfast: ", text.Printable(strings.TrimRight(line, "\n")))
 	}
@@ -241,19 +232,18 @@ func (p *Printer) Failure(message, hint string) {
 
 // Hint prints a hint to stderr, if it is not empty.
 func (p *Printer) Hint(hint string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	defer p.begin()()
 	p.sayHint(hint)
 }
 
 func (p *Printer) sayHint(hint string) {
-	if hint != "" {
-		if p.Ours != nil {
-			hint = p.Ours(hint)
-		}
-		p.say("hint: ", text.Printable(hint))
+	if hint == "" {
+		return
 	}
+	if p.Ours != nil {
+		hint = p.Ours(hint)
+	}
+	p.say("hint: ", text.Printable(hint))
 }
 
 // JSON prints a value as JSON: indented, or with lines on a single line.
@@ -278,43 +268,23 @@ func (p *Printer) Home() {
 }
 
 // Rows prints a table at the terminal's width.
-func (p *Printer) Rows(t *layout.Table) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
-	p.writeRows(t)
-}
-
-func (p *Printer) writeRows(t *layout.Table) { p.writeLines(t.Lines(p.Width)) }
+func (p *Printer) Rows(t *layout.Table) { p.Lines(t.Lines(p.Width)) }
 
 // Lines prints lines that are laid out already.
 func (p *Printer) Lines(lines []layout.Line) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
-	p.writeLines(lines)
-}
-
-func (p *Printer) writeLines(lines []layout.Line) {
+	defer p.begin()()
 	for _, line := range lines {
 		fmt.Fprintln(p.out, p.Look.Render(line))
 	}
 }
 
-// Blocks prints blocks one below the other.
+// Blocks prints blocks one below the other. Hints go to stderr.
 func (p *Printer) Blocks(blocks []layout.Block) {
 	for _, b := range blocks {
-		switch {
-		case b.Table != nil:
-			p.Rows(b.Table)
-		case b.Hint != "":
+		if b.Hint != "" {
 			p.Hint(b.Hint)
-		case b.Command != "":
-			p.Command(b.Command)
-		default:
-			for _, line := range layout.Wrap(b.Text, p.Width) {
-				p.Command(p.Paint(b.Color, line))
-			}
+		} else {
+			p.Lines(b.Lines(p.Width))
 		}
 	}
 }

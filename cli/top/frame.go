@@ -166,10 +166,11 @@ func (w *window) pageText() []layout.Line {
 		return lines
 	case keysPage:
 		return keysText(w.width)
-	case historyPage:
-		return layout.Lines(w.history, w.width)
 	}
 	var lines []layout.Line
+	for _, block := range w.history {
+		lines = append(lines, block.Lines(w.width)...)
+	}
 	for _, line := range w.log {
 		lines = append(lines, line.Tell(0, w.width)...)
 	}

@@ -39,8 +39,8 @@ type window struct {
 	typing   bool        // the filter is being typed
 	outcome  layout.Line // the result of the last key
 
-	log     []logs.Line    // of logPage
-	history []layout.Block // of historyPage
+	log     []logs.Line    // of logPage, else nil
+	history []layout.Block // of historyPage, else nil
 	days    int            // how many days historyPage covers
 	buttons []button       // the keys of the last line, for the mouse
 	from    page           // the page to which keysPage goes back
@@ -156,7 +156,7 @@ func (w *window) open(p page) action {
 	if p == keysPage {
 		w.from = w.page
 	}
-	w.page, w.first, w.atEnd, w.log = p, 0, p == logPage, nil
+	w.page, w.first, w.atEnd, w.log, w.history = p, 0, p == logPage, nil, nil
 	switch p {
 	case logPage:
 		return action{do: readLog, name: w.selected}
