@@ -26,11 +26,12 @@ import (
 	"github.com/holdfast/holdfast/cli/verb"
 )
 
-// Main runs a command line, without the program's name, and returns the exit status.
-func Main(program session.Program, args []string) int {
+// Main runs a command line, without the program's name, and returns the exit status. version is the
+// program's.
+func Main(version string, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	s := &session.Session{Program: program, Ctx: ctx, Args: args, Out: terminal.New(os.Stdout, os.Stderr, os.Getenv)}
+	s := &session.Session{Version: version, Ctx: ctx, Args: args, Out: terminal.New(os.Stdout, os.Stderr, os.Getenv)}
 	for _, v := range verbs() {
 		s.Verbs = append(s.Verbs, v.Name)
 	}

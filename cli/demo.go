@@ -2,8 +2,10 @@ package cli
 
 import (
 	"flag"
+	"os"
 
 	"github.com/holdfast/holdfast/cli/advice"
+	"github.com/holdfast/holdfast/cli/demo"
 	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/verb"
 )
@@ -25,7 +27,7 @@ func demoVerb() verb.Verb {
 				if len(args) > 0 {
 					return advice.Misuse{Message: "demo takes no names"}
 				}
-				return s.Demo(s.Ctx, session.DemoOptions{Foreground: *foreground, Programs: *programs, Color: s.Out.Look.Color})
+				return demo.Run(s.Ctx, demo.Options{Out: os.Stdout, Look: s.Out.Look, Foreground: *foreground, Programs: *programs})
 			}
 		},
 	}

@@ -43,11 +43,7 @@ func edit(s *session.Session, args []string) error {
 	if err != nil {
 		return err
 	}
-	client, err := s.Daemon()
-	if err != nil {
-		return err
-	}
-	t, err := s.EditableOne(client, name)
+	client, t, err := s.EditableOne(name)
 	if err != nil {
 		return err
 	}
@@ -116,7 +112,7 @@ func editUntilWell(s *session.Session, client *dbusapi.Client, t listing.Tunnel,
 
 // store stores the text. It fails if somebody else has changed the file meanwhile.
 func store(s *session.Session, client *dbusapi.Client, before listing.Tunnel, content string) error {
-	now, err := s.EditableOne(client, before.Name)
+	_, now, err := s.EditableOne(before.Name)
 	if err != nil {
 		return err
 	}

@@ -133,12 +133,7 @@ func (o *listOptions) pick(all []listing.Tunnel) []listing.Tunnel {
 
 // whoNeedsYou is a hint that names the tunnels that stay as they are until a person acts.
 func whoNeedsYou(all []listing.Tunnel) string {
-	var names []string
-	for _, t := range all {
-		if tunnel.Stuck(t.State) {
-			names = append(names, t.Name)
-		}
-	}
+	names := listing.Names(slices.DeleteFunc(slices.Clone(all), func(t listing.Tunnel) bool { return !tunnel.Stuck(t.State) }))
 	switch n := len(names); {
 	case n == 0:
 		return ""

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 
 	"github.com/holdfast/holdfast/cli/advice"
@@ -74,9 +75,7 @@ func showLogs(s *session.Session, q logs.Query, patterns []string) error {
 	}
 	name := 0
 	if len(q.Names) > 1 {
-		for _, n := range q.Names {
-			name = max(name, layout.Width(n))
-		}
+		name = layout.Width(strings.Join(q.Names, "\n"))
 	}
 	err = logs.Read(s.Ctx, q, func(l logs.Line) error {
 		s.Out.Lines(l.Tell(name, s.Out.Width))
@@ -92,20 +91,12 @@ func showLogs(s *session.Session, q logs.Query, patterns []string) error {
 // not exist: its journal may, but a mistyped name is more likely. If the daemon does not answer, it
 // returns the patterns as names.
 func withJournal(s *session.Session, patterns []string) ([]string, error) {
-	client, err := s.Daemon()
-	if err != nil {
-		return patterns, nil
-	}
-	found, err := s.Editable(client, patterns)
-	if errors.Is(err, listing.ErrNoSuchTunnel) {
+	_, found, err := s.Editable(patterns)
+	switch {
+	case errors.Is(err, listing.ErrNoSuchTunnel):
 		return nil, err
-	}
-	if err != nil {
+	case err != nil:
 		return patterns, nil
 	}
-	var names []string
-	for _, t := range found {
-		names = append(names, t.Name)
-	}
-	return names, nil
+	return listing.Names(found), nil
 }

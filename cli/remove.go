@@ -35,11 +35,7 @@ func remove(s *session.Session, patterns []string) error {
 	if len(patterns) == 0 {
 		return advice.Misuse{Message: "which tunnels?"}
 	}
-	client, err := s.Daemon()
-	if err != nil {
-		return err
-	}
-	found, err := s.Editable(client, patterns)
+	client, found, err := s.Editable(patterns)
 	if err != nil {
 		return err
 	}

@@ -55,11 +55,7 @@ func rename(s *session.Session, args []string) error {
 		return advice.Misuse{Message: "which tunnel, and what shall it be called? OLD NEW"}
 	}
 	old, name := args[0], args[1]
-	client, err := s.Daemon()
-	if err != nil {
-		return err
-	}
-	t, err := s.EditableOne(client, old)
+	client, t, err := s.EditableOne(old)
 	if err != nil {
 		return err
 	}
@@ -116,11 +112,8 @@ func clone(s *session.Session, args []string) error {
 		return advice.Misuse{Message: "which tunnel, and what shall the new one be called? NAME NEW"}
 	}
 	old, name, changes := args[0], args[1], args[2:]
-	client, err := s.Daemon()
+	client, _, err := s.EditableOne(old)
 	if err != nil {
-		return err
-	}
-	if _, err := s.EditableOne(client, old); err != nil {
 		return err
 	}
 	content, err := merged(s, old)

@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/holdfast/holdfast/cli"
 	"github.com/holdfast/holdfast/cli/history"
-	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/dbusapi/apitest"
 	"github.com/holdfast/holdfast/testbed"
@@ -24,7 +22,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"holdfast": func() {
 			history.Awake = func() (time.Duration, error) { return 30 * 24 * time.Hour, nil }
-			os.Exit(cli.Main(program, os.Args[1:]))
+			os.Exit(cli.Main("0.0.0-test", os.Args[1:]))
 		},
 		// An editor: it puts the file $NEXT_TEXT names in place of what it is given, and
 		// moves on to the next one by name: text1, text2, …
@@ -42,11 +40,6 @@ func TestMain(m *testing.M) {
 			panic("now")
 		},
 	})
-}
-
-var program = session.Program{
-	Version: "0.0.0-test",
-	Demo:    func(context.Context, session.DemoOptions) error { return nil },
 }
 
 func nextText() {

@@ -60,11 +60,7 @@ func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, e
 	if len(patterns) == 0 {
 		return nil, advice.Misuse{Message: "which tunnels?"}
 	}
-	client, err := s.Daemon()
-	if err != nil {
-		return nil, err
-	}
-	found, err := s.Editable(client, patterns)
+	client, found, err := s.Editable(patterns)
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,8 @@ func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Sna
 		if len(names) > 0 { // leave out problems in files of other tunnels
 			snapshot.Global.Problems = slices.DeleteFunc(slices.Clone(snapshot.Global.Problems), func(p tunnelfile.Problem) bool {
 				name, _ := tunnelfile.NameOfFile(p.Path)
-				return !slices.ContainsFunc(tunnels, func(t listing.Tunnel) bool { return t.Name == name })
+				_, named := listing.Find(tunnels, name)
+				return !named
 			})
 		}
 		showDaemon(s, snapshot)

@@ -20,7 +20,7 @@ import (
 
 // action is what up, down, restart or reconnect does.
 type action struct {
-	call func(*dbusapi.Client) func(ctx context.Context, patterns ...string) error
+	call func(client *dbusapi.Client, ctx context.Context, patterns ...string) error
 	// done says whether a tunnel is as wanted. A snapshot from before asked, the time of the
 	// request, may still arrive.
 	done  func(now listing.Tunnel, asked time.Time) bool
@@ -43,7 +43,7 @@ Ctrl-C ends the wait and leaves the tunnel as it is.`
 
 func upVerb() verb.Verb {
 	a := action{
-		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Start },
+		call: (*dbusapi.Client).Start,
 		done: func(now listing.Tunnel, _ time.Time) bool { return established(now) },
 		goal: "is up", not: "is not up",
 		well: true,
@@ -64,7 +64,7 @@ that were named and for no other.`,
 
 func downVerb() verb.Verb {
 	a := action{
-		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Stop },
+		call: (*dbusapi.Client).Stop,
 		done: func(now listing.Tunnel, _ time.Time) bool { return now.State == tunnelfile.Inactive },
 		goal: "is down", not: "is not down",
 		stop: true,
@@ -86,7 +86,7 @@ with the daemon. To keep a tunnel down for good: holdfast disable.`,
 
 func restartVerb() verb.Verb {
 	a := action{
-		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Restart },
+		call: (*dbusapi.Client).Restart,
 		done: func(now listing.Tunnel, asked time.Time) bool {
 			// Listening may be the state from before the restart, with the same StateSince.
 			// It counts once stale has passed.
@@ -117,7 +117,7 @@ their turn. A port on the server is free for a moment, about one round trip, bet
 // rolling is the action of restart --rolling.
 func rolling() *action {
 	return &action{
-		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.RestartRolling },
+		call: (*dbusapi.Client).RestartRolling,
 		done: func(now listing.Tunnel, asked time.Time) bool {
 			return now.State == tunnelfile.Listening || established(now) && now.UpSince.After(asked)
 		},
@@ -128,7 +128,7 @@ func rolling() *action {
 
 func reconnectVerb() verb.Verb {
 	a := action{
-		call: func(c *dbusapi.Client) func(context.Context, ...string) error { return c.Reconnect },
+		call: (*dbusapi.Client).Reconnect,
 		done: func(now listing.Tunnel, asked time.Time) bool {
 			// A tunnel that waits for its first connection has no SSH connection to renew.
 			return now.State == tunnelfile.Listening || established(now) && now.UpSince.After(asked)
@@ -208,9 +208,8 @@ func act(s *session.Session, o actOptions, patterns []string, a action) error {
 		s.Out.Note("No tunnels yet.")
 		return nil
 	}
-	var names []string
+	names := listing.Names(before)
 	for _, t := range before {
-		names = append(names, t.Name)
 		if _, there := first.Tunnel(t.Name); !there {
 			first.Tunnels = append(first.Tunnels, t)
 		}
@@ -223,7 +222,7 @@ func act(s *session.Session, o actOptions, patterns []string, a action) error {
 		names = nil // also those added since
 	}
 	// ErrUnderWay: the request takes longer than the call may. Its result is awaited below.
-	if err := a.call(client)(s.Ctx, names...); err != nil && !errors.Is(err, listing.ErrUnderWay) {
+	if err := a.call(client, s.Ctx, names...); err != nil && !errors.Is(err, listing.ErrUnderWay) {
 		return err
 	}
 	if o.noWait {

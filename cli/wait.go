@@ -99,7 +99,7 @@ func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) erro
 func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 	now.Tunnels = slices.Clone(now.Tunnels)
 	for i, t := range now.Tunnels {
-		if !slices.ContainsFunc(w.pending, func(p listing.Tunnel) bool { return p.Name == t.Name }) {
+		if _, pending := listing.Find(w.pending, t.Name); !pending {
 			continue
 		}
 		s, err := w.client.Statistics(w.Ctx, t.Name)

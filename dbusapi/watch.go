@@ -20,14 +20,7 @@ type Snapshot struct {
 }
 
 // Tunnel is the tunnel of this name.
-func (s Snapshot) Tunnel(name string) (listing.Tunnel, bool) {
-	for _, t := range s.Tunnels {
-		if t.Name == name {
-			return t, true
-		}
-	}
-	return listing.Tunnel{}, false
-}
+func (s Snapshot) Tunnel(name string) (listing.Tunnel, bool) { return listing.Find(s.Tunnels, name) }
 
 // Watch sends a Snapshot now, and whenever something differs. The channel is closed when ctx ends or
 // the bus goes away. A slow reader misses Snapshots in between, but never the latest.

@@ -1,3 +1,11 @@
+// Package demo shows the product at work, step by step and with times: a throw-away SSH server, a
+// tunnel through it, a fault, a recovery.
+//
+// The server is part of the demo, because the machine's sshd may be missing and needs an account. It
+// accepts one key, forwards to one port, and can vanish and come back. The tunnel is a real one, with a
+// tunnel file, a unit, a worker and SSH. The demo cleans up whatever happens.
+//
+// It is a client of the daemon. Of systemd it uses systemctl only.
 package demo
 
 import (
@@ -11,6 +19,7 @@ import (
 
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -18,7 +27,7 @@ import (
 // Options configure the demo.
 type Options struct {
 	Out        io.Writer
-	Color      bool          // colour the output
+	Look       layout.Look   // what Out can show
 	Foreground bool          // no daemon, no unit: one holdfast-tunnel as a child process
 	Programs   string        // folder of holdfastd and holdfast-tunnel; "" means that of this program
 	Size       int64         // bytes to send through the tunnel; 0 means 100 MiB
@@ -56,7 +65,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 		o.Programs = filepath.Dir(self)
 	}
-	d := demo{Options: o, story: story{out: o.Out, color: o.Color, start: time.Now()}}
+	d := demo{Options: o, story: story{out: o.Out, look: o.Look, start: time.Now()}}
 	defer func() {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx) // it caused whatever error there was
@@ -108,7 +117,7 @@ func (d *demo) sum() {
 	if d.faults > 1 {
 		faults = fmt.Sprintf("%d faults", d.faults)
 	}
-	fmt.Fprintf(d.out, "%s in %s: no connection was refused, no byte was lost.\n\n", d.paint(bold, faults), seconds(time.Since(d.start)))
+	fmt.Fprintf(d.out, "%s in %s: no connection was refused, no byte was lost.\n\n", d.look.Paint(layout.Bold, faults), seconds(time.Since(d.start)))
 	fmt.Fprintf(d.out, "A tunnel of your own, from what you would give ssh or autossh:\n")
 	fmt.Fprintf(d.out, "    holdfast add web -L 8080:localhost:80 me@host\n    holdfast up web\n")
 }

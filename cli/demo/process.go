@@ -3,11 +3,8 @@ package demo
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -60,9 +58,9 @@ func (p *process) await(ctx context.Context, states ...tunnelfile.State) (string
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		report, err := p.report(ctx)
-		if err == nil && slices.Contains(states, report.State) {
-			return report.Line().String(), nil
+		now, err := report.Read(ctx, p.socket)
+		if err == nil && slices.Contains(states, now.State) {
+			return now.Line().String(), nil
 		}
 		select {
 		case <-ctx.Done():
@@ -72,27 +70,6 @@ func (p *process) await(ctx context.Context, states ...tunnelfile.State) (string
 		case <-tick.C:
 		}
 	}
-}
-
-// report reads the worker's report.
-func (p *process) report(ctx context.Context) (tunnelfile.Report, error) {
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var dialer net.Dialer
-		return dialer.DialContext(ctx, "unix", p.socket)
-	}}
-	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://tunnel/status", nil)
-	if err != nil {
-		return tunnelfile.Report{}, err
-	}
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return tunnelfile.Report{}, err
-	}
-	defer response.Body.Close()
-	var report tunnelfile.Report
-	err = json.NewDecoder(response.Body).Decode(&report)
-	return report, err
 }
 
 func (p *process) describe(ctx context.Context) string {

@@ -31,37 +31,25 @@ type server struct {
 }
 
 func newServer() (*server, error) {
-	hostPublic, hostPrivate, err := ed25519.GenerateKey(rand.Reader)
+	_, hostSigner, err := newKey()
 	if err != nil {
 		return nil, err
 	}
-	hostSigner, err := ssh.NewSignerFromKey(hostPrivate)
+	login, loginSigner, err := newKey()
 	if err != nil {
 		return nil, err
 	}
-	hostKey, err := ssh.NewPublicKey(hostPublic)
-	if err != nil {
-		return nil, err
-	}
-	loginPublic, loginPrivate, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	allowed, err := ssh.NewPublicKey(loginPublic)
-	if err != nil {
-		return nil, err
-	}
-	block, err := ssh.MarshalPrivateKey(loginPrivate, "holdfast demo")
+	block, err := ssh.MarshalPrivateKey(login, "holdfast demo")
 	if err != nil {
 		return nil, err
 	}
 	s := &server{
-		hostKey: hostKey,
+		hostKey: hostSigner.PublicKey(),
 		login:   pem.EncodeToMemory(block),
 		conns:   make(map[*net.TCPConn]struct{}),
 		config: &ssh.ServerConfig{
 			PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-				if !bytes.Equal(key.Marshal(), allowed.Marshal()) {
+				if !bytes.Equal(key.Marshal(), loginSigner.PublicKey().Marshal()) {
 					return nil, errors.New("not the demo's key")
 				}
 				return nil, nil
@@ -84,6 +72,15 @@ func newServer() (*server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+func newKey() (ed25519.PrivateKey, ssh.Signer, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	return private, signer, err
 }
 
 // acceptAll serves each connection in its own goroutine until the listener is closed.

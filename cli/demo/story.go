@@ -5,13 +5,15 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/holdfast/holdfast/cli/layout"
 )
 
 // story prints what happens. A line has the time since the start, a mark, a subject and a sentence.
 // Text of files and programs is indented below. Only story and sum print.
 type story struct {
 	out   io.Writer
-	color bool
+	look  layout.Look
 	start time.Time
 }
 
@@ -22,36 +24,24 @@ const (
 	wait = "…" // in progress
 )
 
-// colors are the marks' colours, as SGR codes (ECMA-48).
-var colors = map[string]string{good: "32", bad: "31", wait: "33"}
-
-const (
-	bold = "1"
-	dim  = "2"
-)
-
-func (s *story) paint(code, text string) string {
-	if !s.color {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
-}
+// colors are the marks' colours.
+var colors = map[string]layout.Color{good: layout.Green, bad: layout.Red, wait: layout.Yellow}
 
 // headline prints a line without a time.
 func (s *story) headline(text string) {
-	fmt.Fprintf(s.out, "\n%s\n\n", s.paint(bold, text))
+	fmt.Fprintf(s.out, "\n%s\n\n", s.look.Paint(layout.Bold, text))
 }
 
 // say prints one step.
 func (s *story) say(mark, subject, format string, args ...any) {
 	at := fmt.Sprintf("%6.2f s", time.Since(s.start).Seconds())
-	fmt.Fprintf(s.out, "%s  %s %s %s\n", s.paint(dim, at), s.paint(colors[mark], mark), s.paint(bold, fmt.Sprintf("%-12s", subject)), fmt.Sprintf(format, args...))
+	fmt.Fprintf(s.out, "%s  %s %s %s\n", s.look.Paint(layout.Dim, at), s.look.Paint(colors[mark], mark), s.look.Paint(layout.Bold, fmt.Sprintf("%-12s", subject)), fmt.Sprintf(format, args...))
 }
 
 // quote prints the text of a file, or what a program printed.
 func (s *story) quote(text string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(s.out, "%26s%s\n", "", s.paint(dim, line))
+		fmt.Fprintf(s.out, "%26s%s\n", "", s.look.Paint(layout.Dim, line))
 	}
 }
 

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,28 +47,14 @@ func (p past) slices(of period, n int) []slice {
 		add(s, func(s *slice) *time.Duration { return &s.up })
 	}
 	for _, o := range p.Outages {
-		ended := o.Ended
-		if ended.IsZero() {
-			ended = of.now
-		}
-		add(span{o.Began, ended}, func(s *slice) *time.Duration { return &s.down })
+		add(o.span(of.now), func(s *slice) *time.Duration { return &s.down })
 	}
 	return parts
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
+func later(a, b time.Time) time.Time { return slices.MaxFunc([]time.Time{a, b}, time.Time.Compare) }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
+func earlier(a, b time.Time) time.Time { return slices.MinFunc([]time.Time{a, b}, time.Time.Compare) }
 
 // bar draws the period in cells, ending now. The height of a cell is the share of the wanted time in
 // which the tunnel was up. Even a short outage is visible.

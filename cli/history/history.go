@@ -67,10 +67,7 @@ func Read(ctx context.Context, q Query) (Report, error) {
 	if p.begins.After(since) {
 		p.since, p.cut = p.begins, true
 	}
-	var names []string
-	for _, t := range q.Tunnels {
-		names = append(names, t.Name)
-	}
+	names := listing.Names(q.Tunnels)
 	for _, pattern := range q.Patterns { // a removed tunnel may have a past
 		if tunnelfile.ValidName(pattern) && !slices.Contains(names, pattern) {
 			names = append(names, pattern)
@@ -87,8 +84,8 @@ func Read(ctx context.Context, q Query) (Report, error) {
 	r := Report{period: p, each: len(q.Patterns) > 0}
 	for _, name := range names {
 		of, onDemand := events.of(name), false
-		if i := slices.IndexFunc(q.Tunnels, func(t listing.Tunnel) bool { return t.Name == name }); i >= 0 {
-			of, onDemand = orSince(of, q.Tunnels[i], now), q.Tunnels[i].StartMode == tunnelfile.StartOnDemand
+		if t, ok := listing.Find(q.Tunnels, name); ok {
+			of, onDemand = orSince(of, t, now), t.StartMode == tunnelfile.StartOnDemand
 		}
 		r.pasts = append(r.pasts, pastOf(name, onDemand, of, p.since, now))
 	}
@@ -98,20 +95,17 @@ func Read(ctx context.Context, q Query) (Report, error) {
 // pastNames are the tunnels to show. With patterns these are the matching tunnels of the daemon and of
 // the journal. Without, they are the daemon's, or the journal's if there are none.
 func pastNames(tunnels []listing.Tunnel, events byTunnel, patterns []string) ([]string, error) {
-	heard := slices.Clone(tunnels)
+	known := slices.Clone(tunnels)
 	for name := range events {
-		if name != "" && !slices.ContainsFunc(heard, func(t listing.Tunnel) bool { return t.Name == name }) {
-			heard = append(heard, listing.Tunnel{Name: name})
+		if _, ok := listing.Find(known, name); !ok && name != "" {
+			known = append(known, listing.Tunnel{Name: name})
 		}
 	}
-	shown, err := tunnel.Match(heard, nil, patterns)
+	shown, err := tunnel.Match(known, nil, patterns)
 	if len(patterns) == 0 && len(tunnels) > 0 {
 		shown = tunnels
 	}
-	var names []string
-	for _, t := range shown {
-		names = append(names, t.Name)
-	}
+	names := listing.Names(shown)
 	slices.Sort(names)
 	return names, err
 }

@@ -1,6 +1,10 @@
 package history
 
-import "time"
+import (
+	"time"
+
+	"github.com/holdfast/holdfast/cli/jsonout"
+)
 
 // reportJSON is the report for scripts; times are RFC 3339 and spans are in seconds. Members are added,
 // never renamed or removed.
@@ -44,17 +48,9 @@ func (r Report) JSON() any {
 			t.Availability = &a
 		}
 		for _, o := range one.Outages {
-			t.Outages = append(t.Outages, outageJSON{o.Began.UTC(), o.Earlier, timeAsJSON(o.Ended), o.Lasted.Seconds(), string(o.State), string(o.Why.reason), o.Why.text})
+			t.Outages = append(t.Outages, outageJSON{o.Began.UTC(), o.Earlier, jsonout.TimeOf(o.Ended), o.Lasted.Seconds(), string(o.State), string(o.Why.reason), o.Why.text})
 		}
 		j.Tunnels = append(j.Tunnels, t)
 	}
 	return j
-}
-
-func timeAsJSON(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
 }

@@ -47,6 +47,14 @@ type outage struct {
 	Earlier bool // it began before the period
 }
 
+// span is the time of an outage. One that goes on lasts until now.
+func (o outage) span(now time.Time) span {
+	if o.Ended.IsZero() {
+		return span{o.Began, now}
+	}
+	return span{o.Began, o.Ended}
+}
+
 // wanted is how long the tunnel was wanted up.
 func (p past) wanted() time.Duration { return p.Up + p.Down }
 

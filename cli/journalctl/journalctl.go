@@ -63,7 +63,9 @@ func (e Entry) OfUser() bool { return e.userUnit != "" || e.ofUserUnit != "" }
 func (e Entry) Realtime() time.Time { return time.UnixMicro(number(e.realtime)) }
 
 // Monotonic is the same by CLOCK_MONOTONIC.
-func (e Entry) Monotonic() time.Duration { return time.Duration(number(e.monotonic)) * time.Microsecond }
+func (e Entry) Monotonic() time.Duration {
+	return time.Duration(number(e.monotonic)) * time.Microsecond
+}
 
 func number(field string) int64 {
 	n, _ := strconv.ParseInt(field, 10, 64) // journald writes a number

@@ -198,11 +198,10 @@ func ProblemsOf(problems []tunnelfile.Problem) []Problem {
 
 // DaemonOf converts the daemon's part of a snapshot.
 func DaemonOf(s dbusapi.Snapshot) Daemon {
-	d := Daemon{
+	return Daemon{
 		Running: s.Running, Version: s.Global.Version, Network: s.Global.Network,
 		NetworkSource: s.Global.NetworkSource, Problems: ProblemsOf(s.Global.Problems),
 	}
-	return d
 }
 
 // TunnelsOf converts tunnels.
@@ -218,7 +217,7 @@ func tunnelOf(t listing.Tunnel) Tunnel {
 	j := Tunnel{
 		Name: t.Name, Description: t.Description, Destination: t.Destination, Start: string(t.StartMode), Tags: append([]string{}, t.Tags...),
 		State: string(t.State), Reason: string(t.Reason), Status: t.Status,
-		StateSince: timeOf(t.StateSince), UpSince: timeOf(t.UpSince), NextTry: timeOf(t.NextTry),
+		StateSince: TimeOf(t.StateSince), UpSince: TimeOf(t.UpSince), NextTry: TimeOf(t.NextTry),
 		Unit: t.Unit, Worker: t.WorkerVersion, File: t.FilePath, Forwards: []Forward{},
 	}
 	for _, f := range t.Forwards {
@@ -236,7 +235,8 @@ func ChangesOf(changes []tunnelfile.Change) []Change {
 	return list
 }
 
-func timeOf(t time.Time) *time.Time {
+// TimeOf converts a time; the zero time is null.
+func TimeOf(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

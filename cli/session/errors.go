@@ -43,19 +43,15 @@ func (s *Session) Exit(err error) int {
 	case errors.Is(err, ErrSaid):
 		return exitFailed
 	case errors.As(err, &misuse):
-		hint := ""
-		if misuse.Usage != "" {
-			hint = misuse.Usage
-		}
-		s.Out.Failure(misuse.Message, hint)
+		s.Out.Failure(misuse.Message, misuse.Usage)
 		return exitMisused
 	}
 	message, hint := s.Explain(err)
 	s.Out.Failure(message, hint)
-	if _, nobody := errors.AsType[NobodyThere](err); nobody {
-		return exitNotRunning
-	}
+	_, nobody := errors.AsType[NobodyThere](err)
 	switch {
+	case nobody:
+		return exitNotRunning
 	case errors.Is(err, listing.ErrNoSuchTunnel):
 		return exitNoSuch
 	case errors.Is(err, listing.ErrInvalidName):

@@ -23,22 +23,26 @@ import (
 //
 // The daemon may not have read a new file yet. It reads its folders when asked for a tunnel that it
 // does not know, so a missing one is asked for once, and then everything is read again.
-func (s *Session) Editable(client *dbusapi.Client, patterns []string) ([]listing.Tunnel, error) {
+func (s *Session) Editable(patterns []string) (*dbusapi.Client, []listing.Tunnel, error) {
+	client, err := s.Daemon()
+	if err != nil {
+		return nil, nil, err
+	}
 	for again := false; ; again = true {
 		now, err := client.Snapshot(s.Ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		found, err := tunnel.Match(s.withBroken(now.Tunnels, now.Global.Problems), nil, patterns)
 		if again || !errors.Is(err, listing.ErrNoSuchTunnel) {
-			return found, errors.Join(err, s.readTexts(client, found))
+			return client, found, errors.Join(err, s.readTexts(client, found))
 		}
 		for _, p := range patterns {
 			if !tunnelfile.ValidName(p) {
 				continue
 			}
 			if _, err := client.Tunnel(s.Ctx, p); err != nil && !errors.Is(err, listing.ErrNoSuchTunnel) {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
@@ -63,22 +67,22 @@ func (s *Session) readTexts(client *dbusapi.Client, tunnels []listing.Tunnel) er
 }
 
 // EditableOne is Editable for the one tunnel of this name.
-func (s *Session) EditableOne(client *dbusapi.Client, name string) (listing.Tunnel, error) {
+func (s *Session) EditableOne(name string) (*dbusapi.Client, listing.Tunnel, error) {
 	if !tunnelfile.ValidName(name) {
-		return listing.Tunnel{}, fmt.Errorf("%w: %s", listing.ErrInvalidName, name)
+		return nil, listing.Tunnel{}, fmt.Errorf("%w: %s", listing.ErrInvalidName, name)
 	}
-	found, err := s.Editable(client, []string{name})
+	client, found, err := s.Editable([]string{name})
 	if err != nil {
-		return listing.Tunnel{}, err
+		return nil, listing.Tunnel{}, err
 	}
-	return found[0], nil
+	return client, found[0], nil
 }
 
 // withBroken adds the tunnels that exist only as a file with errors.
 func (s *Session) withBroken(all []listing.Tunnel, problems []tunnelfile.Problem) []listing.Tunnel {
 	for _, p := range problems {
 		name, ok := tunnelfile.NameOfFile(p.Path)
-		if !ok || slices.ContainsFunc(all, func(t listing.Tunnel) bool { return t.Name == name }) {
+		if _, known := listing.Find(all, name); !ok || known {
 			continue
 		}
 		t := listing.Tunnel{Name: name}

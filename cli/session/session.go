@@ -15,31 +15,17 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// Program is what main provides.
-type Program struct {
-	Version string
-	// Demo runs the demo until it is over or the context ends.
-	Demo func(ctx context.Context, o DemoOptions) error
-}
-
-// DemoOptions are the flags of demo.
-type DemoOptions struct {
-	Foreground bool   // without systemd
-	Programs   string // the folder of the other programs; "" means this program's
-	Color      bool
-}
-
 // Session is one run of the program.
 type Session struct {
-	Program
-	Ctx    context.Context
-	Out    *terminal.Printer
-	JSON   bool
-	System bool
-	Args   []string        // the command line
-	Verb   string          // the name of the verb that runs
-	Verbs  []string        // the names of all verbs
-	client *dbusapi.Client // dialled by Daemon
+	Version string // of this program
+	Ctx     context.Context
+	Out     *terminal.Printer
+	JSON    bool
+	System  bool
+	Args    []string        // the command line
+	Verb    string          // the name of the verb that runs
+	Verbs   []string        // the names of all verbs
+	client  *dbusapi.Client // dialled by Daemon
 
 	// Polkit lets this terminal answer polkit's questions until stop is called. nil if it cannot.
 	Polkit     func() (stop func(), err error)

@@ -36,7 +36,7 @@ func (v *view) update(s dbusapi.Snapshot, patterns []string) {
 	})
 	v.network, v.tunnels = s.Global.Network, tunnels
 	for name := range v.flows {
-		if !slices.ContainsFunc(tunnels, func(t listing.Tunnel) bool { return t.Name == name }) {
+		if _, ok := listing.Find(tunnels, name); !ok {
 			delete(v.flows, name)
 		}
 	}

@@ -292,13 +292,7 @@ func (w *window) fitSelection(rows []listing.Tunnel) {
 }
 
 // current is the selected tunnel. It is false if there is none.
-func (w *window) current() (listing.Tunnel, bool) {
-	i := slices.IndexFunc(w.tunnels, func(t listing.Tunnel) bool { return t.Name == w.selected })
-	if i < 0 {
-		return listing.Tunnel{}, false
-	}
-	return w.tunnels[i], true
-}
+func (w *window) current() (listing.Tunnel, bool) { return listing.Find(w.tunnels, w.selected) }
 
 // counted are the tunnels whose counters the page shows, without those that do not run.
 func (w *window) counted() []listing.Tunnel {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/crypto/ssh/knownhosts"
 	"golang.org/x/term"
 
 	"github.com/holdfast/holdfast/cli/advice"
@@ -92,22 +93,15 @@ func trust(s *session.Session, args []string) error {
 		return err
 	}
 	if r.Transport == tunnelfile.TransportOpenSSH && len(r.Hops()) > 0 { // only ssh can log in to the hosts on the way
-		if err := mustAsk(s); err != nil {
+		if err := mustAsk(); err != nil {
 			return err
 		}
-		return orGoOn(s, trustBySSH(s, file), name)
-	}
-	err = trustAll(s, r)
-	if sshlink.OnlySSH(err) && !r.NoSSH && mustAsk(s) == nil {
+		err = trustBySSH(s, file)
+	} else if err = trustAll(s, r); sshlink.OnlySSH(err) && !r.NoSSH && mustAsk() == nil {
 		s.Out.Note("%s", text.Printable(err.Error()))
-		s.Out.Note("ssh is asked to show the key instead")
+		s.Out.Note("ssh shows the key instead")
 		err = trustBySSH(s, file)
 	}
-	return orGoOn(s, err, name)
-}
-
-// orGoOn makes the tunnel try again, unless there is an error.
-func orGoOn(s *session.Session, err error, name string) error {
 	if err != nil {
 		return err
 	}
@@ -147,7 +141,7 @@ func showKeys(s *session.Session, keys hostkeys.ServerKeys, r *sshlink.Resolved)
 		where = ", on the way to " + r.Host() + ","
 	}
 	s.Out.Line("%s%s shows %s:", text.Printable(keys.Address), where, text.Count(len(keys.Keys), "host key"))
-	if keys.Host != strings.TrimSuffix(keys.Address, ":22") && keys.Host != bracketed(keys.Address) {
+	if keys.Host != strings.TrimSuffix(keys.Address, ":22") && keys.Host != knownhosts.Normalize(keys.Address) {
 		s.Out.Line("(known_hosts knows it as %s)", text.Printable(keys.Host))
 	}
 	for _, k := range keys.Keys {
@@ -174,12 +168,6 @@ func showKeys(s *session.Session, keys hostkeys.ServerKeys, r *sshlink.Resolved)
 	s.Out.Line("")
 }
 
-// bracketed is "host:port" as known_hosts has it for other ports than 22.
-func bracketed(address string) string {
-	i := strings.LastIndexByte(address, ':')
-	return "[" + strings.Trim(address[:i], "[]") + "]" + address[i:]
-}
-
 // recordKeys records a host's new keys after a yes. It fails if a key is revoked or has changed.
 func recordKeys(s *session.Session, keys hostkeys.ServerKeys) error {
 	is := func(standing hostkeys.KeyStanding) func(hostkeys.HostKey) bool {
@@ -202,7 +190,7 @@ func recordKeys(s *session.Session, keys hostkeys.ServerKeys) error {
 	if keys.File == "" {
 		return advice.Error{Err: fmt.Errorf("UserKnownHostsFile=none: there is no file to record host keys in"), Hint: "holdfast explain says who set that"}
 	}
-	if err := mustAsk(s); err != nil {
+	if err := mustAsk(); err != nil {
 		return err
 	}
 	s.Out.Note("Compare with what its owner says, or with what this prints on the machine itself, at its console:")
@@ -257,7 +245,7 @@ func askAccept(s *session.Session, question string, keys []hostkeys.HostKey) ([]
 var errNoTerminal = advice.Misuse{Message: "trust asks a question: it needs a terminal; a script can put the key that the server's owner gave you into known_hosts"}
 
 // mustAsk fails if there is no terminal.
-func mustAsk(s *session.Session) error {
+func mustAsk() error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return errNoTerminal
 	}

@@ -10,9 +10,7 @@ import (
 // Color is the colour of a state. The state's word carries the same information.
 func Color(s tunnelfile.State) layout.Color {
 	switch s {
-	case tunnelfile.Up:
-		return layout.Green
-	case tunnelfile.Listening:
+	case tunnelfile.Up, tunnelfile.Listening:
 		return layout.Green
 	case tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting, tunnelfile.Offline:
 		return layout.Yellow

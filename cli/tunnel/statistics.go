@@ -15,11 +15,7 @@ func Statistics(ctx context.Context, client *dbusapi.Client, tunnels []listing.T
 	if len(tunnels) == 0 {
 		return nil, nil // StatisticsOf without names returns all
 	}
-	var names []string
-	for _, t := range tunnels {
-		names = append(names, t.Name)
-	}
-	return client.StatisticsOf(ctx, names...)
+	return client.StatisticsOf(ctx, listing.Names(tunnels)...)
 }
 
 // StatisticsOfAll asks for all counters at once, in a goroutine. The returned Counter gives that answer

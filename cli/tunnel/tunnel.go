@@ -78,9 +78,8 @@ func NoSuch(pattern string, tunnels []listing.Tunnel, problems []tunnelfile.Prob
 	if len(tunnels) == 0 {
 		return advice.Error{Err: err, Hint: "there are none yet; holdfast add NAME SSH-ARGUMENTS… makes one"}
 	}
-	var names []string
+	names := listing.Names(tunnels)
 	for _, t := range tunnels {
-		names = append(names, t.Name)
 		for _, tag := range t.Tags {
 			names = append(names, "@"+tag)
 		}

@@ -1,6 +1,8 @@
 package listing
 
 import (
+	"slices"
+
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -31,6 +33,23 @@ func Count(tunnels []Tunnel) Tally {
 		}
 	}
 	return tally
+}
+
+// Names are the names of tunnels.
+func Names(tunnels []Tunnel) (names []string) {
+	for _, t := range tunnels {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// Find returns the tunnel of this name.
+func Find(tunnels []Tunnel, name string) (Tunnel, bool) {
+	i := slices.IndexFunc(tunnels, func(t Tunnel) bool { return t.Name == name })
+	if i < 0 {
+		return Tunnel{}, false
+	}
+	return tunnels[i], true
 }
 
 // Outdated returns the names of the tunnels whose program has another version than the daemon.
