@@ -14,39 +14,31 @@ import (
 type attempt struct {
 	cancel  context.CancelFunc
 	machine []netip.Addr // this machine's addresses when it began
-	trace   *trace
+	trace   trace
+}
+
+// trace records how far a dial has come.
+type trace struct {
+	connecting atomic.Bool // a TCP connect was begun
+	connected  atomic.Bool // one was answered
+	begin      sync.Once
 }
 
 // unreached says that a connect is under way, and nobody has answered it yet.
-func (a *attempt) unreached() bool {
-	return a.trace.connecting.Load() && !a.trace.connected.Load()
-}
+func (t *trace) unreached() bool { return t.connecting.Load() && !t.connected.Load() }
 
-// trace records how far a dial has come, by the hooks of package httptrace, which net.Dialer calls.
-// This package does not know how a link is dialled, only that a net.Dialer does it.
-type trace struct {
-	connecting atomic.Bool   // a TCP connect was begun
-	connected  atomic.Bool   // one was answered
-	begun      chan struct{} // closed when one was begun
-	reached    chan struct{} // closed when one was answered
-	begin      sync.Once
-	reach      sync.Once
-}
-
-func newTrace() *trace {
-	return &trace{begun: make(chan struct{}), reached: make(chan struct{})}
-}
-
-func (t *trace) context(ctx context.Context) context.Context {
+// context returns ctx with the hooks of package httptrace that record the dial. net.Dialer calls them.
+// So this package need not know how a link is dialled. begun is called with the first connect, after
+// the name lookup.
+func (t *trace) context(ctx context.Context, begun func()) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		ConnectStart: func(network, addr string) {
 			t.connecting.Store(true)
-			t.begin.Do(func() { close(t.begun) })
+			t.begin.Do(begun)
 		},
 		ConnectDone: func(network, addr string, err error) {
 			if err == nil {
 				t.connected.Store(true)
-				t.reach.Do(func() { close(t.reached) })
 			}
 		},
 	})
@@ -71,55 +63,32 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience ti
 		defer done()
 		context.AfterFunc(ctx, done) // an abandoned attempt gives its turn back at once, even if it ends slowly
 	}
-	release, err = server.Enter(ctx)
+	leave, err := server.Enter(ctx)
 	if err != nil {
 		return nil, func() {}, Failure{}, err
 	}
-	defer func() {
-		if err != nil {
-			release()
-		}
-	}()
+	slot := time.AfterFunc(slotMax, leave)
+	release = func() { slot.Stop(); leave() }
 	started := time.Now()
-	dialCtx, cancel := context.WithCancelCause(t.context(ctx))
+	dialCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watched := make(chan struct{})
-	defer close(watched)
-	go func() {
-		slot := time.AfterFunc(slotMax, release)
-		select {
-		case <-watched:
-			slot.Stop()
-			return
-		case <-t.begun: // the limits below begin with the connect, after the name lookup
-		}
-		unreached := time.NewTimer(slotTime)
-		defer unreached.Stop()
-		var impatient <-chan time.Time
-		if patience > 0 {
-			timer := time.NewTimer(patience)
-			defer timer.Stop()
-			impatient = timer.C
-		}
-		for {
-			select {
-			case <-watched:
-				slot.Stop() // an established link keeps its slot until its first answer
-				return
-			case <-t.reached:
-				return // Dial limits the rest of the attempt; slotMax still applies
-			case <-unreached.C:
-				release()
-			case <-impatient:
-				cancel(unreachedError{patience})
-				return
+	unlessConnected := func(wait time.Duration, f func()) {
+		time.AfterFunc(wait, func() {
+			if !t.connected.Load() {
+				f()
 			}
+		})
+	}
+	link, err = k.c.Dial(t.context(dialCtx, func() {
+		unlessConnected(slotTime, leave)
+		if patience > 0 {
+			unlessConnected(patience, func() { cancel(unreachedError{patience}) })
 		}
-	}()
-	link, err = k.c.Dial(dialCtx)
+	}))
 	if err == nil {
 		return link, release, Failure{}, nil
 	}
+	release()
 	if ctx.Err() == nil && context.Cause(dialCtx) != nil {
 		err = context.Cause(dialCtx)
 	}

@@ -139,6 +139,14 @@ func (k *Keeper) post(f func()) bool {
 	}
 }
 
+// call is post, but returns after f has run.
+func (k *Keeper) call(f func()) {
+	ran := make(chan struct{})
+	if k.post(func() { f(); close(ran) }) {
+		<-ran
+	}
+}
+
 // Probe says that the network may have changed. Each link gets a ping, or is dropped at once if this
 // machine no longer has its local address. If there is no link, an attempt is made at once.
 //
@@ -160,7 +168,7 @@ func (k *Keeper) Probe() {
 		k.pingAll()
 		// An attempt from an address that is gone cannot succeed. One that has reached nobody is
 		// faster if it starts again.
-		if a := k.attempt; a != nil && (a.unreached() || !contains(machine, a.machine)) {
+		if a := k.attempt; a != nil && (a.trace.unreached() || !contains(machine, a.machine)) {
 			k.abandon()
 		}
 	})

@@ -104,7 +104,7 @@ func (k *Keeper) unwatchServer() {
 func (k *Keeper) start(now time.Time) {
 	k.unwatchServer()
 	ctx, cancel := context.WithCancel(k.ctx)
-	a := &attempt{cancel: cancel, machine: k.addresses(), trace: newTrace()}
+	a := &attempt{cancel: cancel, machine: k.addresses()}
 	k.attempt, k.force = a, false
 	if k.blocked {
 		ctx = WithoutPerson(ctx)
@@ -116,23 +116,20 @@ func (k *Keeper) start(now time.Time) {
 	server := k.server
 	go func() {
 		defer cancel()
-		link, release, f, err := k.dial(ctx, a.trace, server, patience)
+		link, release, f, err := k.dial(ctx, &a.trace, server, patience)
 		seen := ""
 		if err != nil && f.Class.Blocks() && k.c.Fingerprint != nil {
 			seen = k.c.Fingerprint() // before the failure is published and somebody repairs it
 		}
-		ours := k.post(func() {
-			switch {
-			case k.attempt != a: // this attempt was abandoned meanwhile
-				release()
-				if link != nil {
-					link.Close()
-				}
-			case err != nil:
-				k.attempt = nil
+		ours := false
+		k.call(func() {
+			if ours = k.attempt == a; !ours {
+				return // this attempt was abandoned meanwhile
+			}
+			k.attempt = nil
+			if err != nil {
 				k.failed(f, err, seen)
-			default:
-				k.attempt = nil
+			} else {
 				k.established(link, release)
 			}
 		})
@@ -193,31 +190,21 @@ func (k *Keeper) watchForRepair(seen string) {
 	go func() {
 		ticker := time.NewTicker(blockedLookAgain)
 		defer ticker.Stop()
-		for {
+		for waits := true; waits; {
 			select {
 			case <-k.ctx.Done():
 				return
 			case <-ticker.C:
 			}
 			now := k.c.Fingerprint()
-			still := false
-			ours := k.post(func() {
-				still = k.blocked && k.blockCount == count
-				if still && now != seen {
-					still = false
-					k.blocked = false
+			k.call(func() {
+				waits = k.blocked && k.blockCount == count
+				if waits && now != seen {
+					waits, k.blocked = false, false
 					k.c.Log.Info("a key, a known host or a setting has changed: trying again")
 					k.startOver()
 				}
 			})
-			if !ours {
-				return
-			}
-			// The function above runs in the keeper's goroutine. Answers returns after it, so that still
-			// can be read.
-			if k.Answers(k.ctx) != nil || !still {
-				return
-			}
 		}
 	}()
 }

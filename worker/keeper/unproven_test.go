@@ -58,7 +58,7 @@ func TestPatienceCountsFromTheConnect(t *testing.T) {
 			return nil, errors.New("the connect was never given up")
 		}
 	}})
-	_, release, f, err := k.dial(t.Context(), newTrace(), k.server, patience)
+	_, release, f, err := k.dial(t.Context(), new(trace), k.server, patience)
 	release()
 	if !f.Unreached || !errors.As(err, new(unreachedError)) {
 		t.Errorf("%+v, %v", f, err)
