@@ -53,7 +53,8 @@ var _ dbusapi.Agent = (*Prompter)(nil)
 // Ask implements dbusapi.Agent.
 func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error) {
 	account := keyring.AccountOf(kind, prompt)
-	p.offers.end(tunnel, account) // the question came back: the last answer was wrong
+	// The question came back: the last answer was wrong.
+	p.offers.end(func(o *offer) bool { return o.tunnel == tunnel && o.account == account })
 	dialog, err := p.await(ctx, tunnel, kind, prompt)
 	if err != nil {
 		return "", err
@@ -67,7 +68,8 @@ func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bo
 		return "", err
 	}
 	if account != "" && answer != "" && p.Keyring != nil && !p.Declined.Has(account) {
-		go p.offer(p.offers.begin(tunnel, account), answer)
+		withdrawn, o := p.offers.begin(tunnel, account)
+		go p.offer(withdrawn, o, answer)
 	}
 	return answer, nil
 }

@@ -2,6 +2,7 @@ package tray
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,47 +13,41 @@ import (
 // remember the answer stays open.
 const offerTime = 2 * time.Minute
 
-// offers are the open offers to remember an answer, one for each question of a tunnel.
+// offers are the open offers to remember an answer, at most one for each question of a tunnel.
 type offers struct {
 	mu   sync.Mutex
-	open map[offerKey]*offer
-}
-
-// offerKey identifies a question of a tunnel.
-type offerKey struct {
-	tunnel  string
-	account keyring.Account
+	open []*offer
 }
 
 // offer is an offer to remember one answer.
 type offer struct {
-	offerKey
-	ctx    context.Context // ends when the offer is withdrawn or over
-	cancel context.CancelFunc
-	choice chan bool // what the person chose
+	tunnel   string
+	account  keyring.Account
+	withdraw context.CancelFunc
+	choice   chan bool // what the person chose
 }
 
-// begin opens an offer. end withdraws it.
-func (o *offers) begin(tunnel string, account keyring.Account) *offer {
-	ctx, cancel := context.WithCancel(context.Background())
-	begun := &offer{offerKey{tunnel, account}, ctx, cancel, make(chan bool, 1)}
+// begin opens an offer. ctx ends when the offer is withdrawn.
+func (o *offers) begin(tunnel string, account keyring.Account) (ctx context.Context, begun *offer) {
+	ctx, withdraw := context.WithCancel(context.Background())
+	begun = &offer{tunnel, account, withdraw, make(chan bool, 1)}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.open == nil {
-		o.open = make(map[offerKey]*offer)
-	}
-	o.open[begun.offerKey] = begun
-	return begun
+	o.open = append(o.open, begun)
+	return ctx, begun
 }
 
-// end withdraws the offer for a question, if there is one.
-func (o *offers) end(tunnel string, account keyring.Account) {
+// end withdraws the offers that match.
+func (o *offers) end(match func(*offer) bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if open := o.open[offerKey{tunnel, account}]; open != nil {
-		open.cancel()
-		delete(o.open, open.offerKey)
-	}
+	o.open = slices.DeleteFunc(o.open, func(open *offer) bool {
+		if match(open) {
+			open.withdraw()
+			return true
+		}
+		return false
+	})
 }
 
 // choose passes the person's choice to the offers about a tunnel.
@@ -71,14 +66,14 @@ func (o *offers) choose(tunnel string, remember bool) {
 
 // offer asks by a notification whether to remember an answer. It first waits until the tunnel is up
 // with this answer. It does not ask if the keyring cannot be read or has the answer already.
-func (p *Prompter) offer(o *offer, answer string) {
-	defer o.cancel()
-	waiting, stop := context.WithTimeout(o.ctx, offerTime)
+func (p *Prompter) offer(ctx context.Context, o *offer, answer string) {
+	defer p.offers.end(func(open *offer) bool { return open == o })
+	waiting, stop := context.WithTimeout(ctx, offerTime)
 	defer stop()
 	if p.Connected(waiting, o.tunnel, time.Now()) != nil {
 		return
 	}
-	if old, _, err := p.Keyring.Get(o.ctx, o.account); err != nil || old == answer {
+	if old, _, err := p.Keyring.Get(ctx, o.account); err != nil || old == answer {
 		return
 	}
 	notice := "remember " + o.tunnel
@@ -87,11 +82,11 @@ func (p *Prompter) offer(o *offer, answer string) {
 	defer p.Tell(Notice{Key: notice})
 	var err error
 	select {
-	case <-o.ctx.Done():
+	case <-ctx.Done():
 	case <-time.After(offerTime):
 	case remember := <-o.choice:
 		if remember {
-			err = p.Keyring.Set(o.ctx, o.account, answer)
+			err = p.Keyring.Set(ctx, o.account, answer)
 		} else {
 			err = p.Declined.Add(o.account)
 		}

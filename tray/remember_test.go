@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/keyring"
@@ -30,10 +31,41 @@ func (r *ring) Set(_ context.Context, account keyring.Account, secret string) er
 // TestOffer wants an answer to be offered once it is known to be right, and never else.
 func TestOffer(t *testing.T) {
 	account := keyring.AccountOf("passphrase", passphrasePrompt)
-	up := make(chan struct{})
-	begin := func(d *scripted, k *ring) *Prompter {
+	ask := func(t *testing.T, p *Prompter, kind, prompt string) {
+		t.Helper()
+		if got, err := p.Ask(t.Context(), "db", kind, prompt, false); got != "typed" || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	// offered reports whether an answer was offered since the last call.
+	offered := func(d *scripted) bool {
+		synctest.Wait()
+		select {
+		case <-d.confirmed:
+			return true
+		default:
+			return false
+		}
+	}
+	begin := func(t *testing.T, d *scripted, k *ring) *Prompter {
 		p := prompter(d, k)
 		p.Declined = keyring.Declined{Path: filepath.Join(t.TempDir(), "declined")}
+		t.Cleanup(func() {
+			synctest.Wait()
+			if len(p.offers.open) > 0 {
+				t.Error("an offer stays open")
+			}
+		})
+		return p
+	}
+	run := func(name string, test func(*testing.T)) {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+	}
+
+	run("the first answer was wrong: only the second is offered", func(t *testing.T) {
+		d, k := &scripted{answer: "typed", yes: true}, &ring{set: make(chan string, 4)}
+		p := begin(t, d, k)
+		up := make(chan struct{})
 		p.Connected = func(ctx context.Context, _ string, _ time.Time) error {
 			select {
 			case <-up:
@@ -42,42 +74,22 @@ func TestOffer(t *testing.T) {
 				return ctx.Err()
 			}
 		}
-		return p
-	}
-	ask := func(p *Prompter, kind, prompt string) {
-		t.Helper()
-		if got, err := p.Ask(t.Context(), "db", kind, prompt, false); got != "typed" || err != nil {
-			t.Fatalf("%q, %v", got, err)
+		ask(t, p, "passphrase", passphrasePrompt)
+		ask(t, p, "passphrase", passphrasePrompt)
+		if offered(d) {
+			t.Error("an answer was offered before it was known to be right")
 		}
-	}
-	offered := func(d *scripted) bool {
-		select {
-		case <-d.confirmed:
-			return true
-		case <-time.After(200 * time.Millisecond): // it has had its chance
-			return false
+		close(up)
+		if !offered(d) {
+			t.Error("the right answer was not offered")
 		}
-	}
-
-	// The first answer was wrong: only the second is offered.
-	d, k := &scripted{answer: "typed", yes: true}, &ring{set: make(chan string, 4)}
-	p := begin(d, k)
-	ask(p, "passphrase", passphrasePrompt)
-	ask(p, "passphrase", passphrasePrompt)
-	if offered(d) {
-		t.Error("an answer was offered before it was known to be right")
-	}
-	close(up)
-	if !offered(d) {
-		t.Error("the right answer was not offered")
-	}
-	if set := <-k.set; set != string(account)+"=typed" {
-		t.Errorf("remembered %q", set)
-	}
-	if offered(d) {
-		t.Error("offered twice")
-	}
-
+		if set := <-k.set; set != string(account)+"=typed" {
+			t.Errorf("remembered %q", set)
+		}
+		if offered(d) {
+			t.Error("offered twice")
+		}
+	})
 	for name, c := range map[string]struct {
 		kind, prompt string
 		ring         *ring
@@ -86,30 +98,41 @@ func TestOffer(t *testing.T) {
 		"one that is kept":      {"passphrase", passphrasePrompt, &ring{secrets: map[keyring.Account]string{account: "typed"}}},
 		"a keyring that is not": {"passphrase", passphrasePrompt, &ring{err: errors.New("locked")}},
 	} {
+		run(name, func(t *testing.T) {
+			d := &scripted{answer: "typed"}
+			ask(t, begin(t, d, c.ring), c.kind, c.prompt)
+			if offered(d) {
+				t.Error("offered")
+			}
+		})
+	}
+	run("a no is for good", func(t *testing.T) {
 		d := &scripted{answer: "typed"}
-		ask(begin(d, c.ring), c.kind, c.prompt)
-		if offered(d) {
-			t.Errorf("%s is offered", name)
+		p := begin(t, d, &ring{})
+		ask(t, p, "passphrase", passphrasePrompt)
+		if !offered(d) {
+			t.Error("not offered")
 		}
-	}
-
-	// A no is for good.
-	d = &scripted{answer: "typed"}
-	p = begin(d, &ring{})
-	ask(p, "passphrase", passphrasePrompt)
-	if !offered(d) {
-		t.Error("not offered")
-	}
-	deadline := time.After(5 * time.Second)
-	for !p.Declined.Has(account) {
-		select {
-		case <-deadline:
+		if !p.Declined.Has(account) {
 			t.Fatal("the no is not kept")
-		case <-time.After(5 * time.Millisecond):
 		}
-	}
-	ask(p, "passphrase", passphrasePrompt)
-	if offered(d) {
-		t.Error("offered again after a no")
-	}
+		ask(t, p, "passphrase", passphrasePrompt)
+		if offered(d) {
+			t.Error("offered again after a no")
+		}
+	})
+	run("nobody chooses", func(t *testing.T) {
+		d := &scripted{answer: "typed"}
+		p := begin(t, d, &ring{})
+		notices := make(chan Notice, 2)
+		p.Tell = func(n Notice) { notices <- n }
+		ask(t, p, "passphrase", passphrasePrompt)
+		if n := <-notices; n.Title == "" {
+			t.Error("not offered")
+		}
+		begun := time.Now()
+		if n := <-notices; n.Title != "" || time.Since(begun) != offerTime {
+			t.Errorf("after %v: %q", time.Since(begun), n.Title)
+		}
+	})
 }
