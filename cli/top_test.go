@@ -208,7 +208,7 @@ func leftAsItWas(t *testing.T, w *window, before any) {
 	if now := w.Settings(t); now != before {
 		t.Errorf("the terminal is not as it was: %+v", now)
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		if shown := w.Shown(); !strings.HasSuffix(shown, "\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?25h\x1b[?1049l") {
 			return fmt.Errorf("the screen is not as it was: %q", shown[max(0, len(shown)-80):])
 		}

@@ -125,7 +125,7 @@ func TestDaemonLeaves(t *testing.T) {
 	agent, asker := apitest.Dial(t), apitest.Dial(t)
 	slow := newPerson("")
 	slow.gone = make(chan struct{})
-	testbed.WaitFor(t, 5*time.Second, func() error { return agent.RegisterAgent(t.Context(), slow) })
+	testbed.WaitFor(t, 20*time.Second, func() error { return agent.RegisterAgent(t.Context(), slow) })
 	go asker.Ask(t.Context(), "web", "code", "Code?", true)
 	<-slow.asked
 	daemon.Close()

@@ -159,7 +159,7 @@ func TestGone(t *testing.T) {
 	first, next := apitest.Open(t), apitest.Connect(t)
 	go dbusapi.Serve(t.Context(), first, false, dying{apitest.NewBackend(), func() { first.Close() }})
 	c := apitest.Dial(t)
-	testbed.WaitFor(t, 5*time.Second, func() error { _, err := c.Global(t.Context()); return err })
+	testbed.WaitFor(t, 20*time.Second, func() error { _, err := c.Global(t.Context()); return err })
 	asked := make(chan struct{}, 1)
 	answer := func() (map[dbus.ObjectPath]map[string]map[string]dbus.Variant, *dbus.Error) {
 		asked <- struct{}{}

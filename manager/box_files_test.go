@@ -35,7 +35,7 @@ func TestBrokenFiles(t *testing.T) {
 	if err != nil || len(all) != 3 {
 		t.Errorf("%d tunnels, %v; want the 3 good ones", len(all), err)
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		g, err := b.m.Global(t.Context())
 		lines := make(map[string]int)
 		for _, p := range g.Problems {
@@ -106,7 +106,7 @@ func TestFileChanges(t *testing.T) {
 
 	// A broken file changes nothing.
 	b.write(b.dir, "change.tunnel", "[Tunnel]\nFrob=1\n")
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		g, err := b.m.Global(t.Context())
 		if len(g.Problems) == 0 {
 			err = errors.New("no problem is told")
@@ -149,7 +149,7 @@ func TestFileChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.awaitGone("change")
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		if _, err := b.m.Tunnel(t.Context(), "change"); !errors.Is(err, listing.ErrNoSuchTunnel) {
 			return fmt.Errorf("still there: %v", err)
 		}

@@ -274,7 +274,7 @@ func TestStatistics(t *testing.T) {
 	b.add("stat", text(s, "LocalForward="+port+" "+b.echo()))
 	b.awaitState("stat", tunnelfile.Up)
 	b.echoes("127.0.0.1:" + port)
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		r, err := b.m.Statistics(t.Context(), "stat")
 		if err == nil && (r.BytesSent != 1<<16 || r.BytesReceived != 1<<16 || r.ChannelsTotal != 1) {
 			err = fmt.Errorf("%+v", r)

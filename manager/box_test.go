@@ -106,7 +106,7 @@ func (b *bench) clear() {
 		}
 		return err
 	})
-	testbed.WaitFor(b, 5*time.Second, func() error {
+	testbed.WaitFor(b, 20*time.Second, func() error {
 		left, _ := filepath.Glob(filepath.Join(b.m.RuntimeDir, "*.sock"))
 		down, _ := filepath.Glob(filepath.Join(b.m.RuntimeDir, "down", "*"))
 		if left = append(left, down...); len(left) > 0 {

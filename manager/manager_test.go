@@ -125,7 +125,7 @@ func TestVerbs(t *testing.T) {
 		if c.err == listing.ErrNoSuchTunnel && !strings.Contains(err.Error(), c.patterns[1]) {
 			t.Errorf("%v does not name %s", err, c.patterns[1])
 		}
-		testbed.WaitFor(t, 5*time.Second, func() error {
+		testbed.WaitFor(t, 20*time.Second, func() error {
 			if got := states(); got != c.want {
 				return fmt.Errorf("after %v: %s, want %s", c.patterns, got, c.want)
 			}
@@ -172,7 +172,7 @@ func TestWakes(t *testing.T) {
 		if err := c.verb(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		testbed.WaitFor(t, 5*time.Second, func() error {
+		testbed.WaitFor(t, 20*time.Second, func() error {
 			if got := b.units.count("signal 35 holdfast-tunnel@web.service"); got != n+1 {
 				return fmt.Errorf("%s: asked %d times to connect, want %d", c.status, got, n+1)
 			}
@@ -236,7 +236,7 @@ func TestEdits(t *testing.T) {
 	if err := b.m.RemoveTunnel(ctx, "web"); err != nil {
 		t.Fatal(err)
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		if _, err := b.m.Tunnel(ctx, "web"); !errors.Is(err, listing.ErrNoSuchTunnel) {
 			return fmt.Errorf("still there: %v", err)
 		}

@@ -14,6 +14,10 @@ import (
 	"github.com/holdfast/holdfast/testbed"
 )
 
+// promptly is a limit for what takes no time, and for ever if it waits for a peer that is silent. A
+// busy machine may need some of it.
+const promptly = 10 * time.Second
+
 // within fails the test when f takes longer.
 func within(t *testing.T, limit time.Duration, what string, f func()) {
 	t.Helper()
@@ -43,18 +47,18 @@ func TestNothingHangsOnASilentServer(t *testing.T) {
 		return ctx
 	}
 	for range 3 {
-		within(t, 2*time.Second, "Ping", func() {
+		within(t, promptly, "Ping", func() {
 			if _, err := l.Ping(soon()); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Ping: %v", err)
 			}
 		})
 	}
-	within(t, 2*time.Second, "DialContext", func() {
+	within(t, promptly, "DialContext", func() {
 		if _, err := l.DialContext(soon(), "tcp", "127.0.0.1:9"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("DialContext: %v", err)
 		}
 	})
-	within(t, 2*time.Second, "ListenContext", func() {
+	within(t, promptly, "ListenContext", func() {
 		if _, err := l.ListenContext(soon(), "tcp", "localhost:0"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("ListenContext: %v", err)
 		}
@@ -64,10 +68,10 @@ func TestNothingHangsOnASilentServer(t *testing.T) {
 	}
 	accepted := make(chan error, 1)
 	go func() { _, err := ln.Accept(); accepted <- err }()
-	within(t, wire.CancelTimeout+2*time.Second, "a listener's Close", func() { ln.Close() })
-	within(t, 2*time.Second, "Accept after Close", func() { <-accepted })
-	within(t, time.Second, "Close", func() { l.Close() })
-	within(t, time.Second, "Wait", func() {
+	within(t, wire.CancelTimeout+promptly, "a listener's Close", func() { ln.Close() })
+	within(t, promptly, "Accept after Close", func() { <-accepted })
+	within(t, promptly, "Close", func() { l.Close() })
+	within(t, promptly, "Wait", func() {
 		if err := l.Wait(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Wait after Close: %v", err)
 		}
@@ -83,7 +87,7 @@ func TestLostLinkSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.KillSessions(syscall.SIGKILL)
-	within(t, 2*time.Second, "Wait", func() {
+	within(t, promptly, "Wait", func() {
 		err := l.Wait()
 		if err == nil || errors.Is(err, net.ErrClosed) {
 			t.Errorf("Wait: %v", err)
@@ -93,7 +97,7 @@ func TestLostLinkSaysWhy(t *testing.T) {
 	if l.Alive() {
 		t.Error("Alive after the loss")
 	}
-	within(t, time.Second, "Accept", func() {
+	within(t, promptly, "Accept", func() {
 		if _, err := ln.Accept(); err == nil {
 			t.Error("Accept on a lost link succeeds")
 		}
@@ -133,12 +137,12 @@ func TestDialIsAbandonedAtOnce(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	within(t, 2*time.Second, "an abandoned Dial", func() {
+	within(t, promptly, "an abandoned Dial", func() {
 		if err := dial(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("abandoned: %v", err)
 		}
 	})
-	within(t, 4*time.Second, "ConnectTimeout=1", func() {
+	within(t, promptly, "ConnectTimeout=1", func() {
 		err := dial(t.Context(), "ConnectTimeout=1")
 		if e := fault.As(err); e == nil || e.Class() == fault.ClassDenied || e.Class() == fault.ClassMistaken || e.Class() == fault.ClassDistrusted {
 			t.Errorf("ConnectTimeout: %v", err)

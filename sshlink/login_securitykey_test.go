@@ -122,6 +122,9 @@ func TestLoginsBySecurityKey(t *testing.T) {
 	}
 }
 
+// touchTimeout is the ConnectTimeout of TestTouch. A login on a busy machine may take longer than a second.
+const touchTimeout = 3 * time.Second
+
 // toucher is a person who touches the key when told to, and types its PIN.
 type toucher struct {
 	path string // the file that is the touch
@@ -147,7 +150,7 @@ func (p *toucher) Notify(ctx context.Context, q asking.Question) {
 	p.showing++
 	p.mu.Unlock()
 	// Longer than ConnectTimeout: a person may take their time.
-	time.AfterFunc(1500*time.Millisecond, func() { os.WriteFile(p.path, nil, 0o600) })
+	time.AfterFunc(touchTimeout+time.Second, func() { os.WriteFile(p.path, nil, 0o600) })
 	<-ctx.Done()
 	p.mu.Lock()
 	p.showing--
@@ -166,19 +169,19 @@ func TestTouch(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	s.Authorize("verify-required " + public)
 	config := filepath.Join(t.TempDir(), "config")
-	write(t, config, hostBlock(s, "host")+alone+" ConnectTimeout 1\n SecurityKeyProvider "+provider+"\n IdentityFile "+file+"\n")
+	write(t, config, hostBlock(s, "host")+alone+fmt.Sprintf(" ConnectTimeout %d\n", int(touchTimeout.Seconds()))+" SecurityKeyProvider "+provider+"\n IdentityFile "+file+"\n")
 	r, err := Resolve(t.Context(), source{Name: "web", Destination: "host", ConfigFile: config, Log: testLogger(t)}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	l, err := r.Dial(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.showing > 0 {

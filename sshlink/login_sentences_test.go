@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -185,7 +184,7 @@ func TestServerGone(t *testing.T) {
 		s := testbed.StartServer(t, testbed.ServerOptions{})
 		l := dialBy(t, transport, s)
 		s.KillSessions(syscall.SIGTERM)
-		within(t, 5*time.Second, "Wait", func() {
+		within(t, promptly, "Wait", func() {
 			err := l.Wait()
 			if fault.ReasonOf(err) != fault.Lost || !strings.Contains(err.Error(), s.Host+" closed the connection") {
 				t.Errorf("%s: %v", fault.ReasonOf(err), err)

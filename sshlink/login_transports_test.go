@@ -143,7 +143,7 @@ func TestForkAfterAuthentication(t *testing.T) {
 		if o, err := l.tryOurs(t); o != in {
 			t.Errorf("%s: %v", transport, err)
 		}
-		testbed.WaitFor(t, 5*time.Second, func() error {
+		testbed.WaitFor(t, 20*time.Second, func() error {
 			if n := len(s.SessionPIDs()); n > 0 {
 				return fmt.Errorf("%s: %d processes serve a connection still", transport, n)
 			}

@@ -203,7 +203,7 @@ func TestUsesRunningMaster(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs.Process.Signal(syscall.SIGTERM)
-	within(t, 5*time.Second, "Wait", func() {
+	within(t, promptly, "Wait", func() {
 		if err := l.Wait(); fault.As(err) == nil || !strings.Contains(err.Error(), "the ControlMaster of yours at "+dir) {
 			t.Errorf("the person's master has ended: %v", err)
 		}
@@ -224,7 +224,7 @@ func TestOpenSSHFaults(t *testing.T) {
 	t.Run("server killed", func(t *testing.T) {
 		l := dialBy(t, tunnelfile.TransportOpenSSH, s)
 		s.KillSessions(syscall.SIGKILL)
-		within(t, 5*time.Second, "Wait", func() {
+		within(t, promptly, "Wait", func() {
 			err := l.Wait()
 			if err == nil || errors.Is(err, net.ErrClosed) {
 				t.Errorf("Wait: %v", err)
@@ -237,7 +237,7 @@ func TestOpenSSHFaults(t *testing.T) {
 		for _, m := range masters() {
 			syscall.Kill(m.pid, syscall.SIGKILL)
 		}
-		within(t, 5*time.Second, "Wait", func() { t.Log(l.Wait()) })
+		within(t, promptly, "Wait", func() { t.Log(l.Wait()) })
 	})
 	t.Run("server stopped", func(t *testing.T) {
 		l := dialBy(t, tunnelfile.TransportOpenSSH, s)
@@ -245,12 +245,12 @@ func TestOpenSSHFaults(t *testing.T) {
 		defer s.KillSessions(syscall.SIGCONT)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		within(t, 2*time.Second, "Ping", func() {
+		within(t, promptly, "Ping", func() {
 			if _, err := l.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
 		})
-		within(t, time.Second, "Close", func() { l.Close() })
+		within(t, promptly, "Close", func() { l.Close() })
 	})
 	t.Run("closed", func(t *testing.T) {
 		l := dialBy(t, tunnelfile.TransportOpenSSH, s)
@@ -260,7 +260,7 @@ func TestOpenSSHFaults(t *testing.T) {
 		}
 		dir := all[0].dir
 		l.Close()
-		testbed.WaitFor(t, 5*time.Second, func() error {
+		testbed.WaitFor(t, 20*time.Second, func() error {
 			if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("%s is still there: %v", dir, err)
 			}
@@ -289,7 +289,7 @@ func masters() []aMaster {
 
 func mastersEnd(t *testing.T) {
 	t.Helper()
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		if n := len(masters()); n > 0 {
 			return fmt.Errorf("%d masters run still", n)
 		}

@@ -56,7 +56,7 @@ func TestProxyCommandEndsWithLink(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				testbed.WaitFor(t, 5*time.Second, func() error {
+				testbed.WaitFor(t, 20*time.Second, func() error {
 					if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
 						return fmt.Errorf("process %d still runs: %v", pid, err)
 					}

@@ -27,7 +27,7 @@ func TestNetwork(t *testing.T) {
 		}
 		return nil
 	}
-	WaitFor(t, 5*time.Second, reachable)
+	WaitFor(t, 20*time.Second, reachable)
 	out, err := AsTester(t, append(append([]string{"ssh"}, s.Args()...), s.Destination(), "id -un")...).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != "tester" {
 		t.Errorf("ssh as tester: %v, %s", err, out)
@@ -44,7 +44,7 @@ func TestNetwork(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.off()
-			WaitFor(t, 5*time.Second, unreachable)
+			WaitFor(t, 20*time.Second, unreachable)
 			state := Command(t, "nmcli", "-g", "GENERAL.STATE", "device", "show", "lan")
 			if !strings.Contains(state, "("+c.whileOff+")") && c.whileOff != "" {
 				t.Errorf("device is %s, want %s", state, c.whileOff)
@@ -56,7 +56,7 @@ func TestNetwork(t *testing.T) {
 
 	second := n.AddCard("wifi")
 	card.Down()
-	WaitFor(t, 5*time.Second, reachable)
+	WaitFor(t, 20*time.Second, reachable)
 	second.Down()
-	WaitFor(t, 5*time.Second, unreachable)
+	WaitFor(t, 20*time.Second, unreachable)
 }

@@ -67,7 +67,7 @@ func TestServerStopsAndStarts(t *testing.T) {
 		t.Error("StopListening ended the session too")
 	}
 	s.KillSessions(syscall.SIGKILL)
-	WaitFor(t, 5*time.Second, func() error {
+	WaitFor(t, 20*time.Second, func() error {
 		if left := s.SessionPIDs(); len(left) > 0 {
 			return fmt.Errorf("sessions %v live on", left)
 		}

@@ -55,7 +55,7 @@ func TestPanic(t *testing.T) {
 	if terminal.Settings(t) != before {
 		t.Error("the terminal is not as it was")
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		_, after, closed := strings.Cut(terminal.Shown(), "\x1b[?1049l")
 		if !closed || !strings.Contains(after, "a fault of ours") {
 			return fmt.Errorf("%q", terminal.Shown())

@@ -80,7 +80,7 @@ func TestRace(t *testing.T) {
 	if _, err := race(ctx, []netip.Addr{hangs}, dial); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		if n := running.Load(); n > 0 {
 			return fmt.Errorf("%d dials still run", n)
 		}

@@ -172,7 +172,7 @@ func TestWorkerHangs(t *testing.T) {
 	if err := syscall.Kill(worker, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error { // each thread stops by itself, and until then takes clients
+	testbed.WaitFor(t, 20*time.Second, func() error { // each thread stops by itself, and until then takes clients
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", worker))
 		for _, thread := range threads {
 			if text, _ := os.ReadFile(thread); !strings.Contains(string(text), ") T ") {
@@ -232,7 +232,7 @@ func TestWorkerCrashes(t *testing.T) {
 	if n := d.starts("crashing"); n != 5 {
 		t.Errorf("%d starts after clients came, want 5 as before", n)
 	}
-	d.awaitStatus("crashing", tunnelfile.Failed, 5*time.Second, "gave up")
+	d.awaitStatus("crashing", tunnelfile.Failed, 20*time.Second, "gave up")
 	d.holdfast("up", "crashing")
 	testbed.CheckEcho(t, dial(t, local), 1<<20, 20*time.Second)
 	d.awaitStatus("crashing", tunnelfile.Up, 10*time.Second)

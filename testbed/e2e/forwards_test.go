@@ -137,7 +137,7 @@ func TestForwards(t *testing.T) {
 		if !strings.Contains(status, string(transport)) {
 			t.Errorf("status does not say that the transport is %s", transport)
 		}
-		d.awaitState("all", tunnelfile.Up, 5*time.Second)
+		d.awaitState("all", tunnelfile.Up, 20*time.Second)
 
 		d.holdfast("down", "all")
 		for _, k := range kinds {

@@ -28,11 +28,11 @@ func TestOnDemand(t *testing.T) {
 		}
 		return nil
 	}
-	testbed.WaitFor(t, 5*time.Second, asleep)
+	testbed.WaitFor(t, 20*time.Second, asleep)
 	if n := s.Attempts(); n != 0 {
 		t.Errorf("%d SSH connections before the first client", n)
 	}
-	d.awaitState("lazy", tunnelfile.Listening, 5*time.Second)
+	d.awaitState("lazy", tunnelfile.Listening, 20*time.Second)
 
 	for round := 1; round <= 3; round++ {
 		start := time.Now()
@@ -48,6 +48,6 @@ func TestOnDemand(t *testing.T) {
 		if s.Logins() != round {
 			t.Errorf("%d logins after %d rounds", s.Logins(), round)
 		}
-		d.awaitState("lazy", tunnelfile.Listening, 5*time.Second)
+		d.awaitState("lazy", tunnelfile.Listening, 20*time.Second)
 	}
 }

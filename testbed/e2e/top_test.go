@@ -126,7 +126,7 @@ func TestTop(t *testing.T) {
 	if terminal.Settings(t) != before {
 		t.Errorf("the terminal is not as it was: %+v, then %+v", before, terminal.Settings(t))
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		if shown := terminal.Shown(); !strings.HasSuffix(shown, "\x1b[?7h\x1b[?25h\x1b[?1049l") {
 			return fmt.Errorf("the screen is not as it was: %q", shown[max(0, len(shown)-60):])
 		}
@@ -144,14 +144,14 @@ func TestTopEnds(t *testing.T) {
 		"SIGTERM": func(_ *testing.T, _ *window, cmd *exec.Cmd) { _ = cmd.Process.Signal(syscall.SIGTERM) },
 		"after Ctrl-Z": func(t *testing.T, terminal *window, cmd *exec.Cmd) {
 			terminal.Type(t, "\x1a")
-			testbed.WaitFor(t, 5*time.Second, func() error {
+			testbed.WaitFor(t, 20*time.Second, func() error {
 				status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 				if err == nil && !strings.Contains(string(status), "State:\tT") {
 					err = fmt.Errorf("not stopped: %.200s", status)
 				}
 				return err
 			})
-			testbed.WaitFor(t, 5*time.Second, func() error {
+			testbed.WaitFor(t, 20*time.Second, func() error {
 				if shown := terminal.Shown(); !strings.HasSuffix(shown, "\x1b[?1049l") {
 					return fmt.Errorf("stopped, and the screen is still there: %q", shown[max(0, len(shown)-60):])
 				}
@@ -159,7 +159,7 @@ func TestTopEnds(t *testing.T) {
 			})
 			seen := len(terminal.Shown())
 			_ = cmd.Process.Signal(syscall.SIGCONT)
-			testbed.WaitFor(t, 5*time.Second, func() error {
+			testbed.WaitFor(t, 20*time.Second, func() error {
 				if !strings.Contains(terminal.Shown()[seen:], "\x1b[?1049h") {
 					return fmt.Errorf("nothing drawn again")
 				}
@@ -228,7 +228,7 @@ func TestTopElsewhere(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		shown := terminal.Shown()
 		if _, after, closed := strings.Cut(shown, "\x1b[?1049l"); !closed || !strings.Contains(after, "NAME") || !strings.Contains(after, "flows") {
 			return fmt.Errorf("after -n 2: %q", shown)
@@ -243,7 +243,7 @@ func TestTopElsewhere(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		if shown := terminal.Shown(); strings.Count(shown, "NAME") != 2 || strings.Contains(shown, "\x1b") {
 			return fmt.Errorf("a dumb terminal: %q", shown)
 		}

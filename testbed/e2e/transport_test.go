@@ -88,7 +88,7 @@ func TestRunningMaster(t *testing.T) {
 	if !strings.Contains(status, "native") {
 		t.Errorf("status does not say that the transport is native now:\n%s", status)
 	}
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		if log := d.journal("holdfast-tunnel@echo"); !strings.Contains(log, "the ControlMaster of yours at ~/.ssh/cm-") || !strings.Contains(log, "has ended; the tunnel goes on without it") {
 			return fmt.Errorf("the journal does not tell:\n%s", log)
 		}
@@ -141,7 +141,7 @@ func TestForwardsAsConfigured(t *testing.T) {
 		d.writeFile(config, fmt.Sprintf("%s  LocalForward %s %s\n", text, local, target))
 		d.write("lazy", "[Tunnel]\nDestination=server\nStart=on-demand\nTransport="+string(transport)+"\n")
 		d.holdfast("up", "lazy")
-		d.awaitState("lazy", tunnelfile.Listening, 5*time.Second)
+		d.awaitState("lazy", tunnelfile.Listening, 20*time.Second)
 		if status, _ := holdfast("status", "lazy"); !strings.Contains(status, local) {
 			t.Errorf("status does not say that it listens on %s:\n%s", local, status)
 		}

@@ -70,7 +70,7 @@ func TestBrokenFiles(t *testing.T) {
 	d.awaitState("bad-key", tunnelfile.Up, 10*time.Second)
 	// A good one that is broken while it runs goes on running.
 	d.write("good-1", "[Tunnel]\nDestinaton=server\n")
-	testbed.WaitFor(t, 5*time.Second, func() error {
+	testbed.WaitFor(t, 20*time.Second, func() error {
 		problems, err := busctl("get-property", busName, entryPath, busName+".Manager", "Problems")
 		if err != nil || !strings.Contains(problems, "good-1") {
 			return fmt.Errorf("Problems does not name good-1.tunnel: %s %v", problems, err)

@@ -15,7 +15,7 @@ func TestAlarm(t *testing.T) {
 				if !want {
 					t.Errorf("%s: it rang", what)
 				}
-			case <-time.After(map[bool]time.Duration{true: 10 * time.Second, false: 50 * time.Millisecond}[want]):
+			case <-time.After(map[bool]time.Duration{true: 10 * time.Second, false: 400 * time.Millisecond}[want]):
 				if want {
 					t.Errorf("%s: it did not ring", what)
 				}
@@ -24,12 +24,12 @@ func TestAlarm(t *testing.T) {
 		rings("new", false)
 		a.reset(-time.Second)
 		rings("due already", true)
-		a.reset(20 * time.Millisecond)
+		a.reset(300 * time.Millisecond)
 		a.reset(time.Hour)
 		rings("moved", false)
 		a.reset(time.Millisecond)
 		rings("set", true)
-		a.reset(20 * time.Millisecond)
+		a.reset(300 * time.Millisecond)
 		a.stop()
 		rings("stopped", false)
 		a.close()
