@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -67,9 +68,16 @@ func (a *alarm) close() {
 // alignToBoot moves t back, by less than step, to a multiple of step since boot. So the tunnels of one
 // machine wake together, and different machines at different times.
 func alignToBoot(t time.Time, step time.Duration) time.Time {
-	var up unix.Timespec
-	if step <= 0 || unix.ClockGettime(unix.CLOCK_MONOTONIC, &up) != nil {
+	if step <= 0 {
 		return t
 	}
-	return t.Add(-((time.Duration(up.Nano()) + time.Until(t)) % step))
+	up := time.Since(boot())
+	return t.Add(-((up + time.Until(t)) % step))
 }
+
+// boot is when the machine's monotonic clock began, by that clock.
+var boot = sync.OnceValue(func() time.Time {
+	var up unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &up)
+	return time.Now().Add(-time.Duration(up.Nano()))
+})

@@ -111,6 +111,13 @@ func (l *fakeLink) LastReceived() time.Time {
 	return l.received
 }
 
+// looked is how often the keeper has looked at the link.
+func (l *fakeLink) looked() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.looks
+}
+
 func (l *fakeLink) Unanswered() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

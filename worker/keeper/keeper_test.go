@@ -416,18 +416,25 @@ func TestNotCompleteWhileAnotherIsWanted(t *testing.T) {
 	h.until("settled", func() bool { return h.last.Complete })
 }
 
+// TestPingIsNoTraffic: a link that only answers pings is not looked at between them.
+func TestPingIsNoTraffic(t *testing.T) {
+	t.Parallel()
+	h := start(t, nil)
+	first := h.up()
+	h.until("looked at after the ping and after the answer", func() bool { return first.looked() == 2 })
+	<-time.After(3 * stallAfter / 2)
+	if n := first.looked(); n > 2 {
+		t.Errorf("looked at %d times for one ping", n)
+	}
+}
+
 // TestLinkInUseIsSeldomLookedAt: what is answered at once wakes nobody each time.
 func TestLinkInUseIsSeldomLookedAt(t *testing.T) {
 	t.Parallel()
 	h := start(t, nil)
 	first := h.up()
 	h.until("measured", func() bool { return h.last.RTT > 0 })
-	looks := func() int {
-		first.mu.Lock()
-		defer first.mu.Unlock()
-		return first.looks
-	}
-	before := looks()
+	before := first.looked()
 	const writes = 200
 	for range writes {
 		first.write()
@@ -436,7 +443,7 @@ func TestLinkInUseIsSeldomLookedAt(t *testing.T) {
 		first.mu.Unlock()
 		time.Sleep(time.Millisecond) // the time between two questions
 	}
-	if n := looks() - before; n > writes/10 {
+	if n := first.looked() - before; n > writes/10 {
 		t.Errorf("looked at %d times in %d writes", n, writes)
 	}
 	// The first question that is not answered is noticed nevertheless.

@@ -76,8 +76,8 @@ func (k *Keeper) watch(m *managedLink) {
 	}
 	send() // the first answer gives the round trip
 	for {
-		now, policy := time.Now(), k.watching.Load()
-		received := m.link.LastReceived()
+		received, policy := m.link.LastReceived(), k.watching.Load()
+		now := time.Now() // after received was read: what came meanwhile is not from the future
 		if received.After(now) {
 			received = now.Add(-policy.ServerAliveInterval) // the machine's clock was set back
 		}
@@ -128,6 +128,10 @@ func (k *Keeper) watch(m *managedLink) {
 				send()
 			}
 		case measured := <-pong:
+			select {
+			case <-m.link.Busy(): // of the ping itself; what was written after it is seen by Unanswered
+			default:
+			}
 			pinged, rtt = time.Time{}, smoothed(rtt, measured)
 			now := rtt
 			k.post(func() { k.answered(m, now) })
