@@ -5,9 +5,9 @@
 package timerfd
 
 import (
-	"errors"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,18 +36,25 @@ func New(clock int) (*Timer, error) {
 	return t, nil
 }
 
-// run fills C until the file is closed.
+// run fills C until the file is closed. It reads without telling the scheduler, because the first
+// ordinary system call after a wait wakes the runtime's monitor, which then looks around some twenty
+// times. Such a read must not block, and does not.
 func (t *Timer) run() {
-	var expirations [8]byte
-	for {
-		if _, err := t.file.Read(expirations[:]); err != nil && !errors.Is(err, unix.ECANCELED) {
-			return
-		}
-		select {
-		case t.C <- struct{}{}:
-		default:
-		}
+	raw, err := t.file.SyscallConn()
+	if err != nil {
+		return
 	}
+	var expirations [8]byte
+	_ = raw.Read(func(fd uintptr) (done bool) {
+		_, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&expirations)), unsafe.Sizeof(expirations))
+		if errno == 0 || errno == unix.ECANCELED {
+			select {
+			case t.C <- struct{}{}:
+			default:
+			}
+		}
+		return false // wait for the next time
+	})
 }
 
 // After makes the timer fire once the wait is over. A wait of 0 disarms it.

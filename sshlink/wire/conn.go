@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // fullBuffer is the size of x/crypto's bufio.Writer, in bytes. A longer packet is written as one
@@ -43,6 +41,11 @@ type Conn struct {
 	vec     [2][]byte   // backs bufs
 	bufs    net.Buffers // a field, so that WriteTo does not make it escape each time
 
+	// State of the current call of write.
+	out     []byte
+	taken   int
+	attempt func(fd uintptr) bool // tryWrite
+
 	// The first bytes received, for messages: sshd says there why it closes at once.
 	greetingDone atomic.Bool
 	greetingMu   sync.Mutex
@@ -60,7 +63,7 @@ func NewConn(c net.Conn) *Conn {
 		w.tcp = tcp
 		w.pending = make([]byte, 0, fullBuffer)
 		if raw, err := tcp.SyscallConn(); err == nil {
-			w.raw = raw
+			w.raw, w.attempt = raw, w.tryWrite
 			w.reader = newReadAhead(raw, w.NoteAnswer, w.quickAck)
 		}
 	}
@@ -72,7 +75,7 @@ func NewConn(c net.Conn) *Conn {
 // ms. A bulk stream needs TCP_QUICKACK (tcp(7)) only after writes.
 func (c *Conn) quickAck(fd uintptr, few bool) {
 	if c.wrote.Swap(false) || few {
-		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
+		rawQuickAck(fd)
 	}
 }
 
@@ -115,7 +118,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if len(c.pending) == 0 {
-		n, err := c.Conn.Write(p)
+		n, err := c.write(p)
 		if err != nil {
 			c.Fail(err)
 		}
@@ -131,6 +134,27 @@ func (c *Conn) Write(p []byte) (int, error) {
 		c.Fail(err)
 	}
 	return written, err
+}
+
+// write writes as much of p as the socket takes at once, and waits for the rest.
+func (c *Conn) write(p []byte) (int, error) {
+	if c.raw == nil {
+		return c.Conn.Write(p)
+	}
+	c.out, c.taken = p, 0
+	_ = c.raw.Write(c.attempt)
+	c.out = nil
+	if c.taken == len(p) {
+		return len(p), nil
+	}
+	n, err := c.Conn.Write(p[c.taken:]) // it meets the error again, if there was one
+	return c.taken + n, err
+}
+
+// tryWrite makes one attempt to write.
+func (c *Conn) tryWrite(fd uintptr) (done bool) {
+	c.taken, _ = rawWrite(fd, c.out)
+	return true
 }
 
 // NoteAnswer records that data was received.

@@ -15,18 +15,8 @@ func (b *Base) Progress() (acknowledged, queued uint64, ok bool) {
 	if b.Conn.raw == nil {
 		return 0, 0, false
 	}
-	var info *unix.TCPInfo
-	var waiting int
-	var err error
-	controlErr := b.Conn.raw.Control(func(fd uintptr) {
-		if info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			waiting, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
-		}
-	})
-	if controlErr != nil || err != nil {
-		return 0, 0, false
-	}
-	return info.Bytes_acked, uint64(waiting), true
+	b.Conn.raw.Control(func(fd uintptr) { acknowledged, queued, ok = rawProgress(fd) })
+	return acknowledged, queued, ok
 }
 
 // minRTT is the shortest recent round trip to the server, as the kernel measures it. It is 0 if the

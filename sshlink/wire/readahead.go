@@ -101,7 +101,7 @@ func (a *readAhead) tryRead(fd uintptr) bool {
 	}
 	a.vec[1] = a.buffer[:]
 	for {
-		a.n, a.err = unix.Readv(int(fd), a.vec[:])
+		a.n, a.err = rawReadv(fd, a.vec[0], a.vec[1])
 		if a.err != unix.EINTR {
 			break
 		}
