@@ -26,7 +26,7 @@ var facts = []struct {
 	{"edit distance: text.Nearest", `(?i)func (typingMistakes|(edit|levenshtein)?distance)\(`, []string{"internal/text"}},
 	{"labels of object paths: tunnelfile.EncodeLabel", `PathBusEscape|func (un)?hex\(|_%02x`, []string{"tunnelfile/names.go"}},
 	{"signals to a worker: tunnelfile.SignalReload and so on", `Signal\(3[456]\)|SIGUSR[12]`, []string{"tunnelfile/state.go"}},
-	{"the keywords of ssh_config(5): tunnelfile's table", `\{"ServerAliveCountMax", `, []string{"tunnelfile/sshkeywords.go"}},
+	{"the keywords of ssh_config(5): tunnelfile's table", `\{"ServerAliveCountMax", |ServerAliveCountMax ServerAliveInterval`, []string{"tunnelfile/sshkeywords.go"}},
 	{"our defaults for ssh: tunnelfile.SSHDefaults", `Unlink: +true|"StreamLocalBindUnlink", Value: "yes"`, []string{
 		"tunnelfile/sshkeywords.go",
 		"sshlink/config/sshg.go", // what tells whether anybody has set it

@@ -83,9 +83,7 @@ func init() {
 }
 
 // Keys are the keys of [Tunnel], in the order in which Format writes them.
-func Keys() []string { return tunnelKeyNames() }
-
-func tunnelKeyNames() []string {
+func Keys() []string {
 	names := make([]string, len(tunnelKeys))
 	for i, k := range tunnelKeys {
 		names[i] = k.name
@@ -103,7 +101,7 @@ func findTunnelKey(name string) (tunnelKey, bool) {
 
 // unknownTunnelKey is the message for a key that [Tunnel] does not have.
 func unknownTunnelKey(written string) string {
-	if word := text.Nearest(written, tunnelKeyNames()); word != "" {
+	if word := text.Nearest(written, Keys()); word != "" {
 		return fmt.Sprintf("is not a key of [Tunnel] (did you mean %s?)", word)
 	}
 	if isKeyword(written) {

@@ -124,7 +124,7 @@ func (m *merger) setSSH(e entry, at Setting) (why string) {
 	if why := checkKeyword(e.key); why != "" {
 		return why
 	}
-	key, _ := keyword(e.key)
+	key, _ := SSHKeyword(e.key)
 	at.Key = key
 	at.Value, _ = e.splitComment()
 	if _, err := Words(at.Value); err != nil && !slices.Contains(sshCommands, key) {

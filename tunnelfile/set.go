@@ -93,10 +93,10 @@ func sameKey(section, a, b string) bool {
 	if section != SectionSSH {
 		return a == b
 	}
-	if x, ok := keyword(a); ok {
+	if x, ok := SSHKeyword(a); ok {
 		a = x
 	}
-	if y, ok := keyword(b); ok {
+	if y, ok := SSHKeyword(b); ok {
 		b = y
 	}
 	return strings.EqualFold(a, b)
@@ -110,7 +110,7 @@ func (e entry) splitComment() (value, comment string) {
 			return strings.TrimSpace(e.value), ""
 		}
 	case SectionSSH:
-		if key, _ := keyword(e.key); slices.Contains(sshCommands, key) {
+		if key, _ := SSHKeyword(e.key); slices.Contains(sshCommands, key) {
 			return strings.TrimSpace(e.value), ""
 		}
 	case SectionUnit, SectionService:

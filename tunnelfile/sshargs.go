@@ -275,7 +275,7 @@ func (c *converter) option(line string) error {
 	if why := checkKeyword(key); why != "" {
 		return fmt.Errorf("%s %s", key, why)
 	}
-	key, _ = keyword(key)
+	key, _ = SSHKeyword(key)
 	if slices.Contains(sessionKeywords, key) {
 		c.noCommand = c.noCommand || key == "SessionType" && strings.EqualFold(value, "none")
 		return nil

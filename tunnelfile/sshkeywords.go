@@ -1,6 +1,7 @@
 package tunnelfile
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -50,117 +51,37 @@ const (
 	OnlyOpenSSH Standing = "needs the openssh transport" // when it is switched on
 )
 
-// sshKeywords are the keywords of ssh_config(5) that a tunnel may set, and what each means to it:
-// those of OpenSSH 10, and the GSSAPI ones that Debian and Fedora add. The installed ssh may not
-// know all of them.
-var sshKeywords = []struct {
-	name     string
-	standing Standing
-}{
-	{"AddKeysToAgent", Irrelevant}, // Holdfast adds no keys to the agent
-	{"AddressFamily", Honoured},
-	{"BatchMode", Honoured},
-	{"BindAddress", Honoured},
-	{"BindInterface", Honoured},
-	{"CASignatureAlgorithms", Honoured},
-	{"CanonicalDomains", Resolved},
-	{"CanonicalizeFallbackLocal", Resolved},
-	{"CanonicalizeHostname", Resolved},
-	{"CanonicalizeMaxDots", Resolved},
-	{"CanonicalizePermittedCNAMEs", Resolved},
-	{"CertificateFile", Honoured},
-	{"ChannelTimeout", Honoured}, // of forwarded connections
-	{"CheckHostIP", OnlyOpenSSH},
-	{"Ciphers", Honoured},
-	{"ClearAllForwardings", Honoured},
-	{"Compression", OnlyOpenSSH},
-	{"ConnectTimeout", Honoured},
-	{"ConnectionAttempts", Honoured},
-	{"ControlMaster", Irrelevant}, // a tunnel has a connection of its own
-	{"ControlPath", Honoured},     // where a master already runs, auto may use it
-	{"ControlPersist", Irrelevant},
-	{"EnableEscapeCommandline", Irrelevant},
-	{"EnableSSHKeysign", OnlyOpenSSH},
-	{"EscapeChar", Irrelevant},
-	{"ExitOnForwardFailure", Honoured},
-	{"FingerprintHash", Irrelevant}, // fingerprints are shown as SHA-256
-	{"ForkAfterAuthentication", Irrelevant},
-	{"ForwardAgent", Irrelevant},
-	{"ForwardX11", Irrelevant},
-	{"ForwardX11Timeout", Irrelevant},
-	{"ForwardX11Trusted", Irrelevant},
-	{"GSSAPIAuthentication", OnlyOpenSSH}, // and a ticket: Debian switches it on for everybody
-	{"GSSAPIClientIdentity", OnlyOpenSSH},
-	{"GSSAPIDelegateCredentials", OnlyOpenSSH},
-	{"GSSAPIKexAlgorithms", OnlyOpenSSH},
-	{"GSSAPIKeyExchange", OnlyOpenSSH},
-	{"GSSAPIRenewalForcesRekey", OnlyOpenSSH},
-	{"GSSAPIServerIdentity", OnlyOpenSSH},
-	{"GSSAPITrustDns", OnlyOpenSSH},
-	{"GatewayPorts", Honoured},
-	{"GlobalKnownHostsFile", Honoured},
-	{"HashKnownHosts", Honoured},
-	{"HostKeyAlgorithms", Honoured},
-	{"HostKeyAlias", Honoured},
-	{"HostName", Honoured},
-	{"HostbasedAcceptedAlgorithms", OnlyOpenSSH},
-	{"HostbasedAuthentication", OnlyOpenSSH},
-	{"IPQoS", Honoured},
-	{"IdentitiesOnly", Honoured},
-	{"IdentityAgent", Honoured},
-	{"IdentityFile", Honoured},
-	{"IgnoreUnknown", Resolved},
-	{"KbdInteractiveAuthentication", Honoured},
-	{"KbdInteractiveDevices", OnlyOpenSSH},
-	{"KexAlgorithms", Honoured},
-	{"KnownHostsCommand", Honoured},
-	{"LocalCommand", Irrelevant}, // ExecUp is the tunnel's own word for it
-	{"LogLevel", Honoured},
-	{"LogVerbose", Irrelevant},
-	{"MACs", Honoured},
-	{"NoHostAuthenticationForLocalhost", Honoured},
-	{"NumberOfPasswordPrompts", Honoured},
-	{"ObscureKeystrokeTiming", Irrelevant},
-	{"PKCS11Provider", OnlyOpenSSH},
-	{"PasswordAuthentication", Honoured},
-	{"PermitLocalCommand", Irrelevant},
-	{"PermitRemoteOpen", Honoured},
-	{"Port", Honoured},
-	{"PreferredAuthentications", Honoured},
-	{"ProxyCommand", Honoured},
-	{"ProxyJump", Honoured},
-	{"ProxyUseFdpass", Honoured},
-	{"PubkeyAcceptedAlgorithms", Honoured},
-	{"PubkeyAuthentication", Honoured},
-	{"RefuseConnection", Honoured},
-	{"RekeyLimit", Honoured}, // its amount; with a time, auto takes openssh
-	{"RemoteCommand", Honoured},
-	{"RequestTTY", Irrelevant},
-	{"RequiredRSASize", Honoured},
-	{"RevokedHostKeys", Honoured},
-	{"SecurityKeyProvider", OnlyOpenSSH}, // an agent signs for security keys, or else ssh does
-	{"SendEnv", Honoured},
-	{"ServerAliveCountMax", Honoured},
-	{"ServerAliveInterval", Honoured},
-	{"SessionType", Irrelevant},
-	{"SetEnv", Honoured},
-	{"StdinNull", Irrelevant},
-	{"StreamLocalBindMask", Honoured},
-	{"StreamLocalBindUnlink", Honoured},
-	{"StrictHostKeyChecking", Honoured},
-	{"SyslogFacility", Irrelevant},
-	{"TCPKeepAlive", Honoured},
-	{"Tag", Resolved},
-	{"Tunnel", Irrelevant},
-	{"TunnelDevice", Irrelevant},
-	{"UpdateHostKeys", Honoured},
-	{"User", Honoured},
-	{"UserKnownHostsFile", Honoured},
-	{"VerifyHostKeyDNS", OnlyOpenSSH}, // wants a resolver that checks DNSSEC
-	{"VersionAddendum", Irrelevant},
-	{"VisualHostKey", Irrelevant},
-	{"WarnWeakCrypto", Irrelevant},
-	{"XAuthLocation", Irrelevant},
+// sshKeywords are the keywords of ssh_config(5) that a tunnel may set, by what they mean to it: those
+// of OpenSSH 10, and the GSSAPI ones that Debian and Fedora add. The installed ssh may not know all
+// of them.
+var sshKeywords = map[Standing]string{
+	// Of ChannelTimeout what is about forwarded connections; of RekeyLimit the amount: with a time,
+	// Transport=auto takes openssh. It also does where a master runs at the ControlPath.
+	Honoured: `AddressFamily BatchMode BindAddress BindInterface CASignatureAlgorithms CertificateFile
+		ChannelTimeout Ciphers ClearAllForwardings ConnectTimeout ConnectionAttempts ControlPath
+		ExitOnForwardFailure GatewayPorts GlobalKnownHostsFile HashKnownHosts HostKeyAlgorithms
+		HostKeyAlias HostName IPQoS IdentitiesOnly IdentityAgent IdentityFile
+		KbdInteractiveAuthentication KexAlgorithms KnownHostsCommand LogLevel MACs
+		NoHostAuthenticationForLocalhost NumberOfPasswordPrompts PasswordAuthentication
+		PermitRemoteOpen Port PreferredAuthentications ProxyCommand ProxyJump ProxyUseFdpass
+		PubkeyAcceptedAlgorithms PubkeyAuthentication RefuseConnection RekeyLimit RemoteCommand
+		RequiredRSASize RevokedHostKeys SendEnv ServerAliveCountMax ServerAliveInterval SetEnv
+		StreamLocalBindMask StreamLocalBindUnlink StrictHostKeyChecking TCPKeepAlive UpdateHostKeys
+		User UserKnownHostsFile`,
+	Resolved: `CanonicalDomains CanonicalizeFallbackLocal CanonicalizeHostname CanonicalizeMaxDots
+		CanonicalizePermittedCNAMEs IgnoreUnknown Tag`,
+	// A test has the reason for each of them.
+	Irrelevant: `AddKeysToAgent ControlMaster ControlPersist EnableEscapeCommandline EscapeChar
+		FingerprintHash ForkAfterAuthentication ForwardAgent ForwardX11 ForwardX11Timeout
+		ForwardX11Trusted LocalCommand LogVerbose ObscureKeystrokeTiming PermitLocalCommand RequestTTY
+		SessionType StdinNull SyslogFacility Tunnel TunnelDevice VersionAddendum VisualHostKey
+		WarnWeakCrypto XAuthLocation`,
+	// GSSAPIAuthentication also needs a ticket: Debian switches it on for everybody. An agent signs for
+	// security keys, or else ssh does. VerifyHostKeyDNS needs a resolver that checks DNSSEC.
+	OnlyOpenSSH: `CheckHostIP Compression EnableSSHKeysign GSSAPIAuthentication GSSAPIClientIdentity
+		GSSAPIDelegateCredentials GSSAPIKexAlgorithms GSSAPIKeyExchange GSSAPIRenewalForcesRekey
+		GSSAPIServerIdentity GSSAPITrustDns HostbasedAcceptedAlgorithms HostbasedAuthentication
+		KbdInteractiveDevices PKCS11Provider SecurityKeyProvider VerifyHostKeyDNS`,
 }
 
 // sshAliases are older spellings that ssh still takes.
@@ -197,44 +118,50 @@ var sshLists = []string{"CertificateFile", "IdentityFile", "SendEnv"}
 // sshCommands are keywords whose value is a command line: a shell reads ";" and quotes in it.
 var sshCommands = []string{"KnownHostsCommand", "LocalCommand", "ProxyCommand", "RemoteCommand"}
 
-// SSHKeyword is a keyword as ssh_config(5) spells it today. It may be written in any letter case,
-// or by an older name. It is false if [SSH] takes no such keyword.
-func SSHKeyword(written string) (spelled string, ok bool) { return keyword(written) }
-
-// keyword is SSHKeyword.
-func keyword(written string) (spelled string, ok bool) {
-	if spelled, ok := sshAliases[strings.ToLower(written)]; ok {
-		return spelled, true
-	}
-	return sameButCase(written, sshKeywordNames())
+// sshKeyword is a keyword of ssh_config(5), for [SSH] or not.
+type sshKeyword struct {
+	name      string // as ssh_config(5) spells it
+	standing  Standing
+	elsewhere string // why it is not for [SSH]; "" if it is
 }
 
-var sshKeywordNames = sync.OnceValue(func() []string {
-	names := make([]string, len(sshKeywords))
-	for i, k := range sshKeywords {
-		names[i] = k.name
+// keywords has every keyword of ssh_config(5), by its name in lower case.
+var keywords = sync.OnceValue(func() map[string]sshKeyword {
+	all := make(map[string]sshKeyword)
+	for standing, names := range sshKeywords {
+		for name := range strings.FieldsSeq(names) {
+			all[strings.ToLower(name)] = sshKeyword{name: name, standing: standing}
+		}
 	}
-	return names
+	for name, why := range sshElsewhere {
+		standing := Resolved
+		if isForward(name) {
+			standing = Honoured
+		}
+		all[strings.ToLower(name)] = sshKeyword{name, standing, why}
+	}
+	return all
 })
+
+// SSHKeyword is a keyword as ssh_config(5) spells it today. It may be written in any letter case,
+// or by an older name. It is false if [SSH] takes no such keyword.
+func SSHKeyword(written string) (spelled string, ok bool) {
+	lower := strings.ToLower(written)
+	if spelled, ok := sshAliases[lower]; ok {
+		return spelled, true
+	}
+	k, ok := keywords()[lower]
+	if !ok || k.elsewhere != "" {
+		return "", false
+	}
+	return k.name, true
+}
 
 // SSHStanding is the spelling of a keyword, and what it means to a tunnel. It may be written in any
 // letter case. It is false if ssh_config(5) has no keyword of that name today.
 func SSHStanding(written string) (spelled string, s Standing, ok bool) {
-	for _, k := range sshKeywords {
-		if strings.EqualFold(k.name, written) {
-			return k.name, k.standing, true
-		}
-	}
-	for word := range sshElsewhere {
-		if !strings.EqualFold(word, written) {
-			continue
-		}
-		if strings.HasSuffix(word, "Forward") {
-			return word, Honoured, true
-		}
-		return word, Resolved, true
-	}
-	return "", "", false
+	k, ok := keywords()[strings.ToLower(written)]
+	return k.name, k.standing, ok
 }
 
 func sameButCase(written string, words []string) (word string, ok bool) {
@@ -247,33 +174,28 @@ func sameButCase(written string, words []string) (word string, ok bool) {
 
 // isKeyword says whether ssh_config(5) has this keyword, for [SSH] or not.
 func isKeyword(written string) bool {
-	_, known := keyword(written)
-	return known || elsewhere(written) != ""
-}
-
-// elsewhere says why a keyword of ssh_config(5) is not for [SSH]; "" for all other words.
-func elsewhere(written string) string {
-	for word, why := range sshElsewhere {
-		if strings.EqualFold(word, written) {
-			return why
-		}
-	}
-	return ""
+	lower := strings.ToLower(written)
+	return sshAliases[lower] != "" || keywords()[lower].name != ""
 }
 
 // checkKeyword says what is wrong with a keyword in [SSH], "" if nothing is.
 func checkKeyword(written string) string {
-	if _, ok := keyword(written); ok {
+	if _, ok := SSHKeyword(written); ok {
 		return ""
 	}
-	if why := elsewhere(written); why != "" {
+	if why := keywords()[strings.ToLower(written)].elsewhere; why != "" {
 		return why
 	}
 	if _, gone := sameButCase(written, sshGone); gone {
 		return "is a keyword that ssh has no more: leave it out"
 	}
-	if name, ok := sameButCase(written, tunnelKeyNames()); ok {
+	if name, ok := sameButCase(written, Keys()); ok {
 		return "is a key of [Tunnel], spelled " + name + " there"
 	}
 	return "is not a keyword of ssh_config(5)" + text.DidYouMean(written, sshKeywordNames())
+}
+
+// sshKeywordNames are the keywords that [SSH] takes, sorted.
+func sshKeywordNames() []string {
+	return slices.Sorted(strings.FieldsSeq(strings.Join(slices.Collect(maps.Values(sshKeywords)), " ")))
 }

@@ -36,7 +36,7 @@ var irrelevant = map[string]string{
 }
 
 func TestStandingsHaveReasons(t *testing.T) {
-	for _, k := range sshKeywords {
+	for _, k := range keywords() {
 		if (k.standing == Irrelevant) != (irrelevant[k.name] != "") {
 			t.Errorf("%s is %q, and the reason that it does not count is %q", k.name, k.standing, irrelevant[k.name])
 		}

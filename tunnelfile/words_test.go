@@ -81,7 +81,7 @@ func TestNearest(t *testing.T) {
 		"LocalFoward": "LocalForward", "localforward": "LocalForward", "LocalForwrad": "LocalForward",
 		"Strat": "Start", "Descripton": "Description", "Zzz": "", "": "", "Check1": "Check",
 	} {
-		if got := text.Nearest(written, tunnelKeyNames()); got != want {
+		if got := text.Nearest(written, Keys()); got != want {
 			t.Errorf("text.Nearest(%q) = %q", written, got)
 		}
 	}
