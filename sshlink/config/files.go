@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -143,18 +144,28 @@ func (o *Options) keyFiles(keyword string) []string {
 	return files
 }
 
-// agent is the socket of the agent that IdentityAgent or SSH_AUTH_SOCK names.
-func (o *Options) agent(keyword string) []string {
-	switch v := o.Written(keyword); {
+// AgentSocket is the socket of the agent that IdentityAgent or SSH_AUTH_SOCK names. There is none
+// if the environment does not have it. chosen is false if only SSH_AUTH_SOCK names it.
+func (o *Options) AgentSocket() (socket []string, chosen bool) {
+	v := o.Written("identityagent")
+	name := cmp.Or(v, "SSH_AUTH_SOCK")
+	switch {
 	case v == "none":
-		return nil
-	case v == "" || v == "SSH_AUTH_SOCK":
-		return []string{os.Getenv("SSH_AUTH_SOCK")}
+		return nil, true
 	case strings.HasPrefix(v, "$") && !strings.HasPrefix(v, "${"):
-		return []string{os.Getenv(v[1:])}
-	default:
-		return []string{o.Path(v)}
+		name = v[1:]
+	case name != "SSH_AUTH_SOCK":
+		return []string{o.Path(v)}, true
 	}
+	if path := os.Getenv(name); path != "" {
+		socket = []string{path}
+	}
+	return socket, v != ""
+}
+
+func (o *Options) agent(string) []string {
+	socket, _ := o.AgentSocket()
+	return socket
 }
 
 // program is the path of the program of a command line.

@@ -8,10 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/sshlink/config"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -63,23 +61,17 @@ func openAgent(ctx context.Context, o *config.Options) *agentConn {
 
 // agentSockets are the sockets to try, in order. chosen says whether the person chose the socket.
 func agentSockets(o *config.Options) (sockets []string, chosen bool) {
-	environment := os.Getenv("SSH_AUTH_SOCK")
-	switch v := o.Written("identityagent"); {
-	case v == "none":
-		return nil, true
-	case v == "SSH_AUTH_SOCK":
-		return nonEmpty(environment), true
-	case strings.HasPrefix(v, "$") && !strings.HasPrefix(v, "${"):
-		return nonEmpty(os.Getenv(v[1:])), true
-	case v != "":
-		return []string{o.Path(v)}, true
+	sockets, chosen = o.AgentSocket()
+	if chosen {
+		return sockets, true
 	}
-	if environment != "" {
+	for _, environment := range sockets {
 		if c, err := net.DialTimeout("unix", environment, agentTimeout); err == nil {
 			c.Close()
-			return []string{environment}, true
+			return sockets, true
 		}
 	}
+	sockets = nil
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		for _, name := range []string{"gcr/ssh", "keyring/ssh", "ssh-agent.socket", "gnupg/S.gpg-agent.ssh"} {
 			sockets = append(sockets, filepath.Join(dir, name))
@@ -88,13 +80,6 @@ func agentSockets(o *config.Options) (sockets []string, chosen bool) {
 	// OpenSSH 10.1 and later put agents here.
 	more, _ := filepath.Glob(filepath.Join(config.HomeDir(), ".ssh", "agent", "*"))
 	return append(sockets, more...), false
-}
-
-func nonEmpty(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return []string{s}
 }
 
 func dialAgent(ctx context.Context, socket string) (*agentConn, error) {
@@ -117,35 +102,41 @@ func dialAgent(ctx context.Context, socket string) (*agentConn, error) {
 	return a, nil
 }
 
-// agentSigner signs with an agent. A person may have to touch a key, type a PIN or confirm. The
+// signer signs with sign. Before that it only shows the key.
+type signer struct {
+	key  ssh.PublicKey
+	sign func(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error)
+}
+
+func (s signer) PublicKey() ssh.PublicKey { return s.key }
+
+func (s signer) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return s.sign(rand, data, "")
+}
+
+func (s signer) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	return s.sign(rand, data, algorithm)
+}
+
+// agentSigner signs with the agent, or with instead if the agent does not. instead may be nil; then
+// failed is called.
+func (a *Authenticator) agentSigner(key ssh.PublicKey, instead ssh.AlgorithmSigner, failed func(err error, after time.Duration)) ssh.AlgorithmSigner {
+	return signer{key, func(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+		began := time.Now()
+		signature, err := a.signByAgent(key, data, algorithm)
+		if err != nil && instead != nil {
+			return instead.SignWithAlgorithm(rand, data, algorithm)
+		}
+		if err != nil {
+			failed(err, time.Since(began))
+		}
+		return signature, err
+	}}
+}
+
+// signByAgent signs with the agent. A person may have to touch a key, type a PIN or confirm. The
 // attempt's clock stops meanwhile.
-type agentSigner struct {
-	agent   *agentConn
-	key     ssh.PublicKey
-	attempt *asking.Attempt
-	instead ssh.AlgorithmSigner                  // signs if the agent does not; nil: nothing does
-	failed  func(err error, after time.Duration) // called if the agent did not sign and instead is nil
-}
-
-func (s *agentSigner) PublicKey() ssh.PublicKey { return s.key }
-
-func (s *agentSigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
-	return s.SignWithAlgorithm(rand, data, "")
-}
-
-func (s *agentSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
-	began := time.Now()
-	signature, err := s.byAgent(data, algorithm)
-	if err != nil && s.instead != nil {
-		return s.instead.SignWithAlgorithm(rand, data, algorithm)
-	}
-	if err != nil {
-		s.failed(err, time.Since(began))
-	}
-	return signature, err
-}
-
-func (s *agentSigner) byAgent(data []byte, algorithm string) (*ssh.Signature, error) {
+func (a *Authenticator) signByAgent(key ssh.PublicKey, data []byte, algorithm string) (*ssh.Signature, error) {
 	var flags agent.SignatureFlags
 	switch algorithm {
 	case ssh.KeyAlgoRSASHA256:
@@ -153,11 +144,11 @@ func (s *agentSigner) byAgent(data []byte, algorithm string) (*ssh.Signature, er
 	case ssh.KeyAlgoRSASHA512:
 		flags = agent.SignatureFlagRsaSha512
 	}
-	s.attempt.Pause()
-	defer s.attempt.Resume()
-	overdue := time.AfterFunc(TouchTimeout, func() { s.agent.Close() })
+	a.attempt.Pause()
+	defer a.attempt.Resume()
+	overdue := time.AfterFunc(TouchTimeout, func() { a.agent.Close() })
 	defer overdue.Stop()
-	return s.agent.client.SignWithFlags(s.key, data, flags)
+	return a.agent.client.SignWithFlags(key, data, flags)
 }
 
 // find returns the agent's key that equals the one given.

@@ -129,9 +129,11 @@ func (a *Authenticator) signer(id *identity) ssh.Signer {
 	}
 	base, certificate := a.base(id)
 	if base == nil {
+		why := "no agent and no key file has its private key"
 		if id.file != nil && id.file.err != nil {
-			a.note(id, id.file.err.Error())
+			why = id.file.err.Error()
 		}
+		a.note(id, why)
 		return nil
 	}
 	algorithms, why := a.algorithms(id.public)
@@ -163,16 +165,16 @@ func (a *Authenticator) signer(id *identity) ssh.Signer {
 // nil if the signer's own public key is shown.
 func (a *Authenticator) base(id *identity) (ssh.AlgorithmSigner, *ssh.Certificate) {
 	if id.agent {
-		s := &agentSigner{agent: a.agent, key: id.public, attempt: a.attempt, failed: func(err error, after time.Duration) {
-			id.unsigned, id.barred = true, after < declineTime
-			a.note(id, "the agent at "+text.Tilde(a.agent.socket)+" did not sign: "+err.Error())
-		}}
+		var instead ssh.AlgorithmSigner
 		// An agent that we found by ourselves, such as GNOME's, may list each key of ~/.ssh and be
 		// unable to decrypt it. The person's own ssh would not have asked that agent.
 		if !a.agent.chosen {
-			s.instead = a.fileSigner(id.file)
+			instead = a.fileSigner(id.file)
 		}
-		return s, nil
+		return a.agentSigner(id.public, instead, func(err error, after time.Duration) {
+			id.unsigned, id.barred = true, after < declineTime
+			a.note(id, "the agent at "+text.Tilde(a.agent.socket)+" did not sign: "+err.Error())
+		}), nil
 	}
 	if certificate, ok := id.public.(*ssh.Certificate); ok {
 		return a.signerFor(certificate.Key), certificate
@@ -188,7 +190,7 @@ func (a *Authenticator) note(id *identity, why string) {
 // signerFor returns what can sign for a certificate's key: the agent, or one of the files.
 func (a *Authenticator) signerFor(key ssh.PublicKey) ssh.AlgorithmSigner {
 	if _, ok := a.agent.find(key); ok {
-		return &agentSigner{agent: a.agent, key: key, attempt: a.attempt, failed: func(error, time.Duration) {}}
+		return a.agentSigner(key, nil, func(error, time.Duration) {})
 	}
 	for _, id := range a.all {
 		if id.file != nil && id.file.public != nil && hostkeys.Same(id.file.public, key) {
@@ -207,7 +209,7 @@ func (a *Authenticator) fileSigner(file *keyFile) ssh.AlgorithmSigner {
 	case file.signer != nil:
 		return file.signer.(ssh.AlgorithmSigner) // ParsePrivateKey returns nothing else
 	case file.secret != nil && file.public != nil:
-		return &lockedSigner{file: file, unlock: a.unlock}
+		return a.lockedSigner(file)
 	}
 	return nil
 }

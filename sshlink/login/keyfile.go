@@ -134,27 +134,17 @@ func (k *keyFile) decrypt(passphrase []byte) (ssh.Signer, error) {
 
 // lockedSigner is a signer for an encrypted key file. Like ssh, it asks for the passphrase after
 // the server has accepted the public half.
-type lockedSigner struct {
-	file   *keyFile
-	unlock func(*keyFile) (ssh.Signer, error)
-	opened ssh.Signer
-}
-
-func (s *lockedSigner) PublicKey() ssh.PublicKey { return s.file.public }
-
-func (s *lockedSigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
-	return s.SignWithAlgorithm(rand, data, "")
-}
-
-func (s *lockedSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
-	if s.opened == nil {
-		opened, err := s.unlock(s.file)
-		if err != nil {
-			return nil, err
+func (a *Authenticator) lockedSigner(file *keyFile) ssh.AlgorithmSigner {
+	var opened ssh.Signer
+	return signer{file.public, func(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+		if opened == nil {
+			var err error
+			if opened, err = a.unlock(file); err != nil {
+				return nil, err
+			}
 		}
-		s.opened = opened
-	}
-	return s.opened.(ssh.AlgorithmSigner).SignWithAlgorithm(rand, data, algorithm)
+		return opened.(ssh.AlgorithmSigner).SignWithAlgorithm(rand, data, algorithm)
+	}}
 }
 
 // unlock asks for a key file's passphrase, and asks again if it was wrong.

@@ -116,13 +116,13 @@ func AlgorithmKeyword(what string) string {
 
 // Limits for the text of a question: lines, and bytes of all lines together.
 const (
-	maxLines     = 24
-	maxLineBytes = 2000
+	maxLines = 24
+	maxBytes = 2000
 )
 
 // PrintableLines is [text.FromPeer] for a text of several lines.
 func PrintableLines(s string) string {
-	lines := strings.Split(text.BoundBytes(s, maxLineBytes), "\n")
+	lines := strings.Split(text.BoundBytes(s, maxBytes), "\n")
 	if len(lines) > maxLines {
 		lines = append(lines[:maxLines], "…")
 	}

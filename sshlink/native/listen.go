@@ -151,8 +151,9 @@ func payload(k wire.Endpoint) []byte {
 	}{k.Host, k.Port})
 }
 
-// acceptChannels handles the channels that the server opens. The loop must not block, because
-// x/crypto stops the whole connection while 16 channels wait.
+// acceptChannels handles the channels that the server opens. x/crypto stops the whole connection
+// while 16 channels wait, so the loop never blocks, except in refuse: a server that opens channels
+// faster than it reads their refusals has to wait, for refusalTime at the most.
 func (l *Link) acceptChannels(chans <-chan ssh.NewChannel) {
 	for ch := range chans {
 		key, ok := channelKey(ch)

@@ -34,14 +34,19 @@ type askBridge struct {
 	attempt *asking.Attempt
 	quit    func()         // ends ssh
 	asked   map[string]int // how often each prompt was asked
-	count   int            // how many questions were asked, without notices
+	count   int            // how many questions the server may have asked
 
-	mu      sync.Mutex
-	wanted  string       // what a person was needed for and did not give; empty: nothing
-	reason  fault.Reason // the Reason for wanted
-	tooMany bool         // ssh asked more than login.MaxQuestions
+	mu    sync.Mutex
+	unmet unmet
+}
+
+// unmet is what kept ssh from an answer.
+type unmet struct {
+	needed  string       // what a person was needed for and did not give; empty: nothing
+	reason  fault.Reason // the Reason for needed
 	late    bool         // nobody answered in time
-	doubt   string       // why a host key was not confirmed
+	doubt   string       // why a person did not confirm the host key; empty if nobody was asked
+	tooMany bool         // the server asked more than login.MaxQuestions
 }
 
 // askScript writes the path of the FIFO for the answer, the kind of prompt, and the prompt. Then it
@@ -116,10 +121,11 @@ func (b *askBridge) answer(ctx context.Context, text string) {
 		go b.show(ctx, path, prompt)
 		return
 	}
-	if b.count++; b.count > login.MaxQuestions {
-		b.mu.Lock()
-		b.tooMany = true
-		b.mu.Unlock()
+	if !keyPrompt.MatchString(prompt) && !pinPrompt.MatchString(prompt) { // those are ssh's own
+		b.count++
+	}
+	if b.count > login.MaxQuestions {
+		b.record(func(u *unmet) { u.tooMany = true })
 		b.quit()
 		return
 	}
@@ -171,34 +177,27 @@ func (b *askBridge) show(ctx context.Context, path, prompt string) {
 	io.Copy(io.Discard, f)
 }
 
-// needed is what a person was needed for and did not give. late says that nobody answered in time.
-func (b *askBridge) needed() (what string, reason fault.Reason, late bool) {
+// outcome is what kept ssh from an answer until now.
+func (b *askBridge) outcome() unmet {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.wanted, b.reason, b.late
+	return b.unmet
+}
+
+// record changes the outcome.
+func (b *askBridge) record(change func(*unmet)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change(&b.unmet)
 }
 
 // want records what a person was needed for. Only the first such thing is reported.
 func (b *askBridge) want(reason fault.Reason, need string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.wanted == "" {
-		b.wanted, b.reason = need, reason
-	}
-}
-
-// unconfirmed is why a host key was not confirmed, or empty if nobody was asked.
-func (b *askBridge) unconfirmed() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.doubt
-}
-
-// exceeded says whether ssh asked more than login.MaxQuestions questions.
-func (b *askBridge) exceeded() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.tooMany
+	b.record(func(u *unmet) {
+		if u.needed == "" {
+			u.needed, u.reason = need, reason
+		}
+	})
 }
 
 // serverPrompt matches how ssh begins a question of the server. The server's words after it may
@@ -218,12 +217,11 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 		q.Kind, q.Echo, q.Prompt = asking.KindHostKey, true, before+"?"
 		q.Subject, _ = hostkeys.NameOf(b.o)
 		yes, err := b.attempt.Confirm(ctx, q)
-		if b.mu.Lock(); err != nil {
-			b.doubt = hostkeys.NobodyToConfirm
+		if err != nil {
+			b.record(func(u *unmet) { u.doubt = hostkeys.NobodyToConfirm })
 		} else if !yes {
-			b.doubt = hostkeys.NotConfirmed
+			b.record(func(u *unmet) { u.doubt = hostkeys.NotConfirmed })
 		}
-		b.mu.Unlock()
 		return []byte("yes"), yes && err == nil
 	}
 	if kind == "confirm" {
@@ -250,9 +248,7 @@ func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([
 	if err != nil {
 		b.want(q.Reason(), need+login.Unanswered(err))
 		if errors.Is(err, asking.ErrNoAnswer) {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.late = true
+			b.record(func(u *unmet) { u.late = true })
 		}
 	}
 	return reply, err == nil

@@ -2,6 +2,7 @@ package openssh
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/sshlink/config"
+	"github.com/holdfast/holdfast/sshlink/login"
 )
 
 // asked keeps the question that came last.
@@ -53,4 +55,29 @@ func FuzzAskBridge(f *testing.F) {
 			t.Errorf("the server's %q is asked as %s", prompt, a.last.Kind)
 		}
 	})
+}
+
+// TestOnlyServersQuestionsAreLimited asks for many passphrases and PINs, as a person with many keys
+// is asked, and then as many questions of the server as may be.
+func TestOnlyServersQuestionsAreLimited(t *testing.T) {
+	ctx, attempt, cancel := asking.Start(t.Context(), 0, &asked{})
+	defer cancel()
+	quits := 0
+	b := &askBridge{
+		o:   &config.Options{Source: config.Source{Destination: "me@host", Log: slog.New(slog.DiscardHandler)}},
+		dir: "/nowhere", attempt: attempt, asked: make(map[string]int), quit: func() { quits++ },
+	}
+	ask := func(prompt string) { b.answer(ctx, filepath.Join(b.dir, "answer.1")+"\n\n"+prompt) }
+	for i := range login.MaxQuestions {
+		ask(fmt.Sprintf("Enter passphrase for key '/home/me/.ssh/%d': ", i))
+		ask(fmt.Sprintf("Enter PIN for ED25519-SK key /home/me/.ssh/%d: ", i))
+		ask("(me@host) Enter PIN for key: ")
+	}
+	if quits != 0 || b.outcome().tooMany {
+		t.Errorf("ssh was ended for its own questions")
+	}
+	ask("(me@host) Code: ")
+	if quits != 1 || !b.outcome().tooMany {
+		t.Errorf("the server may ask more than %d questions", login.MaxQuestions)
+	}
 }

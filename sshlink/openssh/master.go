@@ -71,36 +71,12 @@ func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*ma
 	}
 	m := &master{o: o, dir: dir, socket: filepath.Join(dir, "c"), ended: make(chan struct{})}
 	m.stderr = &masterLog{log: o.Log.With("from", "ssh"), trace: httptrace.ContextClientTrace(ctx)}
-	arguments, err := m.arguments()
+	untilUp, up := context.WithCancel(ctx)
+	defer up()
+	read, err := m.start(untilUp, a)
 	if err != nil {
 		remove()
-		return nil, fault.Wrap(fault.Unreachable, err, "no file for what ssh is told")
-	}
-	m.cmd = exec.Command("ssh", arguments...)
-	asking, answered := context.WithCancel(ctx)
-	defer answered()
-	if m.bridge, err = startAskBridge(asking, o, dir, a, m.close); err != nil {
-		remove()
-		return nil, fault.Wrap(fault.Unreachable, err, "no way to ask for ssh")
-	}
-	m.cmd.Env = m.bridge.environment()
-	stderr, read, err := m.stderr.start()
-	if err != nil {
-		remove()
-		return nil, fault.Wrap(fault.Unreachable, err, "no way to hear ssh")
-	}
-	m.cmd.Stderr = stderr
-	// A session of its own: ssh must not find a terminal to ask on.
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
-	err = m.cmd.Start()
-	stderr.Close() // ssh has it now
-	if err != nil {
-		remove()
-		reason := fault.Unreachable // the kernel has no process or no memory left
-		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrPermission) {
-			reason = fault.Settings
-		}
-		return nil, fault.Wrap(reason, err, "cannot run ssh")
+		return nil, err
 	}
 	go func() {
 		m.cmd.Wait()
@@ -115,6 +91,36 @@ func startMaster(ctx context.Context, o *config.Options, a *asking.Attempt) (*ma
 	}
 	m.stderr.up()
 	return m, nil
+}
+
+// start starts ssh, whose questions are answered until ctx ends. read is closed when everything
+// that ssh printed is read.
+func (m *master) start(ctx context.Context, a *asking.Attempt) (read <-chan struct{}, err error) {
+	arguments, err := m.arguments()
+	if err != nil {
+		return nil, fault.Wrap(fault.Unreachable, err, "no file for what ssh is told")
+	}
+	m.cmd = exec.Command("ssh", arguments...)
+	if m.bridge, err = startAskBridge(ctx, m.o, m.dir, a, m.close); err != nil {
+		return nil, fault.Wrap(fault.Unreachable, err, "no way to ask for ssh")
+	}
+	m.cmd.Env = m.bridge.environment()
+	stderr, read, err := m.stderr.start()
+	if err != nil {
+		return nil, fault.Wrap(fault.Unreachable, err, "no way to hear ssh")
+	}
+	defer stderr.Close() // ssh has it then
+	m.cmd.Stderr = stderr
+	// A session of its own: ssh must not find a terminal to ask on.
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
+	if err := m.cmd.Start(); err != nil {
+		reason := fault.Unreachable // the kernel has no process or no memory left
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrPermission) {
+			reason = fault.Settings
+		}
+		return nil, fault.Wrap(reason, err, "cannot run ssh")
+	}
+	return read, nil
 }
 
 // SwitchedOff are the keywords of ssh_config(5) that are always "no" here. If one of the first

@@ -53,17 +53,14 @@ var (
 
 // lastWords is what ssh printed before it ended.
 type lastWords struct {
-	said   []string     // the last messages, without debug messages
-	phase  phase        // how far ssh came
-	tried  []string     // ways to log in that were tried
-	taken  string       // the last key that was offered, if the server would accept it
-	banner string       // what the server sent in place of its version
-	shown  string       // the host key, "TYPE SHA256:…"
-	needed string       // what a person was needed for and did not give
-	reason fault.Reason // the Reason for needed
-	late   bool         // nobody answered in time
-	doubt  string       // why a person did not confirm the host key
-	ended  string       // exit status or signal
+	unmet
+	said   []string // the last messages, without debug messages
+	phase  phase    // how far ssh came
+	tried  []string // ways to log in that were tried
+	taken  string   // the last key that was offered, if the server would accept it
+	banner string   // what the server sent in place of its version
+	shown  string   // the host key, "TYPE SHA256:…"
+	ended  string   // exit status or signal
 }
 
 // sshError turns ssh's last words into an error of the same class as the native transport's, and
@@ -71,10 +68,9 @@ type lastWords struct {
 func (m *master) sshError() error {
 	w := m.stderr.lastWords()
 	if m.bridge != nil {
-		w.needed, w.reason, w.late = m.bridge.needed()
-		w.doubt = m.bridge.unconfirmed()
+		w.unmet = m.bridge.outcome()
 	}
-	if m.bridge != nil && m.bridge.exceeded() {
+	if w.tooMany {
 		return login.TooManyQuestions(m.o)
 	}
 	if m.cmd != nil && m.cmd.ProcessState != nil {
