@@ -12,28 +12,22 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Explained is one setting in force.
-type Explained struct {
-	config.Explained
-	Note string // what the transport in use does with it, if ssh does something else
-}
-
 // Explain lists every setting in force with its source, sorted by keyword.
-func (r *Resolved) Explain(ctx context.Context) []Explained {
+func (r *Resolved) Explain(ctx context.Context) []config.Explained {
 	var own ssh.Algorithms // zero if the person's lists leave no algorithm
 	if r.Transport == tunnelfile.TransportNative {
 		own, _ = native.Algorithms(r.Options, nil)
 	} else {
 		own.Ciphers = config.SplitList(openssh.Ciphers(r.Options))
 	}
-	var all []Explained
-	for _, e := range r.Options.Explain(ctx) {
+	all := r.Options.Explain(ctx)
+	for i := range all {
+		e := &all[i]
 		keyword := strings.ToLower(e.Keyword)
-		note := r.note(keyword, e)
+		e.Note = r.note(keyword, *e)
 		if list := algorithmList(own, keyword); r.Unset(keyword) && list != "" {
 			e.Value, e.Source = list, config.FromHoldfast
 		}
-		all = append(all, Explained{e, note})
 	}
 	return all
 }

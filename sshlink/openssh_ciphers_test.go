@@ -55,7 +55,7 @@ func TestOpenSSHCiphers(t *testing.T) {
 				t.Errorf("the jump did not agree on %s:\n%s", atJump, log)
 			}
 			explained := r.Explain(t.Context())
-			i := slices.IndexFunc(explained, func(e Explained) bool { return e.Keyword == "Ciphers" })
+			i := slices.IndexFunc(explained, func(e config.Explained) bool { return e.Keyword == "Ciphers" })
 			if e := explained[i]; row.cipher == "" && (e.Value != strings.Join(fast, ",") || e.Source != config.FromHoldfast) {
 				t.Errorf("%s from %s", e.Value, e.Source)
 			}

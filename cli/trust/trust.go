@@ -156,7 +156,7 @@ func showKeys(s *session.Session, keys hostkeys.ServerKeys, r *sshlink.Resolved)
 		case hostkeys.KeyChanged:
 			s.Out.Line("  %s", s.Out.Paint(layout.Red, "CHANGED; known until now:"))
 			for _, l := range k.Others {
-				s.Out.Line("  %s %s, %s", l.Type, l.Fingerprint, text.Tilde(l.Place()))
+				s.Out.Line("  %s, %s", hostkeys.Fingerprint(l.Key), text.Tilde(l.Place()))
 			}
 		default:
 			s.Out.Line("  new")

@@ -53,7 +53,7 @@ func Covers(conditions []Line, host string) bool {
 // the host. known is false if only ssh itself can tell.
 func (l Line) applies(host, hostname string) (applies, known bool) {
 	if l.Keyword == "host" {
-		return matchesAny(l.Words, host), true
+		return MatchList(l.Words, host), true
 	}
 	known = true
 	rest := l.Value
@@ -72,7 +72,7 @@ func (l Line) applies(host, hostname string) (applies, known bool) {
 			if criterion == "originalhost" {
 				against = host
 			}
-			matches = matchesAny(strings.Split(strings.ToLower(patterns), ","), strings.ToLower(against))
+			matches = MatchList(strings.Split(strings.ToLower(patterns), ","), strings.ToLower(against))
 		default: // user, exec, …: the argument may be more than one token
 			known = false
 			if criterion != "canonical" && criterion != "final" {

@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// matchesAny is ssh's match_pattern_list: if a negated pattern matches, the result is false.
-func matchesAny(patterns []string, host string) bool {
+// MatchList is ssh's match_pattern_list: if a negated pattern matches, the result is false.
+func MatchList(patterns []string, host string) bool {
 	matched := false
 	for _, pattern := range patterns {
 		pattern, negated := strings.CutPrefix(pattern, "!")

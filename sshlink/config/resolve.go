@@ -149,44 +149,31 @@ type valueParser struct {
 	err     error
 }
 
-func (p *valueParser) fail(keyword string) {
-	if p.err == nil {
+// parse reads the value of a keyword with a function of strconv.
+func parse[T any](p *valueParser, keyword string, read func(string) (T, error)) T {
+	value, err := read(p.options.Written(keyword))
+	if err != nil && p.err == nil {
 		p.err = fault.New(fault.Settings, "%s: cannot read %q", keyword, p.options.Written(keyword))
 	}
+	return value
 }
 
-func (p *valueParser) number(keyword string) int {
-	n, err := strconv.Atoi(p.options.Written(keyword))
-	if err != nil {
-		p.fail(keyword)
-	}
-	return n
-}
+func (p *valueParser) number(keyword string) int { return parse(p, keyword, strconv.Atoi) }
 
 // seconds reads a time in seconds. It returns 0 for "none" and for no value.
 func (p *valueParser) seconds(keyword string) time.Duration {
-	v := p.options.Option(keyword)
-	if v == "" {
+	if p.options.Option(keyword) == "" {
 		return 0
 	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 0 {
-		p.fail(keyword)
-		return 0
-	}
+	n := parse(p, keyword, func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 32) })
 	return time.Duration(n) * time.Second
 }
 
 func (p *valueParser) mask(keyword string) os.FileMode {
-	v := p.options.Written(keyword)
-	if v == "" {
+	if p.options.Written(keyword) == "" {
 		return tunnelfile.StreamLocalBindMask
 	}
-	n, err := strconv.ParseUint(v, 8, 32)
-	if err != nil {
-		p.fail(keyword)
-	}
-	return os.FileMode(n)
+	return os.FileMode(parse(p, keyword, func(s string) (uint64, error) { return strconv.ParseUint(s, 8, 32) }))
 }
 
 // isYes reads a flag. ssh -G prints some flags as yes and some as true.

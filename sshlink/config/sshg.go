@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -224,13 +225,8 @@ func abandonWhole(cmd *exec.Cmd) {
 
 // contents is all that has been written to a memory file.
 func contents(f *os.File) string {
-	info, err := f.Stat()
-	if err != nil {
-		return ""
-	}
-	text := make([]byte, info.Size())
-	n, _ := f.ReadAt(text, 0)
-	return string(text[:n])
+	text, _ := io.ReadAll(io.NewSectionReader(f, 0, math.MaxInt64))
+	return string(text)
 }
 
 // memoryFile is an unnamed file with the text in it. A pipe would not do as ssh's standard input:
@@ -241,11 +237,7 @@ func memoryFile(text string) (*os.File, error) {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "ssh_config")
-	if _, err := io.WriteString(f, text); err != nil {
-		f.Close()
-		return nil, err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	if _, err := f.WriteAt([]byte(text), 0); err != nil { // which does not move the place where ssh begins to read
 		f.Close()
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"encoding/hex"
+	"maps"
 	"os"
 	"os/user"
 	"strconv"
@@ -29,6 +31,11 @@ func (o *Options) Expand(s string) string { return o.ExpandWith(s, nil) }
 
 // ExpandWith is Expand with further tokens, such as KnownHostsCommand's.
 func (o *Options) ExpandWith(s string, more map[byte]string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	tokens := o.tokens()
+	maps.Copy(tokens, more)
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' || i+1 == len(s) {
@@ -36,53 +43,24 @@ func (o *Options) ExpandWith(s string, more map[byte]string) string {
 			continue
 		}
 		i++
-		if v, ok := more[s[i]]; ok {
-			b.WriteString(v)
-		} else if v, ok := o.token(s[i]); ok {
+		if v, ok := tokens[s[i]]; ok {
 			b.WriteString(v)
 		} else {
-			b.WriteByte('%')
-			b.WriteByte(s[i])
+			b.WriteString(s[i-1 : i+1])
 		}
 	}
 	return b.String()
 }
 
-func (o *Options) token(c byte) (string, bool) {
+// tokens are the values of the tokens.
+func (o *Options) tokens() map[byte]string {
 	host, _ := os.Hostname()
-	switch c {
-	case '%':
-		return "%", true
-	case 'C':
-		return o.connectionHash(host), true
-	case 'd':
-		return HomeDir(), true
-	case 'h':
-		return o.HostName, true
-	case 'i':
-		return strconv.Itoa(os.Getuid()), true
-	case 'j':
-		return o.Option("proxyjump"), true
-	case 'k':
-		if alias := o.Option("hostkeyalias"); alias != "" {
-			return alias, true
-		}
-		return o.Host(), true
-	case 'L':
-		short, _, _ := strings.Cut(host, ".")
-		return short, true
-	case 'l':
-		return host, true
-	case 'n':
-		return o.Host(), true
-	case 'p':
-		return strconv.Itoa(o.Port), true
-	case 'r':
-		return o.User, true
-	case 'u':
-		return localUser().name, true
+	short, _, _ := strings.Cut(host, ".")
+	return map[byte]string{
+		'%': "%", 'C': o.connectionHash(host), 'd': HomeDir(), 'h': o.HostName, 'i': strconv.Itoa(os.Getuid()),
+		'j': o.Option("proxyjump"), 'k': cmp.Or(o.Option("hostkeyalias"), o.Host()), 'L': short, 'l': host,
+		'n': o.Host(), 'p': strconv.Itoa(o.Port), 'r': o.User, 'u': localUser().name,
 	}
-	return "", false
 }
 
 // connectionHash is the value of %C.
@@ -116,37 +94,28 @@ func ExpandTilde(path string) string {
 
 // ExpandEnvironment replaces ${NAME}; a $ without braces stays, as in ssh.
 func ExpandEnvironment(s string) string {
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(s, "${")
-		b.WriteString(before)
-		if !found {
-			return b.String()
-		}
-		name, after, closed := strings.Cut(rest, "}")
-		if !closed {
-			b.WriteString("${" + rest)
-			return b.String()
-		}
-		b.WriteString(os.Getenv(name))
-		s = after
-	}
+	return replaceVariables(s, os.Getenv)
 }
 
 // unsetVariable is the name of the first ${NAME} in s that is not set in the environment, or empty
 // if there is none. ssh fails if there is one.
-func unsetVariable(s string) string {
-	for {
-		_, rest, found := strings.Cut(s, "${")
-		name, after, closed := strings.Cut(rest, "}")
-		if !found || !closed {
-			return ""
+func unsetVariable(s string) (name string) {
+	replaceVariables(s, func(n string) string {
+		if _, set := os.LookupEnv(n); !set {
+			name = cmp.Or(name, n)
 		}
-		if _, set := os.LookupEnv(name); !set {
-			return name
-		}
-		s = after
+		return ""
+	})
+	return name
+}
+
+func replaceVariables(s string, value func(name string) string) string {
+	before, rest, found := strings.Cut(s, "${")
+	name, after, closed := strings.Cut(rest, "}")
+	if !found || !closed {
+		return s
 	}
+	return before + value(name) + replaceVariables(after, value)
 }
 
 // HomeDir is the home folder of the person that this process runs as.

@@ -1,6 +1,7 @@
 package hostkeys
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,18 +111,12 @@ func (h *Checker) decide(remote net.Addr, key ssh.PublicKey) error {
 		key = cert.Key
 	}
 	known := h.Known.plain()
-	if slices.ContainsFunc(known, func(k Line) bool { return Same(k.Key, key) }) {
+	switch {
+	case known.has(key):
 		return nil
-	}
-	if len(known) == 0 && h.bare != "" {
-		// As in ssh, a line without a port counts for every port, but only to confirm a key.
-		for _, k := range h.read(h.bare).plain() {
-			if Same(k.Key, key) {
-				return nil
-			}
-		}
-	}
-	if len(known) > 0 {
+	case len(known) == 0 && h.bare != "" && h.read(h.bare).plain().has(key):
+		return nil // as in ssh, a line without a port counts for every port, but only to confirm a key
+	case len(known) > 0:
 		return h.Changed(Fingerprint(key))
 	}
 	return h.unknown(key)
@@ -190,10 +185,7 @@ func (h *Checker) record(keys ...ssh.PublicKey) error {
 
 // checkCertificate checks a host certificate of an authority that known_hosts has.
 func (h *Checker) checkCertificate(cert *ssh.Certificate) error {
-	host := strings.ToLower(h.o.HostName)
-	if alias := h.o.Option("hostkeyalias"); alias != "" {
-		host = strings.ToLower(alias)
-	}
+	host := strings.ToLower(cmp.Or(h.o.Option("hostkeyalias"), h.o.HostName))
 	if cert.CertType != ssh.HostCert {
 		return errors.New("its certificate is not one for a host")
 	}

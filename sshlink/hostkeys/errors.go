@@ -21,15 +21,8 @@ func (h *Checker) Changed(shown string) error {
 	}
 	const most = 3
 	kind, _, _ := strings.Cut(shown, " ")
-	slices.SortStableFunc(known, func(a, b Line) int {
-		switch sameA, sameB := a.Key.Type() == kind, b.Key.Type() == kind; {
-		case sameA && !sameB:
-			return -1
-		case sameB && !sameA:
-			return 1
-		}
-		return 0
-	})
+	another := func(k Line) bool { return k.Key.Type() != kind }
+	known = slices.Concat(slices.DeleteFunc(slices.Clone(known), another), slices.DeleteFunc(known, func(k Line) bool { return !another(k) }))
 	var lines []string
 	for _, k := range known[:min(most, len(known))] {
 		lines = append(lines, fmt.Sprintf("%s has %s", text.Tilde(k.Place()), Fingerprint(k.Key)))

@@ -142,18 +142,7 @@ func matchHosts(field, name string) (bool, error) {
 	if strings.HasPrefix(field, "|") {
 		return matchHashed(field, name)
 	}
-	matched := false
-	for pattern := range strings.SplitSeq(strings.ToLower(field), ",") {
-		bare, negated := strings.CutPrefix(pattern, "!")
-		if !config.MatchPattern(bare, name) {
-			continue
-		}
-		if negated {
-			return false, nil
-		}
-		matched = true
-	}
-	return matched, nil
+	return config.MatchList(strings.Split(strings.ToLower(field), ","), name), nil
 }
 
 // matchHashed compares with |1|SALT|HMAC-SHA1(SALT, NAME), as HashKnownHosts writes it.
@@ -181,26 +170,31 @@ func hashHost(salt []byte, name string) []byte {
 
 // revokes returns the @revoked line with the key, or with the key of the authority that signed it.
 func (ks Lines) revokes(key ssh.PublicKey) (Line, bool) {
-	for _, k := range ks {
-		if k.marker != revoked {
-			continue
-		}
-		if Same(k.Key, Plain(key)) {
-			return k, true
-		}
-		if cert, ok := key.(*ssh.Certificate); ok && Same(k.Key, cert.SignatureKey) {
-			return k, true
-		}
-	}
-	return Line{}, false
+	cert, isCertificate := key.(*ssh.Certificate)
+	return ks.find(func(k Line) bool {
+		return k.marker == revoked && (Same(k.Key, Plain(key)) || isCertificate && Same(k.Key, cert.SignatureKey))
+	})
 }
 
 // authority returns the @cert-authority line with the key.
 func (ks Lines) authority(key ssh.PublicKey) (Line, bool) {
-	for _, k := range ks {
-		if k.marker == certAuthority && Same(k.Key, key) {
-			return k, true
-		}
+	return ks.find(func(k Line) bool { return k.marker == certAuthority && Same(k.Key, key) })
+}
+
+// with returns the first line with the key, whatever its marker.
+func (ks Lines) with(key ssh.PublicKey) (Line, bool) {
+	return ks.find(func(k Line) bool { return Same(k.Key, key) })
+}
+
+// has says whether a line has the key.
+func (ks Lines) has(key ssh.PublicKey) bool {
+	_, ok := ks.with(key)
+	return ok
+}
+
+func (ks Lines) find(is func(Line) bool) (Line, bool) {
+	if i := slices.IndexFunc(ks, is); i >= 0 {
+		return ks[i], true
 	}
 	return Line{}, false
 }

@@ -32,7 +32,7 @@ func (h *Checker) Learner(sessionID []byte, allowed []string) *Learner {
 	if h.Accepted == nil || !h.o.Yes("updatehostkeys") || h.o.Option("knownhostscommand") != "" || len(files) == 0 {
 		return nil
 	}
-	if !slices.ContainsFunc(h.read(h.Name).plain(), func(k Line) bool { return Same(k.Key, h.Accepted) && k.File == files[0] }) {
+	if !slices.ContainsFunc(h.read(h.Name).plain(), func(k Line) bool { return k.File == files[0] && Same(k.Key, h.Accepted) }) {
 		return nil
 	}
 	return &Learner{keys: h, sessionID: sessionID, allowed: allowed}
@@ -84,8 +84,7 @@ func (n *Learner) fresh(announced []byte) ([]ssh.PublicKey, error) {
 		}
 		_, isCertificate := key.(*ssh.Certificate) // in known_hosts it would match no certificate
 		_, isRevoked := known.revokes(key)
-		isKnown := slices.ContainsFunc(known.plain(), func(k Line) bool { return Same(k.Key, key) })
-		if isKnown || isCertificate || isRevoked || len(m.Blob) > bytes || slices.ContainsFunc(fresh, func(k ssh.PublicKey) bool { return Same(k, key) }) {
+		if known.plain().has(key) || isCertificate || isRevoked || len(m.Blob) > bytes || slices.ContainsFunc(fresh, func(k ssh.PublicKey) bool { return Same(k, key) }) {
 			continue
 		}
 		if !usable(key, n.allowed) || checkRSASize(n.keys.o, key) != nil {

@@ -2,6 +2,7 @@ package hostkeys
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"strings"
@@ -50,22 +51,11 @@ func border(title string, width int) string {
 
 // keyTitle is a key's kind and size, as ssh-keygen prints it: "ED25519 256", "RSA 3072".
 func keyTitle(key ssh.PublicKey) string {
-	switch t := key.Type(); t {
-	case ssh.KeyAlgoED25519:
-		return "ED25519 256"
-	case ssh.KeyAlgoRSA:
+	if key.Type() == ssh.KeyAlgoRSA {
 		return fmt.Sprintf("RSA %d", RSABits(key))
-	case ssh.KeyAlgoECDSA256:
-		return "ECDSA 256"
-	case ssh.KeyAlgoECDSA384:
-		return "ECDSA 384"
-	case ssh.KeyAlgoECDSA521:
-		return "ECDSA 521"
-	case ssh.KeyAlgoSKED25519:
-		return "ED25519-SK 256"
-	case ssh.KeyAlgoSKECDSA256:
-		return "ECDSA-SK 256"
-	default:
-		return "KEY"
 	}
+	return cmp.Or(map[string]string{
+		ssh.KeyAlgoED25519: "ED25519 256", ssh.KeyAlgoSKED25519: "ED25519-SK 256", ssh.KeyAlgoSKECDSA256: "ECDSA-SK 256",
+		ssh.KeyAlgoECDSA256: "ECDSA 256", ssh.KeyAlgoECDSA384: "ECDSA 384", ssh.KeyAlgoECDSA521: "ECDSA 521",
+	}[key.Type()], "KEY")
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -40,7 +39,7 @@ func recordHostKeys(file, name string, hashed bool, keys ...ssh.PublicKey) error
 	known := readKnownLines(bytes.NewReader(text), file, name, slog.New(slog.DiscardHandler)).plain()
 	var lines strings.Builder
 	for _, key := range keys {
-		if !slices.ContainsFunc(known, func(k Line) bool { return Same(k.Key, key) }) {
+		if !known.has(key) {
 			lines.WriteString(knownLine(name, key, hashed))
 			known = append(known, Line{Key: key})
 		}

@@ -26,9 +26,9 @@ type HostKey struct {
 	Fingerprint string // SHA256:…
 	Randomart   string // as ssh-keygen -lv draws it, several lines
 	Standing    KeyStanding
-	Place       string      // file:line where it is known or revoked
-	Others      []KnownLine // of a changed key: the lines about this host that have other keys
-	Why         string      // of a revoked key: the reason, a sentence
+	Place       string // file:line where it is known or revoked
+	Others      Lines  // of a changed key: the lines about this host that have other keys
+	Why         string // of a revoked key: the reason, a sentence
 
 	Key ssh.PublicKey
 	o   *config.Options // of the host
@@ -44,17 +44,6 @@ const (
 	KeyChanged KeyStanding = "changed" // the host has another key
 	KeyRevoked KeyStanding = "revoked" // it must not be trusted
 )
-
-// KnownLine is a line of a known_hosts file.
-type KnownLine struct {
-	File        string
-	Line        int
-	Type        string
-	Fingerprint string
-}
-
-// Place is "file:line".
-func (l KnownLine) Place() string { return fmt.Sprintf("%s:%d", l.File, l.Line) }
 
 // Trusted says whether the tunnel may log in to this machine: one of its keys is known, and none is
 // changed or revoked.
@@ -80,17 +69,13 @@ func (s ServerKeys) Mend() []string {
 	var commands []string
 	for _, k := range s.Keys {
 		for _, l := range k.Others {
-			if c := removal(l.File, s.Host); !slices.Contains(commands, c) {
+			c := fmt.Sprintf("ssh-keygen -f %s -R %s", tunnelfile.ShellWord(l.File), tunnelfile.ShellWord(s.Host))
+			if !slices.Contains(commands, c) {
 				commands = append(commands, c)
 			}
 		}
 	}
 	return commands
-}
-
-// removal is the command that removes a host's keys from a known_hosts file.
-func removal(file, host string) string {
-	return fmt.Sprintf("ssh-keygen -f %s -R %s", tunnelfile.ShellWord(file), tunnelfile.ShellWord(host))
 }
 
 // Describe says what is known of the keys that a server shows.
@@ -146,8 +131,8 @@ func (h *Checker) judge(shown []HostKey) {
 	for i := range shown {
 		k := &shown[i]
 		certified = certified || k.Standing == KeyKnown
-		if j := slices.IndexFunc(lines, func(l Line) bool { return Same(l.Key, k.Key) }); j >= 0 && k.Standing == KeyNew {
-			k.Standing, k.Place, matched = KeyKnown, lines[j].Place(), true
+		if line, ok := lines.with(k.Key); ok && k.Standing == KeyNew {
+			k.Standing, k.Place, matched = KeyKnown, line.Place(), true
 		}
 	}
 	for i := range shown {
@@ -158,7 +143,7 @@ func (h *Checker) judge(shown []HostKey) {
 		for _, l := range lines {
 			// Beside a known key, a key of another type is only an additional one.
 			if !certified && !matched || l.Key.Type() == k.Key.Type() {
-				k.Others = append(k.Others, KnownLine{l.File, l.Number, l.Key.Type(), ssh.FingerprintSHA256(l.Key)})
+				k.Others = append(k.Others, l)
 			}
 		}
 		if len(k.Others) > 0 {
