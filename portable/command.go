@@ -29,54 +29,36 @@ type invocation struct {
 	none    string // why it is no tunnel; then args is not set
 }
 
-// wrappers are programs that run another one, with a note on what is lost without them.
-var wrappers = map[string]string{
-	"env": "", "nice": "", "ionice": "", "chrt": "", "nohup": "", "setsid": "", "time": "", "stdbuf": "", "eval": "", "trap": "", "alias": "",
-	"systemd-cat": "", "systemd-inhibit": "", "systemd-run": "", "dbus-run-session": "", "screen": "", "tmux": "", "flock": "", "taskset": "",
-	"start-stop-daemon": "", "daemon": "", "daemonize": "", "script": "", "unbuffer": "", "watch": "", "ssh-agent": "", "xargs": "",
-	"timeout":      "it ended after a time; RuntimeMaxSec= in [Service] would do that",
-	"sudo":         anotherUser,
-	"doas":         anotherUser,
-	"runuser":      anotherUser,
-	"su":           anotherUser,
-	"chpst":        anotherUser,
-	"setuidgid":    anotherUser,
-	"s6-setuidgid": anotherUser,
-	"gosu":         anotherUser,
-	"su-exec":      anotherUser,
-	"docker":       "it ran in a container; the tunnel runs here",
-	"podman":       "it ran in a container; the tunnel runs here",
-	"sshpass":      "the password: holdfast up asks for it and offers to remember it",
-	"proxychains":  throughProxy,
-	"proxychains4": throughProxy,
-	"torsocks":     throughProxy,
-	"torify":       throughProxy,
-}
+// wrappers are programs that run another one, by what is lost without them.
+var wrappers = byProgram(map[string]string{
+	"": `env nice ionice chrt nohup setsid time stdbuf eval trap alias systemd-cat systemd-inhibit systemd-run dbus-run-session screen
+		tmux flock taskset start-stop-daemon daemon daemonize script unbuffer watch ssh-agent xargs`,
+	"it ended after a time; RuntimeMaxSec= in [Service] would do that": "timeout",
+	"it ran as another user; the tunnel runs as you":                   "sudo doas runuser su chpst setuidgid s6-setuidgid gosu su-exec",
+	"it ran in a container; the tunnel runs here":                      "docker podman",
+	"the password: holdfast up asks for it and offers to remember it":  "sshpass",
+	"the proxy; ProxyCommand= in [SSH] can go through one":             "proxychains proxychains4 torsocks torify",
+})
 
-const (
-	anotherUser  = "it ran as another user; the tunnel runs as you"
-	throughProxy = "the proxy; ProxyCommand= in [SSH] can go through one"
-)
-
-// bystanders are programs that may have ssh among their arguments but run no tunnel. The key says what
-// they do.
-var bystanders = map[string]string{
+// bystanders are programs that may have ssh among their arguments but run no tunnel, by what they do.
+var bystanders = byProgram(map[string]string{
 	"only prints or looks for it; nothing is run": "echo printf cat grep egrep fgrep rg pgrep pidof ps awk sed logger notify-send which type whereis man test [ [[ head tail journalctl",
 	"ends it, and runs none":                      "pkill kill killall fuser",
 	"is about a package or a service of that name": "apt apt-get aptitude dpkg dnf yum rpm pacman apk zypper brew systemctl service rc-service " +
 		"update-rc.d chkconfig rc-update ufw firewall-cmd iptables",
 	"uses ssh for itself": "rsync scp sftp sshfs git borg restic rclone mosh svn unison ansible ansible-playbook",
 	"is about its files":  "cd mkdir chmod chown cp mv rm ln ls touch install tar vi vim nano",
-}
+})
 
-// bystander says what a program of bystanders does; "" for other programs.
-func bystander(program string) string {
-	for does, programs := range bystanders {
-		if slices.Contains(strings.Fields(programs), program) {
-			return does
+// byProgram turns a map to lists of programs into a map from each program.
+func byProgram(lists map[string]string) map[string]string {
+	all := make(map[string]string)
+	for key, programs := range lists {
+		for program := range strings.FieldsSeq(programs) {
+			all[program] = key
 		}
 	}
-	return ""
+	return all
 }
 
 var shells = []string{"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"}
@@ -91,7 +73,7 @@ func (m Machine) invocations(c shell.Command, vars map[string]string, depth int)
 	}
 	program := filepath.Base(strings.TrimLeft(c.Words[0], "@+-")) // without the prefixes of make(1)
 	lost, isWrapper := wrappers[program]
-	switch does := bystander(program); {
+	switch does := bystanders[program]; {
 	case program == "ssh" || program == "autossh":
 		return []invocation{{autossh: program == "autossh", args: c.Words[1:], env: c.Env, line: c.Line, unknown: c.Unknown}}
 	case slices.Contains(shells, program):
@@ -111,12 +93,17 @@ func (m Machine) invocations(c shell.Command, vars map[string]string, depth int)
 		lost = "what it does around ssh"
 	}
 	found := m.behind(program, c, vars, depth)
-	for i := range found {
-		if lost != "" {
-			found[i].notes = append(found[i].notes, program+": "+lost)
-		}
+	if lost != "" {
+		note(found, program+": "+lost)
 	}
 	return found
+}
+
+// note adds a note to each invocation.
+func note(all []invocation, text string) {
+	for i := range all {
+		all[i].notes = append(all[i].notes, text)
+	}
 }
 
 // interpreters are programs that run code in a language of their own.
@@ -238,9 +225,7 @@ func (m Machine) inScript(c shell.Command, vars map[string]string, depth int) []
 		return nil
 	}
 	found := m.inText(path, text, c, vars, c.Words, depth)
-	for i := range found {
-		found[i].notes = append(found[i].notes, "what else "+path+" does")
-	}
+	note(found, "what else "+path+" does")
 	return found
 }
 
@@ -349,7 +334,15 @@ func (s source) found(inv invocation) (f Found, k kind, why string) {
 
 // set writes a value into the tunnel's file. If that is not valid, it adds a note.
 func (f *Found) set(section, key, value string) {
-	text, err := tunnelfile.Set(f.Text, section, key, []string{value})
+	f.accept(tunnelfile.Set(f.Text, section, key, []string{value}))
+}
+
+// add is set, for one more value after those that the key has.
+func (f *Found) add(section, key, value string) {
+	f.accept(tunnelfile.Add(f.Text, section, key, value))
+}
+
+func (f *Found) accept(text string, err error) {
 	if err != nil {
 		f.Notes = append(f.Notes, err.Error())
 		return

@@ -1,6 +1,7 @@
 package portable
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,17 +34,12 @@ func (u *unit) complete(f *Found, m Machine, vars map[string]string, execStart s
 		start = tunnelfile.StartAuto
 		f.Start = u.name + " is enabled"
 	}
-	u.set(f, tunnelfile.SectionTunnel, "Start", string(start))
+	f.add(tunnelfile.SectionTunnel, "Start", string(start))
 	if d, err := u.expand(u.last("Unit", "Description")); err == nil && d != "" {
-		u.set(f, tunnelfile.SectionTunnel, "Description", d)
+		f.add(tunnelfile.SectionTunnel, "Description", d)
 	}
-	if user := u.last("Service", "User"); u.system && !m.System {
-		if user == "" {
-			user = "root"
-		}
-		if user != m.User {
-			f.Notes = append(f.Notes, fmt.Sprintf("User=%s: the tunnel runs as you, with your keys and your ~/.ssh", user))
-		}
+	if user := cmp.Or(u.last("Service", "User"), "root"); u.system && !m.System && user != m.User {
+		f.Notes = append(f.Notes, fmt.Sprintf("User=%s: the tunnel runs as you, with your keys and your ~/.ssh", user))
 	}
 	u.carryEnvironment(f, vars, execStart)
 	var confining []string
@@ -85,13 +81,13 @@ func (u *unit) carryEnvironment(f *Found, vars map[string]string, execStart stri
 				f.Notes = append(f.Notes, fmt.Sprintf("EnvironmentFile=%s: %s", s.Value, withoutPath(err)))
 			case missing || slices.ContainsFunc(slices.Collect(maps.Keys(inFile)), wanted):
 				optional := s.Value[:len(s.Value)-len(strings.TrimPrefix(s.Value, "-"))]
-				u.set(f, tunnelfile.SectionService, "EnvironmentFile", optional+escapeSpecifiers(path))
+				f.add(tunnelfile.SectionService, "EnvironmentFile", optional+escapeSpecifiers(path))
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(own)) {
 		if wanted(name) {
-			u.set(f, tunnelfile.SectionService, "Environment", words.Quote(escapeSpecifiers(name+"="+own[name])))
+			f.add(tunnelfile.SectionService, "Environment", words.Quote(escapeSpecifiers(name+"="+own[name])))
 		}
 	}
 }
@@ -128,57 +124,55 @@ var ofNetwork = []string{
 	"graphical-session.target", "graphical.target", "sshd.service", "ssh.service", "dbus.service", "dbus.socket", "time-sync.target",
 }
 
+// ofUnits are settings of [Unit] whose value is a list of units.
+var ofUnits = []string{"After", "Before", "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Upholds"}
+
 // carry takes over a setting of [Unit] or [Service], or adds a note that says why not.
 func (u *unit) carry(f *Found, s unitSetting, m Machine) {
-	leave := func(why string) { f.Notes = append(f.Notes, fmt.Sprintf("%s=%s: %s", s.Key, s.Value, why)) }
+	value, why := u.carried(s, m)
+	switch {
+	case why != "":
+		f.Notes = append(f.Notes, fmt.Sprintf("%s=%s: %s", s.Key, s.Value, why))
+	case value != "":
+		f.add(s.Section, s.Key, value)
+	}
+}
+
+// carried is the value that a tunnel takes over from a setting, or why it takes none. Both are empty
+// if the setting does not matter.
+func (u *unit) carried(s unitSetting, m Machine) (value, why string) {
+	value = s.Value
 	switch {
 	case s.Section == "Service" && u.system && m.System && (s.Key == "User" || s.Key == "Group"): // the tunnel runs as this user too
 	case s.Section != "Unit" && s.Section != "Service", slices.Contains(ofProcesses, s.Key):
-		return
+		return "", ""
 	case s.Key == "RestartSec":
-		if span, err := tunnelfile.ParseSpan(s.Value); err != nil || tunnelfile.FormatSpan(span) != "5s" {
-			leave("a tunnel tries again at once, and then after growing delays up to RetryMax=")
+		if span, err := tunnelfile.ParseSpan(value); err != nil || tunnelfile.FormatSpan(span) != "5s" {
+			return "", "a tunnel tries again at once, and then after growing delays up to RetryMax="
 		}
-		return
+		return "", ""
 	case strings.HasPrefix(s.Key, "Exec"):
-		leave("[Service] of a tunnel file takes it, if it is still needed; ExecUp= and ExecDown= run with each connection")
-		return
-	}
-	value := s.Value
-	if slices.Contains([]string{"After", "Before", "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Upholds"}, s.Key) {
-		units := slices.DeleteFunc(strings.Fields(value), func(name string) bool { return slices.Contains(ofNetwork, name) })
-		if len(units) == 0 {
-			return
+		return "", "[Service] of a tunnel file takes it, if it is still needed; ExecUp= and ExecDown= run with each connection"
+	case slices.Contains(ofUnits, s.Key):
+		value = strings.Join(slices.DeleteFunc(strings.Fields(value), func(name string) bool { return slices.Contains(ofNetwork, name) }), " ")
+		switch {
+		case value == "":
+			return "", ""
+		case u.system && !m.System:
+			return "", "is for the system's units"
 		}
-		if u.system && !m.System {
-			leave("is for the system's units")
-			return
-		}
-		value = strings.Join(units, " ")
 	}
 	value, err := u.expand(value)
+	if err != nil {
+		return "", err.Error()
+	}
 	value = escapeSpecifiers(value)
-	if err == nil {
-		scope := systemdctl.User
-		if m.System {
-			scope = systemdctl.System
-		}
-		_, errs := systemdctl.Properties(scope, s.Section, []systemdctl.Setting{{Key: s.Key, Value: value}})
-		err = errs[0]
+	scope := systemdctl.User
+	if m.System {
+		scope = systemdctl.System
 	}
-	if err != nil {
-		leave(err.Error())
-		return
+	if _, errs := systemdctl.Properties(scope, s.Section, []systemdctl.Setting{{Key: s.Key, Value: value}}); errs[0] != nil {
+		return "", errs[0].Error()
 	}
-	u.set(f, s.Section, s.Key, value)
-}
-
-// set adds a value to the tunnel's file. If that is not valid, it adds a note.
-func (u *unit) set(f *Found, section, key, value string) {
-	text, err := tunnelfile.Add(f.Text, section, key, value)
-	if err != nil {
-		f.Notes = append(f.Notes, err.Error())
-		return
-	}
-	f.Text = text
+	return value, ""
 }
