@@ -122,14 +122,6 @@ func (w *worker) watchFile(ctx context.Context) {
 	}
 }
 
-// serversDir is the folder for keeper.Courtesy; "" if there is no runtime directory.
-func serversDir(runtimeDir string) string {
-	if runtimeDir == "" {
-		return ""
-	}
-	return filepath.Join(runtimeDir, "servers")
-}
-
 // lookTimeout bounds reading the agent's keys once.
 const lookTimeout = 10 * time.Second
 

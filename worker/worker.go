@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -174,7 +175,7 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 	w.hooks = startHooks(w.log)
 	dir := tunnelfile.RuntimeDir(os.Getenv)
 	if err := tunnelfile.MakeRuntimeDir(dir); err != nil {
-		w.log.Warn("no report socket, and no courtesy to a server that other tunnels use too", "error", err)
+		w.log.Warn("the runtime directory cannot be used: there are no statistics, and tunnels to one server do not take turns", "error", err)
 		dir = ""
 	}
 	keeping, stopKeepers := context.WithCancel(context.Background())
@@ -216,14 +217,18 @@ var errStopped = errors.New("it was asked to stop")
 // while a predecessor serves the tunnel, because that goes on.
 func (w *worker) waitsForPerson() bool { return w.managed && !w.predecessor.serving() }
 
-// keeperConfig is the configuration of one connection's keeper.
+// keeperConfig is the configuration of one connection's keeper. dir is the runtime directory; empty if there
+// is none.
 func (w *worker) keeperConfig(c *pool.Connection, dir string) keeper.Config {
 	log := w.log
 	if c.Number > 1 {
 		log = log.With("connection", c.Number)
 	}
+	if dir != "" {
+		dir = filepath.Join(dir, "servers")
+	}
 	return keeper.Config{
-		Policy: w.inForce.Load().policy(), Courtesy: keeper.Courtesy{Dir: serversDir(dir)},
+		Policy: w.inForce.Load().policy(), ServersDir: dir,
 		Dial: func(ctx context.Context) (keeper.Link, error) {
 			if w.pool.Further(c) {
 				if err := w.answers.NeedsTouch(); err != nil {

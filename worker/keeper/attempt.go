@@ -54,16 +54,14 @@ const (
 // dial makes one attempt, in a goroutine of its own. It returns the link, or why the attempt failed.
 // patience is how long a connect may stay unanswered; 0 leaves that to Dial. release gives the
 // handshake's slot back. The caller calls it when the link has answered, or has ended.
-func (k *Keeper) dial(ctx context.Context, t *trace, server *Server, patience time.Duration) (link Link, release func(), f Failure, err error) {
-	if k.c.Turn != nil {
-		done, err := k.c.Turn(ctx)
-		if err != nil {
-			return nil, func() {}, Failure{}, err
-		}
-		defer done()
-		context.AfterFunc(ctx, done) // an abandoned attempt gives its turn back at once, even if it ends slowly
+func (k *Keeper) dial(ctx context.Context, t *trace, server server, patience time.Duration) (link Link, release func(), f Failure, err error) {
+	done, err := k.c.Turn(ctx)
+	if err != nil {
+		return nil, func() {}, Failure{}, err
 	}
-	leave, err := server.Enter(ctx)
+	defer done()
+	context.AfterFunc(ctx, done) // an abandoned attempt gives its turn back at once, even if it ends slowly
+	leave, err := server.acquireSlot(ctx)
 	if err != nil {
 		return nil, func() {}, Failure{}, err
 	}

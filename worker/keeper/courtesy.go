@@ -17,20 +17,14 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 )
 
-// Courtesy limits what all tunnels to one server do to it, across processes: at most three handshakes
-// at once, and one penalty clock, which stops all attempts for a while after the server has turned
-// one away.
+// server is what all tunnels to one server address share, across processes: at most three handshakes at
+// once, and one penalty clock, which stops all attempts for a while after the server has turned one away.
 //
-// There is one small file for each server address, in Dir. A handshake locks a byte of that file (an
-// open file description lock, see fcntl(2)), so the kernel releases it if the process dies. If the
-// folder is missing, full or not ours, each tunnel makes its attempts without regard to the others.
-type Courtesy struct {
-	Dir string // empty: no courtesy across processes
-}
-
-// Server is the shared state of the tunnels to one server address.
-type Server struct {
-	path string // of its file; empty if nothing is shared
+// It is one small file. A handshake locks a byte of it (an open file description lock, see fcntl(2)), so
+// the kernel releases it if the process dies. If the folder is missing, full or not ours, each tunnel
+// makes its attempts without regard to the others.
+type server struct {
+	path string // of the file; empty if nothing is shared
 }
 
 // handshakes is how many attempts may run at one server at once. sshd's MaxStartups 10:30:100 begins
@@ -43,24 +37,18 @@ const maxWait = time.Minute
 // slotByte is the file offset of the locks, far behind the written text.
 const slotByte = 1 << 20
 
-// At returns the Server at address, "host:port".
-func (c Courtesy) At(address string) *Server {
-	if c.Dir == "" || address == "" {
-		return &Server{}
+// serverAt returns the server at address, "host:port". dir is [Config.ServersDir].
+func serverAt(dir, address string) server {
+	if dir == "" || address == "" {
+		return server{}
 	}
 	name := url.PathEscape(address)
-	if len(name) > 200 {
-		name = name[:200]
-	}
-	return &Server{path: filepath.Join(c.Dir, name+".server")}
+	return server{filepath.Join(dir, name[:min(len(name), 200)]+".server")}
 }
 
-// Enter waits for a slot among the handshakes with this server, for maxWait at most. leave gives the
-// slot back, and may be called more than once. The only error is that of ctx.
-func (s *Server) Enter(ctx context.Context) (leave func(), err error) {
-	if s.path == "" {
-		return func() {}, ctx.Err()
-	}
+// acquireSlot waits for a slot among the handshakes with this server, for maxWait at most. release gives
+// the slot back, and may be called more than once. The only error is that of ctx.
+func (s server) acquireSlot(ctx context.Context) (release func(), err error) {
 	f, err := s.open()
 	if err != nil {
 		return func() {}, ctx.Err()
@@ -72,19 +60,20 @@ func (s *Server) Enter(ctx context.Context) (leave func(), err error) {
 			break
 		}
 		// A wait for a lock cannot be abandoned when ctx ends. So try again after a random pause.
-		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			f.Close()
 			return nil, ctx.Err()
-		case <-timer.C:
+		case <-time.After(pause/2 + rand.N(pause)):
 		}
 	}
 	return func() { f.Close() }, ctx.Err() // closing releases the lock
 }
 
-func (s *Server) open() (*os.File, error) {
+func (s server) open() (*os.File, error) {
+	if s.path == "" {
+		return nil, os.ErrNotExist
+	}
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return nil, err
 	}
@@ -107,9 +96,9 @@ func lockOne(f *os.File) (bool, error) {
 	return false, nil
 }
 
-// TurnedAway tells the other tunnels that the server turns this machine's address away. It starts the
+// turnedAway tells the other tunnels that the server turns this machine's address away. It starts the
 // penalty clock unless that is running already.
-func (s *Server) TurnedAway(p Policy, now time.Time) {
+func (s server) turnedAway(p Policy, now time.Time) {
 	c := s.clock()
 	if now.Before(c.until) {
 		return
@@ -123,33 +112,23 @@ func (s *Server) TurnedAway(p Policy, now time.Time) {
 	s.write(c)
 }
 
-// Established tells the other tunnels that the server answers. The penalty is over, and waiting
+// established tells the other tunnels that the server answers. The penalty is over, and waiting
 // tunnels try again.
-func (s *Server) Established() { s.write(clock{}) }
+func (s server) established() { s.write(clock{}) }
 
-// Penalty is until when no attempt should be made; a time in the past means there is no penalty.
-func (s *Server) Penalty() time.Time { return s.clock().until }
+// penalty is until when no attempt should be made; a time in the past means there is no penalty.
+func (s server) penalty() time.Time { return s.clock().until }
 
-// clock is the penalty clock, as a Server's file has it.
+// clock is the penalty clock, as a server's file has it.
 type clock struct {
 	until time.Time // wall clock, because processes share it
 	level int       // penalties in a row
 }
 
-func (s *Server) clock() clock {
-	if s.path == "" {
-		return clock{}
-	}
-	text, err := os.ReadFile(s.path)
-	if err != nil {
-		return clock{}
-	}
+func (s server) clock() (c clock) {
+	text, _ := os.ReadFile(s.path)
 	var until int64
-	var c clock
-	if _, err := fmt.Sscanf(string(text), "until %d level %d", &until, &c.level); err != nil {
-		return clock{}
-	}
-	if until == 0 {
+	if _, err := fmt.Sscanf(string(text), "until %d level %d", &until, &c.level); err != nil || until == 0 {
 		return clock{}
 	}
 	if c.until = time.Unix(0, until); time.Until(c.until) > time.Hour {
@@ -158,25 +137,22 @@ func (s *Server) clock() clock {
 	return c
 }
 
-// EstablishedElsewhere returns a channel that receives a token when another tunnel has established a link to this
-// server, until ctx ends. If the file cannot be watched, no token comes.
-func (s *Server) EstablishedElsewhere(ctx context.Context) <-chan struct{} {
-	back := make(chan struct{}, 1)
-	if s.path == "" {
-		return back
-	}
+// establishedElsewhere returns a channel that receives a token when another tunnel has established a link
+// to this server, until ctx ends. If the file cannot be watched, no token comes.
+func (s server) establishedElsewhere(ctx context.Context) <-chan struct{} {
+	established := make(chan struct{}, 1)
 	f, err := s.open()
 	if err != nil {
-		return back
+		return established
 	}
 	f.Close() // it exists now
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		return back
+		return established
 	}
 	if err := watcher.Add(s.path); err != nil {
 		watcher.Close()
-		return back
+		return established
 	}
 	go func() {
 		defer watcher.Close()
@@ -184,13 +160,10 @@ func (s *Server) EstablishedElsewhere(ctx context.Context) <-chan struct{} {
 			select {
 			case <-ctx.Done():
 				return
-			case e, ok := <-watcher.Events:
-				if !ok {
-					return
-				}
+			case e := <-watcher.Events:
 				if e.Has(fsnotify.Write) && s.clock().until.IsZero() {
 					select {
-					case back <- struct{}{}:
+					case established <- struct{}{}:
 					default:
 					}
 				}
@@ -198,15 +171,12 @@ func (s *Server) EstablishedElsewhere(ctx context.Context) <-chan struct{} {
 			}
 		}
 	}()
-	return back
+	return established
 }
 
 // write replaces the file's text in place, because the locks belong to the file and not to its name.
 // Two processes that write at once write nearly the same.
-func (s *Server) write(c clock) {
-	if s.path == "" {
-		return
-	}
+func (s server) write(c clock) {
 	f, err := s.open()
 	if err != nil {
 		return

@@ -13,11 +13,11 @@ const someServer = "[2001:db8::1]:22"
 
 func TestAtMostThreeHandshakes(t *testing.T) {
 	t.Parallel()
-	c := Courtesy{Dir: filepath.Join(t.TempDir(), "servers")}
-	s := c.At(someServer)
+	dir := filepath.Join(t.TempDir(), "servers")
+	s := serverAt(dir, someServer)
 	var leave []func()
 	for range handshakes {
-		l, err := s.Enter(t.Context())
+		l, err := s.acquireSlot(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,17 +25,17 @@ func TestAtMostThreeHandshakes(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := c.At(someServer).Enter(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := serverAt(dir, someServer).acquireSlot(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("a fourth handshake: %v", err)
 	}
-	if other, err := c.At("other:22").Enter(t.Context()); err != nil {
+	if other, err := serverAt(dir, "other:22").acquireSlot(t.Context()); err != nil {
 		t.Fatal(err)
 	} else {
 		other()
 	}
 	entered := make(chan struct{})
 	go func() {
-		if l, err := s.Enter(t.Context()); err == nil {
+		if l, err := s.acquireSlot(t.Context()); err == nil {
 			l()
 			close(entered)
 		}
@@ -51,34 +51,34 @@ func TestAtMostThreeHandshakes(t *testing.T) {
 
 func TestPenaltyIsShared(t *testing.T) {
 	t.Parallel()
-	c := Courtesy{Dir: t.TempDir()}
+	dir := t.TempDir()
 	p := Policy{RetryMax: time.Minute}
 	now := time.Now()
-	if wait := time.Until(c.At(someServer).Penalty()); wait > 0 {
+	if wait := time.Until(serverAt(dir, someServer).penalty()); wait > 0 {
 		t.Fatalf("a penalty of %v before anything happened", wait)
 	}
-	c.At(someServer).TurnedAway(p, now)
-	first := c.At(someServer).Penalty()
+	serverAt(dir, someServer).turnedAway(p, now)
+	first := serverAt(dir, someServer).penalty()
 	if d := first.Sub(now); d < 1600*time.Millisecond || d > 2400*time.Millisecond {
 		t.Errorf("first penalty %v, want 2 s", d)
 	}
-	c.At(someServer).TurnedAway(p, now.Add(time.Second)) // by another tunnel, at the same time
-	if !c.At(someServer).Penalty().Equal(first) {
+	serverAt(dir, someServer).turnedAway(p, now.Add(time.Second)) // by another tunnel, at the same time
+	if !serverAt(dir, someServer).penalty().Equal(first) {
 		t.Error("one event was punished twice")
 	}
 	again := first.Add(time.Second)
-	c.At(someServer).TurnedAway(p, again)
-	if d := c.At(someServer).Penalty().Sub(again); d < 4800*time.Millisecond || d > 7200*time.Millisecond {
+	serverAt(dir, someServer).turnedAway(p, again)
+	if d := serverAt(dir, someServer).penalty().Sub(again); d < 4800*time.Millisecond || d > 7200*time.Millisecond {
 		t.Errorf("second penalty %v, want 6 s", d)
 	}
-	back := c.At(someServer).EstablishedElsewhere(t.Context())
-	c.At(someServer).Established()
+	back := serverAt(dir, someServer).establishedElsewhere(t.Context())
+	serverAt(dir, someServer).established()
 	select {
 	case <-back:
 	case <-time.After(5 * time.Second):
 		t.Error("nobody is told that the server is back")
 	}
-	if time.Until(c.At(someServer).Penalty()) > 0 {
+	if time.Until(serverAt(dir, someServer).penalty()) > 0 {
 		t.Error("the penalty outlives a connection that stood")
 	}
 }
@@ -94,9 +94,9 @@ func TestCourtesyNeverStopsATunnel(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{"", "/proc/no/such/folder", filepath.Join(file, "below"), garbled} {
-		s := Courtesy{Dir: dir}.At(someServer)
+		s := serverAt(dir, someServer)
 		for range handshakes + 1 {
-			leave, err := s.Enter(t.Context())
+			leave, err := s.acquireSlot(t.Context())
 			if err != nil {
 				t.Fatalf("%q: %v", dir, err)
 			}
@@ -104,11 +104,11 @@ func TestCourtesyNeverStopsATunnel(t *testing.T) {
 				leave()
 			}
 		}
-		s.Established()
-		s.EstablishedElsewhere(t.Context())
-		if time.Until(s.Penalty()) > 0 {
+		s.established()
+		s.establishedElsewhere(t.Context())
+		if time.Until(s.penalty()) > 0 {
 			t.Errorf("%q: a penalty", dir)
 		}
-		s.TurnedAway(Policy{RetryMax: time.Minute}, time.Now())
+		s.turnedAway(Policy{RetryMax: time.Minute}, time.Now())
 	}
 }

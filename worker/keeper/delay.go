@@ -17,7 +17,7 @@ type Policy struct {
 	GateTime            time.Duration // after a link that lasted this long the delays start over
 	RetryMax            time.Duration // longest wait between two attempts
 	RetryDenied         time.Duration // wait after a login that the server refused; 0: a person is needed
-	Address             string        // "host:port", the key of Courtesy; empty: nothing is shared
+	Address             string        // "host:port", the key of what tunnels to one server share; empty: nothing
 }
 
 // Times of the retry policy.

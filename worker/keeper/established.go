@@ -82,7 +82,7 @@ func (k *Keeper) answered(m *managedLink, rtt time.Duration) {
 	m.release()
 	if !m.answers {
 		m.answers = true
-		k.server.Established()
+		k.server.established()
 	}
 	if m == k.link {
 		k.rtt = rtt

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -129,6 +130,11 @@ func (l *fakeLink) Close() error          { l.fail(net.ErrClosed); return nil }
 func (l *fakeLink) LocalAddr() net.Addr   { return l.local }
 func (l *fakeLink) RemoteAddr() net.Addr  { return nil }
 
+func (l *fakeLink) Progress() (acknowledged, queued uint64, ok bool) { return 0, 0, false }
+
+// noTurns lets every attempt begin at once.
+func noTurns(context.Context) (func(), error) { return func() {}, nil }
+
 // harness runs a keeper over fake links. Dial takes what the test puts into dials.
 type harness struct {
 	t      *testing.T
@@ -150,6 +156,8 @@ func start(t *testing.T, change func(*Config)) *harness {
 	t.Helper()
 	h := &harness{t: t, dials: make(chan any, 100), ended: make(chan error, 1), open: make(map[Link]int)}
 	c := Config{
+		Turn:   noTurns,
+		Log:    slog.New(slog.DiscardHandler),
 		Policy: Policy{ServerAliveInterval: 10 * time.Second, ServerAliveCountMax: 3, GateTime: time.Minute, RetryMax: time.Minute},
 		Dial: func(ctx context.Context) (Link, error) {
 			h.mu.Lock()

@@ -15,18 +15,18 @@ import (
 // Config is the configuration of a Keeper. Dial, Use, Turn and Fingerprint are called from goroutines of
 // their own. The other hooks are called from the keeper's goroutine and must not block.
 type Config struct {
-	Policy   Policy
-	Courtesy Courtesy
+	Policy     Policy
+	ServersDir string // for what tunnels to one server share across processes; empty: nothing
 
 	Dial        func(ctx context.Context) (Link, error) // makes one attempt, and limits its duration
 	Use         func(ctx context.Context, l Link) error // puts the forwards on l, which is in use from now on
 	Lost        func(l Link, why error)                 // l is dead: nothing comes through it any more
 	Draining    func(l Link) int                        // how many channels still run over a replaced link
 	State       func(s Status)                          // called with each change
-	Fingerprint func() string                           // changes with anything that may repair a blocked tunnel; may be nil
+	Fingerprint func() string                           // changes with anything that may repair a blocked tunnel
 
 	// Turn waits until an attempt may begin. The keeper calls done, perhaps more than once, when the
-	// attempt has ended or was abandoned. Turn may be nil.
+	// attempt has ended or was abandoned.
 	Turn func(ctx context.Context) (done func(), err error)
 
 	Once bool // Run ends with the first failed attempt or lost link
@@ -47,7 +47,7 @@ type Keeper struct {
 
 	ctx    context.Context
 	policy Policy
-	server *Server
+	server server
 
 	link    *managedLink   // in use; nil if none
 	old     []*managedLink // replaced links that drain
@@ -79,11 +79,8 @@ type Keeper struct {
 
 // New makes a keeper; Run starts it.
 func New(c Config) *Keeper {
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
 	k := &Keeper{
-		c: c, policy: c.Policy, server: c.Courtesy.At(c.Policy.Address),
+		c: c, policy: c.Policy, server: serverAt(c.ServersDir, c.Policy.Address),
 		calls: make(chan func()), done: make(chan struct{}), addresses: machineAddresses,
 	}
 	k.watching.Store(&c.Policy)
@@ -214,7 +211,7 @@ func (k *Keeper) Change(p Policy, redial bool) {
 	k.post(func() {
 		if p.Address != k.policy.Address {
 			k.unwatchServer()
-			k.server = k.c.Courtesy.At(p.Address)
+			k.server = serverAt(k.c.ServersDir, p.Address)
 		}
 		k.policy = p
 		k.watching.Store(&p)

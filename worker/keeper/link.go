@@ -20,12 +20,9 @@ type Link interface {
 	Close() error                                    // closes it at once
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
-}
 
-// Progressing is an optional part of a Link: how many bytes the server's kernel has acknowledged, and how
-// many wait for that. On a slow line a ping waits behind data that was written before it, which is no
-// stall.
-type Progressing interface {
+	// Progress is how many bytes the server's kernel has acknowledged, and how many wait for that. On a slow
+	// line a ping waits behind data that was written before it, which is no stall. ok is false if unknown.
 	Progress() (acknowledged, queued uint64, ok bool)
 }
 

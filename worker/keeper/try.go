@@ -47,7 +47,7 @@ func (k *Keeper) startDue(now time.Time) (wake time.Time) {
 		return wake
 	}
 	// The server may have turned another tunnel away since the wait was planned.
-	if until := k.server.Penalty(); until.After(now) && until.After(k.nextTry) && !k.force {
+	if until := k.server.penalty(); until.After(now) && until.After(k.nextTry) && !k.force {
 		if !k.blocked {
 			k.last, k.lastErr = Failure{Class: fault.ClassTurnedAway}, errPenalty
 		}
@@ -57,7 +57,7 @@ func (k *Keeper) startDue(now time.Time) (wake time.Time) {
 		if k.serverUp == nil && k.last.noServer() && !k.rapid && !k.blocked {
 			var ctx context.Context
 			ctx, k.stopWatching = context.WithCancel(k.ctx)
-			k.serverUp = k.server.EstablishedElsewhere(ctx)
+			k.serverUp = k.server.establishedElsewhere(ctx)
 		}
 		return earlier(wake, k.nextTry)
 	}
@@ -118,7 +118,7 @@ func (k *Keeper) start(now time.Time) {
 		defer cancel()
 		link, release, f, err := k.dial(ctx, &a.trace, server, patience)
 		seen := ""
-		if err != nil && f.Class.Blocks() && k.c.Fingerprint != nil {
+		if err != nil && f.Class.Blocks() {
 			seen = k.c.Fingerprint() // before the failure is published and somebody repairs it
 		}
 		ours := false
@@ -173,7 +173,7 @@ func (k *Keeper) failed(f Failure, err error, seen string) {
 		k.watchForRepair(seen)
 		return
 	case f.Class == fault.ClassTurnedAway:
-		k.server.TurnedAway(k.policy, now)
+		k.server.turnedAway(k.policy, now)
 	}
 	k.blocked = false
 	k.wait(f, now)
@@ -183,9 +183,6 @@ func (k *Keeper) failed(f Failure, err error, seen string) {
 // seconds while the keeper is blocked by that attempt. After a change the keeper tries again. The server
 // is not contacted.
 func (k *Keeper) watchForRepair(seen string) {
-	if k.c.Fingerprint == nil {
-		return
-	}
 	count := k.blockCount
 	go func() {
 		ticker := time.NewTicker(blockedLookAgain)

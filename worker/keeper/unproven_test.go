@@ -47,7 +47,7 @@ func TestLinkThatAnswersNothing(t *testing.T) {
 func TestPatienceCountsFromTheConnect(t *testing.T) {
 	t.Parallel()
 	const patience = 10 * time.Millisecond
-	k := New(Config{Dial: func(ctx context.Context) (Link, error) {
+	k := New(Config{Turn: noTurns, Dial: func(ctx context.Context) (Link, error) {
 		lookup := time.NewTimer(5 * patience)
 		<-lookup.C
 		httptrace.ContextClientTrace(ctx).ConnectStart("tcp", "192.0.2.1:22")

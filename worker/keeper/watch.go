@@ -94,23 +94,15 @@ type queue struct {
 }
 
 // queueBefore returns the queue before a ping that is about to be sent.
-func queueBefore(l Link) (q queue) {
-	if p, ok := l.(Progressing); ok {
-		if acknowledged, queued, ok := p.Progress(); ok {
-			q = queue{acknowledged, acknowledged + queued}
-		}
-	}
-	return q
+func queueBefore(l Link) queue {
+	acknowledged, queued, _ := l.Progress()
+	return queue{acknowledged, acknowledged + queued}
 }
 
 // moves says whether the queue before the ping is shorter than at the last look, and not yet empty.
 func (q *queue) moves(l Link) bool {
-	p, ok := l.(Progressing)
-	if !ok || q.acknowledged >= q.end {
-		return false
-	}
-	acknowledged, _, ok := p.Progress()
-	moves := ok && acknowledged > q.acknowledged && acknowledged < q.end
+	before := q.acknowledged
+	acknowledged, _, ok := l.Progress()
 	q.acknowledged = acknowledged
-	return moves
+	return ok && acknowledged > before && acknowledged < q.end
 }

@@ -101,6 +101,7 @@ func (l *link) Busy() <-chan struct{}                       { return nil }
 func (l *link) Wait() error                                 { return <-l.lost }
 func (l *link) LocalAddr() net.Addr                         { return nil }
 func (l *link) RemoteAddr() net.Addr                        { return nil }
+func (l *link) Progress() (uint64, uint64, bool)            { return 0, 0, false }
 
 func (l *link) Close() error {
 	l.lose(net.ErrClosed)
@@ -152,6 +153,7 @@ func automatic(t *testing.T, dial func() error) (p *Pool, listens net.Addr) {
 				Use:      func(ctx context.Context, l keeper.Link) error { return c.Slot.Use(ctx, l.(*link)) },
 				Lost:     func(l keeper.Link, _ error) { set.Lost(l.(*link)) },
 				Draining: func(l keeper.Link) int { return set.Load(l.(*link)) },
+				Log:      slog.New(slog.DiscardHandler), Fingerprint: func() string { return "" },
 			}
 		},
 	})
