@@ -14,7 +14,9 @@ const (
 	firstWindow  = 2 << 20
 	largeWindow  = 15 << 20 // of one channel
 	windowBudget = 64 << 20 // of all channels of this process
-	creditAfter  = 256 << 10
+
+	creditAfter  = 256 << 10       // a credit comes after so many bytes were read
+	relaxedAfter = firstWindow / 2 // the same, of a stream that the window does not limit
 )
 
 // windows is the sum of the windows of all channels.
@@ -26,6 +28,7 @@ type window struct {
 	size     int64 // what the server may send, or has sent and was not credited for
 	wanted   int64 // what size shrinks to as the stream is read
 	consumed int64 // what was read and is not credited yet
+	batch    int64 // a credit comes when consumed has reached this
 
 	since time.Time // start of the current measurement
 	read  int64     // bytes read in the current measurement
@@ -36,7 +39,7 @@ type window struct {
 
 // open gives a channel its first window.
 func (w *window) open() {
-	w.wanted = firstWindow
+	w.wanted, w.batch = firstWindow, creditAfter
 	w.resize(firstWindow)
 }
 
@@ -74,7 +77,7 @@ func (w *window) take(n int, rtt func() time.Duration) (credit uint32) {
 	if w.read >= w.size {
 		w.measure(time.Now(), rtt())
 	}
-	if w.consumed < creditAfter {
+	if w.consumed < w.batch {
 		return 0
 	}
 	if surplus := min(w.size-w.wanted, w.consumed); surplus > 0 && w.resize(-surplus) {
@@ -88,7 +91,10 @@ func (w *window) take(n int, rtt func() time.Duration) (credit uint32) {
 // measure ends a measurement, in which as many bytes were read as the window holds.
 func (w *window) measure(now time.Time, trip time.Duration) {
 	took, first := now.Sub(w.since), w.since.IsZero()
-	w.since, w.read = now, 0
+	w.since, w.read, w.batch = now, 0, creditAfter
+	if !first && trip > 0 && took > 4*trip {
+		w.batch = relaxedAfter // a credit costs each side a packet and a wake-up
+	}
 	switch {
 	case first || trip == 0:
 	case took > 8*trip || windows.Load() > windowBudget:

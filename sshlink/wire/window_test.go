@@ -40,13 +40,43 @@ func TestWindowGrowsWithinARoundTrip(t *testing.T) {
 	// A stream that needs less gives back, by what it is not credited.
 	for w.size > firstWindow {
 		fill(10 * trip)
-		w.take(int(w.size-w.wanted)+creditAfter, func() time.Duration { return 0 })
+		w.take(int(w.size-w.wanted)+relaxedAfter, func() time.Duration { return 0 })
 	}
 	if w.close(); windows.Load() != before {
 		t.Errorf("windows of %d are counted that are closed", windows.Load()-before)
 	}
 	if w.close(); windows.Load() != before {
 		t.Error("closing twice counts twice")
+	}
+}
+
+// TestCreditsAreFewWhereTheWindowIsNoLimit reads a stream that its window limits, and one that something
+// else limits.
+func TestCreditsAreFewWhereTheWindowIsNoLimit(t *testing.T) {
+	const trip = 10 * time.Millisecond
+	for _, c := range []struct {
+		took  time.Duration // for what the window holds
+		trip  time.Duration
+		batch int
+	}{
+		{3 * trip, trip, creditAfter},
+		{5 * trip, trip, relaxedAfter},
+		{time.Hour, 0, creditAfter}, // through a jump host, the round trip is not known
+	} {
+		var w window
+		w.open()
+		defer w.close()
+		now := time.Now()
+		w.measure(now, c.trip)
+		w.measure(now.Add(c.took), c.trip)
+		w.consumed = 0 // without what the window has grown by
+		unknown := func() time.Duration { return 0 }
+		if got := w.take(c.batch-1, unknown); got != 0 {
+			t.Errorf("%v for a window and %v for a round trip: %d credited early", c.took, c.trip, got)
+		}
+		if got := w.take(1, unknown); got != uint32(c.batch) {
+			t.Errorf("%v for a window and %v for a round trip: %d credited, want %d", c.took, c.trip, got, c.batch)
+		}
 	}
 }
 
