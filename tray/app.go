@@ -42,18 +42,28 @@ type App struct {
 	memory    Memory
 	notices   Notices
 	calls     chan func()
+	ended     chan struct{}                 // closed when Run returns
 	watching  map[string]context.CancelFunc // tunnels whose submenu is open
 	onDemand  map[string]bool               // whether Start= was on-demand when Start at login was switched off
-	agentOf   string                        // the daemon seen last, by its unique name: register once with each
+	agentOf   string                        // the daemon that asks this tray, by its unique name
 	timer     *time.Timer
 	wallTimer *timerfd.Timer
 }
 
 // NewApp returns an App. The caller sets its exported fields before Run.
-func NewApp() *App { return &App{calls: make(chan func(), 64)} }
+func NewApp() *App { return &App{calls: make(chan func(), 64), ended: make(chan struct{})} }
 
 // Run shows the tray. It returns nil when ctx ends, ErrFull, or an error if the bus goes away.
 func (a *App) Run(ctx context.Context) error {
+	defer close(a.ended)
+	err := a.run(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (a *App) run(ctx context.Context) error {
 	a.watching, a.onDemand = make(map[string]context.CancelFunc), make(map[string]bool)
 	a.model, a.memory = restored(a.Paths, a.Log)
 	a.renderer = NewRenderer(a.Driver)
@@ -75,16 +85,10 @@ func (a *App) Run(ctx context.Context) error {
 			return nil
 		case s, ok := <-snapshots:
 			if !ok {
-				if ctx.Err() != nil {
-					return nil
-				}
 				return dbusapi.ErrNoBus
 			}
 			a.seen = s
-			if s.Owner != a.agentOf && s.Running && a.Dialog != nil {
-				a.do("answer questions", func(ctx context.Context) error { return a.Client.RegisterAgent(ctx, a.prompter) })
-			}
-			a.agentOf = s.Owner
+			a.answerFor(s)
 		case s := <-a.renderer.Clicks():
 			if click, ok := a.renderer.Clicked(s, time.Now()); ok {
 				a.clicked(ctx, click)
@@ -212,8 +216,34 @@ func (a *App) newPrompter() *Prompter {
 	}
 }
 
-// inLoop has the goroutine of Run call f.
-func (a *App) inLoop(f func()) { a.calls <- f }
+// answerFor registers the tray with a daemon, to answer its questions. After a failure, the next
+// snapshot tries again.
+func (a *App) answerFor(s dbusapi.Snapshot) {
+	register := s.Running && s.Owner != a.agentOf && a.Dialog != nil
+	a.agentOf = s.Owner
+	if !register {
+		return
+	}
+	a.do("answer questions", func(ctx context.Context) error {
+		err := a.Client.RegisterAgent(ctx, a.prompter)
+		if err != nil {
+			a.inLoop(func() {
+				if a.agentOf == s.Owner {
+					a.agentOf = ""
+				}
+			})
+		}
+		return err
+	})
+}
+
+// inLoop has the goroutine of Run call f. It drops f if Run has ended.
+func (a *App) inLoop(f func()) {
+	select {
+	case a.calls <- f:
+	case <-a.ended:
+	}
+}
 
 // remember saves the Memory.
 func (a *App) remember() {
