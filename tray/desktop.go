@@ -43,21 +43,30 @@ type Programs struct {
 // NewPrograms returns Programs that run in this environment.
 func NewPrograms(e Environment) Programs { return Programs{e, exec.LookPath} }
 
-// start starts a program and returns at once. stdin is the program's input; "" for none.
-func (p Programs) start(stdin string, argv ...string) error {
-	if stdin == "" {
-		argv = p.outside(argv)
+// start starts the first of these programs that is installed, with more arguments, and returns at
+// once. stdin is the program's input; "" for none. missing is the error if none is installed.
+func (p Programs) start(programs [][]string, stdin, missing string, more ...string) error {
+	for _, program := range programs {
+		path, err := p.LookPath(program[0])
+		if err != nil {
+			continue
+		}
+		argv := slices.Concat([]string{path}, program[1:], more)
+		if stdin == "" {
+			argv = p.outside(argv)
+		}
+		cmd := exec.Command(argv[0], argv[1:]...)
+		cmd.Env = p.Environment
+		if stdin != "" {
+			cmd.Stdin = strings.NewReader(stdin)
+		}
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		go func() { _ = cmd.Wait() }()
+		return nil
 	}
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = p.Environment
-	if stdin != "" {
-		cmd.Stdin = strings.NewReader(stdin)
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go func() { _ = cmd.Wait() }()
-	return nil
+	return errors.New(missing)
 }
 
 // outside returns a command line that starts the program as a unit of its own, if no_new_privs is
@@ -93,21 +102,12 @@ func (p Programs) Terminal(argv ...string) error {
 		}
 		list = append([][]string{first}, terminals...)
 	}
-	for _, t := range list {
-		if path, err := p.LookPath(t[0]); err == nil {
-			return p.start("", slices.Concat([]string{path}, t[1:], argv)...)
-		}
-	}
-	return errors.New("no terminal found; set TERMINAL")
+	return p.start(list, "", "no terminal found; set TERMINAL", argv...)
 }
 
 // Open uses xdg-open(1).
 func (p Programs) Open(target string) error {
-	path, err := p.LookPath("xdg-open")
-	if err != nil {
-		return errors.New("xdg-open is missing (package xdg-utils)")
-	}
-	return p.start("", path, target)
+	return p.start([][]string{{"xdg-open"}}, "", "xdg-open is missing (package xdg-utils)", target)
 }
 
 // Copy uses wl-copy on Wayland, else xclip or xsel.
@@ -116,10 +116,5 @@ func (p Programs) Copy(text string) error {
 	if p.Environment.Get("WAYLAND_DISPLAY") != "" {
 		tools = append([][]string{{"wl-copy"}}, tools...)
 	}
-	for _, tool := range tools {
-		if path, err := p.LookPath(tool[0]); err == nil {
-			return p.start(text, append([]string{path}, tool[1:]...)...)
-		}
-	}
-	return errors.New("needs wl-copy, xclip or xsel")
+	return p.start(tools, text, "needs wl-copy, xclip or xsel")
 }

@@ -69,9 +69,16 @@ func (p program) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a dialog and returns its first line of output. Exit status 1 gives errDeclined: dialogs
-// use it both for a no and for a closed window.
+// run runs a dialog and returns its first line of output.
 func run(cmd *exec.Cmd) (string, error) {
+	out, err := output(cmd)
+	answer, _, _ := strings.Cut(out, "\n")
+	return answer, err
+}
+
+// output runs a dialog and returns its output. Exit status 1 gives errDeclined: dialogs use it both
+// for a no and for a closed window.
+func output(cmd *exec.Cmd) (string, error) {
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	runtime.LockOSThread() // Pdeathsig is sent when this thread ends, see prctl(2)
@@ -80,8 +87,7 @@ func run(cmd *exec.Cmd) (string, error) {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-		answer, _, _ := strings.Cut(out.String(), "\n")
-		return answer, nil
+		return out.String(), nil
 	case errors.As(err, &exit) && exit.ExitCode() == 1:
 		return "", errDeclined
 	}
@@ -180,45 +186,27 @@ func (p pinentry) Confirm(ctx context.Context, q Question) (bool, error) {
 
 // converse sends commands and returns the data in the last reply.
 func (p pinentry) converse(ctx context.Context, q Question, commands ...string) (string, error) {
-	cmd := p.command(ctx)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return "", err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", err
-	}
-	runtime.LockOSThread() // Pdeathsig is sent when this thread ends, see prctl(2)
-	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
-		return "", err
-	}
-	// A process that the dialog left behind may keep its output open.
-	defer context.AfterFunc(ctx, func() { _ = out.Close() })()
-	defer func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	}()
 	commands = append([]string{"SETTITLE " + q.Title, "SETDESC " + q.Text}, commands...)
 	if display := p.env.Get("DISPLAY"); display != "" {
 		commands = append([]string{"OPTION display=" + display}, commands...)
 	}
-	lines := bufio.NewScanner(out)
-	answer := ""
-	for i := -1; i < len(commands); i++ { // the program greets first
-		if i >= 0 {
-			if _, err := fmt.Fprintln(in, assuan(commands[i])); err != nil {
-				return "", fmt.Errorf("%s: %w", filepath.Base(p.path), err)
-			}
-		}
-		data, err := assuanReply(lines)
-		if err != nil && (i == len(commands)-1 || i < 0) {
+	var in strings.Builder
+	for _, command := range commands {
+		fmt.Fprintln(&in, assuan(command))
+	}
+	cmd := p.command(ctx)
+	cmd.Stdin = strings.NewReader(in.String())
+	out, err := output(cmd)
+	if err != nil {
+		return "", err
+	}
+	lines := bufio.NewScanner(strings.NewReader(out))
+	for range commands { // the program greets first
+		if _, err := assuanReply(lines); errors.Is(err, errEndedEarly) {
 			return "", err // other errors do no harm, such as an unknown option
 		}
-		answer = data
 	}
-	return answer, nil
+	return assuanReply(lines)
 }
 
 // assuanLine is the longest line in bytes. A longer one ends the dialog.
@@ -234,6 +222,8 @@ func assuan(command string) string {
 	}
 	return line
 }
+
+var errEndedEarly = errors.New("the dialog ended early")
 
 // assuanReply reads until OK or ERR, and returns the data before it.
 func assuanReply(lines *bufio.Scanner) (data string, err error) {
@@ -258,5 +248,5 @@ func assuanReply(lines *bufio.Scanner) (data string, err error) {
 			return "", errors.New(text)
 		}
 	}
-	return "", errors.New("the dialog ended early")
+	return "", errEndedEarly
 }
