@@ -45,7 +45,7 @@ func remove(s *session.Session, patterns []string) error {
 		if failed[i] != nil {
 			message, hint := s.Explain(failed[i])
 			s.Out.Failure(t.Name+" is not removed: "+message, hint)
-			err = session.ErrSaid
+			err = session.ErrPrinted
 			continue
 		}
 		removed = append(removed, t)

@@ -23,14 +23,14 @@ type action struct {
 	call func(client *dbusapi.Client, ctx context.Context, patterns ...string) error
 	// done says whether a tunnel is as wanted. A snapshot from before asked, the time of the
 	// request, may still arrive.
-	done  func(now listing.Tunnel, asked time.Time) bool
-	goal  string // for people: "is up"
-	not   string // for people: "is not up"
-	stop  bool   // for down: a blocked or failed tunnel is no reason to end the wait
-	well  bool   // a degraded tunnel is not as wanted
-	anew  bool   // the tunnel stops before it starts, so being stopped is expected
-	poll  bool   // no signal may come when it is done, so ask for the statistics repeatedly
-	hands bool   // rolling: the old process may go on, and the statistics say why
+	done       func(now listing.Tunnel, asked time.Time) bool
+	goal       string // for people: "is up"
+	goalMissed string // for people: "is not up"
+	stops      bool   // down: a blocked or failed tunnel is no reason to end the wait
+	mustBeWell bool   // up: degraded is not enough
+	restarts   bool   // the tunnel stops before it starts, so being stopped is expected
+	poll       bool   // no signal may come when it is done, so ask for the statistics repeatedly
+	handsOver  bool   // rolling: the old process may go on, and the statistics say why
 
 	rolling *action // with --rolling; nil if there is no such flag
 }
@@ -45,8 +45,8 @@ func upVerb() verb.Verb {
 	a := action{
 		call: (*dbusapi.Client).Start,
 		done: func(now listing.Tunnel, _ time.Time) bool { return established(now) },
-		goal: "is up", not: "is not up",
-		well: true,
+		goal: "is up", goalMissed: "is not up",
+		mustBeWell: true,
 	}
 	return a.verb(verb.Verb{
 		Name:    "up",
@@ -66,8 +66,8 @@ func downVerb() verb.Verb {
 	a := action{
 		call: (*dbusapi.Client).Stop,
 		done: func(now listing.Tunnel, _ time.Time) bool { return now.State == tunnelfile.Inactive },
-		goal: "is down", not: "is not down",
-		stop: true,
+		goal: "is down", goalMissed: "is not down",
+		stops: true,
 	}
 	return a.verb(verb.Verb{
 		Name:    "down",
@@ -92,9 +92,9 @@ func restartVerb() verb.Verb {
 			// It counts once stale has passed.
 			return established(now) && (now.StateSince.After(asked) || now.State == tunnelfile.Listening && time.Since(asked) >= stale)
 		},
-		goal: "is up again", not: "is not up again",
-		anew:    true,
-		rolling: rolling(),
+		goal: "is up again", goalMissed: "is not up again",
+		restarts: true,
+		rolling:  rolling(),
 	}
 	return a.verb(verb.Verb{
 		Name:    "restart",
@@ -121,8 +121,8 @@ func rolling() *action {
 		done: func(now listing.Tunnel, asked time.Time) bool {
 			return now.State == tunnelfile.Listening || established(now) && now.UpSince.After(asked)
 		},
-		goal: "runs in a new process", not: "does not run in a new process",
-		poll: true, hands: true,
+		goal: "runs in a new process", goalMissed: "does not run in a new process",
+		poll: true, handsOver: true,
 	}
 }
 
@@ -133,7 +133,7 @@ func reconnectVerb() verb.Verb {
 			// A tunnel that waits for its first connection has no SSH connection to renew.
 			return now.State == tunnelfile.Listening || established(now) && now.UpSince.After(asked)
 		},
-		goal: "has a new connection", not: "has no new connection",
+		goal: "has a new connection", goalMissed: "has no new connection",
 		poll: true,
 	}
 	return a.verb(verb.Verb{

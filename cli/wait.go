@@ -29,8 +29,8 @@ type wait struct {
 	ended   []listing.Tunnel
 	failed  bool
 
-	unwell map[string]time.Time // by name: since when it is degraded
-	stays  map[string]string    // by name: why it did not change to a new process
+	unwell        map[string]time.Time // by name: since when it is degraded
+	notHandedOver map[string]string    // by name: why it did not change to a new process
 }
 
 // stale is how long after the request a state may still be the one from before it.
@@ -43,7 +43,7 @@ const recoveryTime = 5 * time.Second
 func newWait(s *session.Session, a action, client *dbusapi.Client, before []listing.Tunnel, start time.Time, timeout time.Duration) *wait {
 	w := &wait{
 		Session: s, action: a, client: client, start: start, timeout: timeout, pending: slices.Clone(before),
-		shown: make(map[string]string), moved: make(map[string]bool), unwell: make(map[string]time.Time), stays: make(map[string]string),
+		shown: make(map[string]string), moved: make(map[string]bool), unwell: make(map[string]time.Time), notHandedOver: make(map[string]string),
 	}
 	for _, t := range before { // do not show the states from before
 		w.shown[t.Name] = happening(t)
@@ -63,13 +63,13 @@ func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) erro
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for {
-		if w.take(now); len(w.pending) == 0 {
+		if w.finishDone(now); len(w.pending) == 0 {
 			return w.result()
 		}
 		w.show(now)
 		select {
 		case <-w.Ctx.Done():
-			return w.leave(now)
+			return w.interrupted(now)
 		case <-over.C:
 			w.giveUp(now)
 			return w.result()
@@ -80,7 +80,7 @@ func (w *wait) run(now dbusapi.Snapshot, snapshots <-chan dbusapi.Snapshot) erro
 		case next, ok := <-snapshots:
 			switch {
 			case !ok && w.Ctx.Err() != nil:
-				return w.leave(now)
+				return w.interrupted(now)
 			case !ok:
 				return dbusapi.ErrNoBus
 			case !next.Running:
@@ -103,38 +103,38 @@ func (w *wait) lookAgain(now dbusapi.Snapshot) dbusapi.Snapshot {
 			continue
 		}
 		s, err := w.client.Statistics(w.Ctx, t.Name)
-		if err == nil && w.hands && s.NotHandedOverAt.After(w.start) {
-			w.stays[t.Name] = s.NotHandedOver
+		if err == nil && w.handsOver && s.NotHandedOverAt.After(w.start) {
+			w.notHandedOver[t.Name] = s.NotHandedOver
 		}
-		if err == nil && !w.hands && s.UpTime > 0 && s.UpTime < time.Since(w.start) {
+		if err == nil && !w.handsOver && s.UpTime > 0 && s.UpTime < time.Since(w.start) {
 			now.Tunnels[i].UpSince = time.Now().Add(-s.UpTime)
 		}
 	}
 	return now
 }
 
-// take removes the finished tunnels from pending and prints their results.
-func (w *wait) take(now dbusapi.Snapshot) {
+// finishDone removes the finished tunnels from pending and prints their results.
+func (w *wait) finishDone(now dbusapi.Snapshot) {
 	w.pending = slices.DeleteFunc(w.pending, func(before listing.Tunnel) bool {
 		t, there := now.Tunnel(before.Name)
 		fresh := !t.StateSince.Equal(before.StateSince) || time.Since(w.start) >= stale
 		switch {
-		case !there && w.stop:
+		case !there && w.stops:
 			w.finish(before, "was removed")
 		case !there:
 			w.fail(before, before.Name+" was removed meanwhile", "")
 		case w.mayRecover(t):
 			w.moved[t.Name] = true
 			return false
-		case w.well && t.State == tunnelfile.Degraded:
+		case w.mustBeWell && t.State == tunnelfile.Degraded:
 			w.fail(t, isLine(t), tunnel.Hint(t))
-		case w.stays[t.Name] != "":
-			w.fail(t, fmt.Sprintf("%s goes on in the process it has: %s", t.Name, text.Printable(w.stays[t.Name])), "")
+		case w.notHandedOver[t.Name] != "":
+			w.fail(t, fmt.Sprintf("%s goes on in the process it has: %s", t.Name, text.Printable(w.notHandedOver[t.Name])), "")
 		case w.done(t, w.start):
 			w.finish(t, w.goal)
-		case !w.stop && fresh && needsSomebody(t):
+		case !w.stops && fresh && needsSomebody(t):
 			w.fail(t, isLine(t), tunnel.Hint(t))
-		case !w.stop && t.State == tunnelfile.Inactive && w.moved[t.Name]:
+		case !w.stops && t.State == tunnelfile.Inactive && w.moved[t.Name]:
 			w.fail(t, t.Name+" was stopped meanwhile", "")
 		default:
 			w.note(t)
@@ -150,13 +150,13 @@ func (w *wait) note(t listing.Tunnel) {
 	switch t.State {
 	case tunnelfile.Inactive, tunnelfile.Stopping, tunnelfile.Offline, tunnelfile.Failed:
 	default:
-		w.moved[t.Name] = !w.anew || t.StateSince.After(w.start)
+		w.moved[t.Name] = !w.restarts || t.StateSince.After(w.start)
 	}
 }
 
 // mayRecover says whether a tunnel is degraded and may be well soon without anybody's help.
 func (w *wait) mayRecover(t listing.Tunnel) bool {
-	if !w.well || t.State != tunnelfile.Degraded {
+	if !w.mustBeWell || t.State != tunnelfile.Degraded {
 		delete(w.unwell, t.Name)
 		return false
 	}
@@ -206,7 +206,7 @@ func (w *wait) finish(t listing.Tunnel, goal string) {
 	switch {
 	case t.State == tunnelfile.Degraded:
 		content = isLine(t)
-	case t.State == tunnelfile.Listening && w.well:
+	case t.State == tunnelfile.Listening && w.mustBeWell:
 		content = t.Name + " listens; the SSH connection is made at the first connection"
 	case t.Status != "" && tunnel.Running(t.State):
 		content += ": " + text.Printable(t.Status)
@@ -218,22 +218,22 @@ func (w *wait) finish(t listing.Tunnel, goal string) {
 func (w *wait) giveUp(now dbusapi.Snapshot) {
 	for _, before := range w.pending {
 		t, _ := now.Tunnel(before.Name)
-		w.fail(t, fmt.Sprintf("%s %s after %s: %s", t.Name, w.not, span(w.timeout), tunnel.Line(t)), tunnel.Hint(t))
+		w.fail(t, fmt.Sprintf("%s %s after %s: %s", t.Name, w.goalMissed, span(w.timeout), tunnel.Line(t)), tunnel.Hint(t))
 	}
 	w.pending = nil
 }
 
-// leave prints the state of each pending tunnel after Ctrl-C. It changes nothing.
-func (w *wait) leave(now dbusapi.Snapshot) error {
+// interrupted prints the state of each pending tunnel after Ctrl-C. It changes nothing.
+func (w *wait) interrupted(now dbusapi.Snapshot) error {
 	for _, before := range w.pending {
 		if t, ok := now.Tunnel(before.Name); ok {
 			w.Out.Note("%s is left as it is, %s", t.Name, tunnel.Line(t))
-			if !w.stop {
+			if !w.stops {
 				w.Out.Hint(tunnel.Hint(t))
 			}
 		}
 	}
-	return session.ErrSaid
+	return session.ErrPrinted
 }
 
 // show prints what the pending tunnels are doing. On a terminal it rewrites a line for each, with the
@@ -300,7 +300,7 @@ func (w *wait) result() error {
 		}
 	}
 	if w.failed {
-		return session.ErrSaid
+		return session.ErrPrinted
 	}
 	return nil
 }

@@ -33,11 +33,11 @@ func testPrinter(t *testing.T) (*terminal.Printer, func() string) {
 func TestDegradedForAWhile(t *testing.T) {
 	out, said := testPrinter(t)
 	tunnel := listing.Tunnel{Name: "web"}
-	a := action{done: func(now listing.Tunnel, _ time.Time) bool { return established(now) }, goal: "is up", well: true}
+	a := action{done: func(now listing.Tunnel, _ time.Time) bool { return established(now) }, goal: "is up", mustBeWell: true}
 	w := newWait(&session.Session{Out: out}, a, nil, []listing.Tunnel{tunnel}, time.Now(), patience)
 	see := func(s tunnelfile.State) {
 		tunnel.State = s
-		w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{tunnel}})
+		w.finishDone(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{tunnel}})
 	}
 	see(tunnelfile.Degraded)
 	if len(w.pending) != 1 {
@@ -69,10 +69,10 @@ func TestStoppedMeanwhile(t *testing.T) {
 	} {
 		out, said := testPrinter(t)
 		since := time.Now()
-		a := action{done: func(now listing.Tunnel, _ time.Time) bool { return established(now) }, goal: "is up", well: true}
+		a := action{done: func(now listing.Tunnel, _ time.Time) bool { return established(now) }, goal: "is up", mustBeWell: true}
 		w := newWait(&session.Session{Out: out}, a, nil, []listing.Tunnel{{Name: "web", State: before, StateSince: since}}, since, patience)
 		for _, s := range []tunnelfile.State{before, tunnelfile.Inactive} {
-			w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: s, StateSince: since}}})
+			w.finishDone(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: s, StateSince: since}}})
 		}
 		if got := strings.Contains(said(), "stopped meanwhile"); got != stopped {
 			t.Errorf("%s, then inactive: said %q", before, said())
@@ -84,11 +84,11 @@ func TestStoppedMeanwhile(t *testing.T) {
 func TestRestartLeadsThroughInactive(t *testing.T) {
 	start := time.Now()
 	out, said := testPrinter(t)
-	a := action{done: func(now listing.Tunnel, asked time.Time) bool { return established(now) && now.StateSince.After(asked) }, goal: "is up again", anew: true}
+	a := action{done: func(now listing.Tunnel, asked time.Time) bool { return established(now) && now.StateSince.After(asked) }, goal: "is up again", restarts: true}
 	before := []listing.Tunnel{{Name: "web", State: tunnelfile.Up, StateSince: start.Add(-time.Hour)}}
 	w := newWait(&session.Session{Out: out}, a, nil, before, start, patience)
 	see := func(s tunnelfile.State, since time.Time) {
-		w.take(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: s, StateSince: since}}})
+		w.finishDone(dbusapi.Snapshot{Running: true, Tunnels: []listing.Tunnel{{Name: "web", State: s, StateSince: since}}})
 	}
 	see(tunnelfile.Up, start.Add(-time.Hour))
 	see(tunnelfile.Stopping, start.Add(time.Millisecond))

@@ -31,7 +31,7 @@ func TestFromAutossh(t *testing.T) {
 	path := m.write(t, "autossh-db.service", blocks["~/.config/systemd/user/autossh-db.service"])
 	m.enable(t, "autossh-db.service", "autossh-db.service")
 	r := m.FromFile(path)
-	if len(r.Found) != 1 || len(r.Problems)+len(r.Passed) > 0 {
+	if len(r.Found) != 1 || len(r.Problems)+len(r.NotTunnels) > 0 {
 		t.Fatalf("%+v", r)
 	}
 	if got, want := strings.ReplaceAll(r.Found[0].Text, m.Home, "/home/me"), blocks["~/.config/holdfast/autossh-db.tunnel"]; got != want || r.Found[0].Name != "autossh-db" {

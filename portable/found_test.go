@@ -236,7 +236,7 @@ func TestSSHConfig(t *testing.T) {
 	})
 	var kept []string
 	for _, f := range found {
-		kept = append(kept, strings.ReplaceAll(strings.Join(f.Kept, ", "), m.Home+"/.ssh/", ""))
+		kept = append(kept, strings.ReplaceAll(strings.Join(f.InSSHConfig, ", "), m.Home+"/.ssh/", ""))
 	}
 	compare(t, "kept", kept, []string{"LocalForward 1 a:1 (config:4), LocalForward 2 a:2 (conf.d/a:1), RemoteForward 4 a:4 (conf.d/b:1), DynamicForward 7 (config:6)", "LocalForward 6 a:6 (config:12)"})
 
@@ -404,7 +404,7 @@ func TestHostStar(t *testing.T) {
 	}
 	r := m.FromFile(path)
 	compare(t, "config", messages(r.Problems), nil)
-	if len(r.Found) != 1 || len(r.Found[0].Kept) != 2 {
+	if len(r.Found) != 1 || len(r.Found[0].InSSHConfig) != 2 {
 		t.Errorf("%+v", r.Found)
 	}
 	found, problems := both(m.FromText(StandardInput, text))

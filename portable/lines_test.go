@@ -59,7 +59,7 @@ func TestLinesOfPeople(t *testing.T) {
 			offset := strings.Count(f.text(), "\n") - len(f.lines)
 			r := machine(t).FromText(f.path, text)
 			became := make(map[int]string)
-			for _, p := range r.Passed {
+			for _, p := range r.NotTunnels {
 				became[p.Line] = "."
 			}
 			for _, p := range r.Problems {
@@ -89,7 +89,7 @@ func TestLinesOfPeople(t *testing.T) {
 				t.Errorf("%s: named %q, want %q", f.path, names, f.names)
 			}
 			if t.Failed() && eol == "\n" {
-				t.Logf("%s: %v", f.path, append(messages(r.Problems), messages(r.Passed)...))
+				t.Logf("%s: %v", f.path, append(messages(r.Problems), messages(r.NotTunnels)...))
 			}
 		}
 	}

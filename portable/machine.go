@@ -86,16 +86,16 @@ func (m Machine) variables(more map[string]string) map[string]string {
 
 // Found is a tunnel that was found somewhere.
 type Found struct {
-	Name    string   // valid, but perhaps taken
-	Other   string   // another valid name, if Name is taken; empty if there is none
-	Text    string   // of the tunnel file
-	Places  []string // file:line where it was found; several if they define the same tunnel
-	Start   string   // the reason for its Start= setting
-	Notes   []string // what is not imported, and why
-	Kept    []string // forwards that stay in ssh_config(5)
-	AsIs    bool     // Text is a tunnel file that somebody wrote
-	Todo    []string // what the user must do so that the old and the new tunnel do not use the same port
-	problem tunnelfile.Problem
+	Name        string   // valid, but perhaps taken
+	Other       string   // another valid name, if Name is taken; empty if there is none
+	Text        string   // of the tunnel file
+	Places      []string // file:line where it was found; several if they define the same tunnel
+	Start       string   // the reason for its Start= setting
+	Notes       []string // what is not imported, and why
+	InSSHConfig []string // forwards that stay in ssh_config(5)
+	AsIs        bool     // Text is a tunnel file that somebody wrote
+	Todo        []string // what the user must do so that the old and the new tunnel do not use the same port
+	problem     tunnelfile.Problem
 }
 
 // Problem makes a problem with this message, at the place where the tunnel was found.
@@ -123,7 +123,7 @@ func Merge(all []Found) []Found {
 		for _, add := range []struct {
 			to *[]string
 			it []string
-		}{{&g.Places, f.Places}, {&g.Kept, f.Kept}, {&g.Notes, f.Notes}, {&g.Todo, f.Todo}} {
+		}{{&g.Places, f.Places}, {&g.InSSHConfig, f.InSSHConfig}, {&g.Notes, f.Notes}, {&g.Todo, f.Todo}} {
 			for _, line := range add.it {
 				if !slices.Contains(*add.to, line) {
 					*add.to = append(*add.to, line)

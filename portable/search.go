@@ -12,9 +12,9 @@ import (
 
 // Result is the result for one source. Each line that mentions ssh or autossh is in one of the three lists.
 type Result struct {
-	Found    []Found
-	Problems []tunnelfile.Problem // may be tunnels, but cannot be imported
-	Passed   []tunnelfile.Problem // are no tunnels, with the reason
+	Found      []Found
+	Problems   []tunnelfile.Problem // may be tunnels, but cannot be imported
+	NotTunnels []tunnelfile.Problem // are no tunnels, with the reason
 }
 
 // search reads one source. It records for each line that mentions ssh what became of it.
@@ -104,7 +104,7 @@ func (s *search) refuse(path string, line int, message string) {
 
 func (s *search) pass(path string, line int, message string) {
 	s.tell(path, line)
-	s.result.Passed = append(s.result.Passed, tunnelfile.Problem{Path: path, Line: line, Message: message})
+	s.result.NotTunnels = append(s.result.NotTunnels, tunnelfile.Problem{Path: path, Line: line, Message: message})
 }
 
 // take adds an invocation that was found in src to one of the three lists.
@@ -136,13 +136,13 @@ func (s *search) finish() Result {
 		}
 		s.pass(m.Path, m.Line, "mentions ssh, with nothing that makes a tunnel")
 	}
-	for _, list := range [][]tunnelfile.Problem{s.result.Problems, s.result.Passed} {
+	for _, list := range [][]tunnelfile.Problem{s.result.Problems, s.result.NotTunnels} {
 		slices.SortStableFunc(list, func(a, b tunnelfile.Problem) int {
 			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
 		})
 	}
 	s.result.Problems = slices.CompactFunc(s.result.Problems, sameProblem)
-	s.result.Passed = slices.CompactFunc(s.result.Passed, sameProblem)
+	s.result.NotTunnels = slices.CompactFunc(s.result.NotTunnels, sameProblem)
 	return s.result
 }
 

@@ -41,7 +41,7 @@ func (s *search) fromSSHConfig(root, dir string) {
 	s.hosts(config.Lines(root, dir), func(f *Found, host string, lines []config.Line) *tunnelfile.Problem {
 		for _, line := range lines {
 			if isForward(line) {
-				f.Kept = append(f.Kept, fmt.Sprintf("%s %s (%s)", forwardKinds[line.Keyword], line.Value, placeOf(line.Path, line.Line)))
+				f.InSSHConfig = append(f.InSSHConfig, fmt.Sprintf("%s %s (%s)", forwardKinds[line.Keyword], line.Value, placeOf(line.Path, line.Line)))
 			}
 		}
 		f.Todo = []string{fmt.Sprintf("ssh %s opens these forwards too: while the tunnel is up, ssh -o ClearAllForwardings=yes %s logs in without them", host, host)}

@@ -106,7 +106,7 @@ func Askpass(s *session.Session, args []string) error {
 	case q.word:
 		s.Out.Line("no")
 	case !yes:
-		return session.ErrSaid
+		return session.ErrPrinted
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func concludeCheck(s *session.Session, ofMachine jsonout.TunnelCheck, tunnels []
 		}
 	}
 	if counts[tunnelfile.Trouble] > 0 {
-		return session.ErrSaid
+		return session.ErrPrinted
 	}
 	return nil
 }

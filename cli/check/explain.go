@@ -84,7 +84,7 @@ func explainTunnel(s *session.Session, args []string, all bool) error {
 	}
 	if err := cmd.Run(); err != nil {
 		if _, ended := errors.AsType[*exec.ExitError](err); ended {
-			return session.ErrSaid
+			return session.ErrPrinted
 		}
 		return err
 	}

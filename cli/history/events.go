@@ -15,7 +15,7 @@ import (
 type event struct {
 	at     moment
 	tunnel string // "" means all tunnels
-	what   happened
+	what   eventKind
 	state  tunnelfile.State
 	why    cause
 }
@@ -26,19 +26,19 @@ type cause struct {
 	text   string // for people
 }
 
-// happened is the kind of an event.
-type happened int
+// eventKind is the kind of an event.
+type eventKind int
 
 const (
-	workerSays   happened = iota // the worker reports a state
-	daemonSays                   // the daemon reports a state; for a tunnel that does not run, nobody else does
-	linkLost                     // why the SSH connection ended
-	unitStarting                 // systemd starts the unit
-	unitStopping                 // systemd stops the unit because somebody wanted it
-	unitStopped                  // systemd has stopped it
-	programEnded                 // the program ended by itself
-	unitFailed                   // the unit failed, and systemd knows why
-	machineOff                   // the last entry of an earlier boot
+	workerState  eventKind = iota // the worker reports a state
+	daemonState                   // the daemon reports a state; for a tunnel that does not run, nobody else does
+	linkLost                      // why the SSH connection ended
+	unitStarting                  // systemd starts the unit
+	unitStopping                  // systemd stops the unit because somebody wanted it
+	unitStopped                   // systemd has stopped it
+	programEnded                  // the program ended by itself
+	unitFailed                    // the unit failed, and systemd knows why
+	machineOff                    // the last entry of an earlier boot
 )
 
 // Message IDs of systemd, see sd-messages.h and systemd.journal-fields(7).
@@ -69,13 +69,13 @@ func eventOf(e journalctl.Entry) (event, bool) {
 	happened.why = cause{fault.Reason(told.Reason), withoutDelay(told.Status)}
 	switch {
 	case isTunnel && isState:
-		happened.tunnel, happened.what, happened.state = name, workerSays, state
+		happened.tunnel, happened.what, happened.state = name, workerState, state
 		return happened, true
 	case isTunnel && told.Kind == journal.Lost:
 		happened.tunnel, happened.what, happened.why.text = name, linkLost, told.Status
 		return happened, true
 	case unit == journal.DaemonUnit && isState && tunnelfile.ValidName(told.Tunnel):
-		happened.tunnel, happened.what, happened.state = told.Tunnel, daemonSays, state
+		happened.tunnel, happened.what, happened.state = told.Tunnel, daemonState, state
 		return happened, true
 	}
 	return happened, false

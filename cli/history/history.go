@@ -116,7 +116,7 @@ func orSince(events []event, t listing.Tunnel, now moment) []event {
 	if slices.ContainsFunc(events, func(e event) bool { return e.tunnel == t.Name }) || t.StateSince.IsZero() {
 		return events
 	}
-	return inOrder([]event{{at: now.at(t.StateSince), tunnel: t.Name, what: workerSays, state: t.State, why: cause{t.Reason, withoutDelay(t.Status)}}}, events)
+	return inOrder([]event{{at: now.at(t.StateSince), tunnel: t.Name, what: workerState, state: t.State, why: cause{t.Reason, withoutDelay(t.Status)}}}, events)
 }
 
 // persistent says whether the journal survives a reboot, see Storage= in journald.conf(5).

@@ -165,7 +165,7 @@ func (j reader) eventsBefore(stamp string, names []string) ([]event, error) {
 		wanted[name] = true
 	}
 	events, err := j.collect(func(e event) bool {
-		if e.what == workerSays { // it tells the state, whatever happened before
+		if e.what == workerState { // it tells the state, whatever happened before
 			delete(wanted, e.tunnel)
 		}
 		return len(wanted) == 0

@@ -96,7 +96,7 @@ func pastOf(name string, onDemand bool, events []event, since time.Time, now mom
 			l.beginAt(e.at.at(since))
 		}
 		l.reach(e.at)
-		l.take(e)
+		l.apply(e)
 	}
 	if !reached {
 		l.beginAt(now.at(since))
@@ -109,11 +109,11 @@ func pastOf(name string, onDemand bool, events []event, since time.Time, now mom
 type phase int
 
 const (
-	unknown  phase = iota
-	unwanted       // it is not wanted up
-	starting       // it is wanted up, and is starting
-	standing       // it is up
-	missing        // it is wanted up and is not: the last outage goes on
+	phaseUnknown  phase = iota
+	phaseUnwanted       // it is not wanted up
+	phaseStarting       // it is wanted up, and is starting
+	phaseUp             // it is up
+	phaseDown           // it is wanted up and is not: the last outage goes on
 )
 
 // life is the state while a tunnel's events are read.
@@ -139,7 +139,7 @@ func (l *life) beginAt(m moment) {
 	l.reach(m)
 	l.Known, l.Up, l.Degraded, l.Down, l.startFor, l.started, l.Ups = 0, 0, 0, 0, 0, m, nil
 	last := len(l.Outages) - 1
-	if l.phase != missing {
+	if l.phase != phaseDown {
 		l.Outages = nil
 		return
 	}
@@ -150,15 +150,15 @@ func (l *life) beginAt(m moment) {
 // reach adds the time until m to the current phase.
 func (l *life) reach(m moment) {
 	d := m.since(l.at)
-	if l.phase != unknown {
+	if l.phase != phaseUnknown {
 		l.Known += d
 	}
 	switch l.phase {
-	case starting:
+	case phaseStarting:
 		if l.startFor += d; l.startFor > startTime {
 			l.down(l.state, l.why)
 		}
-	case standing:
+	case phaseUp:
 		l.Up += d
 		if n := len(l.Ups); n > 0 && l.Ups[n-1].to.Equal(l.at.wall) {
 			l.Ups[n-1].to = m.wall
@@ -168,7 +168,7 @@ func (l *life) reach(m moment) {
 		if l.state == tunnelfile.Degraded {
 			l.Degraded += d
 		}
-	case missing:
+	case phaseDown:
 		l.Down += d
 		l.Outages[len(l.Outages)-1].Lasted += d
 	}
@@ -179,44 +179,44 @@ func (l *life) reach(m moment) {
 	}
 }
 
-// take processes an event.
-func (l *life) take(e event) {
+// apply processes an event.
+func (l *life) apply(e event) {
 	switch e.what {
-	case workerSays:
+	case workerState:
 		l.running, l.ended = true, false
-		l.says(e.state, e.why)
-	case daemonSays:
+		l.setState(e.state, e.why)
+	case daemonState:
 		switch {
 		case l.running && e.state == tunnelfile.Offline && l.state == tunnelfile.Offline:
-			l.knowsBetter(e.why)
+			l.daemonReason(e.why)
 		case l.running:
 		case l.onDemand && e.state == tunnelfile.Offline:
 			l.off()
 		case e.state == tunnelfile.Offline, e.state == tunnelfile.Blocked, e.state == tunnelfile.Failed, e.state == tunnelfile.Inactive, e.state == tunnelfile.Listening:
-			l.says(e.state, e.why)
+			l.setState(e.state, e.why)
 		}
 	case linkLost:
 		l.lost, l.lostAt = e.why, e.at
 	case unitStarting:
-		if l.phase == standing { // the end of its program is not in the journal
+		if l.phase == phaseUp { // the end of its program is not in the journal
 			l.down(tunnelfile.Retrying, cause{fault.Crashed, "its program ended"})
 		}
 		l.running = true
-		l.says(tunnelfile.Connecting, cause{})
+		l.setState(tunnelfile.Connecting, cause{})
 	case unitStopping, unitStopped:
 		l.off()
 	case programEnded:
 		l.running = false
 		switch {
-		case l.phase == unwanted:
+		case l.phase == phaseUnwanted:
 		case e.state == tunnelfile.Inactive:
 			l.off()
 		default:
-			l.ended = l.phase != missing
+			l.ended = l.phase != phaseDown
 			l.down(e.state, e.why)
 		}
 	case unitFailed:
-		if l.phase == missing && l.ended {
+		if l.phase == phaseDown && l.ended {
 			l.Outages[len(l.Outages)-1].Why = e.why
 		}
 	case machineOff:
@@ -224,17 +224,17 @@ func (l *life) take(e event) {
 	}
 }
 
-// says processes a state that the tunnel reports.
-func (l *life) says(s tunnelfile.State, why cause) {
+// setState processes a state that the tunnel reports.
+func (l *life) setState(s tunnelfile.State, why cause) {
 	switch s {
 	case tunnelfile.Up, tunnelfile.Degraded:
 		l.close()
-		l.phase, l.state, l.lost = standing, s, cause{}
+		l.phase, l.state, l.lost = phaseUp, s, cause{}
 	case tunnelfile.Connecting:
 		switch l.phase {
-		case standing:
+		case phaseUp:
 			l.down(s, cause{})
-		case unknown, unwanted:
+		case phaseUnknown, phaseUnwanted:
 			l.start(cause{})
 		}
 		l.state = s
@@ -242,9 +242,9 @@ func (l *life) says(s tunnelfile.State, why cause) {
 		switch {
 		case excused(why):
 			l.off()
-		case l.phase == unwanted, l.phase == unknown && !l.running: // the daemon has just started
+		case l.phase == phaseUnwanted, l.phase == phaseUnknown && !l.running: // the daemon has just started
 			l.start(why)
-		case l.phase != starting:
+		case l.phase != phaseStarting:
 			l.down(s, why)
 		}
 		l.state = s
@@ -257,13 +257,13 @@ func (l *life) says(s tunnelfile.State, why cause) {
 
 // start begins the phase starting. why is what keeps the tunnel from being up, if known.
 func (l *life) start(why cause) {
-	l.phase, l.started, l.startFor, l.why = starting, l.at, 0, why
+	l.phase, l.started, l.startFor, l.why = phaseStarting, l.at, 0, why
 }
 
 // down begins an outage, or adds the cause to the current one.
 func (l *life) down(s tunnelfile.State, why cause) {
 	l.state = s
-	if l.phase == missing {
+	if l.phase == phaseDown {
 		if o := &l.Outages[len(l.Outages)-1]; o.Why == (cause{}) {
 			o.State, o.Why = s, why
 		}
@@ -272,19 +272,19 @@ func (l *life) down(s tunnelfile.State, why cause) {
 	if l.lost != (cause{}) && l.at.since(l.lostAt) < lostJustNow { // otherwise there was another connection since
 		why = l.lost
 	}
-	o := outage{Began: l.at.wall, State: s, Why: why, Earlier: l.phase == unknown}
-	if l.phase == starting {
+	o := outage{Began: l.at.wall, State: s, Why: why, Earlier: l.phase == phaseUnknown}
+	if l.phase == phaseStarting {
 		o.Began, o.Lasted = l.started.wall, l.startFor
 		l.Down += l.startFor
 	}
 	l.Outages = append(l.Outages, o)
-	l.phase = missing
+	l.phase = phaseDown
 }
 
 // off begins the phase unwanted.
 func (l *life) off() {
 	l.close()
-	l.phase, l.state, l.running, l.lost = unwanted, tunnelfile.Inactive, false, cause{}
+	l.phase, l.state, l.running, l.lost = phaseUnwanted, tunnelfile.Inactive, false, cause{}
 }
 
 // excused says whether a tunnel is offline on purpose.
@@ -292,21 +292,21 @@ func excused(why cause) bool { return why.reason == fault.Sleep || why.reason ==
 
 // close ends the current outage, if any.
 func (l *life) close() {
-	if l.phase == missing {
+	if l.phase == phaseDown {
 		l.Outages[len(l.Outages)-1].Ended = l.at.wall
 	}
 }
 
-// knowsBetter takes over the daemon's reason for a tunnel that is offline. The worker only knows that
+// daemonReason takes over the daemon's reason for a tunnel that is offline. The worker only knows that
 // there is no network. The daemon's event comes right after the worker's.
-func (l *life) knowsBetter(why cause) {
+func (l *life) daemonReason(why cause) {
 	switch {
-	case l.phase == starting && excused(why):
+	case l.phase == phaseStarting && excused(why):
 		l.off()
-	case l.phase == starting:
+	case l.phase == phaseStarting:
 		l.why = why
 	}
-	if l.phase != missing {
+	if l.phase != phaseDown {
 		return
 	}
 	last := len(l.Outages) - 1
@@ -319,9 +319,9 @@ func (l *life) knowsBetter(why cause) {
 	case o.State == tunnelfile.Offline: // it was no outage at all
 		l.Down -= o.Lasted
 		l.Outages = l.Outages[:last]
-		l.phase = unwanted
+		l.phase = phaseUnwanted
 	default:
 		l.close()
-		l.phase = unwanted
+		l.phase = phaseUnwanted
 	}
 }

@@ -35,12 +35,12 @@ func excuse(why string) fault.Reason {
 
 func TestPastOf(t *testing.T) {
 	worker := func(at float64, s tunnelfile.State, why string) event {
-		return event{second(at), "web", workerSays, s, cause{excuse(why), why}}
+		return event{second(at), "web", workerState, s, cause{excuse(why), why}}
 	}
 	daemon := func(at float64, s tunnelfile.State, why string) event {
-		return event{second(at), "web", daemonSays, s, cause{excuse(why), why}}
+		return event{second(at), "web", daemonState, s, cause{excuse(why), why}}
 	}
-	heard := func(at float64, what happened, why string) event {
+	heard := func(at float64, what eventKind, why string) event {
 		return event{at: second(at), tunnel: "web", what: what, state: tunnelfile.Retrying, why: cause{text: why}}
 	}
 	slept := func(e event, seconds float64) event { // some of the time before it
@@ -183,7 +183,7 @@ func TestPastOf(t *testing.T) {
 		},
 		{
 			name:   "others do not matter",
-			events: append(started, event{at: second(10), tunnel: "db", what: workerSays, state: tunnelfile.Retrying}),
+			events: append(started, event{at: second(10), tunnel: "db", what: workerState, state: tunnelfile.Retrying}),
 			now:    second(100), up: 98,
 		},
 	} {
@@ -222,9 +222,9 @@ func TestEventOf(t *testing.T) {
 		systemd + `"MESSAGE_ID": "98e322203f7a4ed290d09fe03c09fe15", "COMMAND": "ExecStart", "EXIT_CODE": "exited", "EXIT_STATUS": "0"`:  {what: programEnded, state: tunnelfile.Inactive},
 		systemd + `"MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "UNIT_RESULT": "watchdog"`:                                          {what: unitFailed, why: cause{fault.Crashed, "its program hung"}},
 
-		worker + `"MESSAGE_ID": "x", "HOLDFAST_EVENT": "state", "HOLDFAST_STATE": "retrying", "HOLDFAST_REASON": "unreachable", "HOLDFAST_STATUS": "in 8s, x", "MESSAGE": "?"`:                       {what: workerSays, state: tunnelfile.Retrying, why: cause{fault.Unreachable, "x"}},
+		worker + `"MESSAGE_ID": "x", "HOLDFAST_EVENT": "state", "HOLDFAST_STATE": "retrying", "HOLDFAST_REASON": "unreachable", "HOLDFAST_STATUS": "in 8s, x", "MESSAGE": "?"`:                       {what: workerState, state: tunnelfile.Retrying, why: cause{fault.Unreachable, "x"}},
 		worker + `"MESSAGE_ID": "x", "HOLDFAST_EVENT": "lost", "HOLDFAST_REASON": "lost", "HOLDFAST_STATUS": "in 8s, x"`:                                                                             {what: linkLost, why: cause{fault.Lost, "in 8s, x"}},
-		`"_SYSTEMD_USER_UNIT": "holdfastd.service", "HOLDFAST_EVENT": "state", "HOLDFAST_TUNNEL": "web", "HOLDFAST_STATE": "offline", "HOLDFAST_REASON": "network", "HOLDFAST_STATUS": "no network"`: {what: daemonSays, state: tunnelfile.Offline, why: cause{fault.Network, "no network"}},
+		`"_SYSTEMD_USER_UNIT": "holdfastd.service", "HOLDFAST_EVENT": "state", "HOLDFAST_TUNNEL": "web", "HOLDFAST_STATE": "offline", "HOLDFAST_REASON": "network", "HOLDFAST_STATUS": "no network"`: {what: daemonState, state: tunnelfile.Offline, why: cause{fault.Network, "no network"}},
 
 		`"_SYSTEMD_USER_UNIT": "other.service", "HOLDFAST_EVENT": "state", "HOLDFAST_TUNNEL": "web", "HOLDFAST_STATE": "up"`: {}, // a stranger's
 		worker + `"HOLDFAST_EVENT": "dance", "HOLDFAST_STATE": "up"`:                                                         {}, // of a later version

@@ -84,7 +84,7 @@ func importTunnels(s *session.Session, files []string, yes, dryRun bool) error {
 	tunnels, more := preview(s, result.Found)
 	problems := append(tunnelfile.Problems(result.Problems), more...)
 	if !s.JSON {
-		showImport(s, tunnels, problems, result.Passed)
+		showImport(s, tunnels, problems, result.NotTunnels)
 	}
 	fresh := 0
 	for _, t := range tunnels {
@@ -115,12 +115,12 @@ func importTunnels(s *session.Session, files []string, yes, dryRun bool) error {
 		failed = failed || slices.ContainsFunc(tunnels, func(t imported) bool { return t.result == "failed" })
 	}
 	if s.JSON {
-		if err := s.Out.JSON(importAsJSON(looked, tunnels, problems, result.Passed), false); err != nil {
+		if err := s.Out.JSON(importAsJSON(looked, tunnels, problems, result.NotTunnels), false); err != nil {
 			return err
 		}
 	}
 	if failed {
-		return session.ErrSaid
+		return session.ErrPrinted
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func look(s *session.Session, files []string) (looked []string, all portable.Res
 		}
 		all.Found = append(all.Found, one.Found...)
 		all.Problems = append(all.Problems, one.Problems...)
-		all.Passed = append(all.Passed, one.Passed...)
+		all.NotTunnels = append(all.NotTunnels, one.NotTunnels...)
 	}
 	all.Found = portable.Merge(all.Found)
 	return looked, all, nil
@@ -212,12 +212,12 @@ func askSSH(s *session.Session, f *portable.Found) string {
 	switch {
 	case err != nil:
 		f.Notes = append(f.Notes, err.Error())
-	case len(t.Forwards) == 0 && len(r.Forwards) == 0 && len(f.Kept) == 0 && !f.AsIs:
+	case len(t.Forwards) == 0 && len(r.Forwards) == 0 && len(f.InSSHConfig) == 0 && !f.AsIs:
 		return "has no forwards, and neither has ssh_config for " + t.Destination
-	case len(t.Forwards) == 0 && len(f.Kept) < len(r.Forwards):
-		f.Kept = nil // ssh reads more forwards from other files
+	case len(t.Forwards) == 0 && len(f.InSSHConfig) < len(r.Forwards):
+		f.InSSHConfig = nil // ssh reads more forwards from other files
 		for _, forward := range r.Forwards {
-			f.Kept = append(f.Kept, string(forward.Kind)+" "+forward.Text)
+			f.InSSHConfig = append(f.InSSHConfig, string(forward.Kind)+" "+forward.Text)
 		}
 	case len(t.Forwards) > 0:
 		for _, forward := range r.Forwards {
@@ -281,7 +281,7 @@ func showImport(s *session.Session, tunnels []imported, problems, passed tunnelf
 		for _, rest := range []struct {
 			what  string
 			lines []string
-		}{{"stays in ssh_config", t.Kept}, {"not carried over", t.Notes}, {"afterwards", t.Todo}} {
+		}{{"stays in ssh_config", t.InSSHConfig}, {"not carried over", t.Notes}, {"afterwards", t.Todo}} {
 			for _, line := range rest.lines {
 				s.Out.Line("  %s: %s", rest.what, text.Printable(text.Tildes(line)))
 			}
@@ -304,7 +304,7 @@ func importAsJSON(looked []string, tunnels []imported, problems, passed tunnelfi
 	list := func(lines []string) []string { return append([]string{}, lines...) }
 	for _, t := range tunnels {
 		j.Tunnels = append(j.Tunnels, jsonout.Imported{
-			Name: t.Name, Text: t.Text, Start: t.Start, Places: list(t.Places), StaysInConfig: list(t.Kept), NotCarriedOver: list(t.Notes), Afterwards: list(t.Todo), Result: t.result, Message: t.message,
+			Name: t.Name, Text: t.Text, Start: t.Start, Places: list(t.Places), StaysInConfig: list(t.InSSHConfig), NotCarriedOver: list(t.Notes), Afterwards: list(t.Todo), Result: t.result, Message: t.message,
 		})
 	}
 	return j

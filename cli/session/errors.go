@@ -24,7 +24,7 @@ const (
 var (
 	ErrMisused    = errors.New("misused")
 	ErrNotRunning = errors.New("not running")
-	ErrSaid       = errors.New("failed, and said so")
+	ErrPrinted    = errors.New("failed, and said so")
 )
 
 // Exit prints an error and returns its exit status.
@@ -40,7 +40,7 @@ func (s *Session) Exit(err error) int {
 		return exitMisused
 	case errors.Is(err, ErrNotRunning):
 		return exitNotRunning
-	case errors.Is(err, ErrSaid):
+	case errors.Is(err, ErrPrinted):
 		return exitFailed
 	case errors.As(err, &misuse):
 		s.Out.Failure(misuse.Message, misuse.Usage)
