@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -83,6 +84,11 @@ func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, e
 		}
 	}
 	for _, c := range all {
+		if err := checkSSH(s, c, changes); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range all {
 		if err := setOne(s, client, c); err != nil {
 			return nil, err
 		}
@@ -96,6 +102,29 @@ func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, e
 		}
 	}
 	return found, s.Out.JSON(jsonout.TunnelsOf(found), false)
+}
+
+// checkSSH has ssh(1) read the changed settings of [SSH], which the daemon does not check. Mistakes that
+// were there before are no reason to refuse a change.
+func checkSSH(s *session.Session, c changed, changes []string) error {
+	sets := func(key string) bool {
+		prefix := strings.ToLower(tunnelfile.SectionSSH + "." + key)
+		return slices.ContainsFunc(changes, func(c string) bool { return strings.HasPrefix(strings.ToLower(c), prefix) })
+	}
+	if !sets("") {
+		return nil
+	}
+	t, err := s.Dirs().LoadAs(c.Name, c.text)
+	if err != nil {
+		return nil // the daemon reports it when the text is stored
+	}
+	_, err = config.Resolve(s.Ctx, config.Of(t))
+	problem, ok := errors.AsType[tunnelfile.Problem](err)
+	if !ok || !sets(problem.Key+"=") {
+		return nil
+	}
+	problem.Path = text.Tilde(c.FilePath)
+	return tunnelfile.Problems{problem}
 }
 
 // setOne stores the new text of one tunnel.

@@ -40,7 +40,8 @@ forward that differs says what it does, and --json says it in a word:
 				return show(s, args)
 			}
 		},
-		Words: verb.NamesOrFile,
+		Words:      verb.ManyNames,
+		WordsAfter: map[string]verb.WordsFor{"--changes": verb.OneName},
 	}
 }
 

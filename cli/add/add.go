@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"os/user"
+	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
@@ -50,46 +51,61 @@ the tunnel is root's.`,
 // add makes a tunnel from ssh's arguments. Holdfast's own flags have two dashes, which none of ssh's
 // have, and come before NAME or right after it.
 func add(s *session.Session, up func(*session.Session, string) error, args []string) error {
-	start := tunnelfile.StartAuto
 	name := ""
 	own := s.FlagSet("add")
 	onDemand := own.Bool("on-demand", false, "")
 	manual := own.Bool("manual", false, "")
 	owner := own.String("user", "", "")
-	for len(args) > 0 {
+	for len(args) > 0 && (name == "" || strings.HasPrefix(args[0], "--")) {
 		switch arg := args[0]; {
-		case strings.HasPrefix(arg, "--"), name == "" && arg == "-h":
+		case strings.HasPrefix(arg, "--"), arg == "-h":
 			var err error
 			if args, err = flags.Take(own, args); err != nil {
 				return err
 			}
-			continue
-		case name == "" && strings.HasPrefix(arg, "-"):
+		case strings.HasPrefix(arg, "-"):
 			return advice.Misuse{Message: fmt.Sprintf("%s: the tunnel's NAME comes first", arg)}
-		case name == "":
-			name = arg
-		case *owner != "" && !s.System:
-			return advice.Misuse{Message: "--user is for tunnels of the system (--system); yours are yours"}
-		case *onDemand && *manual:
-			return advice.Misuse{Message: "--on-demand or --manual, not both"}
 		default:
-			switch {
-			case *onDemand:
-				start = tunnelfile.StartOnDemand
-			case *manual:
-				start = tunnelfile.StartManual
-			}
-			return fromArguments(s, name, start, *owner, args)
+			name, args = arg, args[1:]
 		}
-		args = args[1:]
 	}
-	if _, ok := answer.AtTerminal(s); name == "" && ok && !s.JSON {
+	start := tunnelfile.StartAuto
+	switch {
+	case *onDemand && *manual:
+		return advice.Misuse{Message: "--on-demand or --manual, not both"}
+	case *onDemand:
+		start = tunnelfile.StartOnDemand
+	case *manual:
+		start = tunnelfile.StartManual
+	}
+	_, atTerminal := answer.AtTerminal(s)
+	switch {
+	case *owner != "" && !s.System:
+		return advice.Misuse{Message: "--user is for the system's tunnels (--system); your own tunnels run as you"}
+	case len(args) > 0:
+		return fromArguments(s, name, start, *owner, args)
+	case name != "":
+		return advice.Misuse{Message: "no destination: after NAME give what would follow ssh, as in -L 9090:localhost:9090 me@host"}
+	case atTerminal && !s.JSON:
 		return byAsking(s, up)
 	}
-	if name == "" {
-		return advice.Misuse{Message: "no NAME: give the tunnel a name, then what would follow ssh"}
+	return advice.Misuse{Message: "no NAME: give the tunnel a name, then what would follow ssh"}
+}
+
+// fileOf is the text of a tunnel file that does what ssh would do with the arguments.
+func fileOf(start tunnelfile.StartMode, sshArguments []string) (string, error) {
+	content, err := tunnelfile.FromSSHArguments(sshArguments)
+	isLong := func(arg string) bool { return strings.HasPrefix(arg, "--") && arg != "--" }
+	if i := slices.IndexFunc(sshArguments, isLong); err != nil && i >= 0 {
+		return "", advice.Misuse{Message: sshArguments[i] + ": ssh has no such option; options of holdfast come before NAME or right after it"}
 	}
-	return advice.Misuse{Message: "no destination: after the name comes what would follow ssh, as in -L 9090:localhost:9090 me@host"}
+	if err != nil {
+		return "", advice.Misuse{Message: err.Error()}
+	}
+	if start == tunnelfile.StartAuto {
+		return content, nil
+	}
+	return tunnelfile.Set(content, tunnelfile.SectionTunnel, "Start", []string{string(start)})
 }
 
 func fromArguments(s *session.Session, name string, start tunnelfile.StartMode, owner string, sshArguments []string) error {
@@ -97,14 +113,9 @@ func fromArguments(s *session.Session, name string, start tunnelfile.StartMode, 
 	if program := sshArguments[0]; (program == "ssh" || program == "autossh") && len(sshArguments) > 1 {
 		sshArguments = sshArguments[1:]
 	}
-	content, err := tunnelfile.FromSSHArguments(sshArguments)
+	content, err := fileOf(start, sshArguments)
 	if err != nil {
-		return advice.Misuse{Message: err.Error()}
-	}
-	if start != tunnelfile.StartAuto {
-		if content, err = tunnelfile.Set(content, tunnelfile.SectionTunnel, "Start", []string{string(start)}); err != nil {
-			return err
-		}
+		return err
 	}
 	if err := mustForward(s, name, content); err != nil {
 		return err

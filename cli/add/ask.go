@@ -26,7 +26,7 @@ func byAsking(s *session.Session, up func(*session.Session, string) error) error
 	if err != nil {
 		return err
 	}
-	content, err := plan.file()
+	content, err := fileOf(plan.start, plan.arguments)
 	if err != nil {
 		return err
 	}
@@ -53,14 +53,6 @@ type plan struct {
 	name      string
 	start     tunnelfile.StartMode
 	arguments []string // what would follow ssh -N
-}
-
-func (p plan) file() (string, error) {
-	content, err := tunnelfile.FromSSHArguments(p.arguments)
-	if err != nil || p.start == tunnelfile.StartAuto {
-		return content, err
-	}
-	return tunnelfile.Set(content, tunnelfile.SectionTunnel, "Start", []string{string(p.start)})
 }
 
 func (p plan) shellWords() (words []string) {

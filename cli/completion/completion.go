@@ -99,14 +99,18 @@ func candidatesFor(s *session.Session, v verb.Verb, before []string, last string
 	if strings.HasPrefix(last, "-") {
 		return flagWords(s, v)
 	}
-	if v.Words == nil {
-		return nil
-	}
+	words := v.Words
 	names := slices.DeleteFunc(slices.Clone(before), func(w string) bool {
 		s.System = s.System || w == "--system"
+		if others := v.WordsAfter[w]; others != nil {
+			words = others
+		}
 		return flags.Is(w)
 	})
-	all = v.Words(s, names)
+	if words == nil {
+		return nil
+	}
+	all = words(s, names)
 	if strings.HasPrefix(last, "@") {
 		all = append(all, verb.Tags(s)...)
 	}

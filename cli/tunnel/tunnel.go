@@ -75,13 +75,18 @@ func NoSuch(pattern string, tunnels []listing.Tunnel, problems []tunnelfile.Prob
 		return advice.Error{Err: fmt.Errorf("the file of %s has mistakes:\n%w", pattern, own), Hint: "holdfast edit " + pattern + " mends it"}
 	}
 	err := fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, cmp.Or(pattern, `""`))
-	if len(tunnels) == 0 {
+	if len(tunnels) == 0 && len(problems) == 0 {
 		return advice.Error{Err: err, Hint: "there are none yet; holdfast add NAME SSH-ARGUMENTS… makes one"}
 	}
 	names := listing.Names(tunnels)
 	for _, t := range tunnels {
 		for _, tag := range t.Tags {
 			names = append(names, "@"+tag)
+		}
+	}
+	for _, p := range problems {
+		if name, ok := tunnelfile.NameOfFile(p.Path); ok {
+			names = append(names, name)
 		}
 	}
 	if best := text.Nearest(pattern, names); best != "" {

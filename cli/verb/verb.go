@@ -36,6 +36,8 @@ type Verb struct {
 
 	Values map[string][]string // values of flags, for completion
 	Words  WordsFor            // further arguments, for completion; nil if none are known
+	// WordsAfter are other arguments that follow a flag. Where there are none, shells complete files.
+	WordsAfter map[string]WordsFor
 }
 
 // Command runs a verb with its arguments.

@@ -43,14 +43,6 @@ func NewNameThenHost(_ *session.Session, before []string) []Word {
 	return Hosts()
 }
 
-// NamesOrFile completes for show: names, but nothing after --changes. There bash and zsh complete files.
-func NamesOrFile(s *session.Session, before []string) []Word {
-	if slices.Contains(before, "--changes") {
-		return nil
-	}
-	return TunnelNames(s, before)
-}
-
 // WordsToSet completes for set: names, then keys and their values.
 func WordsToSet(s *session.Session, before []string) (all []Word) {
 	if !slices.ContainsFunc(before, func(w string) bool { return strings.Contains(w, "=") }) {
