@@ -25,7 +25,7 @@ func withHosts(t *testing.T) *apitest.Backend {
 	return backend
 }
 
-// TestAddAsks: question by question to a tunnel that is up.
+// TestAddAsks: from answers to a tunnel that is up.
 func TestAddAsks(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -35,23 +35,23 @@ func TestAddAsks(t *testing.T) {
 		start   tunnelfile.StartMode
 	}{
 		{"service", []string{
-			`Where to\?.*:\s*$`, "me@bas\t\r", `Its number \[1\]:\s*$`, "\r", `look|see what listens there\? \[no\]:\s*$`, "\r",
-			`Which port there.*:\s*$`, "nonsense\r", `It is a port, as[^$]*socket's path:\s*$`, "db.internal:5432\r", `have here\? \[5432\]:\s*$`, "15432\r",
-			`be up\?[^$]*Its number \[1\]:\s*$`, "2\r", `Its name\? \[bastion\]:\s*$`, "pg\r", `Make it, and try it\? \[yes\]:\s*$`, "\r",
-		}, "It stands for: ssh -N -L 15432:db.internal:5432 me@bastion.example", "LocalForward=15432:db.internal:5432", tunnelfile.StartManual},
+			`Where to\?.*:\s*$`, "me@bas\t\r", `Number \[1\]:\s*$`, "\r", `look|see what listens there\? \[no\]:\s*$`, "\r",
+			`Which port does it have there.*:\s*$`, "nonsense\r", `Give a port, as[^$]*path of a socket:\s*$`, "db.internal:5432\r", `have here\? \[5432\]:\s*$`, "15432\r",
+			`be up\?[^$]*Number \[1\]:\s*$`, "2\r", `What is its name\? \[bastion\]:\s*$`, "pg\r", `Make it and start it\? \[yes\]:\s*$`, "\r",
+		}, "The same with ssh: ssh -N -L 15432:db.internal:5432 me@bastion.example", "LocalForward=15432:db.internal:5432", tunnelfile.StartManual},
 		{"unix socket", []string{
-			`Where to\?.*:\s*$`, "me@bas\t\r", `Its number \[1\]:\s*$`, "\r", `see what listens there\? \[no\]:\s*$`, "\r",
-			`socket's path:\s*$`, "/run/docker.sock\r", `have here\? \[/run/user/1/bastion-docker.sock\]:\s*$`, "relative\r", `whole path of a[^$]*docker.sock\]:\s*$`, "\r",
-			`be up\?[^$]*Its number \[1\]:\s*$`, "2\r", `Its name\? \[bastion\]:\s*$`, "pg\r", `Make it, and try it\? \[yes\]:\s*$`, "\r",
-		}, "It stands for: ssh -N -L /run/user/1/bastion-docker.sock:/run/docker.sock me@bastion.example", "LocalForward=/run/user/1/bastion-docker.sock:/run/docker.sock", tunnelfile.StartManual},
+			`Where to\?.*:\s*$`, "me@bas\t\r", `Number \[1\]:\s*$`, "\r", `see what listens there\? \[no\]:\s*$`, "\r",
+			`path of a socket:\s*$`, "/run/docker.sock\r", `have here\? \[/run/user/1/bastion-docker.sock\]:\s*$`, "relative\r", `whole path of a[^$]*docker.sock\]:\s*$`, "\r",
+			`be up\?[^$]*Number \[1\]:\s*$`, "2\r", `What is its name\? \[bastion\]:\s*$`, "pg\r", `Make it and start it\? \[yes\]:\s*$`, "\r",
+		}, "The same with ssh: ssh -N -L /run/user/1/bastion-docker.sock:/run/docker.sock me@bastion.example", "LocalForward=/run/user/1/bastion-docker.sock:/run/docker.sock", tunnelfile.StartManual},
 		{"proxy", []string{
-			`Where to\?.*:\s*$`, "oth\t\r", `Its number \[1\]:\s*$`, "3\r", `proxy to have here\? \[1080\]:\s*$`, "\r",
-			`be up\?[^$]*Its number \[1\]:\s*$`, "\r", `Its name\? \[other\]:\s*$`, "pg\r", `Make it, and try it\? \[yes\]:\s*$`, "y\r",
-		}, "It stands for: ssh -N -D 1080 other", "DynamicForward=1080", tunnelfile.StartAuto},
+			`Where to\?.*:\s*$`, "oth\t\r", `Number \[1\]:\s*$`, "3\r", `proxy have here\? \[1080\]:\s*$`, "\r",
+			`be up\?[^$]*Number \[1\]:\s*$`, "\r", `What is its name\? \[other\]:\s*$`, "pg\r", `Make it and start it\? \[yes\]:\s*$`, "y\r",
+		}, "The same with ssh: ssh -N -D 1080 other", "DynamicForward=1080", tunnelfile.StartAuto},
 		{"backwards", []string{
-			`Where to\?.*:\s*$`, "me@198.51.100.7\r", `Its number \[1\]:\s*$`, "2\r", `Which port is it on here.*:\s*$`, "8000\r", `on the server\? \[8000\]:\s*$`, "9000\r",
-			`be up\?[^$]*Its number \[1\]:\s*$`, "1\r", `Its name\? \[198.51.100.7\]:\s*$`, "pg\r", `Make it, and try it\? \[yes\]:\s*$`, "\r",
-		}, "It stands for: ssh -N -R 9000:localhost:8000 me@198.51.100.7", "RemoteForward=9000:localhost:8000", tunnelfile.StartAuto},
+			`Where to\?.*:\s*$`, "me@198.51.100.7\r", `Number \[1\]:\s*$`, "2\r", `Which port does it have here.*:\s*$`, "8000\r", `on the server\? \[8000\]:\s*$`, "9000\r",
+			`be up\?[^$]*Number \[1\]:\s*$`, "1\r", `What is its name\? \[198.51.100.7\]:\s*$`, "pg\r", `Make it and start it\? \[yes\]:\s*$`, "\r",
+		}, "The same with ssh: ssh -N -R 9000:localhost:8000 me@198.51.100.7", "RemoteForward=9000:localhost:8000", tunnelfile.StartAuto},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			backend := withHosts(t)
@@ -88,8 +88,8 @@ func TestAddAsksNoMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := []string{
-		`Where to\?.*:\s*$`, "me@new\r", `Its number \[1\]:\s*$`, "\r", `see what listens there\? \[no\]:\s*$`, "\r", `Which port there.*:\s*$`, "5432\r",
-		`have here\? \[5432\]:\s*$`, "\r", `be up\?[^$]*Its number \[1\]:\s*$`, "\r", `Its name\? \[new\]:\s*$`, "\r", `Make it, and try it\? \[yes\]:\s*$`,
+		`Where to\?.*:\s*$`, "me@new\r", `Number \[1\]:\s*$`, "\r", `see what listens there\? \[no\]:\s*$`, "\r", `Which port does it have there.*:\s*$`, "5432\r",
+		`have here\? \[5432\]:\s*$`, "\r", `be up\?[^$]*Number \[1\]:\s*$`, "\r", `What is its name\? \[new\]:\s*$`, "\r", `Make it and start it\? \[yes\]:\s*$`,
 	}
 	for i := 0; i < len(answers); i += 2 {
 		w := onWindow(t, 100, 50, "add")

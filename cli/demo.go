@@ -13,11 +13,11 @@ import (
 func demoVerb() verb.Verb {
 	return verb.Verb{
 		Name: "demo", Group: verb.Other,
-		Summary: "a throw-away server, a tunnel to it, a fault, a recovery, in a minute",
-		About:   "Nothing of yours is touched, and nothing is left behind.",
+		Summary: "show a throw-away server, a tunnel to it, a fault and a recovery, in a minute",
+		About:   "It touches nothing of yours, and leaves nothing behind.",
 		Examples: []verb.Example{
 			{Command: "holdfast demo", Does: "see what Holdfast does"},
-			{Command: "holdfast demo --foreground", Does: "likewise without systemd"},
+			{Command: "holdfast demo --foreground", Does: "the same without systemd"},
 		},
 		NoJSON: "it is for people", NoSystem: true,
 		Setup: func(f *flag.FlagSet) verb.Command {

@@ -24,12 +24,12 @@ func editVerb() verb.Verb {
 		Name: "edit", Args: "NAME", Group: verb.Making,
 		Summary: "open a tunnel's file in your editor",
 		About: `
-The editor is $VISUAL or $EDITOR. A text with mistakes is not stored: they are shown, and the editor
-can be opened again. What was typed is never lost. It is said beforehand where a text can only be
-put in force by restarting the unit.`,
+The editor is $VISUAL or $EDITOR. A text with mistakes is not stored: the mistakes are shown, and you
+can open the editor again. Your text is never lost. If only a restart of the unit can apply a change,
+a note says so first.`,
 		Examples: []verb.Example{
 			{Command: "holdfast edit web", Does: "edit the file of web"},
-			{Command: "EDITOR=nano holdfast edit web", Does: "likewise, with nano"},
+			{Command: "EDITOR=nano holdfast edit web", Does: "the same with nano"},
 		},
 		Setup: verb.Plain(edit),
 		Words: verb.OneName,

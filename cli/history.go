@@ -13,23 +13,25 @@ import (
 func historyVerb() verb.Verb {
 	return verb.Verb{
 		Name: "history", Args: "[NAME…]", Group: verb.Looking,
-		Summary: "outages and availability, from the journal",
+		Summary: "show outages and availability, from the journal",
 		About: `
-The first line says since when. Each tunnel has a bar of the time, and the outages stand below with
-their reasons. With a NAME there is more about each, also of tunnels that are gone.
+The first line says which time is covered. Each tunnel has a bar of that time. The outages are listed
+below, with their reasons. With a NAME there are more details. The tunnel may be one that was removed.
 
-An outage is the time in which a tunnel is wanted up and has no SSH connection, being without a
-network included: from the loss of one to the next. A start counts as an outage only where its first
-try fails, or after a minute. It is not wanted up where somebody stopped it, on demand while it is
-idle, while its own rules (OnlyOn=, NeverOn=, Metered=) forbid the network, and while the machine or
-the user manager is off or asleep. The daemon's end is no outage: tunnels run on.
+An outage is a time in which a tunnel is wanted up and has no SSH connection. Having no network is an
+outage too. It begins when the connection is lost, and ends with the next connection. A start counts
+as an outage only if its first try fails, or if it takes longer than a minute.
 
-Availability is how much of the wanted time it was up; one that is degraded is up. LASTED is without
-the time that the machine slept.
+A tunnel is not wanted up while it is stopped, while it is on demand and idle, while its own rules
+forbid the network (OnlyOn=, NeverOn=, Metered=), and while the machine or the user manager is off or
+asleep. The end of the daemon is no outage, because tunnels go on without it.
 
-Where the journal is kept in memory it begins with the last boot; Storage=persistent in
-journald.conf(5) keeps it, and gives each user one of their own to read. Without that, members of
-the group systemd-journal may read it.`,
+AVAILABLE is the share of the wanted time in which the tunnel was up. Degraded counts as up. LASTED
+does not include the time in which the machine slept.
+
+If the journal is kept in memory, it begins with the last boot. Storage=persistent in journald.conf(5)
+keeps it, and gives each user a journal of their own. Otherwise members of the group systemd-journal
+may read it.`,
 		Examples: []verb.Example{
 			{Command: "holdfast history", Does: "all tunnels, the last seven days"},
 			{Command: "holdfast history --since=yesterday web", Does: "web since yesterday, with each outage"},
@@ -37,7 +39,7 @@ the group systemd-journal may read it.`,
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
 			o := historyOptions{since: "-7d"}
-			f.StringVar(&o.since, "since", o.since, "from `WHEN` on, as in systemd.time(7): yesterday, -2h")
+			f.StringVar(&o.since, "since", o.since, "only since `WHEN`, as in systemd.time(7): yesterday, -2h")
 			for name, since := range map[string]string{"day": "-1d", "week": "-7d", "month": "-30d"} {
 				f.BoolFunc(name, "the same as --since="+since, func(string) error { o.since = since; return nil })
 			}

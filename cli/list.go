@@ -22,23 +22,23 @@ import (
 func listVerb() verb.Verb {
 	return verb.Verb{
 		Name: "list", Args: "[NAME…]", Group: verb.Looking,
-		Summary: "one line for each tunnel",
+		Summary: "list tunnels, one line each",
 		About: `
-Where a tunnel is not well, the reason stands behind its state as one word, and in a sentence
-beside or below the line.
+If a tunnel is not well, the reason follows its state as one word. A sentence beside or below the
+line explains it.
 
-LISTENS is where connections go in and where they come out; what listens on the server begins
-with "remote", and +2 says that there are two more.`,
+LISTENS shows where connections go in and where they come out. An address on the server begins with
+"remote". +2 means that there are two more forwards.`,
 		Examples: []verb.Example{
 			{Command: "holdfast list", Does: "all tunnels"},
-			{Command: "holdfast list @work --state=blocked,failed", Does: "those with the tag work that need a person"},
+			{Command: "holdfast list @work --state=blocked,failed", Does: "tunnels with the tag work that need a person"},
 			{Command: "holdfast list -o name --state=up", Does: "only names, for a script"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
 			var o listOptions
-			o.output = flags.OneOf(f, "o", "", listOutputs, "print `WHAT`: wide for everything in one line, name for names only")
+			o.output = flags.OneOf(f, "o", "", listOutputs, "print `WHAT`: wide (everything in one line) or name (only names)")
 			o.sort = flags.OneOf(f, "sort", "name", listOrders, "sort by `COLUMN`: "+text.Or(listOrders))
-			f.Func("state", "only tunnels in these `STATES`, with commas between them", o.setStates)
+			f.Func("state", "only tunnels in these `STATES`, separated by commas", o.setStates)
 			return func(s *session.Session, patterns []string) error { return list(s, o, patterns) }
 		},
 		Values: map[string][]string{"o": listOutputs, "sort": listOrders, "state": stateWords()},

@@ -22,20 +22,20 @@ import (
 func logsVerb() verb.Verb {
 	return verb.Verb{
 		Name: "logs", Args: "NAME…", Group: verb.Looking,
-		Summary: "the journal of tunnels",
+		Summary: "show the journal of tunnels",
 		About: `
-What tunnels said, what the daemon did about them, and what systemd did with their units, in the
-order in which it was written. A state and its reason are told in words, and warnings and errors are
-coloured on a terminal. With --json the entries are journalctl(1)'s own, with all their fields.`,
+The log has what tunnels and the daemon wrote, and what systemd did with the units, in the order of
+time. A state and its reason are shown in words. On a terminal, warnings and errors have a colour.
+With --json the entries are those of journalctl(1), with all their fields.`,
 		Examples: []verb.Example{
 			{Command: "holdfast logs -n 20 web", Does: "the last 20 lines of web"},
-			{Command: "holdfast logs -f --since=-10min @work", Does: "what all tunnels with the tag work say, from ten minutes ago on"},
+			{Command: "holdfast logs -f --since=-10min @work", Does: "all tunnels with the tag work: from ten minutes ago on, and new entries"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
 			var q logs.Query
-			f.BoolVar(&q.Follow, "follow", false, "go on with what comes")
+			f.BoolVar(&q.Follow, "follow", false, "also print new entries as they come")
 			f.IntVar(&q.Lines, "lines", 0, "only the last `N` lines")
-			f.StringVar(&q.Since, "since", "", "from `WHEN` on, as in systemd.time(7): yesterday, -2h")
+			f.StringVar(&q.Since, "since", "", "only since `WHEN`, as in systemd.time(7): yesterday, -2h")
 			flags.Alias(f, "f", "follow")
 			flags.Alias(f, "n", "lines")
 			return func(s *session.Session, patterns []string) error {
@@ -53,7 +53,7 @@ func showLogs(s *session.Session, q logs.Query, patterns []string) error {
 	case len(patterns) == 0:
 		return advice.Misuse{Message: "which tunnels?"}
 	case q.Lines < 0:
-		return advice.Misuse{Message: fmt.Sprintf("-n %d: how many lines?", q.Lines)}
+		return advice.Misuse{Message: fmt.Sprintf("-n %d: must not be negative", q.Lines)}
 	}
 	var err error
 	if q.Since != "" {

@@ -17,14 +17,14 @@ import (
 func metricsVerb() verb.Verb {
 	return verb.Verb{
 		Name: "metrics", Group: verb.Other,
-		Summary: "OpenMetrics of all tunnels, for a scraper",
+		Summary: "print OpenMetrics of all tunnels, for a scraper",
 		About: `
-What each tunnel is doing, round-trip time, reconnects, SSH connections that are up and that are
-wanted, and of each forward whether it serves, channels and bytes. Names are those of a tunnel's own
-/metrics, see holdfast-tunnel(1). What is not known, such as the counters of a tunnel that does not
-run, is left out; counters begin anew with the tunnel's program.
+It prints for each tunnel the state, round-trip time, reconnects, and SSH connections that are up and
+that are wanted. For each forward it prints whether it serves, its channels and its bytes. The names
+are those of a tunnel's own /metrics, see holdfast-tunnel(1). Unknown values are left out, such as the
+counters of a tunnel that does not run. Counters start from 0 when the tunnel's program starts.
 
-Where there is no daemon nothing is printed and the exit status is 1.`,
+If there is no daemon, nothing is printed, and the exit status is 1.`,
 		Examples: []verb.Example{
 			{Command: "holdfast metrics", Does: "all tunnels as OpenMetrics text"},
 			{Command: "holdfast metrics >holdfast.prom.new && mv holdfast.prom.new holdfast.prom", Does: "for the textfile collector of node_exporter, from a timer"},
@@ -38,7 +38,7 @@ Where there is no daemon nothing is printed and the exit status is 1.`,
 // completely, it prints nothing, so that a scraper keeps its last values.
 func printMetrics(s *session.Session, args []string) error {
 	if len(args) > 0 {
-		return advice.Misuse{Message: "metrics are of all tunnels; each sample says of which"}
+		return advice.Misuse{Message: "metrics takes no names; each sample names its tunnel"}
 	}
 	client, err := s.Daemon()
 	if err != nil {

@@ -41,9 +41,9 @@ func TestOlderProgram(t *testing.T) {
 		names         []string
 		which, toType string
 	}{
-		{[]string{"web"}, "runs for 1 tunnel: web", "holdfast restart --rolling web"},
-		{[]string{"mail"}, "runs for 2 tunnels: mail, web", "holdfast restart --rolling mail web"},
-		{[]string{"db", "cafe"}, "runs for 4 tunnels: cafe, db, mail and 1 more", "holdfast restart --rolling --all"},
+		{[]string{"web"}, "runs in 1 tunnel: web", "holdfast restart --rolling web"},
+		{[]string{"mail"}, "runs in 2 tunnels: mail, web", "holdfast restart --rolling mail web"},
+		{[]string{"db", "cafe"}, "runs in 4 tunnels: cafe, db, mail and 1 more", "holdfast restart --rolling --all"},
 	} {
 		for _, verb := range verbs {
 			if out := run(c.names, verb...); !strings.Contains(out, c.which) || !strings.Contains(out, c.toType) {

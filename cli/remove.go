@@ -16,10 +16,10 @@ func removeVerb() verb.Verb {
 	return verb.Verb{
 		Name: "remove", Args: "NAME…", Group: verb.Making,
 		Summary: "stop tunnels and delete their files",
-		About:   "Drop-ins in NAME.tunnel.d go with the file. A name that does not exist leaves all others alone.",
+		About:   "Drop-ins in NAME.tunnel.d are deleted too. If one of the names does not exist, nothing is removed.",
 		Examples: []verb.Example{
 			{Command: "holdfast remove web", Does: "stop web and delete its file"},
-			{Command: "holdfast remove 'test-*'", Does: "likewise all whose names begin with test-"},
+			{Command: "holdfast remove 'test-*'", Does: "the same for all tunnels whose names begin with test-"},
 		},
 		Setup: verb.Plain(remove),
 		Words: verb.ManyNames,

@@ -22,11 +22,11 @@ func renameVerb() verb.Verb {
 		Name: "rename", Args: "OLD NEW", Group: verb.Making,
 		Summary: "give a tunnel another name",
 		About: `
-Its file and its drop-ins move. A tunnel that runs is stopped and started again under the new name.
-Its journal, and so its history, stays under the old one.`,
+The file and its drop-ins get the new name. A running tunnel is stopped, and started again under the
+new name. Its journal and its history stay under the old name.`,
 		Examples: []verb.Example{
 			{Command: "holdfast rename web blog", Does: "the tunnel web is called blog from now on"},
-			{Command: "sudo holdfast --system rename db db-old", Does: "likewise one of the system's"},
+			{Command: "sudo holdfast --system rename db db-old", Does: "the same for a tunnel of the system"},
 		},
 		Setup: verb.Plain(rename),
 		Words: verb.OneName,
@@ -36,13 +36,13 @@ Its journal, and so its history, stays under the old one.`,
 func cloneVerb() verb.Verb {
 	return verb.Verb{
 		Name: "clone", Args: "NAME NEW [KEY=VALUE…]", Group: verb.Making,
-		Summary: "make a tunnel like another one, with some keys changed",
+		Summary: "copy a tunnel, with some keys changed",
 		About: `
-Keys are as for holdfast set. Where the new tunnel would listen on the addresses of the old one, it
-gets Start=manual, so that they do not fight for them; Start= given here counts all the same.`,
+KEY=VALUE is as for holdfast set. If the new tunnel would listen on the same addresses as the old one,
+it gets Start=manual, so that the two do not compete for them. If you set Start= here, that counts.`,
 		Examples: []verb.Example{
 			{Command: "holdfast clone db db2 LocalForward=5433:db2.internal:5432", Does: "db2 is like db, with a forward of its own"},
-			{Command: "holdfast clone web test Destination=me@test", Does: "test is like web, leads elsewhere, and waits for holdfast up test"},
+			{Command: "holdfast clone web test Destination=me@test", Does: "test is like web, but leads elsewhere; holdfast up test starts it"},
 		},
 		Setup: verb.Plain(clone),
 		Words: verb.OneName,
@@ -52,7 +52,7 @@ gets Start=manual, so that they do not fight for them; Start= given here counts 
 // rename gives a tunnel another name. The old file stays until the new one is stored.
 func rename(s *session.Session, args []string) error {
 	if len(args) != 2 {
-		return advice.Misuse{Message: "which tunnel, and what shall it be called? OLD NEW"}
+		return advice.Misuse{Message: "which tunnel, and which new name? OLD NEW"}
 	}
 	old, name := args[0], args[1]
 	client, t, err := s.EditableOne(old)
@@ -109,7 +109,7 @@ func moveTunnel(s *session.Session, client *dbusapi.Client, t listing.Tunnel, na
 // clone makes a tunnel like another one, with some keys changed.
 func clone(s *session.Session, args []string) error {
 	if len(args) < 2 {
-		return advice.Misuse{Message: "which tunnel, and what shall the new one be called? NAME NEW"}
+		return advice.Misuse{Message: "which tunnel, and which name for the new one? NAME NEW"}
 	}
 	old, name, changes := args[0], args[1], args[2:]
 	client, _, err := s.EditableOne(old)
@@ -128,7 +128,7 @@ func clone(s *session.Session, args []string) error {
 		return err
 	}
 	if alike && !s.JSON {
-		s.Out.Note("%s listens on the same addresses as %s, so it starts only when told (Start=manual)", name, old)
+		s.Out.Note("%s listens on the same addresses as %s, so it has Start=manual", name, old)
 	}
 	return s.Wrote(client, name)
 }

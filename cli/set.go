@@ -22,10 +22,10 @@ func setVerb() verb.Verb {
 		Name: "set", Args: "NAME… KEY=VALUE…", Group: verb.Making,
 		Summary: "change keys in tunnel files; comments and order stay",
 		About: `
-KEY is one of [Tunnel], or SECTION.KEY as in SSH.ServerAliveInterval=5; see holdfast.tunnel(5).
-A key that is given several times has all these values; one without a value is removed.
+KEY is a key of [Tunnel], or SECTION.KEY, as in SSH.ServerAliveInterval=5; see holdfast.tunnel(5).
+A key that is given several times has all these values. A key without a value is removed.
 
-Of several tunnels, all are checked before one is changed.`,
+If several tunnels are named, all are checked before the first is changed.`,
 		Examples: []verb.Example{
 			{Command: "holdfast set web RemoteForward=8080:localhost:80", Does: "web has this one remote forward from now on"},
 			{Command: "holdfast set @work SSH.ServerAliveInterval=5 Metered=no", Does: "two settings in all tunnels with the tag work"},

@@ -16,23 +16,23 @@ func showVerb() verb.Verb {
 		Name: "show", Args: "NAME…|--changes NAME [FILE|-]", Group: verb.Making,
 		Summary: "print tunnel files, or what another text would change",
 		About: `
-Files are printed as they are on disk, with their drop-ins; it needs no daemon.
+Files are printed as they are on disk, with their drop-ins. The daemon is not needed.
 
-With --changes it says what would become of the tunnel, were it up, if its file had the text of
-FILE, or of standard input. Nothing is changed; drop-ins count as they are. A line for each key and
-forward that differs says what it does, and --json says it in a word:
+With --changes it shows what would happen to the running tunnel if its file had the text of FILE, or
+of standard input. Nothing is changed. Drop-ins count as they are. A line for each key and forward
+that differs shows the effect. With --json the effect is one of these words:
 
-  at-once  Applied at once.
-  added, dropped, target  A single forward comes, goes, or leads elsewhere. Its open connections go on, and the others are left alone.
-  redial  A new SSH connection is made before the old one is let go, as with reconnect.
-  may-stop  Applied at once; where the tunnel may not run any more, it is stopped.
-  restarts  The unit is restarted, and open connections are cut.`,
+  at-once  It is applied at once.
+  added, dropped, target  One forward is added, removed, or leads elsewhere. Its open connections go on. The other forwards are not touched.
+  redial  A new SSH connection is made, then the old one is closed, as with reconnect.
+  may-stop  It is applied at once. If the tunnel may not run any more, it stops.
+  restarts  The unit is restarted. Open connections are cut.`,
 		Examples: []verb.Example{
 			{Command: "holdfast show web", Does: "the file of web and its drop-ins"},
 			{Command: "holdfast show --changes web new.tunnel", Does: "what would happen if web had the text of new.tunnel"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
-			changes := f.Bool("changes", false, "say what another text of its file would do")
+			changes := f.Bool("changes", false, "show what another text of its file would change")
 			return func(s *session.Session, args []string) error {
 				if *changes {
 					return showChanges(s, args)

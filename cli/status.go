@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/holdfast/holdfast/cli/advice"
@@ -21,23 +22,23 @@ import (
 func statusVerb() verb.Verb {
 	return verb.Verb{
 		Name: "status", Args: "[NAME…]", Group: verb.Looking,
-		Summary: "all there is to know of a tunnel",
+		Summary: "show everything about tunnels",
 		About: `
-State and since when, the server, each forward, traffic, round-trip time, unit and file; and what
-to do where the tunnel is not well. Without a NAME, one line each below the version of the daemon
-and the state of the network.
+It shows the state and its time, the server, each forward, traffic, round-trip time, unit and file,
+and what to do if the tunnel is not well. Without a NAME it shows the version of the daemon, the state
+of the network, and a line for each tunnel.
 
-The exit status is 4 where a tunnel that was named is not up, degraded or listening.
+The exit status is 4 if a named tunnel is not up, degraded or listening.
 
-With --waybar it prints a line of JSON for waybar-custom(5) and its like, whose class is up,
+With --waybar it prints a line of JSON for waybar-custom(5) and similar bars. Its class is up,
 working, attention, offline, none or absent.`,
 		Examples: []verb.Example{
-			{Command: "holdfast status web", Does: "all there is to know of web"},
+			{Command: "holdfast status web", Does: "everything about web"},
 			{Command: "holdfast status --watch", Does: "the state of all tunnels, shown again at each change"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
-			watch := f.Bool("watch", false, "show it again whenever something differs")
-			waybar := f.Bool("waybar", false, "a line of JSON for bars")
+			watch := f.Bool("watch", false, "show it again at each change")
+			waybar := f.Bool("waybar", false, "print a line of JSON for bars")
 			return func(s *session.Session, names []string) error { return status(s, names, *watch, *waybar) }
 		},
 		Words: verb.ManyNames,
@@ -56,9 +57,14 @@ func status(s *session.Session, names []string, watch, waybar bool) error {
 	if err != nil {
 		return err
 	}
-	count := tunnel.Statistics
+	counts := func(tunnels []listing.Tunnel) (map[string]dbusapi.Statistics, error) {
+		return tunnel.Statistics(s.Ctx, client, tunnels)
+	}
+	count := counts
 	if s.JSON && len(names) == 0 { // ask for all counters while the list is being sent
-		count = tunnel.StatisticsOfAll(s.Ctx, client)
+		all := sync.OnceValues(func() (map[string]dbusapi.Statistics, error) { return client.StatisticsOf(s.Ctx) })
+		go func() { _, _ = all() }()
+		count = func([]listing.Tunnel) (map[string]dbusapi.Statistics, error) { return all() }
 	}
 	snapshots, err := client.Watch(s.Ctx)
 	if err != nil {
@@ -78,7 +84,7 @@ func status(s *session.Session, names []string, watch, waybar bool) error {
 			err = showWaybar(s, client, snapshot, names, first)
 		} else {
 			err = showStatus(s, client, snapshot, names, count, watch, first)
-			count = tunnel.Statistics
+			count = counts
 		}
 		if err = cmp.Or(err, s.Out.Unwritten()); err != nil || !watch {
 			return err
@@ -86,21 +92,23 @@ func status(s *session.Session, names []string, watch, waybar bool) error {
 	}
 }
 
+// counter returns the counters of tunnels.
+type counter func([]listing.Tunnel) (map[string]dbusapi.Statistics, error)
+
 // showStatus prints one snapshot. Without watch it returns session.ErrNotRunning if a named tunnel does
 // not run.
-func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, count tunnel.Counter, watch, first bool) error {
+func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Snapshot, names []string, count counter, watch, first bool) error {
 	tunnels, err := tunnel.Named(s.Ctx, client, snapshot, names)
 	if err != nil && (!watch || first && snapshot.Running) {
 		return err
 	}
 	var counted map[string]dbusapi.Statistics
 	if s.JSON || len(names) > 0 {
-		if counted, err = count(s.Ctx, client, tunnels); err != nil && !watch {
+		if counted, err = count(tunnels); err != nil && !watch {
 			return err
 		}
 	}
-	switch {
-	case s.JSON:
+	if s.JSON {
 		j := jsonout.Status{Daemon: jsonout.DaemonOf(snapshot), Tunnels: jsonout.TunnelsOf(tunnels)}
 		for i, t := range j.Tunnels {
 			if statistics, ok := counted[t.Name]; ok {
@@ -110,39 +118,41 @@ func showStatus(s *session.Session, client *dbusapi.Client, snapshot dbusapi.Sna
 		if err := s.Out.JSON(j, watch); err != nil {
 			return err
 		}
-	default:
+	} else {
 		if watch {
 			s.Out.Home()
 		}
-		if len(names) > 0 { // leave out problems in files of other tunnels
-			snapshot.Global.Problems = slices.DeleteFunc(slices.Clone(snapshot.Global.Problems), func(p tunnelfile.Problem) bool {
-				name, _ := tunnelfile.NameOfFile(p.Path)
-				_, named := listing.Find(tunnels, name)
-				return !named
-			})
-		}
-		showDaemon(s, snapshot)
-		if len(names) == 0 {
-			if len(tunnels) > 0 {
-				s.Out.Line("")
-				s.Out.Rows(tunnel.Table(tunnels, time.Now(), false))
-				s.Out.Hint(whoNeedsYou(tunnels))
-			}
-		} else {
-			for _, t := range tunnels {
-				s.Out.Line("")
-				s.Out.Rows(tunnel.Page(t, counted[t.Name], time.Now()))
-				s.Out.Hint(tunnel.Hint(t))
-			}
-		}
-	}
-	if !s.JSON {
-		s.Out.Hint(tunnel.HintOtherProgram(snapshot.Global.Version, tunnels))
+		printStatus(s, snapshot, tunnels, len(names) > 0, counted)
 	}
 	if len(names) > 0 && slices.ContainsFunc(tunnels, func(t listing.Tunnel) bool { return !tunnel.Running(t.State) }) && !watch {
 		return session.ErrNotRunning
 	}
 	return nil
+}
+
+// printStatus prints a page for each tunnel that was named. If none was, it prints a line for each.
+func printStatus(s *session.Session, snapshot dbusapi.Snapshot, tunnels []listing.Tunnel, named bool, counted map[string]dbusapi.Statistics) {
+	if named { // leave out problems in files of other tunnels
+		snapshot.Global.Problems = slices.DeleteFunc(slices.Clone(snapshot.Global.Problems), func(p tunnelfile.Problem) bool {
+			name, _ := tunnelfile.NameOfFile(p.Path)
+			_, ok := listing.Find(tunnels, name)
+			return !ok
+		})
+	}
+	showDaemon(s, snapshot)
+	for _, t := range tunnels {
+		if named {
+			s.Out.Line("")
+			s.Out.Rows(tunnel.Page(t, counted[t.Name], time.Now()))
+			s.Out.Hint(tunnel.Hint(t))
+		}
+	}
+	if !named && len(tunnels) > 0 {
+		s.Out.Line("")
+		s.Out.Rows(tunnel.Table(tunnels, time.Now(), false))
+		s.Out.Hint(whoNeedsYou(tunnels))
+	}
+	s.Out.Hint(tunnel.HintOtherProgram(snapshot.Global.Version, tunnels))
 }
 
 // showDaemon prints the daemon's version, the network and how many tunnels are up.

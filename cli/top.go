@@ -20,34 +20,34 @@ const leastDelay = 100 * time.Millisecond
 func topVerb() verb.Verb {
 	return verb.Verb{
 		Name: "top", Args: "[NAME…]", Group: verb.Looking,
-		Summary: "tunnels and what goes through them, live, with keys to do something about them",
+		Summary: "watch tunnels and their traffic live, and control them with keys",
 		About: `
-State, bytes per second received and sent, the last measured round trip, open channels, the
-throughput of the last minute as a sparkline of its own scale, and the status where there is room. A
-narrow terminal shows fewer columns. Below it stands why the selected tunnel is not well, and the
-next step. When the daemon goes away it says so, and goes on when it is back.
+It shows the state, received and sent bytes per second, the last measured round trip, open channels,
+the throughput of the last minute as a sparkline with its own scale, and the status if there is room.
+A narrow terminal shows fewer columns. Below the table it shows why the selected tunnel is not well,
+and the next step. If the daemon stops, top says so, and goes on when the daemon is back.
 
-  Enter, Esc  Opens all there is about the selected tunnel, and goes back.
+  Enter, Esc  Open the page of the selected tunnel; go back.
   u, d, r, R  Bring it up, take it down, reconnect it, restart its unit.
-  l, h  Its log, which goes on; its history of a day, a week or a month (1, 2, 3).
+  l, h  Show its log; show its history of a day, a week or a month (1, 2, 3).
   e, a, c  Edit its file, add a tunnel, check what would keep it from staying up.
-  p, t  Answer what it asks, a passphrase or a code; look at the host keys of its server.
+  p, t  Answer its question, such as a passphrase or a code; show the host keys of its server.
   /, s  Filter the list; sort it by throughput, or by name again.
-  ?  All keys.
-  q, Ctrl-C  End it.
+  ?  Show all keys.
+  q, Ctrl-C  End top.
 
-The mouse selects and opens tunnels, and presses the keys of the last line. Only tunnels that are
-shown are asked for their counters.
+The mouse selects and opens tunnels, and presses the keys of the last line. Only tunnels on the
+screen are asked for their counters.
 
-Where the output is no terminal, or with --json, there is one table, or one line, after SECONDS;
-with -n there are N. On a dumb terminal one follows the other.`,
+If the output is not a terminal, or with --json, it prints one table, or one line, after SECONDS. With
+-n it prints N of them. On a dumb terminal the tables follow each other.`,
 		Examples: []verb.Example{
-			{Command: "holdfast top", Does: "all tunnels, each second"},
-			{Command: "holdfast top -d 5 -n 12 web", Does: "web, each five seconds, for a minute"},
+			{Command: "holdfast top", Does: "all tunnels, every second"},
+			{Command: "holdfast top -d 5 -n 12 web", Does: "web, every five seconds, for a minute"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
-			seconds := f.Float64("d", 1, "look each so many `SECONDS`")
-			times := f.Int("n", 0, "end after `N` tables, and leave the last one")
+			seconds := f.Float64("d", 1, "measure every `SECONDS`")
+			times := f.Int("n", 0, "end after `N` tables; the last one stays on the screen")
 			return func(s *session.Session, names []string) error { return showTop(s, names, *seconds, *times) }
 		},
 		Words: verb.ManyNames,
@@ -59,9 +59,9 @@ func showTop(s *session.Session, names []string, seconds float64, times int) err
 	delay := time.Duration(seconds * float64(time.Second))
 	switch {
 	case delay < leastDelay || delay > 24*time.Hour:
-		return advice.Misuse{Message: fmt.Sprintf("-d %v: seconds, %v at least", seconds, leastDelay.Seconds())}
+		return advice.Misuse{Message: fmt.Sprintf("-d %v: must be from %v seconds to one day", seconds, leastDelay.Seconds())}
 	case times < 0:
-		return advice.Misuse{Message: fmt.Sprintf("-n %d: how often?", times)}
+		return advice.Misuse{Message: fmt.Sprintf("-n %d: must not be negative", times)}
 	}
 	s.Polkit = nil // the window owns the terminal
 	w, err := s.Watch(names)

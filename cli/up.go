@@ -36,10 +36,10 @@ type action struct {
 }
 
 const aboutWaiting = `
-It waits until it is so, and shows what happens meanwhile. What only a person, a file or a rule can
-change ends the wait at once, with the reason and the next step. What passes by itself is waited
-for up to --timeout; then the exit status is 1, and the tunnel goes on trying in the background.
-Ctrl-C ends the wait and leaves the tunnel as it is.`
+It waits until this is done, and shows what happens meanwhile. If only a person, a file or a rule can
+change something, the wait ends at once, and the reason and the next step are shown. Everything else
+is waited for until --timeout. Then the exit status is 1, and the tunnel goes on trying in the
+background. Ctrl-C ends the wait and changes nothing.`
 
 func upVerb() verb.Verb {
 	a := action{
@@ -53,11 +53,11 @@ func upVerb() verb.Verb {
 		Summary: "start tunnels, and wait until they are up",
 		About: aboutWaiting + `
 
-In a terminal it asks there what only a person can answer, such as a passphrase, for the tunnels
-that were named and for no other.`,
+In a terminal it asks for what only a person can answer, such as a passphrase. It asks for the named
+tunnels only.`,
 		Examples: []verb.Example{
 			{Command: "holdfast up web", Does: "start web and wait until all its forwards are up"},
-			{Command: "holdfast up --timeout=10m @work", Does: "likewise all tunnels with the tag work, for ten minutes at most"},
+			{Command: "holdfast up --timeout=10m @work", Does: "start all tunnels with the tag work, and wait for ten minutes at most"},
 		},
 	})
 }
@@ -73,10 +73,10 @@ func downVerb() verb.Verb {
 		Name:    "down",
 		Summary: "stop tunnels",
 		About: `
-It lasts until holdfast up, or until the user manager's next start (for the system's tunnels the
-next boot), also when the daemon is restarted. Where that cannot be written down, because
-$XDG_RUNTIME_DIR is full, the tunnel is stopped and the exit status is 1, since it starts again
-with the daemon. To keep a tunnel down for good: holdfast disable.`,
+A tunnel stays down until holdfast up, or until the user manager starts again (for the system's
+tunnels: until the next boot). A restart of the daemon does not start it. If $XDG_RUNTIME_DIR is full,
+the daemon cannot store that: the tunnel stops, but starts again with the daemon, and the exit status
+is 1. To keep a tunnel down for good, use holdfast disable.`,
 		Examples: []verb.Example{
 			{Command: "holdfast down web", Does: "stop web"},
 			{Command: "holdfast down --all", Does: "stop all tunnels"},
@@ -98,18 +98,18 @@ func restartVerb() verb.Verb {
 	}
 	return a.verb(verb.Verb{
 		Name:    "restart",
-		Summary: "stop and start tunnels; open connections are cut, but with --rolling",
+		Summary: "stop and start tunnels; open connections are cut, except with --rolling",
 		About: `
-With --rolling nothing is refused and nothing cut: a new process, of the program as it is
-installed now, takes the listening sockets and makes its SSH connection while the old process
-serves. What is open then drains in the old one for up to five minutes. If the new one does not
-come up within a minute, the old one goes on, and the reason is told. Four tunnels at a time have
-their turn. A port on the server is free for a moment, about one round trip, between the two.
+With --rolling no connection is refused or cut. A new process starts, of the program that is installed
+now. It takes the listening sockets and makes its SSH connection while the old process serves. Open
+connections then drain in the old process for up to five minutes. If the new process does not come up
+within a minute, the old one goes on, and the reason is shown. At most four tunnels do this at a time.
+A port on the server is free for a moment in between, about one round trip.
 ` + aboutWaiting,
 		Examples: []verb.Example{
 			{Command: "holdfast restart --rolling --all", Does: "run the new program everywhere after an upgrade"},
 			{Command: "holdfast restart web", Does: "stop web and start it again"},
-			{Command: "holdfast restart 'db-*'", Does: "likewise all whose names begin with db-"},
+			{Command: "holdfast restart 'db-*'", Does: "restart all tunnels whose names begin with db-"},
 		},
 	})
 }
@@ -138,14 +138,14 @@ func reconnectVerb() verb.Verb {
 	}
 	return a.verb(verb.Verb{
 		Name:    "reconnect",
-		Summary: "make a new SSH connection before the old one is let go",
+		Summary: "make a new SSH connection, then close the old one",
 		About: `
-Connections through the tunnel are not cut: they drain on the old SSH connection. Of several
-(Connections=) each is renewed so, one after the other.
+Connections through the tunnel are not cut: they drain on the old SSH connection. If a tunnel has
+several SSH connections (Connections=), they are renewed one after the other.
 ` + aboutWaiting,
 		Examples: []verb.Example{
 			{Command: "holdfast reconnect web", Does: "give web a new SSH connection"},
-			{Command: "holdfast reconnect --all", Does: "likewise all tunnels, after a VPN has come up, say"},
+			{Command: "holdfast reconnect --all", Does: "give all tunnels new SSH connections, for example after a VPN has come up"},
 		},
 	})
 }
@@ -171,8 +171,8 @@ func (a action) verb(v verb.Verb) verb.Verb {
 	v.Setup = func(f *flag.FlagSet) verb.Command {
 		var o actOptions
 		f.BoolVar(&o.all, "all", false, "all tunnels")
-		f.BoolVar(&o.noWait, "no-wait", false, "only ask for it; do not wait until it is so")
-		f.DurationVar(&o.timeout, "timeout", patience, "wait for so `LONG` at most, as in 90s or 5m")
+		f.BoolVar(&o.noWait, "no-wait", false, "do not wait")
+		f.DurationVar(&o.timeout, "timeout", patience, "wait at most this `TIME`, as in 90s or 5m")
 		roll := false
 		if a.rolling != nil {
 			f.BoolVar(&roll, "rolling", false, "hand over to a new process; no connection is refused or cut")
@@ -197,7 +197,7 @@ func act(s *session.Session, o actOptions, patterns []string, a action) error {
 	case o.noWait && o.timeout != patience:
 		return advice.Misuse{Message: "--no-wait or --timeout, not both"}
 	case o.timeout <= 0:
-		return advice.Misuse{Message: "--timeout " + o.timeout.String() + ": more than nothing; --no-wait does not wait"}
+		return advice.Misuse{Message: "--timeout " + o.timeout.String() + ": must be more than 0; --no-wait does not wait"}
 	}
 	watched, err := s.Watch(patterns)
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 func versionVerb() verb.Verb {
 	return verb.Verb{
 		Name: "version", Group: verb.Other,
-		Summary: "the version of this program, and of the daemon where it is another",
+		Summary: "show the version of this program, and of the daemon if it is another",
 		Examples: []verb.Example{
 			{Command: "holdfast version", Does: "what is installed, and what runs"},
-			{Command: "holdfast --json version", Does: "likewise for scripts"},
+			{Command: "holdfast --json version", Does: "the same for scripts"},
 		},
 		Setup: verb.Plain(printVersion),
 	}
@@ -45,7 +45,7 @@ func printVersion(s *session.Session, args []string) error {
 	}
 	s.Out.Line("holdfast %s", s.Version)
 	if daemon != "" && daemon != s.Version {
-		s.Out.Line("holdfastd %s, which runs; restart it to have the new one", daemon)
+		s.Out.Line("holdfastd %s is running; restart it to run the new version", daemon)
 	}
 	s.Out.Hint(older)
 	return nil

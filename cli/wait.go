@@ -129,7 +129,7 @@ func (w *wait) finishDone(now dbusapi.Snapshot) {
 		case w.mustBeWell && t.State == tunnelfile.Degraded:
 			w.fail(t, isLine(t), tunnel.Hint(t))
 		case w.notHandedOver[t.Name] != "":
-			w.fail(t, fmt.Sprintf("%s goes on in the process it has: %s", t.Name, text.Printable(w.notHandedOver[t.Name])), "")
+			w.fail(t, fmt.Sprintf("%s stays in its old process: %s", t.Name, text.Printable(w.notHandedOver[t.Name])), "")
 		case w.done(t, w.start):
 			w.finish(t, w.goal)
 		case !w.stops && fresh && needsSomebody(t):

@@ -21,28 +21,29 @@ import (
 func Verb(up func(s *session.Session, name string) error) verb.Verb {
 	return verb.Verb{
 		Name: "add", Args: "[NAME SSH-ARGUMENTS…]", Group: verb.Making,
-		Summary: "make a tunnel from what would follow ssh or autossh",
+		Summary: "make a tunnel from the arguments of ssh or autossh",
 		About: `
-What says nothing about a tunnel (-N, -f, -v, autossh's -M) is left out; what a tunnel cannot do is
-refused. The tunnel starts at once, and whenever the daemon starts. Its own flags stand before or
-right behind NAME.
+Options that mean nothing to a tunnel are left out (-N, -f, -v, autossh's -M). Options for things that
+a tunnel cannot do are an error. The tunnel starts at once, and whenever the daemon starts. Options of
+holdfast come before NAME or right after it.
 
-On a terminal and without arguments it asks: where to, what for, which port, and when; shows the file
-and the ssh line that it stands for; and after a yes makes it and tries it. Tab completes the Hosts
-of ssh_config. Ctrl-C at any question leaves nothing behind.
+On a terminal and without arguments it asks for the destination, the purpose, the port and when to
+start. It shows the file, and the ssh command that does the same. After a yes it makes the tunnel and
+starts it. Tab completes the hosts of ssh_config. Ctrl-C at any question ends it, and nothing is
+stored.
 
-A tunnel of the system (--system) runs as the account that --user names, with its keys and its
-~/.ssh; the account holdfast is there for it. On a terminal it is asked for. Where it is not said
-the tunnel is root's.`,
+A tunnel of the system (--system) runs as the account that --user names, with the keys and the ~/.ssh
+of that account. The account holdfast exists for this. On a terminal it asks for the account.
+Otherwise a tunnel without --user runs as root.`,
 		Examples: []verb.Example{
 			{Command: "holdfast add web -L 9090:localhost:9090 me@host", Does: "port 9090 here leads to port 9090 of host"},
-			{Command: "holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", Does: "a database behind a gateway, connected to when it is used"},
+			{Command: "holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", Does: "a database behind a gateway; the SSH connection is made when somebody connects"},
 		},
 		Setup: verb.Plain(func(s *session.Session, args []string) error { return add(s, up, args) }),
 		OwnFlags: []verb.Word{
-			{Word: "--on-demand", Does: "make the SSH connection at the first connection to one of its ports"},
-			{Word: "--manual", Does: "start only when holdfast up says so"},
-			{Word: "--user", Does: "whose a tunnel of the system is to be: holdfast, or root, or another account"},
+			{Word: "--on-demand", Does: "make the SSH connection when somebody connects to one of its ports"},
+			{Word: "--manual", Does: "start it only with holdfast up"},
+			{Word: "--user", Does: "the account that a tunnel of the system runs as: holdfast, root, or another one"},
 		},
 		Words: verb.NewNameThenHost,
 	}
@@ -160,14 +161,14 @@ const usualOwner = "holdfast"
 // it leaves the tunnel root's and prints a hint.
 func withOwner(s *session.Session, name, owner, content string) (string, error) {
 	if agent, ok := answer.AtTerminal(s); ok && owner == "" && !s.JSON {
-		reply, err := agent.Ask(s.Ctx, "", "other", fmt.Sprintf("Whose is %s to be: holdfast, root, or another account? [%s]", name, usualOwner), true)
+		reply, err := agent.Ask(s.Ctx, "", "other", fmt.Sprintf("Which account should %s run as: holdfast, root, or another one? [%s]", name, usualOwner), true)
 		if err != nil {
-			return "", advice.Misuse{Message: "whose it is to be was not said: --user holdfast, or --user root"}
+			return "", advice.Misuse{Message: "no account is named: give --user holdfast, or --user root"}
 		}
 		owner = cmp.Or(strings.TrimSpace(reply), usualOwner)
 	}
 	if owner == "" {
-		s.Out.Hint(name + " is root's, since --user names nobody; holdfast set " + name + " Service.User=" + usualOwner + " gives it away")
+		s.Out.Hint(name + " runs as root, because --user is missing; holdfast set " + name + " Service.User=" + usualOwner + " changes that")
 		return content, nil
 	}
 	if _, err := user.Lookup(owner); err != nil {

@@ -34,8 +34,8 @@ func byAsking(s *session.Session, up func(*session.Session, string) error) error
 	for line := range strings.Lines(content) {
 		fmt.Fprint(os.Stderr, "    "+line)
 	}
-	fmt.Fprintf(os.Stderr, "\nIt stands for: ssh -N %s\n\n", strings.Join(plan.shellWords(), " "))
-	yes, err := q.yes("Make it, and try it?", true)
+	fmt.Fprintf(os.Stderr, "\nThe same with ssh: ssh -N %s\n\n", strings.Join(plan.shellWords(), " "))
+	yes, err := q.yes("Make it and start it?", true)
 	if err != nil {
 		return err
 	}
@@ -64,14 +64,14 @@ func (p plan) shellWords() (words []string) {
 
 // askPlan asks for the destination, the purpose, the ports, the start mode and the name.
 func askPlan(s *session.Session, q *questions) (p plan, err error) {
-	q.say("A tunnel, question by question. Enter takes what stands in brackets; Ctrl-C leaves nothing behind.")
+	q.say("These questions make a tunnel. Enter takes the answer in brackets. Ctrl-C ends it, and nothing is stored.")
 	var destination string
 	for destination == "" || strings.HasPrefix(destination, "-") {
 		if destination, err = q.ask("Where to? user@host, or a Host of ssh_config (Tab completes)", "", words(verb.Hosts())); err != nil {
 			return p, err
 		}
 	}
-	what, err := q.choose("What for?", "a service on the server, or behind it, to be used here", "a service of this machine, to be used on the server", "a proxy (SOCKS): programs here reach what the server reaches")
+	what, err := q.choose("What for?", "use a service of the server, or one behind it, here", "use a service of this machine on the server", "a proxy (SOCKS): programs here reach what the server reaches")
 	if err != nil {
 		return p, err
 	}
@@ -80,17 +80,17 @@ func askPlan(s *session.Session, q *questions) (p plan, err error) {
 		return p, err
 	}
 	starts := []tunnelfile.StartMode{tunnelfile.StartAuto, tunnelfile.StartManual, tunnelfile.StartOnDemand}
-	whens := []string{"always, from now on", "when I say holdfast up", "when somebody here connects to its port"}
+	whens := []string{"always, from now on", "only after holdfast up", "when somebody here connects to its port"}
 	if what == 1 { // for a remote forward nobody connects here, so on demand makes no sense
 		starts, whens = starts[:2], whens[:2]
 	}
-	when, err := q.choose("When is it to be up?", whens...)
+	when, err := q.choose("When should it be up?", whens...)
 	if err != nil {
 		return p, err
 	}
 	name := freeName(s, destination)
 	for {
-		if p.name, err = q.ask("Its name?", name, nil); err != nil {
+		if p.name, err = q.ask("What is its name?", name, nil); err != nil {
 			return p, err
 		}
 		if tunnelfile.ValidName(p.name) {
@@ -106,14 +106,14 @@ func askPlan(s *session.Session, q *questions) (p plan, err error) {
 func askForward(s *session.Session, q *questions, what int, destination string) ([]string, error) {
 	switch what {
 	case 1:
-		here, err := q.target("Which port is it on here? Or a socket's path", nil)
+		here, err := q.target("Which port does it have here? Or the path of a socket", nil)
 		if err != nil {
 			return nil, err
 		}
-		there, err := q.listen("Which port is it to have on the server?", portOf(here))
+		there, err := q.listen("Which port should it have on the server?", portOf(here))
 		return []string{"-R", there + ":" + here}, err
 	case 2:
-		here, err := q.port("Which port is the proxy to have here?", "1080")
+		here, err := q.port("Which port should the proxy have here?", "1080")
 		return []string{"-D", here}, err
 	}
 	var found []string
@@ -122,11 +122,11 @@ func askForward(s *session.Session, q *questions, what int, destination string) 
 	} else if look {
 		found = sayListening(s, q, destination)
 	}
-	there, err := q.target("Which port there? Or host:port behind the server, or a socket's path", found)
+	there, err := q.target("Which port does it have there? Or host:port behind the server, or the path of a socket", found)
 	if err != nil {
 		return nil, err
 	}
-	here, err := q.listen("Which port is it to have here?", offerHere(destination, there))
+	here, err := q.listen("Which port should it have here?", offerHere(destination, there))
 	return []string{"-L", here + ":" + there}, err
 }
 

@@ -30,11 +30,11 @@ func sayListening(s *session.Session, q *questions, destination string) []string
 	found := listening(string(out))
 	switch {
 	case len(found) > 0:
-		q.say("There listens: %s", strings.Join(found, ", "))
+		q.say("These listen there: %s", strings.Join(found, ", "))
 	case err != nil:
-		q.say("The server did not say: %v", err)
+		q.say("The server did not answer: %v", err)
 	default:
-		q.say("Nothing listens there that it tells of.")
+		q.say("The server shows nothing that listens.")
 	}
 	return found
 }

@@ -95,7 +95,7 @@ func (q *questions) choose(question string, choices ...string) (int, error) {
 		}
 	}
 	for {
-		answer, err := q.ask("Its number", "1", nil)
+		answer, err := q.ask("Number", "1", nil)
 		if err != nil {
 			return 0, err
 		}
@@ -127,13 +127,13 @@ func (q *questions) port(question, offered string) (string, error) {
 
 // listen asks where to listen: a port, or the path of a unix socket.
 func (q *questions) listen(question, offered string) (string, error) {
-	return q.until(question, offered, nil, "It is a port from 1 to 65535, or the whole path of a unix socket, as in /run/user/1000/db.sock.",
+	return q.until(question, offered, nil, "Give a port from 1 to 65535, or the whole path of a unix socket, as in /run/user/1000/db.sock.",
 		func(answer string) (string, bool) { return answer, isPort(answer) || isPath(answer) })
 }
 
 // target asks where a forward leads: a port, host:port or a path. A port alone means localhost.
 func (q *questions) target(question string, words []string) (string, error) {
-	return q.until(question, "", words, "It is a port, as in 5432, or host:port, as in db.internal:5432, or the whole path of a unix socket.", func(answer string) (string, bool) {
+	return q.until(question, "", words, "Give a port, as in 5432, or host:port, as in db.internal:5432, or the whole path of a unix socket.", func(answer string) (string, bool) {
 		if isPort(answer) {
 			return "localhost:" + answer, true
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/cli/tunnel"
 	"github.com/holdfast/holdfast/cli/verb"
+	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
 	"github.com/holdfast/holdfast/internal/text"
@@ -30,23 +31,25 @@ import (
 func Verb() verb.Verb {
 	return verb.Verb{
 		Name: "check", Args: "[NAME…]", Group: verb.Finding,
-		Summary: "what would keep tunnels from staying up, each thing with its mend",
+		Summary: "find what would keep tunnels from staying up, and how to mend it",
 		About: `
-A line for each thing that was looked at, which begins with ok, hint or problem, and a line "mend:"
-to be pasted where there is one. It looks at the machine (systemd, the daemon's unit, lingering,
-ssh(1), the agent, the network), at files, settings and keys, and at the listening sockets here;
-then it logs in once, without asking anybody, in the environment that the tunnel's unit has; says
-what was agreed on, and whether the key exchange is post-quantum; and tries where each forward
-leads and what the server would listen on. Tunnels that are up are not disturbed.
+Each finding is a line that begins with ok, hint or problem. If a command can mend it, that is on the
+next line, after "mend:".
 
-With a NAME, of the machine only what is not well is shown. The exit status is 1 where there is a
+It looks at the machine (systemd, the daemon's unit, lingering, ssh(1), the agent, the network), at
+files, settings and keys, and at the local listening sockets. Then it logs in once, in the environment
+of the tunnel's unit, and asks nobody. It shows the negotiated algorithms, and whether the key
+exchange is post-quantum. It tries where each forward leads, and what the server would listen on.
+Running tunnels are not disturbed.
+
+With a NAME, only hints and problems of the machine are shown. The exit status is 1 if there is a
 problem.`,
 		Examples: []verb.Example{
 			{Command: "holdfast check web", Does: "what would keep web from staying up"},
-			{Command: "holdfast check", Does: "likewise of all tunnels and of the machine"},
+			{Command: "holdfast check", Does: "the same for all tunnels, and for the machine"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
-			report := f.String("report", "", "also write to `FILE` what was found, for a bug report, without names, hosts, keys and paths")
+			report := f.String("report", "", "also write the findings to `FILE` for a bug report, without names, hosts, keys and paths")
 			return func(s *session.Session, names []string) error { return check(s, names, *report) }
 		},
 		Words: verb.ManyNames,
@@ -127,38 +130,21 @@ func concludeCheck(s *session.Session, ofMachine jsonout.TunnelCheck, tunnels []
 	return nil
 }
 
-// daemonView is what the daemon reports.
-type daemonView struct {
-	tunnels  map[string]listing.Tunnel
-	problems []tunnelfile.Problem // of tunnel files; only the daemon checks [Unit] and [Service]
-}
-
 // checkDaemon asks the daemon about the tunnels and the network.
-func checkDaemon(s *session.Session) (daemonView, []tunnelfile.Finding) {
-	silent := func(err error) (daemonView, []tunnelfile.Finding) {
-		message, _ := s.Explain(err)
-		command := "systemctl --user status holdfastd"
-		if s.System {
-			command = "systemctl status holdfastd"
-		}
-		return daemonView{}, []tunnelfile.Finding{{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Trouble, Message: "the daemon does not answer: " + message, Mend: command}}
-	}
+func checkDaemon(s *session.Session) (dbusapi.Snapshot, []tunnelfile.Finding) {
+	var snapshot dbusapi.Snapshot
 	client, err := s.Daemon()
+	if err == nil {
+		snapshot, err = client.Snapshot(s.Ctx)
+	}
 	if err != nil {
-		return silent(err)
+		message, _ := s.Explain(err)
+		return snapshot, []tunnelfile.Finding{{
+			Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Trouble,
+			Message: "the daemon does not answer: " + message, Mend: s.Systemctl() + " status holdfastd",
+		}}
 	}
-	global, err := client.Global(s.Ctx)
-	if err != nil {
-		return silent(err)
-	}
-	tunnels, err := client.Tunnels(s.Ctx)
-	if err != nil {
-		return silent(err)
-	}
-	now := daemonView{make(map[string]listing.Tunnel), global.Problems}
-	for _, t := range tunnels {
-		now.tunnels[t.Name] = t
-	}
+	global := snapshot.Global
 	network := tunnelfile.Finding{Subject: tunnelfile.SubjectNetwork, Severity: tunnelfile.FindingOK, Message: fmt.Sprintf("the network is %s, says %s", global.Network, global.NetworkSource)}
 	switch global.Network {
 	case "offline", "limited":
@@ -172,15 +158,15 @@ func checkDaemon(s *session.Session) (daemonView, []tunnelfile.Finding) {
 		network.Message = "this network wants you to log in with a browser first (captive portal), says " + global.NetworkSource
 	}
 	findings := []tunnelfile.Finding{network}
-	if message, command := tunnel.OtherProgram(global.Version, tunnels); message != "" {
+	if message, command := tunnel.OtherProgram(global.Version, snapshot.Tunnels); message != "" {
 		findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Hint, Message: message, Mend: command})
 	}
-	return now, findings
+	return snapshot, findings
 }
 
 // checkTunnel runs holdfast-tunnel --check --login in the environment of the tunnel's unit, and adds
 // what the daemon reports.
-func checkTunnel(s *session.Session, name string, environment []string, now daemonView) []tunnelfile.Finding {
+func checkTunnel(s *session.Session, name string, environment []string, now dbusapi.Snapshot) []tunnelfile.Finding {
 	trouble := func(err error) []tunnelfile.Finding {
 		return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: err.Error()}}
 	}
@@ -217,13 +203,13 @@ func checkTunnel(s *session.Session, name string, environment []string, now daem
 		}
 		return trouble(err)
 	}
-	for _, p := range tunnel.ProblemsOf(name, now.problems) {
+	for _, p := range tunnel.ProblemsOf(name, now.Global.Problems) { // only the daemon checks [Unit] and [Service]
 		if !slices.ContainsFunc(findings, func(f tunnelfile.Finding) bool { return f.Message == p.Error() }) {
 			findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: p.Error(), Mend: "holdfast edit " + name})
 		}
 	}
 	findings = append(findings, nobody...)
-	if t, ok := now.tunnels[name]; ok {
+	if t, ok := now.Tunnel(name); ok {
 		if slices.ContainsFunc(findings, func(f tunnelfile.Finding) bool { return f.Severity == tunnelfile.Trouble }) {
 			t.Status = "" // the findings above say why, and are newer
 		}
@@ -281,9 +267,9 @@ func stateFinding(t listing.Tunnel, nextStart string) tunnelfile.Finding {
 	case tunnelfile.Inactive:
 		if t.StartMode != tunnelfile.StartManual {
 			f.Severity, f.Mend = tunnelfile.Hint, "holdfast up "+t.Name
-			f.Message = "it was stopped, and stays so until holdfast up or the next " + nextStart
+			f.Message = "it was stopped, and starts with holdfast up or at the next " + nextStart
 		} else {
-			f.Message = "it starts when somebody says so (Start=manual)"
+			f.Message = "it starts only with holdfast up (Start=manual)"
 		}
 	case tunnelfile.Offline:
 		f.Severity = tunnelfile.Hint

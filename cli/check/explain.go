@@ -21,18 +21,18 @@ import (
 func ExplainVerb() verb.Verb {
 	return verb.Verb{
 		Name: "explain", Args: "NAME", Group: verb.Finding,
-		Summary: "every setting in force, and where it came from",
+		Summary: "show every setting in force, and where it comes from",
 		About: `
-Each setting has its file and line, or "ssh's default", "Holdfast's default" or "the destination";
-what somebody wrote comes first. Above them stand the transport and why it is that one, and the
-hosts on the way, each of which has its own settings below. A note says what becomes of a setting
-where that is not what ssh(1) does.`,
+Each setting is shown with its origin: file and line, "ssh's default", "Holdfast's default" or "the
+destination". Settings that somebody wrote come first. Above them are the transport and the reason for
+it, and the hosts on the way, whose own settings follow below. A note says where a tunnel does
+something else with a setting than ssh(1).`,
 		Examples: []verb.Example{
 			{Command: "holdfast explain web", Does: "the settings of web that mean something to a tunnel"},
 			{Command: "holdfast explain --all web", Does: "all settings, also those that mean nothing to a tunnel"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
-			all := f.Bool("all", false, "also what means nothing to a tunnel")
+			all := f.Bool("all", false, "also settings that mean nothing to a tunnel")
 			return func(s *session.Session, args []string) error { return explainTunnel(s, args, *all) }
 		},
 		Words: verb.OneName,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast/holdfast/cli/jsonout"
 	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -41,7 +42,7 @@ Environment=SECRET=lonrho
 		{Subject: "file", Message: "/home/marguerite/.config/holdfast/acme-db.tunnel, line 3; /usr/bin/ssh is there"},
 		{Subject: "network", Message: "NeverOn=CafeFlore*; environment SECRET=lonrho; stranger@elsewhere"},
 	}
-	got := report(s, r, jsonout.TunnelCheck{Findings: findings}, []jsonout.TunnelCheck{{Name: "acme-db", Findings: findings}}, []tunnelfile.Tunnel{file}, daemonView{})
+	got := report(s, r, jsonout.TunnelCheck{Findings: findings}, []jsonout.TunnelCheck{{Name: "acme-db", Findings: findings}}, []tunnelfile.Tunnel{file}, dbusapi.Snapshot{})
 	for _, word := range []string{
 		"marguerite", "duras", "yann", "bastion", "acme", "trouville", "pgprimary", "4711", "payroll", "Payroll", "srv", "customer7", "CafeFlore", "saigon",
 		"indochine", "AbCdEf", "203.0.113", "2001:db8", "lonrho", "stranger", ".config",

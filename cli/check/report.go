@@ -10,12 +10,13 @@ import (
 
 	"github.com/holdfast/holdfast/cli/jsonout"
 	"github.com/holdfast/holdfast/cli/session"
+	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/sshlink/config"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
 // writeReport writes check's findings to a file for a bug report, without private words.
-func writeReport(s *session.Session, file string, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, now daemonView) error {
+func writeReport(s *session.Session, file string, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, now dbusapi.Snapshot) error {
 	r := newRedactor()
 	var files []tunnelfile.Tunnel
 	for _, c := range tunnels {
@@ -41,7 +42,7 @@ func writeReport(s *session.Session, file string, ofMachine jsonout.TunnelCheck,
 }
 
 // report is the text of the report.
-func report(s *session.Session, r *redactor, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, files []tunnelfile.Tunnel, now daemonView) string {
+func report(s *session.Session, r *redactor, ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, files []tunnelfile.Tunnel, now dbusapi.Snapshot) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { b.WriteString(fmt.Sprintf(format, args...) + "\n") }
 	line("holdfast %s, %s, %s", s.Version, firstLine("systemctl", "--version"), runtime.GOARCH)
@@ -55,7 +56,7 @@ func report(s *session.Session, r *redactor, ofMachine jsonout.TunnelCheck, tunn
 	findings("This machine", ofMachine.Findings)
 	for i, c := range tunnels {
 		findings(r.line(c.Name), c.Findings)
-		if t, ok := now.tunnels[c.Name]; ok {
+		if t, ok := now.Tunnel(c.Name); ok {
 			line("  state: %s", cmp.Or(strings.TrimSpace(fmt.Sprintf("%s %s", t.State, t.Reason)), "unknown"))
 		}
 		for _, f := range files[i].Forwards {

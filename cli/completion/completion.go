@@ -28,11 +28,11 @@ var scripts = map[string]string{"bash": bashCompletion, "zsh": zshCompletion, "f
 func Verb() verb.Verb {
 	return verb.Verb{
 		Name: "completion", Args: "bash|zsh|fish", Group: verb.Other,
-		Summary: "completions for your shell, to be sourced",
-		About:   "They know verbs, flags, names, tags, keys and what keys can be. make install puts them where shells look.",
+		Summary: "print completions for your shell",
+		About:   "They know verbs, flags, names, tags, keys and the values of keys. make install puts them where shells look.",
 		Examples: []verb.Example{
-			{Command: `eval "$(holdfast completion bash)"`, Does: "in ~/.bashrc"},
-			{Command: "holdfast completion fish >~/.config/fish/completions/holdfast.fish", Does: "once"},
+			{Command: `eval "$(holdfast completion bash)"`, Does: "a line for ~/.bashrc"},
+			{Command: "holdfast completion fish >~/.config/fish/completions/holdfast.fish", Does: "run this once"},
 		},
 		NoJSON: "it is for shells", NoSystem: true,
 		Setup: verb.Plain(printScript),

@@ -14,11 +14,11 @@ import (
 func Verb(all func() verb.List) verb.Verb {
 	return verb.Verb{
 		Name: "help", Args: "[VERB]", Group: verb.Other,
-		Summary: "what verbs there are, or all about one",
+		Summary: "list the verbs, or describe one",
 		About:   "holdfast VERB --help prints the same page.",
 		Examples: []verb.Example{
-			{Command: "holdfast help", Does: "all verbs, a line each"},
-			{Command: "holdfast help up", Does: "all about up"},
+			{Command: "holdfast help", Does: "all verbs, one line each"},
+			{Command: "holdfast help up", Does: "everything about up"},
 		},
 		NoJSON: "it is for people", NoSystem: true,
 		Setup: verb.Plain(func(s *session.Session, args []string) error { return Show(s, all(), args) }),
@@ -62,7 +62,7 @@ func PrintPages(s *session.Session, blocks []layout.Block) {
 func Overview(all verb.List) (blocks []layout.Block) {
 	blocks = append(blocks,
 		layout.Block{Text: "holdfast [--json] [--system] VERB …"}, layout.Block{},
-		layout.Block{Text: "Keeps SSH tunnels up. Each is a file and a systemd unit of its own."})
+		layout.Block{Text: "Keeps SSH tunnels up. Each tunnel is a file and a systemd unit of its own."})
 	width := 0
 	for _, v := range all {
 		width = max(width, len(v.Name))
@@ -77,7 +77,7 @@ func Overview(all verb.List) (blocks []layout.Block) {
 		blocks = append(blocks, layout.Block{}, layout.Block{Text: title, Color: layout.Bold}, layout.Block{Table: t})
 	}
 	return append(blocks, layout.Block{},
-		layout.Block{Text: "holdfast help VERB has all about one. NAME may be a glob, or @TAG for all tunnels with that tag. Tunnel files: ~/.config/holdfast/NAME.tunnel, see holdfast.tunnel(5)."})
+		layout.Block{Text: "holdfast help VERB describes a verb. NAME may be a glob, or @TAG for all tunnels with that tag. Tunnel files: ~/.config/holdfast/NAME.tunnel, see holdfast.tunnel(5)."})
 }
 
 // definitions is a table of words and their meanings. The words' column is at least this wide.

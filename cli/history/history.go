@@ -57,7 +57,7 @@ func Read(ctx context.Context, q Query) (Report, error) {
 		return Report{}, err
 	}
 	if !since.Before(now.wall) {
-		return Report{}, advice.Misuse{Message: fmt.Sprintf("--since %s: that is not over yet", q.Since)}
+		return Report{}, advice.Misuse{Message: fmt.Sprintf("--since %s: that is in the future", q.Since)}
 	}
 	j := reader{ctx, q.System, q.directory}
 	p := period{since: since, now: now.wall, volatile: !persistent()}
@@ -208,7 +208,7 @@ func pastDetail(p past, of period, bars int) *layout.Table {
 	row := func(name, content string, color layout.Color) { page.Row(name, layout.Painted(content, color)) }
 	row("Tunnel", p.Name, layout.Bold)
 	if p.Known == 0 {
-		row("", "the journal says nothing of it in this time", "")
+		row("", "the journal has nothing about it from this time", "")
 		return page
 	}
 	available := percentCell(p)
@@ -233,7 +233,7 @@ func pastDetail(p past, of period, bars int) *layout.Table {
 	}
 	row("Down", down, "")
 	if rest := of.now.Sub(of.since) - p.wanted(); rest >= time.Second {
-		row("Else", text.Span(rest)+" stopped, idle, not there yet, or the machine off or asleep", "")
+		row("Else", text.Span(rest)+" stopped, idle or not made yet, or the machine was off or asleep", "")
 	}
 	return page
 }

@@ -16,14 +16,15 @@ import (
 func ExportVerb() verb.Verb {
 	return verb.Verb{
 		Name: "export", Args: "NAME", Group: verb.Making,
-		Summary: "what does the same without Holdfast",
+		Summary: "print what does the same without Holdfast",
 		About: `
-It is as near as it can be: a command line for a shell, a unit file, or the tunnel file with its
-drop-ins merged. What the tunnel does and the text does not is a line "note:" on standard error.
-Forwards that ssh_config has are left there, for ssh(1) reads it too. It needs no daemon.`,
+The text does as nearly the same as it can. It is a command line for a shell, a unit file, or the
+tunnel file with its drop-ins merged. A line "note:" on standard error says what the tunnel does and
+the text does not. Forwards in ssh_config stay there, because ssh(1) reads them too. The daemon is not
+needed.`,
 		Examples: []verb.Example{
 			{Command: "holdfast export --format=ssh web", Does: "a command line that does what web does"},
-			{Command: "holdfast export --format=systemd web >~/.config/systemd/user/web.service", Does: "a unit that does"},
+			{Command: "holdfast export --format=systemd web >~/.config/systemd/user/web.service", Does: "a unit that does what web does"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
 			as := flags.OneOf(f, "format", string(portable.Tunnel), formats(), "write `FORMAT`: "+text.Or(formats()))

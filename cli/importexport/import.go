@@ -35,33 +35,34 @@ type imported struct {
 func ImportVerb() verb.Verb {
 	return verb.Verb{
 		Name: "import", Args: "[FILE…|-]", Group: verb.Making,
-		Summary: "tunnels kept in ssh_config, units and scripts; shows first, asks once",
+		Summary: "find tunnels in ssh_config, units and scripts, and make tunnel files of them",
 		About: `
-Without a FILE it looks where people keep them: user units, Host blocks of ~/.ssh/config, files of
-your login and your shell, autostart entries, and scripts in ~/bin and ~/.local/bin; with --system
-units, crontabs, init scripts and supervisors of the system. A FILE may be one of these, a tunnel
-file, a shell script (read as its #! line says, else as bash(1) does, and not run), a crontab(5) of
-whatever layout, or a file of another program that starts commands (supervisord, monit, runit, s6,
-pm2, compose, a Dockerfile, tasks.json, Python and the like); - is standard input. ssh and autossh
-are found behind any program that runs them, and within strings for a shell.
+Without a FILE it looks in the usual places: user units, Host blocks of ~/.ssh/config, start-up files
+of your login and your shell, autostart entries, and scripts in ~/bin and ~/.local/bin. With --system
+it looks in units, crontabs, init scripts and supervisors of the system.
 
-Of each tunnel it shows where it was found, the text that would be written, what of the old one is
-not carried over and why, and what is to be done so that both do not fight for a port: import itself
-stops and changes nothing of the old. What cannot be carried over is told with file and line ("left
-out"), and so is every other line that mentions ssh or autossh ("no tunnel").
+A FILE may be one of these, a tunnel file, a shell script, a crontab(5), or a file of another program
+that starts commands (supervisord, monit, runit, s6, pm2, compose, a Dockerfile, tasks.json, Python
+and others). A script is read as its #! line says, otherwise as bash(1) does. It is not run. - is
+standard input. It also finds ssh and autossh behind programs that run them, and in strings that a
+shell runs.
 
-A tunnel has Start=auto where the old one was started by itself (an enabled unit, cron, your login),
-else Start=manual; a tunnel file keeps what it says. Forwards of ssh_config stay there, since a
-tunnel without forwards of its own takes those. EnvironmentFile= of a unit stays a file; a password
-for sshpass(1) is not carried over. A tunnel that is there already is left as it is. It is named
-after its unit or its host; where that name is taken the port of its forward is added, as in
-gate-2222.
+For each tunnel it shows where it was found, the text that would be written, what is not carried over
+and why, and what to do afterwards, so that the old and the new one do not compete for a port. import
+does not stop or change anything old. What cannot become a tunnel is listed as "left out", with file
+and line. Every other line that mentions ssh or autossh is listed as "no tunnel".
 
-On a terminal it asks once. The exit status is 1 where a FILE has no tunnels, or something in it
-that cannot be one.`,
+A tunnel gets Start=auto if the old one started by itself (an enabled unit, cron, your login), else
+Start=manual. A tunnel file keeps its own Start=. Forwards in ssh_config stay there: a tunnel without
+forwards of its own takes them. EnvironmentFile= of a unit stays a file. A password for sshpass(1) is
+not carried over. A tunnel that exists already is not changed. A new tunnel is named after its unit or
+its host. If that name is taken, the port of its forward is added, as in gate-2222.
+
+On a terminal it asks once before it writes. The exit status is 1 if a FILE has no tunnels, or has
+something that cannot become one.`,
 		Examples: []verb.Example{
-			{Command: "holdfast import", Does: "what there is on this machine; asks before it writes"},
-			{Command: "crontab -l | holdfast import -", Does: "tunnels of the crontab"},
+			{Command: "holdfast import", Does: "show the tunnels of this machine, and ask before writing"},
+			{Command: "crontab -l | holdfast import -", Does: "the tunnels of the crontab"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
 			yes := f.Bool("yes", false, "write without asking")
@@ -269,7 +270,7 @@ func showImport(s *session.Session, tunnels []imported, problems, passed tunnelf
 	for _, t := range tunnels {
 		from := text.Printable(text.Tildes(strings.Join(t.Places, ", ")))
 		if t.result == "exists" {
-			s.Out.Line("%s is there already (%s)", t.Name, from)
+			s.Out.Line("%s exists already (%s)", t.Name, from)
 			continue
 		}
 		s.Out.Line("%s from %s", s.Out.Paint(layout.Bold, t.Name), from)

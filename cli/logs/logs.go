@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/cli/journalctl"
-	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -112,15 +111,6 @@ func lineOf(e journalctl.Entry) Line {
 		l.Tunnel, l.Systemd = name, true
 	}
 	return l
-}
-
-// words is the text of a line. A state is written as in other places: "retrying [unreachable]: …".
-func (l Line) words() string {
-	e := l.Event
-	if e.Kind != journal.State {
-		return l.Text
-	}
-	return tunnelfile.Status{State: tunnelfile.State(e.State), Reason: fault.Reason(e.Reason), Text: e.Status}.String()
 }
 
 // systemdWords is systemd's message about the unit, without the unit's name.

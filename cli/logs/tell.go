@@ -3,6 +3,7 @@ package logs
 import (
 	"github.com/holdfast/holdfast/cli/layout"
 	"github.com/holdfast/holdfast/cli/tunnel"
+	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/journal"
 	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -22,11 +23,17 @@ func (l Line) Tell(name, width int) []layout.Line {
 	return t.Lines(width)
 }
 
+// what is the text of a line. A state is written as in other places: "retrying [unreachable]: …".
 func (l Line) what() string {
-	if l.Systemd {
+	e := l.Event
+	switch {
+	case l.Systemd:
 		return text.Printable(l.systemdWords())
+	case e.Kind == journal.State:
+		status := tunnelfile.Status{State: tunnelfile.State(e.State), Reason: fault.Reason(e.Reason), Text: e.Status}
+		return text.Printable(status.String())
 	}
-	return text.Printable(l.words())
+	return text.Printable(l.Text)
 }
 
 // color is the state's colour, or else the one of the priority.

@@ -66,16 +66,13 @@ func (s *Session) Explain(err error) (message, hint string) {
 	if errors.As(err, &with) {
 		return with.Error(), with.Hint
 	}
-	status, enable := "systemctl --user status holdfastd", "systemctl --user enable --now holdfastd"
-	if s.System {
-		status, enable = "systemctl status holdfastd", "systemctl enable --now holdfastd"
-	}
+	status, enable := s.Systemctl()+" status holdfastd", s.Systemctl()+" enable --now holdfastd"
 	var problems tunnelfile.Problems
 	switch {
 	case errors.As(err, &problems):
 		return err.Error(), ""
 	case errors.Is(err, listing.ErrNoSuchTunnel):
-		return err.Error(), "holdfast list shows those there are"
+		return err.Error(), "holdfast list shows all tunnels"
 	case errors.Is(err, listing.ErrTunnelExists):
 		return err.Error(), "holdfast edit changes it, holdfast remove removes it"
 	case errors.Is(err, listing.ErrInvalidName):
@@ -89,7 +86,7 @@ func (s *Session) Explain(err error) (message, hint string) {
 	case errors.Is(err, dbusapi.ErrNoBus) && s.System:
 		return err.Error(), "systemctl status dbus says whether there is one"
 	case errors.Is(err, dbusapi.ErrNoBus):
-		return err.Error(), "there is none in a bare su or sudo: log in as the user, by ssh or machinectl shell; without any, holdfast-tunnel FILE runs one tunnel"
+		return err.Error(), "su and sudo do not start one: log in as the user, with ssh or machinectl shell; without a bus, holdfast-tunnel FILE runs one tunnel"
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("holdfastd does not answer (waited %d s)", int(dbusapi.Patience.Seconds())), status + " says what it does"
 	case errors.Is(err, context.Canceled):

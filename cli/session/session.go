@@ -75,9 +75,9 @@ func (s *Session) AsRoot() string {
 func (s *Session) FlagSet(name string) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(io.Discard) // package terminal prints
-	f.BoolVar(&s.JSON, "json", s.JSON, "print for scripts")
-	f.BoolVar(&s.System, "system", s.System, "the system's tunnels instead of one's own")
-	f.Func("color", "colour `WHEN`: auto (on a terminal), always or never", s.Out.SetColor)
+	f.BoolVar(&s.JSON, "json", s.JSON, "print JSON for scripts")
+	f.BoolVar(&s.System, "system", s.System, "the system's tunnels instead of your own")
+	f.Func("color", "use colour `WHEN`: auto (on a terminal), always or never", s.Out.SetColor)
 	return f
 }
 
@@ -98,6 +98,14 @@ func (s *Session) Ours(text string) string {
 		return text
 	}
 	return regexp.MustCompile(`\bholdfast (`+strings.Join(s.Verbs, "|")+`)\b`).ReplaceAllString(text, "holdfast --system $1")
+}
+
+// Systemctl is systemctl(1) for the manager of this session's units.
+func (s *Session) Systemctl() string {
+	if s.System {
+		return "systemctl"
+	}
+	return "systemctl --user"
 }
 
 // NextStart is the event at which tunnels with Start=auto start next.

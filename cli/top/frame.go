@@ -69,7 +69,7 @@ func (w *window) title() layout.Line {
 	case w.page != listPage:
 		t, ok := w.current()
 		if !ok {
-			return layout.Line{layout.Painted(w.selected, layout.Bold), layout.Plain(" is no tunnel any more")}
+			return layout.Line{layout.Painted(w.selected, layout.Bold), layout.Plain(" does not exist any more")}
 		}
 		of := map[page]string{tunnelPage: "", logPage: "log of ", historyPage: "history of "}[w.page]
 		state := layout.Painted(tunnel.Line(t), tunnel.Color(t.State))
@@ -118,7 +118,7 @@ func (w *window) list() []layout.Line {
 	w.fitSelection(rows)
 	switch {
 	case len(w.tunnels) == 0:
-		return []layout.Line{nil, {layout.Plain("No tunnels yet. a asks for one.")}}
+		return []layout.Line{nil, {layout.Plain("No tunnels yet. Press a to add one.")}}
 	case len(rows) == 0:
 		return []layout.Line{nil, {layout.Plain(fmt.Sprintf("No tunnel has %q in its name, tags, state or destination.", w.filter))}}
 	}
@@ -198,7 +198,7 @@ func (w *window) below() []layout.Line {
 	case w.typing || w.filter != "" && w.page == listPage:
 		cursor := ""
 		if w.typing {
-			cursor = "█  (Enter keeps it, Esc takes it away)"
+			cursor = "█  (Enter keeps it, Esc removes it)"
 		}
 		lines[at] = layout.Line{layout.Painted("filter: ", layout.Bold), layout.Plain(text.Printable(w.filter) + cursor)}
 	case w.outcome != nil:
@@ -219,7 +219,7 @@ func (w *window) hint(t listing.Tunnel) (lines []layout.Line) {
 		return nil
 	}
 	if asks(t) {
-		hint = "p: answers it here. " + hint
+		hint = "p answers it here. " + hint
 	}
 	if w.page == listPage {
 		for _, part := range layout.Wrap(t.Name+": "+tunnel.Line(t), w.width) {

@@ -151,7 +151,7 @@ func TestWindow(t *testing.T) {
 	w := sampleWindow(100, 24)
 	shown := strings.Join(w.lines(t), "\n")
 	for _, want := range []string{
-		"2 of 3 tunnels up, network online, 2.0 KiB/s received, 5.0 MiB/s sent\n", "> db ", "hint: p: answers it here.",
+		"2 of 3 tunnels up, network online, 2.0 KiB/s received, 5.0 MiB/s sent\n", "> db ", "hint: p answers it here.",
 		"  web                    up          2.0 KiB/s      0 B/s   12 ms         2", "\nEnter open  u up",
 	} {
 		if !strings.Contains(shown, want) {

@@ -33,23 +33,23 @@ import (
 func Verb() verb.Verb {
 	return verb.Verb{
 		Name: "trust", Args: "NAME", Group: verb.Finding,
-		Summary: "show the server's host keys, and record them on a yes",
+		Summary: "show the server's host keys, and record them after a yes",
 		About: `
-All host keys of the server are shown with their fingerprints and pictures, and what known_hosts
-files have of them, with file and line; on a yes those that are new are recorded. A fingerprint that
-is typed instead records the key that it is of. Hosts of ProxyJump come first, one after the other;
-logging in to them may ask for a passphrase here. To the server itself nobody logs in.
+It shows all host keys of the server with their fingerprints and pictures, and what known_hosts files
+have about them, with file and line. After a yes it records the new keys. If you type a fingerprint
+instead, it records only that key. Hosts of ProxyJump come first, one after the other. Logging in to
+them may ask for a passphrase. It does not log in to the server itself.
 
-Of a key that is not the one that is known, both are shown, and the ssh-keygen(1) command that takes
-the old one away; nothing is recorded then. Where only ssh(1) can reach the server, that is run to
-ask. A tunnel that waited for it goes on.
+If a key is not the known one, it shows both, and the ssh-keygen(1) command that removes the old one.
+It records nothing then. If only ssh(1) can reach the server, it runs ssh, which asks. A tunnel that
+waited for the key goes on.
 
-A script, which cannot say yes, can put the key that the server's owner gave it into known_hosts.`,
+A script cannot say yes. It can put the key that it got from the server's owner into known_hosts.`,
 		Examples: []verb.Example{
 			{Command: "holdfast trust web", Does: "look at the host keys of web's server, and say yes or no"},
-			{Command: "sudo holdfast --system trust backup", Does: "likewise for a tunnel of the system's"},
+			{Command: "sudo holdfast --system trust backup", Does: "the same for a tunnel of the system"},
 		},
-		NoJSON: "it asks a person; holdfast --json check says what is known of the host key",
+		NoJSON: "it asks a person; holdfast --json check shows what is known about the host key",
 		Setup:  verb.Plain(trust),
 		Words:  verb.OneName,
 	}
@@ -184,16 +184,16 @@ func recordKeys(s *session.Session, keys hostkeys.ServerKeys) error {
 	}
 	fresh := keys.New()
 	if len(fresh) == 0 {
-		s.Out.Line("Nothing to record: what it shows is known.")
+		s.Out.Line("Nothing to record: all its keys are known.")
 		return nil
 	}
 	if keys.File == "" {
-		return advice.Error{Err: fmt.Errorf("UserKnownHostsFile=none: there is no file to record host keys in"), Hint: "holdfast explain says who set that"}
+		return advice.Error{Err: fmt.Errorf("UserKnownHostsFile=none: there is no file to record host keys in"), Hint: "holdfast explain shows where that is set"}
 	}
 	if err := mustAsk(); err != nil {
 		return err
 	}
-	s.Out.Note("Compare with what its owner says, or with what this prints on the machine itself, at its console:")
+	s.Out.Note("Compare with what the server's owner says, or with what this command prints on the server's console:")
 	s.Out.Note("  for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done")
 	what := "this key"
 	if len(fresh) > 1 {

@@ -32,7 +32,7 @@ func Hint(t listing.Tunnel) string {
 // hints are the next steps by Reason.
 var hints = map[fault.Reason]func(listing.Tunnel) string{
 	fault.Network: says("holdfast check NAME shows which networks the machine has"),
-	fault.Portal:  says("log in to this network with a browser; the tunnel follows by itself"),
+	fault.Portal:  says("log in to this network with a browser; the tunnel then connects by itself"),
 	fault.Rule:    says("its file forbids this network: on another one it starts by itself; holdfast edit NAME changes OnlyOn=, NeverOn= or Metered="),
 	fault.Sleep:   says("it goes on when the machine wakes"),
 
@@ -40,7 +40,7 @@ var hints = map[fault.Reason]func(listing.Tunnel) string{
 		return fmt.Sprintf("it goes on trying; is %s right? holdfast set %s Destination=… changes it, holdfast down %s stops it", t.Destination, t.Name, t.Name)
 	},
 	fault.Lost:       says("it goes on trying; holdfast logs NAME shows why the connection ended"),
-	fault.TurnedAway: says("the server has too many logins or punishes this address: it tries again later by itself, and hurrying makes it longer"),
+	fault.TurnedAway: says("the server has too many logins or punishes this address: it tries again later by itself, and trying sooner makes that longer"),
 
 	fault.HostKeyUnknown: says("holdfast trust NAME shows the key and asks whether it is right"),
 	fault.HostKeyChanged: says("ask the server's owner; holdfast trust NAME shows both keys, and how to take the old one out of known_hosts"),
@@ -90,7 +90,7 @@ func OtherProgram(version string, all []listing.Tunnel) (message, command string
 		return "", ""
 	}
 	const most = 3 // named tunnels
-	message = "the program of another version than " + version + " runs for " + text.Count(len(names), "tunnel") + ": " + strings.Join(names[:min(most, len(names))], ", ")
+	message = "another version than " + version + " runs in " + text.Count(len(names), "tunnel") + ": " + strings.Join(names[:min(most, len(names))], ", ")
 	if len(names) > most {
 		return message + fmt.Sprintf(" and %d more", len(names)-most), "holdfast restart --rolling --all"
 	}
@@ -103,5 +103,5 @@ func HintOtherProgram(version string, all []listing.Tunnel) string {
 	if message == "" {
 		return ""
 	}
-	return message + "; " + command + " hands over to the new one and cuts nothing"
+	return message + "; " + command + " changes to the new version and cuts no connection"
 }

@@ -69,7 +69,7 @@ const (
 // GroupTitles are the titles of the groups in help.
 var GroupTitles = []string{
 	Looking: "See how tunnels are", Running: "Bring them up and down", Making: "Make and change them",
-	Finding: "Find out why", Other: "Besides",
+	Finding: "Find out why", Other: "Other",
 }
 
 // otherWords maps words that people try to the verbs that they mean.

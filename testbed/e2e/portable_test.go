@@ -193,7 +193,7 @@ WantedBy=default.target
 	}
 	d.awaitState("autossh-db", tunnelfile.Up, time.Minute)
 	carries()
-	if out := d.holdfast("import", "--yes"); !strings.Contains(out, "autossh-db is there already") {
+	if out := d.holdfast("import", "--yes"); !strings.Contains(out, "autossh-db exists already") {
 		t.Errorf("imported again: %s", out)
 	}
 }
