@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/socketio"
 )
 
 // fullBuffer is the size of x/crypto's bufio.Writer, in bytes. A longer packet is written as one
@@ -33,6 +35,7 @@ type Conn struct {
 	tcp    *net.TCPConn
 	raw    syscall.RawConn
 	reader io.Reader   // Conn, or a readAhead of it
+	writer io.Writer   // Conn, or a socketio.Socket of it
 	wrote  atomic.Bool // since the last TCP_QUICKACK
 
 	// Batching. All except batch belong to the writer.
@@ -40,11 +43,6 @@ type Conn struct {
 	pending []byte      // a chunk whose packet goes on in the next write
 	vec     [2][]byte   // backs bufs
 	bufs    net.Buffers // a field, so that WriteTo does not make it escape each time
-
-	// State of the current call of write.
-	out     []byte
-	taken   int
-	attempt func(fd uintptr) bool // tryWrite
 
 	// The first bytes received, for messages: sshd says there why it closes at once.
 	greetingDone atomic.Bool
@@ -57,13 +55,14 @@ const greetingLimit = 512
 
 // NewConn watches a connection.
 func NewConn(c net.Conn) *Conn {
-	w := &Conn{Conn: c, reader: c, busy: make(chan struct{}, 1), closed: make(chan struct{})}
+	w := &Conn{Conn: c, reader: c, writer: c, busy: make(chan struct{}, 1), closed: make(chan struct{})}
 	w.lastReceived.Store(time.Now().UnixNano())
 	if tcp, ok := c.(*net.TCPConn); ok {
 		w.tcp = tcp
 		w.pending = make([]byte, 0, fullBuffer)
 		if raw, err := tcp.SyscallConn(); err == nil {
-			w.raw, w.attempt = raw, w.tryWrite
+			w.raw = raw
+			w.writer = socketio.New(tcp)
 			w.reader = newReadAhead(raw, w.NoteAnswer, w.quickAck)
 		}
 	}
@@ -75,7 +74,7 @@ func NewConn(c net.Conn) *Conn {
 // ms. A bulk stream needs TCP_QUICKACK (tcp(7)) only after writes.
 func (c *Conn) quickAck(fd uintptr, few bool) {
 	if c.wrote.Swap(false) || few {
-		rawQuickAck(fd)
+		socketio.QuickAck(fd)
 	}
 }
 
@@ -118,7 +117,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if len(c.pending) == 0 {
-		n, err := c.write(p)
+		n, err := c.writer.Write(p)
 		if err != nil {
 			c.Fail(err)
 		}
@@ -134,27 +133,6 @@ func (c *Conn) Write(p []byte) (int, error) {
 		c.Fail(err)
 	}
 	return written, err
-}
-
-// write writes as much of p as the socket takes at once, and waits for the rest.
-func (c *Conn) write(p []byte) (int, error) {
-	if c.raw == nil {
-		return c.Conn.Write(p)
-	}
-	c.out, c.taken = p, 0
-	_ = c.raw.Write(c.attempt)
-	c.out = nil
-	if c.taken == len(p) {
-		return len(p), nil
-	}
-	n, err := c.Conn.Write(p[c.taken:]) // it meets the error again, if there was one
-	return c.taken + n, err
-}
-
-// tryWrite makes one attempt to write.
-func (c *Conn) tryWrite(fd uintptr) (done bool) {
-	c.taken, _ = rawWrite(fd, c.out)
-	return true
 }
 
 // NoteAnswer records that data was received.

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast/holdfast/internal/socketio"
 )
 
 // aheadSize is how many bytes are read beyond what x/crypto asks for. Its bufio.Reader has 4 KiB,
@@ -29,7 +31,9 @@ type readAhead struct {
 	buffer *[aheadSize]byte // nil: nothing is in it
 	rest   []byte           // the part of buffer that was not asked for yet
 
-	last int // how many bytes the last read from the socket returned
+	last   int  // how many bytes the last read from the socket returned
+	waited bool // the last read found nothing
+	streak socketio.Streak
 
 	// State of the current call.
 	vec     [2][]byte
@@ -100,13 +104,9 @@ func (a *readAhead) tryRead(fd uintptr) bool {
 		a.buffer = aheadBuffers.Get().(*[aheadSize]byte)
 	}
 	a.vec[1] = a.buffer[:]
-	for {
-		a.n, a.err = rawReadv(fd, a.vec[0], a.vec[1])
-		if a.err != unix.EINTR {
-			break
-		}
-	}
-	if a.err != unix.EAGAIN {
+	announced := a.streak.Announce(a.waited) || a.last > socketio.Small
+	a.n, a.err = socketio.Readv(fd, a.vec[0], a.vec[1], announced)
+	if a.waited = a.err == unix.EAGAIN; !a.waited {
 		return true
 	}
 	a.release()

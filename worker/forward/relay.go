@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/holdfast/holdfast/internal/socketio"
 )
 
 // Sizes of the copy buffers, in bytes. Each direction of a connection starts with a small buffer. While
@@ -27,6 +29,7 @@ type relay struct {
 	forward *forward
 	lane    *lane
 	local   net.Conn
+	socket  *socketio.Socket // reads and writes local
 	channel net.Conn
 	cut     atomic.Bool
 
@@ -46,6 +49,7 @@ func (r *relay) run() {
 		r.channel.Close()
 		return
 	}
+	r.socket = socketio.New(r.local)
 	r.forward.open.Add(1)
 	r.forward.total.Add(1)
 	ended := make(chan struct{})
@@ -63,7 +67,7 @@ func (r *relay) run() {
 
 // send copies from the socket into the channel.
 func (r *relay) send() {
-	readErr, writeErr := r.pump(r.channel, r.local, r.fromLocal, &r.forward.sent)
+	readErr, writeErr := r.pump(r.channel, r.socket, r.fromLocal, &r.forward.sent)
 	switch {
 	case writeErr != nil:
 		// The server closed the channel. Data that it sent before must still be received.
@@ -77,7 +81,7 @@ func (r *relay) send() {
 
 // receive copies from the channel to the socket.
 func (r *relay) receive() {
-	readErr, writeErr := r.pump(r.local, r.channel, r.fromChannel, &r.forward.received)
+	readErr, writeErr := r.pump(r.socket, r.channel, r.fromChannel, &r.forward.received)
 	switch {
 	case writeErr != nil:
 		r.abort()
@@ -121,7 +125,7 @@ func (r *relay) pump(dst io.Writer, src io.Reader, head []byte, count *atomic.Ui
 			largeBuffers.Put(large)
 		}
 	}()
-	splice := splicing(dst, src)
+	splice := r.splicing(dst)
 	for {
 		var n int
 		var err error
@@ -165,12 +169,18 @@ type nexter interface {
 // passOn is pump for a nexter.
 func (r *relay) passOn(dst io.Writer, src nexter, count *atomic.Uint64) (readErr, writeErr error) {
 	room := make(net.Buffers, 0, 16)
+	socket, isSocket := dst.(*socketio.Socket)
 	for {
 		pieces, err := src.Next(room)
 		if err != nil {
 			return err, nil
 		}
-		n, err := pieces.WriteTo(dst)
+		var n int64
+		if isSocket {
+			n, err = socket.WriteBuffers(pieces)
+		} else {
+			n, err = pieces.WriteTo(dst)
+		}
 		count.Add(uint64(n))
 		r.note(int(n))
 		if err != nil {
@@ -179,20 +189,18 @@ func (r *relay) passOn(dst io.Writer, src nexter, count *atomic.Uint64) (readErr
 	}
 }
 
-// splicing returns a function that moves bytes from src to dst within the kernel; nil if that is not
-// possible.
-func splicing(dst io.Writer, src io.Reader) func() (n int, readErr, writeErr error) {
-	if channel, ok := dst.(Splicer); ok {
-		if socket, ok := src.(syscall.Conn); ok {
-			return func() (int, error, error) { return channel.SpliceFrom(socket) }
-		}
+// splicing returns a function that moves bytes within the kernel, to the channel if dst is that, or from it;
+// nil if that is not possible.
+func (r *relay) splicing(dst io.Writer) func() (n int, readErr, writeErr error) {
+	channel, ok := r.channel.(Splicer)
+	socket, isSocket := r.local.(syscall.Conn)
+	switch {
+	case !ok || !isSocket:
+		return nil
+	case dst == r.channel:
+		return func() (int, error, error) { return channel.SpliceFrom(socket) }
 	}
-	if channel, ok := src.(Splicer); ok {
-		if socket, ok := dst.(syscall.Conn); ok {
-			return func() (int, error, error) { return channel.SpliceTo(socket) }
-		}
-	}
-	return nil
+	return func() (int, error, error) { return channel.SpliceTo(socket) }
 }
 
 // closeWrite passes a half-close on, if c supports it.
