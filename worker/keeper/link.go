@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -46,106 +45,6 @@ type managedLink struct {
 // proven says whether a link has proved to work: the server has answered a ping, and all requests to
 // listen for remote forwards.
 func (m *managedLink) proven() bool { return m.answers && m.used }
-
-// watch is the goroutine that watches one link. It sends pings when needed and posts its findings to the
-// goroutine of Run. It has no ticker: while the link is idle it sleeps.
-func (k *Keeper) watch(m *managedLink) {
-	alarm := newAlarm()
-	defer alarm.close()
-	var (
-		pinged    time.Time
-		moved     time.Time
-		before    queue
-		rtt       time.Duration
-		pong      = make(chan time.Duration, 1)
-		suspected bool
-		pingAgain bool      // asked for while a ping was under way: its answer may be older, so another ping follows
-		inUse     time.Time // until then a write does not wake this goroutine, see below
-	)
-	send := func() {
-		pinged, moved, before = time.Now(), time.Time{}, queueBefore(m.link)
-		go func() {
-			rtt, err := m.link.Ping(m.context)
-			if err == nil {
-				pong <- rtt // never blocks, because there is one ping at a time
-			} // on an error the link is lost, and Wait says why
-		}()
-	}
-	send() // the first answer gives the round trip
-	for {
-		received, policy := m.link.LastReceived(), k.watching.Load()
-		now := time.Now() // after received was read: what came meanwhile is not from the future
-		if received.After(now) {
-			received = now.Add(-policy.ServerAliveInterval) // the machine's clock was set back
-		}
-		if pinged.IsZero() { // all idle tunnels of a machine send pings at the same time, so that it wakes once
-			received = alignToBoot(received, policy.ServerAliveInterval/2)
-		}
-		seen := silence{received, m.link.Unanswered(), pinged, rtt, moved}
-		verdict, again := policy.judge(seen, now)
-		if verdict == suspect && !suspected && before.moves(m.link) {
-			moved, seen.moved = now, now
-			verdict, again = policy.judge(seen, now)
-		}
-		switch verdict {
-		case sendPing:
-			send()
-			continue
-		case dead:
-			k.post(func() { k.dropLink(m, silentError(now.Sub(m.link.LastReceived()))) })
-			return
-		}
-		if s := verdict == suspect; s != suspected {
-			suspected = s
-			k.post(func() { k.suspect(m, s) })
-		}
-		// In a link with traffic every write after an answer would wake this goroutine. Look once in
-		// stallAfter instead: no answer is overdue earlier. While a write is unanswered, further
-		// writes tell nothing new.
-		busy := m.link.Busy()
-		switch {
-		case !seen.unanswered.IsZero() || !pinged.IsZero():
-			busy = nil
-		case now.Before(inUse):
-			busy, again = nil, earlier(again, inUse)
-		}
-		if again.IsZero() {
-			alarm.stop()
-		} else {
-			alarm.reset(again.Sub(now))
-		}
-		select {
-		case <-m.context.Done():
-			return
-		case <-alarm.C:
-		case <-busy:
-			inUse = time.Now().Add(stallAfter)
-		case <-m.pingNow:
-			if pingAgain = !pinged.IsZero(); !pingAgain {
-				send()
-			}
-		case measured := <-pong:
-			select {
-			case <-m.link.Busy(): // of the ping itself; what was written after it is seen by Unanswered
-			default:
-			}
-			pinged, rtt = time.Time{}, smoothed(rtt, measured)
-			now := rtt
-			k.post(func() { k.answered(m, now) })
-			if pingAgain {
-				pingAgain = false
-				send()
-			}
-		}
-	}
-}
-
-// errSilent is why a link was closed whose server no longer answers.
-var errSilent = fault.New(fault.Lost, "no answer from the server")
-
-func silentError(d time.Duration) error {
-	return fmt.Errorf("%w for %s", errSilent, d.Round(time.Second))
-}
 
 // errAddressGone is why a link was closed at once when the network changed.
 var errAddressGone = fault.New(fault.Lost, "this machine no longer has the connection's address")
