@@ -89,17 +89,14 @@ func holdfastAskpass() (program askProgram, ok bool) {
 		return askProgram{}, false
 	}
 	holdfast := filepath.Join(filepath.Dir(self), "holdfast")
+	argv := []string{holdfast, "askpass"}
 	if tunnelfile.OfSystem(os.Getenv) {
-		return askProgram{argv: []string{holdfast, "--system", "askpass"}, nobody: 4}, exists(holdfast)
-	}
-	if os.Getenv("XDG_RUNTIME_DIR") == "" {
+		argv = []string{holdfast, "--system", "askpass"}
+	} else if dir := os.Getenv("XDG_RUNTIME_DIR"); dir == "" ||
+		os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" && !exists(filepath.Join(dir, "bus")) {
 		return askProgram{}, false
 	}
-	bus := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus")
-	if !exists(holdfast) || os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" && !exists(bus) {
-		return askProgram{}, false
-	}
-	return askProgram{argv: []string{holdfast, "askpass"}, nobody: 4}, true
+	return askProgram{argv: argv, nobody: 4}, exists(holdfast)
 }
 
 func exists(path string) bool {
@@ -248,15 +245,5 @@ func (p askProgram) run(ctx context.Context, prompt string, environment ...strin
 		}
 		return nil, err
 	}
-	for i, c := range answer[:n] {
-		if c == '\n' {
-			clear(answer[i:])
-			n = i
-			break
-		}
-	}
-	if n > 0 && answer[n-1] == '\r' {
-		n--
-	}
-	return answer[:n], nil
+	return firstLine(answer[:n]), nil
 }

@@ -28,21 +28,18 @@ func ofThisUnit() credentials {
 // ofSettings are the files that LoadCredential= names in a [Service] section, for use while the
 // unit does not run; nil if there are none.
 func ofSettings(service []tunnelfile.Setting) credentials {
-	var paths map[string]string
+	paths := make(map[string]string)
 	for _, s := range service {
 		id, path, ok := strings.Cut(s.Value, ":")
 		switch {
 		case s.Key != "LoadCredential":
 		case s.Value == "": // an empty value removes the ones before, as in systemd
-			paths = nil
+			clear(paths)
 		case ok:
-			if paths == nil {
-				paths = make(map[string]string)
-			}
 			paths[id] = path
 		}
 	}
-	if paths == nil {
+	if len(paths) == 0 {
 		return nil
 	}
 	return func(id string) string { return paths[id] }
@@ -69,12 +66,16 @@ func (c credentials) answer(q asking.Question) (secret []byte, id string) {
 	}
 	for _, id := range credentialsFor(q) {
 		secret, err := os.ReadFile(c(id))
-		if err != nil {
-			continue
+		if err == nil {
+			return firstLine(secret), id
 		}
-		line, rest, _ := bytes.Cut(secret, []byte("\n"))
-		clear(rest)
-		return bytes.TrimSuffix(line, []byte("\r")), id
 	}
 	return nil, ""
+}
+
+// firstLine returns the first line of an answer, and clears the rest.
+func firstLine(answer []byte) []byte {
+	line, rest, _ := bytes.Cut(answer, []byte("\n"))
+	clear(rest)
+	return bytes.TrimSuffix(line, []byte("\r"))
 }

@@ -16,7 +16,13 @@ type refused struct {
 	mu    sync.Mutex
 	seed  maphash.Seed
 	last  map[string]uint64
-	wrong map[string]map[uint64]bool
+	wrong map[wrongAnswer]bool
+}
+
+// wrongAnswer is a question, and the hash of an answer to it.
+type wrongAnswer struct {
+	question string
+	answer   uint64
 }
 
 // question is a map key that identifies a question.
@@ -29,7 +35,7 @@ func (r *refused) given(q asking.Question, answer []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == nil {
-		r.seed, r.last, r.wrong = maphash.MakeSeed(), make(map[string]uint64), make(map[string]map[uint64]bool)
+		r.seed, r.last, r.wrong = maphash.MakeSeed(), make(map[string]uint64), make(map[wrongAnswer]bool)
 	}
 	r.last[question(q)] = maphash.Bytes(r.seed, answer)
 }
@@ -39,20 +45,14 @@ func (r *refused) markLast(q asking.Question) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := question(q)
-	last, ok := r.last[key]
-	if !ok {
-		return
+	if last, ok := r.last[key]; ok {
+		r.wrong[wrongAnswer{key, last}] = true
 	}
-	if r.wrong[key] == nil {
-		r.wrong[key] = make(map[uint64]bool)
-	}
-	r.wrong[key][last] = true
 }
 
 // wasWrong says whether this answer to this question was wrong before.
 func (r *refused) wasWrong(q asking.Question, answer []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	wrong := r.wrong[question(q)]
-	return len(wrong) > 0 && wrong[maphash.Bytes(r.seed, answer)]
+	return len(r.wrong) > 0 && r.wrong[wrongAnswer{question(q), maphash.Bytes(r.seed, answer)}]
 }

@@ -138,9 +138,7 @@ func (p *Pool) Fit(now time.Time, load *forward.Load) (again time.Time) {
 
 // shrink removes surplus connections that carry no channel.
 func (p *Pool) shrink() {
-	p.mu.Lock()
-	all := p.connections
-	p.mu.Unlock()
+	all := p.all()
 	left := len(all)
 	for _, c := range slices.Backward(all[1:]) {
 		if left > p.auto.need && c.Slot.CloseIdle() {

@@ -208,19 +208,19 @@ func (p *Pool) join() Status {
 }
 
 // Size is how many connections there are.
-func (p *Pool) Size() int {
+func (p *Pool) Size() int { return len(p.all()) }
+
+// all are the connections now, in order.
+func (p *Pool) all() []*Connection {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.connections)
+	return p.connections
 }
 
 // Each calls f with every keeper, in order. It does so without p.mu, because a keeper's methods wait
 // for its goroutine, which may be in update.
 func (p *Pool) Each(f func(*keeper.Keeper)) {
-	p.mu.Lock()
-	all := p.connections
-	p.mu.Unlock()
-	for _, c := range all {
+	for _, c := range p.all() {
 		f(c.keeper)
 	}
 }

@@ -15,7 +15,6 @@ type Status struct {
 	Up      int    // how many of them are up
 	Problem string // why not all are up; empty if the others are connecting
 	Refused error  // with Connections=auto: why no further one can be had; nil if one may be
-
 }
 
 // Join joins the statuses of keepers. The tunnel is up while one of them is up. The first keeper that

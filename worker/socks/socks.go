@@ -8,13 +8,16 @@ package socks
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -112,7 +115,7 @@ func readSOCKS4(r *bufio.Reader, w io.Writer) (Request, error) {
 	if _, err := readSOCKS4String(r); err != nil { // the user's name, which proves nothing
 		return q, err
 	}
-	if bytes := ip.As4(); bytes[0]|bytes[1]|bytes[2] == 0 && bytes[3] != 0 {
+	if b := ip.As4(); b[0]|b[1]|b[2] == 0 && b[3] != 0 {
 		var err error
 		if q.Host, err = readSOCKS4String(r); err != nil {
 			return q, err
@@ -131,19 +134,11 @@ func readSOCKS4(r *bufio.Reader, w io.Writer) (Request, error) {
 
 // readSOCKS4String reads a string of at most 255 bytes that ends with a zero byte.
 func readSOCKS4String(r *bufio.Reader) (string, error) {
-	var s []byte
-	for {
-		b, err := r.ReadByte()
-		switch {
-		case err != nil:
-			return "", err
-		case b == 0:
-			return string(s), nil
-		case len(s) == 255:
-			return "", errors.New("SOCKS4 string without end")
-		}
-		s = append(s, b)
+	s, err := r.ReadSlice(0)
+	if errors.Is(err, bufio.ErrBufferFull) || len(s) > 256 {
+		return "", errors.New("SOCKS4 string without end")
 	}
+	return string(bytes.TrimSuffix(s, []byte{0})), err
 }
 
 func readSOCKS5(r *bufio.Reader, w io.Writer) (Request, error) {
@@ -205,28 +200,19 @@ func chooseSOCKS5Method(r *bufio.Reader, w io.Writer) error {
 	if _, err := io.ReadFull(r, methods); err != nil {
 		return err
 	}
-	for _, m := range methods {
-		if m == socks5NoAuthentication {
-			_, err := w.Write([]byte{socks5, socks5NoAuthentication})
-			return err
-		}
+	if !slices.Contains(methods, socks5NoAuthentication) {
+		w.Write([]byte{socks5, socks5NoneAcceptable})
+		return errors.New("SOCKS5 client insists on authentication")
 	}
-	w.Write([]byte{socks5, socks5NoneAcceptable})
-	return errors.New("SOCKS5 client insists on authentication")
+	_, err = w.Write([]byte{socks5, socks5NoAuthentication})
+	return err
 }
 
 // validHost refuses strings that cannot be a host name, so that they do not reach the server's
 // resolver.
 func validHost(host string) bool {
-	if host == "" {
-		return false
-	}
-	for i := range len(host) {
-		if c := host[i]; c <= ' ' || c == 0x7f || c == '[' || c == ']' {
-			return false
-		}
-	}
-	return true
+	forbidden := func(c rune) bool { return c <= ' ' || c == 0x7f || c == '[' || c == ']' }
+	return host != "" && !strings.ContainsFunc(host, forbidden)
 }
 
 // Grant tells the client that its connection is established.
