@@ -58,10 +58,7 @@ const notForTunnels = "not about tunnels"
 
 // Explain reads a tunnel file and resolves it with ssh -G. It contacts no server.
 func Explain(ctx context.Context, path string, log *slog.Logger) (Explanation, error) {
-	s, err := load(ctx, path, nil, log)
-	if err == nil {
-		err = s.err
-	}
+	s, err := loadResolved(ctx, path, nil, log)
 	if err != nil {
 		return Explanation{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/worker/keeper"
 )
 
@@ -49,8 +51,7 @@ const (
 // errHandedOver ends the loop of a process whose successor is ready.
 var errHandedOver = errors.New("another process takes over")
 
-// environment is the environment at the start of this process, before it removed the variables
-// that are for this process alone.
+// environment is the environment at the start of this process, before it removed its own variables.
 var environment = os.Environ()
 
 // successor is the process that will take the tunnel over.
@@ -151,18 +152,21 @@ func (w *worker) startSuccessor() (*successor, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, theirs, err := socketPair()
+	files, names, err := w.passedSockets()
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
 	if err != nil {
 		return nil, err
 	}
-	defer theirs.Close()
-	passed, err := w.passed()
-	defer passed.close()
+	ours, theirs, err := wire.SocketPair()
 	if err != nil {
-		ours.Close()
 		return nil, err
 	}
-	process, err := startSibling(program, passed.environment(), append(passed.files, theirs))
+	files = append(files, theirs)
+	process, err := startSibling(program, successorEnvironment(names), files)
 	if err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("%s: %w", program, err)
@@ -196,69 +200,33 @@ func startSibling(program string, env []string, files []*os.File) (*os.Process, 
 	return os.FindProcess(pid)
 }
 
-// socketPair makes a connected pair of stream sockets. theirs is for the new process to inherit.
-func socketPair() (ours net.Conn, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	own := os.NewFile(uintptr(fds[0]), "handover")
-	defer own.Close()
-	theirs = os.NewFile(uintptr(fds[1]), "handover")
-	if ours, err = net.FileConn(own); err != nil {
-		theirs.Close()
-		return nil, nil, err
-	}
-	return ours, theirs, nil
-}
-
-// passedSockets are copies of our listening sockets, for a successor.
-type passedSockets struct {
-	files []*os.File
-	names []string
-}
-
-// passed copies each listening socket.
-func (w *worker) passed() (p passedSockets, err error) {
+// passedSockets copies each of our listening sockets for a successor. names are their names, as in
+// LISTEN_FDNAMES.
+func (w *worker) passedSockets() (files []*os.File, names []string, err error) {
 	forwards, err := w.set.Files()
 	if err != nil {
-		return p, err
+		return nil, nil, err
 	}
-	p.add(fdPrefix, forwards)
 	report, err := w.reports.files()
-	if err != nil {
-		return p, err
-	}
-	p.add(reportName, report)
-	return p, nil
+	names = append(slices.Repeat([]string{fdPrefix}, len(forwards)), slices.Repeat([]string{reportName}, len(report))...)
+	return append(forwards, report...), names, err
 }
 
-func (p *passedSockets) add(name string, files []*os.File) {
-	for _, f := range files {
-		p.files, p.names = append(p.files, f), append(p.names, name)
-	}
-}
-
-func (p *passedSockets) close() {
-	for _, f := range p.files {
-		f.Close()
-	}
-}
-
-// environment is the environment at our own start, plus the variables for these sockets.
-func (p *passedSockets) environment() []string {
-	var env []string
-	for _, line := range environment {
+// successorEnvironment is the environment at our own start, plus the variables for passed sockets and, after
+// them, the socket of the handover.
+func successorEnvironment(names []string) []string {
+	env := slices.DeleteFunc(slices.Clone(environment), func(line string) bool {
 		name, _, _ := strings.Cut(line, "=")
-		switch name {
-		case "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "WATCHDOG_PID", "MAINPID", "MAINPIDFDID", handOverVariable:
-		default:
-			env = append(env, line)
-		}
-	}
+		return slices.Contains(ownVariables, name)
+	})
 	// LISTEN_PID is missing, because the new process has no ID yet; see inherit.
-	n := len(p.files)
-	return append(env, "LISTEN_FDS="+strconv.Itoa(n), "LISTEN_FDNAMES="+strings.Join(p.names, ":"), handOverVariable+"="+strconv.Itoa(firstFD+n))
+	n := len(names)
+	return append(env, "LISTEN_FDS="+strconv.Itoa(n), "LISTEN_FDNAMES="+strings.Join(names, ":"), handOverVariable+"="+strconv.Itoa(firstFD+n))
+}
+
+// ownVariables are the environment variables that are for this process alone.
+var ownVariables = []string{
+	"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "WATCHDOG_PID", "MAINPID", "MAINPIDFDID", handOverVariable,
 }
 
 // awaitReady waits until the successor has its SSH connection. Its error says why it will not.
@@ -284,15 +252,11 @@ func (s *successor) end() {
 	s.process.Release()
 }
 
-// gone returns a channel that is closed when the successor has ended.
-func (s *successor) gone() <-chan struct{} {
-	gone := make(chan struct{})
-	go func() {
-		s.conn.SetReadDeadline(time.Time{})
-		io.Copy(io.Discard, s.conn)
-		close(gone)
-	}()
-	return gone
+// awaitExit calls f when the successor has ended.
+func (s *successor) awaitExit(f func()) {
+	s.conn.SetReadDeadline(time.Time{})
+	io.Copy(io.Discard, s.conn)
+	f()
 }
 
 // giveToSuccessor gives the tunnel to the successor, and then waits for the open connections here.
@@ -310,10 +274,8 @@ func (w *worker) giveToSuccessor(endKeepers func()) {
 	w.notify.mainPID(w.successor.process.Pid)
 	_, err := io.WriteString(w.successor.conn, lineYours+"\n")
 	w.log.Info("handed over; what is open here may end by itself", "pid", w.successor.process.Pid, "limit", text.Span(keeper.DrainTimeout), "error", err)
-	w.drain(w.successor.gone(), endKeepers)
-	hooks, stop := context.WithTimeout(context.Background(), hookGrace)
-	defer stop()
-	w.hooks.close(hooks)
+	w.drain(endKeepers)
+	w.hooks.close()
 }
 
 // drain waits until the open connections have ended, for keeper.DrainTimeout at most. Then it
@@ -321,32 +283,12 @@ func (w *worker) giveToSuccessor(endKeepers func()) {
 //
 // A request to stop, or the end of the successor, shortens the limit to drainTime. A second
 // request ends the process at once.
-func (w *worker) drain(gone <-chan struct{}, endKeepers func()) {
+func (w *worker) drain(endKeepers func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), keeper.DrainTimeout)
 	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		asked := false
-		for {
-			select {
-			case <-gone:
-				gone = nil
-				time.AfterFunc(drainTime(w.inForce.Load().tunnel), cancel)
-			case s := <-w.o.Signals:
-				switch {
-				case s != syscall.SIGTERM && s != syscall.SIGINT:
-				case asked:
-					w.o.Fatal("asked to stop again, ending at once")
-				default:
-					asked = true
-					time.AfterFunc(drainTime(w.inForce.Load().tunnel), cancel)
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
+	shorten := func() { time.AfterFunc(drainTime(w.inForce.Load().tunnel), cancel) }
+	go w.successor.awaitExit(shorten)
+	defer w.handleStopRequests(shorten)()
 	if err := w.set.Close(ctx); err != nil {
 		w.log.Info("connections were cut that did not end in time")
 	}

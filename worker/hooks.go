@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -9,6 +10,11 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/text"
+	"github.com/holdfast/holdfast/tunnelfile"
+	"github.com/holdfast/holdfast/worker/keeper"
+	"github.com/holdfast/holdfast/worker/pool"
 )
 
 // hookTimeout bounds each command of ExecUp= and ExecDown=.
@@ -66,17 +72,12 @@ func (h *hooks) add(run hookRun) {
 	}
 }
 
-// close waits until the queued runs have ended. When ctx ends first, it kills the rest.
-func (h *hooks) close(ctx context.Context) {
+// close waits until the queued runs have ended, for hookGrace at most. Then it kills the rest.
+func (h *hooks) close() {
 	close(h.queue)
-	ended := make(chan struct{})
-	go func() { h.done.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		h.cancel()
-		<-ended
-	}
+	late := time.AfterFunc(hookGrace, h.cancel)
+	defer late.Stop()
+	h.done.Wait()
 	h.cancel()
 }
 
@@ -96,4 +97,49 @@ func (h *hooks) run(ctx context.Context, run hookRun, argv []string) {
 	if err := cmd.Run(); err != nil {
 		h.log.Warn("command failed", "key", run.event, "command", strings.Join(argv, " "), "error", err)
 	}
+}
+
+// poolChanged is called by the pool with each change of its status, one call at a time.
+func (w *worker) poolChanged(all pool.Status) {
+	switch {
+	case w.predecessor.serving(), w.handedOver.Load(): // another process speaks for the tunnel
+	case all.State == tunnelfile.Up && !w.wasUp:
+		w.wasUp = true
+		if w.tookOver {
+			w.tookOver = false // the predecessor ran ExecUp, and the tunnel was up all the time
+			break
+		}
+		w.runHooks("ExecUp", all.Status)
+	case all.Link == nil:
+		w.runExecDown(all.Status)
+	}
+	w.answers.Remember(all.Up < all.Wanted && all.Wanted > 1)
+	w.wake()
+}
+
+// runExecDown runs ExecDown if ExecUp ran before.
+func (w *worker) runExecDown(s keeper.Status) {
+	if w.wasUp {
+		w.wasUp = false
+		w.runHooks("ExecDown", s)
+	}
+}
+
+func (w *worker) runHooks(event string, s keeper.Status) {
+	set := w.inForce.Load()
+	run := hookRun{event: event, commands: set.tunnel.ExecUp, env: []string{
+		"HOLDFAST_NAME=" + set.tunnel.Name,
+		"HOLDFAST_DESTINATION=" + set.tunnel.Destination,
+		"HOLDFAST_STATE=" + string(s.State),
+		"HOLDFAST_EVENT=" + event,
+		"HOLDFAST_SERVER=" + set.server(),
+		fmt.Sprintf("HOLDFAST_RECONNECTS=%d", s.Reconnects),
+	}}
+	if event == "ExecDown" {
+		run.commands = set.tunnel.ExecDown
+		if s.Err != nil {
+			run.env = append(run.env, "HOLDFAST_REASON="+text.BoundBytes(text.OneLine(s.Err.Error()), maxStatus))
+		}
+	}
+	w.hooks.add(run)
 }

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -19,9 +18,9 @@ import (
 
 // notifier sends sd_notify(3) messages to the service manager. Without one it sends nothing.
 type notifier struct {
-	address *net.UnixAddr // nil: no service manager
-	log     *slog.Logger
-	muted   atomic.Bool // another process is the unit's main one: systemd accepts messages from that one only
+	path  string // of its socket, "@" first for an abstract one; empty: no service manager
+	log   *slog.Logger
+	muted atomic.Bool // another process is the unit's main one: systemd accepts messages from that one only
 
 	// Assignments that could not be sent, because the service manager did not read for a while,
 	// as when it starts hundreds of units at once. The worker's loop owns these fields.
@@ -31,40 +30,47 @@ type notifier struct {
 
 // newNotifier reads NOTIFY_SOCKET and hides it from the processes that we start.
 func newNotifier(log *slog.Logger) *notifier {
-	path := os.Getenv("NOTIFY_SOCKET")
-	os.Unsetenv("NOTIFY_SOCKET")
-	n := &notifier{log: log}
-	if path != "" {
-		// net takes a leading "@" for the abstract namespace, as sd_notify does.
-		n.address = &net.UnixAddr{Name: path, Net: "unixgram"}
-	}
-	return n
+	defer os.Unsetenv("NOTIFY_SOCKET")
+	return &notifier{log: log, path: os.Getenv("NOTIFY_SOCKET")}
 }
 
 // present says whether there is a service manager to send to.
-func (n *notifier) present() bool { return n.address != nil }
+func (n *notifier) present() bool { return n.path != "" }
 
 // send sends assignments, one on each line, with file descriptors. It returns false if that
 // failed, true if there is nobody to send to.
 func (n *notifier) send(fds []int, assignments ...string) bool {
-	if n.address == nil || n.muted.Load() {
+	if !n.present() || n.muted.Load() {
 		return true
 	}
-	conn, err := net.DialUnix("unixgram", nil, n.address)
-	if err == nil {
-		defer conn.Close()
-		// The tunnel must not block on a service manager that does not read.
-		conn.SetWriteDeadline(time.Now().Add(time.Second))
-		var rights []byte
-		if len(fds) > 0 {
-			rights = unix.UnixRights(fds...)
-		}
-		err = sendMessage(conn, []byte(strings.Join(assignments, "\n")), rights)
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
 	}
+	err := sendTo(n.path, []byte(strings.Join(assignments, "\n")), rights)
 	if err != nil {
-		n.log.Warn("the service manager cannot be told", "error", err)
+		n.log.Warn("the service manager takes no message", "error", err)
 	}
 	return err == nil
+}
+
+// sendTo sends a datagram. It waits a second at most, because the tunnel must not block on a service manager
+// that does not read.
+func sendTo(path string, message, rights []byte) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 1}); err != nil {
+		return err
+	}
+	for {
+		err := unix.Sendmsg(fd, message, rights, &unix.SockaddrUnix{Name: path}, unix.MSG_NOSIGNAL)
+		if err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // sendReliably sends an assignment that must arrive. If that fails, resendMissed sends it later.
@@ -91,20 +97,6 @@ func (n *notifier) resendMissed() {
 
 const statusName, readyName = "STATUS=", "READY="
 
-// sendMessage is sendmsg(2) on a connected datagram socket. WriteMsgUnix refuses such a socket.
-func sendMessage(conn *net.UnixConn, message, rights []byte) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var sendErr error
-	err = raw.Write(func(fd uintptr) bool {
-		sendErr = unix.Sendmsg(int(fd), message, rights, nil, unix.MSG_NOSIGNAL)
-		return sendErr != unix.EAGAIN
-	})
-	return errors.Join(err, sendErr)
-}
-
 // maxStatus is the longest StatusText, in bytes: systemd drops a message over 4 KB. Most of its
 // parts are bounded where they are made; this limit is for the others.
 const maxStatus = 2 << 10
@@ -130,16 +122,14 @@ func (n *notifier) watchdog() { n.send(nil, "WATCHDOG=1") }
 // reloading sends RELOADING=1. The caller must call ready afterwards.
 func (n *notifier) reloading() {
 	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return
-	}
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
 	n.send(nil, "RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
 }
 
 // store puts a listening socket into the service manager's file descriptor store, from which
 // the next process of this unit gets it.
 func (n *notifier) store(name string, l net.Listener) {
-	if n.address == nil {
+	if !n.present() {
 		return
 	}
 	s, ok := l.(syscall.Conn)
@@ -177,11 +167,8 @@ func fdName(name string) string {
 // mainPID names another process as the unit's main one. Afterwards this notifier is muted.
 func (n *notifier) mainPID(pid int) {
 	n.send(nil, "MAINPID="+strconv.Itoa(pid))
-	n.mute()
+	n.muted.Store(true)
 }
-
-func (n *notifier) mute()  { n.muted.Store(true) }
-func (n *notifier) speak() { n.muted.Store(false) }
 
 // watchdogInterval is how often the service manager expects WATCHDOG=1, see
 // sd_watchdog_enabled(3); 0 if never.

@@ -118,7 +118,7 @@ func (w *worker) takeOver(ctx context.Context) error {
 	w.log.Info("took over")
 	w.set.Serve()
 	p.serves.Store(false)
-	w.notify.speak()
+	w.notify.muted.Store(false)
 	w.wake()
 	return nil
 }

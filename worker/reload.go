@@ -33,10 +33,7 @@ func (w *worker) reload(ctx context.Context) {
 		w.notify.reloading()
 	}
 	go func() {
-		s, err := load(ctx, w.o.Path, w.o.Ask, w.log)
-		if err == nil {
-			err = s.err
-		}
+		s, err := loadResolved(ctx, w.o.Path, w.o.Ask, w.log)
 		w.reloaded <- reload{s, err}
 	}()
 }

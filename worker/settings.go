@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,19 @@ func load(ctx context.Context, path string, ask asking.Asker, log *slog.Logger) 
 	return s, nil
 }
 
+// loadResolved is load, but an error in ssh_config is an error too.
+func loadResolved(ctx context.Context, path string, ask asking.Asker, log *slog.Logger) (settings, error) {
+	s, err := load(ctx, path, ask, log)
+	return s, cmp.Or(err, s.err)
+}
+
+// Check reads the tunnel file, resolves it with ssh -G, and returns everything that is wrong.
+// It opens nothing and contacts no server.
+func Check(ctx context.Context, path string, log *slog.Logger) error {
+	_, err := loadResolved(ctx, path, nil, log)
+	return err
+}
+
 // source is what sshlink.Resolve needs to know about the tunnel.
 func (s settings) source(log *slog.Logger) config.Source {
 	source := config.Of(s.tunnel)
@@ -61,17 +75,15 @@ func (s settings) forwards() forward.Config {
 		StreamLocalBindMask:   tunnelfile.StreamLocalBindMask,
 		StreamLocalBindUnlink: t.Yes("StreamLocalBindUnlink"), ExitOnForwardFailure: t.Yes("ExitOnForwardFailure"),
 	}
+	transport := t.Transport
 	if r := s.resolved; r != nil {
+		transport = r.Transport
 		c.GatewayPorts, c.PermitRemoteOpen = r.GatewayPorts, r.PermitRemoteOpen
 		c.StreamLocalBindMask, c.StreamLocalBindUnlink = r.StreamLocalBindMask, r.StreamLocalBindUnlink
 		c.ExitOnForwardFailure = r.ExitOnForwardFailure
 		if len(c.Forwards) == 0 {
 			c.Forwards = r.Forwards
 		}
-	}
-	transport := t.Transport
-	if s.resolved != nil {
-		transport = s.resolved.Transport
 	}
 	c.MaxChannels, c.MaxHeld = channelLimits(t, transport, len(c.Forwards), descriptors())
 	return c
@@ -94,15 +106,10 @@ func (s settings) server() string {
 	return net.JoinHostPort(s.resolved.HostName, strconv.Itoa(s.resolved.Port))
 }
 
-// fileStamp changes when the tunnel file or a drop-in changes.
+// fileStamp changes when the modification time or the size of the tunnel file or a drop-in changes.
 func fileStamp(t tunnelfile.Tunnel) string {
-	return stampOf(append([]string{t.Path, t.Path + ".d"}, t.DropIns...)...)
-}
-
-// stampOf changes when the modification time or the size of a file changes.
-func stampOf(paths ...string) string {
 	var stamp []byte
-	for _, path := range paths {
+	for _, path := range append([]string{t.Path, t.Path + ".d"}, t.DropIns...) {
 		if info, err := os.Stat(path); err == nil {
 			stamp = fmt.Appendf(stamp, "%d %d", info.ModTime().UnixNano(), info.Size())
 		}

@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"os"
 	"syscall"
 	"time"
 
@@ -32,7 +33,7 @@ func ExitStatus(err error) tunnelfile.ExitStatus {
 const (
 	defaultDrain = 10 * time.Second
 	drainMargin  = 500 * time.Millisecond // of TimeoutStopSec, reserved for the end itself
-	hookGrace    = 2 * time.Second        // for commands of ExecDown=
+	hookGrace    = 2 * time.Second        // for commands of ExecUp= and ExecDown=
 	endlessDrain = 365 * 24 * time.Hour
 )
 
@@ -65,20 +66,7 @@ func (w *worker) shutDown(cause error, endKeepers func()) {
 	w.pool.Each((*keeper.Keeper).Suspend)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		for {
-			select {
-			case s := <-w.o.Signals:
-				if s == syscall.SIGTERM || s == syscall.SIGINT {
-					w.o.Fatal("asked to stop again, ending at once")
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
+	defer w.handleStopRequests(nil)()
 	if err := w.set.Close(ctx); err != nil && cause == nil {
 		w.log.Info("connections were cut that did not end in time", "limit", limit.String())
 	}
@@ -86,7 +74,32 @@ func (w *worker) shutDown(cause error, endKeepers func()) {
 	last := w.pool.Status().Status
 	last.State = tunnelfile.Stopping
 	w.runExecDown(last)
-	hooksCtx, stop := context.WithTimeout(context.Background(), hookGrace)
-	defer stop()
-	w.hooks.close(hooksCtx)
+	w.hooks.close()
+}
+
+// isStopRequest says whether a signal asks the tunnel to stop.
+func isStopRequest(s os.Signal) bool { return s == syscall.SIGTERM || s == syscall.SIGINT }
+
+// handleStopRequests calls first at the next request to stop, and ends the process at the one after that; at
+// the next one if first is nil. It does so until end is called.
+func (w *worker) handleStopRequests(first func()) (end func()) {
+	ended := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-w.o.Signals:
+				switch {
+				case !isStopRequest(s):
+				case first == nil:
+					w.o.Fatal("asked to stop again, ending at once")
+				default:
+					first()
+					first = nil
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() { close(ended) }
 }

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,8 +14,6 @@ import (
 
 	"github.com/holdfast/holdfast/internal/asking"
 	"github.com/holdfast/holdfast/internal/fault"
-	"github.com/holdfast/holdfast/internal/journal"
-	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/answers"
@@ -142,7 +138,7 @@ func (w *worker) run(ctx context.Context) error {
 	if w.predecessor == nil {
 		return w.serve(ctx, watchdog, inherited)
 	}
-	w.notify.mute()
+	w.notify.muted.Store(true)
 	go w.predecessor.listen(w.wake)
 	err = w.serve(ctx, watchdog, inherited)
 	w.predecessor.tellFailed(cmp.Or(err, errStopped))
@@ -217,42 +213,6 @@ var errStopped = errors.New("it was asked to stop")
 // while a predecessor serves the tunnel, because that goes on.
 func (w *worker) waitsForPerson() bool { return w.managed && !w.predecessor.serving() }
 
-// keeperConfig is the configuration of one connection's keeper. dir is the runtime directory; empty if there
-// is none.
-func (w *worker) keeperConfig(c *pool.Connection, dir string) keeper.Config {
-	log := w.log
-	if c.Number > 1 {
-		log = log.With("connection", c.Number)
-	}
-	if dir != "" {
-		dir = filepath.Join(dir, "servers")
-	}
-	return keeper.Config{
-		Policy: w.inForce.Load().policy(), ServersDir: dir,
-		Dial: func(ctx context.Context) (keeper.Link, error) {
-			if w.pool.Further(c) {
-				if err := w.answers.NeedsTouch(); err != nil {
-					return nil, err
-				}
-				ctx = keeper.WithoutPerson(ctx)
-			}
-			link, err := w.dial(ctx)
-			if err == nil && w.inForce.Load().tunnel.NoDelay {
-				go w.noDelay(link.(sshlink.Link))
-			}
-			return link, err
-		},
-		Use: func(ctx context.Context, link keeper.Link) error {
-			if err := w.takeOver(ctx); err != nil {
-				return err
-			}
-			return c.Slot.Use(ctx, link.(sshlink.Link))
-		},
-		Lost: w.lost, Draining: w.draining, Fingerprint: w.fingerprint,
-		Once: w.o.Once, Log: log,
-	}
-}
-
 // setConnections sets the number of SSH connections; 0 is Connections=auto.
 func (w *worker) setConnections(n int) {
 	w.pool.Resize(n)
@@ -291,7 +251,7 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 		case err := <-w.pool.Ended():
 			return err
 		case s := <-w.o.Signals:
-			if s == syscall.SIGTERM || s == syscall.SIGINT {
+			if isStopRequest(s) {
 				w.log.Info("asked to stop", "signal", s.String())
 				return nil
 			}
@@ -393,215 +353,10 @@ func (w *worker) idleFor() (wait time.Duration, over bool) {
 	return max(wait, time.Millisecond), wait <= 0
 }
 
-// dial makes one attempt with the current configuration of ssh. It runs in a goroutine of the
-// keeper.
-func (w *worker) dial(ctx context.Context) (keeper.Link, error) {
-	if w.predecessor.serving() {
-		ctx = keeper.WithoutPerson(ctx) // the tunnel is up in the predecessor: ask nobody
-	}
-	for {
-		r, err := w.resolveAgain(ctx)
-		if err != nil {
-			return nil, err
-		}
-		link, err := r.Dial(ctx)
-		if err == nil {
-			return link, nil
-		}
-		class := fault.ClassOf(err)
-		if class == fault.ClassDenied {
-			w.answers.Wrong()
-		}
-		if ctx.Err() != nil || !class.Blocks() || !r.Changed() {
-			return nil, err
-		}
-		// Somebody repaired it during the attempt. Try again, because nothing else notices that change.
-		w.log.Info("ssh's configuration has changed during the attempt: trying again", "error", err)
-	}
-}
-
-// resolveAgain resolves the destination again if ssh's configuration may have changed. It sends the result
-// to w.resolved.
-func (w *worker) resolveAgain(ctx context.Context) (*sshlink.Resolved, error) {
-	s := *w.inForce.Load()
-	before := s.resolved
-	if before == nil {
-		s.resolved, s.err = sshlink.Resolve(ctx, s.source(w.log), w.o.Ask)
-	} else {
-		s.resolved, s.err = before.Renewed(ctx)
-	}
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case s.err != nil:
-		return nil, s.err
-	case s.resolved != before:
-		w.resolving.Lock()
-		defer w.resolving.Unlock()
-		select {
-		case <-w.resolved: // replace a result that the loop has not received
-		default:
-		}
-		w.resolved <- s
-	}
-	return s.resolved, nil
-}
-
-// adopt puts newly resolved settings in force.
-func (w *worker) adopt(s settings) {
-	old := *w.inForce.Load()
-	if tunnelfile.SettingsHash(s.tunnel) != tunnelfile.SettingsHash(old.tunnel) {
-		return // resolved from a file that is no longer in force
-	}
-	if err := w.set.Apply(s.forwards()); err != nil {
-		w.log.Warn("what ssh_config says now cannot be applied", "error", err)
-		return
-	}
-	w.inForce.Store(&s)
-	if s.policy() != old.policy() {
-		w.pool.Each(func(k *keeper.Keeper) { k.Change(s.policy(), false) })
-	}
-}
-
-func (w *worker) lost(l keeper.Link, why error) { w.set.Lost(l.(sshlink.Link)) }
-
-// draining is how many channels still run over a replaced link, RemoteCommand included.
-func (w *worker) draining(l keeper.Link) int {
-	n := w.set.Load(l.(sshlink.Link))
-	if on := w.commandOn.Load(); on != nil && *on == l.(sshlink.Link) {
-		n++
-	}
-	return n
-}
-
 // wake makes the loop compute the status again. It may be called from any goroutine.
 func (w *worker) wake() {
 	select {
 	case w.changed <- struct{}{}:
 	default:
 	}
-}
-
-// poolChanged is called by the pool with each change of its status, one call at a time.
-func (w *worker) poolChanged(all pool.Status) {
-	switch {
-	case w.predecessor.serving(), w.handedOver.Load(): // another process speaks for the tunnel
-	case all.State == tunnelfile.Up && !w.wasUp:
-		w.wasUp = true
-		if w.tookOver {
-			w.tookOver = false // the predecessor ran ExecUp, and the tunnel was up all the time
-			break
-		}
-		w.runHooks("ExecUp", all.Status)
-	case all.Link == nil:
-		w.runExecDown(all.Status)
-	}
-	w.answers.Remember(all.Up < all.Wanted && all.Wanted > 1)
-	w.wake()
-}
-
-// runExecDown runs ExecDown if ExecUp ran before.
-func (w *worker) runExecDown(s keeper.Status) {
-	if w.wasUp {
-		w.wasUp = false
-		w.runHooks("ExecDown", s)
-	}
-}
-
-func (w *worker) runHooks(event string, s keeper.Status) {
-	set := w.inForce.Load()
-	run := hookRun{event: event, commands: set.tunnel.ExecUp, env: []string{
-		"HOLDFAST_NAME=" + set.tunnel.Name,
-		"HOLDFAST_DESTINATION=" + set.tunnel.Destination,
-		"HOLDFAST_STATE=" + string(s.State),
-		"HOLDFAST_EVENT=" + event,
-		"HOLDFAST_SERVER=" + set.server(),
-		fmt.Sprintf("HOLDFAST_RECONNECTS=%d", s.Reconnects),
-	}}
-	if event == "ExecDown" {
-		run.commands = set.tunnel.ExecDown
-		if s.Err != nil {
-			run.env = append(run.env, "HOLDFAST_REASON="+text.BoundBytes(text.OneLine(s.Err.Error()), maxStatus))
-		}
-	}
-	w.hooks.add(run)
-}
-
-// publish computes the status and publishes it if it has changed.
-func (w *worker) publish() {
-	links, forwards := w.pool.Status(), w.set.Report()
-	if links.State == "" || w.predecessor.serving() {
-		return // no keeper has started yet, or another process speaks for the tunnel
-	}
-	w.rtt = steadyRTT(w.rtt, links.RTT)
-	now := describe(links, forwards, w.rtt)
-	waitsFor, waiting := w.answers.WaitsFor()
-	if now.State == tunnelfile.Connecting {
-		now.Reason = waitsFor
-	}
-	for _, note := range []string{transportNote(links.Status), waiting, w.note, w.commandNote, w.handOverText()} {
-		if note != "" {
-			now.Text += " (" + note + ")"
-		}
-	}
-	if refuse := now.State == tunnelfile.Blocked; refuse != w.refusing {
-		// This changes the state of the forwards, which causes another publish.
-		w.refusing = refuse
-		if refuse {
-			w.set.Refuse(now.Reason, now.Text)
-		} else {
-			w.set.Accept()
-		}
-	}
-	if w.stopping {
-		now = tunnelfile.Status{State: tunnelfile.Stopping}
-	}
-	arriving := w.predecessor != nil && !w.publishedHere
-	if arriving && now.State == tunnelfile.Connecting {
-		return // others still see the tunnel up, and our link is about to be used
-	}
-	w.publishedMu.Lock()
-	same, sameState := now == w.published, now.State == w.published.State
-	if !sameState {
-		w.since = time.Now()
-	}
-	w.published = now
-	w.publishedMu.Unlock()
-	if arriving { // before the status: others read the report when the status changes
-		w.publishedHere = true
-		w.reports.begin(replaceReports)
-	}
-
-	switch {
-	case !w.ready && allUp(links.Status, forwards):
-		w.ready = true
-		w.notify.ready(now.String())
-	case !same:
-		w.notify.status(now.String())
-	default:
-		return
-	}
-	if !sameState {
-		w.logState(now)
-	}
-}
-
-// logState logs a new state; holdfast history reads these lines. An outage logs one warning, and
-// another one if it needs a person.
-func (w *worker) logState(s tunnelfile.Status) {
-	level := slog.LevelInfo
-	switch s.State {
-	case tunnelfile.Up:
-		w.outage = false
-	case tunnelfile.Blocked:
-		level = slog.LevelWarn
-		w.outage = true
-	case tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Offline:
-		if !w.outage {
-			level = slog.LevelWarn
-		}
-		w.outage = true
-	}
-	journal.Event{Kind: journal.State, State: string(s.State), Reason: string(s.Reason), Status: s.Text}.
-		Log(w.log, level, string(s.State), "reason", string(s.Reason), "status", s.Text)
 }
