@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -132,10 +133,10 @@ func TestAgentWithManyKeys(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	var keys []testbed.Key
 	for i := range 7 {
-		keys = append(keys, testbed.NewKey(t, filepath.Join(s.Dir, "many"+itoa(i)), "ed25519", ""))
+		keys = append(keys, testbed.NewKey(t, filepath.Join(s.Dir, "many"+strconv.Itoa(i)), "ed25519", ""))
 	}
 	agent := testbed.Agent(t, keys...)
-	text := strings.Replace(fileFor(s, "LocalForward=127.0.0.1:"+itoa(testbed.FreePort(t))+" localhost:1\n"), "IdentitiesOnly=yes", "IdentityAgent="+agent.Socket, 1)
+	text := strings.Replace(fileFor(s, "LocalForward=127.0.0.1:"+strconv.Itoa(testbed.FreePort(t))+" localhost:1\n"), "IdentitiesOnly=yes", "IdentityAgent="+agent.Socket, 1)
 	lines := look(t, text)
 	wants(t, lines, tunnelfile.Hint, tunnelfile.SubjectAgent, "offers 7 keys", "holdfast set web SSH.IdentityFile="+s.IdentityFile+" SSH.IdentitiesOnly=yes")
 	wants(t, lines, tunnelfile.Trouble, tunnelfile.SubjectLogin, "allows no more tries", "IdentitiesOnly=yes")

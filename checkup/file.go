@@ -53,14 +53,10 @@ func (x *examination) hidden() {
 			continue
 		}
 		for _, dir := range dirs[i+1:] {
-			if path := filepath.Join(dir, x.tunnel.Name+tunnelfile.Suffix); exists(path) {
-				x.Hint(tunnelfile.SubjectFile, "", "%s does not count: %s stands before it", path, text.Tilde(x.tunnel.Path))
+			path := filepath.Join(dir, x.tunnel.Name+tunnelfile.Suffix)
+			if _, err := os.Lstat(path); err == nil {
+				x.Hint(tunnelfile.SubjectFile, "", "%s is not used: %s takes precedence", path, text.Tilde(x.tunnel.Path))
 			}
 		}
 	}
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
 }

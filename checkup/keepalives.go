@@ -1,6 +1,7 @@
 package checkup
 
 import (
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/text"
@@ -15,10 +16,7 @@ const silence = 3 * time.Second
 // keepalives says whether the server notices a lost client (ClientAliveInterval). If it does not, it keeps
 // the port of a RemoteForward in use for hours. keepalives waits only if there is a RemoteForward.
 func (x *examination) keepalives(link sshlink.Link, since time.Time) {
-	remote := false
-	for _, f := range x.forwards.Forwards {
-		remote = remote || f.Kind == tunnelfile.RemoteForward
-	}
+	remote := slices.ContainsFunc(x.forwards.Forwards, func(f tunnelfile.Forward) bool { return f.Kind == tunnelfile.RemoteForward })
 	ended := make(chan error, 1)
 	go func() { ended <- link.Wait() }()
 	if remote {

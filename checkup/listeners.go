@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -38,7 +39,7 @@ func (x *examination) free(f tunnelfile.Forward, name string) {
 	case errors.Is(err, syscall.EACCES) && x.systemdListens():
 		x.OK(tunnelfile.SubjectListen, "%s: the system's systemd listens for it", name)
 	case taken.Privileged():
-		x.Problem(tunnelfile.SubjectListen, "sudo sysctl net.ipv4.ip_unprivileged_port_start="+itoa(f.Listen.Port), "%v", err)
+		x.Problem(tunnelfile.SubjectListen, "sudo sysctl net.ipv4.ip_unprivileged_port_start="+strconv.Itoa(f.Listen.Port), "%v", err)
 	case errors.Is(err, syscall.EADDRINUSE):
 		x.Problem(tunnelfile.SubjectListen, x.whoListens(taken), "%v", err)
 	default:
@@ -54,13 +55,9 @@ func (x *examination) systemdListens() bool {
 
 // listening reports the state of a forward whose tunnel listens now.
 func (x *examination) listening(f tunnelfile.Forward, name string) {
-	if x.running != nil {
-		for _, r := range x.running.Forwards {
-			if r.Kind == f.Kind && r.Text == f.Text && r.State == tunnelfile.Degraded {
-				x.Problem(tunnelfile.SubjectListen, "holdfast status "+x.tunnel.Name, "%s: %s", name, r.Message)
-				return
-			}
-		}
+	if r := x.reported(f); r.State == tunnelfile.Degraded {
+		x.Problem(tunnelfile.SubjectListen, "holdfast status "+x.tunnel.Name, "%s: %s", name, r.Message)
+		return
 	}
 	x.OK(tunnelfile.SubjectListen, "%s: the tunnel listens", name)
 }
@@ -70,11 +67,11 @@ func (x *examination) whoListens(taken *sockets.Error) string {
 	owner, listen := taken.Owner, taken.Forward.Listen
 	switch {
 	case owner.PID != 0:
-		return "systemctl status " + itoa(owner.PID) + "   # says what starts " + owner.Process + "; or give the forward another port: holdfast edit " + x.tunnel.Name
+		return "systemctl status " + strconv.Itoa(owner.PID) + "   # says what starts " + owner.Process + "; or give the forward another port: holdfast edit " + x.tunnel.Name
 	case listen.Unix != "":
 		return "sudo ss -xlp src " + tunnelfile.ShellWord(listen.Unix)
 	}
-	return "sudo ss -ltnp sport = :" + itoa(listen.Port)
+	return "sudo ss -ltnp sport = :" + strconv.Itoa(listen.Port)
 }
 
 // isLoopback says whether only the server itself can reach a listener there.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -69,9 +70,9 @@ func (x *examination) refused(err error) {
 	case errors.As(err, &dns):
 		x.Problem(tunnelfile.SubjectAddress, "getent ahosts "+tunnelfile.ShellWord(x.server.HostName), "%s", text)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		x.Problem(tunnelfile.SubjectPort, "on the server: systemctl enable --now ssh", "%s: no SSH server listens there, or a firewall says no for it", text)
+		x.Problem(tunnelfile.SubjectPort, "on the server: systemctl enable --now ssh", "%s: no SSH server listens there, or a firewall refuses in its place", text)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, asking.ErrTimeout), errors.Is(err, syscall.ETIMEDOUT):
-		x.Problem(tunnelfile.SubjectPort, "nc -vz "+tunnelfile.ShellWord(x.server.HostName)+" "+itoa(x.server.Port), "%s: the machine is off, or a firewall drops what is sent", text)
+		x.Problem(tunnelfile.SubjectPort, "nc -vz "+tunnelfile.ShellWord(x.server.HostName)+" "+strconv.Itoa(x.server.Port), "%s: the machine is off, or a firewall drops what is sent", text)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		x.Problem(tunnelfile.SubjectAddress, "ip route get "+tunnelfile.ShellWord(x.server.HostName), "%s: there is no way there now, perhaps for want of a VPN", text)
 	default:
@@ -83,7 +84,7 @@ func (x *examination) refused(err error) {
 func (x *examination) copyID() string {
 	var words []string
 	if p := x.server.Port; p != 22 {
-		words = append(words, "-p", itoa(p))
+		words = append(words, "-p", strconv.Itoa(p))
 	}
 	return strings.Join(append(words, tunnelfile.ShellWord(x.server.User+"@"+x.server.HostName)), " ")
 }

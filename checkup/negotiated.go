@@ -13,8 +13,6 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 // negotiated examines the algorithms that the two sides agreed on.
 func (x *examination) negotiated(link sshlink.Link) {
 	info := link.Info()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -33,11 +34,9 @@ func (x *examination) remotes(link sshlink.Link) {
 
 // remoteInUse reports the state of a remote forward whose tunnel is up.
 func (x *examination) remoteInUse(f tunnelfile.Forward, name string) {
-	for _, r := range x.running.Forwards {
-		if r.Kind == f.Kind && r.Text == f.Text && r.State != tunnelfile.Up {
-			x.Problem(tunnelfile.SubjectRemote, x.freeListenMend(f), "%s: %s", name, r.Message)
-			return
-		}
+	if r := x.reported(f); r.State != tunnelfile.Up {
+		x.Problem(tunnelfile.SubjectRemote, x.freeListenMend(f), "%s: %s", name, r.Message)
+		return
 	}
 	x.OK(tunnelfile.SubjectRemote, "%s: the server listens for the tunnel", name)
 }
@@ -97,7 +96,7 @@ func (x *examination) freeListenMend(f tunnelfile.Forward) string {
 	if f.Listen.Unix != "" {
 		return "on the server: ss -xlp src " + tunnelfile.ShellWord(f.Listen.Unix)
 	}
-	return "on the server: sudo ss -ltnp sport = :" + itoa(f.Listen.Port) + "   # who holds it; and in sshd_config: ClientAliveInterval 15"
+	return "on the server: sudo ss -ltnp sport = :" + strconv.Itoa(f.Listen.Port) + "   # who holds it; and in sshd_config: ClientAliveInterval 15"
 }
 
 // listenerIsOurs makes the server connect to its new listener, and says whether that connection arrives here.
@@ -114,9 +113,9 @@ func (x *examination) listenerIsOurs(link sshlink.Link, l net.Listener, f tunnel
 		}
 		came <- err == nil
 	}()
-	addr := net.JoinHostPort("127.0.0.1", itoa(f.Listen.Port))
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(f.Listen.Port))
 	if a, err := netip.ParseAddr(f.Listen.Host); err == nil && !a.IsUnspecified() {
-		addr = net.JoinHostPort(a.String(), itoa(f.Listen.Port))
+		addr = net.JoinHostPort(a.String(), strconv.Itoa(f.Listen.Port))
 	}
 	if err := open(x.ctx, link, "tcp", addr); err != nil {
 		return true // the server does not allow this test
@@ -141,7 +140,7 @@ func (x *examination) checkReach(link sshlink.Link, f tunnelfile.Forward, name, 
 	server, notAddress := netip.ParseAddr(peer)
 	if f.Listen.Unix == "" && f.Listen.Port > 0 && !isLoopback(f.Listen) && notAddress == nil && !server.IsLoopback() {
 		// The server connects to its own address, so no firewall on the way can refuse.
-		err := open(x.ctx, link, "tcp", net.JoinHostPort(server.String(), itoa(f.Listen.Port)))
+		err := open(x.ctx, link, "tcp", net.JoinHostPort(server.String(), strconv.Itoa(f.Listen.Port)))
 		if forward.TurnedDown(err) && !forward.Prohibited(err) {
 			x.Problem(tunnelfile.SubjectRemote, "on the server, in sshd_config: GatewayPorts clientspecified; then systemctl reload ssh",
 				"%s: the server listens for itself alone, not on %s (GatewayPorts)", name, addr)
@@ -165,7 +164,7 @@ func (x *examination) remoteTarget(f tunnelfile.Forward, name string) {
 		c.Close()
 		x.OK(tunnelfile.SubjectTarget, "%s: %s takes connections here", name, addr)
 	case errors.Is(err, syscall.ECONNREFUSED) && f.Target.Unix == "":
-		x.Problem(tunnelfile.SubjectTarget, "ss -ltn sport = :"+itoa(f.Target.Port), "%s: %s, here", name, forward.Reason(addr, err))
+		x.Problem(tunnelfile.SubjectTarget, "ss -ltn sport = :"+strconv.Itoa(f.Target.Port), "%s: %s, here", name, forward.Reason(addr, err))
 	default:
 		x.Problem(tunnelfile.SubjectTarget, "", "%s: %s, here", name, forward.Reason(addr, err))
 	}

@@ -30,3 +30,15 @@ func (x *examination) listens() bool {
 func (x *examination) up() bool {
 	return x.running != nil && (x.running.State == tunnelfile.Up || x.running.State == tunnelfile.Degraded)
 }
+
+// reported is what the running worker reports of a forward. A forward that is not in the report counts as up.
+func (x *examination) reported(f tunnelfile.Forward) tunnelfile.ForwardReport {
+	if x.running != nil {
+		for _, r := range x.running.Forwards {
+			if r.Kind == f.Kind && r.Text == f.Text {
+				return r
+			}
+		}
+	}
+	return tunnelfile.ForwardReport{State: tunnelfile.Up}
+}

@@ -26,7 +26,7 @@ func (x *examination) settings() {
 	}
 	if !r.ExitOnForwardFailure {
 		x.Hint(tunnelfile.SubjectSettings, x.setCommand("SSH.ExitOnForwardFailure=yes"),
-			"ExitOnForwardFailure=no%s: a forward that the server refuses does not keep the tunnel from being called up", x.writtenAt("ExitOnForwardFailure"))
+			"ExitOnForwardFailure=no%s: the tunnel counts as up even if the server refuses a forward", x.writtenAt("ExitOnForwardFailure"))
 	}
 	if r.ConnectTimeout == 0 {
 		x.Hint(tunnelfile.SubjectSettings, x.setCommand("SSH.ConnectTimeout=15"),
@@ -43,7 +43,7 @@ func (x *examination) settings() {
 	}
 	x.weak()
 	if r.NoSSH {
-		x.Hint(tunnelfile.SubjectSSH, "", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh cannot be had")
+		x.Hint(tunnelfile.SubjectSSH, "", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh is not available")
 	}
 	if len(x.forwards.Forwards) == 0 {
 		x.Hint(tunnelfile.SubjectSettings, x.setCommand("LocalForward='8080 localhost:80'"), "there is no forward: the connection carries nothing")

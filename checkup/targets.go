@@ -2,6 +2,7 @@ package checkup
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ func (x *examination) targets(link sshlink.Link) {
 	for i, f := range local {
 		network, addr := forward.Target(f)
 		if f.SOCKS() { // clients choose the target; the server's SSH port shows whether they may connect at all
-			network, addr = "tcp", "localhost:"+itoa(x.server.Port)
+			network, addr = "tcp", "localhost:"+strconv.Itoa(x.server.Port)
 		}
 		wg.Go(func() { errs[i] = open(x.ctx, link, network, addr) })
 	}
@@ -69,7 +70,7 @@ func (x *examination) target(f tunnelfile.Forward, err error) {
 		x.Problem(tunnelfile.SubjectTarget, "on the server: ls -l "+tunnelfile.ShellWord(addr)+"; ss -xl src "+tunnelfile.ShellWord(addr),
 			"%s: the server cannot open %s: nobody listens there, %s may not, or AllowStreamLocalForwarding forbids it", name, addr, x.server.User)
 	default:
-		x.Problem(tunnelfile.SubjectTarget, "on the server: nc -vz "+tunnelfile.ShellWord(f.Target.Host)+" "+itoa(f.Target.Port),
+		x.Problem(tunnelfile.SubjectTarget, "on the server: nc -vz "+tunnelfile.ShellWord(f.Target.Host)+" "+strconv.Itoa(f.Target.Port),
 			"%s: %s, as the server sees it", name, forward.Reason(addr, err))
 	}
 }

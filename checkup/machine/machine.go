@@ -8,6 +8,7 @@ package machine
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os/exec"
 	"os/user"
@@ -49,10 +50,16 @@ func Check(ctx context.Context, o Options) []tunnelfile.Finding {
 // Environment is the environment block that the service manager gives to its units, as NAME=VALUE; nil
 // if the manager does not answer.
 func Environment(ctx context.Context, system bool) []string {
-	return environment(ctx, scope(system))
+	out, err := run(ctx, "busctl", scope(system), "--json=short", "get-property", "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+		"org.freedesktop.systemd1.Manager", "Environment")
+	var property struct{ Data []string }
+	if err != nil || json.Unmarshal([]byte(out), &property) != nil {
+		return nil
+	}
+	return property.Data
 }
 
-// scope is the flag of systemctl and busctl that selects the manager.
+// scope is the flag of systemctl, busctl and journalctl that selects the manager.
 func scope(system bool) string {
 	if system {
 		return "--system"

@@ -14,7 +14,7 @@ import (
 func (x *examination) ssh() {
 	path, err := exec.LookPath("ssh")
 	if err != nil {
-		x.Hint(tunnelfile.SubjectSSH, "sudo apt install openssh-client", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh cannot be had")
+		x.Hint(tunnelfile.SubjectSSH, "sudo apt install openssh-client", "there is no ssh program here: ssh_config(5) is not read, and Transport=openssh is not available")
 		return
 	}
 	ctx, cancel := context.WithTimeout(x.ctx, commandTime)
@@ -34,7 +34,7 @@ func (x *examination) agent() {
 		return
 	}
 	inUnits := ""
-	for _, variable := range environment(x.ctx, scope(false)) {
+	for _, variable := range Environment(x.ctx, false) {
 		if value, ok := strings.CutPrefix(variable, "SSH_AUTH_SOCK="); ok {
 			inUnits = value
 		}

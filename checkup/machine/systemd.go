@@ -1,8 +1,6 @@
 package machine
 
 import (
-	"context"
-	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -67,7 +65,7 @@ func (x *examination) daemon() {
 		x.Problem(tunnelfile.SubjectDaemon, "make install, then "+control+" daemon-reload", "holdfastd.service is not installed here (%s)", unit["LoadState"])
 		return
 	case unit["ActiveState"] == "failed":
-		x.Problem(tunnelfile.SubjectDaemon, control+" restart holdfastd; journalctl "+journal(x.o.System)+" -u holdfastd -n 20", "holdfastd failed (%s)", unit["Result"])
+		x.Problem(tunnelfile.SubjectDaemon, control+" restart holdfastd; journalctl "+scope(x.o.System)+" -u holdfastd -n 20", "holdfastd failed (%s)", unit["Result"])
 		return
 	case unit["UnitFileState"] == "masked":
 		x.Problem(tunnelfile.SubjectDaemon, control+" unmask holdfastd", "holdfastd.service is masked")
@@ -89,13 +87,6 @@ func (x *examination) daemon() {
 	}
 }
 
-func journal(system bool) string {
-	if system {
-		return "--system"
-	}
-	return "--user"
-}
-
 // linger examines whether the user manager's units outlive a logout (loginctl enable-linger).
 func (x *examination) linger() {
 	if x.o.System {
@@ -113,18 +104,4 @@ func (x *examination) linger() {
 	default:
 		x.Problem(tunnelfile.SubjectLinger, "loginctl enable-linger "+who, "tunnels end when your last session does, and start at the next login (lingering is off)")
 	}
-}
-
-// environment reads a manager's environment block; nil if the manager does not answer.
-func environment(ctx context.Context, scope string) []string {
-	out, err := run(ctx, "busctl", scope, "--json=short", "get-property", "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-		"org.freedesktop.systemd1.Manager", "Environment")
-	if err != nil {
-		return nil
-	}
-	var property struct{ Data []string }
-	if json.Unmarshal([]byte(out), &property) != nil {
-		return nil
-	}
-	return property.Data
 }

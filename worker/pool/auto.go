@@ -194,7 +194,7 @@ func (p *Pool) removeFailed(now time.Time) {
 		if p.auto.person {
 			wait = "with the first connection's next login"
 		}
-		p.c.Log.Info("there is no further SSH connection to be had, staying with those that stand", "connections", len(all)-len(gone), "error", refusal, "again", wait)
+		p.c.Log.Info("no further SSH connection can be made, going on with those there are", "connections", len(all)-len(gone), "error", refusal, "again", wait)
 	}
 }
 
