@@ -42,7 +42,7 @@ func (w *worker) keeperConfig(c *pool.Connection, dir string) keeper.Config {
 			}
 			return c.Slot.Use(ctx, link.(sshlink.Link))
 		},
-		Lost: w.lost, Draining: w.draining, Fingerprint: w.fingerprint,
+		Lost: w.lost, Draining: w.draining, IdleSince: w.set.IdleSince, Fingerprint: w.fingerprint,
 		Once: w.o.Once, Log: log,
 	}
 }

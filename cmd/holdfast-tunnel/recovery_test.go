@@ -59,6 +59,23 @@ func TestKilledSession(t *testing.T) {
 	}
 }
 
+// TestUnusedConnectionTimeout: when the server ends idle links, the log names its setting.
+func TestUnusedConnectionTimeout(t *testing.T) {
+	s := testbed.StartServer(t, testbed.ServerOptions{Config: []string{"UnusedConnectionTimeout 2"}})
+	for _, transport := range []string{"native", "openssh"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			_, line := local(t, "127.0.0.1:1")
+			p := newProgram(t, fileFor(s, line, "Transport="+transport))
+			p.Start()
+			p.Until("reconnected", func(r tunnelfile.Report) bool { return r.Reconnects >= 2 })
+			if log := p.Log(); strings.Count(log, "UnusedConnectionTimeout") == 0 {
+				t.Errorf("the log does not name the setting:\n%s", log)
+			}
+		})
+	}
+}
+
 func TestServerStopped(t *testing.T) {
 	s := testbed.StartServer(t, testbed.ServerOptions{})
 	addr, line := local(t, testbed.Echo(t, "tcp", "127.0.0.1:0").String())

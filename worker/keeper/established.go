@@ -133,6 +133,11 @@ func (k *Keeper) lose(m *managedLink, why error) {
 		return
 	}
 	k.link = nil
+	var unused time.Duration
+	if since := k.c.IdleSince(); !since.IsZero() {
+		unused = min(now.Sub(since), now.Sub(m.since))
+	}
+	why, k.unused = nameUnusedTimeout(why, unused, k.unused)
 	journal.Event{Kind: journal.Lost, Reason: string(fault.Lost), Status: fmt.Sprint(why)}.
 		Log(k.c.Log, slog.LevelInfo, "connection lost", "error", why, "after", now.Sub(m.since).Round(time.Second))
 	switch {

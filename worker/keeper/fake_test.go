@@ -189,6 +189,7 @@ func start(t *testing.T, change func(*Config)) *harness {
 			defer h.mu.Unlock()
 			return h.open[l]
 		},
+		IdleSince: func() time.Time { return time.Time{} },
 		State: func(s Status) {
 			h.mu.Lock()
 			defer h.mu.Unlock()

@@ -22,6 +22,7 @@ type Config struct {
 	Use         func(ctx context.Context, l Link) error // puts the forwards on l, which is in use from now on
 	Lost        func(l Link, why error)                 // l is dead: nothing comes through it any more
 	Draining    func(l Link) int                        // how many channels still run over a replaced link
+	IdleSince   func() time.Time                        // when the last connection through the tunnel ended; zero: one is open
 	State       func(s Status)                          // called with each change
 	Fingerprint func() string                           // changes with anything that may repair a blocked tunnel
 
@@ -71,6 +72,7 @@ type Keeper struct {
 	rtt          time.Duration
 	hadLink      bool // there was a link before
 	reconnects   uint64
+	unused       time.Duration // see nameUnusedTimeout
 	published    Status
 	stop         error           // the error that ends Run, with Once
 	serverUp     <-chan struct{} // a token when another tunnel has reached the server; nil if nobody waits for it

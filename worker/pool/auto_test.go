@@ -148,12 +148,13 @@ func automatic(t *testing.T, dial func() error) (p *Pool, listens net.Addr) {
 		Set: set, Changed: func(Status) {}, Log: slog.New(slog.DiscardHandler),
 		Keeper: func(c *Connection) keeper.Config {
 			return keeper.Config{
-				Policy:   keeper.Policy{RetryMax: time.Minute, GateTime: time.Minute},
-				Dial:     func(context.Context) (keeper.Link, error) { return &link{make(chan error, 1)}, dial() },
-				Use:      func(ctx context.Context, l keeper.Link) error { return c.Slot.Use(ctx, l.(*link)) },
-				Lost:     func(l keeper.Link, _ error) { set.Lost(l.(*link)) },
-				Draining: func(l keeper.Link) int { return set.Load(l.(*link)) },
-				Log:      slog.New(slog.DiscardHandler), Fingerprint: func() string { return "" },
+				Policy:    keeper.Policy{RetryMax: time.Minute, GateTime: time.Minute},
+				Dial:      func(context.Context) (keeper.Link, error) { return &link{make(chan error, 1)}, dial() },
+				Use:       func(ctx context.Context, l keeper.Link) error { return c.Slot.Use(ctx, l.(*link)) },
+				Lost:      func(l keeper.Link, _ error) { set.Lost(l.(*link)) },
+				Draining:  func(l keeper.Link) int { return set.Load(l.(*link)) },
+				IdleSince: set.IdleSince,
+				Log:       slog.New(slog.DiscardHandler), Fingerprint: func() string { return "" },
 			}
 		},
 	})
