@@ -116,7 +116,7 @@ func restored(paths Paths, log *slog.Logger) (Model, Memory) {
 			log.Warn("not read", "path", path, "err", err)
 		}
 	}
-	for _, m := range []*map[string]bool{&memory.Muted, &memory.Told} {
+	for _, m := range []*map[string]bool{&memory.Muted, &memory.Shown} {
 		if *m == nil {
 			*m = map[string]bool{}
 		}
@@ -143,20 +143,12 @@ func (a *App) update(now time.Time) {
 	if a.model.Pause.Over(now) {
 		a.resume()
 	}
-	var due time.Time
-	soonest := func(t time.Time) {
-		if !t.IsZero() && (due.IsZero() || t.Before(due)) {
-			due = t
-		}
-	}
-	if again := a.renderer.Render(ViewOf(a.model), now); again > 0 {
-		soonest(now.Add(again))
-	}
-	notices, again := a.notices.Update(a.model.Snapshot, a.memory.Muted, a.prompter.questions.attention, now)
+	iconDue := a.renderer.Render(ViewOf(a.model), now)
+	notices, noticeDue := a.notices.Update(a.model.Snapshot, a.memory.Muted, a.prompter.questions.attention, now)
 	for _, n := range notices {
 		a.Notifier.Show(n)
 	}
-	soonest(again)
+	due := soonest(iconDue, noticeDue)
 	if err := a.wallTimer.At(nextByClock(a.model.Pause, now)); err != nil {
 		a.Log.Warn("the end of a pause may be missed", "err", err)
 	}
@@ -166,6 +158,14 @@ func (a *App) update(now time.Time) {
 		return
 	}
 	debug.FreeOSMemory() // nothing is due: often nothing happens for hours now
+}
+
+// soonest returns the earlier of two times. Zero means never.
+func soonest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // callTime is how long the daemon may take for one request of the menu.
@@ -207,7 +207,7 @@ func (a *App) newPrompter() *Prompter {
 		Keyring:   a.Keyring,
 		Declined:  a.Declined,
 		Connected: a.Client.AwaitConnection,
-		Tell:      a.Notifier.Show,
+		Show:      a.Notifier.Show,
 		Log:       a.Log,
 		About: func(ctx context.Context, tunnel string) string {
 			t, _ := a.Client.Tunnel(ctx, tunnel)
@@ -324,13 +324,13 @@ func (a *App) watchTraffic(ctx context.Context, name string) {
 // PanelCame sets the icon again. Call it, from any goroutine, when a panel has started.
 func (a *App) PanelCame() { a.inLoop(func() { a.renderer.Redraw(time.Now()) }) }
 
-// TellOnce shows a notice that a person needs to see only once, ever.
-func (a *App) TellOnce(n Notice) {
+// ShowOnce shows a notice that a person needs to see only once, ever.
+func (a *App) ShowOnce(n Notice) {
 	a.inLoop(func() {
-		if a.memory.Told[n.Key] {
+		if a.memory.Shown[n.Key] {
 			return
 		}
-		a.memory.Told[n.Key] = true
+		a.memory.Shown[n.Key] = true
 		a.remember()
 		a.Notifier.Show(n)
 	})

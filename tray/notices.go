@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/dbusapi"
@@ -112,9 +111,9 @@ const (
 	subjects
 )
 
-// Update takes in a snapshot and returns the notices to show now. again is when to call Update next
+// Update takes in a snapshot and returns the notices to show now. next is when to call Update next
 // even if nothing changes; zero: never.
-func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, of func(tunnel string) attention, now time.Time) (notices []Notice, again time.Time) {
+func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, of func(tunnel string) attention, now time.Time) (notices []Notice, next time.Time) {
 	if !s.Running {
 		return nil, time.Time{} // the daemon is gone: change nothing
 	}
@@ -153,12 +152,10 @@ func (n *Notices) Update(s dbusapi.Snapshot, muted map[string]bool, of func(tunn
 	}
 	for _, about := range []subject{needy, down, unstable} {
 		dueNow, due := news.dueNow(about, now)
-		notices = append(notices, n.tell(about, dueNow)...)
-		if !due.IsZero() && (again.IsZero() || due.Before(again)) {
-			again = due
-		}
+		notices = append(notices, n.announce(about, dueNow)...)
+		next = soonest(next, due)
 	}
-	return append(notices, n.closeGroups()...), again
+	return append(notices, n.closeGroups()...), next
 }
 
 // observe records the phase that a tunnel is in now.
@@ -224,30 +221,30 @@ func (n *news) add(e *episode, t listing.Tunnel) {
 }
 
 // dueNow returns the candidates that are due now, and when the next one is due.
-func (n *news) dueNow(about subject, now time.Time) (dueNow []candidate, again time.Time) {
+func (n *news) dueNow(about subject, now time.Time) (dueNow []candidate, next time.Time) {
 	list := n.list[about]
 	slices.SortStableFunc(list, func(a, b candidate) int { return a.due.Compare(b.due) })
-	i := slices.IndexFunc(list, func(c candidate) bool { return c.due.After(now) })
-	if i < 0 {
-		i = len(list)
-	} else {
-		again = list[i].due
+	i := 0
+	for i < len(list) && !list[i].due.After(now) {
+		i++
+	}
+	if i < len(list) {
+		next = list[i].due
 	}
 	if i == 0 {
-		return nil, again
+		return nil, next
 	}
 	// Candidates that share a notice get it when the first has waited for the others.
 	last := list[0].due.Add(groupWait)
-	if last.After(now) && (n.moreComing[about] || i < len(list) && !again.After(last)) {
+	if last.After(now) && (n.moreComing[about] || i < len(list) && !next.After(last)) {
 		return nil, last
 	}
-	return list[:i], again
+	return list[:i], next
 }
 
-// tell returns a notice for each of the tunnels, or one for all of them.
-func (n *Notices) tell(about subject, list []candidate) []Notice {
+// announce returns a notice for each of the tunnels, or one for all of them.
+func (n *Notices) announce(about subject, list []candidate) []Notice {
 	var notices []Notice
-	var names []string
 	many := len(list) > maxSingle || n.groups[about].open
 	for _, c := range list {
 		was := *c.episode
@@ -262,28 +259,31 @@ func (n *Notices) tell(about subject, list []candidate) []Notice {
 			notices = append(notices, Notice{Key: c.tunnel.Name})
 		}
 	}
+	names := n.grouped(about)
+	if !many || len(list) == 0 || len(names) == 0 {
+		return notices
+	}
+	n.groups[about].open = true
+	return append(notices, groupNotice(about, names))
+}
+
+// grouped returns the tunnels that share a notice, sorted.
+func (n *Notices) grouped(about subject) []string {
+	var names []string
 	for name, e := range n.episodes {
 		if e.grouped && e.announced == about {
 			names = append(names, name)
 		}
 	}
-	if !many || len(list) == 0 || len(names) == 0 {
-		return notices
-	}
 	slices.Sort(names)
-	n.groups[about].open = true
-	return append(notices, groupNotice(about, names))
+	return names
 }
 
 // closeGroups closes the notices about several tunnels that have no tunnel left.
 func (n *Notices) closeGroups() []Notice {
 	var notices []Notice
 	for about := range subjects {
-		left := false
-		for _, e := range n.episodes {
-			left = left || e.grouped && e.announced == about
-		}
-		if g := n.groups[about]; g.open && !left {
+		if g := n.groups[about]; g.open && len(n.grouped(about)) == 0 {
 			notice := Notice{Key: groupKey(about)}
 			if about == down && g.back > 0 {
 				notice.Title = several(g.back, "up again")
@@ -326,11 +326,8 @@ func needsYouNotice(t listing.Tunnel) Notice {
 
 // sentence returns a status line that begins with a capital letter.
 func sentence(status string) string {
-	if status == "" {
-		return ""
-	}
-	first, size := utf8.DecodeRuneInString(status)
-	return string(unicode.ToUpper(first)) + status[size:]
+	_, size := utf8.DecodeRuneInString(status)
+	return strings.ToUpper(status[:size]) + status[size:]
 }
 
 // groupNotice is the notice about several tunnels.
@@ -339,9 +336,9 @@ func groupNotice(about subject, names []string) Notice {
 	if len(names) > maxSingle+1 {
 		body = strings.Join(names[:maxSingle], ", ") + fmt.Sprintf(" and %d more", len(names)-maxSingle)
 	}
-	title := text.Count(len(names), "tunnel") + " waiting for you"
-	if about != needy {
-		title = several(len(names), map[subject]string{down: "down", unstable: "unstable"}[about])
+	title := several(len(names), map[subject]string{down: "down", unstable: "unstable"}[about])
+	if about == needy {
+		title = text.Count(len(names), "tunnel") + " waiting for you"
 	}
 	return Notice{Key: groupKey(about), Title: title, Body: body, Lasting: true, Actions: []NoticeAction{{"status", "Show status"}}}
 }

@@ -19,6 +19,7 @@ const (
 	notifyPath      = dbus.ObjectPath("/org/freedesktop/Notifications")
 	notifyInterface = notifyName
 	notifyTime      = 5 * time.Second
+	defaultAction   = "default" // the action of a click on the notification itself
 )
 
 // Notifier shows notices (Desktop Notifications Specification 1.2). If no notification server runs,
@@ -158,27 +159,18 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 	actions := []string{}
 	if slices.Contains(capabilities, "actions") {
 		for i, a := range notice.Actions {
-			id := a.Key
-			if i == 0 {
-				// Some servers make the whole notification a button for the action of this name.
-				id = "default"
+			if i == 0 { // some servers make the whole notification a button for this action
+				actions = append(actions, defaultAction, a.Label)
 			}
-			actions = append(actions, id, a.Label)
-			if i == 0 {
-				actions = append(actions, a.Key, a.Label)
-			}
+			actions = append(actions, a.Key, a.Label)
 		}
 	} else if len(notice.Actions) > 0 {
 		if _, tunnel, ok := strings.Cut(notice.Actions[0].Key, " "); ok {
 			body = strings.TrimLeft(body+"\nMore: holdfast status "+tunnel, "\n")
 		}
 	}
-	urgency := byte(1)
-	if notice.Urgent {
-		urgency = 2
-	}
 	hints := map[string]dbus.Variant{
-		"urgency":       dbus.MakeVariant(urgency),
+		"urgency":       dbus.MakeVariant(map[bool]byte{false: 1, true: 2}[notice.Urgent]), // normal, critical
 		"desktop-entry": dbus.MakeVariant("holdfast-tray"),
 		"category":      dbus.MakeVariant("network"),
 	}
@@ -205,17 +197,8 @@ func (n *Notifier) take(ctx context.Context, screen map[string]shown, signal *db
 			return
 		}
 		for _, s := range screen {
-			if s.id != id {
-				continue
-			}
-			for i, a := range s.notice.Actions {
-				if a.Key == action || i == 0 && action == "default" {
-					select {
-					case n.clicked <- a.Key:
-					default:
-					}
-					return
-				}
+			if s.id == id {
+				n.click(s.notice, action)
 			}
 		}
 	case notifyInterface + ".NotificationClosed":
@@ -224,6 +207,19 @@ func (n *Notifier) take(ctx context.Context, screen map[string]shown, signal *db
 			return
 		}
 		maps.DeleteFunc(screen, func(_ string, s shown) bool { return s.id == id })
+	}
+}
+
+// click passes on that a person chose an action.
+func (n *Notifier) click(notice Notice, action string) {
+	for i, a := range notice.Actions {
+		if a.Key == action || i == 0 && action == defaultAction {
+			select {
+			case n.clicked <- a.Key:
+			default: // nobody clicks that fast
+			}
+			return
+		}
 	}
 }
 

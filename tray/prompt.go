@@ -40,8 +40,8 @@ type Prompter struct {
 	About func(ctx context.Context, tunnel string) string
 	// Connected waits until the tunnel has an SSH connection that is younger than since.
 	Connected func(ctx context.Context, tunnel string, since time.Time) error
-	// Tell shows, replaces or closes a notice.
-	Tell func(Notice)
+	// Show shows, replaces or closes a notice.
+	Show func(Notice)
 	Log  *slog.Logger
 
 	questions *questions
@@ -78,7 +78,7 @@ func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bo
 func (p *Prompter) Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error) {
 	if kind == "touch" { // the touch is the answer: show no dialog
 		q := p.question(ctx, tunnel, prompt, true)
-		p.Tell(Notice{Key: "touch", Title: "Touch your security key", Body: q.Text})
+		p.Show(Notice{Key: "touch", Title: "Touch your security key", Body: q.Text})
 		return true, nil
 	}
 	dialog, err := p.await(ctx, tunnel, kind, prompt)

@@ -41,8 +41,8 @@ func prompter(d *scripted, k keyring.Keyring) *Prompter {
 	p := &Prompter{questions: newQuestions(func() {}), Dialog: func() (Dialog, error) { return d, nil }, Keyring: k, Log: slog.New(slog.DiscardHandler),
 		About:     func(context.Context, string) string { return "me@server" },
 		Connected: func(context.Context, string, time.Time) error { return nil },
-		Tell:      func(Notice) {}}
-	p.Tell = func(n Notice) { // an offer: it is chosen as the dialogs are answered
+		Show:      func(Notice) {}}
+	p.Show = func(n Notice) { // an offer: it is chosen as the dialogs are answered
 		if len(n.Actions) == 2 && n.Actions[0].Label == "Remember" {
 			d.confirmed <- Question{Text: n.Title}
 			p.offers.choose("db", d.yes)
@@ -78,7 +78,7 @@ func TestPrompterAsks(t *testing.T) {
 func TestPrompterTouch(t *testing.T) {
 	p := prompter(&scripted{err: errors.New("a dialog nobody can answer")}, nil)
 	var told Notice
-	p.Tell = func(n Notice) { told = n }
+	p.Show = func(n Notice) { told = n }
 	if yes, err := p.Confirm(t.Context(), "db", "touch", "Confirm user presence for key ED25519-SK"); !yes || err != nil || !strings.Contains(told.Body, "ED25519-SK") {
 		t.Errorf("%v, %v, told %+v", yes, err, told)
 	}

@@ -77,9 +77,9 @@ func (p *Prompter) offer(ctx context.Context, o *offer, answer string) {
 		return
 	}
 	notice := "remember " + o.tunnel
-	p.Tell(Notice{Key: notice, Title: "Remember " + o.account.What() + "?", Body: "It is kept in the keyring.", Actions: []NoticeAction{
+	p.Show(Notice{Key: notice, Title: "Remember " + o.account.What() + "?", Body: "It is kept in the keyring.", Actions: []NoticeAction{
 		{key("remember", o.tunnel), "Remember"}, {key("forget", o.tunnel), "Not this one"}}})
-	defer p.Tell(Notice{Key: notice})
+	defer p.Show(Notice{Key: notice})
 	var err error
 	select {
 	case <-ctx.Done():

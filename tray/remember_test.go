@@ -125,7 +125,7 @@ func TestOffer(t *testing.T) {
 		d := &scripted{answer: "typed"}
 		p := begin(t, d, &ring{})
 		notices := make(chan Notice, 2)
-		p.Tell = func(n Notice) { notices <- n }
+		p.Show = func(n Notice) { notices <- n }
 		ask(t, p, "passphrase", passphrasePrompt)
 		if n := <-notices; n.Title == "" {
 			t.Error("not offered")

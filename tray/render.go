@@ -78,19 +78,18 @@ func (r *Renderer) Redraw(now time.Time) { r.icon, r.iconSet = "", now }
 // Slots returns how many items exist, visible or not.
 func (r *Renderer) Slots() int { return r.count }
 
-// Render shows a view. If the result is positive, the icon has to wait so long; call Render again
-// then.
-func (r *Renderer) Render(v View, now time.Time) (again time.Duration) {
+// Render shows a view. If the icon has to wait, it returns when to call Render again.
+func (r *Renderer) Render(v View, now time.Time) (next time.Time) {
 	r.top = r.match(nil, r.top, v.Items, now)
 	if v.Icon == r.icon {
-		return 0
+		return time.Time{}
 	}
-	if wait := iconPause - now.Sub(r.iconSet); !r.iconSet.IsZero() && wait > 0 {
-		return wait
+	if due := r.iconSet.Add(iconPause); due.After(now) {
+		return due
 	}
 	r.driver.SetIcon(v.Icon)
 	r.icon, r.iconSet = v.Icon, now
-	return 0
+	return time.Time{}
 }
 
 // match shows items in the slots of one menu. It returns the slots with those it added.

@@ -75,8 +75,8 @@ func TestRenderRandom(t *testing.T) {
 			model := randomModel(r)
 			v := ViewOf(model)
 			now = now.Add(2 * time.Second)
-			if again := renderer.Render(v, now); again != 0 {
-				t.Fatalf("icon has to wait %v after 2 s", again)
+			if next := renderer.Render(v, now); !next.IsZero() {
+				t.Fatalf("icon has to wait %v after 2 s", next)
 			}
 			if got, want := Dump(View{m.icon, seen(m.items)}), Dump(v); got != want {
 				t.Fatalf("the menu is\n%s\nwant\n%s", got, want)
@@ -89,11 +89,11 @@ func TestRenderIconPause(t *testing.T) {
 	m := &menu{}
 	r := NewRenderer(m)
 	r.Render(View{Icon: IconUp}, noon)
-	if again := r.Render(View{Icon: IconWorking}, noon.Add(300*time.Millisecond)); again != 700*time.Millisecond || m.icon != IconUp {
-		t.Errorf("after 0.3 s: again in %v, icon %s", again, m.icon)
+	if next := r.Render(View{Icon: IconWorking}, noon.Add(300*time.Millisecond)); !next.Equal(noon.Add(time.Second)) || m.icon != IconUp {
+		t.Errorf("after 0.3 s: next at %v, icon %s", next, m.icon)
 	}
-	if again := r.Render(View{Icon: IconAttention}, noon.Add(time.Second)); again != 0 || m.icon != IconAttention || m.icons != 2 {
-		t.Errorf("after 1 s: again in %v, icon %s, set %d times", again, m.icon, m.icons)
+	if next := r.Render(View{Icon: IconAttention}, noon.Add(time.Second)); !next.IsZero() || m.icon != IconAttention || m.icons != 2 {
+		t.Errorf("after 1 s: next at %v, icon %s, set %d times", next, m.icon, m.icons)
 	}
 }
 
@@ -142,13 +142,13 @@ func TestRedraw(t *testing.T) {
 	r.Render(view, now)
 	now = now.Add(time.Hour)
 	r.Redraw(now)
-	if again := r.Render(view, now); again <= 0 || m.icons != 1 {
-		t.Errorf("set %d times when the panel had just come, again in %v", m.icons, again)
+	if next := r.Render(view, now); !next.After(now) || m.icons != 1 {
+		t.Errorf("set %d times when the panel had just come, next at %v", m.icons, next)
 	}
 	now = now.Add(iconPause)
 	for range 2 {
-		if again := r.Render(view, now); again != 0 || m.icons != 2 || m.icon != IconUp {
-			t.Errorf("%v set %d times, again in %v; want it twice", m.icon, m.icons, again)
+		if next := r.Render(view, now); !next.IsZero() || m.icons != 2 || m.icon != IconUp {
+			t.Errorf("%v set %d times, next at %v; want it twice", m.icon, m.icons, next)
 		}
 	}
 }

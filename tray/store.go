@@ -11,7 +11,7 @@ import (
 // Memory is what the tray remembers from one login to the next.
 type Memory struct {
 	Muted map[string]bool `json:"muted,omitempty"` // tunnels without notifications
-	Told  map[string]bool `json:"told,omitempty"`  // keys of notices that are shown only once
+	Shown map[string]bool `json:"told,omitempty"`  // keys of notices that are shown only once
 }
 
 // Paths is where the tray stores its small files. A file with an empty path is not stored.

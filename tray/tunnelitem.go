@@ -111,17 +111,17 @@ func forwardItem(t listing.Tunnel, i int, f tunnelfile.ForwardReport) Item {
 // copied returns the address to connect to. A click on a forward copies it to the clipboard.
 func copied(f tunnelfile.ForwardReport) string {
 	if host, port, err := net.SplitHostPort(f.Listen); err == nil && f.Kind != tunnelfile.RemoteForward && !strings.HasPrefix(f.Listen, "/") {
-		return net.JoinHostPort(here(host), port)
+		return here(host, port)
 	}
 	return f.Listen
 }
 
-// here returns the host to connect to for a host to listen on.
-func here(host string) string {
+// here returns the address to connect to for an address to listen on.
+func here(host, port string) string {
 	if slices.Contains([]string{"", "*", "0.0.0.0", "::"}, host) {
-		return "localhost"
+		host = "localhost"
 	}
-	return host
+	return net.JoinHostPort(host, port)
 }
 
 // webScheme maps the usual ports of web servers to their URL schemes.
@@ -142,5 +142,5 @@ func webAddress(f tunnelfile.ForwardReport) string {
 	if err != nil { // a port alone
 		host, port = "localhost", f.Listen
 	}
-	return scheme + "://" + net.JoinHostPort(here(host), port) + "/"
+	return scheme + "://" + here(host, port) + "/"
 }

@@ -103,8 +103,8 @@ const watcherName = "org.kde.StatusNotifierWatcher"
 // watcherGrace is how long a panel may take to appear after login.
 const watcherGrace = 15 * time.Second
 
-// tellWhereNoTray tells a person once if the desktop shows no icons.
-func tellWhereNoTray(ctx context.Context, conn *bus.Conn, app *tray.App) {
+// reportNoPanel tells a person once if the desktop shows no icons.
+func reportNoPanel(ctx context.Context, conn *bus.Conn, app *tray.App) {
 	if there, err := conn.HasOwner(ctx, watcherName); err != nil || there {
 		return // no timer, so the tray stays idle
 	}
@@ -121,7 +121,7 @@ func tellWhereNoTray(ctx context.Context, conn *bus.Conn, app *tray.App) {
 	if strings.Contains(os.Getenv("XDG_CURRENT_DESKTOP"), "GNOME") {
 		how = "GNOME shows icons with the extension “AppIndicator and KStatusNotifierItem Support”. "
 	}
-	app.TellOnce(tray.Notice{Key: "no-tray", Title: "Holdfast's icon is not shown",
+	app.ShowOnce(tray.Notice{Key: "no-tray", Title: "Holdfast's icon is not shown",
 		Body: how + "Notifications and dialogs work without it.", Actions: []tray.NoticeAction{{Key: "status", Label: "Show status"}}})
 }
 

@@ -128,7 +128,7 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 	app.Log = log
 	app.Quit = stop
 	go followPanels(ctx, bus, app)
-	go tellWhereNoTray(ctx, bus, app)
+	go reportNoPanel(ctx, bus, app)
 	ended := make(chan error, 1)
 	err = indicator.Run(tray.Picture, func(d tray.Driver) {
 		app.Driver = d
