@@ -400,20 +400,18 @@ func checkCredential(id string) error {
 // NUL is allowed.
 func unescaped(value string) ([]byte, error) {
 	var data []byte
-	for value != "" {
-		s, n, err := value[:1], 1, error(nil)
-		switch {
-		case strings.HasPrefix(value, `\x00`), strings.HasPrefix(value, `\000`):
-			s, n = "\x00", 4
-		case value[0] == '\\':
-			s, n, err = words.Unescape(value, words.CEscapes)
+	for {
+		plain, _, found := strings.Cut(value, `\`)
+		data, value = append(data, plain...), value[len(plain):]
+		if !found {
+			return data, nil
 		}
+		s, n, err := words.Unescape(value, words.CEscapes)
 		if err != nil {
 			return nil, err
 		}
 		data, value = append(data, s...), value[n:]
 	}
-	return data, nil
 }
 
 // base64Text is a value as systemd-creds(1) prints it.

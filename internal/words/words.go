@@ -3,6 +3,7 @@
 package words
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,22 +19,6 @@ const (
 	RetainEscapes                // itself: unit names are full of them
 	CEscapes                     // \n, \x41, \u00e4, …
 )
-
-// split splits a value at white space outside of quotes, and removes the quotes.
-func split(value string, e Escapes) ([]string, error) {
-	var list []string
-	rest := value
-	for {
-		word, after, ok, err := Cut(rest, e)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return list, nil
-		}
-		list, rest = append(list, word), after
-	}
-}
 
 // Whitespace separates words.
 const Whitespace = " \t\n\r"
@@ -51,6 +36,9 @@ func Cut(value string, e Escapes) (word, rest string, ok bool, err error) {
 		switch {
 		case c == '\\' && e != RetainEscapes:
 			s, n, err := Unescape(value[i:], e)
+			if s == "\x00" {
+				err = errors.New("a word cannot have a NUL")
+			}
 			if err != nil {
 				return "", "", false, err
 			}
@@ -87,97 +75,55 @@ func Quote(word string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`, "\n", `\n`).Replace(word) + `"`
 }
 
-// Unescape reads the escape at the beginning of a text: its meaning, and its length in bytes.
+// Unescape reads the escape at the beginning of a text: its meaning, and its length in bytes. The
+// meaning may be a NUL, which no word may have.
 func Unescape(text string, e Escapes) (s string, n int, err error) {
-	if len(text) < 2 {
-		return "", 0, fmt.Errorf("a backslash at the end")
-	}
-	if e == DropEscapes {
+	switch {
+	case len(text) < 2:
+		return "", 0, errors.New("a backslash at the end")
+	case e == DropEscapes:
 		_, size := utf8.DecodeRuneInString(text[1:])
 		return text[1 : 1+size], 1 + size, nil
-	}
-	number := func(start, digits, base int) (string, int, error) {
-		if len(text) < start+digits {
-			return "", 0, fmt.Errorf("the escape %s is too short", text)
-		}
-		v, err := strconv.ParseUint(text[start:start+digits], base, 32)
-		switch {
-		case err != nil || v == 0:
-			return "", 0, fmt.Errorf("no such escape: %s", text[:start+digits])
-		case digits > 3: // \u and \U are characters, the others bytes
-			return string(rune(v)), start + digits, nil
-		case v > 255:
-			return "", 0, fmt.Errorf("no such escape: %s", text[:start+digits])
-		}
-		return string([]byte{byte(v)}), start + digits, nil
-	}
-	switch c := text[1]; c {
-	case 'a':
-		return "\a", 2, nil
-	case 'b':
-		return "\b", 2, nil
-	case 'f':
-		return "\f", 2, nil
-	case 'n':
-		return "\n", 2, nil
-	case 'r':
-		return "\r", 2, nil
-	case 't':
-		return "\t", 2, nil
-	case 'v':
-		return "\v", 2, nil
-	case 's':
+	case text[1] == 's':
 		return " ", 2, nil
-	case '\\', '"', '\'':
-		return string(c), 2, nil
-	case 'x':
-		return number(2, 2, 16)
-	case 'u':
-		return number(2, 4, 16)
-	case 'U':
-		return number(2, 8, 16)
-	case '0', '1', '2', '3':
-		return number(1, 3, 8)
 	}
-	return "", 0, fmt.Errorf("no such escape: %s", text[:2])
+	// Go has all the other escapes of systemd. It takes one kind of quote, which must be named.
+	value, isRune, rest, err := strconv.UnquoteChar(text, text[1])
+	switch {
+	case err != nil:
+		return "", 0, fmt.Errorf("no such escape: %.2s", text)
+	case isRune:
+		return string(value), len(text) - len(rest), nil
+	}
+	return string([]byte{byte(value)}), len(text) - len(rest), nil
 }
 
 // Literal replaces "%%" by "%" and refuses every other specifier (systemd.unit(5)): systemd does
 // not expand specifiers in what it gets over D-Bus.
 func Literal(text string) (string, error) {
-	if !strings.Contains(text, "%") {
-		return text, nil
+	if _, specifier, found := strings.Cut(strings.ReplaceAll(text, "%%", ""), "%"); found {
+		return "", fmt.Errorf("specifiers such as %q are not expanded here: write it out, or %%%% for a percent sign", fmt.Sprintf("%%%.1s", specifier))
 	}
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		b.WriteByte(text[i])
-		if text[i] != '%' {
-			continue
-		}
-		if i+1 == len(text) || text[i+1] != '%' {
-			specifier := text[i:min(i+2, len(text))]
-			return "", fmt.Errorf("specifiers such as %q are not expanded here: write it out, or %%%% for a percent sign", specifier)
-		}
-		i++
-	}
-	return b.String(), nil
+	return strings.ReplaceAll(text, "%%", "%"), nil
 }
 
-// Plain splits a value into words and applies Literal to each.
+// Plain splits a value at white space outside of quotes, removes the quotes, and applies Literal to
+// each word.
 func Plain(value string, e Escapes) ([]string, error) {
-	list, err := split(value, e)
-	if err != nil {
-		return nil, err
-	}
-	for i := range list {
-		if list[i], err = Literal(list[i]); err != nil {
+	list := []string{} // an empty list has a type on the bus
+	for {
+		word, rest, ok, err := Cut(value, e)
+		if err != nil {
 			return nil, err
 		}
+		if !ok {
+			return list, nil
+		}
+		if word, err = Literal(word); err != nil {
+			return nil, err
+		}
+		list, value = append(list, word), rest
 	}
-	if list == nil {
-		list = []string{} // an empty list has a type on the bus
-	}
-	return list, nil
 }
 
 // Boolean reads a boolean as systemd does. ok is false if the value is not a boolean.
