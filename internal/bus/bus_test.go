@@ -146,6 +146,31 @@ func TestOrderAndEnd(t *testing.T) {
 	}
 }
 
+// TestSignalsMeanwhile has signals come while a listener is added, which waits for the bus.
+func TestSignalsMeanwhile(t *testing.T) {
+	ours, peer := pair(t)
+	own(t, peer)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for ctx.Err() == nil {
+			_ = peer.Emit(path, changed, "")
+		}
+	}()
+	for range 50 {
+		signals, stop, err := ours.Signals(ctx, Match{Sender: service}, OwnerChanges(service))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next(t, signals)
+		stop()
+	}
+	cancel()
+	<-sent
+}
+
 // TestSilentBus holds that connecting is bounded by its context.
 func TestSilentBus(t *testing.T) {
 	socket := filepath.Join(testbed.SocketDir(t), "bus")

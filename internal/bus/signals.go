@@ -37,20 +37,13 @@ func OwnerChange(s *dbus.Signal) (name, owner string, ok bool) {
 // options is the match as a rule of the bus.
 func (m Match) options() []dbus.MatchOption {
 	options := []dbus.MatchOption{dbus.WithMatchSender(m.Sender)}
-	if m.Path != "" {
-		options = append(options, dbus.WithMatchObjectPath(m.Path))
-	}
-	if m.PathPrefix != "" {
-		options = append(options, dbus.WithMatchPathNamespace(m.PathPrefix))
-	}
-	if m.Interface != "" {
-		options = append(options, dbus.WithMatchInterface(m.Interface))
-	}
-	if m.Member != "" {
-		options = append(options, dbus.WithMatchMember(m.Member))
-	}
-	if m.Arg0 != "" {
-		options = append(options, dbus.WithMatchArg(0, m.Arg0))
+	for _, term := range [][2]string{
+		{"path", string(m.Path)}, {"path_namespace", string(m.PathPrefix)},
+		{"interface", m.Interface}, {"member", m.Member}, {"arg0", m.Arg0},
+	} {
+		if term[1] != "" {
+			options = append(options, dbus.WithMatchOption(term[0], term[1]))
+		}
 	}
 	return options
 }
@@ -271,70 +264,45 @@ func (c *Conn) Owner(name string) string {
 // Signals is Listen with a channel. A slow reader misses nothing. The channel is closed at the end of
 // the connection. After stop it delivers nothing more, and is not closed.
 func (c *Conn) Signals(ctx context.Context, matches ...Match) (signals <-chan *dbus.Signal, stop func(), err error) {
-	q := &queue{wake: make(chan struct{}, 1), stopped: make(chan struct{}), out: make(chan *dbus.Signal)}
-	remove, err := c.listen(ctx, &listener{matches: matches, f: q.put, end: q.end})
+	in, out := make(chan *dbus.Signal), make(chan *dbus.Signal)
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	put := func(s *dbus.Signal) {
+		select {
+		case in <- s:
+		case <-ended:
+		case <-stopped:
+		}
+	}
+	go queue(in, out, ended, stopped) // a signal may come before listen returns
+	remove, err := c.listen(ctx, &listener{matches: matches, f: put, end: func() { close(ended) }})
 	if err != nil {
+		close(stopped)
 		return nil, nil, err
 	}
-	go q.run()
-	return q.out, sync.OnceFunc(func() { close(q.stopped); remove() }), nil
+	return out, sync.OnceFunc(func() { close(stopped); remove() }), nil
 }
 
-// queue is the signals that a reader has not taken yet.
-type queue struct {
-	wake    chan struct{} // there may be something to take
-	stopped chan struct{}
-	out     chan *dbus.Signal
-
-	mu    sync.Mutex
-	list  []*dbus.Signal
-	ended bool
-}
-
-func (q *queue) put(s *dbus.Signal) {
-	q.mu.Lock()
-	q.list = append(q.list, s)
-	q.mu.Unlock()
-	q.signal()
-}
-
-func (q *queue) end() {
-	q.mu.Lock()
-	q.ended = true
-	q.mu.Unlock()
-	q.signal()
-}
-
-func (q *queue) signal() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (q *queue) run() {
-	for {
-		q.mu.Lock()
-		list, ended := q.list, q.ended
-		q.list = nil
-		q.mu.Unlock()
-		for _, s := range list {
-			select {
-			case q.out <- s:
-			case <-q.stopped:
-				return
-			}
-		}
-		if ended {
-			close(q.out)
-			return
+// queue passes on signals, and stores those that the reader has not taken yet.
+func queue(in <-chan *dbus.Signal, out chan<- *dbus.Signal, ended, stopped <-chan struct{}) {
+	var stored []*dbus.Signal
+	for ended != nil || len(stored) > 0 {
+		var first *dbus.Signal
+		var reader chan<- *dbus.Signal // nil if there is nothing to pass on
+		if len(stored) > 0 {
+			first, reader = stored[0], out
 		}
 		select {
-		case <-q.wake:
-		case <-q.stopped:
+		case s := <-in:
+			stored = append(stored, s)
+		case reader <- first:
+			stored = stored[1:]
+		case <-ended:
+			ended = nil
+		case <-stopped:
 			return
 		}
 	}
+	close(out)
 }
 
 // Left calls f once when another connection leaves the bus, also if it has left already.
