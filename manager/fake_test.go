@@ -8,7 +8,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/holdfast/holdfast/manager/design"
 	"github.com/holdfast/holdfast/systemdctl"
@@ -184,14 +183,14 @@ func (f *fakeUnits) Watch(ctx context.Context, match func(string) bool) <-chan s
 	return out
 }
 
-func (f *fakeUnits) UserspaceTimestamp(context.Context) (time.Time, uint64, error) {
+func (f *fakeUnits) UserspaceTimestampMonotonic(context.Context) (uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fail["since"]; err != nil {
 		f.calls = append(f.calls, "since ")
-		return time.Time{}, 0, err
+		return 0, err
 	}
-	return time.Time{}, 42, nil
+	return 42, nil
 }
 
 func (f *fakeUnits) Done() <-chan struct{} { return f.done }

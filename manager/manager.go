@@ -29,7 +29,7 @@ type Units interface {
 	Kill(ctx context.Context, unit string, sig syscall.Signal) error
 	List(ctx context.Context, pattern string) ([]systemdctl.Unit, error)
 	Watch(ctx context.Context, match func(unit string) bool) <-chan string
-	UserspaceTimestamp(ctx context.Context) (realtime time.Time, monotonic uint64, err error)
+	UserspaceTimestampMonotonic(ctx context.Context) (uint64, error)
 	Done() <-chan struct{}
 }
 
@@ -246,7 +246,7 @@ func (m *Manager) checkReady() {
 
 func (m *Manager) readMarkers() {
 	m.do(func(ctx context.Context) func() {
-		_, life, err := m.Units.UserspaceTimestamp(ctx)
+		life, err := m.Units.UserspaceTimestampMonotonic(ctx)
 		markers := downMarkers{m.markers.dir, life}
 		if err != nil {
 			return func() {

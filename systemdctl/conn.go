@@ -25,7 +25,6 @@ const (
 	managerPath      = dbus.ObjectPath("/org/freedesktop/systemd1")
 	managerInterface = "org.freedesktop.systemd1.Manager"
 	unitInterface    = "org.freedesktop.systemd1.Unit"
-	serviceInterface = "org.freedesktop.systemd1.Service"
 )
 
 // Conn is a connection to a systemd manager. It works until Done is closed, and does not reconnect:
@@ -113,4 +112,16 @@ func (c *Conn) Close() error { return c.bus.Close() }
 // there is none.
 func (c *Conn) call(ctx context.Context, method string, args ...any) *dbus.Call {
 	return c.manager.CallWithContext(ctx, managerInterface+"."+method, dbus.FlagNoAutoStart, args...)
+}
+
+// UserspaceTimestampMonotonic is when this manager started, in µs of CLOCK_MONOTONIC, which
+// identifies the start even if the realtime clock is set.
+func (c *Conn) UserspaceTimestampMonotonic(ctx context.Context) (uint64, error) {
+	const property = "UserspaceTimestampMonotonic"
+	var usec uint64
+	err := c.manager.CallWithContext(ctx, bus.PropertiesInterface+".Get", dbus.FlagNoAutoStart, managerInterface, property).Store(&usec)
+	if err != nil {
+		return 0, fmt.Errorf("systemd's %s: %w", property, translate(err))
+	}
+	return usec, nil
 }

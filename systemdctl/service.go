@@ -57,9 +57,7 @@ func (s Service) Properties() []Property {
 // the fields'.
 func propertiesOf(unit any) []Property {
 	var props []Property
-	v := reflect.ValueOf(unit)
-	for i := range v.NumField() {
-		field, value := v.Type().Field(i), v.Field(i)
+	for field, value := range reflect.ValueOf(unit).Fields() {
 		name, tagged := field.Tag.Lookup("property")
 		if !tagged {
 			name = field.Name

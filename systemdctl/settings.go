@@ -1,7 +1,6 @@
 package systemdctl
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -129,19 +128,14 @@ func index(tables ...[]row) map[settingKey]conversion {
 //
 // The second result has as many entries as settings: nil, or what is wrong with that one.
 func Properties(scope Scope, section string, settings []Setting) ([]Property, []error) {
-	var props []Property
+	var all []Property
 	errs := make([]error, len(settings))
 	for i, s := range settings {
-		convert, err := conversionOf(scope, section, s.Key)
-		if err == nil {
-			var p []Property
-			if p, err = convert(s.Key, s.Value); err == nil {
-				props = append(props, p...)
-			}
-		}
-		errs[i] = err
+		var props []Property
+		props, errs[i] = conversionOf(scope, section, s.Key)(s.Key, s.Value)
+		all = append(all, props...)
 	}
-	return props, errs
+	return all, errs
 }
 
 // known is the settings of a section that both managers take, sorted.
@@ -156,26 +150,32 @@ func known(section string) []string {
 	return keys
 }
 
-func conversionOf(scope Scope, section, key string) (conversion, error) {
+// conversionOf is how a setting is converted. If there is no such setting in the section, the
+// conversion fails and says so.
+func conversionOf(scope Scope, section, key string) conversion {
 	all := conversions[scope]
 	other, ok := map[string]string{"Unit": "Service", "Service": "Unit"}[section]
-	switch {
-	case !ok:
-		return nil, fmt.Errorf("no such section: [%s]", section)
-	case all[settingKey{section, key}] != nil:
-		return all[settingKey{section, key}], nil
-	case all[settingKey{"", key}] != nil:
-		return all[settingKey{"", key}], nil
-	case all[settingKey{other, key}] != nil:
-		return nil, fmt.Errorf("belongs in [%s]", other)
+	if !ok {
+		return fail("no such section: [%s]", section)
+	}
+	for _, in := range []string{section, ""} {
+		if convert := all[settingKey{in, key}]; convert != nil {
+			return convert
+		}
+	}
+	if all[settingKey{other, key}] != nil {
+		return fail("belongs in [%s]", other)
 	}
 	if meant := text.Nearest(key, known(section)); meant != "" {
-		return nil, fmt.Errorf("a tunnel has no such setting in [%s]; did you mean %s?", section, meant)
+		return fail("a tunnel has no such setting in [%s]; did you mean %s?", section, meant)
 	}
-	return nil, fmt.Errorf("a tunnel has no such setting in [%s]; holdfast.tunnel(5) lists those that it has", section)
+	return fail("a tunnel has no such setting in [%s]; holdfast.tunnel(5) lists those that it has", section)
 }
 
 // refuse is for a setting that a tunnel file must leave alone.
-func refuse(why string) conversion {
-	return func(_, _ string) ([]Property, error) { return nil, errors.New("cannot be set here: " + why) }
+func refuse(why string) conversion { return fail("cannot be set here: %s", why) }
+
+// fail is a conversion that always fails.
+func fail(format string, args ...any) conversion {
+	return func(_, _ string) ([]Property, error) { return nil, fmt.Errorf(format, args...) }
 }

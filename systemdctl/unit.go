@@ -2,8 +2,10 @@ package systemdctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sort"
+	"slices"
+	"strings"
 	"time"
 
 	sddbus "github.com/coreos/go-systemd/v22/dbus"
@@ -56,76 +58,50 @@ func (c *Conn) read(ctx context.Context, name string) (Unit, error) {
 // type.
 func unitOf(props map[string]dbus.Variant) Unit {
 	var u Unit
-	get := func(name string, into any) {
-		if v, ok := props[name]; ok {
-			_ = v.Store(into)
-		}
-	}
-	get("Id", &u.Name)
-	get("Description", &u.Description)
-	get("LoadState", &u.LoadState)
-	get("ActiveState", &u.ActiveState)
-	get("SubState", &u.SubState)
-	get("StatusText", &u.StatusText)
-	get("Result", &u.Result)
-	get("MainPID", &u.MainPID)
-	get("ExecMainStatus", &u.ExecMainStatus)
-	get("NRestarts", &u.NRestarts)
-	get("Environment", &u.Environment)
-
 	var changed uint64
-	get("StateChangeTimestamp", &changed)
-	u.StateChange = timeOf(changed)
-
 	var job struct {
 		ID   uint32
 		Path dbus.ObjectPath
 	}
-	get("Job", &job)
+	for name, field := range map[string]any{
+		"Id": &u.Name, "Description": &u.Description,
+		"LoadState": &u.LoadState, "ActiveState": &u.ActiveState, "SubState": &u.SubState,
+		"StatusText": &u.StatusText, "Result": &u.Result,
+		"MainPID": &u.MainPID, "ExecMainStatus": &u.ExecMainStatus, "NRestarts": &u.NRestarts,
+		"Environment": &u.Environment, "StateChangeTimestamp": &changed, "Job": &job,
+	} {
+		if v, ok := props[name]; ok {
+			_ = v.Store(field)
+		}
+	}
+	if changed != 0 { // µs since the epoch
+		u.StateChange = time.UnixMicro(int64(changed))
+	}
 	u.Job = job.ID != 0
 	return u
-}
-
-// timeOf is the time of a timestamp property: µs since the epoch, 0 for no time.
-func timeOf(usec uint64) time.Time {
-	if usec == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(int64(usec))
 }
 
 // List reads all loaded units whose names match a glob (fnmatch(3), as for systemctl), sorted by
 // name. It leaves out units that are unloaded meanwhile.
 func (c *Conn) List(ctx context.Context, pattern string) ([]Unit, error) {
-	names, err := c.names(ctx, pattern)
-	if err != nil {
+	var rows []sddbus.UnitStatus
+	if err := c.call(ctx, "ListUnitsByPatterns", []string{}, []string{pattern}).Store(&rows); err != nil {
 		return nil, fmt.Errorf("list %s: %w", pattern, translate(err))
 	}
-	units := make([]Unit, 0, len(names))
-	for _, name := range names {
-		u, err := c.read(ctx, name)
-		if translate(err) == ErrNoSuchUnit {
+	units := make([]Unit, 0, len(rows))
+	for _, row := range rows {
+		if row.LoadState == "not-found" {
+			continue
+		}
+		u, err := c.Unit(ctx, row.Name)
+		if errors.Is(err, ErrNoSuchUnit) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, translate(err))
+			return nil, err
 		}
 		units = append(units, u)
 	}
+	slices.SortFunc(units, func(a, b Unit) int { return strings.Compare(a.Name, b.Name) })
 	return units, nil
-}
-
-func (c *Conn) names(ctx context.Context, pattern string) ([]string, error) {
-	var rows []sddbus.UnitStatus
-	if err := c.call(ctx, "ListUnitsByPatterns", []string{}, []string{pattern}).Store(&rows); err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, row := range rows {
-		if row.LoadState != "not-found" {
-			names = append(names, row.Name)
-		}
-	}
-	sort.Strings(names)
-	return names, nil
 }

@@ -3,7 +3,6 @@ package systemdctl
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/godbus/dbus/v5"
 
@@ -51,89 +50,55 @@ func hintOf(s *dbus.Signal) (unit string, ok bool) {
 // it gets one "".
 //
 // The first value is "". A reader that reads the units after it sees every earlier change. The
-// channel is closed when the context or the connection ends. match is called from the connection's
-// goroutine, and must not block.
+// channel is closed when the context or the connection ends. match is called from another goroutine,
+// and must not block.
 func (c *Conn) Watch(ctx context.Context, match func(unit string) bool) <-chan string {
-	w := &watch{match: match, wake: make(chan struct{}, 1)}
 	hints := make(chan string)
 	go func() {
 		defer close(hints)
-		stop, err := c.bus.Listen(ctx, func(s *dbus.Signal) {
-			if unit, ok := hintOf(s); ok {
-				w.add(unit)
-			}
-		}, signals...)
+		changes, stop, err := c.bus.Signals(ctx, signals...)
 		if err != nil {
 			return
 		}
 		defer stop()
-		w.add("")
+		pending := []string{""} // oldest first
 		for {
-			select {
-			case <-w.wake:
-			case <-ctx.Done():
-				return
-			case <-c.Done():
-				return
+			var oldest string
+			var reader chan<- string // nil if there is no hint
+			if len(pending) > 0 {
+				oldest, reader = pending[0], hints
 			}
-			for unit, ok := w.next(); ok; unit, ok = w.next() {
+			select {
+			case reader <- oldest:
+				pending = pending[1:]
+			case s, ok := <-changes:
+				if !ok {
+					return
+				}
+				unit, ok := hintOf(s)
+				if !ok || unit != "" && !match(unit) {
+					continue
+				}
 				if unit == "" {
 					// A manager that was started again has forgotten its subscribers.
 					c.call(ctx, "Subscribe")
 				}
-				select {
-				case hints <- unit:
-				case <-ctx.Done():
-					return
-				case <-c.Done():
-					return
-				}
+				pending = addHint(pending, unit)
+			case <-ctx.Done():
+				return
 			}
 		}
 	}()
 	return hints
 }
 
-// watch is the hints that a reader has not taken yet.
-type watch struct {
-	match func(string) bool
-	wake  chan struct{} // cap 1: there may be a hint
-
-	mu      sync.Mutex
-	all     bool
-	pending []string // oldest first
-}
-
-func (w *watch) add(unit string) {
-	if unit != "" && !w.match(unit) {
-		return
-	}
-	w.mu.Lock()
+// addHint adds a unit, or "", to the hints that the reader has not taken yet.
+func addHint(pending []string, unit string) []string {
 	switch {
-	case w.all || slices.Contains(w.pending, unit):
-	case unit == "" || len(w.pending) == maxPending:
-		w.all, w.pending = true, nil
-	default:
-		w.pending = append(w.pending, unit)
+	case slices.Contains(pending, unit), slices.Contains(pending, ""):
+		return pending
+	case unit == "" || len(pending) == maxPending:
+		return []string{""}
 	}
-	w.mu.Unlock()
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-// next takes the oldest hint.
-func (w *watch) next() (unit string, ok bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.all {
-		w.all = false
-		return "", true
-	}
-	if len(w.pending) == 0 {
-		return "", false
-	}
-	unit, w.pending = w.pending[0], w.pending[1:]
-	return unit, true
+	return append(pending, unit)
 }

@@ -2,46 +2,32 @@ package systemdctl
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 	"testing"
 )
 
-// TestWatchCoalesces holds what a slow reader is told against what happened.
-func TestWatchCoalesces(t *testing.T) {
-	told := func(w *watch) string {
-		var list []string
-		for {
-			unit, ok := w.next()
-			if !ok {
-				return strings.Join(list, " ")
-			}
-			if unit == "" {
-				unit = "ALL"
-			}
-			list = append(list, unit)
+// TestAddHint compares what a slow reader gets with what happened.
+func TestAddHint(t *testing.T) {
+	add := func(units ...string) (pending []string) {
+		for _, unit := range units {
+			pending = addHint(pending, unit)
 		}
+		return pending
 	}
-	w := &watch{match: func(unit string) bool { return strings.HasPrefix(unit, "mine") }, wake: make(chan struct{}, 1)}
-	for _, unit := range []string{"mine-b", "other", "mine-a", "mine-b", "mine-b"} {
-		w.add(unit)
-	}
-	if got, want := told(w), "mine-b mine-a"; got != want {
+	if got, want := add("b", "a", "b", "b"), []string{"b", "a"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	w.add("mine-b")
-	if got, want := told(w), "mine-b"; got != want {
-		t.Errorf("a hint after it was taken: got %q, want %q", got, want)
+	if got, want := add("a", "b", "", "a"), []string{""}; !slices.Equal(got, want) {
+		t.Errorf("with a hint about all: got %q, want %q", got, want)
 	}
-	for i := range maxPending + 1 {
-		w.add(fmt.Sprint("mine-", i))
+	var many []string
+	for i := range maxPending {
+		many = append(many, fmt.Sprint(i))
 	}
-	w.add("mine-a")
-	if got, want := told(w), "ALL"; got != want {
+	if got := add(many...); len(got) != maxPending {
+		t.Errorf("got %d hints, want %d", len(got), maxPending)
+	}
+	if got, want := add(append(many, "one more", "0")...), []string{""}; !slices.Equal(got, want) {
 		t.Errorf("after too many: got %q, want %q", got, want)
-	}
-	w.add("mine-a")
-	w.add("")
-	if got, want := told(w), "ALL"; got != want {
-		t.Errorf("after a hint about all: got %q, want %q", got, want)
 	}
 }
