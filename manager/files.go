@@ -56,7 +56,7 @@ func (m *Manager) startLoad() {
 // loadAndWait is load for the manager's methods. It also waits until the actions that follow from
 // new and changed files are under way.
 func (m *Manager) loadAndWait(ctx context.Context) error {
-	done := make(chan struct{}, 1)
+	done := make(chan struct{})
 	_, err := ask(ctx, m, func() struct{} {
 		m.load(func() {
 			var news []*row
@@ -65,14 +65,15 @@ func (m *Manager) loadAndWait(ctx context.Context) error {
 					news = append(news, r)
 				}
 			}
-			m.afterAll(news, func() { done <- struct{}{} })
+			m.afterAll(news, func() { close(done) })
 		})
 		return struct{}{}
 	})
 	if err != nil {
 		return err
 	}
-	return m.await(ctx, done, 1)
+	_, err = receive(ctx, m, done)
+	return err
 }
 
 // Designing a tunnel's units may run ssh to read its configuration, and so a Match exec.

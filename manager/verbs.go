@@ -167,44 +167,26 @@ func (m *Manager) each(ctx context.Context, patterns []string, do func(r *row, n
 }
 
 func (m *Manager) eachKnown(ctx context.Context, patterns []string, do func(r *row, named bool) error) error {
-	type outcome struct {
-		waits int
-		done  chan struct{}
-		err   error
-	}
-	o, err := ask(ctx, m, func() outcome {
-		rows, err := m.match(patterns)
-		if err != nil {
-			return outcome{err: err}
-		}
-		out := outcome{waits: len(rows), done: make(chan struct{}, len(rows))}
-		var errs []error
-		for _, r := range rows {
+	done := make(chan struct{})
+	failed, err := ask(ctx, m, func() error {
+		matches, err := m.match(patterns)
+		errs := []error{err}
+		var rows []*row
+		for _, r := range matches {
 			errs = append(errs, do(r.row, r.named))
-			r.waiting = append(r.waiting, func() { out.done <- struct{}{} })
-			m.step(r.row)
+			rows = append(rows, r.row)
 		}
-		out.err = errors.Join(errs...)
-		return out
+		m.afterAll(rows, func() { close(done) })
+		return errors.Join(errs...)
 	})
 	if err != nil {
 		return err
 	}
-	err = m.await(ctx, o.done, o.waits)
+	_, err = receive(ctx, m, done)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.Join(o.err, listing.ErrUnderWay)
+		return errors.Join(failed, listing.ErrUnderWay)
 	}
-	return cmp.Or(err, o.err)
-}
-
-// await receives n times from done.
-func (m *Manager) await(ctx context.Context, done <-chan struct{}, n int) error {
-	for range n {
-		if _, err := receive(ctx, m, done); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(err, failed)
 }
 
 // isGlob says whether a pattern is a glob, and not a name.

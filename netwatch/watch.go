@@ -95,9 +95,11 @@ func (w *Watcher) run(ctx context.Context) {
 
 	var latest Network     // to be published
 	var out chan<- Network // nil if there is nothing to publish
-	timer := newIdleTimer()
 	for {
-		timer.arm(earliest(w.lookAt, w.askManagerAt, w.retryAt, w.debounce.until))
+		var due <-chan time.Time // nil if nothing is planned
+		if first := earliest(w.lookAt, w.askManagerAt, w.retryAt, w.debounce.until); !first.IsZero() {
+			due = time.After(time.Until(first))
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -113,7 +115,7 @@ func (w *Watcher) run(ctx context.Context) {
 				w.retryAt = time.Now().Add(busRetryMin)
 				w.askLook()
 			}
-		case <-timer.C():
+		case <-due:
 		}
 
 		if isDue(w.retryAt) {
@@ -227,3 +229,17 @@ func (w *Watcher) answered(err error) {
 	w.askManagerAt = time.Now().Add(min(askManagerMax, time.Second<<min(w.noReply, 10)))
 	w.noReply++
 }
+
+// earliest is the first of some times. It ignores zero times.
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// isDue says whether a planned time has come. The zero time never comes.
+func isDue(at time.Time) bool { return !at.IsZero() && !time.Now().Before(at) }
