@@ -66,10 +66,7 @@ func edit(s *session.Session, args []string) error {
 			return advice.Error{Err: err, Hint: "your text is kept in " + copied}
 		}
 	}
-	if removeErr := os.RemoveAll(dir); err == nil {
-		err = removeErr
-	}
-	return err
+	return cmp.Or(err, os.RemoveAll(dir))
 }
 
 // editUntilWell runs the editor until the text is stored, is the same as before, or the person gives up.

@@ -3,7 +3,6 @@ package cli
 import (
 	"sync"
 
-	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/jsonout"
 	"github.com/holdfast/holdfast/cli/session"
 	"github.com/holdfast/holdfast/cli/verb"
@@ -32,9 +31,6 @@ const atOnce = 64
 
 // remove stops tunnels and deletes their files.
 func remove(s *session.Session, patterns []string) error {
-	if len(patterns) == 0 {
-		return advice.Misuse{Message: "which tunnels?"}
-	}
 	client, found, err := s.Editable(patterns)
 	if err != nil {
 		return err

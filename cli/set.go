@@ -58,9 +58,6 @@ type changed struct {
 
 // setAll changes keys in the files of all matching tunnels. If one text would have errors, no file is changed.
 func setAll(s *session.Session, patterns, changes []string) ([]listing.Tunnel, error) {
-	if len(patterns) == 0 {
-		return nil, advice.Misuse{Message: "which tunnels?"}
-	}
 	client, found, err := s.Editable(patterns)
 	if err != nil {
 		return nil, err

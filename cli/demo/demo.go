@@ -9,6 +9,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -71,10 +72,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			err = context.Cause(ctx) // it caused whatever error there was
 			d.say(bad, "interrupted", "cleaning up")
 		}
-		if cleanErr := d.cleanUp(); err == nil {
-			err = cleanErr
-		}
-		if err == nil {
+		if err = cmp.Or(err, d.cleanUp()); err == nil {
 			d.sum()
 		}
 	}()
@@ -291,9 +289,7 @@ func (d *demo) cleanUp() error {
 		d.server.close()
 	}
 	if d.dir != "" {
-		if removeErr := os.RemoveAll(d.dir); err == nil {
-			err = removeErr
-		}
+		err = cmp.Or(err, os.RemoveAll(d.dir))
 	}
 	if err != nil {
 		return fmt.Errorf("cleaning up: %w", err)

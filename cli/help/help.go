@@ -2,6 +2,7 @@
 package help
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
@@ -68,21 +69,20 @@ func Overview(all verb.List) (blocks []layout.Block) {
 		width = max(width, len(v.Name))
 	}
 	for g, title := range verb.GroupTitles {
-		t := definitions(width)
-		for _, v := range all {
-			if v.Group == verb.Group(g) {
-				t.Add(layout.Plain("  "+v.Name), layout.Plain(v.Summary))
-			}
-		}
-		blocks = append(blocks, layout.Block{}, layout.Block{Text: title, Color: layout.Bold}, layout.Block{Table: t})
+		group := slices.DeleteFunc(slices.Clone(all), func(v verb.Verb) bool { return v.Group != verb.Group(g) })
+		blocks = append(blocks, layout.Block{}, layout.Block{Text: title, Color: layout.Bold}, definitions(width, group.Words()))
 	}
 	return append(blocks, layout.Block{},
 		layout.Block{Text: "holdfast help VERB describes a verb. NAME may be a glob, or @TAG for all tunnels with that tag. Tunnel files: ~/.config/holdfast/NAME.tunnel, see holdfast.tunnel(5)."})
 }
 
 // definitions is a table of words and their meanings. The words' column is at least this wide.
-func definitions(width int) *layout.Table {
-	return &layout.Table{Columns: []layout.Column{{Min: width + 2}, {Wrap: true, Min: 20, GiveWay: 1, Below: true}}}
+func definitions(width int, words []verb.Word) layout.Block {
+	t := &layout.Table{Columns: []layout.Column{{Min: width + 2}, {Wrap: true, Min: 20, GiveWay: 1, Below: true}}}
+	for _, w := range words {
+		t.Add(layout.Plain("  "+w.Word), layout.Plain(w.Does))
+	}
+	return layout.Block{Table: t}
 }
 
 // page is the help page of a verb.
@@ -92,23 +92,14 @@ func page(s *session.Session, v verb.Verb) (blocks []layout.Block) {
 	say(layout.Block{Text: strings.TrimSpace("holdfast " + v.Name + " " + v.Args), Color: layout.Bold}, layout.Block{})
 	say(layout.Block{Text: v.Sentence()})
 	for _, p := range v.Paragraphs() {
-		say(layout.Block{})
 		if p.List == nil {
-			say(layout.Block{Text: p.Text})
-			continue
+			say(layout.Block{}, layout.Block{Text: p.Text})
+		} else {
+			say(layout.Block{}, definitions(0, p.List))
 		}
-		t := definitions(0)
-		for _, d := range p.List {
-			t.Add(layout.Plain("  "+d.Word), layout.Plain(d.Does))
-		}
-		say(layout.Block{Table: t})
 	}
 	title("Flags")
-	t := definitions(0)
-	for _, f := range v.Flags(s) {
-		t.Add(layout.Plain("  "+f.Word), layout.Plain(f.Does))
-	}
-	say(layout.Block{Table: t})
+	say(definitions(0, v.Flags(s)))
 	title("Examples")
 	for _, e := range v.Examples {
 		say(layout.Block{Command: "  " + e.Command}, layout.Block{Text: "      " + e.Does})

@@ -128,7 +128,7 @@ func persistent() bool {
 // Blocks is the report for people, for a terminal of this width. 0 means no limit.
 func (r Report) Blocks(width int) (blocks []layout.Block) {
 	bars := barCells(width)
-	say := func(b layout.Block) { blocks = append(blocks, b) }
+	say := func(b ...layout.Block) { blocks = append(blocks, b...) }
 	p := r.period
 	from := "from " + clock(p.since)
 	if p.cut {
@@ -138,12 +138,9 @@ func (r Report) Blocks(width int) (blocks []layout.Block) {
 	if p.cut && p.volatile {
 		say(layout.Block{Hint: "the journal is kept in memory; Storage=persistent in journald.conf(5) keeps it across boots"})
 	}
-	tables := func(list ...*layout.Table) {
-		for _, t := range list {
-			if len(t.Rows) > 0 {
-				say(layout.Block{})
-				say(layout.Block{Table: t})
-			}
+	table := func(t *layout.Table) {
+		if len(t.Rows) > 0 {
+			say(layout.Block{}, layout.Block{Table: t})
 		}
 	}
 	key := func() { say(layout.Block{Text: barKey(p, bars), Color: layout.Dim}) }
@@ -151,14 +148,14 @@ func (r Report) Blocks(width int) (blocks []layout.Block) {
 	case len(r.pasts) == 0:
 		say(layout.Block{Text: "No tunnels yet."})
 	case !r.each:
-		tables(pastTable(r.pasts, p, bars))
+		table(pastTable(r.pasts, p, bars))
 		key()
-		tables(outageTable(r.pasts, true))
+		table(outageTable(r.pasts, true))
 	default:
 		for _, one := range r.pasts {
-			tables(pastDetail(one, p, bars))
+			table(pastDetail(one, p, bars))
 			key()
-			tables(outageTable([]past{one}, false))
+			table(outageTable([]past{one}, false))
 		}
 	}
 	return blocks

@@ -127,13 +127,11 @@ func (t *Table) Width() int {
 }
 
 func (t *Table) header() (row []Cell) {
-	named := false
+	if !slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Name != "" }) {
+		return nil
+	}
 	for _, c := range t.Columns {
 		row = append(row, Painted(c.Name, Bold))
-		named = named || c.Name != ""
-	}
-	if !named {
-		return nil
 	}
 	return row
 }

@@ -112,11 +112,8 @@ func Become(s *session.Session, t tunnelfile.Tunnel) error {
 	if err != nil {
 		return err
 	}
-	for _, variable := range w.variables(t.User()) {
-		name, value, _ := strings.Cut(variable, "=")
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
+	if err := Setenv(w.variables(t.User())); err != nil {
+		return err
 	}
 	if os.Geteuid() != 0 || w.uid == 0 {
 		return nil
@@ -126,6 +123,17 @@ func Become(s *session.Session, t tunnelfile.Tunnel) error {
 		groups[i] = int(g)
 	}
 	return errors.Join(syscall.Setgroups(groups), syscall.Setgid(int(w.gid)), syscall.Setuid(int(w.uid)))
+}
+
+// Setenv sets variables of this process. Each is NAME=VALUE.
+func Setenv(variables []string) error {
+	for _, variable := range variables {
+		name, value, _ := strings.Cut(variable, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ServiceEnvironment is what Environment= in [Service] sets. Values with escapes or specifiers are left

@@ -24,6 +24,9 @@ import (
 // The daemon may not have read a new file yet. It reads its folders when asked for a tunnel that it
 // does not know, so a missing one is asked for once, and then everything is read again.
 func (s *Session) Editable(patterns []string) (*dbusapi.Client, []listing.Tunnel, error) {
+	if len(patterns) == 0 {
+		return nil, nil, advice.Misuse{Message: "which tunnels?"}
+	}
 	client, err := s.Daemon()
 	if err != nil {
 		return nil, nil, err

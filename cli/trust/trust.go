@@ -78,11 +78,8 @@ func trust(s *session.Session, args []string) error {
 			return err
 		}
 	}
-	for _, variable := range runas.UnitEnvironment(s, file) { // ssh_config may refer to these variables
-		key, value, _ := strings.Cut(variable, "=")
-		if err := os.Setenv(key, value); err != nil {
-			return err
-		}
+	if err := runas.Setenv(runas.UnitEnvironment(s, file)); err != nil { // ssh_config may refer to these variables
+		return err
 	}
 	var ask asking.Asker
 	if agent, ok := answer.AtTerminal(s); ok {

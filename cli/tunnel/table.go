@@ -3,6 +3,7 @@ package tunnel
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,14 +20,11 @@ func Table(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
 		{Name: "NAME", Shorten: true}, {Name: "STATE"}, {Name: "SINCE", GiveWay: 3},
 		{Name: "LISTENS", Shorten: true, Soft: true, Min: 20, GiveWay: 1}, {Name: "DESTINATION", Shorten: true, GiveWay: 2},
 	}}
-	why := false
-	for _, t := range all {
-		why = why || trouble(t) != ""
-	}
+	status := wide || slices.ContainsFunc(all, func(t listing.Tunnel) bool { return trouble(t) != "" })
 	if wide {
 		table.Columns = append(table.Columns, layout.Column{Name: "START", GiveWay: 5}, layout.Column{Name: "TAGS", GiveWay: 6}, layout.Column{Name: "FILE", GiveWay: 7})
 	}
-	if why || wide {
+	if status {
 		table.Columns = append(table.Columns, layout.Column{Name: "STATUS", Wrap: true, Min: 30, GiveWay: 4, Below: true})
 	}
 	for _, t := range all {
@@ -38,14 +36,14 @@ func Table(all []listing.Tunnel, now time.Time, wide bool) *layout.Table {
 			layout.Plain(t.Name), layout.Painted(tunnelfile.Status{State: t.State, Reason: t.Reason}.String(), Color(t.State)), layout.Plain(since),
 			layout.Plain(text.Printable(listens(t, wide))), layout.Plain(text.Printable(t.Destination)),
 		}
-		status := trouble(t)
+		why := trouble(t)
 		if wide {
-			status = cmp.Or(status, t.Status)
+			why = cmp.Or(why, t.Status)
 			row = append(row, layout.Plain(string(t.StartMode)), layout.Plain(strings.Join(t.Tags, " ")),
 				layout.Cell{Text: text.Tilde(t.FilePath), Link: layout.FileLink(t.FilePath)})
 		}
-		if why || wide {
-			row = append(row, layout.Plain(text.Printable(status)))
+		if status {
+			row = append(row, layout.Plain(text.Printable(why)))
 		}
 		table.Add(row...)
 	}

@@ -3,8 +3,10 @@
 package verb
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -153,25 +155,17 @@ func (all List) Find(word string) (Verb, error) {
 	if i := slices.IndexFunc(all, func(v Verb) bool { return v.Name == word }); i >= 0 {
 		return all[i], nil
 	}
-	var names []string
+	names := slices.Collect(maps.Keys(otherWords))
 	for _, v := range all {
 		names = append(names, v.Name)
 	}
-	for tried := range otherWords {
-		names = append(names, tried)
-	}
 	slices.Sort(names)
-	meant := word
-	if otherWords[meant] == "" {
-		meant = text.Nearest(word, names)
+	nearest := text.Nearest(word, names)
+	meant := cmp.Or(otherWords[word], otherWords[nearest], nearest)
+	if meant == "" {
+		return Verb{}, advice.Misuse{Message: fmt.Sprintf("no verb %q", word), Usage: "holdfast help"}
 	}
-	if otherWords[meant] != "" {
-		meant = otherWords[meant]
-	}
-	if meant != "" {
-		return Verb{}, advice.Misuse{Message: fmt.Sprintf("no verb %q; did you mean %s?", word, meant), Usage: "holdfast help " + meant}
-	}
-	return Verb{}, advice.Misuse{Message: fmt.Sprintf("no verb %q", word), Usage: "holdfast help"}
+	return Verb{}, advice.Misuse{Message: fmt.Sprintf("no verb %q; did you mean %s?", word, meant), Usage: "holdfast help " + meant}
 }
 
 // Words are the verbs as candidates for completion.
