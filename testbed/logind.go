@@ -16,12 +16,13 @@ import (
 )
 
 // PrivateBus starts a dbus-daemon for the test, which allows everything to everybody. It returns
-// the bus's address, as for DBUS_SYSTEM_BUS_ADDRESS.
-func PrivateBus(t testing.TB) string {
+// the bus's address, as for DBUS_SYSTEM_BUS_ADDRESS, and what ends the bus and starts it again there.
+func PrivateBus(t testing.TB) (address string, restart func()) {
 	t.Helper()
 	Need(t, "dbus-daemon")
 	dir := sharedDir(t)
-	config, address := filepath.Join(dir, "bus.conf"), "unix:path="+filepath.Join(dir, "bus")
+	config := filepath.Join(dir, "bus.conf")
+	address = "unix:path=" + filepath.Join(dir, "bus")
 	err := os.WriteFile(config, []byte(`<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>system</type><listen>`+address+`</listen>
@@ -29,6 +30,17 @@ func PrivateBus(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	end := startBus(t, config)
+	return address, func() {
+		t.Helper()
+		end()
+		startBus(t, config)
+	}
+}
+
+// startBus starts a dbus-daemon, and returns when it listens. It ends with the test, or by end.
+func startBus(t testing.TB, config string) (end func()) {
+	t.Helper()
 	daemon := exec.Command("dbus-daemon", "--nofork", "--nopidfile", "--print-address", "--config-file", config)
 	out, err := daemon.StdoutPipe()
 	if err == nil {
@@ -37,14 +49,15 @@ func PrivateBus(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	end = func() {
 		daemon.Process.Kill()
 		daemon.Wait()
-	})
+	}
+	t.Cleanup(end)
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	return address
+	return end
 }
 
 // Names of logind, see org.freedesktop.login1(5).
@@ -113,6 +126,12 @@ func (l *Logind) get(iface, name string) (dbus.Variant, *dbus.Error) {
 func (l *Logind) PrepareForSleep(going bool) {
 	l.t.Helper()
 	l.going.Store(going)
+	l.Signal(going)
+}
+
+// Signal sends what PrepareForSleep sends, without a change of logind's state.
+func (l *Logind) Signal(going bool) {
+	l.t.Helper()
 	if err := l.conn.Emit(logindPath, logindManager+".PrepareForSleep", going); err != nil {
 		l.t.Fatal(err)
 	}

@@ -2,12 +2,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,19 +129,7 @@ func (p *process) Ends(want int) {
 // get asks the statistics socket.
 func (p *process) get(path string) (status int, body string, err error) {
 	socket := tunnelfile.ReportSocket(filepath.Join(p.Runtime, tunnelfile.RuntimeDirName), "t")
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	resp, err := client.Get("http://holdfast" + path)
-	if err != nil {
-		return 0, "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(text), err
+	return testbed.GetUnix(socket, path)
 }
 
 func (p *process) Report() (r tunnelfile.Report, err error) {

@@ -17,7 +17,7 @@ import (
 // pair is a connection of ours and one of a stranger's, on a bus of the test's own.
 func pair(t *testing.T) (ours *Conn, stranger *dbus.Conn) {
 	t.Helper()
-	address := testbed.PrivateBus(t)
+	address, _ := testbed.PrivateBus(t)
 	ours, err := Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)

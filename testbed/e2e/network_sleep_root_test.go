@@ -21,7 +21,7 @@ type sleepy struct {
 
 func newSleepy(t *testing.T) *sleepy {
 	t.Helper()
-	address := testbed.PrivateBus(t)
+	address, _ := testbed.PrivateBus(t)
 	s := &sleepy{logind: testbed.NewLogind(t, address)}
 	if _, err := as("systemctl", "--user", "set-environment", "DBUS_SYSTEM_BUS_ADDRESS="+address); err != nil {
 		t.Fatal(err)

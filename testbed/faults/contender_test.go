@@ -1,12 +1,9 @@
 package faults
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -270,25 +267,8 @@ func watchState(t testing.TB, socket string) *changes {
 	return seen
 }
 
-// ask gets a page from a worker's statistics socket.
-func ask(socket, page string) (string, error) {
-	client := http.Client{Timeout: time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	resp, err := client.Get("http://holdfast" + page)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	return string(text), err
-}
-
 func askReport(socket string) (r tunnelfile.Report, err error) {
-	text, err := ask(socket, "/status")
+	_, text, err := testbed.GetUnix(socket, "/status")
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &r)
 	}

@@ -303,7 +303,7 @@ func (c *contender) weigh(t *testing.T) (w weight) {
 		if r.State != tunnelfile.Up || r.ChannelsOpen > 0 || r.Held > 0 {
 			return fmt.Errorf("%s: %s, %d channels open", r.State, r.Status, r.ChannelsOpen)
 		}
-		text, err = ask(c.socket, "/metrics")
+		_, text, err = testbed.GetUnix(c.socket, "/metrics")
 		return err
 	})
 	for line := range strings.Lines(text) {
