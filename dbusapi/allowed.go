@@ -19,9 +19,9 @@ func accessDenied(why string) *dbus.Error {
 	return dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{why})
 }
 
-// allowed returns an error unless the sender may change something. On a session bus everybody may:
-// only its user can connect. On the system bus root may, and whoever polkit allows.
-func (s *server) allowed(msg dbus.Message) *dbus.Error {
+// unlessRoot returns what f decides about the sender by its user ID. Root may do everything, and so
+// may everybody on a session bus: only its user can connect.
+func (s *server) unlessRoot(msg dbus.Message, f func(uid uint32) *dbus.Error) *dbus.Error {
 	if !s.system {
 		return nil
 	}
@@ -29,32 +29,29 @@ func (s *server) allowed(msg dbus.Message) *dbus.Error {
 	if err != nil || uid == 0 {
 		return dbusError(err)
 	}
-	if !s.allowedByPolkit(msg) {
-		return accessDenied("only root may do this, and whom polkit allows " + manageAction)
-	}
-	return nil
+	return f(uid)
 }
 
-// isRoot says whether the sender is root.
-func (s *server) isRoot(msg dbus.Message) bool {
-	uid, err := s.conn.UID(senderOf(msg))
-	return err == nil && uid == 0
+// allowed returns an error unless the sender may change something: root may, and whoever polkit
+// allows.
+func (s *server) allowed(msg dbus.Message) *dbus.Error {
+	return s.unlessRoot(msg, func(uint32) *dbus.Error {
+		if s.allowedByPolkit(msg) {
+			return nil
+		}
+		return accessDenied("only root may do this, and whom polkit allows " + manageAction)
+	})
 }
 
 // mayAsk returns an error unless the sender may ask a question of a tunnel. That is the tunnel's own
 // askpass, which runs as the tunnel's user.
 func (s *server) mayAsk(msg dbus.Message, tunnel dbus.ObjectPath) *dbus.Error {
-	if !s.system {
-		return nil
-	}
-	uid, err := s.conn.UID(senderOf(msg))
-	if err != nil || uid == 0 {
-		return dbusError(err)
-	}
-	if !s.runsAs(nameAt(tunnel), uid) {
+	return s.unlessRoot(msg, func(uid uint32) *dbus.Error {
+		if s.runsAs(nameAt(tunnel), uid) {
+			return nil
+		}
 		return accessDenied("only root, and the user that the tunnel runs as, may ask for it")
-	}
-	return nil
+	})
 }
 
 // runsAs says whether a tunnel of the system runs as the user with this number.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -75,6 +76,15 @@ func (c *Client) manager(ctx context.Context, method string, args ...any) *dbus.
 	return c.call(ctx, EntryPath, ManagerInterface+"."+method, args...)
 }
 
+// onTunnel is call on a tunnel's object.
+func (c *Client) onTunnel(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	call := c.call(ctx, path, method, args...)
+	if bus.Is(call.Err, unknownObjectName) {
+		call.Err = fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, nameAt(path))
+	}
+	return call
+}
+
 // Activate starts the daemon if it does not run.
 func (c *Client) Activate(ctx context.Context) error {
 	return goError(c.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.StartServiceByName", 0, BusName, uint32(0)).Err)
@@ -112,33 +122,26 @@ func (c *Client) managed(ctx context.Context) (map[dbus.ObjectPath]listing.Tunne
 		if !ok {
 			continue
 		}
-		if !complete(properties) {
-			t, err := c.tunnelAt(ctx, path)
-			if errors.Is(err, listing.ErrNoSuchTunnel) {
-				continue // it was removed meanwhile
-			}
-			if err != nil {
-				return nil, 0, err
-			}
-			byPath[path] = t
-			continue
-		}
 		t, err := withProperties(listing.Tunnel{}, properties)
 		if err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", path, err)
+			err = fmt.Errorf("%s: %w", path, err)
 		}
-		byPath[path] = t
+		if !complete(properties) {
+			t, err = c.tunnelAt(ctx, path)
+		}
+		switch {
+		case errors.Is(err, listing.ErrNoSuchTunnel): // it was removed meanwhile
+		case err != nil:
+			return nil, 0, err
+		default:
+			byPath[path] = t
+		}
 	}
 	return byPath, call.ResponseSequence, nil
 }
 
 func sorted(byPath map[dbus.ObjectPath]listing.Tunnel) []listing.Tunnel {
-	tunnels := make([]listing.Tunnel, 0, len(byPath))
-	for _, t := range byPath {
-		tunnels = append(tunnels, t)
-	}
-	slices.SortFunc(tunnels, func(a, b listing.Tunnel) int { return cmp.Compare(a.Name, b.Name) })
-	return tunnels
+	return slices.SortedFunc(maps.Values(byPath), func(a, b listing.Tunnel) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // Tunnel is the tunnel of this name.
@@ -160,11 +163,7 @@ func complete(properties map[string]dbus.Variant) bool {
 // tunnelAt returns the tunnel whose object is at path, as far as this client may read it.
 func (c *Client) tunnelAt(ctx context.Context, path dbus.ObjectPath) (listing.Tunnel, error) {
 	var properties map[string]dbus.Variant
-	err := c.call(ctx, path, propertiesInterface+".GetAll", TunnelInterface).Store(&properties)
-	if bus.Is(err, unknownObjectName) {
-		return listing.Tunnel{}, fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, nameAt(path))
-	}
-	if err != nil {
+	if err := c.onTunnel(ctx, path, propertiesInterface+".GetAll", TunnelInterface).Store(&properties); err != nil {
 		return listing.Tunnel{}, err
 	}
 	return withProperties(listing.Tunnel{}, properties)
@@ -173,10 +172,7 @@ func (c *Client) tunnelAt(ctx context.Context, path dbus.ObjectPath) (listing.Tu
 // Text is the text of a tunnel's file. Of one of the system's not everybody may know it.
 func (c *Client) Text(ctx context.Context, name string) (string, error) {
 	var text string
-	err := c.call(ctx, tunnelPath(name), propertiesInterface+".Get", TunnelInterface, "Text").Store(&text)
-	if bus.Is(err, unknownObjectName) {
-		return "", fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
-	}
+	err := c.onTunnel(ctx, tunnelPath(name), propertiesInterface+".Get", TunnelInterface, "Text").Store(&text)
 	return text, err
 }
 
@@ -226,11 +222,9 @@ func (c *Client) CheckTunnel(ctx context.Context, name, text string) (tunnelfile
 	if err := c.manager(ctx, "CheckTunnel", name, text).Store(&rows); err != nil {
 		return nil, err
 	}
-	var problems tunnelfile.Problems
-	for _, r := range rows {
-		problems = append(problems, tunnelfile.Problem{Line: int(r.Line), Key: r.Key, Message: r.Message})
-	}
-	return problems, nil
+	return mapped(rows, func(r checkRow) tunnelfile.Problem {
+		return tunnelfile.Problem{Line: int(r.Line), Key: r.Key, Message: r.Message}
+	}), nil
 }
 
 // Start starts tunnels by name or glob, all if there are no patterns. It does not wait until they are
@@ -265,11 +259,7 @@ func (c *Client) Reload(ctx context.Context) error { return c.manager(ctx, "Relo
 // Statistics returns what a tunnel counted. It is Empty if the tunnel does not run.
 func (c *Client) Statistics(ctx context.Context, name string) (Statistics, error) {
 	var values map[string]dbus.Variant
-	err := c.call(ctx, tunnelPath(name), TunnelInterface+".Statistics").Store(&values)
-	if bus.Is(err, unknownObjectName) {
-		return Statistics{}, fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
-	}
-	if err != nil {
+	if err := c.onTunnel(ctx, tunnelPath(name), TunnelInterface+".Statistics").Store(&values); err != nil {
 		return Statistics{}, err
 	}
 	return withProperties(Statistics{}, values)

@@ -54,23 +54,21 @@ type problemRow struct {
 	Message string
 }
 
-func problemRows(ps []tunnelfile.Problem) []problemRow {
-	rows := make([]problemRow, len(ps))
-	for i, p := range ps {
-		rows[i] = problemRow{sendable(p.Path), uint32(max(p.Line, 0)), sendable(p.Key), sendable(p.Message)}
-	}
-	return rows
+func problemRowOf(p tunnelfile.Problem) problemRow {
+	return problemRow{sendable(p.Path), uint32(max(p.Line, 0)), sendable(p.Key), sendable(p.Message)}
 }
 
-func problemsOf(rows []problemRow) []tunnelfile.Problem {
-	if len(rows) == 0 {
-		return nil
+func (r problemRow) problem() tunnelfile.Problem {
+	return tunnelfile.Problem{Path: r.Path, Line: int(r.Line), Key: r.Key, Message: r.Message}
+}
+
+// mapped is f of each element of a list, nil for an empty list.
+func mapped[T, W any](list []T, f func(T) W) []W {
+	var all []W
+	for _, e := range list {
+		all = append(all, f(e))
 	}
-	ps := make([]tunnelfile.Problem, len(rows))
-	for i, r := range rows {
-		ps[i] = tunnelfile.Problem{Path: r.Path, Line: int(r.Line), Key: r.Key, Message: r.Message}
-	}
-	return ps
+	return all
 }
 
 // sendable is a text that D-Bus can carry. A reply that cannot be sent would leave its caller
@@ -85,9 +83,8 @@ func dbusError(err error) *dbus.Error {
 	if err == nil {
 		return nil
 	}
-	var problems tunnelfile.Problems
-	if errors.As(err, &problems) {
-		return dbus.NewError(invalidSettings, []any{sendable(err.Error()), problemRows(problems)})
+	if problems, ok := errors.AsType[tunnelfile.Problems](err); ok {
+		return dbus.NewError(invalidSettings, []any{sendable(err.Error()), mapped(problems, problemRowOf)})
 	}
 	for _, e := range errorNames {
 		if errors.Is(err, e.err) {
@@ -111,15 +108,15 @@ func (e remoteError) Unwrap() error { return e.err }
 
 // goError is the inverse of dbusError: the error of a call to the daemon, as a Go error.
 func goError(err error) error {
-	var e dbus.Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[dbus.Error](err)
+	if !ok {
 		return err
 	}
 	if e.Name == invalidSettings {
 		var message string
 		var rows []problemRow
 		if dbus.Store(e.Body, &message, &rows) == nil && len(rows) > 0 {
-			return tunnelfile.Problems(problemsOf(rows))
+			return tunnelfile.Problems(mapped(rows, problemRow.problem))
 		}
 		return tunnelfile.Problems{{Message: e.Error()}}
 	}

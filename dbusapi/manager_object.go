@@ -164,11 +164,7 @@ func (o managerObject) CheckTunnel(msg dbus.Message, name, text string) ([]check
 		}
 		return o.backend.CheckTunnel(ctx, name, text)
 	})
-	rows := make([]checkRow, len(problems))
-	for i, p := range problems {
-		rows[i] = checkRow{uint32(max(p.Line, 0)), p.Key, p.Message}
-	}
-	return rows, err
+	return mapped(problems, func(p tunnelfile.Problem) checkRow { return checkRow{uint32(max(p.Line, 0)), p.Key, p.Message} }), err
 }
 
 func (o managerObject) GetTunnel(msg dbus.Message, name string) (dbus.ObjectPath, *dbus.Error) {

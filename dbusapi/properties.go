@@ -67,14 +67,18 @@ var codecs = map[reflect.Type]codec{
 		func(d time.Duration) uint64 { return uint64(d.Microseconds()) },
 		func(us uint64) time.Duration { return time.Duration(us) * time.Microsecond }),
 	reflect.TypeFor[[]string]():                   codecFor(sendableList, func(s []string) []string { return s }),
-	reflect.TypeFor[[]tunnelfile.ForwardReport](): codecFor(forwardRows, forwardsOf),
-	reflect.TypeFor[[]tunnelfile.Problem]():       codecFor(problemRows, problemsOf),
+	reflect.TypeFor[[]tunnelfile.ForwardReport](): listCodec(forwardRowOf, forwardRow.report),
+	reflect.TypeFor[[]tunnelfile.Problem]():       listCodec(problemRowOf, problemRow.problem),
 }
 
 func codecFor[T, W any](encode func(T) W, decode func(W) T) codec {
 	return codec{reflect.TypeFor[W](),
 		func(v reflect.Value) reflect.Value { return reflect.ValueOf(encode(v.Interface().(T))) },
 		func(v reflect.Value) reflect.Value { return reflect.ValueOf(decode(v.Interface().(W))) }}
+}
+
+func listCodec[T, W any](encode func(T) W, decode func(W) T) codec {
+	return codecFor(func(list []T) []W { return mapped(list, encode) }, func(list []W) []T { return mapped(list, decode) })
 }
 
 func codecOf(t reflect.Type) codec {
@@ -125,13 +129,13 @@ func statisticsOf(r tunnelfile.Report, now time.Time) Statistics {
 		Held: r.Held, RoundTripTime: max(r.RTT, 0), Reconnects: r.Reconnects,
 		Connections: uint64(max(r.Connections, 0)), ConnectionsWanted: uint64(max(r.ConnectionsWanted, 0)),
 		Transport: string(r.Transport), Peer: r.Peer, KeyExchange: r.Kex, Cipher: r.Cipher, HostKey: r.HostKey,
-		NotHandedOver: r.NotHandedOver, NotHandedOverAt: r.NotHandedOverAt, Forwards: make([]ForwardStatistics, len(r.Forwards)),
+		NotHandedOver: r.NotHandedOver, NotHandedOverAt: r.NotHandedOverAt,
+		Forwards: mapped(r.Forwards, func(f tunnelfile.ForwardReport) ForwardStatistics {
+			return ForwardStatistics{string(f.Kind), f.Listen, f.Target, f.ChannelsOpen, f.ChannelsTotal, f.BytesSent, f.BytesReceived}
+		}),
 	}
 	if !r.UpSince.IsZero() {
 		s.UpTime = max(now.Sub(r.UpSince), 0)
-	}
-	for i, f := range r.Forwards {
-		s.Forwards[i] = ForwardStatistics{string(f.Kind), f.Listen, f.Target, f.ChannelsOpen, f.ChannelsTotal, f.BytesSent, f.BytesReceived}
 	}
 	return s
 }
@@ -191,25 +195,13 @@ func sendableList(list []string) []string {
 // forwardRow is a forward on the bus: (sssss).
 type forwardRow struct{ Kind, Listen, Target, State, Message string }
 
-func forwardRows(fs []tunnelfile.ForwardReport) []forwardRow {
-	now := time.Now()
-	rows := make([]forwardRow, len(fs))
-	for i, f := range fs {
-		rows[i] = forwardRow{string(f.Kind), f.Listen, f.Target, string(f.State), f.Note(now)}
-	}
-	return rows
+func forwardRowOf(f tunnelfile.ForwardReport) forwardRow {
+	return forwardRow{string(f.Kind), f.Listen, f.Target, string(f.State), f.Note(time.Now())}
 }
 
-func forwardsOf(rows []forwardRow) []tunnelfile.ForwardReport {
-	if len(rows) == 0 {
-		return nil
+func (r forwardRow) report() tunnelfile.ForwardReport {
+	return tunnelfile.ForwardReport{
+		Kind: tunnelfile.ForwardKind(r.Kind), Listen: r.Listen, Target: r.Target,
+		State: tunnelfile.State(r.State), Message: r.Message,
 	}
-	fs := make([]tunnelfile.ForwardReport, len(rows))
-	for i, r := range rows {
-		fs[i] = tunnelfile.ForwardReport{
-			Kind: tunnelfile.ForwardKind(r.Kind), Listen: r.Listen, Target: r.Target,
-			State: tunnelfile.State(r.State), Message: r.Message,
-		}
-	}
-	return fs
 }

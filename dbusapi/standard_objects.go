@@ -24,7 +24,7 @@ func (s *server) propertiesOf(msg dbus.Message) (map[string]map[string]dbus.Vari
 		if err != nil {
 			return nil, err
 		}
-		return map[string]map[string]dbus.Variant{ManagerInterface: properties(s.globalFor(g, s.isRoot(msg))), AgentInterface: {}, objectManagerInterface: {}}, nil
+		return map[string]map[string]dbus.Variant{ManagerInterface: properties(s.globalFor(g, msg)), AgentInterface: {}, objectManagerInterface: {}}, nil
 	case tunnelsPath:
 		return nil, nil
 	}

@@ -4,28 +4,29 @@ import (
 	"context"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast/holdfast/internal/listing"
 )
 
 // tunnelObject is the Tunnel interface, on each tunnel's object.
 type tunnelObject struct{ *server }
 
-// name is the tunnel that the message is for.
-func (o tunnelObject) name(msg dbus.Message) (string, *dbus.Error) {
+// tunnel is the one that the message is for.
+func (o tunnelObject) tunnel(msg dbus.Message) (listing.Tunnel, *dbus.Error) {
 	if path := pathOf(msg); path == EntryPath || path == tunnelsPath {
-		return "", unknownInterface(path, TunnelInterface)
+		return listing.Tunnel{}, unknownInterface(path, TunnelInterface)
 	}
-	t, err := o.tunnelAt(pathOf(msg))
-	return t.Name, err
+	return o.tunnelAt(pathOf(msg))
 }
 
 // do is server.do for the tunnel that the message is for.
 func (o tunnelObject) do(msg dbus.Message, f func(ctx context.Context, patterns []string) error) *dbus.Error {
-	name, err := o.name(msg)
+	t, err := o.tunnel(msg)
 	if err != nil {
 		return err
 	}
 	// A name has none of a glob's characters: it means itself.
-	return o.server.do(msg, func(ctx context.Context) error { return f(ctx, []string{name}) })
+	return o.server.do(msg, func(ctx context.Context) error { return f(ctx, []string{t.Name}) })
 }
 
 func (o tunnelObject) Start(msg dbus.Message) *dbus.Error     { return o.do(msg, o.backend.Start) }
@@ -34,10 +35,10 @@ func (o tunnelObject) Restart(msg dbus.Message) *dbus.Error   { return o.do(msg,
 func (o tunnelObject) Reconnect(msg dbus.Message) *dbus.Error { return o.do(msg, o.backend.Reconnect) }
 
 func (o tunnelObject) Statistics(msg dbus.Message) (map[string]dbus.Variant, *dbus.Error) {
-	name, err := o.name(msg)
+	t, err := o.tunnel(msg)
 	if err != nil {
 		return nil, err
 	}
-	counted, err := answerFor(o.server, name, o.counted)
-	return counted.shown(o.mayReadNamed(msg, name)), err
+	counted, err := answerFor(o.server, t.Name, o.counted)
+	return counted.shown(o.mayRead(msg, t)), err
 }

@@ -23,23 +23,13 @@ func (s *server) mayRead(msg dbus.Message, t listing.Tunnel) bool {
 	if !s.system || worldReadable(t.FilePath) {
 		return true
 	}
-	uid, err := s.conn.UID(senderOf(msg))
-	if err != nil {
-		return false
-	}
-	if uid == 0 {
-		return true
-	}
-	return s.runsAs(t.Name, uid) || s.allowedByPolkit(msg)
-}
-
-// mayReadNamed is mayRead by the tunnel's name.
-func (s *server) mayReadNamed(msg dbus.Message, name string) bool {
-	if !s.system {
-		return true
-	}
-	t, err := answerFor(s, name, s.backend.Tunnel)
-	return err == nil && s.mayRead(msg, t)
+	refused := s.unlessRoot(msg, func(uid uint32) *dbus.Error {
+		if s.runsAs(t.Name, uid) || s.allowedByPolkit(msg) {
+			return nil
+		}
+		return accessDenied(hiddenProblem)
+	})
+	return refused == nil
 }
 
 // worldReadable says whether everybody may read a tunnel file and its drop-ins.
@@ -91,9 +81,10 @@ func (s *server) withhold(t listing.Tunnel, changed map[string]dbus.Variant) (wi
 // hiddenProblem replaces the message for a file that not everybody may read.
 const hiddenProblem = "only who may read the file is told what is wrong with it"
 
-// globalFor is what the manager publishes of itself for somebody who may read all files, or may not.
-func (s *server) globalFor(g listing.Global, mayRead bool) listing.Global {
-	if !s.system || mayRead {
+// globalFor is what the manager publishes of itself for the sender. Only root may read all files.
+func (s *server) globalFor(g listing.Global, msg dbus.Message) listing.Global {
+	notRoot := func(uint32) *dbus.Error { return accessDenied(hiddenProblem) }
+	if s.unlessRoot(msg, notRoot) == nil {
 		return g
 	}
 	problems := slices.Clone(g.Problems)
