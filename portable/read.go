@@ -1,7 +1,6 @@
 package portable
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -25,32 +24,25 @@ func (m Machine) FromFile(path string) Result {
 	if err != nil {
 		return refused(path, err.Error())
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return refused(path, withoutPath(err))
-	}
+	text, err := tunnelfile.ReadText(path)
 	switch {
-	case !info.Mode().IsRegular():
-		return refused(path, "is not a regular file")
-	case info.Size() > tunnelfile.MaxFileSize:
-		return refused(path, "is longer than any file with tunnels in it")
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
+	case err != nil:
 		return refused(path, withoutPath(err))
+	case len(text) > tunnelfile.MaxFileSize:
+		return refused(path, "is longer than any file with tunnels in it")
 	}
 	if filepath.Ext(path) == ".service" {
 		return m.FromUnit(path)
 	}
 	if root, dir := m.configRoot(path); root != "" {
-		s := m.search(path, string(text))
+		s := m.search(path, text)
 		if root != path {
 			s.only = path
 		}
 		s.fromSSHConfig(root, dir)
 		return s.finish()
 	}
-	return m.FromText(path, string(text))
+	return m.FromText(path, text)
 }
 
 func refused(path, message string) Result {

@@ -1,6 +1,7 @@
 package tunnelfile
 
 import (
+	"net"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,7 @@ func (a Address) String() string {
 	case a.Host == "" && !a.Bind:
 		return strconv.Itoa(a.Port)
 	}
-	return bracket(a.Host) + ":" + strconv.Itoa(a.Port)
+	return net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
 }
 
 // ListenText is where the forward listens, for people: "localhost:5432", "*:5432", or a path.
@@ -28,7 +29,7 @@ func (f Forward) ListenText() string {
 	case a.Host == "":
 		a.Host = "*"
 	}
-	return bracket(a.Host) + ":" + strconv.Itoa(a.Port)
+	return net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
 }
 
 // TargetText is where the forward goes, for people: "db.internal:5432", a path, or "SOCKS" if
@@ -40,15 +41,7 @@ func (f Forward) TargetText() string {
 	case f.Target.Unix != "":
 		return f.Target.Unix
 	}
-	return bracket(f.Target.Host) + ":" + strconv.Itoa(f.Target.Port)
-}
-
-// bracket puts an IPv6 address in brackets, so that a port can follow.
-func bracket(host string) string {
-	if strings.Contains(host, ":") {
-		return "[" + host + "]"
-	}
-	return host
+	return net.JoinHostPort(f.Target.Host, strconv.Itoa(f.Target.Port))
 }
 
 // Spec is the forward as a tunnel file spells it: the inverse of ParseForward.

@@ -21,24 +21,18 @@ const (
 	EffectRestarts Effect = "restarts"
 )
 
-// String is the effect for people.
-func (e Effect) String() string {
-	switch e {
-	case EffectAdded:
-		return "added, others untouched"
-	case EffectDropped:
-		return "dropped: nothing new comes in, open connections go on; others untouched"
-	case EffectTarget:
-		return "new connections go to the new target, open ones go on; others untouched"
-	case EffectRedial:
-		return "new SSH connection, made before the old one is let go"
-	case EffectMayStop:
-		return "applied at once; a tunnel that may not run any more is stopped: open connections are cut"
-	case EffectRestarts:
-		return "restarts the unit: open connections are cut"
-	}
-	return "applied at once"
+var effectSentences = map[Effect]string{
+	EffectAtOnce:   "applied at once",
+	EffectAdded:    "added, others untouched",
+	EffectDropped:  "dropped: nothing new comes in, open connections go on; others untouched",
+	EffectTarget:   "new connections go to the new target, open ones go on; others untouched",
+	EffectRedial:   "new SSH connection, made before the old one is let go",
+	EffectMayStop:  "applied at once; a tunnel that may not run any more is stopped: open connections are cut",
+	EffectRestarts: "restarts the unit: open connections are cut",
 }
+
+// String is the effect for people.
+func (e Effect) String() string { return effectSentences[e] }
 
 // Change is one key, or one forward, that differs between two texts of a tunnel file.
 type Change struct {

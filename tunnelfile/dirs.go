@@ -168,7 +168,7 @@ func (d Dirs) find() (map[string]string, Problems) {
 
 // load reads the tunnel file at path and the drop-ins of that name in all folders.
 func (d Dirs) load(name, path string) (Tunnel, error) {
-	text, err := readText(path)
+	text, err := ReadText(path)
 	switch {
 	case vanished(path, err):
 		return Tunnel{}, err
@@ -193,7 +193,7 @@ func (d Dirs) merge(name string, file source) (Tunnel, error) {
 		return Tunnel{}, err
 	}
 	for _, dropIn := range dropIns {
-		text, err := readText(dropIn)
+		text, err := ReadText(dropIn)
 		switch {
 		case vanished(dropIn, err):
 			continue

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readText reads a regular file of at most MaxFileSize bytes.
-func readText(path string) (string, error) {
+// ReadText reads a regular file. It reads no more than one byte above MaxFileSize.
+func ReadText(path string) (string, error) {
 	// O_NONBLOCK: opening a FIFO that nobody writes to would otherwise wait for ever.
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -92,7 +92,7 @@ func Write(path, text string) (err error) {
 // has a secret and the old one had none. It is false for a new file, which keeps the mode that it
 // is made with.
 func modeFor(path, text string) (mode fs.FileMode, ok bool) {
-	before, _ := readText(path)
+	before, _ := ReadText(path)
 	if HoldsSecrets(text) && !HoldsSecrets(before) {
 		return 0o600, true
 	}

@@ -279,6 +279,11 @@ func yesOrNo(value string) (yes bool, why string) {
 
 func formatBool(yes bool) string { return map[bool]string{true: "yes", false: "no"}[yes] }
 
+// oneOf is the message for a value that is none of the words a key takes.
+func oneOf(written string, words []string) string {
+	return fmt.Sprintf("%q is not %s%s", written, text.Or(words), text.DidYouMean(written, words))
+}
+
 // addTags takes several words in a value, each once.
 func addTags(tags []string, value string) ([]string, string) {
 	for _, tag := range strings.Fields(value) {

@@ -32,13 +32,7 @@ func Set(text, section, key string, values []string) (string, error) {
 
 // Add is Set with one more value after those that the key has.
 func Add(text, section, key, value string) (string, error) {
-	doc, _ := scan(text)
-	var values []string
-	for _, e := range doc.find(section, key) {
-		old, _ := e.splitComment()
-		values = append(values, old)
-	}
-	return Set(text, section, key, append(values, value))
+	return Set(text, section, key, append(valuesIn(text, section, key), value))
 }
 
 func checkAssignable(section, key string, values []string) error {
@@ -59,12 +53,7 @@ func checkAssignable(section, key string, values []string) error {
 // checkSet reads back what was written: a value with a backslash at its end, or with an unquoted
 // comment, would be read as another one.
 func checkSet(text, section, key string, values []string) error {
-	doc, _ := scan(text)
-	var got []string
-	for _, e := range doc.find(section, key) {
-		value, _ := e.splitComment()
-		got = append(got, value)
-	}
+	got := valuesIn(text, section, key)
 	for i, value := range values {
 		if i >= len(got) || got[i] != strings.TrimSpace(value) {
 			return fmt.Errorf("%s: the value %q needs quotes: it would not be read back as it is", key, value)
@@ -74,6 +63,17 @@ func checkSet(text, section, key string, values []string) error {
 		return errors.New(key + ": the values would not be read back as they are")
 	}
 	return nil
+}
+
+// valuesIn are the values of a key in a section of a text, without their comments.
+func valuesIn(text, section, key string) []string {
+	doc, _ := scan(text)
+	var values []string
+	for _, e := range doc.find(section, key) {
+		value, _ := e.splitComment()
+		values = append(values, value)
+	}
+	return values
 }
 
 // find returns every assignment of a key in a section, empty ones included.

@@ -187,23 +187,14 @@ func noAssignment(trimmed string) string {
 // blank or the end, outside of quotes. (systemd has no such comments, ssh has those with "#". Do
 // not call it for keys whose values may contain a ";" as a word.)
 func splitComment(value string) (text, comment string) {
-	var quote byte
-	afterBlank := false
-	for i := 0; i < len(value); i++ {
-		c := value[i]
+	blank := -1 // where the last one was
+	for i, c := range Unquoted(value) {
 		switch {
-		case escapes(value[i:], quote):
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case afterBlank && (c == ';' || c == '#' && (i+1 == len(value) || isBlank(value[i+1]))):
+		case isBlank(c):
+			blank = i
+		case blank == i-1 && i > 0 && (c == ';' || c == '#' && (i+1 == len(value) || isBlank(value[i+1]))):
 			return strings.TrimSpace(value[:i]), value[i:]
 		}
-		afterBlank = quote == 0 && isBlank(c)
 	}
 	return strings.TrimSpace(value), ""
 }

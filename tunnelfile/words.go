@@ -2,6 +2,7 @@ package tunnelfile
 
 import (
 	"errors"
+	"iter"
 	"strings"
 )
 
@@ -46,6 +47,27 @@ func Words(value string) ([]string, error) {
 		words = append(words, word.String())
 	}
 	return words, nil
+}
+
+// Unquoted yields the bytes of a value that are neither in quotes nor escaped, in the sense of Words,
+// with their indices.
+func Unquoted(value string) iter.Seq2[int, byte] {
+	return func(yield func(int, byte) bool) {
+		var quote byte
+		for i := 0; i < len(value); i++ {
+			c := value[i]
+			switch {
+			case escapes(value[i:], quote):
+				i++
+			case quote == 0 && (c == '"' || c == '\''):
+				quote = c
+			case quote == c:
+				quote = 0
+			case quote == 0 && !yield(i, c):
+				return
+			}
+		}
+	}
 }
 
 // escapes says whether rest begins with a backslash that escapes the next character. quote is the

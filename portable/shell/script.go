@@ -2,7 +2,6 @@ package shell
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -226,19 +225,28 @@ func (r *Script) call(node *syntax.CallExpr) {
 		c.Words = append(c.Words, fields...)
 	}
 	c.Unknown = r.unknown
-	for len(c.Words) > 0 && slices.Contains([]string{"exec", "command", "time"}, c.Words[0]) {
-		isExec := c.Words[0] == "exec"
-		c.Words = c.Words[1:]
-		for isExec && len(c.Words) > 0 && strings.HasPrefix(c.Words[0], "-") { // -a NAME, -c, -l
-			if strings.HasSuffix(c.Words[0], "a") && len(c.Words) > 1 {
-				c.Words = c.Words[1:]
+	if c.Words = withoutPrefixes(c.Words); len(c.Words) > 0 {
+		r.command(c)
+	}
+}
+
+// withoutPrefixes removes the words that have the shell run the command after them: exec, command, time.
+func withoutPrefixes(words []string) []string {
+	for len(words) > 0 && slices.Contains([]string{"exec", "command", "time"}, words[0]) {
+		isExec := words[0] == "exec"
+		words = words[1:]
+		for isExec && len(words) > 0 && strings.HasPrefix(words[0], "-") { // -a NAME, -c, -l
+			if strings.HasSuffix(words[0], "a") && len(words) > 1 {
+				words = words[1:]
 			}
-			c.Words = c.Words[1:]
+			words = words[1:]
 		}
 	}
-	if len(c.Words) == 0 {
-		return
-	}
+	return words
+}
+
+// command adds a command, or does what it does to the variables.
+func (r *Script) command(c Command) {
 	switch rest := c.Words[1:]; c.Words[0] {
 	case ".", "source":
 		if len(rest) > 0 {
@@ -353,12 +361,11 @@ func (r *Script) source(path string, at Command) {
 
 // ReadFile reads a regular file of at most tunnelfile.MaxFileSize bytes. It returns false if it cannot.
 func ReadFile(path string) (string, bool) {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > tunnelfile.MaxFileSize {
+	text, err := tunnelfile.ReadText(path)
+	if err != nil || len(text) > tunnelfile.MaxFileSize {
 		return "", false
 	}
-	text, err := os.ReadFile(path)
-	return string(text), err == nil
+	return text, true
 }
 
 // set assigns a value to a variable. If the value is not known or is too long, it removes the variable.

@@ -160,19 +160,8 @@ func withoutComment(keyword, value string) string {
 	if commands[keyword] {
 		return strings.TrimLeft(value, blanks+"=")
 	}
-	var quote byte
-	for i := 0; i < len(value); i++ {
-		begins := i == 0 || value[i-1] == ' ' || value[i-1] == '\t'
-		switch c := value[i]; {
-		case c == '\\' && i+1 < len(value) && (strings.IndexByte(`\"'`, value[i+1]) >= 0 || quote == 0 && value[i+1] == ' '):
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '#' && begins:
+	for i, c := range tunnelfile.Unquoted(value) {
+		if c == '#' && (i == 0 || value[i-1] == ' ' || value[i-1] == '\t') {
 			return strings.TrimRight(value[:i], blanks)
 		}
 	}
