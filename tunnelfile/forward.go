@@ -154,11 +154,8 @@ func listenAddress(fields []field, lowestPort int) (a Address, why string) {
 	case fields[0].path || fields[1].path:
 		return a, "does not go with a path: a unix socket listens on no port and no address"
 	}
-	if why := checkHost(fields[0].text); why != "" {
-		return a, why
-	}
-	a.Host, a.Bind = fields[0].text, true
-	a.Port, why = parsePort(fields[1].text, lowestPort)
+	a, why = hostPort(fields, lowestPort)
+	a.Bind = true
 	return a, why
 }
 
@@ -176,11 +173,15 @@ func targetAddress(fields []field) (a Address, why string) {
 	case fields[0].text == "":
 		return a, "the target has no host"
 	}
-	if why := checkHost(fields[0].text); why != "" {
+	return hostPort(fields, 1)
+}
+
+func hostPort(fields []field, lowestPort int) (a Address, why string) {
+	a.Host = fields[0].text
+	if why := checkHost(a.Host); why != "" {
 		return a, why
 	}
-	a.Host = fields[0].text
-	a.Port, why = parsePort(fields[1].text, 1)
+	a.Port, why = parsePort(fields[1].text, lowestPort)
 	return a, why
 }
 

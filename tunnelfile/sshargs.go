@@ -264,10 +264,8 @@ func (c *converter) option(line string) error {
 	if value == "" {
 		return errors.New("is not KEYWORD=VALUE")
 	}
-	for _, kind := range []ForwardKind{LocalForward, RemoteForward, DynamicForward} {
-		if strings.EqualFold(key, string(kind)) {
-			return c.forward(kind, value)
-		}
+	if spelled, _, _ := SSHStanding(key); isForward(spelled) {
+		return c.forward(ForwardKind(spelled), value)
 	}
 	if _, gone := sameButCase(key, sshGone); gone {
 		return nil // ssh skips it too

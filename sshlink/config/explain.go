@@ -116,28 +116,17 @@ func (o *Options) origins(ctx context.Context) map[string][]string {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if cmd.Run() == nil {
-		t := trace{events: traceEvents(stderr.String()), origins: origins, fixed: o.fixed()}
+		t := trace{events: traceEvents(stderr.String()), origins: origins, own: o.Own}
 		t.run()
 	}
 	return origins
-}
-
-// fixed are the keywords that the [SSH] section decides, so that no file matters.
-func (o *Options) fixed() map[string]bool {
-	fixed := make(map[string]bool)
-	for _, s := range o.Source.Settings {
-		if keyword := strings.ToLower(s.Key); !multiple[keyword] {
-			fixed[keyword] = true
-		}
-	}
-	return fixed
 }
 
 // trace reads the files that ssh has read, guided by the messages that ssh printed meanwhile.
 type trace struct {
 	events  []string
 	origins map[string][]string
-	fixed   map[string]bool
+	own     func(keyword string) bool // says whether [SSH] has a keyword
 }
 
 // traceEvents are the messages of ssh -vvv that show which blocks apply.
@@ -229,8 +218,9 @@ func (t *trace) include(place string) {
 	}
 }
 
+// note records a place, unless [SSH] decides the keyword, so that no file matters.
 func (t *trace) note(keyword, place string) {
-	if t.fixed[keyword] || slices.Contains(t.origins[keyword], place) {
+	if t.own(keyword) && !multiple[keyword] || slices.Contains(t.origins[keyword], place) {
 		return
 	}
 	t.origins[keyword] = append(t.origins[keyword], place)

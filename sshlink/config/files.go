@@ -180,6 +180,25 @@ func (o *Options) program(keyword string) []string {
 	return []string{o.Path(words[0])}
 }
 
+// Mentions says whether the person's or the system's ssh_config(5), or a file that they include,
+// has a line with one of the keywords, for any host. If not, ssh need not be asked about the
+// keywords.
+func Mentions(keywords ...string) bool {
+	return slices.ContainsFunc(Source{}.configFiles(), func(f configFile) bool { return f.mentions(keywords) })
+}
+
+func (f configFile) mentions(keywords []string) bool {
+	for line := range Lines(f.path, f.includes) {
+		switch {
+		case slices.ContainsFunc(keywords, func(k string) bool { return strings.EqualFold(k, line.Keyword) }):
+			return true
+		case line.Keyword == "include" && strings.ContainsAny(line.Value, "$%"):
+			return true // only ssh can find that file: it may have the line
+		}
+	}
+	return false
+}
+
 // WriteState writes what changes when a file does: its time, size and owner. It does not read the
 // file, and follows symbolic links. It writes nothing if there is no file.
 func WriteState(w io.Writer, path string) {

@@ -68,25 +68,20 @@ func withoutSSH(source Source, d destination) (resolution, error) {
 		keyword := strings.ToLower(s.Key)
 		r.unset[keyword] = len(values[keyword]) == 0
 	}
+	byDefault := answers{
+		"user": {localUser().name}, "hostname": {d.host}, "identityfile": DefaultIdentities,
+		"userknownhostsfile": {"~/.ssh/known_hosts ~/.ssh/known_hosts2"},
+	}
 	for keyword, value := range plainDefaults {
+		byDefault[keyword] = []string{value}
+	}
+	for keyword, value := range byDefault {
 		if len(values[keyword]) == 0 {
-			values[keyword] = []string{value}
+			values[keyword] = value
 		}
-	}
-	if len(values["user"]) == 0 {
-		values["user"] = []string{localUser().name}
-	}
-	if len(values["hostname"]) == 0 {
-		values["hostname"] = []string{d.host}
 	}
 	values["hostname"][0] = strings.ReplaceAll(values["hostname"][0], "%h", d.host)
 	values["host"] = []string{d.host}
-	if len(values["identityfile"]) == 0 {
-		values["identityfile"] = DefaultIdentities
-	}
-	if len(values["userknownhostsfile"]) == 0 {
-		values["userknownhostsfile"] = []string{"~/.ssh/known_hosts ~/.ssh/known_hosts2"}
-	}
 	return r, nil
 }
 

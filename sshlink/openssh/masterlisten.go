@@ -66,7 +66,7 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 	err = l.master.control(ctx, &out, "forward", "-R", ln.spec)
 	ln.asked = err == nil || ctx.Err() != nil // if ctx ended, ssh may have got the command before
 	if err != nil {
-		ln.release()
+		ln.Close()
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -80,7 +80,7 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 		ln.key.Port = uint32(port)
 		ln.addr = ln.key.Addr()
 	}
-	l.OnEnd(func() { ln.release() })
+	l.OnEnd(func() { ln.Close() })
 	return ln, nil
 }
 
@@ -109,14 +109,19 @@ func (m *master) remoteDir(where string) (string, error) {
 func specification(k wire.Endpoint) (string, error) {
 	switch {
 	case k.Unix != "":
-		if strings.ContainsAny(k.Unix, ":\\") {
-			return "", fmt.Errorf("ssh -R cannot name %q: it has a colon or a backslash in it", k.Unix)
-		}
-		return k.Unix, nil
+		return k.Unix, nameable("-R", k.Unix)
 	case k.Host == "":
 		return "*:" + strconv.Itoa(int(k.Port)), nil
 	}
 	return net.JoinHostPort(k.Host, strconv.Itoa(int(k.Port))), nil
+}
+
+// nameable is the error for a path that the argument of an option of ssh cannot name.
+func nameable(option, path string) error {
+	if strings.ContainsAny(path, ":\\") {
+		return fmt.Errorf("ssh %s cannot name %q: it has a colon or a backslash in it", option, path)
+	}
+	return nil
 }
 
 // Accept waits for a connection to the remote listener.
@@ -128,12 +133,9 @@ func (ln *masterListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// Close makes the server stop listening.
-func (ln *masterListener) Close() error { return ln.release() }
-
-// release closes everything on this side. It makes the server stop listening if the master still
-// can: the person's own master outlives the link.
-func (ln *masterListener) release() (err error) {
+// Close closes everything on this side. It makes the server stop listening if the master still can:
+// the person's own master outlives the link.
+func (ln *masterListener) Close() (err error) {
 	ln.once.Do(func() {
 		ln.Listener.Close()
 		os.Remove(ln.dir)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,7 +41,7 @@ const (
 // ends, with every session in it.
 type masterChannel struct {
 	link    *Link
-	control net.Conn
+	control *net.UnixConn
 	in, out pipeEnd
 	remote  net.Addr
 	once    sync.Once
@@ -55,17 +54,16 @@ func (l *Link) dialTCP(ctx context.Context, to wire.Endpoint, remote net.Addr) (
 		return nil, l.masterError(ctx, err)
 	}
 	stop := context.AfterFunc(ctx, func() { control.Close() })
-	in, out, err := openStdio(control.(*net.UnixConn), to.Host, to.Port)
+	c := &masterChannel{link: l, control: control.(*net.UnixConn), remote: remote}
+	err = c.open(to)
 	if !stop() && err == nil {
-		in.Close()
-		out.Close()
 		err = ctx.Err()
 	}
 	if err != nil {
-		control.Close()
+		c.Close()
 		return nil, l.masterError(ctx, err)
 	}
-	return &masterChannel{link: l, control: control, in: pipeEnd{File: in}, out: pipeEnd{File: out}, remote: remote}, nil
+	return c, nil
 }
 
 // dialUnix opens a channel to a unix socket on the server. The control protocol has no message for
@@ -90,8 +88,8 @@ func (l *Link) localForward(ctx context.Context, path string) (string, error) {
 	if local := l.locals[path]; local != "" {
 		return local, nil
 	}
-	if strings.ContainsAny(path, ":\\") {
-		return "", fmt.Errorf("ssh -L cannot name %q: it has a colon or a backslash in it", path)
+	if err := nameable("-L", path); err != nil {
+		return "", err
 	}
 	dir, remove, err := privateDir()
 	if err != nil {
@@ -134,58 +132,52 @@ func (l *Link) masterError(ctx context.Context, err error) error {
 	}
 }
 
-// openStdio requests a channel whose ends are two pipes of ours.
-func openStdio(control *net.UnixConn, host string, port uint32) (in, out *os.File, err error) {
-	if err := muxWrite(control, binary.BigEndian.AppendUint32(muxMessage(muxHello), muxVersion)); err != nil {
-		return nil, nil, err
+// open requests the channel on the control connection, with two pipes of ours as its ends. After an
+// error the channel must be closed.
+func (c *masterChannel) open(to wire.Endpoint) error {
+	if err := muxWrite(c.control, binary.BigEndian.AppendUint32(muxMessage(muxHello), muxVersion)); err != nil {
+		return err
 	}
-	if kind, _, err := muxRead(control); err != nil || kind != muxHello {
-		return nil, nil, errors.Join(err, fmt.Errorf("message %#x in place of a greeting", kind))
+	if kind, _, err := muxRead(c.control); err != nil || kind != muxHello {
+		return errors.Join(err, fmt.Errorf("message %#x in place of a greeting", kind))
 	}
 	request := binary.BigEndian.AppendUint32(muxMessage(muxNewStdioFwd), 0) // request number
 	request = appendString(request, "")                                     // reserved
-	request = appendString(request, host)
-	request = binary.BigEndian.AppendUint32(request, port)
-	if err := muxWrite(control, request); err != nil {
-		return nil, nil, err
+	request = appendString(request, to.Host)
+	request = binary.BigEndian.AppendUint32(request, to.Port)
+	if err := muxWrite(c.control, request); err != nil {
+		return err
 	}
-	in, out, err = passStdio(control)
-	if err != nil {
-		return nil, nil, err
+	if err := c.passStdio(); err != nil {
+		return err
 	}
-	kind, body, err := muxRead(control)
+	kind, body, err := muxRead(c.control)
 	if err == nil && kind != muxSessionOpened {
 		err = muxRefusal(kind, body)
 	}
-	if err != nil {
-		in.Close()
-		out.Close()
-		return nil, nil, err
-	}
-	return in, out, nil
+	return err
 }
 
-// passStdio makes two pipes and passes their far ends to the master as standard input and output.
-func passStdio(control *net.UnixConn) (in, out *os.File, err error) {
+// passStdio makes the two pipes and passes their far ends to the master as standard input and output.
+func (c *masterChannel) passStdio() error {
 	stdin, out, err := os.Pipe()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer stdin.Close()
+	c.out.File = out
 	in, stdout, err := os.Pipe()
 	if err != nil {
-		out.Close()
-		return nil, nil, err
+		return err
 	}
 	defer stdout.Close()
+	c.in.File = in
 	for _, f := range []*os.File{stdin, stdout} {
-		if _, _, err = control.WriteMsgUnix([]byte{0}, unix.UnixRights(int(f.Fd())), nil); err != nil {
-			in.Close()
-			out.Close()
-			return nil, nil, err
+		if _, _, err = c.control.WriteMsgUnix([]byte{0}, unix.UnixRights(int(f.Fd())), nil); err != nil {
+			return err
 		}
 	}
-	return in, out, nil
+	return nil
 }
 
 // muxRefusal is the error for a reply that is not a yes.
