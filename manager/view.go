@@ -18,16 +18,8 @@ func (r *row) view(o obstacle, now time.Time) listing.Tunnel {
 	if f := r.file; f != nil {
 		t.Description, t.Destination = f.Description, f.Destination
 		t.FilePath, t.Text, t.StartMode, t.Tags = f.Path, f.Text, f.Start, f.Tags
-		for _, forward := range f.Forwards {
-			switch forward.Kind {
-			case tunnelfile.LocalForward:
-				t.LocalForward = append(t.LocalForward, forward.Text)
-			case tunnelfile.RemoteForward:
-				t.RemoteForward = append(t.RemoteForward, forward.Text)
-			case tunnelfile.DynamicForward:
-				t.DynamicForward = append(t.DynamicForward, forward.Text)
-			}
-		}
+		t.LocalForward, t.RemoteForward = f.Written(tunnelfile.LocalForward), f.Written(tunnelfile.RemoteForward)
+		t.DynamicForward = f.Written(tunnelfile.DynamicForward)
 	} else {
 		t.Description = r.service.Description
 	}

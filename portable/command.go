@@ -286,37 +286,26 @@ type source struct {
 	data bool   // the text is not a shell script: the arguments of ssh may be elsewhere
 }
 
-// kind is what an invocation is.
-type kind int
-
-const (
-	isNone    kind = iota // no tunnel
-	isRefused             // perhaps a tunnel, but it cannot be imported
-	isTunnel
-)
-
-// found makes a tunnel of an invocation, or says why it cannot.
-func (s source) found(inv invocation) (f Found, k kind, why string) {
+// found makes a tunnel of an invocation. If it cannot, it says why the invocation is refused, or why it
+// is none.
+func (s source) found(inv invocation) (f Found, refused, none string) {
 	f.problem = tunnelfile.Problem{Path: s.path, Line: inv.line}
-	switch {
-	case inv.problem != "":
-		return f, isRefused, inv.problem
-	case inv.none != "":
-		return f, isNone, inv.none
+	if inv.problem != "" || inv.none != "" {
+		return f, inv.problem, inv.none
 	}
 	carried, err := tunnelfile.CarryOver(inv.args, s.dir)
 	device := slices.IndexFunc(carried.LeftOut, func(note string) bool { return strings.HasPrefix(note, "-w ") })
 	switch {
 	case s.data && len(inv.args) == 0:
-		return f, isRefused, "what follows ssh is not written here; " + addInstead
+		return f, "what follows ssh is not written here; " + addInstead, ""
 	case device >= 0 && !carried.Forwards:
-		return f, isRefused, carried.LeftOut[device]
+		return f, carried.LeftOut[device], ""
 	case !carried.Forwards && !carried.NoCommand && !inv.autossh && !s.sure:
-		return f, isNone, text.Bound(shellLine(append([]string{"ssh"}, inv.args...)), 60) + ": neither forwards nor -N"
+		return f, "", text.Bound(shellLine(append([]string{"ssh"}, inv.args...)), 60) + ": neither forwards nor -N"
 	case inv.unknown != "":
-		return f, isRefused, inv.unknown + ": what it stands for is not known here; " + addInstead
+		return f, inv.unknown + ": what it stands for is not known here; " + addInstead, ""
 	case err != nil:
-		return f, isRefused, err.Error()
+		return f, err.Error(), ""
 	}
 	f.Text, f.Places = carried.Text, []string{placeOf(s.path, inv.line)}
 	if file := carried.Config; file != "" && file != "none" {
@@ -324,12 +313,12 @@ func (s source) found(inv invocation) (f Found, k kind, why string) {
 			file = filepath.Join(s.dir, file)
 		}
 		if problem := f.takeFile(file, s.home); problem != nil {
-			return f, isRefused, problem.Message
+			return f, problem.Message, ""
 		}
 	}
 	f.Notes = slices.Concat(f.Notes, carried.LeftOut, inv.notes, autosshNotes(inv.env))
 	f.name(s.name)
-	return f, isTunnel, ""
+	return f, "", ""
 }
 
 // set writes a value into the tunnel's file. If that is not valid, it adds a note.

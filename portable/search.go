@@ -109,15 +109,15 @@ func (s *search) pass(path string, line int, message string) {
 
 // take adds an invocation that was found in src to one of the three lists.
 func (s *search) take(inv invocation, src source, complete func(*Found)) {
-	f, kind, message := src.found(inv)
-	switch kind {
-	case isTunnel:
+	f, refused, none := src.found(inv)
+	switch {
+	case refused != "":
+		s.refuse(src.path, inv.line, refused)
+	case none != "":
+		s.pass(src.path, inv.line, none)
+	default:
 		complete(&f)
 		s.add(f)
-	case isRefused:
-		s.refuse(src.path, inv.line, message)
-	case isNone:
-		s.pass(src.path, inv.line, message)
 	}
 }
 
@@ -141,13 +141,9 @@ func (s *search) finish() Result {
 			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
 		})
 	}
-	s.result.Problems = slices.CompactFunc(s.result.Problems, sameProblem)
-	s.result.NotTunnels = slices.CompactFunc(s.result.NotTunnels, sameProblem)
+	s.result.Problems = slices.Compact(s.result.Problems)
+	s.result.NotTunnels = slices.Compact(s.result.NotTunnels)
 	return s.result
-}
-
-func sameProblem(a, b tunnelfile.Problem) bool {
-	return a.Path == b.Path && a.Line == b.Line && a.Key == b.Key && a.Message == b.Message
 }
 
 const addInstead = "holdfast add NAME and what follows ssh makes the tunnel"

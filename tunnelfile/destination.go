@@ -50,17 +50,20 @@ func DestinationParts(destination string) (user, host, port string) {
 		return user, withoutBrackets(host), ""
 	}
 	user, host = splitUser(strings.TrimSuffix(rest, "/"))
-	if plain, err := url.PathUnescape(user); err == nil {
-		user = plain
-	}
+	user = unescaped(user)
 	if inner, after, ok := strings.Cut(strings.TrimPrefix(host, "["), "]"); ok && strings.HasPrefix(host, "[") {
-		if plain, err := url.PathUnescape(inner); err == nil { // the zone of an address may be written %25eth0
-			inner = plain
-		}
-		return user, inner, strings.TrimPrefix(after, ":")
+		return user, unescaped(inner), strings.TrimPrefix(after, ":") // the zone of an address may be written %25eth0
 	}
 	host, port, _ = strings.Cut(host, ":")
 	return user, host, port
+}
+
+// unescaped is a part of a URI without percent-encoding; as it is, if that is not right.
+func unescaped(part string) string {
+	if plain, err := url.PathUnescape(part); err == nil {
+		return plain
+	}
+	return part
 }
 
 // withoutBrackets is the host of a destination that is no URI. An address may have brackets.

@@ -43,12 +43,10 @@ func SocketName(name string) string { return unitPrefix + name + ".socket" }
 // NameOfUnit is the inverse of ServiceName and SocketName.
 func NameOfUnit(unit string) (name string, ok bool) {
 	name, ok = strings.CutPrefix(unit, unitPrefix)
-	service, isService := strings.CutSuffix(name, ".service")
-	socket, isSocket := strings.CutSuffix(name, ".socket")
-	if isService {
-		name = service
-	} else {
-		name = socket
+	name, isService := strings.CutSuffix(name, ".service")
+	isSocket := false
+	if !isService {
+		name, isSocket = strings.CutSuffix(name, ".socket")
 	}
 	if !ok || !isService && !isSocket || !ValidName(name) {
 		return "", false

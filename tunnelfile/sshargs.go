@@ -71,82 +71,71 @@ func (c *converter) command(words []string) error {
 // sshOptions are the letters of ssh(1), and what each does to a tunnel. An argument follows its
 // letter as with getopt(3): "-p22" or "-p 22".
 var sshOptions = map[byte]sshOption{
-	'4': keywordIs("AddressFamily", "inet"),
-	'6': keywordIs("AddressFamily", "inet6"),
-	'B': keywordFrom("BindInterface"),
-	'C': keywordIs("Compression", "yes"),
-	'D': forwardFrom(DynamicForward),
-	'I': keywordFrom("PKCS11Provider"),
-	'J': keywordFrom("ProxyJump"),
-	'K': keywordIs("GSSAPIAuthentication", "yes"),
-	'L': forwardFrom(LocalForward),
-	'P': keywordFrom("Tag"),
-	'R': forwardFrom(RemoteForward),
-	'S': keywordFrom("ControlPath"),
-	'b': keywordFrom("BindAddress"),
-	'c': keywordFrom("Ciphers"),
-	'g': keywordIs("GatewayPorts", "yes"),
+	'4': {key: "AddressFamily", value: "inet"},
+	'6': {key: "AddressFamily", value: "inet6"},
+	'B': {argument: true, key: "BindInterface"},
+	'C': {key: "Compression", value: "yes"},
+	'D': {argument: true, do: forwardTo(DynamicForward)},
+	'I': {argument: true, key: "PKCS11Provider"},
+	'J': {argument: true, key: "ProxyJump"},
+	'K': {key: "GSSAPIAuthentication", value: "yes"},
+	'L': {argument: true, do: forwardTo(LocalForward)},
+	'P': {argument: true, key: "Tag"},
+	'R': {argument: true, do: forwardTo(RemoteForward)},
+	'S': {argument: true, key: "ControlPath"},
+	'b': {argument: true, key: "BindAddress"},
+	'c': {argument: true, key: "Ciphers"},
+	'g': {key: "GatewayPorts", value: "yes"},
 	'i': {argument: true, do: (*converter).identity},
-	'k': keywordIs("GSSAPIDelegateCredentials", "no"),
-	'l': keywordFrom("User"),
-	'm': keywordFrom("MACs"),
+	'k': {key: "GSSAPIDelegateCredentials", value: "no"},
+	'l': {argument: true, key: "User"},
+	'm': {argument: true, key: "MACs"},
 	'o': {argument: true, do: (*converter).option},
-	'p': keywordFrom("Port"),
+	'p': {argument: true, key: "Port"},
 
 	// These are about a terminal, a session, the background or output, which a tunnel does not have.
 	'N': {do: (*converter).forForwards}, 'f': {do: (*converter).forForwards},
-	'2': dropped, 'A': dropped, 'T': dropped, 'a': dropped, 'n': dropped,
-	'q': dropped, 't': dropped, 'v': dropped, 'x': dropped, 'y': dropped,
-	'E': {argument: true, do: func(*converter, string) error { return nil }}, // the journal has its output
-	'e': {argument: true, do: func(*converter, string) error { return nil }},
+	'2': {}, 'A': {}, 'T': {}, 'a': {}, 'n': {}, 'q': {}, 't': {}, 'v': {}, 'x': {}, 'y': {},
+	'E': {argument: true}, 'e': {argument: true}, // the journal has the output
 
-	'1': refused("there is no SSH protocol 1 any more"),
+	'1': {refused: "there is no SSH protocol 1 any more"},
 	'F': {argument: true, do: (*converter).configFile},
-	'G': refused("that prints settings; \"holdfast explain\" does it for a tunnel"),
-	'O': refusedWith("that commands another ssh"),
-	'Q': refusedWith("that lists what ssh knows"),
-	'V': refused("that prints ssh's version"),
-	'W': refusedWith("standard input and output have no place in a tunnel; -L forwards a port"),
-	'X': loose(refused("a tunnel forwards no X11")),
-	'Y': loose(refused("a tunnel forwards no X11")),
-	's': loose(refused("a tunnel asks for no subsystem")),
-	'w': loose(refusedWith("a tunnel forwards no network device")),
+	'G': {refused: "that prints settings; \"holdfast explain\" does it for a tunnel"},
+	'O': {argument: true, refused: "that commands another ssh"},
+	'Q': {argument: true, refused: "that lists what ssh knows"},
+	'V': {refused: "that prints ssh's version"},
+	'W': {argument: true, refused: "standard input and output have no place in a tunnel; -L forwards a port"},
+	'X': {loose: true, refused: "a tunnel forwards no X11"},
+	'Y': {loose: true, refused: "a tunnel forwards no X11"},
+	's': {loose: true, refused: "a tunnel asks for no subsystem"},
+	'w': {argument: true, loose: true, refused: "a tunnel forwards no network device"},
 }
 
-// sshOption is what one option does.
+// sshOption is what one option does: nothing, if no more is said of it.
 type sshOption struct {
-	argument bool // it takes an argument
-	loose    bool // a tunnel can do without it
-	do       func(c *converter, argument string) error
+	argument   bool   // it takes an argument
+	key, value string // the keyword that it sets; without a value the argument is the value
+	refused    string // why a tunnel cannot do it
+	loose      bool   // a tunnel can do without it
+	do         func(c *converter, argument string) error
 }
 
-var dropped = sshOption{do: func(*converter, string) error { return nil }}
-
-func keywordIs(key, value string) sshOption {
-	return sshOption{do: func(c *converter, _ string) error { return c.set(key, value) }}
+func (o sshOption) apply(c *converter, argument string) error {
+	switch {
+	case o.refused != "":
+		return errors.New(o.refused)
+	case o.do != nil:
+		return o.do(c, argument)
+	case o.key != "" && o.argument:
+		return c.set(o.key, quoteWord(argument))
+	case o.key != "":
+		return c.set(o.key, o.value)
+	}
+	return nil
 }
 
-func keywordFrom(key string) sshOption {
-	return sshOption{argument: true, do: func(c *converter, argument string) error { return c.set(key, quoteWord(argument)) }}
-}
-
-func forwardFrom(kind ForwardKind) sshOption {
-	return sshOption{argument: true, do: func(c *converter, argument string) error { return c.forward(kind, quoteWord(argument)) }}
-}
-
-func refused(why string) sshOption {
-	return sshOption{do: func(*converter, string) error { return errors.New(why) }}
-}
-
-func refusedWith(why string) sshOption {
-	option := refused(why)
-	option.argument = true
-	return option
-}
-
-func loose(option sshOption) sshOption {
-	option.loose = true
-	return option
+func forwardTo(kind ForwardKind) func(c *converter, argument string) error {
+	return func(c *converter, argument string) error { return c.forward(kind, quoteWord(argument)) }
 }
 
 // converter reads arguments and collects what a tunnel takes over from them.
@@ -197,7 +186,7 @@ func (c *converter) options(letters string) error {
 				argument, c.args = c.args[0], c.args[1:]
 			}
 		}
-		if err := option.do(c, argument); err != nil {
+		if err := option.apply(c, argument); err != nil {
 			err = fmt.Errorf("%s: %w", strings.TrimSpace(fmt.Sprintf("-%c %s", letter, argument)), err)
 			if !option.loose || !c.lenient {
 				return err

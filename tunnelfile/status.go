@@ -9,10 +9,9 @@ import (
 )
 
 // States lists every State.
-func States() []State { return slices.Clone(states) }
-
-// states is every State.
-var states = []State{Inactive, Listening, Offline, Connecting, Up, Degraded, Retrying, Blocked, Failed, Stopping}
+func States() []State {
+	return []State{Inactive, Listening, Offline, Connecting, Up, Degraded, Retrying, Blocked, Failed, Stopping}
+}
 
 // StateOf is the state of a tunnel by its unit: ActiveState, SubState and StatusText as in
 // org.freedesktop.systemd1(5). The unit may be the socket.
@@ -72,7 +71,7 @@ func ParseStatus(statusText string) Status {
 	head, rest, _ := strings.Cut(statusText, ":")
 	word, bracket, hasReason := strings.Cut(head, " [")
 	reason, closed := strings.CutSuffix(bracket, "]")
-	if !slices.Contains(states, State(word)) || hasReason && (!closed || !isReasonWord(reason)) {
+	if !slices.Contains(States(), State(word)) || hasReason && (!closed || !isReasonWord(reason)) {
 		return Status{Text: text.FromPeer(statusText)}
 	}
 	return Status{State(word), fault.Reason(reason), text.FromPeer(rest)}
@@ -89,13 +88,13 @@ func isReasonWord(word string) bool {
 // ExitText is the StatusText for a worker that ended with this status and left none; "" if the
 // status does not say why.
 func ExitText(status ExitStatus) string {
-	switch status {
-	case ExitDistrusted:
-		return Status{Blocked, fault.HostKeyUnknown, "the server's host key is unknown or has changed"}.String()
-	case ExitDenied:
-		return Status{Blocked, fault.Denied, "the server refused every way to authenticate"}.String()
-	case ExitMistaken:
-		return Status{Blocked, fault.Settings, "the tunnel file or what ssh_config resolves to is wrong"}.String()
+	s, ok := map[ExitStatus]Status{
+		ExitDistrusted: {Blocked, fault.HostKeyUnknown, "the server's host key is unknown or has changed"},
+		ExitDenied:     {Blocked, fault.Denied, "the server refused every way to authenticate"},
+		ExitMistaken:   {Blocked, fault.Settings, "the tunnel file or what ssh_config resolves to is wrong"},
+	}[status]
+	if !ok {
+		return ""
 	}
-	return ""
+	return s.String()
 }

@@ -70,7 +70,7 @@ func TestParseStatus(t *testing.T) {
 			t.Errorf("ParseStatus(%q) = %+v", text, got)
 		}
 	}
-	for _, state := range states {
+	for _, state := range States() {
 		for _, reason := range append(fault.Reasons(), fault.None) {
 			for _, text := range []string{"", "x", "a: b", "[c]: d"} {
 				s := Status{state, reason, text}

@@ -62,6 +62,17 @@ func (t Tunnel) ServiceSetting(key string) Setting {
 // User is the user that a tunnel of the system runs as: User= of its [Service], or root.
 func (t Tunnel) User() string { return cmp.Or(t.ServiceSetting("User").Value, "root") }
 
+// Written are the forwards of one kind, as the file spells them.
+func (t Tunnel) Written(kind ForwardKind) []string {
+	var texts []string
+	for _, f := range t.Forwards {
+		if f.Kind == kind {
+			texts = append(texts, f.Text)
+		}
+	}
+	return texts
+}
+
 // Setting is one KEY=VALUE line, with its path and line for messages.
 type Setting struct {
 	Key, Value string

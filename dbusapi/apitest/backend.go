@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/listing"
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
@@ -104,16 +105,10 @@ func row(name, text string) (listing.Tunnel, error) {
 		FilePath: "/home/me/.config/holdfast/" + name + tunnelfile.Suffix, Text: text,
 		Unit: tunnelfile.ServiceName(name), StartMode: file.Start, Tags: file.Tags,
 		State: tunnelfile.Inactive, StateSince: Since.Add(-time.Hour),
+		LocalForward: file.Written(tunnelfile.LocalForward), RemoteForward: file.Written(tunnelfile.RemoteForward),
+		DynamicForward: file.Written(tunnelfile.DynamicForward),
 	}
 	for _, f := range file.Forwards {
-		switch f.Kind {
-		case tunnelfile.LocalForward:
-			t.LocalForward = append(t.LocalForward, f.Text)
-		case tunnelfile.RemoteForward:
-			t.RemoteForward = append(t.RemoteForward, f.Text)
-		case tunnelfile.DynamicForward:
-			t.DynamicForward = append(t.DynamicForward, f.Text)
-		}
 		t.Forwards = append(t.Forwards, tunnelfile.ForwardReport{Kind: f.Kind, Listen: f.ListenText(), Target: f.TargetText(), State: tunnelfile.Inactive})
 	}
 	return t, nil
@@ -148,9 +143,9 @@ func (b *Backend) UpdateTunnel(ctx context.Context, name, text string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	old, known := b.rows[name]
-	if !known {
-		return fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
+	old, err := b.known(name)
+	if err != nil {
+		return err
 	}
 	b.put(at(t, outcome{old.State, old.Reason, old.Status}))
 	return nil
@@ -160,9 +155,9 @@ func (b *Backend) UpdateTunnel(ctx context.Context, name, text string) error {
 func (b *Backend) RemoveTunnel(ctx context.Context, name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	old, known := b.rows[name]
-	if !known {
-		return fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
+	old, err := b.known(name)
+	if err != nil {
+		return err
 	}
 	delete(b.rows, name)
 	b.publish(listing.Change{Kind: listing.Removed, Old: old})
@@ -179,6 +174,10 @@ func (b *Backend) CheckTunnel(ctx context.Context, name, text string) (tunnelfil
 func (b *Backend) Tunnel(ctx context.Context, name string) (listing.Tunnel, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.known(name)
+}
+
+func (b *Backend) known(name string) (listing.Tunnel, error) {
 	t, known := b.rows[name]
 	if !known {
 		return t, fmt.Errorf("%w: %s", listing.ErrNoSuchTunnel, name)
@@ -223,7 +222,7 @@ func (b *Backend) start(t listing.Tunnel) {
 	host := t.Destination[strings.LastIndex(t.Destination, "@")+1:]
 	steps, known := outcomes[host]
 	if !known {
-		steps = []outcome{{state: tunnelfile.Connecting}, {tunnelfile.Up, fault.None, forwards(len(t.Forwards)) + ", rtt 12 ms"}}
+		steps = []outcome{{state: tunnelfile.Connecting}, {tunnelfile.Up, fault.None, text.Count(len(t.Forwards), "forward") + ", rtt 12 ms"}}
 	}
 	if t.StartMode == tunnelfile.StartOnDemand {
 		steps = []outcome{{state: tunnelfile.Listening}}
@@ -239,13 +238,6 @@ func (b *Backend) start(t listing.Tunnel) {
 		b.put(now)
 	}
 	b.starts[t.Name]++
-}
-
-func forwards(n int) string {
-	if n == 1 {
-		return "1 forward"
-	}
-	return fmt.Sprint(n, " forwards")
 }
 
 // at is the tunnel in this state.

@@ -2,6 +2,8 @@ package apitest
 
 import (
 	"context"
+	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,18 +39,13 @@ func Serve(t testing.TB, backend dbusapi.Backend) (stop func()) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 		conn.Close()
-	}
+	})
 	t.Cleanup(stop)
 	return stop
 }
@@ -57,31 +54,29 @@ func Serve(t testing.TB, backend dbusapi.Backend) (stop func()) {
 func Open(t testing.TB) *bus.Conn {
 	t.Helper()
 	conn, err := dbusapi.Connect(t.Context(), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
+	return untilEnd(t, conn, err)
 }
 
 // Connect connects to the session bus as any other program may, until the test ends.
 func Connect(t testing.TB) *dbus.Conn {
 	t.Helper()
 	conn, err := dbus.ConnectSessionBus(dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
+	return untilEnd(t, conn, err)
 }
 
 // Dial connects a client until the test ends.
 func Dial(t testing.TB) *dbusapi.Client {
 	t.Helper()
 	c, err := dbusapi.Dial(t.Context(), false)
+	return untilEnd(t, c, err)
+}
+
+// untilEnd closes a connection when the test ends.
+func untilEnd[T io.Closer](t testing.TB, conn T, err error) T {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	return c
+	t.Cleanup(func() { conn.Close() })
+	return conn
 }

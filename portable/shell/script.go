@@ -39,14 +39,19 @@ type Command struct {
 // has the commands above it.
 func Read(text string, vars map[string]string) *Script {
 	r := &Script{text: text, Vars: vars, Assigned: make(map[string][]int), arrays: make(map[string][]string)}
-	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
+	r.readAll()
+	return r
+}
+
+// readAll reads the text of the script.
+func (r *Script) readAll() {
+	for statement, err := range syntax.NewParser(syntax.Variant(language(r.text))).StmtsSeq(strings.NewReader(r.text)) {
 		if err != nil { // the error may come twice; leaving the loop here would make the parser panic
 			r.Refused = refusal(err)
 			continue
 		}
 		syntax.Walk(statement, r.read)
 	}
-	return r
 }
 
 // language is the language of a text's #! line, or else bash(1).
@@ -348,11 +353,7 @@ func (r *Script) source(path string, at Command) {
 		return
 	}
 	inner := &Script{text: text, Vars: r.Vars, Assigned: make(map[string][]int), arrays: r.arrays, inside: r.inside, sourced: r.sourced + 1}
-	for statement, err := range syntax.NewParser(syntax.Variant(language(text))).StmtsSeq(strings.NewReader(text)) {
-		if err == nil {
-			syntax.Walk(statement, inner.read)
-		}
-	}
+	inner.readAll()
 	for _, c := range inner.Commands {
 		c.Line, c.Lines = at.Line, at.Lines
 		r.Commands = append(r.Commands, c)

@@ -74,18 +74,15 @@ func parseEnd(text string, listens bool) (tunnelfile.Address, bool) {
 	if strings.HasPrefix(text, "/") {
 		return tunnelfile.Address{Unix: text}, true
 	}
-	if port, err := strconv.Atoi(text); err == nil && port >= 0 && port <= 65535 {
-		return tunnelfile.Address{Port: port}, listens
+	if port, err := strconv.ParseUint(text, 10, 16); err == nil {
+		return tunnelfile.Address{Port: int(port)}, listens
 	}
 	host, portText, err := net.SplitHostPort(text)
 	if err != nil {
 		return tunnelfile.Address{}, false
 	}
-	port, err := strconv.Atoi(portText)
-	if err != nil || port < 0 || port > 65535 {
-		return tunnelfile.Address{}, false
-	}
-	return tunnelfile.Address{Host: host, Port: port, Bind: listens}, true
+	port, err := strconv.ParseUint(portText, 10, 16)
+	return tunnelfile.Address{Host: host, Port: int(port), Bind: listens}, err == nil
 }
 
 // splitFiles reads a list of file names that ssh prints unquoted. If several words, joined by

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,20 +99,15 @@ func askSSH(ctx context.Context, s Source, dest destination) (resolution, error)
 
 	var plain, behind, bare answers
 	var plainErr, behindErr, bareErr error
+	own := settingArgs(s.Settings)
+	like := own // the arguments of the first run
+	if s.ConfigFile != "" {
+		like = append([]string{"-F", s.ConfigFile}, own...)
+	}
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		var args []string
-		if s.ConfigFile != "" {
-			args = []string{"-F", s.ConfigFile}
-		}
-		plain, plainErr = runSSH(ctx, program, "", slices.Concat(args, settingArgs(s.Settings)), dest)
-	})
-	wg.Go(func() {
-		behind, behindErr = runSSH(ctx, program, sentinelConfig(s.ConfigFile), settingArgs(s.Settings), dest)
-	})
-	wg.Go(func() {
-		bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none"}, dest)
-	})
+	wg.Go(func() { plain, plainErr = runSSH(ctx, program, "", like, dest) })
+	wg.Go(func() { behind, behindErr = runSSH(ctx, program, sentinelConfig(s.ConfigFile), own, dest) })
+	wg.Go(func() { bare, bareErr = runSSH(ctx, program, "", []string{"-F", "none"}, dest) })
 	wg.Wait()
 	if isYes(plain.first("batchmode")) && bareErr == nil {
 		// Debian's ssh then has another default for ServerAliveInterval.

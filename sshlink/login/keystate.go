@@ -65,20 +65,15 @@ type AgentState struct {
 // Agent looks for the agent as a login does.
 func Agent(ctx context.Context, o *config.Options) AgentState {
 	a := openAgent(ctx, o)
+	var s AgentState
+	if socket, _ := o.AgentSocket(); len(socket) > 0 && (a == nil || !a.chosen) {
+		s.Wanted = socket[0]
+	}
 	if a == nil {
-		s := AgentState{}
-		if sockets, chosen := agentSockets(o); chosen && len(sockets) > 0 {
-			s.Wanted = sockets[0]
-		} else if environment := os.Getenv("SSH_AUTH_SOCK"); environment != "" && o.Option("identityagent") == "" {
-			s.Wanted = environment
-		}
 		return s
 	}
 	defer a.Close()
-	s := AgentState{Socket: a.socket, Chosen: a.chosen}
-	if environment := os.Getenv("SSH_AUTH_SOCK"); !a.chosen && environment != "" {
-		s.Wanted = environment
-	}
+	s.Socket, s.Chosen = a.socket, a.chosen
 	for _, k := range a.keys {
 		s.Keys = append(s.Keys, hostkeys.Fingerprint(parsed(k)))
 	}
