@@ -86,6 +86,7 @@ var floors = map[string]float64{
 	"internal/openmetrics": 0,
 	"internal/socketio":    0,
 	"internal/timerfd":     0,
+	"internal/gomaxprocs":  0,
 	"internal/words":       0,
 }
 

@@ -97,7 +97,9 @@ func memoryMax(self, root string) int64 {
 
 // tuneFor sets GOMAXPROCS for a number of SSH connections: several connections use two threads.
 func tuneFor(connections int) {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(min(connections, 2))
+	n, err := strconv.Atoi(os.Getenv("GOMAXPROCS"))
+	if err != nil || n <= 0 {
+		n = min(connections, 2)
 	}
+	runtime.GOMAXPROCS(n)
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -36,5 +37,26 @@ func TestMemoryMax(t *testing.T) {
 	}
 	if got := memoryMax(filepath.Join(dir, "none"), filepath.Join(dir, "none")); got != math.MaxInt64 {
 		t.Errorf("no groups: %d", got)
+	}
+}
+
+func TestGOMAXPROCS(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, c := range []struct {
+		environment       string
+		connections, want int
+	}{
+		{"", 1, 1},
+		{"", 2, 2},
+		{"", 8, 2},
+		{"3", 1, 3},
+		{"3", 8, 3},
+		{"all", 1, 1}, // Go takes no notice of it either
+	} {
+		t.Setenv("GOMAXPROCS", c.environment)
+		tuneFor(c.connections)
+		if got := runtime.GOMAXPROCS(0); got != c.want {
+			t.Errorf("GOMAXPROCS=%q, %d connections: %d, want %d", c.environment, c.connections, got, c.want)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast/holdfast/checkup"
 	"github.com/holdfast/holdfast/internal/asking"
+	_ "github.com/holdfast/holdfast/internal/gomaxprocs" // a hundred tunnels run on one machine
 	"github.com/holdfast/holdfast/internal/program"
 	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker"
