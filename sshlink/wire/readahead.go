@@ -16,7 +16,7 @@ import (
 
 // aheadSize is how many bytes are read beyond what x/crypto asks for. Its bufio.Reader has 4 KiB,
 // which would take two system calls for each packet.
-const aheadSize = 256 << 10
+const aheadSize = 512 << 10
 
 // fewBytes is less than what one read returns of a stream that has much to send.
 const fewBytes = 32 << 10
