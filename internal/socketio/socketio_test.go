@@ -75,6 +75,11 @@ func TestReadReturnsAllBytesAndTheEnd(t *testing.T) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("%d bytes of %d", len(got), len(want))
 		}
+		for range 2 { // at least one of them is not announced
+			if n, err := s.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+				t.Errorf("after the end: %d, %v", n, err)
+			}
+		}
 	})
 }
 
