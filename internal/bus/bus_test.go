@@ -157,6 +157,7 @@ func TestSignalsMeanwhile(t *testing.T) {
 		defer close(sent)
 		for ctx.Err() == nil {
 			_ = peer.Emit(path, changed, "")
+			_ = peer.BusObject().CallWithContext(ctx, Name+".GetId", 0).Err // no faster than the bus
 		}
 	}()
 	for range 50 {
