@@ -2,12 +2,11 @@ package checkup
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/holdfast/holdfast/internal/lazyregexp"
 	"github.com/holdfast/holdfast/sshlink"
 	"github.com/holdfast/holdfast/sshlink/wire"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -35,16 +34,11 @@ func (x *examination) negotiated(link sshlink.Link) {
 	}
 }
 
-var openSSHVersion = lazyregexp.New(`OpenSSH_(\d+)\.(\d+)`)
-
 // version reads a version of OpenSSH: 902 for 9.2; 0 if it is not OpenSSH.
 func version(text string) int {
-	m := openSSHVersion.FindStringSubmatch(text)
-	if m == nil {
-		return 0
-	}
-	major, _ := strconv.Atoi(m[1])
-	minor, _ := strconv.Atoi(m[2])
+	var major, minor int
+	_, after, _ := strings.Cut(text, "OpenSSH_")
+	_, _ = fmt.Sscanf(after, "%d.%d", &major, &minor)
 	return major*100 + minor
 }
 

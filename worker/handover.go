@@ -294,7 +294,7 @@ func (w *worker) drain(endKeepers func()) {
 	}
 	endKeepers()
 	select {
-	case <-w.predecessor.gone():
+	case <-w.predecessor.exited:
 	case <-ctx.Done():
 	}
 }

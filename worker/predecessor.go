@@ -17,23 +17,25 @@ import (
 )
 
 // predecessor is the process that hands its tunnel over to this one, see
-// [tunnelfile.SignalHandOver]. A nil predecessor is valid: there is none.
+// [tunnelfile.SignalHandOver].
 type predecessor struct {
-	conn   net.Conn
+	conn   net.Conn    // nil if there is no predecessor
 	lines  chan string // cap 1: the one line that it sends; empty if it ended without one
 	serves atomic.Bool // it still serves the tunnel, and we do not yet
 	drains atomic.Bool // its process still runs, so connections may be open in it
 	once   sync.Once
-	broken chan error    // cap 1: it ended without handing over
-	exited chan struct{} // closed when its process has ended
+	broken chan error    // cap 1: the error that ends the loop, because it ended without handing over
+	exited chan struct{} // closed when its process has ended, so that nothing is open in it any more
 }
 
-// takePredecessor returns the process that started this one to take over; nil if none did.
+// takePredecessor returns the process that started this one to take over, if one did.
 func takePredecessor() (*predecessor, error) {
 	value, ok := os.LookupEnv(handOverVariable)
 	os.Unsetenv(handOverVariable)
+	p := &predecessor{lines: make(chan string, 1), broken: make(chan error, 1), exited: make(chan struct{})}
 	if !ok {
-		return nil, nil
+		close(p.exited)
+		return p, nil
 	}
 	fd, err := strconv.Atoi(value)
 	if err != nil || fd < firstFD {
@@ -42,11 +44,9 @@ func takePredecessor() (*predecessor, error) {
 	unix.CloseOnExec(fd)
 	f := os.NewFile(uintptr(fd), "handover")
 	defer f.Close()
-	conn, err := net.FileConn(f)
-	if err != nil {
+	if p.conn, err = net.FileConn(f); err != nil {
 		return nil, err
 	}
-	p := &predecessor{conn: conn, lines: make(chan string, 1), broken: make(chan error, 1), exited: make(chan struct{})}
 	p.serves.Store(true)
 	p.drains.Store(true)
 	return p, nil
@@ -64,35 +64,20 @@ func (p *predecessor) listen(gone func()) {
 	gone()
 }
 
+// present says whether there is, or was, a predecessor.
+func (p *predecessor) present() bool { return p.conn != nil }
+
 // serving says whether the predecessor still serves the tunnel.
-func (p *predecessor) serving() bool { return p != nil && p.serves.Load() }
+func (p *predecessor) serving() bool { return p.serves.Load() }
 
 // draining says whether connections may be open in the predecessor.
-func (p *predecessor) draining() bool { return p != nil && p.drains.Load() }
-
-// gone returns a channel that is closed when nothing is open in the predecessor any more.
-func (p *predecessor) gone() <-chan struct{} {
-	if p == nil {
-		none := make(chan struct{})
-		close(none)
-		return none
-	}
-	return p.exited
-}
+func (p *predecessor) draining() bool { return p.drains.Load() }
 
 // tellFailed tells the predecessor why this process cannot take over.
 func (p *predecessor) tellFailed(err error) {
 	if p.serving() {
 		io.WriteString(p.conn, lineFailed+text.BoundBytes(text.OneLine(err.Error()), maxStatus)+"\n")
 	}
-}
-
-// failure receives the error that ends the loop if the predecessor does not hand over.
-func (p *predecessor) failure() <-chan error {
-	if p == nil {
-		return nil
-	}
-	return p.broken
 }
 
 // takeOver asks the predecessor to hand over. The keeper calls it when there is an SSH

@@ -20,7 +20,7 @@ func (w *worker) publish() {
 	if w.stopping {
 		now = tunnelfile.Status{State: tunnelfile.Stopping}
 	}
-	firstHere := w.predecessor != nil && !w.publishedHere
+	firstHere := w.predecessor.present() && !w.publishedHere
 	if firstHere && now.State == tunnelfile.Connecting {
 		return // others still see the tunnel up, and our link is about to be used
 	}

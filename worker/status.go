@@ -20,18 +20,13 @@ func describe(s pool.Status, forwards []tunnelfile.ForwardReport, rtt time.Durat
 	if s.State != tunnelfile.Up && !(s.State == tunnelfile.Connecting && s.Link != nil && slow) {
 		return tunnelfile.Status{State: s.State, Reason: s.Reason, Text: s.Text}
 	}
-	var bad []tunnelfile.ForwardReport
-	for _, f := range forwards {
-		if f.State == tunnelfile.Degraded {
-			bad = append(bad, f)
+	if i := slices.IndexFunc(forwards, func(f tunnelfile.ForwardReport) bool { return f.State == tunnelfile.Degraded }); i >= 0 {
+		bad := forwards[i]
+		line := fmt.Sprintf("%s %s: %s", bad.Kind, bad.Text, bad.Message)
+		if more := count(forwards, tunnelfile.Degraded) - 1; more > 0 {
+			line += fmt.Sprintf(" (and %d more of %d forwards)", more, len(forwards))
 		}
-	}
-	if len(bad) > 0 {
-		line := fmt.Sprintf("%s %s: %s", bad[0].Kind, bad[0].Text, bad[0].Message)
-		if len(bad) > 1 {
-			line += fmt.Sprintf(" (and %d more of %d forwards)", len(bad)-1, len(forwards))
-		}
-		return tunnelfile.Status{State: tunnelfile.Degraded, Reason: bad[0].Reason, Text: line}
+		return tunnelfile.Status{State: tunnelfile.Degraded, Reason: bad.Reason, Text: line}
 	}
 	if s.Problem != "" {
 		return tunnelfile.Status{

@@ -18,15 +18,13 @@ func ExitStatus(err error) tunnelfile.ExitStatus {
 	if err == nil {
 		return tunnelfile.ExitOK
 	}
-	switch fault.ClassOf(err) {
-	case fault.ClassDenied:
-		return tunnelfile.ExitDenied
-	case fault.ClassDistrusted:
-		return tunnelfile.ExitDistrusted
-	case fault.ClassMistaken:
-		return tunnelfile.ExitMistaken
-	}
-	return 1
+	return cmp.Or(exitStatuses[fault.ClassOf(err)], 1)
+}
+
+var exitStatuses = map[fault.Class]tunnelfile.ExitStatus{
+	fault.ClassDenied:     tunnelfile.ExitDenied,
+	fault.ClassDistrusted: tunnelfile.ExitDistrusted,
+	fault.ClassMistaken:   tunnelfile.ExitMistaken,
 }
 
 // How long open connections and commands may take at the end.

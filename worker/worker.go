@@ -49,7 +49,7 @@ type worker struct {
 	notify  *notifier
 	managed bool // a service manager runs us: a problem that needs a person blocks the tunnel and does not end it
 
-	predecessor *predecessor // hands over to us; nil if none
+	predecessor *predecessor // hands over to us
 	reports     *reports
 
 	pool  *pool.Pool
@@ -75,7 +75,7 @@ type worker struct {
 	lastStamp atomic.Pointer[string]
 	resolving sync.Mutex // allows one sender to resolved
 
-	answers *answers.Shared // nil if nobody is asked
+	answers *answers.Shared
 
 	commandOn    atomic.Pointer[sshlink.Link] // RemoteCommand runs on this link; nil if it does not run
 	commandEnded chan commandEnd
@@ -109,7 +109,8 @@ func Run(ctx context.Context, o Options) error {
 		published:    tunnelfile.Status{State: tunnelfile.Connecting}, since: time.Now(),
 	}
 	w.managed = w.notify.present() && !o.Once
-	if w.answers = answers.Share(o.Ask, w.wake); w.answers != nil {
+	w.answers = answers.Share(o.Ask, w.wake)
+	if o.Ask != nil {
 		w.o.Ask = w.answers
 	}
 	err := w.run(ctx)
@@ -133,9 +134,9 @@ func (w *worker) run(ctx context.Context) error {
 	if w.predecessor, err = takePredecessor(); err != nil {
 		return err
 	}
-	inherited := inherit(w.log, w.predecessor != nil)
+	inherited := inherit(w.log, w.predecessor.present())
 	w.inherited = len(inherited.listeners)
-	if w.predecessor == nil {
+	if !w.predecessor.present() {
 		return w.serve(ctx, watchdog, inherited)
 	}
 	w.notify.muted.Store(true)
@@ -160,7 +161,7 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 
 	c := s.forwards()
 	c.Inherited, c.Log, c.Changed = in.listeners, w.log, w.wake
-	c.Dormant = w.predecessor != nil
+	c.Dormant = w.predecessor.present()
 	if w.notify.present() {
 		c.Store, c.Unstore = w.notify.store, w.notify.unstore
 	}
@@ -184,10 +185,10 @@ func (w *worker) serve(ctx context.Context, watchdog time.Duration, in inherited
 		return err
 	}
 	defer w.reports.close()
-	if w.predecessor == nil {
+	if !w.predecessor.present() {
 		w.reports.begin(listenReports)
 	}
-	w.tookOver = w.predecessor != nil
+	w.tookOver = w.predecessor.present()
 	if !w.managed { // under a service manager the daemon sends SIGHUP
 		go w.watchFile(keeping)
 	}
@@ -263,7 +264,7 @@ func (w *worker) loop(ctx context.Context, watchdog time.Duration) error {
 				return errHandedOver
 			}
 			w.handOverFailed(err)
-		case err := <-w.predecessor.failure():
+		case err := <-w.predecessor.broken:
 			return err
 		case r := <-w.reloaded:
 			w.apply(ctx, r)

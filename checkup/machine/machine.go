@@ -6,9 +6,9 @@
 package machine
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"os/user"
@@ -73,12 +73,10 @@ func run(ctx context.Context, argv ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
-	if text := strings.TrimSpace(stderr.String()); err != nil && text != "" {
-		text, _, _ = strings.Cut(text, "\n")
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
+		text, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
 		err = fmt.Errorf("%s: %s", argv[0], text)
 	}
 	return string(out), err

@@ -12,8 +12,6 @@ import (
 // Shared is an Asker for several connections of one tunnel. It asks a person once for a passphrase
 // or a password, and remembers the answer until all connections have logged in. An answer that is
 // good for one login only, such as a code, is asked for each time.
-//
-// All methods but Ask, Confirm and Notify may be called on a nil *Shared.
 type Shared struct {
 	*watched
 	mu        sync.Mutex
@@ -21,20 +19,14 @@ type Shared struct {
 	answers   map[string][]byte
 }
 
-// Share makes a Shared from an Asker; nil if ask is nil. changed is called when a question becomes
-// or is no longer open.
+// Share makes a Shared from an Asker. changed is called when a question becomes or is no longer open. If ask is
+// nil, there are no questions, and Ask, Confirm and Notify must not be called.
 func Share(ask asking.Asker, changed func()) *Shared {
-	if ask == nil {
-		return nil
-	}
 	return &Shared{watched: &watched{Asker: ask, changed: changed}}
 }
 
 // Remember says whether answers are remembered from now on. With false, all are forgotten.
 func (a *Shared) Remember(yes bool) {
-	if a == nil {
-		return
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.remembers = yes
@@ -45,9 +37,6 @@ func (a *Shared) Remember(yes bool) {
 
 // Wrong forgets all answers, because a login was refused and one of them may be wrong.
 func (a *Shared) Wrong() {
-	if a == nil {
-		return
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.forget()
@@ -90,7 +79,7 @@ func (a *Shared) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 // NeedsTouch is why a login without a person must not be tried; nil if it may. It must not once a login
 // has asked for a touch of a security key.
 func (a *Shared) NeedsTouch() error {
-	if a != nil && a.touched.Load() {
+	if a.touched.Load() {
 		return fault.New(fault.Touch, "a login needs a security key to be touched")
 	}
 	return nil
@@ -99,9 +88,6 @@ func (a *Shared) NeedsTouch() error {
 // WaitsFor is what the oldest open question asks for, and a note for people; both are empty if no
 // question is open.
 func (a *Shared) WaitsFor() (fault.Reason, string) {
-	if a == nil {
-		return fault.None, ""
-	}
 	a.watched.mu.Lock()
 	defer a.watched.mu.Unlock()
 	switch {

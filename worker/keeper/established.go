@@ -44,9 +44,6 @@ func address(l Link) string {
 	return ""
 }
 
-// use is a call of Config.Use that has not returned.
-type use struct{ cancel context.CancelFunc }
-
 // startUse puts the forwards on m. One call of Use runs at a time, because two would compete for the
 // same ports.
 func (k *Keeper) startUse(m *managedLink) {
@@ -54,8 +51,7 @@ func (k *Keeper) startUse(m *managedLink) {
 		return
 	}
 	ctx, cancel := context.WithCancel(m.context)
-	u := &use{cancel: cancel}
-	k.using = u
+	k.using = cancel
 	go func() {
 		defer cancel()
 		err := k.c.Use(ctx, m.link)
@@ -73,7 +69,7 @@ func (k *Keeper) startUse(m *managedLink) {
 
 func (k *Keeper) stopUse() {
 	if k.using != nil {
-		k.using.cancel()
+		k.using()
 	}
 }
 
@@ -95,19 +91,18 @@ func (k *Keeper) suspect(m *managedLink, is bool) {
 	if m != k.link {
 		return
 	}
-	if is {
-		k.c.Log.Info("the server does not answer, connecting anew beside it")
-		k.lastErr = nil
-		switch {
-		case k.blocked:
-		case m.proven():
-			k.startOver()
-		default: // the login worked, but the server answered nothing after it: do not try again at once
-			k.wait(Failure{}, time.Now())
-		}
-	} else {
+	k.lastErr = nil
+	if !is {
 		k.c.Log.Info("the server answers again, the connection is kept")
-		k.lastErr = nil
+		return
+	}
+	k.c.Log.Info("the server does not answer, connecting anew beside it")
+	switch {
+	case k.blocked:
+	case m.proven():
+		k.startOver()
+	default: // the login worked, but the server answered nothing after it: do not try again at once
+		k.wait(Failure{}, time.Now())
 	}
 }
 
@@ -183,11 +178,11 @@ func (k *Keeper) drain(now time.Time) (wake time.Time) {
 			wake = earlier(wake, now.Add(drainLookAgain))
 			continue
 		}
+		why := errDrained
 		if k.retired {
-			k.dropLink(m, errRetired)
-		} else {
-			k.dropLink(m, errDrained)
+			why = errRetired
 		}
+		k.dropLink(m, why)
 	}
 	return wake
 }

@@ -50,9 +50,9 @@ type Keeper struct {
 	policy Policy
 	server server
 
-	link    *managedLink   // in use; nil if none
-	old     []*managedLink // replaced links that drain
-	using   *use           // the call of Use under way; nil if none
+	link    *managedLink       // in use; nil if none
+	old     []*managedLink     // replaced links that drain
+	using   context.CancelFunc // ends the call of Use under way; nil if none
 	attempt *attempt
 
 	wanted     bool // a new link is wanted although the one in use answers

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/fault"
@@ -56,20 +57,8 @@ func addressGone(local net.Addr, machine []netip.Addr) bool {
 	if !ok || len(machine) == 0 {
 		return false // not a TCP connection of ours, or the addresses are not known
 	}
-	address, ok := netip.AddrFromSlice(tcp.IP)
-	if !ok || address.IsUnspecified() {
-		return false
-	}
-	address = address.Unmap()
-	if address.IsLoopback() {
-		return false
-	}
-	for _, a := range machine {
-		if a.Unmap().WithZone("") == address {
-			return false
-		}
-	}
-	return true
+	address := tcp.AddrPort().Addr().Unmap().WithZone("")
+	return address.IsValid() && !address.IsUnspecified() && !address.IsLoopback() && !slices.Contains(machine, address)
 }
 
 // machineAddresses are the addresses of this machine's interfaces; empty if they cannot be read.

@@ -86,8 +86,8 @@ func (k *Keeper) describe() Status {
 // seconds rounds a wait for people to whole seconds, at least one.
 func seconds(d time.Duration) time.Duration { return max(d.Round(time.Second), time.Second) }
 
-// differs says whether s must be published after t.
+// differs says whether s must be published after t. A difference of Err alone does not count.
 func (s Status) differs(t Status) bool {
-	return s.State != t.State || s.Reason != t.Reason || s.Text != t.Text || s.Link != t.Link || s.RTT != t.RTT || s.Complete != t.Complete ||
-		s.Reconnects != t.Reconnects || !s.NextTry.Equal(t.NextTry)
+	s.Err, t.Err = nil, nil
+	return s != t
 }
