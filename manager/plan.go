@@ -109,12 +109,12 @@ func signal(r *row, o obstacle) Action {
 		return Action{}
 	}
 	state := tunnelfile.ParseStatus(r.service.StatusText).State
-	knows := r.lastSignal.pid == r.service.MainPID
-	suspended := knows && r.lastSignal.suspend || !knows && state == tunnelfile.Offline
+	signalled := r.lastSignal.pid == r.service.MainPID
+	suspended := signalled && r.lastSignal.suspend || !signalled && state == tunnelfile.Offline
 	switch {
 	case !r.broken && r.outdated():
 		return Action{Verb: SendSignal, Signal: tunnelfile.SignalReload}
-	case o.blocks() && !(knows && suspended):
+	case o.blocks() && !(signalled && suspended):
 		return Action{Verb: SendSignal, Signal: tunnelfile.SignalSuspend}
 	case o.blocks():
 		return Action{}

@@ -47,15 +47,15 @@ func connectBus(ctx context.Context, c Config, hint func()) (*systemBus, error) 
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { b.Close() })
-	if _, err := b.Listen(connecting, b.take, hints...); err != nil {
+	if _, err := b.Listen(connecting, b.deliver, hints...); err != nil {
 		b.Close()
 		return nil, err
 	}
 	return b, nil
 }
 
-// take takes the signals, in order.
-func (b *systemBus) take(signal *dbus.Signal) {
+// deliver takes the signals, in order.
+func (b *systemBus) deliver(signal *dbus.Signal) {
 	name, _, _ := bus.OwnerChange(signal)
 	switch {
 	case signal.Name == logindInterface+".PrepareForSleep":

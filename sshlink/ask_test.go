@@ -118,7 +118,7 @@ func TestAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if len(questions) != 2 || questions[0].Again || !questions[1].Again || questions[0].Kind != asking.KindPassphrase || questions[0].Echo || !strings.HasSuffix(questions[0].Subject, "/locked") {
+	if len(questions) != 2 || questions[0].Retry || !questions[1].Retry || questions[0].Kind != asking.KindPassphrase || questions[0].Echo || !strings.HasSuffix(questions[0].Subject, "/locked") {
 		t.Errorf("%+v", questions)
 	}
 	for _, gone := range []struct {

@@ -103,7 +103,7 @@ func TestOpenSSHAsks(t *testing.T) {
 			return true, nil
 		},
 	}
-	if err := dial(clumsy, s.KnownHosts); err != nil || len(questions) != 2 || questions[0].Again || !questions[1].Again || questions[0].Kind != asking.KindPassphrase || questions[0].Subject != locked.File {
+	if err := dial(clumsy, s.KnownHosts); err != nil || len(questions) != 2 || questions[0].Retry || !questions[1].Retry || questions[0].Kind != asking.KindPassphrase || questions[0].Subject != locked.File {
 		t.Errorf("%+v, %v", questions, err)
 	}
 	questions, answers = nil, []string{"open sesame"}

@@ -71,7 +71,7 @@ type Question struct {
 	Subject string // what the answer belongs to; an Asker that remembers stores it under Kind and Subject
 	Prompt  string // the whole question, for people; several lines for a host key
 	Echo    bool   // the answer may be shown while it is typed
-	Again   bool   // the last answer to this very question was wrong: do not repeat a remembered one
+	Retry   bool   // the last answer to this very question was wrong: do not repeat a remembered one
 }
 
 // AsksPassword says whether the answer is certainly the account's password. Servers with PAM ask for

@@ -224,9 +224,9 @@ func (r *fileReader) sort(keep bool) {
 	r.fresh = nil
 }
 
-// take returns the first descriptor that came with a reply, -1 if there is none. It closes the
+// first returns the first descriptor that came with a reply, -1 if there is none. It closes the
 // others.
-func (r *fileReader) take() int {
+func (r *fileReader) first() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fd := -1
@@ -253,7 +253,7 @@ func CallForFile(ctx context.Context, address, name string, path dbus.ObjectPath
 	}
 	err = c.Object(name, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...).Err
 	_ = c.Close()
-	fd := c.hub.files.take()
+	fd := c.hub.files.first()
 	if err == nil && fd < 0 {
 		err = errors.New(method + " gave no file")
 	}

@@ -27,7 +27,7 @@ func Watch(ctx context.Context, log *slog.Logger, look func(*Set), changed chan<
 	defer watcher.Close()
 	set := rewatch(watcher, look, log)
 	// Something may have changed before the watch began.
-	if !tell(ctx, changed) {
+	if !send(ctx, changed) {
 		return
 	}
 	debounced := time.NewTimer(time.Hour)
@@ -49,7 +49,7 @@ func Watch(ctx context.Context, log *slog.Logger, look func(*Set), changed chan<
 		case <-debounced.C:
 			since = time.Time{}
 			set = rewatch(watcher, look, log)
-			if !tell(ctx, changed) {
+			if !send(ctx, changed) {
 				return
 			}
 			continue
@@ -61,7 +61,7 @@ func Watch(ctx context.Context, log *slog.Logger, look func(*Set), changed chan<
 	}
 }
 
-func tell(ctx context.Context, changed chan<- struct{}) bool {
+func send(ctx context.Context, changed chan<- struct{}) bool {
 	select {
 	case changed <- struct{}{}:
 		return true

@@ -150,7 +150,7 @@ func (a *Authenticator) nextKey() ssh.AuthMethod {
 func (a *Authenticator) password() (string, error) {
 	account := a.o.Account()
 	answer, err := a.ask(asking.Question{
-		Kind: asking.KindPassword, Subject: account, Again: a.passwords > 1,
+		Kind: asking.KindPassword, Subject: account, Retry: a.passwords > 1,
 		Prompt: account + "'s password: ",
 	})
 	if err != nil {
@@ -177,7 +177,7 @@ func (a *Authenticator) answer(name, instruction string, questions []string, ech
 			heads = nil
 		}
 		question := asking.Question{
-			Kind: asking.KindInteractive, Subject: account, Prompt: serverQuestion(account, q, heads...), Echo: echos[i], Again: a.interactive > 1,
+			Kind: asking.KindInteractive, Subject: account, Prompt: serverQuestion(account, q, heads...), Echo: echos[i], Retry: a.interactive > 1,
 		}
 		answer, err := a.ask(question)
 		if err != nil {

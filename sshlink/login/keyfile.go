@@ -153,7 +153,7 @@ func (a *Authenticator) unlock(file *keyFile) (ssh.Signer, error) {
 	need := "needs a passphrase for " + shown
 	for try := range a.prompts() {
 		q := asking.PassphraseQuestion(file.path)
-		q.Again = try > 0
+		q.Retry = try > 0
 		answer, err := a.ask(q)
 		if err != nil {
 			a.needs(fault.Passphrase, need, err)

@@ -212,7 +212,7 @@ var (
 
 // ask puts ssh's prompt to the Asker as the native transport would.
 func (b *askBridge) ask(ctx context.Context, kind, prompt string, again bool) ([]byte, bool) {
-	q := asking.Question{Kind: asking.KindInteractive, Subject: b.o.Account(), Prompt: login.PrintableLines(prompt), Again: again}
+	q := asking.Question{Kind: asking.KindInteractive, Subject: b.o.Account(), Prompt: login.PrintableLines(prompt), Retry: again}
 	if before, _, found := strings.Cut(q.Prompt, " (yes/no"); found && !serverPrompt.MatchString(prompt) {
 		q.Kind, q.Echo, q.Prompt = asking.KindHostKey, true, before+"?"
 		q.Subject, _ = hostkeys.NameOf(b.o)

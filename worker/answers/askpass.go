@@ -107,16 +107,16 @@ func exists(path string) bool {
 // Ask returns a credential, or the first line that a program printed. A credential that was refused
 // once is not used again. A refused answer of a program is asked for once more, with q.Again.
 func (a *Askpass) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
-	if q.Again {
+	if q.Retry {
 		a.refused.markLast(q)
 	} else if secret, id := a.credentials.answer(q); id != "" && !a.refused.wasWrong(q, secret) {
 		a.log.Info("answered by a credential", "credential", id)
 		return a.record(q, secret), nil
 	}
 	answer, err := a.run(ctx, q, q.Prompt)
-	if err == nil && !q.Again && a.refused.wasWrong(q, answer) {
+	if err == nil && !q.Retry && a.refused.wasWrong(q, answer) {
 		clear(answer)
-		q.Again = true
+		q.Retry = true
 		answer, err = a.run(ctx, q, q.Prompt)
 	}
 	if err != nil {
@@ -152,7 +152,7 @@ func (a *Askpass) run(parent context.Context, q asking.Question, prompt string) 
 	ctx, cancel := context.WithTimeout(parent, a.limit)
 	defer cancel()
 	environment := []string{"HOLDFAST_KIND=" + string(q.Kind)}
-	if q.Again {
+	if q.Retry {
 		environment = append(environment, "HOLDFAST_AGAIN=1")
 	}
 	if q.Echo {

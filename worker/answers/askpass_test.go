@@ -183,11 +183,11 @@ func TestWrongAnswersAreNotRepeated(t *testing.T) {
 	// As holdfast askpass: a remembered answer, unless the last one was wrong.
 	remembers := `[ -n "$HOLDFAST_AGAIN" ] && echo typed || echo remembered`
 	again := passphraseQuestion
-	again.Again = true
+	again.Retry = true
 	login := func(a *Askpass, q asking.Question, want string) {
 		t.Helper()
 		if got, err := a.Ask(t.Context(), q); string(got) != want || err != nil {
-			t.Errorf("again %v: %q, %v, want %q", q.Again, got, err, want)
+			t.Errorf("again %v: %q, %v, want %q", q.Retry, got, err, want)
 		}
 	}
 	a, calls := asks(t, map[string]string{"passphrase": "credential"}, remembers)

@@ -59,7 +59,7 @@ func (a *Shared) Ask(ctx context.Context, q asking.Question) ([]byte, error) {
 	known, ok := a.answers[question(q)]
 	known = bytes.Clone(known)
 	a.mu.Unlock()
-	if ok && !q.Again {
+	if ok && !q.Retry {
 		return known, nil
 	}
 	clear(known)

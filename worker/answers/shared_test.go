@@ -15,7 +15,7 @@ func TestShared(t *testing.T) {
 	}), changed: func() {}}}
 	pass := asking.Question{Kind: asking.KindPassphrase, Subject: "id", Prompt: "Passphrase: "}
 	wrong := pass
-	wrong.Again = true
+	wrong.Retry = true
 	for _, c := range []struct {
 		what   string
 		before func()
