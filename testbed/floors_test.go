@@ -79,6 +79,7 @@ var floors = map[string]float64{
 	"internal/asking":      1,
 	"internal/bus":         1,
 	"internal/fault":       0,
+	"internal/atomicfile":  0,
 	"internal/text":        0,
 	"internal/lazyregexp":  0,
 	"internal/program":     1,

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/holdfast/holdfast/internal/atomicfile"
 )
 
 // Declined are the accounts whose answers the person does not want to have remembered: no program
@@ -47,10 +49,7 @@ func (d Declined) Add(account Account) error {
 	if err := os.MkdirAll(filepath.Dir(d.Path), 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(d.Path+".new", append(text, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(d.Path+".new", d.Path)
+	return atomicfile.Write(d.Path, append(text, '\n'), 0o600)
 }
 
 func (d Declined) read() ([]Account, error) {

@@ -27,48 +27,42 @@ type SecretService struct{}
 
 // Get implements Keyring. It gives up after Time if the keyring stays locked.
 func (SecretService) Get(ctx context.Context, account Account) (string, bool, error) {
+	secret, err := inTime(ctx, func() (string, error) { return keyring.Get(attribute, string(account)) })
+	if errors.Is(err, keyring.ErrNotFound) {
+		return "", false, nil
+	}
+	return secret, err == nil, err
+}
+
+// Set implements Keyring.
+func (SecretService) Set(ctx context.Context, account Account, secret string) error {
+	_, err := inTime(ctx, func() (string, error) { return "", keyring.Set(attribute, string(account), secret) })
+	return err
+}
+
+// ErrLocked says that the keyring did not answer in time, probably because it is locked.
+var ErrLocked = errors.New("the keyring did not answer in time; is it locked?")
+
+// inTime calls a keyring that knows no context, and leaves it alone after Time.
+func inTime(ctx context.Context, call func() (string, error)) (string, error) {
 	type result struct {
 		secret string
 		err    error
 	}
 	done := make(chan result, 1)
 	go func() {
-		secret, err := keyring.Get(attribute, string(account))
+		secret, err := call()
 		done <- result{secret, err}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, Time)
 	defer cancel()
 	select {
 	case r := <-done:
-		if errors.Is(r.err, keyring.ErrNotFound) {
-			return "", false, nil
+		return r.secret, r.err
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return "", ErrLocked
 		}
-		return r.secret, r.err == nil, r.err
-	case <-ctx.Done():
-		return "", false, late(ctx)
+		return "", ctx.Err()
 	}
-}
-
-// Set implements Keyring.
-func (SecretService) Set(ctx context.Context, account Account, secret string) error {
-	done := make(chan error, 1)
-	go func() { done <- keyring.Set(attribute, string(account), secret) }()
-	ctx, cancel := context.WithTimeout(ctx, Time)
-	defer cancel()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return late(ctx)
-	}
-}
-
-// ErrLocked says that the keyring did not answer in time, probably because it is locked.
-var ErrLocked = errors.New("the keyring did not answer in time; is it locked?")
-
-func late(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return ErrLocked
-	}
-	return ctx.Err()
 }
