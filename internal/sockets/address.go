@@ -63,13 +63,8 @@ func present(all []Address) []Address {
 	if len(all) < 2 {
 		return all
 	}
-	var here []Address
-	for _, a := range all {
-		if a.exists() {
-			here = append(here, a)
-		}
-	}
-	if here == nil {
+	here := slices.DeleteFunc(slices.Clone(all), func(a Address) bool { return !a.exists() })
+	if len(here) == 0 {
 		return all
 	}
 	return here

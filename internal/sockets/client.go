@@ -85,9 +85,6 @@ func diagOwner(local, remote netip.AddrPort) (uint32, error) {
 	return 0, err
 }
 
-// sockDiagByFamily is SOCK_DIAG_BY_FAMILY of linux/sock_diag.h.
-const sockDiagByFamily = 20
-
 // askDiag sends one struct inet_diag_req_v2 and reads one struct inet_diag_msg
 // (linux/inet_diag.h).
 func askDiag(fd int, family uint8, local, remote netip.AddrPort) (uint32, error) {
@@ -100,7 +97,7 @@ func askDiag(fd int, family uint8, local, remote netip.AddrPort) (uint32, error)
 	request := make([]byte, requestSize)
 	native := binary.NativeEndian
 	native.PutUint32(request, requestSize)
-	native.PutUint16(request[4:], sockDiagByFamily)
+	native.PutUint16(request[4:], unix.SOCK_DIAG_BY_FAMILY)
 	native.PutUint16(request[6:], unix.NLM_F_REQUEST)
 	body := request[headerSize:]
 	body[0] = family

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,30 +71,17 @@ func (a Address) listeningInode() (inode, uid string) {
 // processWith is the ID of a process that has a file open, as /proc/PID/fd links to it; 0 if
 // there is none that this user may look into.
 func processWith(link string) int {
-	for _, name := range list("/proc") {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		dir := "/proc/" + name + "/fd/"
-		for _, fd := range list(dir) {
-			if target, err := os.Readlink(dir + fd); err == nil && target == link {
+	folders, _ := filepath.Glob("/proc/[0-9]*") // the error is only for a malformed pattern
+	for _, folder := range folders {
+		files, _ := os.ReadDir(folder + "/fd")
+		for _, file := range files {
+			if target, err := os.Readlink(folder + "/fd/" + file.Name()); err == nil && target == link {
+				pid, _ := strconv.Atoi(filepath.Base(folder))
 				return pid
 			}
 		}
 	}
 	return 0
-}
-
-// list is the names in a folder, in no order; none if it may not be read.
-func list(dir string) []string {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	names, _ := f.Readdirnames(-1)
-	return names
 }
 
 func userName(uid string) string {

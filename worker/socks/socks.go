@@ -121,15 +121,7 @@ func readSOCKS4(r *bufio.Reader, w io.Writer) (Request, error) {
 			return q, err
 		}
 	}
-	switch {
-	case head[0] != socksConnect:
-		q.reply(w, socks4Rejected)
-		return q, fmt.Errorf("SOCKS4 command %d is not CONNECT", head[0])
-	case !validHost(q.Host):
-		q.reply(w, socks4Rejected)
-		return q, fmt.Errorf("SOCKS4a host name %q", q.Host)
-	}
-	return q, nil
+	return q, q.check(w, head[0])
 }
 
 // readSOCKS4String reads a string of at most 255 bytes that ends with a zero byte.
@@ -180,15 +172,7 @@ func readSOCKS5(r *bufio.Reader, w io.Writer) (Request, error) {
 		ip, _ := netip.AddrFromSlice(rest[:size]) // 4 or 16 bytes
 		q.Host = ip.String()
 	}
-	switch {
-	case head[1] != socksConnect:
-		q.reply(w, socks5NoSuchCommand)
-		return q, fmt.Errorf("SOCKS5 command %d is not CONNECT", head[1])
-	case !validHost(q.Host):
-		q.reply(w, GeneralFailure)
-		return q, fmt.Errorf("SOCKS5 host name %q", q.Host)
-	}
-	return q, nil
+	return q, q.check(w, head[1])
 }
 
 func chooseSOCKS5Method(r *bufio.Reader, w io.Writer) error {
@@ -206,6 +190,19 @@ func chooseSOCKS5Method(r *bufio.Reader, w io.Writer) error {
 	}
 	_, err = w.Write([]byte{socks5, socks5NoAuthentication})
 	return err
+}
+
+// check refuses commands other than CONNECT, and targets that cannot be hosts.
+func (q Request) check(w io.Writer, command byte) error {
+	switch {
+	case command != socksConnect:
+		q.Deny(w, socks5NoSuchCommand)
+		return fmt.Errorf("SOCKS%d command %d is not CONNECT", q.version, command)
+	case !validHost(q.Host):
+		q.Deny(w, GeneralFailure)
+		return fmt.Errorf("SOCKS%d host name %q", q.version, q.Host)
+	}
+	return nil
 }
 
 // validHost refuses strings that cannot be a host name, so that they do not reach the server's
