@@ -230,15 +230,14 @@ func (d *demo) outage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer v.conn.Close()
 	d.say(good, "local port", "still open: a connection made now is taken, and waits")
 	select {
 	case <-ctx.Done():
-		v.conn.Close()
 		return context.Cause(ctx)
 	case <-time.After(d.Outage):
 	}
 	if err := d.server.comeBack(); err != nil {
-		v.conn.Close()
 		return err
 	}
 	back := time.Now()

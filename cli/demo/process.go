@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/report"
@@ -19,10 +17,8 @@ import (
 
 // process is the demo's tunnel as in a container: one holdfast-tunnel as a child process, without a daemon.
 type process struct {
-	command *exec.Cmd
-	socket  string // its report socket
-	log     bytes.Buffer
-	ended   chan struct{}
+	*child
+	socket string // its report socket
 }
 
 // raiseProcess writes the tunnel file and starts holdfast-tunnel with it.
@@ -33,22 +29,11 @@ func (d *demo) raiseProcess(text string) error {
 	}
 	d.say(good, "tunnel file", "%s", file)
 	d.quote(text)
-	p := &process{
-		command: exec.Command(filepath.Join(d.Programs, tunnelfile.Program), file),
-		socket:  tunnelfile.ReportSocket(filepath.Join(d.dir, tunnelfile.RuntimeDirName), "demo"),
-		ended:   make(chan struct{}),
-	}
-	p.command.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+d.dir)
-	p.command.Stdout, p.command.Stderr = &p.log, &p.log
-	p.command.SysProcAttr = ownGroup
-	if err := p.command.Start(); err != nil {
+	c, err := startChild("XDG_RUNTIME_DIR="+d.dir, filepath.Join(d.Programs, tunnelfile.Program), file)
+	if err != nil {
 		return err
 	}
-	go func() {
-		p.command.Wait()
-		close(p.ended)
-	}()
-	d.tunnel = p
+	d.tunnel = &process{c, tunnelfile.ReportSocket(filepath.Join(d.dir, tunnelfile.RuntimeDirName), "demo")}
 	d.say(wait, "process", "holdfast-tunnel %s", file)
 	return nil
 }
@@ -66,14 +51,14 @@ func (p *process) await(ctx context.Context, states ...tunnelfile.State) (string
 		case <-ctx.Done():
 			return "", errors.Join(ctx.Err(), err)
 		case <-p.ended:
-			return "", fmt.Errorf("holdfast-tunnel ended: %v\n%s", p.command.ProcessState, p.log.String())
+			return "", p.failure()
 		case <-tick.C:
 		}
 	}
 }
 
 func (p *process) describe(ctx context.Context) string {
-	pid := fmt.Sprint(p.command.Process.Pid)
+	pid := fmt.Sprint(p.Process.Pid)
 	out, err := exec.CommandContext(ctx, "ps", "-o", "pid,rss,etime,args", "-p", pid).Output()
 	if err != nil {
 		return "process " + pid
@@ -83,13 +68,4 @@ func (p *process) describe(ctx context.Context) string {
 
 func (p *process) kill(context.Context) (int, bool, error) { return 0, false, nil }
 
-func (p *process) remove(ctx context.Context) error {
-	p.command.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.ended:
-		return nil
-	case <-ctx.Done():
-		p.command.Process.Kill()
-		return errors.New("holdfast-tunnel did not end when asked to, and was killed")
-	}
-}
+func (p *process) remove(ctx context.Context) error { return p.stop(ctx) }

@@ -159,17 +159,14 @@ func (s *server) serve(conn *net.TCPConn) {
 	}
 }
 
-// directTCPIP is the extra data of a direct-tcpip channel, RFC 4254 section 7.2.
-type directTCPIP struct {
-	Host       string
-	Port       uint32
-	OriginHost string
-	OriginPort uint32
-}
-
 // forward connects one channel to the echo service, and passes on half-closes.
 func (s *server) forward(new ssh.NewChannel) {
-	var to directTCPIP
+	var to struct { // RFC 4254 section 7.2
+		Host       string
+		Port       uint32
+		OriginHost string
+		OriginPort uint32
+	}
 	if new.ChannelType() != "direct-tcpip" || ssh.Unmarshal(new.ExtraData(), &to) != nil ||
 		net.JoinHostPort(to.Host, fmt.Sprint(to.Port)) != s.echo {
 		new.Reject(ssh.Prohibited, "the demo's server leads to its echo service only")

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +24,7 @@ type unit struct {
 	client *dbusapi.Client
 	name   string
 	added  bool
-	daemon *exec.Cmd // a daemon started by the demo; nil if one is installed
-	log    bytes.Buffer
-	ended  chan struct{} // closed when that daemon has ended
+	daemon *child // sees only the demo's tunnel; nil if a daemon is installed
 }
 
 // noUserManager says why there can be no unit here. It is "" if there can.
@@ -52,8 +49,9 @@ func (d *demo) raiseUnit(ctx context.Context, text string) error {
 	d.tunnel = u // cleanUp has something to do from here on
 	global, err := client.Global(ctx)
 	if errors.Is(err, dbusapi.ErrNotInstalled) {
-		if err := u.startDaemon(d.Programs, d.dir); err != nil {
-			return err
+		u.daemon, err = startChild("XDG_CONFIG_HOME="+d.dir, filepath.Join(d.Programs, "holdfastd"))
+		if err != nil {
+			return fmt.Errorf("no daemon is installed, and none can be started: %w", err)
 		}
 		global, err = u.awaitDaemon(ctx)
 	}
@@ -87,34 +85,12 @@ func (d *demo) raiseUnit(ctx context.Context, text string) error {
 	return nil
 }
 
-// startDaemon starts a holdfastd that sees only the demo's tunnel.
-func (u *unit) startDaemon(programs, dir string) error {
-	u.daemon = exec.Command(filepath.Join(programs, "holdfastd"))
-	u.daemon.Env = append(os.Environ(), "XDG_CONFIG_HOME="+dir)
-	u.daemon.Stdout, u.daemon.Stderr = &u.log, &u.log
-	u.daemon.SysProcAttr = ownGroup
-	if err := u.daemon.Start(); err != nil {
-		u.daemon = nil
-		return fmt.Errorf("no daemon is installed, and none can be started: %w", err)
-	}
-	u.ended = make(chan struct{})
-	go func() {
-		u.daemon.Wait()
-		close(u.ended)
-	}()
-	return nil
-}
-
-// ownGroup keeps Ctrl-C away from child processes, which are needed for cleaning up. It also ends them
-// if the demo is killed.
-var ownGroup = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-
 // awaitDaemon returns once the daemon answers, or has ended.
 func (u *unit) awaitDaemon(ctx context.Context) (listing.Global, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		<-u.ended
+		<-u.daemon.ended
 		cancel()
 	}()
 	snapshot, err := u.client.Wait(ctx, func(s dbusapi.Snapshot) bool { return s.Running })
@@ -122,8 +98,8 @@ func (u *unit) awaitDaemon(ctx context.Context) (listing.Global, error) {
 		return snapshot.Global, nil
 	}
 	select {
-	case <-u.ended:
-		return snapshot.Global, fmt.Errorf("holdfastd ended: %v\n%s", u.daemon.ProcessState, u.log.String())
+	case <-u.daemon.ended:
+		return snapshot.Global, u.daemon.failure()
 	default:
 		return snapshot.Global, fmt.Errorf("holdfastd does not answer: %w", errors.Join(err, snapshot.Err))
 	}
@@ -170,13 +146,7 @@ func (u *unit) remove(ctx context.Context) error {
 	}
 	u.client.Close()
 	if u.daemon != nil {
-		u.daemon.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-u.ended:
-		case <-ctx.Done():
-			u.daemon.Process.Kill()
-			errs = append(errs, errors.New("holdfastd did not end when asked to, and was killed"))
-		}
+		errs = append(errs, u.daemon.stop(ctx))
 	}
 	return errors.Join(errs...)
 }
