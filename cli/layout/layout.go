@@ -140,114 +140,107 @@ func (t *Table) header() (row []Cell) {
 type fitted struct {
 	width  int   // of a line; 0 means no limit
 	inline []int // the indexes of the columns side by side
-	widths []int // their widths
+	widths []int // of all columns, by index
 	below  []int // the indexes of the columns below their row
 }
 
 // fit decides which columns are shown and how wide they are.
 func (t *Table) fit(width int) fitted {
-	f := fitted{width: width}
+	f := fitted{width: width, widths: make([]int, len(t.Columns))}
 	whole := make([]int, len(t.Columns))
-	for i, c := range t.Columns {
+	left := width + Gap
+	for i := range t.Columns {
 		f.inline = append(f.inline, i)
-		whole[i] = max(c.Min, Width(c.Name))
-		if c.Wrap || c.Soft {
-			whole[i] = Width(c.Name)
-		}
-		for _, row := range t.Rows {
-			if i < len(row) {
-				whole[i] = max(whole[i], Width(row[i].Text))
-			}
-		}
+		f.widths[i], whole[i] = t.columnWidths(i)
+		left -= f.widths[i] + Gap
 	}
-	least := func(i int) int {
-		if c := t.Columns[i]; c.Wrap || c.Soft {
-			return min(whole[i], max(c.Min, Width(c.Name)))
-		}
-		return whole[i]
+	if width <= 0 {
+		f.widths = whole
+		return f
 	}
-	spare := func() int {
-		left := width - Gap*(len(f.inline)-1)
-		for _, i := range f.inline {
-			left -= least(i)
-		}
-		return left
-	}
-	for width > 0 && spare() < 0 {
+	for left < 0 {
 		next := slices.MaxFunc(f.inline, func(a, b int) int { return cmp.Compare(t.Columns[a].GiveWay, t.Columns[b].GiveWay) })
 		if t.Columns[next].GiveWay == 0 {
 			break
 		}
 		f.inline = slices.DeleteFunc(f.inline, func(i int) bool { return i == next })
+		left += f.widths[next] + Gap
 		if t.Columns[next].Below {
 			f.below = append(f.below, next)
 		}
 	}
 	slices.Sort(f.below)
-	left := spare()
-	for _, i := range f.inline {
-		w := whole[i]
-		if width > 0 {
-			w = least(i)
-		}
-		f.widths = append(f.widths, w)
+	for ; left < 0 && t.shortenWidest(f); left++ {
 	}
-	if width <= 0 {
-		return f
-	}
-	for ; left < 0; left++ { // shorten names, the widest first
-		widest := -1
-		for at, i := range f.inline {
-			if t.Columns[i].Shorten && f.widths[at] > leastName && (widest < 0 || f.widths[at] > f.widths[widest]) {
-				widest = at
-			}
-		}
-		if widest < 0 {
-			break
-		}
-		f.widths[widest]--
-	}
-	for at, i := range f.inline { // give the remaining space to long text, from the left
-		more := min(whole[i]-f.widths[at], left)
-		if more > 0 {
-			f.widths[at] += more
-			left -= more
-		}
+	for _, i := range f.inline { // give the remaining space to long text, from the left
+		more := max(0, min(whole[i]-f.widths[i], left))
+		f.widths[i] += more
+		left -= more
 	}
 	return f
 }
 
+// columnWidths are the smallest width of a column, and the one that shows all its text.
+func (t *Table) columnWidths(i int) (least, whole int) {
+	c := t.Columns[i]
+	least, whole = max(c.Min, Width(c.Name)), Width(c.Name)
+	for _, row := range t.Rows {
+		if i < len(row) {
+			whole = max(whole, Width(row[i].Text))
+		}
+	}
+	if c.Wrap || c.Soft {
+		return min(least, whole), whole
+	}
+	whole = max(least, whole)
+	return whole, whole
+}
+
+// shortenWidest makes the widest column of names narrower by one. It is false if none can be.
+func (t *Table) shortenWidest(f fitted) bool {
+	widest := -1
+	for _, i := range f.inline {
+		if t.Columns[i].Shorten && f.widths[i] > leastName && (widest < 0 || f.widths[i] > f.widths[widest]) {
+			widest = i
+		}
+	}
+	if widest >= 0 {
+		f.widths[widest]--
+	}
+	return widest >= 0
+}
+
 // row renders a row as lines.
 func (t *Table) row(row []Cell, f fitted) []Line {
-	parts := make([][]string, len(f.inline))
+	parts := make([][]string, len(t.Columns))
 	height := 1
-	for at, i := range f.inline {
+	for _, i := range f.inline {
 		if i >= len(row) {
 			continue
 		}
-		switch w := f.widths[at]; {
+		switch {
 		case f.width > 0 && t.Columns[i].Wrap:
-			parts[at] = Wrap(row[i].Text, w)
+			parts[i] = Wrap(row[i].Text, f.widths[i])
 		case f.width > 0 && t.Columns[i].Shorten:
-			parts[at] = []string{Middle(row[i].Text, w)}
+			parts[i] = []string{Middle(row[i].Text, f.widths[i])}
 		default:
-			parts[at] = strings.Split(row[i].Text, "\n")
+			parts[i] = strings.Split(row[i].Text, "\n")
 		}
-		height = max(height, len(parts[at]))
+		height = max(height, len(parts[i]))
 	}
 	var lines []Line
 	for n := range height {
 		var line Line
-		for at, i := range f.inline {
+		for _, i := range f.inline {
 			c := Cell{}
-			if n < len(parts[at]) {
+			if n < len(parts[i]) {
 				c = row[i]
-				c.Text = parts[at][n]
+				c.Text = parts[i][n]
 			}
-			line = append(line, t.pad(i, f.widths[at], c)...)
-			if at < len(f.inline)-1 {
+			if len(line) > 0 {
 				line = append(line, Plain(strings.Repeat(" ", Gap)))
 			}
+			line = append(line, t.pad(i, f.widths[i], c)...)
 		}
 		lines = append(lines, trimRight(line))
 	}
