@@ -156,7 +156,7 @@ func (m *Manager) forget(r *row) {
 		return
 	}
 	delete(m.rows, r.name)
-	m.forgetHandOver(r.name)
+	delete(m.handOvers.underWay, r.name)
 	if r.isShown {
 		m.subscribers.publish(listing.Change{Kind: listing.Removed, Old: r.shown})
 	}

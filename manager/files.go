@@ -121,15 +121,13 @@ func (m *Manager) applyFiles(files []*file, problems tunnelfile.Problems) {
 		}
 		dirUnread = dirUnread || slices.Contains(m.Dirs, p.Path)
 	}
+	have := make(map[string]bool)
 	for _, f := range files {
+		have[f.Name] = true
 		m.row(f.Name).applyFile(f)
 	}
 	for name := range m.broken {
 		m.row(name).broken = true
-	}
-	have := make(map[string]bool)
-	for _, f := range files {
-		have[f.Name] = true
 	}
 	for name, r := range m.rows {
 		if !have[name] && m.broken[name] == nil {

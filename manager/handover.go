@@ -63,16 +63,13 @@ func (m *Manager) renew(r *row) {
 func (m *Manager) seeHandOver(r *row) {
 	h, underWay := m.handOvers.underWay[r.name]
 	if underWay && (r.service.MainPID != h.from || !r.canHandOver() || !r.report.NotHandedOverAt.Equal(h.failedAt) || !time.Now().Before(h.until)) {
-		m.forgetHandOver(r.name)
+		delete(m.handOvers.underWay, r.name)
 		r.handOver = false
 		if !r.canHandOver() {
 			r.renewed = 0 // the new program has not failed: once it is up again
 		}
 	}
 }
-
-// forgetHandOver lets another have its turn.
-func (m *Manager) forgetHandOver(name string) { delete(m.handOvers.underWay, name) }
 
 // startHandOvers begins those whose turn it is. One that has lost its connection meanwhile has
 // nothing to hand over: it is restarted if a person asked, else it is to be handed over once it

@@ -69,7 +69,7 @@ func TestRenewing(t *testing.T) {
 	m.handOvers.underWay["t3"] = late
 	want("one says nothing", "t4", "t5", "t6", "t7")
 
-	m.forgetHandOver("t4")
+	delete(m.handOvers.underWay, "t4")
 	delete(m.rows, "t4")
 	want("one was removed", "t5", "t6", "t7", "t8")
 

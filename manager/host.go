@@ -25,29 +25,18 @@ type Host struct {
 // ThisHost is the machine that a daemon for this scope runs on.
 func ThisHost(scope systemdctl.Scope) (Host, error) {
 	units, err := design.ThisHost(scope)
-	h := Host{Host: units, Locate: locate, Way: wayTo}
-	if scope == systemdctl.System {
-		h.Locate = locateForUser
+	locate := func(ctx context.Context, t tunnelfile.Tunnel) Server {
+		source := config.Of(t)
+		if scope == systemdctl.System && !design.OfRoot(t) {
+			source.ConfigFile = "none" // the ssh_config(5) of another user can run programs
+		}
+		return firstServer(ctx, source)
 	}
-	return h, err
+	return Host{Host: units, Locate: locate, Way: wayTo}, err
 }
 
-// locateForUser is locate for the system's tunnels. For a tunnel of another user it goes by the
-// tunnel file alone: that user's ssh_config(5) can run programs.
-func locateForUser(ctx context.Context, t tunnelfile.Tunnel) Server {
-	if !design.OfRoot(t) {
-		return locateBy(ctx, t, "none")
-	}
-	return locate(ctx, t)
-}
-
-// locate asks ssh_config(5) for the first machine on the way to a tunnel's server.
-func locate(ctx context.Context, t tunnelfile.Tunnel) Server { return locateBy(ctx, t, "") }
-
-// locateBy is locate with this configuration file, as ssh -F takes it; "" is ssh's own files.
-func locateBy(ctx context.Context, t tunnelfile.Tunnel, configFile string) Server {
-	source := config.Of(t)
-	source.ConfigFile = configFile
+// firstServer asks ssh_config(5) for the first machine on the way to a tunnel's server.
+func firstServer(ctx context.Context, source config.Source) Server {
 	o, err := config.Resolve(ctx, source)
 	switch {
 	case fault.ReasonOf(err) == fault.Settings:

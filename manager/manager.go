@@ -78,11 +78,11 @@ type Manager struct {
 	network     netwatch.Network
 	asleep      bool
 	shown       listing.Global
-	jobs        jobs
+	jobs        chan struct{} // a slot for each job that runs
 	loads       loads
 	handOvers   handOvers
-	rereadDelay rereadDelay // grows while units cannot be read
-	clock       *time.Timer // fires when the next retry of a row is due; stopped if none is
+	rereadDelay time.Duration // grows while units cannot be read
+	clock       *time.Timer   // fires when the next retry of a row is due; stopped if none is
 
 	markersRead, unitsListed, filesLoaded, networkKnown bool // ready if all are true
 	isReady, isOpen                                     bool
@@ -99,6 +99,7 @@ func New(c Config) *Manager {
 		ready:        make(chan struct{}),
 		ended:        make(chan struct{}),
 		edits:        make(chan struct{}, 1),
+		jobs:         make(chan struct{}, maxJobs),
 		rows:         make(map[string]*row),
 		markers:      downMarkers{dir: filepath.Join(c.RuntimeDir, "down")},
 		network:      netwatch.Network{State: netwatch.Unknown},
@@ -251,7 +252,7 @@ func (m *Manager) readMarkers() {
 		if err != nil {
 			return func() {
 				m.Log.Warn("systemd does not say since when it runs; the daemon asks again shortly", "error", err)
-				m.rereadDelay.after(func() { m.post(m.ctx, m.readMarkers) })
+				m.soon(m.readMarkers)
 			}
 		}
 		down, err := markers.all()

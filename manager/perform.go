@@ -68,13 +68,14 @@ func (m *Manager) make(ctx context.Context, name string, v Verb, units design.Un
 			return err
 		}
 	}
-	start := func() error { return m.Units.StartTransient(ctx, units.Service) }
+	unit, others := units.Service, []systemdctl.Transient{units.Socket}
 	switch {
 	case v == MakeSocket:
-		start = func() error { return m.Units.StartTransient(ctx, units.Socket, units.Service) }
-	case units.Socket.Name != "":
-		start = func() error { return m.Units.StartTransient(ctx, units.Service, units.Socket) }
+		unit, others = units.Socket, []systemdctl.Transient{units.Service}
+	case units.Socket.Name == "":
+		others = nil
 	}
+	start := func() error { return m.Units.StartTransient(ctx, unit, others...) }
 	err := start()
 	if !errors.Is(err, systemdctl.ErrUnitExists) {
 		return err
@@ -85,12 +86,7 @@ func (m *Manager) make(ctx context.Context, name string, v Verb, units design.Un
 	if err := start(); !errors.Is(err, systemdctl.ErrUnitExists) {
 		return err
 	}
-	if v == MakeSocket {
-		err = m.Units.Start(ctx, units.Socket.Name)
-	} else {
-		err = m.Units.Start(ctx, units.Service.Name)
-	}
-	if err != nil {
+	if err := m.Units.Start(ctx, unit.Name); err != nil {
 		return err
 	}
 	return errDesignRefused

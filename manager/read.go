@@ -60,15 +60,13 @@ func (m *Manager) readUnit(r *row, unit string) {
 // rereadLater reads a row's units again shortly. systemd may send no signal that would cause it.
 func (m *Manager) rereadLater(r *row, err error) {
 	m.Log.Warn("cannot read units; the daemon tries again shortly", "tunnel", r.name, "error", err)
-	m.rereadDelay.after(func() { m.post(m.ctx, func() { m.read(r) }) })
+	m.soon(func() { m.read(r) })
 }
 
-// rereadDelay is how long to wait after a failure to read units. It doubles with each failure.
-type rereadDelay time.Duration
-
-func (d *rereadDelay) after(f func()) {
-	*d = min(max(2*(*d), rereadDelay(100*time.Millisecond)), rereadDelay(10*time.Second))
-	time.AfterFunc(time.Duration(*d), f)
+// soon has Run's goroutine call f after a failure to read units. Each failure doubles the delay.
+func (m *Manager) soon(f func()) {
+	m.rereadDelay = min(max(2*m.rereadDelay, 100*time.Millisecond), 10*time.Second)
+	time.AfterFunc(m.rereadDelay, func() { m.post(m.ctx, f) })
 }
 
 // after plans the next step of a row whose job has ended, and reads units that changed meanwhile.
@@ -140,7 +138,7 @@ func (m *Manager) readAll() {
 		return func() {
 			if err != nil {
 				m.Log.Warn("cannot list units; the daemon tries again shortly", "error", err)
-				m.rereadDelay.after(func() { m.post(m.ctx, m.readAll) })
+				m.soon(m.readAll)
 				return
 			}
 			m.unitsListed, m.rereadDelay = true, 0
