@@ -31,18 +31,14 @@ a note says so first.`,
 			{Command: "holdfast edit web", Does: "edit the file of web"},
 			{Command: "EDITOR=nano holdfast edit web", Does: "the same with nano"},
 		},
-		Setup: verb.Plain(edit),
+		Setup: verb.Plain(verb.One(edit)),
 		Words: verb.OneName,
 	}
 }
 
 // edit opens a copy of a tunnel's file in the person's editor and stores the result. A copy that could
 // not be stored is not deleted, so nothing typed is lost.
-func edit(s *session.Session, args []string) error {
-	name, err := session.One(args)
-	if err != nil {
-		return err
-	}
+func edit(s *session.Session, name string) error {
 	client, t, err := s.EditableOne(name)
 	if err != nil {
 		return err
@@ -86,8 +82,7 @@ func editUntilWell(s *session.Session, client *dbusapi.Client, t listing.Tunnel,
 		if err == nil {
 			return true, nil
 		}
-		var problems tunnelfile.Problems
-		if errors.As(err, &problems) {
+		if problems, ok := errors.AsType[tunnelfile.Problems](err); ok {
 			lines := strings.Split(string(content), "\n")
 			for _, p := range problems {
 				p.Path = ""

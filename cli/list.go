@@ -79,11 +79,7 @@ func list(s *session.Session, o listOptions, patterns []string) error {
 	if s.JSON && *o.output != "" {
 		return advice.Misuse{Message: "--json or -o, not both"}
 	}
-	client, err := s.Daemon()
-	if err != nil {
-		return err
-	}
-	now, err := client.Snapshot(s.Ctx)
+	client, now, err := s.Snapshot()
 	if err != nil {
 		return err
 	}

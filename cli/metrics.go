@@ -40,11 +40,7 @@ func printMetrics(s *session.Session, args []string) error {
 	if len(args) > 0 {
 		return advice.Misuse{Message: "metrics takes no names; each sample names its tunnel"}
 	}
-	client, err := s.Daemon()
-	if err != nil {
-		return err
-	}
-	now, err := client.Snapshot(s.Ctx)
+	client, now, err := s.Snapshot()
 	if err != nil {
 		return err
 	}

@@ -133,8 +133,7 @@ func setOne(s *session.Session, client *dbusapi.Client, c changed) error {
 		return nil
 	}
 	err := client.UpdateTunnel(s.Ctx, c.Name, c.text)
-	var problems tunnelfile.Problems
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[tunnelfile.Problems](err); ok {
 		return session.Blame(problems, "", text.Tilde(c.FilePath))
 	}
 	if err == nil && !s.JSON {

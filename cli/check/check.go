@@ -78,7 +78,7 @@ func check(s *session.Session, names []string, report string) error {
 		showFindings(s.Out, "This machine", ofMachine.Findings)
 	}
 	environment := machine.Environment(s.Ctx, s.System)
-	var all []jsonout.TunnelCheck
+	all := []jsonout.TunnelCheck{}
 	for _, w := range wanted {
 		name := w.Name
 		if !s.JSON {
@@ -111,7 +111,11 @@ func concludeCheck(s *session.Session, ofMachine jsonout.TunnelCheck, tunnels []
 		}
 	}
 	if s.JSON {
-		if err := s.Out.JSON(checkAsJSON(ofMachine, tunnels, counts), false); err != nil {
+		all := jsonout.Check{
+			Problems: counts[tunnelfile.Trouble], Hints: counts[tunnelfile.Hint],
+			Machine: ofMachine.Findings, Tunnels: tunnels,
+		}
+		if err := s.Out.JSON(all, false); err != nil {
 			return err
 		}
 	} else {
@@ -131,44 +135,38 @@ func concludeCheck(s *session.Session, ofMachine jsonout.TunnelCheck, tunnels []
 }
 
 // checkDaemon asks the daemon about the tunnels and the network.
-func checkDaemon(s *session.Session) (dbusapi.Snapshot, []tunnelfile.Finding) {
-	var snapshot dbusapi.Snapshot
-	client, err := s.Daemon()
-	if err == nil {
-		snapshot, err = client.Snapshot(s.Ctx)
-	}
+func checkDaemon(s *session.Session) (now dbusapi.Snapshot, findings tunnelfile.Findings) {
+	_, now, err := s.Snapshot()
 	if err != nil {
 		message, _ := s.Explain(err)
-		return snapshot, []tunnelfile.Finding{{
-			Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Trouble,
-			Message: "the daemon does not answer: " + message, Mend: s.Systemctl() + " status holdfastd",
-		}}
+		findings.Problem(tunnelfile.SubjectDaemon, s.Systemctl()+" status holdfastd", "the daemon does not answer: %s", message)
+		return now, findings
 	}
-	global := snapshot.Global
-	network := tunnelfile.Finding{Subject: tunnelfile.SubjectNetwork, Severity: tunnelfile.FindingOK, Message: fmt.Sprintf("the network is %s, says %s", global.Network, global.NetworkSource)}
-	switch global.Network {
+	switch network, source := now.Global.Network, now.Global.NetworkSource; network {
 	case "offline", "limited":
-		// This is only a hint. If the server cannot be reached, that is a problem of the tunnel.
-		network.Severity, network.Mend = tunnelfile.Hint, "ip -brief address"
-		if global.NetworkSource == "NetworkManager" {
-			network.Mend = "nmcli device status"
+		mend := "ip -brief address"
+		if source == "NetworkManager" {
+			mend = "nmcli device status"
 		}
+		// This is only a hint. If the server cannot be reached, that is a problem of the tunnel.
+		findings.Hint(tunnelfile.SubjectNetwork, mend, "the network is %s, says %s", network, source)
 	case "portal":
-		network.Severity, network.Mend = tunnelfile.Hint, "xdg-open http://nmcheck.gnome.org"
-		network.Message = "this network wants you to log in with a browser first (captive portal), says " + global.NetworkSource
+		findings.Hint(tunnelfile.SubjectNetwork, "xdg-open http://nmcheck.gnome.org",
+			"this network wants you to log in with a browser first (captive portal), says %s", source)
+	default:
+		findings.OK(tunnelfile.SubjectNetwork, "the network is %s, says %s", network, source)
 	}
-	findings := []tunnelfile.Finding{network}
-	if message, command := tunnel.OtherProgram(global.Version, snapshot.Tunnels); message != "" {
-		findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectDaemon, Severity: tunnelfile.Hint, Message: message, Mend: command})
+	if message, command := tunnel.OtherProgram(now.Global.Version, now.Tunnels); message != "" {
+		findings.Hint(tunnelfile.SubjectDaemon, command, "%s", message)
 	}
-	return snapshot, findings
+	return now, findings
 }
 
 // checkTunnel runs holdfast-tunnel --check --login in the environment of the tunnel's unit, and adds
 // what the daemon reports.
-func checkTunnel(s *session.Session, name string, environment []string, now dbusapi.Snapshot) []tunnelfile.Finding {
-	trouble := func(err error) []tunnelfile.Finding {
-		return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: err.Error()}}
+func checkTunnel(s *session.Session, name string, environment []string, now dbusapi.Snapshot) (findings tunnelfile.Findings) {
+	trouble := func(err error) tunnelfile.Findings {
+		return tunnelfile.Findings{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: err.Error()}}
 	}
 	paths, err := s.Dirs().Files(name)
 	if err != nil {
@@ -179,13 +177,14 @@ func checkTunnel(s *session.Session, name string, environment []string, now dbus
 		return trouble(err)
 	}
 	cmd := exec.CommandContext(s.Ctx, program, "--check", "--login", "--json", paths[0])
-	var nobody []tunnelfile.Finding
+	asRoot := false
 	if s.System {
 		t, _ := s.Dirs().Load(name) // problems of the file are reported below
-		nobody = runsAsRoot(t)
+		asRoot = namesNoUser(t)
 		if err := runas.AsUnit(s, cmd, t); err != nil {
 			message, hint := s.Explain(err)
-			return []tunnelfile.Finding{{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Hint, Message: message, Mend: hint}}
+			findings.Hint(tunnelfile.SubjectFile, hint, "%s", message)
+			return findings
 		}
 	} else if environment != nil {
 		cmd.Env = unitEnvironment(environment, os.Environ())
@@ -196,7 +195,6 @@ func checkTunnel(s *session.Session, name string, environment []string, now dbus
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	var findings []tunnelfile.Finding
 	if broken := json.Unmarshal(out, &findings); broken != nil {
 		if text := strings.TrimSpace(stderr.String()); text != "" {
 			err = fmt.Errorf("holdfast-tunnel: %s", text)
@@ -205,10 +203,12 @@ func checkTunnel(s *session.Session, name string, environment []string, now dbus
 	}
 	for _, p := range tunnel.ProblemsOf(name, now.Global.Problems) { // only the daemon checks [Unit] and [Service]
 		if !slices.ContainsFunc(findings, func(f tunnelfile.Finding) bool { return f.Message == p.Error() }) {
-			findings = append(findings, tunnelfile.Finding{Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Trouble, Message: p.Error(), Mend: "holdfast edit " + name})
+			findings.Problem(tunnelfile.SubjectFile, "holdfast edit "+name, "%s", p.Error())
 		}
 	}
-	findings = append(findings, nobody...)
+	if asRoot {
+		findings.Hint(tunnelfile.SubjectFile, "holdfast set "+name+" Service.User=holdfast", "the file names no User=, so the tunnel runs as root")
+	}
 	if t, ok := now.Tunnel(name); ok {
 		if slices.ContainsFunc(findings, func(f tunnelfile.Finding) bool { return f.Severity == tunnelfile.Trouble }) {
 			t.Status = "" // the findings above say why, and are newer
@@ -221,16 +221,9 @@ func checkTunnel(s *session.Session, name string, environment []string, now dbus
 	return findings
 }
 
-// runsAsRoot reports a system tunnel that runs as root because its file has no User=.
-func runsAsRoot(t tunnelfile.Tunnel) []tunnelfile.Finding {
-	if slices.ContainsFunc(t.Service, func(s tunnelfile.Setting) bool { return s.Key == "User" }) || t.Name == "" {
-		return nil
-	}
-	return []tunnelfile.Finding{{
-		Subject: tunnelfile.SubjectFile, Severity: tunnelfile.Hint,
-		Message: "the file names no User=, so the tunnel runs as root",
-		Mend:    "holdfast set " + t.Name + " Service.User=holdfast",
-	}}
+// namesNoUser says whether a system tunnel runs as root because its file has no User=.
+func namesNoUser(t tunnelfile.Tunnel) bool {
+	return t.Name != "" && !slices.ContainsFunc(t.Service, func(s tunnelfile.Setting) bool { return s.Key == "User" })
 }
 
 // unitEnvironment is the user manager's environment block. HOME, PATH and the like come from our own
@@ -288,15 +281,9 @@ func stateFinding(t listing.Tunnel, nextStart string) tunnelfile.Finding {
 	return f
 }
 
-func checkAsJSON(ofMachine jsonout.TunnelCheck, tunnels []jsonout.TunnelCheck, counts map[tunnelfile.Severity]int) jsonout.Check {
-	j := jsonout.Check{
-		Problems: counts[tunnelfile.Trouble], Hints: counts[tunnelfile.Hint],
-		Machine: append([]tunnelfile.Finding{}, ofMachine.Findings...), Tunnels: []jsonout.TunnelCheck{},
-	}
-	for _, c := range tunnels {
-		j.Tunnels = append(j.Tunnels, jsonout.TunnelCheck{Name: c.Name, Findings: append([]tunnelfile.Finding{}, c.Findings...)})
-	}
-	return j
+// colors are the colours of the severities.
+var colors = map[tunnelfile.Severity]layout.Color{
+	tunnelfile.FindingOK: layout.Green, tunnelfile.Hint: layout.Yellow, tunnelfile.Trouble: layout.Red,
 }
 
 // showFindings prints findings below a title. Each has a word, a sentence, and the mend on its own
@@ -307,15 +294,8 @@ func showFindings(p *terminal.Printer, title string, findings []tunnelfile.Findi
 	}
 	p.Line("%s", p.Paint(layout.Bold, title))
 	for _, f := range findings {
-		word, color := "ok", layout.Green
-		switch f.Severity {
-		case tunnelfile.Hint:
-			word, color = "hint", layout.Yellow
-		case tunnelfile.Trouble:
-			word, color = "problem", layout.Red
-		}
 		t := &layout.Table{Columns: []layout.Column{{Min: len("  problem")}, {Wrap: true, Min: 20, GiveWay: 1, Below: true}}}
-		t.Add(layout.Painted("  "+word, color), layout.Plain(f.Subject+": "+text.Printable(f.Message)))
+		t.Add(layout.Painted("  "+string(f.Severity), colors[f.Severity]), layout.Plain(f.Subject+": "+text.Printable(f.Message)))
 		p.Rows(t)
 		if f.Mend != "" {
 			p.Command("           mend: " + text.Printable(f.Mend))

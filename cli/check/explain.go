@@ -33,7 +33,7 @@ something else with a setting than ssh(1).`,
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
 			all := f.Bool("all", false, "also settings that mean nothing to a tunnel")
-			return func(s *session.Session, args []string) error { return explainTunnel(s, args, *all) }
+			return verb.One(func(s *session.Session, name string) error { return explainTunnel(s, name, *all) })
 		},
 		Words: verb.OneName,
 	}
@@ -41,11 +41,7 @@ something else with a setting than ssh(1).`,
 
 // explainTunnel prints the tunnel's state and then every setting in force with its origin. The settings
 // come from holdfast-tunnel --print-config.
-func explainTunnel(s *session.Session, args []string, all bool) error {
-	name, err := session.One(args)
-	if err != nil {
-		return err
-	}
+func explainTunnel(s *session.Session, name string, all bool) error {
 	paths, err := s.Files(name)
 	if err != nil {
 		return err

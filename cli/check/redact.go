@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"path"
@@ -146,11 +147,7 @@ func (r *redactor) standIn(kind, of string) string {
 // line makes a text one printable line and removes the private words.
 func (r *redactor) line(line string) string {
 	line = text.Printable(line)
-	words := make([]string, 0, len(r.known))
-	for word := range r.known {
-		words = append(words, word)
-	}
-	slices.SortFunc(words, func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
+	words := slices.SortedFunc(maps.Keys(r.known), func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
 	line = outside(line, func(part string) string {
 		for _, word := range words {
 			part = outside(part, func(part string) string {
@@ -216,8 +213,5 @@ func (r *redactor) summary() string {
 			parts = append(parts, text.Count(n, kind))
 		}
 	}
-	if len(parts) == 0 {
-		return "nothing"
-	}
-	return strings.Join(parts, ", ")
+	return cmp.Or(strings.Join(parts, ", "), "nothing")
 }

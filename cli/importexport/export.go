@@ -28,7 +28,7 @@ needed.`,
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
 			as := flags.OneOf(f, "format", string(portable.Tunnel), formats(), "write `FORMAT`: "+text.Or(formats()))
-			return func(s *session.Session, args []string) error { return printExport(s, args, portable.Format(*as)) }
+			return verb.One(func(s *session.Session, name string) error { return printExport(s, name, portable.Format(*as)) })
 		},
 		Values: map[string][]string{"format": formats()},
 		Words:  verb.OneName,
@@ -36,11 +36,7 @@ needed.`,
 }
 
 // printExport prints what does the same as a tunnel without Holdfast. It needs no daemon.
-func printExport(s *session.Session, args []string, format portable.Format) error {
-	name, err := session.One(args)
-	if err != nil {
-		return err
-	}
+func printExport(s *session.Session, name string, format portable.Format) error {
 	if _, err := s.Files(name); err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/holdfast/holdfast/cli/advice"
 	"github.com/holdfast/holdfast/cli/terminal"
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -79,17 +78,6 @@ func (s *Session) FlagSet(name string) *flag.FlagSet {
 	f.BoolVar(&s.System, "system", s.System, "the system's tunnels instead of your own")
 	f.Func("color", "use colour `WHEN`: auto (on a terminal), always or never", s.Out.SetColor)
 	return f
-}
-
-// One returns the only argument.
-func One(rest []string) (string, error) {
-	switch len(rest) {
-	case 0:
-		return "", advice.Misuse{Message: "which tunnel?"}
-	case 1:
-		return rest[0], nil
-	}
-	return "", advice.Misuse{Message: "one tunnel at a time"}
 }
 
 // Ours adds --system to holdfast's command lines in a text, if this session is about the system's tunnels.

@@ -8,6 +8,16 @@ import (
 	"github.com/holdfast/holdfast/internal/listing"
 )
 
+// Snapshot returns the client of the daemon, and the daemon's state as it is now.
+func (s *Session) Snapshot() (*dbusapi.Client, dbusapi.Snapshot, error) {
+	client, err := s.Daemon()
+	if err != nil {
+		return nil, dbusapi.Snapshot{}, err
+	}
+	now, err := client.Snapshot(s.Ctx)
+	return client, now, err
+}
+
 // Watched is the daemon's state and its changes.
 type Watched struct {
 	Client    *dbusapi.Client

@@ -50,7 +50,7 @@ A script cannot say yes. It can put the key that it got from the server's owner 
 			{Command: "sudo holdfast --system trust backup", Does: "the same for a tunnel of the system"},
 		},
 		NoJSON: "it asks a person; holdfast --json check shows what is known about the host key",
-		Setup:  verb.Plain(trust),
+		Setup:  verb.Plain(verb.One(trust)),
 		Words:  verb.OneName,
 	}
 }
@@ -58,11 +58,7 @@ A script cannot say yes. It can put the key that it got from the server's owner 
 // trust shows the host keys of a tunnel's server and of each host on the way to it. It records the new
 // ones after a yes. It takes the tunnel's way, and does not log in to the server itself. If only ssh(1)
 // can reach the server, it runs ssh.
-func trust(s *session.Session, args []string) error {
-	name, err := session.One(args)
-	if err != nil {
-		return err
-	}
+func trust(s *session.Session, name string) error {
 	if _, err := s.Files(name); err != nil {
 		return err
 	}

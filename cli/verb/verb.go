@@ -50,6 +50,19 @@ func Plain(do Command) func(*flag.FlagSet) Command {
 	return func(*flag.FlagSet) Command { return do }
 }
 
+// One is the Command of a verb whose only argument is a tunnel's name.
+func One(do func(s *session.Session, name string) error) Command {
+	return func(s *session.Session, args []string) error {
+		switch len(args) {
+		case 0:
+			return advice.Misuse{Message: "which tunnel?"}
+		case 1:
+			return do(s, args[0])
+		}
+		return advice.Misuse{Message: "one tunnel at a time"}
+	}
+}
+
 // Example is a command line and what it does.
 type Example struct{ Command, Does string }
 
