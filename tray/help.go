@@ -6,25 +6,34 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// remedy is what a person can do about a tunnel: the verb of a click, and its label.
-type remedy struct{ verb, label string }
+// remedy is what a person can do about a tunnel.
+type remedy struct {
+	verb, label string // of the click
+	why         string // what a notice says; empty: the status line
+	alarm       string // the title of an urgent notice; empty: it is not urgent
+}
 
 // remedies is what helps most, by reason. "answer" makes a new attempt: it asks its questions, and
 // the tray answers them.
 var remedies = map[fault.Reason]remedy{
-	fault.Passphrase:     {"answer", "Enter passphrase…"},
-	fault.PIN:            {"answer", "Enter PIN…"},
-	fault.Password:       {"answer", "Enter password…"},
-	fault.Code:           {"answer", "Answer the server…"},
-	fault.Touch:          {"answer", "Touch the key…"},
-	fault.HostKeyUnknown: {"answer", "Review host key…"},
-	fault.HostKeyChanged: {"trust", "Review host key…"},
-	fault.HostKeyRevoked: {"trust", "Review host key…"},
-	fault.Denied:         {"check", "Find out why…"},
-	fault.Listen:         {"check", "Find out why…"},
-	fault.Settings:       {"edit", "Edit…"},
-	fault.Dependency:     {"log", "Show log"},
-	fault.Crashed:        {"log", "Show log"},
+	fault.Passphrase: {verb: "answer", label: "Enter passphrase…"},
+	fault.PIN:        {verb: "answer", label: "Enter PIN…"},
+	fault.Password:   {verb: "answer", label: "Enter password…"},
+	fault.Code:       {verb: "answer", label: "Answer the server…"},
+	fault.Touch:      {verb: "answer", label: "Touch the key…"},
+	fault.HostKeyUnknown: {verb: "answer", label: "Review host key…",
+		why: "The server's host key is not known. Compare it with what the server's owner says."},
+	fault.HostKeyChanged: {verb: "trust", label: "Review host key…",
+		why:   "Somebody may be listening in, or the server was set up anew. Ask its owner.",
+		alarm: "the server's host key has changed"},
+	fault.HostKeyRevoked: {verb: "trust", label: "Review host key…",
+		why:   "The server's host key is marked as revoked. Do not connect before its owner has explained it.",
+		alarm: "the server's host key is revoked"},
+	fault.Denied:     {verb: "check", label: "Find out why…"},
+	fault.Listen:     {verb: "check", label: "Find out why…"},
+	fault.Settings:   {verb: "edit", label: "Edit…"},
+	fault.Dependency: {verb: "log", label: "Show log"},
+	fault.Crashed:    {verb: "log", label: "Show log"},
 }
 
 // extra reports whether a tunnel's submenu has it only because the tunnel needs it.
@@ -36,9 +45,9 @@ func remedyFor(t listing.Tunnel) remedy {
 		return r
 	}
 	if t.State == tunnelfile.Blocked {
-		return remedy{"check", "Find out why…"}
+		return remedy{verb: "check", label: "Find out why…"}
 	}
-	return remedy{"log", "Show log"}
+	return remedy{verb: "log", label: "Show log"}
 }
 
 // needsYou reports whether a tunnel waits for a person: it is blocked, has failed or has an open
@@ -53,18 +62,4 @@ func asks(t listing.Tunnel) bool {
 		return false
 	}
 	return t.Reason.WantsAnswer() || t.Reason == fault.HostKeyUnknown
-}
-
-// needOf returns what a notice says about a tunnel's need. A status line also says what to do in a
-// terminal; in a notice, a button does that.
-func needOf(t listing.Tunnel) string {
-	switch t.Reason {
-	case fault.HostKeyUnknown:
-		return "The server's host key is not known. Compare it with what the server's owner says."
-	case fault.HostKeyChanged:
-		return "Somebody may be listening in, or the server was set up anew. Ask its owner."
-	case fault.HostKeyRevoked:
-		return "The server's host key is marked as revoked. Do not connect before its owner has explained it."
-	}
-	return sentence(t.Status)
 }

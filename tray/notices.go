@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -312,12 +313,12 @@ func noticeOf(about subject, c candidate) Notice {
 
 func needsYouNotice(t listing.Tunnel) Notice {
 	r := remedyFor(t)
-	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: needOf(t), Lasting: true, Actions: actions(t.Name, r.verb, r.label)}
+	// A status line also says what to do in a terminal; in a notice, a button does that.
+	body := cmp.Or(r.why, sentence(t.Status))
+	n := Notice{Key: t.Name, Title: t.Name + " needs you", Body: body, Lasting: true, Actions: actions(t.Name, r.verb, r.label)}
 	switch {
-	case t.Reason == fault.HostKeyChanged:
-		n.Title, n.Urgent = t.Name+": the server's host key has changed", true
-	case t.Reason == fault.HostKeyRevoked:
-		n.Title, n.Urgent = t.Name+": the server's host key is revoked", true
+	case r.alarm != "":
+		n.Title, n.Urgent = t.Name+": "+r.alarm, true
 	case t.State == tunnelfile.Failed:
 		n.Title = t.Name + " has failed"
 	}
@@ -332,15 +333,19 @@ func sentence(status string) string {
 
 // groupNotice is the notice about several tunnels.
 func groupNotice(about subject, names []string) Notice {
-	body := strings.Join(names, ", ")
-	if len(names) > maxSingle+1 {
-		body = strings.Join(names[:maxSingle], ", ") + fmt.Sprintf(" and %d more", len(names)-maxSingle)
-	}
 	title := several(len(names), map[subject]string{down: "down", unstable: "unstable"}[about])
 	if about == needy {
 		title = text.Count(len(names), "tunnel") + " waiting for you"
 	}
-	return Notice{Key: groupKey(about), Title: title, Body: body, Lasting: true, Actions: []NoticeAction{{"status", "Show status"}}}
+	return Notice{Key: groupKey(about), Title: title, Body: listed(names, maxSingle), Lasting: true, Actions: []NoticeAction{{"status", "Show status"}}}
+}
+
+// listed returns names in a line: all of them, or the first and how many more.
+func listed(names []string, most int) string {
+	if len(names) <= most+1 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // several returns a sentence such as "2 tunnels are down".

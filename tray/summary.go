@@ -2,7 +2,6 @@ package tray
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/fault"
@@ -39,18 +38,15 @@ func Headline(s dbusapi.Snapshot) string {
 	case tally.Well == tally.Wanted:
 		line = fmt.Sprintf("All %d up", tally.Well)
 	}
-	switch {
-	case len(needy) > 3:
-		line += fmt.Sprintf(" · needs you: %s and %d more", strings.Join(needy[:2], ", "), len(needy)-2)
-	case len(needy) > 0:
-		line += " · needs you: " + strings.Join(needy, ", ")
+	if len(needy) > 0 {
+		return line + " · needs you: " + listed(needy, 2)
 	}
 	for _, state := range []tunnelfile.State{tunnelfile.Degraded, tunnelfile.Retrying, tunnelfile.Connecting, tunnelfile.Offline, tunnelfile.Stopping} {
-		if n := rest[state]; n > 0 && len(needy) == 0 {
+		if n := rest[state]; n > 0 {
 			line += fmt.Sprintf(" · %d %s", n, state)
 		}
 	}
-	if n := s.Global.Network; len(needy) == 0 && n != "" && n != "unknown" && n != "online" {
+	if n := s.Global.Network; n != "" && n != "unknown" && n != "online" {
 		line += " · network: " + n
 	}
 	return line

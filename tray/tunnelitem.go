@@ -110,14 +110,10 @@ func forwardItem(t listing.Tunnel, i int, f tunnelfile.ForwardReport) Item {
 
 // copied returns the address to connect to. A click on a forward copies it to the clipboard.
 func copied(f tunnelfile.ForwardReport) string {
-	if host, port, err := net.SplitHostPort(f.Listen); err == nil && f.Kind != tunnelfile.RemoteForward && !strings.HasPrefix(f.Listen, "/") {
-		return here(host, port)
+	host, port, err := net.SplitHostPort(f.Listen)
+	if err != nil || f.Kind == tunnelfile.RemoteForward || strings.HasPrefix(f.Listen, "/") {
+		return f.Listen
 	}
-	return f.Listen
-}
-
-// here returns the address to connect to for an address to listen on.
-func here(host, port string) string {
 	if slices.Contains([]string{"", "*", "0.0.0.0", "::"}, host) {
 		host = "localhost"
 	}
@@ -138,9 +134,5 @@ func webAddress(f tunnelfile.ForwardReport) string {
 	if err != nil || scheme == "" {
 		return ""
 	}
-	host, port, err := net.SplitHostPort(f.Listen)
-	if err != nil { // a port alone
-		host, port = "localhost", f.Listen
-	}
-	return scheme + "://" + here(host, port) + "/"
+	return scheme + "://" + copied(f) + "/"
 }

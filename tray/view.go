@@ -147,6 +147,4 @@ func isStopped(t listing.Tunnel) bool {
 }
 
 // key returns an Item's Key: a verb and its arguments.
-func key(verb string, about ...string) string {
-	return strings.Join(append([]string{verb}, about...), " ")
-}
+func key(words ...string) string { return strings.Join(words, " ") }

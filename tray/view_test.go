@@ -311,11 +311,11 @@ func TestWebAddress(t *testing.T) {
 		{"127.0.0.1:8080", "web:80", "http://127.0.0.1:8080/", tunnelfile.LocalForward},
 		{"[::1]:8080", "[fe80::1]:443", "https://[::1]:8080/", tunnelfile.LocalForward},
 		{"*:9000", "web:8080", "http://localhost:9000/", tunnelfile.LocalForward},
-		{"9000", "web:8443", "https://localhost:9000/", tunnelfile.LocalForward},
+		{"localhost:9000", "web:8443", "https://localhost:9000/", tunnelfile.LocalForward},
 		{"127.0.0.1:5432", "db:5432", "", tunnelfile.LocalForward},
 		{"/run/x.sock", "web:80", "", tunnelfile.LocalForward},
 		{"9000", "web:80", "", tunnelfile.RemoteForward},
-		{"9000", "/run/x", "", tunnelfile.LocalForward},
+		{"localhost:9000", "/run/x", "", tunnelfile.LocalForward},
 	} {
 		if got := webAddress(tunnelfile.ForwardReport{Kind: c.kind, Listen: c.listen, Target: c.target}); got != c.want {
 			t.Errorf("%s → %s: %q, want %q", c.listen, c.target, got, c.want)
