@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/dbusapi"
-	"github.com/holdfast/holdfast/internal/keyring"
 	"github.com/holdfast/holdfast/internal/timerfd"
 	"github.com/holdfast/holdfast/tunnelfile"
 )
@@ -27,16 +26,13 @@ type App struct {
 	Driver   Driver
 	Desktop  Desktop
 	Notifier *Notifier
-	Dialog   func() (Dialog, error) // finds the dialog program; nil: other agents answer questions
-	Keyring  keyring.Keyring        // nil: no answer is remembered
-	Declined keyring.Declined
+	Prompter Prompter // the caller sets Dialog, Keyring and Declined; Dialog nil: other agents answer questions
 	Paths    Paths
 	Command  string // path of the holdfast command, for terminals
 	Log      *slog.Logger
 	Quit     func() // called when the person chooses Quit
 
 	renderer  *Renderer
-	prompter  *Prompter
 	seen      dbusapi.Snapshot // the daemon's last snapshot; model also has the open questions
 	model     Model
 	memory    Memory
@@ -67,7 +63,7 @@ func (a *App) run(ctx context.Context) error {
 	a.watching, a.onDemand = make(map[string]context.CancelFunc), make(map[string]bool)
 	a.model, a.memory = restored(a.Paths, a.Log)
 	a.renderer = NewRenderer(a.Driver)
-	a.prompter = a.newPrompter()
+	a.preparePrompter()
 	a.timer = time.NewTimer(0)
 	defer a.timer.Stop()
 	var err error
@@ -89,19 +85,19 @@ func (a *App) run(ctx context.Context) error {
 			}
 			a.seen = s
 			a.answerFor(s)
-		case s := <-a.renderer.Clicks():
-			if click, ok := a.renderer.Clicked(s, time.Now()); ok {
-				a.clicked(ctx, click)
+		case s := <-a.renderer.clicks:
+			if key, ok := s.clicked(time.Now()); ok {
+				a.clicked(ctx, key)
 			}
-		case key := <-a.Notifier.Clicked():
-			a.clicked(ctx, Click{Key: key})
+		case key := <-a.Notifier.clicked:
+			a.clicked(ctx, key)
 		case call := <-a.calls:
 			call()
 		case <-a.timer.C:
 		case <-a.wallTimer.C:
 		}
 		a.update(time.Now())
-		if n := a.renderer.Slots(); n > fullAt && n > 2*size(ViewOf(a.model).Items)+len(skeleton) {
+		if n := a.renderer.count; n > fullAt && n > 2*size(ViewOf(a.model).Items)+len(skeleton) {
 			return ErrFull
 		}
 	}
@@ -144,7 +140,7 @@ func (a *App) update(now time.Time) {
 		a.resume()
 	}
 	iconDue := a.renderer.Render(ViewOf(a.model), now)
-	notices, noticeDue := a.notices.Update(a.model.Snapshot, a.memory.Muted, a.prompter.questions.attention, now)
+	notices, noticeDue := a.notices.Update(a.model.Snapshot, a.memory.Muted, a.Prompter.questions.attention, now)
 	for _, n := range notices {
 		a.Notifier.Show(n)
 	}
@@ -181,6 +177,12 @@ func (a *App) do(what string, f func(context.Context) error) {
 	}()
 }
 
+// connect calls Start or Reconnect for tunnels. From now on the person expects their questions.
+func (a *App) connect(what string, call func(context.Context, ...string) error, names ...string) {
+	a.Prompter.questions.engage(names...)
+	a.do(what, func(ctx context.Context) error { return call(ctx, names...) })
+}
+
 // failed shows an error to the person, unless err is nil.
 func (a *App) failed(what string, err error) {
 	if err != nil {
@@ -193,39 +195,33 @@ func (a *App) failed(what string, err error) {
 func (a *App) withQuestions(s dbusapi.Snapshot) dbusapi.Snapshot {
 	s.Tunnels = slices.Clone(s.Tunnels)
 	for i, t := range s.Tunnels {
-		s.Tunnels[i] = a.prompter.questions.take(t)
+		s.Tunnels[i] = a.Prompter.questions.take(t)
 	}
 	return s
 }
 
-// newPrompter returns what answers the daemon's questions. It runs in other goroutines and wakes up
-// the loop when a question changes.
-func (a *App) newPrompter() *Prompter {
-	return &Prompter{
-		questions: newQuestions(func() { a.inLoop(func() {}) }),
-		Dialog:    a.Dialog,
-		Keyring:   a.Keyring,
-		Declined:  a.Declined,
-		Connected: a.Client.AwaitConnection,
-		Show:      a.Notifier.Show,
-		Log:       a.Log,
-		About: func(ctx context.Context, tunnel string) string {
-			t, _ := a.Client.Tunnel(ctx, tunnel)
-			return t.Destination
-		},
+// preparePrompter connects the Prompter with the rest of the tray. It runs in other goroutines and
+// wakes up the loop when a question changes.
+func (a *App) preparePrompter() {
+	p := &a.Prompter
+	p.questions = newQuestions(func() { a.inLoop(func() {}) })
+	p.Connected, p.Show, p.Log = a.Client.AwaitConnection, a.Notifier.Show, a.Log
+	p.About = func(ctx context.Context, tunnel string) string {
+		t, _ := a.Client.Tunnel(ctx, tunnel)
+		return t.Destination
 	}
 }
 
 // answerFor registers the tray with a daemon, to answer its questions. After a failure, the next
 // snapshot tries again.
 func (a *App) answerFor(s dbusapi.Snapshot) {
-	register := s.Running && s.Owner != a.agentOf && a.Dialog != nil
+	register := s.Running && s.Owner != a.agentOf && a.Prompter.Dialog != nil
 	a.agentOf = s.Owner
 	if !register {
 		return
 	}
 	a.do("answer questions", func(ctx context.Context) error {
-		err := a.Client.RegisterAgent(ctx, a.prompter)
+		err := a.Client.RegisterAgent(ctx, &a.Prompter)
 		if err != nil {
 			a.inLoop(func() {
 				if a.agentOf == s.Owner {
@@ -245,10 +241,10 @@ func (a *App) inLoop(f func()) {
 	}
 }
 
-// remember saves the Memory.
-func (a *App) remember() {
-	if err := save(a.Paths.Memory, a.memory); err != nil {
-		a.Log.Warn("not saved", "err", err)
+// save stores a value in one of the tray's files.
+func (a *App) save(path string, value any) {
+	if err := save(path, value); err != nil {
+		a.Log.Warn("not saved", "path", path, "err", err)
 	}
 }
 
@@ -276,16 +272,13 @@ func (a *App) resume() {
 	}
 	a.setPause(Pause{})
 	if len(names) > 0 {
-		a.prompter.questions.engage(names...)
-		a.do("go on", func(ctx context.Context) error { return a.Client.Start(ctx, names...) })
+		a.connect("go on", a.Client.Start, names...)
 	}
 }
 
 func (a *App) setPause(p Pause) {
 	a.model.Pause = p
-	if err := save(a.Paths.Pause, p); err != nil {
-		a.Log.Warn("the pause is not saved", "err", err)
-	}
+	a.save(a.Paths.Pause, p)
 }
 
 const looks, lookTime = 6, time.Second
@@ -331,7 +324,7 @@ func (a *App) ShowOnce(n Notice) {
 			return
 		}
 		a.memory.Shown[n.Key] = true
-		a.remember()
+		a.save(a.Paths.Memory, a.memory)
 		a.Notifier.Show(n)
 	})
 }

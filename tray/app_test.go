@@ -32,7 +32,7 @@ func startApp(t *testing.T, log io.Writer) (a *App, end func()) {
 	a = NewApp()
 	a.Client, a.Driver, a.Log = apitest.Dial(t), &menu{}, slog.New(slog.NewTextHandler(log, nil))
 	a.Notifier = NewNotifier(ctx, apitest.Open(t), "", a.Log)
-	a.Dialog = func() (Dialog, error) { return &scripted{answer: "typed"}, nil }
+	a.Prompter.Dialog = func() (Dialog, error) { return &scripted{answer: "typed"}, nil }
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	end = func() {

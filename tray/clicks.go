@@ -13,9 +13,10 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// clicked does what a click asks for. The daemon checks whether that still makes sense.
-func (a *App) clicked(ctx context.Context, c Click) {
-	verb, about, _ := strings.Cut(c.Key, " ")
+// clicked does what a click asks for, by the Key of its item. The daemon checks whether that still
+// makes sense.
+func (a *App) clicked(ctx context.Context, key string) {
+	verb, about, _ := strings.Cut(key, " ")
 	switch verb {
 	case "quit":
 		a.Quit()
@@ -23,7 +24,7 @@ func (a *App) clicked(ctx context.Context, c Click) {
 		a.do("start Holdfast", a.Client.Activate)
 	case "all-up":
 		for _, t := range a.model.Tunnels {
-			a.prompter.questions.engage(t.Name)
+			a.Prompter.questions.engage(t.Name)
 		}
 		a.do("start all tunnels", func(ctx context.Context) error { return a.Client.Start(ctx) })
 	case "all-down":
@@ -50,9 +51,9 @@ func (a *App) clicked(ctx context.Context, c Click) {
 		a.model.Picked = about
 	case "unmute":
 		clear(a.memory.Muted)
-		a.remember()
+		a.save(a.Paths.Memory, a.memory)
 	case "remember", "forget":
-		a.prompter.offers.choose(about, verb == "remember")
+		a.Prompter.offers.choose(about, verb == "remember")
 	case "tunnel":
 		a.watchTraffic(ctx, about)
 	default:
@@ -68,12 +69,11 @@ func (a *App) clicked(ctx context.Context, c Click) {
 func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 	switch verb {
 	case "start":
-		a.prompter.questions.engage(t.Name)
-		a.do("start "+t.Name, func(ctx context.Context) error { return a.Client.Start(ctx, t.Name) })
+		a.connect("start "+t.Name, a.Client.Start, t.Name)
 	case "stop":
 		a.do("stop "+t.Name, func(ctx context.Context) error { return a.Client.Stop(ctx, t.Name) })
 	case "reconnect":
-		a.reconnect(t)
+		a.connect("reconnect "+t.Name, a.Client.Reconnect, t.Name)
 	case "answer":
 		a.answer(t)
 	case "login":
@@ -82,7 +82,7 @@ func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 	case "mute":
 		a.memory.Muted[t.Name] = true
 		a.Notifier.Show(Notice{Key: t.Name})
-		a.remember()
+		a.save(a.Paths.Memory, a.memory)
 	case "log":
 		a.inTerminal(onFailure, "logs", t.Name, "-f", "-n", "200")
 	case "trust":
@@ -100,24 +100,18 @@ func (a *App) tunnelClicked(verb string, t listing.Tunnel, rest string) {
 	}
 }
 
-// reconnect makes a new attempt. If that needs an answer, it asks.
-func (a *App) reconnect(t listing.Tunnel) {
-	a.prompter.questions.engage(t.Name)
-	a.do("reconnect "+t.Name, func(ctx context.Context) error { return a.Client.Reconnect(ctx, t.Name) })
-}
-
 // answer shows a tunnel's question: the one that waits, or that of a new attempt. The daemon asks
 // one question at a time, so another tunnel's question may come first.
 func (a *App) answer(t listing.Tunnel) {
-	a.prompter.questions.engage(t.Name)
-	if a.prompter.questions.showWaiting() || asks(t) {
+	a.Prompter.questions.engage(t.Name)
+	if a.Prompter.questions.showWaiting() || asks(t) {
 		return
 	}
 	if t.Reason == fault.HostKeyUnknown {
 		a.do("review the host key", func(ctx context.Context) error { return a.review(ctx, t) })
 		return
 	}
-	a.reconnect(t)
+	a.connect("reconnect "+t.Name, a.Client.Reconnect, t.Name)
 }
 
 // review asks about a host key by a new attempt. If ssh_config forbids the attempt to ask, it runs
@@ -128,7 +122,7 @@ func (a *App) review(ctx context.Context, t listing.Tunnel) error {
 	}
 	asked := false
 	s, err := a.Client.Wait(ctx, func(s dbusapi.Snapshot) bool {
-		asked = asked || a.prompter.questions.attention(t.Name) == aware
+		asked = asked || a.Prompter.questions.attention(t.Name) == aware
 		now, ok := s.Tunnel(t.Name)
 		return asked || !ok || now.Well() || now.StateSince.After(t.StateSince) && now.State == tunnelfile.Blocked
 	})

@@ -35,19 +35,13 @@ func (e Environment) Get(name string) string {
 }
 
 // Programs is a Desktop that runs the programs in $PATH.
-type Programs struct {
-	Environment Environment
-	LookPath    func(string) (string, error)
-}
-
-// NewPrograms returns Programs that run in this environment.
-func NewPrograms(e Environment) Programs { return Programs{e, exec.LookPath} }
+type Programs struct{ Environment Environment }
 
 // start starts the first of these programs that is installed, with more arguments, and returns at
 // once. stdin is the program's input; "" for none. missing is the error if none is installed.
 func (p Programs) start(programs [][]string, stdin, missing string, more ...string) error {
 	for _, program := range programs {
-		path, err := p.LookPath(program[0])
+		path, err := exec.LookPath(program[0])
 		if err != nil {
 			continue
 		}
@@ -74,7 +68,7 @@ func (p Programs) start(programs [][]string, stdin, missing string, more ...stri
 // sudo(8) in a terminal fails.
 func (p Programs) outside(argv []string) []string {
 	bound, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
-	run, missing := p.LookPath("systemd-run")
+	run, missing := exec.LookPath("systemd-run")
 	if err != nil || bound == 0 || missing != nil {
 		return argv
 	}

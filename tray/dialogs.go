@@ -16,7 +16,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/internal/text"
 )
@@ -37,14 +36,16 @@ func FindDialog(e Environment, lookPath func(string) (string, error)) (Dialog, e
 	}
 	for _, name := range names {
 		path, err := lookPath(name)
-		switch {
-		case err != nil:
-		case name == "zenity":
-			return zenity{program{path, e}}, nil
-		case name == "kdialog":
-			return kdialog{program{path, e}}, nil
+		if err != nil {
+			continue
+		}
+		switch p := (program{path, e}); name {
+		case "zenity":
+			return zenity{p}, nil
+		case "kdialog":
+			return kdialog{p}, nil
 		default:
-			return pinentry{program{path, e}}, nil
+			return pinentry{p}, nil
 		}
 	}
 	return nil, errors.New("nothing to ask with: install zenity, kdialog or a pinentry, or set SSH_ASKPASS")
@@ -216,9 +217,8 @@ const assuanLine = 1000
 func assuan(command string) string {
 	escape := strings.NewReplacer("%", "%25", "\n", "%0A", "\r", "%0D")
 	line := escape.Replace(command)
-	for runes := []rune(command); len(line) > assuanLine; {
-		runes = runes[:len(runes)-1-(len(line)-assuanLine)/utf8.UTFMax]
-		line = escape.Replace(string(runes)) + "…"
+	for most := assuanLine; len(line) > assuanLine; most-- {
+		line = escape.Replace(text.BoundBytes(command, most))
 	}
 	return line
 }

@@ -14,6 +14,7 @@ type Driver interface {
 	// SetIcon shows one of the five drawings.
 	SetIcon(Icon)
 	// Add makes an item at the end of the parent's submenu, or of the menu itself if parent is nil.
-	// The driver calls onClick from any goroutine; onClick does not block.
+	// It returns nil for a Separator, which never changes. The driver calls onClick from any
+	// goroutine; onClick does not block.
 	Add(parent Handle, kind Kind, label string, onClick func()) Handle
 }

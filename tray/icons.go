@@ -10,7 +10,7 @@ var icons embed.FS
 var pictures = map[Icon][]byte{}
 
 func init() {
-	for _, name := range Icons() {
+	for name := range descriptions {
 		pictures[name], _ = icons.ReadFile("icons/" + string(name) + ".png") // embedded, cannot fail
 	}
 }

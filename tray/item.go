@@ -1,10 +1,5 @@
 package tray
 
-import (
-	"maps"
-	"slices"
-)
-
 // Kind is what an Item looks like and does.
 type Kind int
 
@@ -52,9 +47,6 @@ var descriptions = map[Icon]string{
 	IconOffline:   "no network",
 	IconIdle:      "no tunnel runs",
 }
-
-// Icons lists the names of the drawings.
-func Icons() []Icon { return slices.Sorted(maps.Keys(descriptions)) }
 
 // Description says what the drawing means.
 func (i Icon) Description() string { return descriptions[i] }

@@ -224,7 +224,7 @@ func TestNoticesGroupClick(t *testing.T) {
 	notice := groupNotice(down, []string{"a", "b", "c", "d"})
 	app, desktop := NewApp(), &noted{}
 	app.Desktop, app.Command = desktop, "holdfast"
-	app.clicked(t.Context(), Click{Key: notice.Actions[0].Key})
+	app.clicked(t.Context(), notice.Actions[0].Key)
 	if got := strings.Join(desktop.argv, " "); !strings.HasSuffix(got, " holdfast status") {
 		t.Errorf("ran %q", got)
 	}

@@ -27,8 +27,9 @@ const (
 type Notifier struct {
 	conn     *bus.Conn
 	queue    chan Notice
-	clicked  chan string
-	record   string // the file that says which notifications are on the screen
+	clicked  chan string      // receives the keys of the actions that were chosen
+	screen   map[string]shown // by the key of the notice; used by the goroutine of run only
+	record   string           // the file that says which notifications are on the screen
 	recorded []uint32
 	log      *slog.Logger
 	done     chan struct{}
@@ -38,7 +39,8 @@ type Notifier struct {
 // file that lists the notifications on the screen; "" for none. If a tray is killed, the next one
 // closes what is listed there.
 func NewNotifier(ctx context.Context, conn *bus.Conn, record string, log *slog.Logger) *Notifier {
-	n := &Notifier{conn: conn, queue: make(chan Notice, 64), clicked: make(chan string, 8), record: record, log: log, done: make(chan struct{})}
+	n := &Notifier{conn: conn, queue: make(chan Notice, 64), clicked: make(chan string, 8), screen: make(map[string]shown),
+		record: record, log: log, done: make(chan struct{})}
 	go n.run(ctx)
 	return n
 }
@@ -54,9 +56,6 @@ func (n *Notifier) Show(notice Notice) {
 		n.log.Warn("a notification is dropped: the desktop does not take them", "title", notice.Title)
 	}
 }
-
-// Clicked receives the keys of the actions that were chosen.
-func (n *Notifier) Clicked() <-chan string { return n.clicked }
 
 // shown is a notice on the screen, or a lasting one that waits for a notification server.
 type shown struct {
@@ -74,21 +73,20 @@ func (n *Notifier) run(ctx context.Context) {
 		stop = func() {}
 	}
 	defer stop()
-	screen := make(map[string]shown)
 	for {
 		select {
 		case <-ctx.Done():
 			n.closeRecorded(context.WithoutCancel(ctx))
 			return
 		case notice := <-n.queue:
-			n.show(ctx, screen, notice)
+			n.show(ctx, notice)
 		case signal, ok := <-signals:
 			if !ok {
 				return // the bus is gone
 			}
-			n.take(ctx, screen, signal)
+			n.take(ctx, signal)
 		}
-		n.write(screen)
+		n.write()
 	}
 }
 
@@ -99,9 +97,9 @@ type onScreen struct {
 }
 
 // write records what is on the screen.
-func (n *Notifier) write(screen map[string]shown) {
+func (n *Notifier) write() {
 	now := onScreen{Server: n.conn.Owner(notifyName)}
-	for _, s := range screen {
+	for _, s := range n.screen {
 		if s.id != 0 {
 			now.IDs = append(now.IDs, s.id)
 		}
@@ -132,12 +130,12 @@ func (n *Notifier) closeRecorded(ctx context.Context) {
 	_ = save(n.record, onScreen{})
 }
 
-func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Notice) {
+func (n *Notifier) show(ctx context.Context, notice Notice) {
 	ctx, cancel := context.WithTimeout(ctx, notifyTime)
 	defer cancel()
 	server := n.conn.Object(notifyName, notifyPath)
-	old := screen[notice.Key]
-	delete(screen, notice.Key)
+	old := n.screen[notice.Key]
+	delete(n.screen, notice.Key)
 	if notice.Title == "" {
 		if old.id != 0 {
 			server.CallWithContext(ctx, notifyInterface+".CloseNotification", 0, old.id)
@@ -145,7 +143,7 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 		return
 	}
 	if notice.Lasting {
-		screen[notice.Key] = shown{notice: notice, id: old.id}
+		n.screen[notice.Key] = shown{notice: notice, id: old.id}
 	}
 	var capabilities []string
 	if err := server.CallWithContext(ctx, notifyInterface+".GetCapabilities", 0).Store(&capabilities); err != nil {
@@ -180,33 +178,31 @@ func (n *Notifier) show(ctx context.Context, screen map[string]shown, notice Not
 		n.log.Warn("notification not shown", "title", notice.Title, "err", err)
 		return
 	}
-	screen[notice.Key] = shown{notice, id, call.ResponseSequence}
+	n.screen[notice.Key] = shown{notice, id, call.ResponseSequence}
 }
 
 // take handles a signal of the notification server, or that its owner has changed.
-func (n *Notifier) take(ctx context.Context, screen map[string]shown, signal *dbus.Signal) {
+func (n *Notifier) take(ctx context.Context, signal *dbus.Signal) {
 	var id uint32
 	switch signal.Name {
 	case bus.Name + ".NameOwnerChanged":
 		if _, owner, ok := bus.OwnerChange(signal); ok {
-			n.otherServer(ctx, screen, signal.Sequence, owner != "")
+			n.otherServer(ctx, signal.Sequence, owner != "")
 		}
 	case notifyInterface + ".ActionInvoked":
 		var action string
-		if dbus.Store(signal.Body, &id, &action) != nil {
-			return
-		}
-		for _, s := range screen {
-			if s.id == id {
-				n.click(s.notice, action)
+		if dbus.Store(signal.Body, &id, &action) == nil {
+			for _, s := range n.screen {
+				if s.id == id {
+					n.click(s.notice, action)
+				}
 			}
 		}
 	case notifyInterface + ".NotificationClosed":
 		var reason uint32
-		if dbus.Store(signal.Body, &id, &reason) != nil {
-			return
+		if dbus.Store(signal.Body, &id, &reason) == nil {
+			maps.DeleteFunc(n.screen, func(_ string, s shown) bool { return s.id == id })
 		}
-		maps.DeleteFunc(screen, func(_ string, s shown) bool { return s.id == id })
 	}
 }
 
@@ -226,17 +222,17 @@ func (n *Notifier) click(notice Notice, action string) {
 // otherServer handles that the notification server went away at that moment, or that another one
 // started (there). Each server numbers from 1, so an old number may be that of another program's
 // notification.
-func (n *Notifier) otherServer(ctx context.Context, screen map[string]shown, at dbus.Sequence, there bool) {
-	for key, s := range screen {
+func (n *Notifier) otherServer(ctx context.Context, at dbus.Sequence, there bool) {
+	for key, s := range n.screen {
 		switch {
 		case s.id != 0 && s.asOf > at:
 		case !s.notice.Lasting:
-			delete(screen, key)
+			delete(n.screen, key)
 		default:
 			s.id = 0
-			screen[key] = s
+			n.screen[key] = s
 			if there {
-				n.show(ctx, screen, s.notice)
+				n.show(ctx, s.notice)
 			}
 		}
 	}

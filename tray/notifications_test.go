@@ -83,7 +83,7 @@ func TestNotifier(t *testing.T) {
 			t.Fatal(err)
 		}
 		select {
-		case got := <-n.Clicked():
+		case got := <-n.clicked:
 			if got != want {
 				t.Errorf("a click on %q means %q, want %q", sent, got, want)
 			}
@@ -167,7 +167,7 @@ func TestHostileBusClicks(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case got := <-n.Clicked():
+	case got := <-n.clicked:
 		if got != "mute db" {
 			t.Errorf("a stranger clicked %s", got)
 		}

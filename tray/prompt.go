@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast/holdfast/dbusapi"
 	"github.com/holdfast/holdfast/internal/keyring"
 	"github.com/holdfast/holdfast/internal/listing"
 )
@@ -48,8 +47,6 @@ type Prompter struct {
 	offers    offers
 }
 
-var _ dbusapi.Agent = (*Prompter)(nil)
-
 // Ask implements dbusapi.Agent.
 func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bool) (string, error) {
 	account := keyring.AccountOf(kind, prompt)
@@ -59,7 +56,8 @@ func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bo
 	if err != nil {
 		return "", err
 	}
-	q := p.question(ctx, tunnel, prompt, echo)
+	q := p.question(ctx, tunnel, prompt)
+	q.Echo = echo
 	if p.questions.wrong(tunnel, prompt) {
 		q.Text = "The last answer was wrong.\n\n" + q.Text
 	}
@@ -77,15 +75,14 @@ func (p *Prompter) Ask(ctx context.Context, tunnel, kind, prompt string, echo bo
 // Confirm implements dbusapi.Agent.
 func (p *Prompter) Confirm(ctx context.Context, tunnel, kind, prompt string) (bool, error) {
 	if kind == "touch" { // the touch is the answer: show no dialog
-		q := p.question(ctx, tunnel, prompt, true)
-		p.Show(Notice{Key: "touch", Title: "Touch your security key", Body: q.Text})
+		p.Show(Notice{Key: "touch", Title: "Touch your security key", Body: p.question(ctx, tunnel, prompt).Text})
 		return true, nil
 	}
 	dialog, err := p.await(ctx, tunnel, kind, prompt)
 	if err != nil {
 		return false, err
 	}
-	q := p.question(ctx, tunnel, prompt, true)
+	q := p.question(ctx, tunnel, prompt)
 	q.Yes, q.No = "Yes", "No"
 	if kind == "hostkey" {
 		q.Yes, q.No = "Trust this key", "Do not connect"
@@ -121,8 +118,8 @@ func (p *Prompter) done(ctx context.Context, tunnel, prompt string, yes bool, er
 	return err
 }
 
-func (p *Prompter) question(ctx context.Context, tunnel, prompt string, echo bool) Question {
-	q := Question{Title: "Holdfast", Text: strings.TrimRight(strings.TrimSpace(prompt), ":"), Echo: echo}
+func (p *Prompter) question(ctx context.Context, tunnel, prompt string) Question {
+	q := Question{Title: "Holdfast", Text: strings.TrimRight(strings.TrimSpace(prompt), ":")}
 	if tunnel == "" {
 		return q
 	}

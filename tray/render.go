@@ -10,20 +10,14 @@ const (
 	clickGrace = 300 * time.Millisecond
 )
 
-// Click is a click on an item, with the Key that the item had.
-type Click struct {
-	Key     string
-	Submenu bool // the item has a submenu, which was opened
-}
-
 // Renderer changes an existing menu to match the wanted one. It matches the wanted items, in order,
 // with slots of the same kind. It hides slots that are left over, and adds those that are missing.
 // At the top level none is missing: it has a fixed skeleton.
 type Renderer struct {
 	driver Driver
-	clicks chan *slot
+	clicks chan *slot // pass each one to clicked
 	top    []*slot
-	count  int
+	count  int // how many items exist, visible or not
 
 	icon    Icon
 	iconSet time.Time
@@ -56,27 +50,18 @@ func NewRenderer(d Driver) *Renderer {
 	return r
 }
 
-// Clicks receives the clicks. Pass each one to Clicked.
-func (r *Renderer) Clicks() <-chan *slot { return r.clicks }
-
-// Clicked returns what a click means. It returns false if the click came too soon after the item
-// changed, or if the item is hidden or disabled.
-func (r *Renderer) Clicked(s *slot, now time.Time) (Click, bool) {
+// clicked returns what a click means, see Item.Key. It returns false if the click came too soon
+// after the item changed, or if the item is hidden or disabled.
+func (s *slot) clicked(now time.Time) (key string, ok bool) {
 	if s.kind == Check { // the toolkit has toggled it: undo that
 		s.handle.SetChecked(s.item.Checked)
 	}
-	if !s.visible || s.item.Disabled || now.Sub(s.rekeyed) < clickGrace {
-		return Click{}, false
-	}
-	return Click{Key: s.item.Key, Submenu: s.kind == Submenu}, true
+	return s.item.Key, s.visible && !s.item.Disabled && now.Sub(s.rekeyed) >= clickGrace
 }
 
 // Redraw makes Render set the icon again, after iconPause. A panel that has just started may have
 // missed it.
 func (r *Renderer) Redraw(now time.Time) { r.icon, r.iconSet = "", now }
-
-// Slots returns how many items exist, visible or not.
-func (r *Renderer) Slots() int { return r.count }
 
 // Render shows a view. If the icon has to wait, it returns when to call Render again.
 func (r *Renderer) Render(v View, now time.Time) (next time.Time) {

@@ -33,6 +33,9 @@ func (m *menu) Add(parent Handle, kind Kind, label string, onClick func()) Handl
 	} else {
 		m.items = append(m.items, item)
 	}
+	if kind == Separator {
+		return nil
+	}
 	return item
 }
 
@@ -104,31 +107,31 @@ func TestRenderClicks(t *testing.T) {
 		return View{Icon: IconUp, Items: []Item{{Key: key, Label: "one", Disabled: disabled}, {Kind: Separator},
 			{Key: "sub", Kind: Submenu, Label: "two", Items: []Item{{Key: "box", Kind: Check, Label: "three", Checked: true}}}}}
 	}
-	click := func(label string, now time.Time) (Click, bool) {
+	click := func(label string, now time.Time) (string, bool) {
 		find(m.items, label).click()
-		return r.Clicked(<-r.Clicks(), now)
+		return (<-r.clicks).clicked(now)
 	}
 	r.Render(view("a", false), noon)
-	if c, ok := click("one", noon.Add(time.Second)); !ok || c.Key != "a" {
+	if c, ok := click("one", noon.Add(time.Second)); !ok || c != "a" {
 		t.Errorf("click: %+v, %v", c, ok)
 	}
 	r.Render(view("b", false), noon.Add(2*time.Second))
 	if c, ok := click("one", noon.Add(2200*time.Millisecond)); ok {
 		t.Errorf("a click right after a change is taken for %+v", c)
 	}
-	if c, ok := click("one", noon.Add(2400*time.Millisecond)); !ok || c.Key != "b" {
+	if c, ok := click("one", noon.Add(2400*time.Millisecond)); !ok || c != "b" {
 		t.Errorf("later: %+v, %v", c, ok)
 	}
 	r.Render(view("b", true), noon.Add(3*time.Second))
 	if c, ok := click("one", noon.Add(4*time.Second)); ok {
 		t.Errorf("a disabled item: %+v", c)
 	}
-	if c, ok := click("two", noon.Add(4*time.Second)); !ok || !c.Submenu {
+	if c, ok := click("two", noon.Add(4*time.Second)); !ok || c != "sub" {
 		t.Errorf("a submenu: %+v, %v", c, ok)
 	}
 	box := find(m.items, "three")
 	box.checked = false // as GTK does by itself
-	if c, ok := click("three", noon.Add(4*time.Second)); !ok || c.Key != "box" || !box.checked {
+	if c, ok := click("three", noon.Add(4*time.Second)); !ok || c != "box" || !box.checked {
 		t.Errorf("a check: %+v, %v, checked %v", c, ok, box.checked)
 	}
 }

@@ -61,16 +61,6 @@ func removeIconFiles() {
 // trayName is the bus name of a session's only tray.
 const trayName = "io.github.holdfast.Tray"
 
-// ownName requests trayName. first says whether this is the session's first tray.
-func ownName(ctx context.Context, conn *bus.Conn) (first bool, err error) {
-	var reply uint32
-	err = conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.RequestName", 0, trayName, uint32(dbus.NameFlagDoNotQueue)).Store(&reply)
-	if err != nil {
-		return false, fmt.Errorf("own %s: %w", trayName, err)
-	}
-	return reply == uint32(dbus.RequestNameReplyPrimaryOwner), nil
-}
-
 // connect opens two connections to the session bus: one for the daemon, one for the desktop. first says
 // whether this is the session's first tray.
 func connect(ctx context.Context) (client *dbusapi.Client, conn *bus.Conn, first bool, err error) {
@@ -82,8 +72,12 @@ func connect(ctx context.Context) (client *dbusapi.Client, conn *bus.Conn, first
 	if conn, err = dbusapi.Connect(ctx, false); err != nil {
 		return nil, nil, false, err
 	}
-	first, err = ownName(ctx, conn)
-	return client, conn, first, err
+	var reply uint32
+	request := conn.BusObject().CallWithContext(ctx, bus.Name+".RequestName", 0, trayName, uint32(dbus.NameFlagDoNotQueue))
+	if err = request.Store(&reply); err != nil {
+		return nil, nil, false, fmt.Errorf("own %s: %w", trayName, err)
+	}
+	return client, conn, reply == uint32(dbus.RequestNameReplyPrimaryOwner), nil
 }
 
 // errBusGone is not dbusapi.ErrNoBus, because a restart of the tray helps: the next bus may already be there.
@@ -105,17 +99,16 @@ const watcherGrace = 15 * time.Second
 
 // reportNoPanel tells a person once if the desktop shows no icons.
 func reportNoPanel(ctx context.Context, conn *bus.Conn, app *tray.App) {
-	if there, err := conn.HasOwner(ctx, watcherName); err != nil || there {
-		return // no timer, so the tray stays idle
-	}
-	select {
-	case <-time.After(watcherGrace):
-	case <-ctx.Done():
-		return
-	}
-	there, err := conn.HasOwner(ctx, watcherName)
-	if err != nil || there {
-		return
+	// The first look is at once: if a panel is there, no timer wakes the idle tray later.
+	for _, wait := range []time.Duration{0, watcherGrace} {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		if there, err := conn.HasOwner(ctx, watcherName); err != nil || there {
+			return
+		}
 	}
 	how := "Nothing on this desktop shows icons of programs (a StatusNotifierItem host). "
 	if strings.Contains(os.Getenv("XDG_CURRENT_DESKTOP"), "GNOME") {

@@ -69,12 +69,11 @@ func main() {
 	default:
 		err = run(ctx, stop, log)
 	}
-	switch {
-	case errors.Is(err, dbusapi.ErrNoBus), errors.Is(err, errNoDesktop):
+	if err != nil {
 		log.Error(err.Error())
-		os.Exit(exitUnavailable)
-	case err != nil:
-		log.Error(err.Error())
+		if errors.Is(err, dbusapi.ErrNoBus) || errors.Is(err, errNoDesktop) {
+			os.Exit(exitUnavailable)
+		}
 		os.Exit(1)
 	}
 }
@@ -119,18 +118,18 @@ func run(ctx context.Context, stop context.CancelFunc, log *slog.Logger) error {
 	removeIconFiles()
 	app := tray.NewApp()
 	app.Client = client
-	app.Desktop = tray.NewPrograms(environment)
+	app.Desktop = tray.Programs{Environment: environment}
 	app.Paths = tray.DefaultPaths(os.Getenv)
 	app.Notifier = tray.NewNotifier(ctx, bus, app.Paths.Notices, log)
-	app.Dialog = func() (tray.Dialog, error) { return tray.FindDialog(environment, exec.LookPath) }
-	app.Keyring, app.Declined = keyring.SecretService{}, keyring.DefaultDeclined(os.Getenv)
+	app.Prompter.Dialog = func() (tray.Dialog, error) { return tray.FindDialog(environment, exec.LookPath) }
+	app.Prompter.Keyring, app.Prompter.Declined = keyring.SecretService{}, keyring.DefaultDeclined(os.Getenv)
 	app.Command = commandLine()
 	app.Log = log
 	app.Quit = stop
 	go followPanels(ctx, bus, app)
 	go reportNoPanel(ctx, bus, app)
 	ended := make(chan error, 1)
-	err = indicator.Run(tray.Picture, func(d tray.Driver) {
+	err = indicator.Run(func(d tray.Driver) {
 		app.Driver = d
 		ended <- app.Run(ctx)
 		indicator.Quit()

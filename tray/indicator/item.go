@@ -10,9 +10,9 @@ package indicator
 // What the library says of the icon besides its picture. The wrappers below pass it on together
 // with the picture, in GTK's own thread: two changes in one moment have crashed panels.
 static const char *volatile holdfast_description = "Holdfast";
-static volatile int holdfast_attention;
+static volatile _Bool holdfast_attention;
 
-static void holdfast_describe(const char *description, int attention) {
+static void holdfast_describe(const char *description, _Bool attention) {
 	holdfast_description = description; // is never freed
 	holdfast_attention = attention;
 }
@@ -40,22 +40,15 @@ import "C"
 
 import "github.com/holdfast/holdfast/tray"
 
-// descriptions are what a screen reader says of the icon. The C strings are never freed.
+// descriptions are what a screen reader says of the icons shown so far. The C strings are never freed.
 var descriptions = map[tray.Icon]*C.char{}
-
-func init() {
-	for _, icon := range tray.Icons() {
-		descriptions[icon] = C.CString("Holdfast: " + icon.Description())
-	}
-}
 
 // describe sets the description of the next icon. systray names the icon "systray", gives it
 // neither a title nor a description, and never asks for attention. So the linker wraps its calls to
 // the library.
 func describe(icon tray.Icon) {
-	attention := C.int(0)
-	if icon == tray.IconAttention {
-		attention = 1
+	if descriptions[icon] == nil {
+		descriptions[icon] = C.CString("Holdfast: " + icon.Description())
 	}
-	C.holdfast_describe(descriptions[icon], attention)
+	C.holdfast_describe(descriptions[icon], icon == tray.IconAttention)
 }

@@ -12,7 +12,7 @@ import (
 var ErrUnseen = errors.New("no panel can see the icon")
 
 // Run returns an error: a build without cgo has no driver.
-func Run(func(tray.Icon) []byte, func(tray.Driver)) error {
+func Run(func(tray.Driver)) error {
 	return errors.New("this holdfast-tray was built without cgo and can only --dump; build it with CGO_ENABLED=1 and libayatana-appindicator3-dev")
 }
 

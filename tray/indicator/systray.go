@@ -4,20 +4,19 @@ package indicator
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/getlantern/systray"
 
+	"github.com/holdfast/holdfast/internal/text"
 	"github.com/holdfast/holdfast/tray"
 )
 
 // Run shows the icon, and calls ready with its driver in a goroutine of its own. It returns nil
 // after Quit, or ErrUnseen. Call it from the main goroutine.
-func Run(icon func(tray.Icon) []byte, ready func(tray.Driver)) error {
+func Run(ready func(tray.Driver)) error {
 	watchUnseen()
 	setTheme()
-	systray.Run(func() { ready(driver{icon}) }, nil)
+	systray.Run(func() { ready(driver{}) }, nil)
 	if unseen.Load() {
 		return ErrUnseen
 	}
@@ -27,17 +26,17 @@ func Run(icon func(tray.Icon) []byte, ready func(tray.Driver)) error {
 // Quit makes Run return. It may be called from any goroutine.
 func Quit() { systray.Quit() }
 
-type driver struct{ icon func(tray.Icon) []byte }
+type driver struct{}
 
-func (d driver) SetIcon(name tray.Icon) {
+func (driver) SetIcon(name tray.Icon) {
 	describe(name)
-	systray.SetIcon(d.icon(name))
+	systray.SetIcon(tray.Picture(name))
 }
 
-func (d driver) Add(parent tray.Handle, kind tray.Kind, text string, onClick func()) tray.Handle {
+func (driver) Add(parent tray.Handle, kind tray.Kind, title string, onClick func()) tray.Handle {
 	if kind == tray.Separator {
 		systray.AddSeparator()
-		return separator{}
+		return nil
 	}
 	const placeholder = "…"
 	var item *systray.MenuItem
@@ -57,7 +56,7 @@ func (d driver) Add(parent tray.Handle, kind tray.Kind, text string, onClick fun
 		}
 	}()
 	h := &handle{item: item}
-	h.SetTitle(text)
+	h.SetTitle(title)
 	return h
 }
 
@@ -66,8 +65,8 @@ type handle struct {
 	hidden bool
 }
 
-func (h *handle) SetTitle(text string) {
-	h.item.SetTitle(label(text))
+func (h *handle) SetTitle(title string) {
+	h.item.SetTitle(label(title))
 	h.hideAgain()
 }
 
@@ -93,9 +92,8 @@ func (h *handle) SetVisible(visible bool) {
 	h.hidden = !visible
 	if visible {
 		h.item.Show()
-	} else {
-		h.item.Hide()
 	}
+	h.hideAgain()
 }
 
 func (h *handle) hideAgain() {
@@ -104,28 +102,12 @@ func (h *handle) hideAgain() {
 	}
 }
 
-// separator is never changed or hidden.
-type separator struct{}
-
-func (separator) SetTitle(string) {}
-func (separator) SetChecked(bool) {}
-func (separator) SetEnabled(bool) {}
-func (separator) SetVisible(bool) {}
-
 // maxLabel is the longest label, in characters.
 const maxLabel = 80
 
-// label returns a text in the form that a menu takes: valid UTF-8 on one line, with underscores
+// label returns a title in the form that a menu takes: valid UTF-8 on one line, with underscores
 // doubled.
-func label(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	if utf8.RuneCountInString(text) > maxLabel {
-		text = string([]rune(text)[:maxLabel-1]) + "…"
-	}
-	return strings.ReplaceAll(text, "_", "__")
+func label(title string) string {
+	title = text.Bound(text.Printable(strings.ToValidUTF8(title, "?")), maxLabel)
+	return strings.ReplaceAll(title, "_", "__")
 }
