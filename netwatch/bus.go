@@ -1,6 +1,7 @@
 package netwatch
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -36,9 +37,9 @@ var hints = []bus.Match{
 // connectBus connects until ctx ends. It calls hint for each hint, from the goroutine that reads:
 // hint must not block.
 func connectBus(ctx context.Context, c Config, hint func()) (*systemBus, error) {
-	b := &systemBus{address: c.SystemBusAddress, log: c.Log, hint: hint, slept: make(chan struct{}, 1), logind: make(chan struct{}, 1)}
-	if b.address == "" {
-		b.address = bus.System()
+	b := &systemBus{
+		address: cmp.Or(c.SystemBusAddress, bus.System()), log: c.Log, hint: hint,
+		slept: make(chan struct{}, 1), logind: make(chan struct{}, 1),
 	}
 	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()

@@ -17,45 +17,29 @@ type debounce struct {
 	any       bool    // something was published
 	next      Network // to be published at until
 	until     time.Time
-	kind      delayKind
+	delay     time.Duration // of next: 0, offlineDelay or checkDelay
 }
-
-type delayKind int
-
-const (
-	notDelayed delayKind = iota
-	goingOffline
-	beingChecked
-)
 
 // offer takes the latest snapshot. A worse one than the published one is delayed, any other is due
 // at once.
 func (s *debounce) offer(n Network, checking bool, now time.Time) {
-	kind := notDelayed
+	var delay time.Duration
 	switch reachable := s.any && s.published.Perhaps(); {
 	case s.any && n.Equal(s.published):
-		s.kind, s.until = notDelayed, time.Time{}
+		s.delay, s.until = 0, time.Time{}
 		return
 	case reachable && (!n.Perhaps() || n.Primary == Connection{} && s.published.Primary != Connection{}):
 		// A network that is online without a connection is about to be offline, or to get another
 		// connection.
-		kind = goingOffline
+		delay = offlineDelay
 	case !reachable && n.Perhaps() && checking:
-		kind = beingChecked
+		delay = checkDelay
 	}
 	s.next = n
-	if kind == s.kind && !s.until.IsZero() && kind != notDelayed {
+	if delay == s.delay && !s.until.IsZero() && delay != 0 {
 		return // the same change goes on: its delay has begun already
 	}
-	s.kind = kind
-	switch kind {
-	case goingOffline:
-		s.until = now.Add(offlineDelay)
-	case beingChecked:
-		s.until = now.Add(checkDelay)
-	default:
-		s.until = now
-	}
+	s.delay, s.until = delay, now.Add(delay)
 }
 
 // due returns the snapshot that is due to be published, if any.
@@ -64,6 +48,6 @@ func (s *debounce) due(now time.Time) (n Network, ok bool) {
 		return Network{}, false
 	}
 	s.published, s.any = s.next, true
-	s.kind, s.until = notDelayed, time.Time{}
+	s.delay, s.until = 0, time.Time{}
 	return s.published, true
 }

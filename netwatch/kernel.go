@@ -3,7 +3,6 @@ package netwatch
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -64,7 +63,11 @@ func watchKernel(ctx context.Context, hint func()) (*kernelWatch, error) {
 				return
 			}
 			// An error is a hint too: most likely there were too many messages (ENOBUFS).
-			if err != nil || anyOf(messages, changes.matter) {
+			found := err != nil
+			for _, m := range messages {
+				found = changes.matter(m) || found // matter remembers links, so call it for every message
+			}
+			if found {
 				hint()
 			}
 		}
@@ -89,17 +92,6 @@ func (c changes) matter(m rtnetlink.Message) bool {
 		return !known || before != m.Flags
 	}
 	return true
-}
-
-// anyOf calls matter for every message, since it remembers some.
-func anyOf(messages []rtnetlink.Message, matter func(rtnetlink.Message) bool) bool {
-	found := false
-	for _, m := range messages {
-		if matter(m) {
-			found = true
-		}
-	}
-	return found
 }
 
 // isDefault says whether a route is a default route, or one half of one: VPNs make two halves, which
@@ -186,14 +178,9 @@ func usable(m rtnetlink.AddressMessage) (netip.Addr, bool) {
 	if m.Attributes.Flags&unfinished != 0 || uint32(m.Flags)&unfinished != 0 {
 		return netip.Addr{}, false
 	}
-	return firstAddr(m.Attributes.Local, m.Attributes.Address) // Address is the peer's on a point-to-point link
-}
-
-func firstAddr(ips ...net.IP) (netip.Addr, bool) {
-	for _, ip := range ips {
-		if address, ok := netip.AddrFromSlice(ip); ok {
-			return address.Unmap(), true
-		}
+	address, ok := netip.AddrFromSlice(m.Attributes.Local)
+	if !ok {
+		address, ok = netip.AddrFromSlice(m.Attributes.Address) // the peer's on a point-to-point link
 	}
-	return netip.Addr{}, false
+	return address.Unmap(), ok
 }

@@ -5,8 +5,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/godbus/dbus/v5"
-
 	"github.com/holdfast/holdfast/internal/bus"
 )
 
@@ -23,30 +21,25 @@ const releaseTimeout = 2 * time.Second
 
 // Sleep says that the machine is about to sleep (Going), or that it has woken up.
 type Sleep struct {
-	Going   bool
-	release func()
+	Going bool
+	lock  *os.File // logind's inhibitor; nil if there is none
 }
 
 // Release lets the machine sleep. Call it as soon as the tunnels have been signalled. A second call,
 // or one after the machine has woken up, does nothing.
-func (s Sleep) Release() {
-	if s.release != nil {
-		s.release()
-	}
-}
+func (s Sleep) Release() { _ = s.lock.Close() }
 
 // isGoing asks logind whether the machine is about to sleep. If logind does not answer, it is not:
 // a missed sleep does less harm than a missed waking.
 func (b *systemBus) isGoing(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	var going dbus.Variant
+	var going bool
 	err := b.call(ctx, logindName, logindPath, bus.PropertiesInterface+".Get", logindInterface, "PreparingForSleep").Store(&going)
 	if err != nil {
 		b.log.Debug("logind does not say whether the machine is about to sleep", "error", err)
 	}
-	yes, _ := going.Value().(bool)
-	return yes
+	return going
 }
 
 // watchSleep sends each sleep and waking to out until ctx ends. While the machine is awake it has a
@@ -54,7 +47,7 @@ func (b *systemBus) isGoing(ctx context.Context) bool {
 // Sleep was released. If this process dies, the kernel closes the inhibitor.
 func (b *systemBus) watchSleep(ctx context.Context, out chan<- Sleep) {
 	lock := b.inhibit(ctx)
-	defer func() { lock.release() }()
+	defer func() { lock.Close() }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -62,22 +55,22 @@ func (b *systemBus) watchSleep(ctx context.Context, out chan<- Sleep) {
 		case <-b.logind: // a new logind may not know our inhibitor
 			old := lock
 			lock = b.inhibit(ctx)
-			old.release()
+			old.Close()
 			continue
 		case <-b.slept:
 		}
 		if b.isGoing(ctx) {
-			overdue := time.AfterFunc(releaseTimeout, lock.release)
-			sent := b.send(ctx, out, Sleep{Going: true, release: lock.release})
-			if !sent {
+			sleep := Sleep{Going: true, lock: lock}
+			overdue := time.AfterFunc(releaseTimeout, sleep.Release)
+			if !b.send(ctx, out, sleep) {
 				overdue.Stop()
-				lock.release()
+				sleep.Release()
 			}
 			continue
 		}
 		b.hint() // the network may have changed meanwhile
 		b.send(ctx, out, Sleep{})
-		lock.release() // the machine may have woken up before it was released
+		lock.Close() // the machine may have woken up before it was released
 		lock = b.inhibit(ctx)
 	}
 }
@@ -95,12 +88,9 @@ func (b *systemBus) send(ctx context.Context, out chan<- Sleep, s Sleep) bool {
 	}
 }
 
-// inhibitor is a lock of logind, which ends when the file is closed. A nil file is no lock.
-type inhibitor struct{ file *os.File }
-
-// inhibit takes a delay lock. Without one (no logind, not allowed) sleep is still announced, but
-// perhaps too late.
-func (b *systemBus) inhibit(ctx context.Context) inhibitor {
+// inhibit takes a delay lock, which ends when the file is closed. Without one (no logind, not
+// allowed) the file is nil, which may be closed too. Sleep is still announced, but perhaps too late.
+func (b *systemBus) inhibit(ctx context.Context) *os.File {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	file, err := bus.CallForFile(ctx, b.address, logindName, logindPath, logindInterface+".Inhibit",
@@ -108,12 +98,5 @@ func (b *systemBus) inhibit(ctx context.Context) inhibitor {
 	if err != nil {
 		b.log.Debug("no sleep inhibitor", "error", err)
 	}
-	return inhibitor{file}
-}
-
-// release may be called more than once.
-func (i inhibitor) release() {
-	if i.file != nil {
-		_ = i.file.Close()
-	}
+	return file
 }

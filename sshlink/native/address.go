@@ -23,12 +23,8 @@ const attemptDelay = 250 * time.Millisecond
 // dialTCP connects to one of the server's addresses. It tries them as often as ConnectionAttempts
 // says.
 func (s server) dialTCP(ctx context.Context) (net.Conn, error) {
-	attempts := 1
-	if n := s.Number("connectionattempts"); n > 1 {
-		attempts = n
-	}
 	var err error
-	for i := range attempts {
+	for i := range max(s.Number("connectionattempts"), 1) {
 		if i > 0 {
 			// ssh tries once a second.
 			select {
@@ -90,9 +86,6 @@ func (s server) dialAddresses(ctx context.Context) (net.Conn, error) {
 // interleave alternates the addresses of the two families, beginning with that of the first
 // address. Within a family it keeps the resolver's order (RFC 8305, section 4).
 func interleave(addrs []netip.Addr) []netip.Addr {
-	if len(addrs) == 0 {
-		return nil
-	}
 	var same, other, mixed []netip.Addr
 	for i, a := range addrs {
 		addrs[i] = a.Unmap()

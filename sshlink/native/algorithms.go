@@ -112,13 +112,11 @@ func knownFirst(order []string, known hostkeys.Lines) []string {
 // sshHostKeyOrder sorts algorithms in ssh's order: certificates first, Ed25519 before ECDSA before
 // RSA.
 func sshHostKeyOrder(all []string) []string {
+	types := []string{"ed25519", "ecdsa", "rsa-sha2-512", "rsa-sha2-256"}
 	rank := func(algorithm string) int {
-		rank := 4
-		for i, part := range []string{"ed25519", "ecdsa", "rsa-sha2-512", "rsa-sha2-256"} {
-			if strings.Contains(algorithm, part) {
-				rank = i
-				break
-			}
+		rank := slices.IndexFunc(types, func(part string) bool { return strings.Contains(algorithm, part) })
+		if rank < 0 {
+			rank = len(types)
 		}
 		if !strings.HasSuffix(algorithm, "-cert-v01@openssh.com") {
 			rank += 10

@@ -161,12 +161,7 @@ func (l *Link) DialContext(ctx context.Context, network, addr string) (net.Conn,
 	if to.Unix != "" {
 		return l.DialUnix(ctx, to.Unix)
 	}
-	ch, reqs, err := l.OpenChannel(ctx, "direct-tcpip", ssh.Marshal(struct {
-		Host       string
-		Port       uint32
-		OriginHost string
-		OriginPort uint32
-	}{to.Host, to.Port, "127.0.0.1", 0}))
+	ch, reqs, err := l.OpenChannel(ctx, "direct-tcpip", ssh.Marshal(tcpChannel{to.Host, to.Port, "127.0.0.1", 0}))
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,8 +98,7 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 	if err != nil {
 		return nil, err
 	}
-	ln := &listener{link: l, key: key, in: make(chan ssh.NewChannel, backlog), closed: make(chan struct{})}
-	ln.addr = key.Addr()
+	ln := &listener{link: l, key: key, addr: key.Addr(), in: make(chan ssh.NewChannel, backlog), closed: make(chan struct{})}
 	if !l.forwards.add(key, ln) {
 		return nil, l.Lost()
 	}
@@ -118,12 +116,11 @@ func (l *Link) ListenContext(ctx context.Context, network, addr string) (net.Lis
 		return nil, &wire.RefusedError{Addr: key.String()}
 	}
 	if key.Unix == "" && key.Port == 0 {
+		l.forwards.remove(key, ln)
 		var chosen struct{ Port uint32 }
 		if err := ssh.Unmarshal(reply, &chosen); err != nil {
-			l.forwards.remove(key, ln)
 			return nil, fmt.Errorf("the server does not say which port it chose: %w", err)
 		}
-		l.forwards.remove(key, ln)
 		ln.key.Port = chosen.Port
 		ln.addr = ln.key.Addr()
 		if !l.forwards.add(ln.key, ln) {
@@ -204,15 +201,19 @@ func (l *Link) refuseChannels() {
 	}
 }
 
+// tcpChannel is the data of direct-tcpip and forwarded-tcpip in SSH_MSG_CHANNEL_OPEN, see RFC 4254, 7.2.
+type tcpChannel struct {
+	Host       string
+	Port       uint32
+	OriginHost string
+	OriginPort uint32
+}
+
+// channelKey is where the listener of a channel listens.
 func channelKey(ch ssh.NewChannel) (wire.Endpoint, bool) {
 	switch ch.ChannelType() {
 	case "forwarded-tcpip":
-		var m struct {
-			Host       string
-			Port       uint32
-			OriginHost string
-			OriginPort uint32
-		}
+		var m tcpChannel
 		if ssh.Unmarshal(ch.ExtraData(), &m) != nil {
 			return wire.Endpoint{}, false
 		}
@@ -229,12 +230,7 @@ func channelKey(ch ssh.NewChannel) (wire.Endpoint, bool) {
 
 // origin is the address that connected to the remote listener, as the server reports it.
 func origin(ch ssh.NewChannel) net.Addr {
-	var m struct {
-		Host       string
-		Port       uint32
-		OriginHost string
-		OriginPort uint32
-	}
+	var m tcpChannel
 	if ch.ChannelType() == "forwarded-tcpip" && ssh.Unmarshal(ch.ExtraData(), &m) == nil {
 		return wire.Addr{Net: "tcp", Address: net.JoinHostPort(text.FromPeer(m.OriginHost), strconv.FormatUint(uint64(m.OriginPort), 10))}
 	}
@@ -310,6 +306,3 @@ func (ln *listener) stop() {
 
 // Addr is the address that was requested. If its port was 0, it has the port that the server chose.
 func (ln *listener) Addr() net.Addr { return ln.addr }
-
-// String is the address for logs.
-func (ln *listener) String() string { return strings.TrimPrefix(ln.key.String(), ":") }

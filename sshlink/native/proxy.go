@@ -35,9 +35,6 @@ type proxyConn struct {
 	addr   wire.Addr
 }
 
-// errNothingPassed says that a ProxyCommand with ProxyUseFdpass ended without passing a socket.
-var errNothingPassed = errors.New("it passed no connection")
-
 // dialProxy runs the ProxyCommand in the person's shell, as ssh does, and uses the command's
 // standard input and output as the connection. With ProxyUseFdpass the command makes a connection,
 // passes its descriptor, and ends.
@@ -85,7 +82,7 @@ func (s server) dialProxy(ctx context.Context) (net.Conn, error) {
 			return nil, context.Cause(ctx)
 		}
 		if errors.Is(err, io.EOF) {
-			err = p.explain(errNothingPassed)
+			err = p.explain(errors.New("it passed no connection"))
 		}
 		return nil, fault.Wrap(fault.Unreachable, err, "%s", s.Proxy())
 	}

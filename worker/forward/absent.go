@@ -77,19 +77,14 @@ func (s *Set) openAbsent(next time.Duration) {
 func (s *Set) adoptPorts(f *forward, ports []*port) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		closePorts(ports)
+		return
+	}
+	s.storePorts(ports)
 	for _, p := range ports {
-		if s.closed {
-			p.close()
-			continue
-		}
 		p.owner.Store(f)
-		if s.store != nil {
-			p.stored = p.storeName()
-			s.store(p.stored, p.listener)
-		}
 		s.running.Go(func() { p.accept(s) })
 	}
-	if !s.closed {
-		f.ports = ports
-	}
+	f.ports = ports
 }

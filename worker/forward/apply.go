@@ -16,9 +16,8 @@ type identity struct {
 }
 
 func identify(spec tunnelfile.Forward, c *Config) identity {
-	i := identity{kind: spec.Kind, listen: spec.Listen, target: spec.Target}
-	i.everywhere = c.GatewayPorts && spec.Kind != tunnelfile.RemoteForward && !spec.Listen.Bind
-	return i
+	everywhere := c.GatewayPorts && spec.Kind != tunnelfile.RemoteForward && !spec.Listen.Bind
+	return identity{spec.Kind, spec.Listen, spec.Target, everywhere}
 }
 
 // Apply changes to another configuration. It opens new forwards, closes removed ones to new connections,
@@ -29,18 +28,18 @@ func (s *Set) Apply(c Config) error {
 	defer s.applying.Unlock()
 
 	s.mu.Lock()
-	old, spare, first := slices.Clone(s.forwards), slices.Clone(s.spare), s.config.Load() == nil
+	old, unowned, first := slices.Clone(s.forwards), slices.Clone(s.unowned), s.config.Load() == nil
 	s.mu.Unlock()
 
 	var gone []*forward
 	kept := make(map[identity]*forward)
 	for _, f := range old {
 		id := identify(f.settings(), s.config.Load())
-		if !first && kept[id] == nil && slices.ContainsFunc(c.Forwards, func(spec tunnelfile.Forward) bool { return identify(spec, &c) == id }) {
+		if kept[id] == nil && slices.ContainsFunc(c.Forwards, func(spec tunnelfile.Forward) bool { return identify(spec, &c) == id }) {
 			kept[id] = f
 		} else {
 			gone = append(gone, f)
-			spare = append(spare, f.ports...)
+			unowned = append(unowned, f.ports...)
 		}
 	}
 
@@ -58,7 +57,7 @@ func (s *Set) Apply(c Config) error {
 		if spec.Kind == tunnelfile.RemoteForward {
 			continue
 		}
-		if f.ports, spare = takePorts(spec, &c, spare); f.ports != nil {
+		if f.ports, unowned = takePorts(spec, &c, unowned); f.ports != nil {
 			continue
 		}
 		var err *sockets.Error
@@ -69,9 +68,7 @@ func (s *Set) Apply(c Config) error {
 			continue
 		}
 		if err != nil {
-			for _, p := range opened {
-				p.close()
-			}
+			closePorts(opened)
 			return err
 		}
 		opened = append(opened, f.ports...)
@@ -83,13 +80,10 @@ func (s *Set) Apply(c Config) error {
 			p.owner.Store(f)
 		}
 	}
-	for _, p := range opened {
-		if !first && s.store != nil {
-			p.stored = p.storeName()
-			s.store(p.stored, p.listener)
-		}
+	if !first {
+		s.storePorts(opened)
 	}
-	s.commit(c, now, added, gone, spare)
+	s.commit(c, now, added, gone, unowned)
 	for _, p := range opened {
 		s.running.Go(func() { p.accept(s) })
 	}
@@ -99,8 +93,19 @@ func (s *Set) Apply(c Config) error {
 	return nil
 }
 
-// commit puts a successful Apply in force.
-func (s *Set) commit(c Config, now, added, gone []*forward, spare []*port) {
+// storePorts puts ports into the service manager's store, if there is one.
+func (s *Set) storePorts(ports []*port) {
+	if s.store == nil {
+		return
+	}
+	for _, p := range ports {
+		p.stored = p.storeName()
+		s.store(p.stored, p.listener)
+	}
+}
+
+// commit puts a successful Apply in force. now has a forward for each of c.Forwards, in their order.
+func (s *Set) commit(c Config, now, added, gone []*forward, unowned []*port) {
 	s.mu.Lock()
 	s.config.Store(&c)
 	for _, f := range added {
@@ -108,22 +113,18 @@ func (s *Set) commit(c Config, now, added, gone []*forward, spare []*port) {
 			f.bind = takeBind(f, gone)
 		}
 	}
-	specs := make(map[identity]tunnelfile.Forward)
-	for _, spec := range c.Forwards {
-		specs[identify(spec, &c)] = spec
-	}
-	for _, f := range now {
+	for i, f := range now {
 		f.mu.Lock()
-		f.spec = specs[identify(f.spec, &c)]
+		f.spec = c.Forwards[i]
 		f.mu.Unlock()
 	}
 	s.forwards = now
 	s.retired = append(s.retired, gone...)
-	s.spare = nil
-	for _, p := range spare {
+	s.unowned = nil
+	for _, p := range unowned {
 		p.owner.Store(nil)
 		if p.inherited || p.stored != "" && s.unstore == nil {
-			s.spare = append(s.spare, p) // the service manager keeps it open, so this process must answer there
+			s.unowned = append(s.unowned, p) // the service manager keeps it open, so this process must answer there
 			continue
 		}
 		if p.stored != "" {

@@ -61,12 +61,10 @@ type order struct {
 	stop     bool
 	ctx      context.Context // ends with the next order, or when the lane is lost
 	cancel   context.CancelFunc
-	answered chan struct{} // closed when the server has answered, or will not be asked
-	once     sync.Once
+	answered context.Context // ends when the server has answered, or will not be asked
+	done     context.CancelFunc
 	heard    bool // the server has answered the last request; guarded by bind.mu
 }
-
-func (o *order) done() { o.once.Do(func() { close(o.answered) }) }
 
 // granted is a bind that the server granted.
 type granted struct {
@@ -107,22 +105,20 @@ func remoteListen(a tunnelfile.Address) (target, string) {
 // moveTo orders the bind to listen on a lane, or nowhere if n is nil. The result is closed when the order
 // is carried out, was refused, or is replaced by another.
 func (b *bind) moveTo(n *lane) <-chan struct{} {
-	o := &order{lane: n, answered: make(chan struct{})}
+	parent := context.Background()
 	if n != nil {
-		o.ctx, o.cancel = context.WithCancel(n.ctx)
-	} else {
-		o.ctx, o.cancel = context.WithCancel(context.Background())
+		parent = n.ctx
 	}
-	return b.give(o)
+	return b.give(parent, &order{lane: n})
 }
 
 // stop cancels the bind on the server, and ends run.
-func (b *bind) stop() {
-	ctx, cancel := context.WithCancel(context.Background())
-	b.give(&order{stop: true, ctx: ctx, cancel: cancel, answered: make(chan struct{})})
-}
+func (b *bind) stop() { b.give(context.Background(), &order{stop: true}) }
 
-func (b *bind) give(o *order) <-chan struct{} {
+// give replaces the order. parent ends the new one early.
+func (b *bind) give(parent context.Context, o *order) <-chan struct{} {
+	o.ctx, o.cancel = context.WithCancel(parent)
+	o.answered, o.done = context.WithCancel(context.Background())
 	b.mu.Lock()
 	old := b.order
 	b.order = o
@@ -132,7 +128,7 @@ func (b *bind) give(o *order) <-chan struct{} {
 		old.done()
 	}
 	token(b.wake)
-	return o.answered
+	return o.answered.Done()
 }
 
 // nudge makes a refused bind try again now.
@@ -174,6 +170,7 @@ func (b *bind) run() {
 		switch {
 		case o.stop:
 			o.cancel()
+			o.done()
 			return
 		case o.lane == nil:
 			b.show(tunnelfile.Inactive, fault.None, "")
@@ -262,11 +259,10 @@ func (b *bind) notePort(a net.Addr) {
 // removeStale removes the unix socket on the server if nobody answers on it. sshd does that only if its
 // own StreamLocalBindUnlink is yes.
 func (b *bind) removeStale(o *order) bool {
-	remover, ok := o.lane.link.(StaleRemover)
-	if !ok || b.listen.network != "unix" || !b.set.config.Load().StreamLocalBindUnlink {
+	if b.listen.network != "unix" || !b.set.config.Load().StreamLocalBindUnlink {
 		return false
 	}
-	if err := remover.RemoveStale(o.ctx, b.listen.addr); err != nil {
+	if err := o.lane.link.RemoveStale(o.ctx, b.listen.addr); err != nil {
 		b.set.log.Debug("remote socket not removed", "path", b.listen.addr, "error", err)
 		return false
 	}
@@ -288,7 +284,7 @@ func (b *bind) accept(g *granted) {
 			b.set.running.Go(func() { channel.Close() })
 			continue
 		}
-		b.set.enter()
+		b.set.busy.Add(1)
 		b.set.running.Go(func() {
 			b.set.serveRemote(f, g.lane, channel)
 			b.set.give(g.lane)
@@ -336,11 +332,11 @@ func (b *bind) refused(err error) {
 		message = fmt.Sprintf("the server refuses to listen on %s: it is held, perhaps by an earlier session of ours, or not permitted (AllowTcpForwarding, PermitListen, ports below 1024)", b.text)
 	}
 	b.set.log.Debug("remote listen refused", "listen", b.listen.addr, "error", err)
+	state := tunnelfile.Retrying
 	if b.set.config.Load().ExitOnForwardFailure {
-		b.show(tunnelfile.Degraded, fault.RemoteListen, message)
-	} else {
-		b.show(tunnelfile.Retrying, fault.RemoteListen, message)
+		state = tunnelfile.Degraded
 	}
+	b.show(state, fault.RemoteListen, message)
 }
 
 // linkTrouble says whether a bind failed because its link is being lost. The error says nothing about the

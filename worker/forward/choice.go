@@ -62,10 +62,6 @@ func (n *lane) choice() choice {
 
 // owes says whether the link has owed an answer for longer than patience.
 func (n *lane) owes(patience time.Duration) bool {
-	l, ok := n.link.(Stalling)
-	if !ok {
-		return false
-	}
-	since := l.Unanswered()
+	since := n.link.Unanswered()
 	return !since.IsZero() && time.Since(since) > patience
 }

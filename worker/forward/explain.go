@@ -12,18 +12,20 @@ import (
 	"github.com/holdfast/holdfast/worker/socks"
 )
 
-// turnedDown says whether the server refused to open a channel (SSH_MSG_CHANNEL_OPEN_FAILURE, RFC 4254).
+// TurnedDown says whether the server refused to open a channel (SSH_MSG_CHANNEL_OPEN_FAILURE, RFC 4254).
 // Then the link works, and the problem is the target.
-func turnedDown(err error) bool {
-	var open *ssh.OpenChannelError
-	return errors.As(err, &open)
+func TurnedDown(err error) bool {
+	_, ok := errors.AsType[*ssh.OpenChannelError](err)
+	return ok
 }
+
+// Prohibited says whether the server does not allow to open this channel.
+func Prohibited(err error) bool { return classify(err) == socks.NotAllowed }
 
 // classify says why a target could not be reached, from an error of a link's dialer or of our own. sshd
 // sends the text of strerror(3) or gai_strerror(3) on its side.
 func classify(err error) socks.Reply {
-	var open *ssh.OpenChannelError
-	if errors.As(err, &open) {
+	if open, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
 		if open.Reason == ssh.Prohibited {
 			return socks.NotAllowed
 		}
@@ -64,28 +66,25 @@ func classify(err error) socks.Reply {
 	return socks.GeneralFailure
 }
 
-// explain says for people why a target could not be reached: "db.internal:5432 refuses connections".
-func explain(t target, err error) string {
-	switch classify(err) {
-	case socks.ConnectionRefused:
-		return t.addr + " refuses connections"
-	case socks.NotAllowed:
-		var open *ssh.OpenChannelError
-		if errors.As(err, &open) {
-			return t.addr + " is not permitted by the server (AllowTcpForwarding, AllowStreamLocalForwarding, PermitOpen)"
-		}
-		return t.addr + " is not permitted by PermitRemoteOpen"
+// Reason says for people why a target could not be reached: "db.internal:5432 refuses connections". addr
+// is host:port or the path of a socket.
+func Reason(addr string, err error) string {
+	open, byServer := errors.AsType[*ssh.OpenChannelError](err)
+	errno, isErrno := errors.AsType[syscall.Errno](err)
+	kind := classify(err)
+	switch {
+	case kind == socks.ConnectionRefused:
+		return addr + " refuses connections"
+	case kind == socks.NotAllowed && byServer:
+		return addr + " is not permitted by the server (AllowTcpForwarding, AllowStreamLocalForwarding, PermitOpen)"
+	case kind == socks.NotAllowed:
+		return addr + " is not permitted by PermitRemoteOpen"
+	case errors.Is(err, context.DeadlineExceeded):
+		return addr + " does not answer"
+	case byServer && open.Message != "":
+		return addr + ": " + open.Message
+	case isErrno:
+		return addr + ": " + errno.Error()
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return t.addr + " does not answer"
-	}
-	var open *ssh.OpenChannelError
-	if errors.As(err, &open) && open.Message != "" {
-		return t.addr + ": " + open.Message
-	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return t.addr + ": " + errno.Error()
-	}
-	return t.addr + ": " + err.Error()
+	return addr + ": " + err.Error()
 }

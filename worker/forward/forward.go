@@ -114,7 +114,7 @@ func (f *forward) refuse(t target, err error) {
 		if f.failures == 0 {
 			level = slog.LevelWarn
 		}
-		f.failure, f.lastFailure = explain(t, err), time.Now()
+		f.failure, f.lastFailure = Reason(t.addr, err), time.Now()
 		f.failures++
 		defer f.failing.add()
 	}

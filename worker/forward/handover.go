@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 )
 
 // Files copies each listening socket, for a successor that will accept there too.
@@ -45,17 +46,10 @@ func (s *Set) HandOver(ctx context.Context) error {
 	}
 	s.handedOver = true
 	s.stopServing((*port).release)
-	var released []<-chan struct{}
-	for _, b := range s.binds() {
-		released = append(released, b.moveTo(nil))
-	}
+	released := s.moveBinds(nil)
 	s.mu.Unlock()
-	for _, done := range released {
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return errors.New("the server has not let go of a remote forward yet")
-		}
+	if awaitAll(ctx, released) != nil {
+		return errors.New("the server has not let go of a remote forward yet")
 	}
 	return nil
 }
@@ -74,7 +68,7 @@ func (s *Set) stopServing(end func(*port)) {
 
 // ports are all local listening sockets. s.mu is held.
 func (s *Set) ports() []*port {
-	ports := append([]*port(nil), s.spare...)
+	ports := slices.Clone(s.unowned)
 	for _, f := range s.forwards {
 		ports = append(ports, f.ports...)
 	}
@@ -90,10 +84,4 @@ func (s *Set) binds() []*bind {
 		}
 	}
 	return binds
-}
-
-// release closes this process's copy of the socket. Another process has its own copy.
-func (p *port) release() {
-	p.closing.Store(true)
-	p.listener.Close()
 }

@@ -24,7 +24,9 @@ type lane struct {
 	opening     context.Context // for opening channels; ends when the link is lost or replaced
 	stopOpening context.CancelFunc
 
-	channels atomic.Int64 // open or being opened
+	// channels counts those that are open or being opened. A channel counts from the choice of its lane on, so
+	// that the next choice sees it.
+	channels atomic.Int64
 
 	chosen uint64 // the number of the last channel here, from Set.counted; guarded by Set.mu
 
@@ -64,12 +66,6 @@ func (n *lane) end() {
 	}
 }
 
-// enter and leave count channels. A channel counts from the choice of its lane on, so that the next choice
-// sees it.
-func (n *lane) enter() { n.channels.Add(1) }
-
-func (n *lane) leave() { n.channels.Add(-1) }
-
 // load is how many channels are open or being opened.
 func (n *lane) load() int { return int(n.channels.Load()) }
 
@@ -95,10 +91,4 @@ func (n *lane) open(t target) (net.Conn, error) {
 }
 
 // alive says whether the link works, so that the end of a channel is the end of its data.
-func (n *lane) alive() bool {
-	if n.ctx.Err() != nil {
-		return false
-	}
-	l, ok := n.link.(Liveness)
-	return !ok || l.Alive()
-}
+func (n *lane) alive() bool { return n.ctx.Err() == nil && n.link.Alive() }

@@ -39,13 +39,13 @@ func (s *Set) count(n *lane) {
 	s.channels++
 	s.counted++
 	n.chosen = s.counted
-	n.enter()
+	n.channels.Add(1)
 	s.wakeSampler()
 }
 
 // give ends the count of a channel. If the Set was full, the visitor that has waited longest may go on.
 func (s *Set) give(n *lane) {
-	n.leave()
+	n.channels.Add(-1)
 	s.wakeSampler()
 	s.mu.Lock()
 	wasFull := s.full()

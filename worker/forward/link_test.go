@@ -22,8 +22,17 @@ import (
 // ten other things.
 const patience = time.Minute
 
+// quietLink has what a Link does besides dialing and listening. It knows nothing, and owes nothing.
+type quietLink struct{}
+
+func (quietLink) RemoveStale(context.Context, string) error       { return errors.ErrUnsupported }
+func (quietLink) Alive() bool                                     { return true }
+func (quietLink) Unanswered() time.Time                           { return time.Time{} }
+func (quietLink) Line() (rtt time.Duration, lost uint64, ok bool) { return 0, 0, false }
+
 // sshLink is a real connection to a real sshd, as a Link.
 type sshLink struct {
+	quietLink
 	client *ssh.Client
 	dead   atomic.Bool
 }
@@ -100,6 +109,7 @@ func (l *sshLink) Close() error { return l.client.Close() }
 
 // fakeLink dials and listens as its functions say.
 type fakeLink struct {
+	quietLink
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error)
 	listen func(ctx context.Context, network, addr string) (net.Listener, error)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/holdfast/holdfast/tunnelfile"
 )
 
-// takePorts takes from spare the ports with the forward's listen address. It returns those, nil if there are
-// none, and the rest of spare.
-func takePorts(spec tunnelfile.Forward, c *Config, spare []*port) (taken, left []*port) {
+// takePorts takes from unowned the ports with the forward's listen address. It returns those, nil if there are
+// none, and the rest of unowned.
+func takePorts(spec tunnelfile.Forward, c *Config, unowned []*port) (taken, left []*port) {
 	addresses, _ := sockets.Of(context.Background(), spec.Listen, c.GatewayPorts)
-	for _, p := range spare {
+	for _, p := range unowned {
 		if slices.ContainsFunc(addresses, func(a sockets.Address) bool { return a.Is(p.listener.Addr()) }) {
 			taken = append(taken, p)
 		} else {
@@ -30,14 +30,19 @@ func openPorts(spec tunnelfile.Forward, c *Config) ([]*port, *sockets.Error) {
 	for _, a := range addresses {
 		p, err := open(a, c)
 		if err != nil {
-			for _, p := range ports {
-				p.close()
-			}
+			closePorts(ports)
 			return nil, sockets.Explain(spec, a, err)
 		}
 		ports = append(ports, p)
 	}
 	return ports, nil
+}
+
+// closePorts closes ports that nobody serves yet.
+func closePorts(ports []*port) {
+	for _, p := range ports {
+		p.close()
+	}
 }
 
 func open(a sockets.Address, c *Config) (*port, error) {

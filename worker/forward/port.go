@@ -56,13 +56,18 @@ const acceptComplaint = time.Minute
 // close closes the socket. It removes the path of a unix socket if this process made it, if the path is
 // still that socket, and if the service manager does not store it.
 func (p *port) close() {
-	p.closing.Store(true)
 	if p.socket != nil && p.stored == "" {
 		path := p.listener.Addr().String()
 		if now, err := os.Lstat(path); err == nil && os.SameFile(now, p.socket) {
 			os.Remove(path)
 		}
 	}
+	p.release()
+}
+
+// release closes this process's copy of the socket. Another process has its own copy.
+func (p *port) release() {
+	p.closing.Store(true)
 	p.listener.Close()
 }
 

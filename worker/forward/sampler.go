@@ -24,12 +24,6 @@ type Load struct {
 	RTT       time.Duration // the shortest round trip to the server; 0: not known
 }
 
-// Line is an optional part of a Link: what the kernel knows about the path to the server. minRTT is the
-// shortest round trip. lost counts packets that were sent again, or that arrived after a missing one.
-type Line interface {
-	Line() (minRTT time.Duration, lost uint64, ok bool)
-}
-
 // sampler samples the traffic on the lanes of a Set. It sleeps while there is none.
 type sampler struct {
 	state  atomic.Int32
@@ -162,13 +156,11 @@ func (n *lane) look(now time.Time) (found Load, moves bool) {
 	found.Fresh += max(n.load()-relays, 0)
 	found.Bulk = n.bulk
 	found.BulkLinks = min(n.bulk, 1)
-	if l, ok := n.link.(Line); ok {
-		if rtt, lost, ok := l.Line(); ok {
-			if n.rtt > 0 && lost > n.lost {
-				found.Losses = 1
-			}
-			n.rtt, n.lost, found.RTT = rtt, lost, rtt
+	if rtt, lost, ok := n.link.Line(); ok {
+		if n.rtt > 0 && lost > n.lost {
+			found.Losses = 1
 		}
+		n.rtt, n.lost, found.RTT = rtt, lost, rtt
 	}
 	return found, moves
 }

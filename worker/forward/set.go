@@ -15,12 +15,12 @@ import (
 
 // Set serves a tunnel's forwards. Its methods may be called from any goroutine.
 type Set struct {
-	config   atomic.Pointer[Config]
-	log      *slog.Logger
-	store    func(string, net.Listener)
-	unstore  func(string)
-	onChange func()
-	pace     pace // of refused binds; nil: bind.pace decides
+	config  atomic.Pointer[Config]
+	log     *slog.Logger
+	store   func(string, net.Listener)
+	unstore func(string)
+	changed func() // call it without a lock
+	pace    pace   // of refused binds; nil: bind.pace decides
 
 	busy      atomic.Int64  // connections that are open, pending or being opened
 	idleSince atomic.Int64  // Unix nanoseconds; when busy was last zero
@@ -37,7 +37,7 @@ type Set struct {
 	mu         sync.Mutex
 	forwards   []*forward
 	retired    []*forward // removed from the file; their counters still count
-	spare      []*port    // the service manager's sockets without a forward: they reset
+	unowned    []*port    // the service manager's sockets without a forward: they reset
 	inUse      []*lane    // lanes for new channels, one for each slot, the oldest first; empty while there is no link
 	sampler    sampler    // samples what the lanes carry
 	turn       uint64     // counts the lanes that came into use
@@ -61,7 +61,7 @@ func New(c Config) (*Set, error) {
 		log:      c.Log,
 		store:    c.Store,
 		unstore:  c.Unstore,
-		onChange: c.Changed,
+		changed:  c.Changed,
 		idle:     make(chan struct{}, 1),
 		serving:  make(chan struct{}),
 		checkNow: make(chan struct{}, 1),
@@ -71,12 +71,15 @@ func New(c Config) (*Set, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	if s.changed == nil {
+		s.changed = func() {}
+	}
 	s.idleSince.Store(time.Now().UnixNano())
 	var inherited []*port
 	for _, l := range c.Inherited {
 		inherited = append(inherited, &port{listener: l, inherited: true})
 	}
-	s.spare = inherited
+	s.unowned = inherited
 	if err := s.Apply(c); err != nil {
 		return nil, err
 	}
@@ -91,13 +94,6 @@ func New(c Config) (*Set, error) {
 
 // Serve begins to accept, if Config.Dormant was set.
 func (s *Set) Serve() { s.startServes.Do(func() { close(s.serving) }) }
-
-// changed calls the hook. No lock may be held.
-func (s *Set) changed() {
-	if s.onChange != nil {
-		s.onChange()
-	}
-}
 
 // linked says whether there is a link.
 func (s *Set) linked() bool {
@@ -123,9 +119,7 @@ func (s *Set) first() *lane {
 	return s.inUse[0]
 }
 
-// enter and leave count connections, including pending ones.
-func (s *Set) enter() { s.busy.Add(1) }
-
+// leave ends the count of a connection in busy.
 func (s *Set) leave() {
 	if s.busy.Add(-1) > 0 {
 		return
@@ -172,7 +166,7 @@ func (slot *Slot) Use(ctx context.Context, l Link) error {
 	waiting := s.pending.take()
 	var answers []<-chan struct{}
 	if s.first() == n {
-		answers = s.moveBinds()
+		answers = s.moveBinds(n)
 	}
 	s.running.Add(1)
 	defer s.running.Done()
@@ -180,6 +174,25 @@ func (slot *Slot) Use(ctx context.Context, l Link) error {
 
 	s.release(waiting)
 	s.changed()
+	if err := awaitAll(ctx, answers); err != nil {
+		return err
+	}
+	token(s.checkNow)
+	return n.ctx.Err()
+}
+
+// moveBinds moves each remote forward to a lane, or nowhere if n is nil. Each returned channel is closed when
+// the server has answered a bind. s.mu is held.
+func (s *Set) moveBinds(n *lane) []<-chan struct{} {
+	var answers []<-chan struct{}
+	for _, b := range s.binds() {
+		answers = append(answers, b.moveTo(n))
+	}
+	return answers
+}
+
+// awaitAll waits until all channels are closed. Its error is that of ctx.
+func awaitAll(ctx context.Context, answers []<-chan struct{}) error {
 	for _, answered := range answers {
 		select {
 		case <-answered:
@@ -187,20 +200,7 @@ func (slot *Slot) Use(ctx context.Context, l Link) error {
 			return ctx.Err()
 		}
 	}
-	token(s.checkNow)
-	return n.ctx.Err()
-}
-
-// moveBinds moves each remote forward to the first lane. Each returned channel is closed when the server has
-// answered a bind. s.mu is held.
-func (s *Set) moveBinds() []<-chan struct{} {
-	var answers []<-chan struct{}
-	for _, f := range s.forwards {
-		if f.bind != nil {
-			answers = append(answers, f.bind.moveTo(s.first()))
-		}
-	}
-	return answers
+	return nil
 }
 
 // withdraw takes lanes out of use, and moves the remote forwards if the first lane was among them. s.mu
@@ -209,7 +209,7 @@ func (s *Set) withdraw(which func(*lane) bool) {
 	first := s.first()
 	s.inUse = slices.DeleteFunc(s.inUse, which)
 	if s.first() != first {
-		s.moveBinds()
+		s.moveBinds(s.first())
 	}
 }
 

@@ -44,7 +44,7 @@ func TestSOCKSReplies(t *testing.T) {
 		if got := classify(row.err); got != row.code {
 			t.Errorf("%v: code %d, not %d", row.err, got, row.code)
 		}
-		if text := explain(target{"tcp", "db:1"}, row.err); !strings.HasPrefix(text, "db:1") {
+		if text := Reason("db:1", row.err); !strings.HasPrefix(text, "db:1") {
 			t.Errorf("%v: explained as %q", row.err, text)
 		}
 	}

@@ -2,8 +2,8 @@ package forward
 
 import (
 	"context"
-	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/holdfast/holdfast/tunnelfile"
@@ -60,16 +60,11 @@ func (s *Set) checkAll(ctx context.Context) {
 	defer cancel()
 	stop := context.AfterFunc(n.opening, cancel)
 	defer stop()
-	done := make(chan struct{})
+	var checks sync.WaitGroup
 	for _, f := range forwards {
-		go func() {
-			f.check(ctx, n)
-			done <- struct{}{}
-		}()
+		checks.Go(func() { f.check(ctx, n) })
 	}
-	for range forwards {
-		<-done
-	}
+	checks.Wait()
 }
 
 // check opens and closes a connection to the forward's target. A forward that is in use, or whose
@@ -83,18 +78,16 @@ func (f *forward) check(ctx context.Context, n *lane) {
 	t := targetOf(spec.Target)
 	dial := n.link.DialContext
 	if spec.Kind == tunnelfile.RemoteForward {
-		dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return dialHere(ctx, target{network, addr})
-		}
+		dial = dialer.DialContext
 	}
 	c, err := dial(ctx, t.network, t.addr)
 	switch {
 	case err == nil:
 		c.Close()
 		f.setTrouble("")
-	case n.opening.Err() != nil || spec.Kind != tunnelfile.RemoteForward && !turnedDown(err) && ctx.Err() != context.DeadlineExceeded:
+	case n.opening.Err() != nil || spec.Kind != tunnelfile.RemoteForward && !TurnedDown(err) && ctx.Err() != context.DeadlineExceeded:
 		// The link failed and not the target. The keeper reports that.
 	default:
-		f.setTrouble(explain(t, err))
+		f.setTrouble(Reason(t.addr, err))
 	}
 }

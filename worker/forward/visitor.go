@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/sockets"
-	"github.com/holdfast/holdfast/tunnelfile"
 	"github.com/holdfast/holdfast/worker/socks"
 )
 
@@ -35,7 +34,7 @@ func (s *Set) arrive(f *forward, conn net.Conn) {
 		return
 	}
 	v := &visitor{forward: f, conn: conn, number: s.arrivals.Add(1)}
-	s.enter()
+	s.busy.Add(1)
 	if !s.linked() && s.park(v) {
 		return
 	}
@@ -81,7 +80,7 @@ func (s *Set) serve(v *visitor, opening chan<- struct{}) {
 			s.connect(v, lane, channel)
 			s.give(lane)
 			return
-		case turnedDown(err):
+		case TurnedDown(err):
 			s.give(lane)
 			v.forward.refuse(v.target, err)
 			if v.socks != nil {
@@ -125,8 +124,7 @@ func (s *Set) dismiss(v *visitor) {
 // serveRemote serves a connection that arrived on the server.
 func (s *Set) serveRemote(f *forward, n *lane, channel net.Conn) {
 	defer s.leave()
-	spec := f.settings()
-	local, head, err := s.reach(f, spec, n, channel)
+	local, head, err := s.reach(f, n, channel)
 	if err != nil {
 		s.log.Debug("remote client turned away", "forward", f.String(), "error", err)
 		channel.Close()
@@ -136,12 +134,15 @@ func (s *Set) serveRemote(f *forward, n *lane, channel net.Conn) {
 	r.run()
 }
 
+// dialer connects to the targets of remote forwards.
+var dialer = net.Dialer{Timeout: 30 * time.Second}
+
 // reach connects to the target of a remote client: the forward's, or the one that the client asks for by
 // SOCKS. It also returns the data after the SOCKS request.
-func (s *Set) reach(f *forward, spec tunnelfile.Forward, n *lane, channel net.Conn) (net.Conn, []byte, error) {
-	if !spec.SOCKS() {
+func (s *Set) reach(f *forward, n *lane, channel net.Conn) (net.Conn, []byte, error) {
+	if spec := f.settings(); !spec.SOCKS() {
 		t := targetOf(spec.Target)
-		local, err := dialHere(n.ctx, t)
+		local, err := dialer.DialContext(n.ctx, t.network, t.addr)
 		if err != nil {
 			f.refuse(t, err)
 			return nil, nil, err
@@ -156,7 +157,7 @@ func (s *Set) reach(f *forward, spec tunnelfile.Forward, n *lane, channel net.Co
 	t := target{"tcp", request.Address()}
 	var local net.Conn
 	if permitted(s.config.Load().PermitRemoteOpen, request.Host, request.Port) {
-		local, err = dialHere(n.ctx, t)
+		local, err = dialer.DialContext(n.ctx, t.network, t.addr)
 	} else {
 		err = errForbidden
 	}

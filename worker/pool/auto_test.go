@@ -102,6 +102,9 @@ func (l *link) Wait() error                                 { return <-l.lost }
 func (l *link) LocalAddr() net.Addr                         { return nil }
 func (l *link) RemoteAddr() net.Addr                        { return nil }
 func (l *link) Progress() (uint64, uint64, bool)            { return 0, 0, false }
+func (l *link) Alive() bool                                 { return true }
+func (l *link) Line() (time.Duration, uint64, bool)         { return 0, 0, false }
+func (l *link) RemoveStale(context.Context, string) error   { return errors.ErrUnsupported }
 
 func (l *link) Close() error {
 	l.lose(net.ErrClosed)
