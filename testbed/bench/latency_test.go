@@ -131,7 +131,7 @@ func TestPingBesideBulk(t *testing.T) {
 func TestStalled(t *testing.T) {
 	const alone, beside = "alone", "beside 100 stalled channels"
 	table := newResults("stalled", fmt.Sprintf("p50 of a ping, µs (ratio to ssh; less is better); medians of %d", *rounds), alone, beside)
-	for _, p := range programs(withHoldfast, holdfastOpenSSH) {
+	for _, p := range programs(withHoldfast, holdfastAuto, holdfast8, holdfastOpenSSH) {
 		r := start(t, p, way{server: here.server(t), target: target(t)})
 		measure := func(column string) {
 			for range *rounds {
