@@ -67,7 +67,7 @@ var sshOutcomes = []struct {
 	{tooMany, regexp.MustCompile(`Too many authentication failures`)},
 	{refused, regexp.MustCompile(`Permission denied`)},
 	{noCommon, regexp.MustCompile(`Unable to negotiate|no matching`)},
-	{unreachable, regexp.MustCompile(`Connection refused|Could not resolve|timed out|Connection closed|No route|Network is unreachable|Cannot assign|Address family|open failed|exchange_identification|did not pass back|port \d+: failure|KnownHostsCommand failed`)},
+	{unreachable, regexp.MustCompile(`Connection refused|Could not resolve|timed out|Connection closed|No route|Network is unreachable|Cannot assign|Address family|open failed|exchange_identification|banner exchange: Connection to \S+ port|did not pass back|port \d+: failure|KnownHostsCommand failed`)},
 	{misspelt, regexp.MustCompile(`Bad |missing|unsupported|invalid`)},
 }
 
