@@ -5,6 +5,7 @@ package release
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,9 @@ func (u upgrading) Helper() { u.machine.Helper() }
 func (u upgrading) pids() string {
 	u.Helper()
 	const show = "show -p MainPID --value 'holdfast-tunnel@*.service'"
-	return u.user("systemctl --user "+show) + "\n" + u.root("systemctl "+show)
+	pids := strings.Fields(u.user("systemctl --user "+show) + "\n" + u.root("systemctl "+show))
+	slices.Sort(pids) // systemd names its units in no order
+	return strings.Join(pids, " ")
 }
 
 // versions is how many tunnels run which version.
