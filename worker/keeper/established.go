@@ -132,7 +132,7 @@ func (k *Keeper) lose(m *managedLink, why error) {
 	if since := k.c.IdleSince(); !since.IsZero() {
 		unused = min(now.Sub(since), now.Sub(m.since))
 	}
-	why, k.unused = nameUnusedTimeout(why, unused, k.unused)
+	k.unused, why = nameUnusedTimeout(why, unused, k.unused)
 	journal.Event{Kind: journal.Lost, Reason: string(fault.Lost), Status: fmt.Sprint(why)}.
 		Log(k.c.Log, slog.LevelInfo, "connection lost", "error", why, "after", now.Sub(m.since).Round(time.Second))
 	switch {

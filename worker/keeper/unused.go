@@ -17,13 +17,13 @@ const unusedTolerance = 2 * time.Second
 // must be the cause: the server closed two links in a row without a word, after no channel was open for the same
 // time. unused is that time, before is that of the link before; 0 if a channel was open or something else ended
 // the link. now is the unused time to remember.
-func nameUnusedTimeout(why error, unused, before time.Duration) (named error, now time.Duration) {
+func nameUnusedTimeout(why error, unused, before time.Duration) (now time.Duration, named error) {
 	if !errors.Is(why, io.EOF) || unused < unusedTolerance/2 {
-		return why, 0
+		return 0, why
 	}
 	if before == 0 || (unused-before).Abs() > unusedTolerance {
-		return why, unused
+		return unused, why
 	}
-	return fault.Because(fault.Lost, why, "%s, because no channel was open for %s (UnusedConnectionTimeout in its sshd_config)",
-		why, text.Span(unused.Round(time.Second))), unused
+	return unused, fault.Because(fault.Lost, why, "%s, because no channel was open for %s (UnusedConnectionTimeout in its sshd_config)",
+		why, text.Span(unused.Round(time.Second)))
 }

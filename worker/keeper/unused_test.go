@@ -26,7 +26,7 @@ func TestUnusedTimeoutIsNamed(t *testing.T) {
 		{"a channel ended with it", closed, time.Millisecond, time.Minute, false, 0},
 		{"with a reset", errors.New("connection reset by peer"), time.Minute, time.Minute, false, 0},
 	} {
-		err, now := nameUnusedTimeout(c.why, c.unused, c.before)
+		now, err := nameUnusedTimeout(c.why, c.unused, c.before)
 		if strings.Contains(err.Error(), "UnusedConnectionTimeout") != c.named || now != c.now || !errors.Is(err, c.why) {
 			t.Errorf("%s: %v, %s", c.what, err, now)
 		}
