@@ -24,7 +24,7 @@ func statusVerb() verb.Verb {
 		Name: "status", Args: "[NAME…]", Group: verb.Looking,
 		Summary: "show everything about tunnels",
 		About: `
-It shows the state and its time, the server, each forward, traffic, round-trip time, unit and file,
+It shows the state and since when, the server, each forward, traffic, round-trip time, unit and file,
 and what to do if the tunnel is not well. Without a NAME it shows the version of the daemon, the state
 of the network, and a line for each tunnel.
 
@@ -140,14 +140,14 @@ func printStatus(s *session.Session, snapshot dbusapi.Snapshot, tunnels []listin
 		})
 	}
 	showDaemon(s, snapshot)
-	for _, t := range tunnels {
-		if named {
+	switch {
+	case named:
+		for _, t := range tunnels {
 			s.Out.Line("")
 			s.Out.Rows(tunnel.Page(t, counted[t.Name], time.Now()))
 			s.Out.Hint(tunnel.Hint(t))
 		}
-	}
-	if !named && len(tunnels) > 0 {
+	case len(tunnels) > 0:
 		s.Out.Line("")
 		s.Out.Rows(tunnel.Table(tunnels, time.Now(), false))
 		s.Out.Hint(whoNeedsYou(tunnels))

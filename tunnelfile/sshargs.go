@@ -155,8 +155,16 @@ type converter struct {
 
 type assignment struct{ key, value string }
 
+// LongOptionError is a long option among ssh's arguments, "--" included. ssh has none.
+type LongOptionError string
+
+func (e LongOptionError) Error() string { return string(e) + ": ssh has no such option" }
+
 // options reads the letters of one argument: "-fNT", "-p2222", "-NL" and the next.
 func (c *converter) options(letters string) error {
+	if strings.HasPrefix(letters, "-") {
+		return LongOptionError("-" + letters)
+	}
 	for letters != "" {
 		letter := letters[0]
 		letters = letters[1:]

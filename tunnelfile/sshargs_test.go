@@ -74,7 +74,7 @@ func TestFromSSHArgumentsRefuses(t *testing.T) {
 		"-D 0 h":                      "-D 0: port 0",
 		"-L /run/%u:/b h":             "%u in the path of a socket",
 		"-Z h":                        "-Z: ssh has no such option",
-		"--long h":                    "--: ssh has no such option",
+		"--long h":                    "--long: ssh has no such option",
 		"-F /tmp/c h":                 "-F /tmp/c: a tunnel reads ~/.ssh/config",
 		"-W a:1 h":                    "-W a:1: standard input",
 		"-w 0:0 h":                    "-w 0:0: a tunnel forwards no network device",

@@ -3,9 +3,9 @@ package add
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os/user"
-	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/cli/advice"
@@ -96,9 +96,8 @@ func add(s *session.Session, up func(*session.Session, string) error, args []str
 // fileOf is the text of a tunnel file that does what ssh would do with the arguments.
 func fileOf(start tunnelfile.StartMode, sshArguments []string) (string, error) {
 	content, err := tunnelfile.FromSSHArguments(sshArguments)
-	isLong := func(arg string) bool { return strings.HasPrefix(arg, "--") && arg != "--" }
-	if i := slices.IndexFunc(sshArguments, isLong); err != nil && i >= 0 {
-		return "", advice.Misuse{Message: sshArguments[i] + ": ssh has no such option; options of holdfast come before NAME or right after it"}
+	if long, ok := errors.AsType[tunnelfile.LongOptionError](err); ok {
+		return "", advice.Misuse{Message: long.Error() + "; options of holdfast come before NAME or right after it"}
 	}
 	if err != nil {
 		return "", advice.Misuse{Message: err.Error()}

@@ -91,7 +91,7 @@ func Unescape(text string, e Escapes) (s string, n int, err error) {
 	value, isRune, rest, err := strconv.UnquoteChar(text, text[1])
 	switch {
 	case err != nil:
-		return "", 0, fmt.Errorf("no such escape: %.2s", text)
+		return "", 0, fmt.Errorf("no such escape, or wrong digits after it: %.2s", text)
 	case isRune:
 		return string(value), len(text) - len(rest), nil
 	}
