@@ -83,7 +83,38 @@ func TestReadReturnsAllBytesAndTheEnd(t *testing.T) {
 	})
 }
 
-// The reader begins only when the socket is full, so writes must wait and go on.
+// Nobody reads until the socket is full, so that a write ends in the middle of its bytes. It says how many went out.
+func TestWriteIsCutByItsDeadline(t *testing.T) {
+	cut := 0
+	for size := 1000; size <= Small; size += 31 {
+		here, there := pair(t, "tcp", "127.0.0.1:0")
+		s, piece, total := New(here), make([]byte, size), int64(0)
+		var err error
+		for err == nil {
+			here.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+			var n int
+			n, err = s.Write(piece)
+			if total += int64(n); err == nil && n != size {
+				t.Fatalf("%d bytes of %d were written, and no error", n, size)
+			}
+			if err != nil && n > 0 {
+				cut++
+			}
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal(err)
+		}
+		here.Close()
+		if n, err := io.Copy(io.Discard, there); n != total || err != nil {
+			t.Fatalf("%d bytes arrived of %d: %v", n, total, err)
+		}
+	}
+	if cut == 0 {
+		t.Error("no write was cut: this test shows nothing")
+	}
+}
+
+// Writes of any length arrive whole and in order.
 func TestWriteWritesAllBytes(t *testing.T) {
 	everyKind(t, func(t *testing.T, s *Socket, there net.Conn) {
 		var want []byte
