@@ -10,6 +10,7 @@
 package socketio
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -112,8 +113,8 @@ func (s *Socket) Read(p []byte) (int, error) {
 		in.waited = true
 		return s.conn.Read(p)
 	}
-	in.p, in.waited = p, false
-	err := s.raw.Read(in.attempt)
+	in.p, in.n, in.err, in.waited = p, 0, nil, false // what the last call left: a closed socket makes no attempt
+	err := NameOp("read", s.raw.Read(in.attempt))
 	in.p = nil
 	switch {
 	case err == nil && in.err != nil:
@@ -140,7 +141,7 @@ func (s *Socket) Write(p []byte) (int, error) {
 	}
 	out := &s.out
 	out.rest, out.err = p, nil
-	err := s.raw.Write(out.attempt)
+	err := NameOp("write", s.raw.Write(out.attempt))
 	n := len(p) - len(out.rest)
 	out.rest = nil
 	if err == nil && out.err != nil {
@@ -171,6 +172,15 @@ func (s *Socket) WriteBuffers(pieces net.Buffers) (int64, error) {
 	n, err := s.Write(pieces[0])
 	pieces[0] = nil
 	return int64(n), err
+}
+
+// NameOp gives an error of a [syscall.RawConn] the name of the operation, as package net has it: "read", where
+// the RawConn says "raw-read".
+func NameOp(op string, err error) error {
+	if failed, ok := errors.AsType[*net.OpError](err); ok {
+		failed.Op = op
+	}
+	return err
 }
 
 // failed is the error of a read or write as package net would return it.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -162,8 +163,29 @@ func TestErrorsAreThoseOfPackageNet(t *testing.T) {
 	}
 	here.Close()
 	for _, f := range []func([]byte) (int, error){s.Read, s.Write} {
-		if _, err := f([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		if _, err := f([]byte("x")); !errors.Is(err, net.ErrClosed) || strings.Contains(err.Error(), "raw-") {
 			t.Errorf("after Close: %v", err)
+		}
+	}
+}
+
+// A read that fails returns none of the bytes that the one before returned.
+func TestReadAfterAnother(t *testing.T) {
+	for name, end := range map[string]func(net.Conn) error{
+		"closed":   net.Conn.Close,
+		"deadline": func(c net.Conn) error { return c.SetReadDeadline(time.Now().Add(-time.Second)) },
+	} {
+		here, there := pair(t, "tcp", "127.0.0.1:0")
+		s, p := New(here), make([]byte, 10)
+		there.Write([]byte("hello"))
+		if n, err := s.Read(p); n == 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		if err := end(here); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Read(p); n != 0 || err == nil {
+			t.Errorf("%s: %d bytes, %v", name, n, err)
 		}
 	}
 }

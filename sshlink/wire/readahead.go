@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -71,7 +70,7 @@ func (a *readAhead) fill(p []byte) (int, error) {
 	// saves a wait, and what they send is sent sooner.
 	runtime.Gosched()
 	a.vec[0] = p
-	err := a.raw.Read(a.attempt)
+	err := socketio.NameOp("read", a.raw.Read(a.attempt))
 	a.vec[0] = nil
 	if err == nil && a.err != nil {
 		err = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", a.err)}
@@ -80,9 +79,6 @@ func (a *readAhead) fill(p []byte) (int, error) {
 	switch {
 	case err != nil:
 		a.release()
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			op.Op = "read" // not "raw-read", which means nothing to people
-		}
 		return 0, err
 	case a.n == 0:
 		a.release()
