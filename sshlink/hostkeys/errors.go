@@ -21,8 +21,13 @@ func (h *Checker) Changed(shown string) error {
 	}
 	const most = 3
 	kind, _, _ := strings.Cut(shown, " ")
-	another := func(k Line) bool { return k.Key.Type() != kind }
-	known = slices.Concat(slices.DeleteFunc(slices.Clone(known), another), slices.DeleteFunc(known, func(k Line) bool { return !another(k) }))
+	rank := func(k Line) int {
+		if k.Key.Type() == kind {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(known, func(a, b Line) int { return rank(a) - rank(b) })
 	var lines []string
 	for _, k := range known[:min(most, len(known))] {
 		lines = append(lines, fmt.Sprintf("%s has %s", text.Tilde(k.Place()), Fingerprint(k.Key)))

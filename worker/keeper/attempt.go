@@ -70,6 +70,7 @@ func (k *Keeper) dial(ctx context.Context, t *trace, server server, patience tim
 	started := time.Now()
 	dialCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	// A timer that fires after the attempt has ended does nothing: leave and cancel count once.
 	unlessConnected := func(wait time.Duration, f func()) {
 		time.AfterFunc(wait, func() {
 			if !t.connected.Load() {

@@ -67,7 +67,11 @@ func (s server) acquireSlot(ctx context.Context) (release func(), err error) {
 		case <-time.After(pause/2 + rand.N(pause)):
 		}
 	}
-	return func() { f.Close() }, ctx.Err() // closing releases the lock
+	if err := ctx.Err(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil // closing releases the lock
 }
 
 func (s server) open() (*os.File, error) {
