@@ -77,8 +77,8 @@ func run(cmd *exec.Cmd) (string, error) {
 	return answer, err
 }
 
-// output runs a dialog and returns its output. Exit status 1 gives errDeclined: dialogs use it both
-// for a no and for a closed window.
+// output runs a dialog and returns its output, also what it wrote before it failed. Exit status 1 gives
+// errDeclined: dialogs use it both for a no and for a closed window.
 func output(cmd *exec.Cmd) (string, error) {
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
@@ -90,9 +90,9 @@ func output(cmd *exec.Cmd) (string, error) {
 	case err == nil:
 		return out.String(), nil
 	case errors.As(err, &exit) && exit.ExitCode() == 1:
-		return "", errDeclined
+		return out.String(), errDeclined
 	}
-	return "", fmt.Errorf("%s: %w %s", filepath.Base(cmd.Path), err, text.FromPeer(complaint.String()))
+	return out.String(), fmt.Errorf("%s: %w %s", filepath.Base(cmd.Path), err, text.FromPeer(complaint.String()))
 }
 
 // yesNo returns the answer to a yes-or-no question. errDeclined is a no.
@@ -197,17 +197,17 @@ func (p pinentry) converse(ctx context.Context, q Question, commands ...string) 
 	}
 	cmd := p.command(ctx)
 	cmd.Stdin = strings.NewReader(in.String())
-	out, err := output(cmd)
-	if err != nil {
-		return "", err
-	}
+	out, failed := output(cmd)
 	lines := bufio.NewScanner(strings.NewReader(out))
 	for range commands { // the program greets first
-		if _, err := assuanReply(lines); errors.Is(err, errEndedEarly) {
-			return "", err // other errors do no harm, such as an unknown option
-		}
+		_, _ = assuanReply(lines) // an error does no harm, such as an unknown option
 	}
-	return assuanReply(lines)
+	// The last reply is the person's answer, however the program ends. Without it, an exit status is no answer.
+	answer, err := assuanReply(lines)
+	if errors.Is(err, errEndedEarly) && failed != nil && !errors.Is(failed, errDeclined) {
+		return "", failed
+	}
+	return answer, err
 }
 
 // assuanLine is the longest line in bytes. A longer one ends the dialog.

@@ -192,6 +192,32 @@ func TestPrompterErrors(t *testing.T) {
 	}
 }
 
+// TestPinentryThatDies: what pinentry said last counts, and an end without a word is no answer of a person's.
+func TestPinentryThatDies(t *testing.T) {
+	const oks = "for i in 1 2 3 4; do echo OK; done; " // the greeting, title, text and prompt
+	for name, c := range map[string]struct{ script, want string }{
+		"at once":                     {"exit 1", ""},
+		"after the answer":            {oks + "echo 'D secret'; echo OK; exit 2", "secret"},
+		"with a child that stays":     {oks + "echo 'D secret'; echo OK; sleep 5 & exit 0", "secret"},
+		"in the middle of the answer": {oks + "echo 'D secret'; exit 1", ""},
+	} {
+		path := filepath.Join(t.TempDir(), "pinentry-qt")
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+c.script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		p := pinentry{program{path: path}}
+		got, err := p.Ask(t.Context(), Question{Title: "t", Text: "x"})
+		if got != c.want || (err == nil) != (c.want != "") || errors.Is(err, errDeclined) {
+			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
+		}
+		if c.want == "" {
+			if yes, err := p.Confirm(t.Context(), Question{Title: "t", Text: "x"}); yes || err == nil {
+				t.Errorf("%s: a question was answered: %v, %v", name, yes, err)
+			}
+		}
+	}
+}
+
 // TestDialogs runs each kind of dialog, played by a script that notes its arguments.
 func TestDialogs(t *testing.T) {
 	dir := t.TempDir()
