@@ -32,18 +32,19 @@ type App struct {
 	Log      *slog.Logger
 	Quit     func() // called when the person chooses Quit
 
-	renderer  *Renderer
-	seen      dbusapi.Snapshot // the daemon's last snapshot; model also has the open questions
-	model     Model
-	memory    Memory
-	notices   Notices
-	calls     chan func()
-	ended     chan struct{}                 // closed when Run returns
-	watching  map[string]context.CancelFunc // tunnels whose submenu is open
-	onDemand  map[string]bool               // whether Start= was on-demand when Start at login was switched off
-	agentOf   string                        // the daemon that asks this tray, by its unique name
-	timer     *time.Timer
-	wallTimer *timerfd.Timer
+	renderer   *Renderer
+	seen       dbusapi.Snapshot // the daemon's last snapshot; model also has the open questions
+	model      Model
+	memory     Memory
+	notices    Notices
+	calls      chan func()
+	ended      chan struct{}                 // closed when Run returns
+	watching   map[string]context.CancelFunc // tunnels whose submenu is open
+	onDemand   map[string]bool               // whether Start= was on-demand when Start at login was switched off
+	agentOf    string                        // the daemon that asks this tray, by its unique name
+	unanswered string                        // the daemon of which a failed registration was shown
+	timer      *time.Timer
+	wallTimer  *timerfd.Timer
 }
 
 // NewApp returns an App. The caller sets its exported fields before Run.
@@ -220,14 +221,21 @@ func (a *App) answerFor(s dbusapi.Snapshot) {
 	if !register {
 		return
 	}
+	complain := s.Owner != a.unanswered // once, not at each snapshot
 	a.do("answer questions", func(ctx context.Context) error {
 		err := a.Client.RegisterAgent(ctx, &a.Prompter)
-		if err != nil {
-			a.inLoop(func() {
-				if a.agentOf == s.Owner {
-					a.agentOf = ""
-				}
-			})
+		if err == nil {
+			return nil
+		}
+		a.inLoop(func() {
+			a.unanswered = s.Owner
+			if a.agentOf == s.Owner {
+				a.agentOf = ""
+			}
+		})
+		if !complain {
+			a.Log.Warn("could not answer questions", "err", err)
+			return nil
 		}
 		return err
 	})
