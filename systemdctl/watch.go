@@ -61,6 +61,8 @@ func (c *Conn) Watch(ctx context.Context, match func(unit string) bool) <-chan s
 			return
 		}
 		defer stop()
+		// A manager that was started again has forgotten its subscribers, also one that was since Connect.
+		c.call(ctx, "Subscribe")
 		pending := []string{""} // oldest first
 		for {
 			var oldest string
@@ -80,7 +82,6 @@ func (c *Conn) Watch(ctx context.Context, match func(unit string) bool) <-chan s
 					continue
 				}
 				if unit == "" {
-					// A manager that was started again has forgotten its subscribers.
 					c.call(ctx, "Subscribe")
 				}
 				pending = addHint(pending, unit)
