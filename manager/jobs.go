@@ -3,7 +3,8 @@ package manager
 import "context"
 
 // do runs job, the I/O for the table, in a goroutine, and then has Run's goroutine call the function
-// that job returned. At most maxJobs run at a time, the others wait.
+// that job returned. At most maxJobs run at a time. The others wait, in no
+// order, and do not begin once the manager ends.
 func (m *Manager) do(job func(context.Context) func()) {
 	go func(all context.Context) {
 		select {
@@ -11,10 +12,12 @@ func (m *Manager) do(job func(context.Context) func()) {
 		case <-all.Done():
 			return
 		}
+		defer func() { <-m.jobs }()
+		if all.Err() != nil { // the slot came at the same moment
+			return
+		}
 		ctx, cancel := context.WithTimeout(all, jobDeadline)
-		result := job(ctx)
-		cancel()
-		<-m.jobs
-		m.post(all, result)
+		defer cancel()
+		m.post(all, job(ctx))
 	}(m.ctx)
 }

@@ -295,6 +295,7 @@ func queue(in <-chan *dbus.Signal, out chan<- *dbus.Signal, ended, stopped <-cha
 		case s := <-in:
 			stored = append(stored, s)
 		case reader <- first:
+			stored[0] = nil // not kept in memory until the next burst
 			stored = stored[1:]
 		case <-ended:
 			ended = nil
