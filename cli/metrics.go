@@ -90,7 +90,7 @@ func measured(t listing.Tunnel) metrics.Tunnel {
 func counts(s dbusapi.Statistics) *metrics.Counts {
 	c := &metrics.Counts{
 		RTT: time.Duration(s.RoundTripTime), Reconnects: s.Reconnects, Connections: int(s.Connections),
-		ConnectionsWanted: int(s.ConnectionsWanted), Pending: s.Held,
+		ConnectionsWanted: int(s.ConnectionsWanted), Held: s.Held,
 	}
 	for _, f := range s.Forwards {
 		c.Forwards = append(c.Forwards, metrics.ForwardCounts{

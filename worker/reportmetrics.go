@@ -13,7 +13,7 @@ import (
 func writeMetrics(out io.Writer, r tunnelfile.Report) {
 	t := metrics.Tunnel{
 		Name: r.Name, State: r.State, UpSince: r.UpSince,
-		Counts: &metrics.Counts{RTT: r.RTT, Reconnects: r.Reconnects, Connections: r.Connections, ConnectionsWanted: r.ConnectionsWanted, Pending: r.Held},
+		Counts: &metrics.Counts{RTT: r.RTT, Reconnects: r.Reconnects, Connections: r.Connections, ConnectionsWanted: r.ConnectionsWanted, Held: r.Held},
 	}
 	for _, f := range r.Forwards {
 		forward := metrics.Forward{Kind: string(f.Kind), Listen: f.Listen, Target: f.Target, State: f.State}

@@ -36,7 +36,7 @@ type Counts struct {
 	RTT                            time.Duration // 0: not known
 	Reconnects                     uint64
 	Connections, ConnectionsWanted int
-	Pending                        int64
+	Held                           int64
 	Forwards                       []ForwardCounts
 }
 
@@ -82,7 +82,7 @@ func Write(w *openmetrics.Writer, tunnels []Tunnel) {
 	f.counter("holdfast_reconnects", "", "SSH connections that were established after the first.", counted(func(c Counts, sample sampler) { sample(c.Reconnects) }))
 	f.gauge("holdfast_connections", "", "SSH connections that are up.", counted(func(c Counts, sample sampler) { sample(c.Connections) }))
 	f.gauge("holdfast_connections_wanted", "", "SSH connections that the tunnel's file asks for; with Connections=auto, those that there are.", counted(func(c Counts, sample sampler) { sample(c.ConnectionsWanted) }))
-	f.gauge("holdfast_held_connections", "", "Local connections that wait for the SSH connection.", counted(func(c Counts, sample sampler) { sample(c.Pending) }))
+	f.gauge("holdfast_held_connections", "", "Local connections that wait for the SSH connection.", counted(func(c Counts, sample sampler) { sample(c.Held) }))
 	f.gauge("holdfast_channels_open", "", "Connections that run through the forward.", forwards(func(c ForwardCounts) any { return c.ChannelsOpen }))
 	f.counter("holdfast_channels", "", "Connections that ran through the forward.", forwards(func(c ForwardCounts) any { return c.ChannelsTotal }))
 	f.counter("holdfast_sent_bytes", "bytes", "Bytes into the tunnel, from this side to the server.", forwards(func(c ForwardCounts) any { return c.BytesSent }))
