@@ -65,7 +65,7 @@ func TestDaemonKilled(t *testing.T) {
 		flow <- func() error {
 			buffer := make([]byte, 1000)
 			for flowing.Err() == nil {
-				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				conn.SetDeadline(time.Now().Add(5 * time.Second))
 				if _, err := conn.Write(buffer); err != nil {
 					return err
 				}
@@ -138,7 +138,7 @@ func TestLinkCut(t *testing.T) {
 		d.holdfast("up", "echo")
 		testbed.CheckEcho(t, dial(t, local), 1<<20, 20*time.Second)
 		s.Kill()
-		d.awaitState("echo", tunnelfile.Retrying, 20*time.Second)
+		d.awaitState("echo", tunnelfile.Retrying, 5*time.Second)
 		testbed.WaitFor(t, 10*time.Second, func() error {
 			if out, _ := holdfast("status", "echo"); !strings.Contains(out, "connection refused") {
 				return fmt.Errorf("while the server is gone, status says: %s", out)
@@ -148,6 +148,6 @@ func TestLinkCut(t *testing.T) {
 		conn := dial(t, local)
 		s.Start()
 		testbed.CheckEcho(t, conn, 1<<20, 20*time.Second)
-		d.awaitState("echo", tunnelfile.Up, 20*time.Second)
+		d.awaitState("echo", tunnelfile.Up, 5*time.Second)
 	})
 }
