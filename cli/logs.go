@@ -29,7 +29,7 @@ time. A state and its reason are shown in words. On a terminal, warnings and err
 With --json the entries are those of journalctl(1), with all their fields.`,
 		Examples: []verb.Example{
 			{Command: "holdfast logs -n 20 web", Does: "the last 20 lines of web"},
-			{Command: "holdfast logs -f --since=-10min @work", Does: "all tunnels with the tag work: from ten minutes ago on, and new entries"},
+			{Command: "holdfast logs -f --since=-10min @work", Does: "all tunnels with the tag work, from ten minutes ago on"},
 		},
 		Setup: func(f *flag.FlagSet) verb.Command {
 			var q logs.Query

@@ -145,7 +145,7 @@ several SSH connections (Connections=), they are renewed one after the other.
 ` + aboutWaiting,
 		Examples: []verb.Example{
 			{Command: "holdfast reconnect web", Does: "give web a new SSH connection"},
-			{Command: "holdfast reconnect --all", Does: "give all tunnels new SSH connections, for example after a VPN has come up"},
+			{Command: "holdfast reconnect --all", Does: "new SSH connections for all, such as after a VPN came up"},
 		},
 	})
 }

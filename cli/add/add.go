@@ -37,7 +37,7 @@ of that account. The account holdfast exists for this. On a terminal it asks for
 Otherwise a tunnel without --user runs as root.`,
 		Examples: []verb.Example{
 			{Command: "holdfast add web -L 9090:localhost:9090 me@host", Does: "port 9090 here leads to port 9090 of host"},
-			{Command: "holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", Does: "a database behind a gateway; the SSH connection is made when somebody connects"},
+			{Command: "holdfast add --on-demand db -L 5432:db.internal:5432 me@gateway", Does: "a database behind a gateway; SSH connects when somebody needs it"},
 		},
 		Setup: verb.Plain(func(s *session.Session, args []string) error { return add(s, up, args) }),
 		OwnFlags: []verb.Word{
