@@ -98,6 +98,12 @@ func moveTunnel(s *session.Session, client *dbusapi.Client, t listing.Tunnel, na
 		if err = client.RemoveTunnel(s.Ctx, t.Name); err == nil {
 			return nil
 		}
+		// A daemon that was killed may have removed it before it could answer. Then the new file is the only one.
+		if _, old := client.Tunnel(s.Ctx, t.Name); errors.Is(old, listing.ErrNoSuchTunnel) {
+			return nil
+		} else if old != nil {
+			return errors.Join(err, old)
+		}
 		err = errors.Join(err, client.RemoveTunnel(s.Ctx, name))
 	}
 	if back := os.Rename(moved, dropIns); !errors.Is(back, os.ErrNotExist) {
